@@ -1,0 +1,150 @@
+"""The three dialects: how a frame names its handler, and how an answer is dressed.
+
+An envelope is an object of four short methods and no state. `open` reads what a parser made of a
+frame; `close` makes what a renderer will put into one. Facts: the README files of
+djangochannelsrestframework (action), django-channels-router (type) and rest_channels (method).
+"""
+
+import time
+from typing import Any, ClassVar, Protocol
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException, ParseError, ValidationError
+
+from .exceptions import HandlerNotFound
+from .messages import Call, Reply
+from .settings import api_settings
+
+__all__ = ["Action", "Envelope", "Method", "Plain", "Type"]
+
+
+class Envelope(Protocol):
+    """A dialect."""
+
+    def open(self, content: Any) -> Call:
+        """Parsed frame → `Call`. Raises `ParseError` for what is no object."""
+
+    def unknown(self, call: Call) -> APIException:
+        """The refusal for a call whose name leads to no handler."""
+
+    def close(self, reply: Reply) -> Any:
+        """`Reply` → what a renderer takes."""
+
+
+class _Named:
+    """Dialects whose frames are objects that name a handler under `key`."""
+
+    key: ClassVar[str]
+
+    def open(self, content: Any) -> Call:
+        content = _object(content)
+        return Call(_name(content, self.key), content, content.get("request_id"))
+
+
+class Action(_Named):
+    """`{"action", "request_id", …}` → the same two, `errors`, `data` and `response_status`."""
+
+    key = "action"
+
+    def unknown(self, call: Call) -> APIException:
+        if self.key not in call.data:
+            return HandlerNotFound("", _("Unable to find action in message body."))
+        return HandlerNotFound(call.data[self.key])
+
+    def close(self, reply: Reply) -> dict[str, Any]:
+        return {
+            "errors": [] if reply.errors is None else _listed(reply.errors),
+            "data": reply.data,
+            "action": reply.call.name,
+            "response_status": reply.status,
+            "request_id": reply.call.request_id,
+        }
+
+
+class Method:
+    """`{"method", "data"}` → `{"method", "data", "status"}`; a `request_id` comes back if given."""
+
+    key = "method"
+
+    def open(self, content: Any) -> Call:
+        content = _object(content)
+        return Call(_name(content, "method"), content.get("data"), content.get("request_id"))
+
+    def unknown(self, call: Call) -> APIException:
+        if call.name is None:
+            return ValidationError({"method": [_("Name the method to call, as text.")]})
+        return ValidationError({"method": [_("Unknown method: %s") % call.name]})
+
+    def close(self, reply: Reply) -> dict[str, Any]:
+        data = reply.data if reply.errors is None else _detailed(reply.errors)
+        return _numbered({"method": reply.call.name, "data": data, "status": reply.status}, reply)
+
+
+class Type(_Named):
+    """`{"type", …}` → `{…, "type", "TIMESTAMP"}`, the time in milliseconds since 1970 as text."""
+
+    key = "type"
+
+    def unknown(self, call: Call) -> APIException:
+        return HandlerNotFound(call.name, _("Unknown action: %s") % call.data.get(self.key))
+
+    def close(self, reply: Reply) -> dict[str, Any]:
+        if reply.errors is None:
+            content = {**(reply.data or {})}
+        else:
+            content = {
+                "type": "ERROR",
+                "success": False,
+                "errors": _listed(reply.errors),
+                "details": reply.errors if isinstance(reply.errors, str) else _("Invalid message."),
+            }
+        return _numbered({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}, reply)
+
+
+class Plain:
+    """No dialect: a `SocketView` reads what it likes. Only refusals have a shape.
+
+    They are the exception's detail (an object as it is, else `{"detail": …}`) and `"status"`.
+    """
+
+    def open(self, content: Any) -> Call:
+        request_id = content.get("request_id") if isinstance(content, dict) else None
+        return Call(None, content, request_id)
+
+    def unknown(self, call: Call) -> APIException:
+        return HandlerNotFound(call.name)
+
+    def close(self, reply: Reply) -> Any:
+        if reply.errors is None:
+            return reply.data
+        return _numbered({**_detailed(reply.errors), "status": reply.status}, reply)
+
+
+def _object(content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ParseError(_("A frame must hold a JSON object."))
+    return content
+
+
+def _name(content: dict[str, Any], key: str) -> str | None:
+    name = content.get(key)
+    if type(name) is str and 0 < len(name) <= api_settings.MAX_NAME_LENGTH:
+        return name
+    return None
+
+
+def _listed(errors: Any) -> list[Any]:
+    return errors if isinstance(errors, list) else [errors]
+
+
+def _detailed(errors: Any) -> dict[str, Any]:
+    if isinstance(errors, dict):
+        return errors
+    key = api_settings.NON_FIELD_ERRORS_KEY if isinstance(errors, list) else "detail"
+    return {key: errors}
+
+
+def _numbered(content: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    if reply.call.request_id is not None:
+        content["request_id"] = reply.call.request_id
+    return content

@@ -1,0 +1,58 @@
+"""The records that travel through the house. They are frozen, and import nothing of it."""
+
+from typing import Any, NamedTuple
+
+__all__ = ["Call", "Event", "Frame", "Reply", "size_of"]
+
+
+class Frame(NamedTuple):
+    """What one `websocket.receive` carried: text or bytes, never both."""
+
+    text: str | None
+    binary: bytes | None
+    size: int
+    """Bytes on the wire, near enough to bound them: exact for bytes and ASCII text."""
+
+
+class Call(NamedTuple):
+    """A frame that was understood: who is called, with what, and under which id to answer."""
+
+    name: str | None
+    """The handler's name; `None` where the frame gave none that could be one."""
+    data: Any = None
+    request_id: Any = None
+
+
+class Reply(NamedTuple):
+    """The answer to a call, before a dialect dresses it.
+
+    A refusal has `errors`: the detail of a DRF exception (text, list or dict); `data` is then
+    `None`. Otherwise `errors` is `None`.
+    """
+
+    call: Call
+    data: Any = None
+    status: int = 200
+    errors: Any = None
+
+
+class Event(NamedTuple):
+    """Something said to a group, or to one address.
+
+    What is rendered for the wire (`text` or `binary`) goes to the members' clients as it is; else
+    `data` goes to a method of theirs.
+    """
+
+    group: str
+    data: Any = None
+    text: str | None = None
+    binary: bytes | None = None
+    close: int | None = None
+    """A close code: the members are closed after it."""
+    accept: bool = False
+    """Accept the handshake first, if it is still pending."""
+
+
+def size_of(text: str) -> int:
+    """Bytes of `text` in UTF-8, without encoding what is ASCII."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))

@@ -1,0 +1,94 @@
+"""Frames → Python. A parser takes the text or the bytes of one frame and returns plain values.
+
+Whatever a client sends, the outcome is a value or a `ParseError` (400): no other exception, no
+recursion deeper than `MAX_DEPTH`, no NaN and no Infinity.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import orjson
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+
+from .settings import api_settings
+
+__all__ = ["JSONParser", "MessagePackParser", "Parser"]
+
+
+class Parser(Protocol):
+    """What a parser class must offer; its instances are made once per class that uses them."""
+
+    def parse(self, frame: Any) -> Any:
+        """Text or bytes of one frame → plain values. Raises `ParseError`."""
+
+
+class JSONParser:
+    """RFC 8259, strictly: one value, no NaN, no lone surrogates, at most `MAX_DEPTH` levels."""
+
+    def parse(self, frame: str | bytes) -> Any:
+        try:
+            value = orjson.loads(frame)
+        except orjson.JSONDecodeError as error:
+            raise ParseError(_("JSON parse error: %s") % error) from None
+        if _openings(frame) > api_settings.MAX_DEPTH:
+            check_depth(value, api_settings.MAX_DEPTH)
+        return value
+
+
+class MessagePackParser:
+    """MessagePack (needs the package `msgpack`), held to the values JSON has, and bytes.
+
+    Extension types are refused: what they decode to is the sender's choice.
+    """
+
+    def __init__(self) -> None:
+        import msgpack  # noqa: PLC0415 - an optional dependency
+
+        self.unpack = msgpack.unpackb
+
+    def parse(self, frame: bytes) -> Any:
+        try:
+            value = self.unpack(frame, raw=False, ext_hook=_refuse_extension)
+        except Exception as error:  # noqa: BLE001 - msgpack raises a dozen unrelated types
+            detail = str(error) or type(error).__name__
+            raise ParseError(_("MessagePack parse error: %s") % detail) from None
+        check_depth(value, api_settings.MAX_DEPTH)
+        return value
+
+
+def check_depth(value: Any, levels: int) -> None:
+    """Raise `ParseError` if `value` nests deeper than `levels` or holds NaN or an infinity."""
+    row = _containers([value])
+    for _level in range(levels):
+        if not row:
+            return
+        row = [inner for outer in row for inner in _containers(_values(outer))]
+    if row:
+        raise ParseError(_("The frame is nested deeper than %d levels.") % levels)
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    found = []
+    for value in values:
+        if isinstance(value, dict | list):
+            found.append(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ParseError(_("NaN and Infinity are not numbers that JSON has."))
+    return found
+
+
+def _values(container: Any) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _openings(frame: str | bytes) -> int:
+    """An upper bound of the depth, at the speed of a search: most frames need no other look."""
+    if isinstance(frame, str):
+        return frame.count("[") + frame.count("{")
+    return frame.count(b"[") + frame.count(b"{")
+
+
+def _refuse_extension(code: int, data: bytes) -> Any:
+    raise ValueError(f"extension type {code} is not accepted")
