@@ -1,0 +1,299 @@
+"""One WebSocket, from its handshake to its end.
+
+    CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
+         └──────close (refused)───────────────────────────▲   a client may leave at any time
+
+Three things go on at once, and none waits for another: *reading* (the task that runs `serve`;
+it never stops, so a departure is always seen), the two *lanes* (calls: connect, frames and
+disconnect, in order; events: what groups say) and the *outbox*.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine, Iterable
+from enum import IntEnum
+from typing import Any, Protocol
+
+from .exceptions import CloseCode, ProtocolViolation
+from .execution import Runner, own_threads
+from .home import Home
+from .hub import Hub, publish
+from .inbox import Inbox, ping
+from .lanes import Lane, start
+from .locale import locale_of
+from .messages import Event, Frame
+from .outbox import Outbox, close_message, message_of
+from .settings import api_settings
+from .subscriptions import Ledger
+from .verbs import DONE, Sent
+
+__all__ = ["Connection", "Face", "State"]
+
+logger = logging.getLogger("rest_channels")
+
+GRACE = 0.5
+"""Seconds that running work has to end by itself when its client has left, and again to end
+once it was cancelled."""
+
+FAREWELL = 5.0
+"""Seconds that a client has to take what is left for it once the server closes."""
+
+
+class State(IntEnum):
+    """Where a connection is in its life; it only moves on."""
+
+    CONNECTING = 0
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
+
+
+class Face(Protocol):
+    """What a connection knows of the class people wrote: four things may happen to it.
+
+    The methods handle their own errors; `connect` and `receive` leave no client without answer.
+    """
+
+    intercepts: bool
+    """Whether it wants to see what groups say even where that is rendered for the wire."""
+
+    async def connect(self) -> None:
+        """The handshake has come. Accept, refuse by closing, or leave it: it is then accepted."""
+
+    async def receive(self, frame: Frame) -> None:
+        """A frame has come."""
+
+    async def event(self, event: Event) -> None:
+        """A group says something that was not rendered for the wire."""
+
+    async def disconnect(self, code: int) -> None:
+        """It is over. Called once, and always if `connect` was."""
+
+
+class Connection:
+    """The engine's half of one connection. `scope`, `receive` and `send` are ASGI's."""
+
+    def __init__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
+        send: Callable[[Any], Coroutine[Any, Any, None]],
+        face: Callable[["Connection"], Face],
+    ) -> None:
+        self.scope = scope
+        self.state = State.CONNECTING
+        self.address = secrets.token_hex(8)
+        self.home = Home()
+        self.hub = Hub.here()
+        self.ledger = Ledger(api_settings.MAX_SUBSCRIPTIONS)
+        self.inbox = Inbox()
+        self.outbox = Outbox(send, api_settings.OUTBOX_BYTES)
+        self.memory: dict[str, Any] = {}  # what a view's `state` and its sessions keep
+        self.close_code: int = CloseCode.NORMAL
+        self._receive = receive
+        self._task = asyncio.current_task()
+        self._turn = asyncio.Lock()
+        self.admitted = False  # whether its `connect` was called, so that `disconnect` must be
+        self._over = False
+        self._farewell: asyncio.TimerHandle | None = None
+        self.face = face(self)
+
+    # The road in.
+
+    async def serve(self) -> None:
+        """Be the connection, from `websocket.connect` until nothing of it is left."""
+        async with own_threads():
+            self._open_lanes()
+            code: int = CloseCode.ABNORMAL
+            try:
+                code = await self._read()
+            except asyncio.CancelledError:
+                if not self._over or self._task is None:
+                    raise
+                code = self.close_code
+                self._task.uncancel()
+            finally:
+                await self._end(code)
+
+    def _open_lanes(self) -> None:
+        timeout = api_settings.HANDLER_TIMEOUT
+        self._runners = (Runner(self._turn, timeout), Runner(self._turn, timeout))
+        calls, events = self._runners
+        self.calls: Lane[Frame | None] = Lane(self._call, calls.context())
+        self.events: Lane[Event] = Lane(self._hear, events.context())
+        locale = locale_of(self.scope)
+        for lane in (self.calls, self.events):
+            lane.context.run(locale.activate)
+
+    async def _read(self) -> int:
+        message = await self._receive()
+        if message["type"] != "websocket.connect":
+            raise ValueError(f"Expected 'websocket.connect' first, but got {message['type']!r}.")
+        self.hub.register(self.address, self)
+        self.calls.put(None)
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                return int(message.get("code") or CloseCode.NORMAL)
+            self._take(message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Queue a frame for the calls; a client that breaks the bounds is closed."""
+        if self.state is not State.OPEN:
+            return
+        try:
+            frame = self.inbox.admit(message)
+        except ProtocolViolation as violation:
+            logger.info("%r: %s", self, violation)
+            self.close(violation.code, violation.reason)
+            return
+        pong = ping(frame)
+        if pong is None:
+            self.calls.put(frame)
+        else:
+            self.inbox.handled(frame)
+            self.send(text=pong)
+
+    async def _call(self, frame: Frame | None) -> None:
+        """What the lane of calls does: first `connect` (no frame), then every frame."""
+        with self._runners[0]:
+            if frame is None:
+                await self.face.connect()
+                self.accept()
+            else:
+                self.inbox.handled(frame)
+                await self.face.receive(frame)
+
+    async def _hear(self, event: Event) -> None:
+        """What the lane of events does."""
+        with self._runners[1]:
+            await self.face.event(event)
+
+    async def _part(self, code: int) -> None:
+        """The last call."""
+        with self._runners[0]:
+            await self.face.disconnect(code)
+
+    # The road out. These may be called from the loop and from threads.
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Sent:
+        """CONNECTING → OPEN; what was sent until now follows. Later calls change nothing."""
+        if not self.home.here():
+            self.home.call(self.accept, subprotocol, headers)
+        elif self._move(State.OPEN):
+            message = {"type": "websocket.accept", "subprotocol": subprotocol}
+            self.outbox.release({**message, "headers": list(headers)})
+        return DONE
+
+    def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
+        """Send one frame. Before the connection is open it waits, after its end it is dropped."""
+        message, size = message_of(text, data)
+        if not self.home.here():
+            return self.outbox.put_from_thread(message, size)
+        if self.state > State.OPEN:
+            return DONE
+        return self.outbox.put(message, size)
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
+        """End the connection after what was sent until now; before accepting, refuse it."""
+        if not self.home.here():
+            self.home.call(self.close, code, reason)
+        elif self.state < State.CLOSING:
+            refused = self.state is State.CONNECTING
+            self._move(State.CLOSING)
+            self.close_code = code
+            self._leave_groups()
+            (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
+            self._farewell = self.home.loop.call_later(FAREWELL, self._leave_unheard)
+        return DONE
+
+    def say(self, event: Event) -> Sent:
+        """Do what `event` says: accept, send, close. For handlers, who may wait for room."""
+        if event.accept:
+            self.accept()
+        sent = DONE
+        if event.text or event.binary:
+            sent = self.send(text=event.text or None, data=event.binary)
+        if event.close is not None:
+            self.close(event.close)
+        return sent
+
+    def tell_all(self, event: Event) -> Sent:
+        """Say `event` to its group, after what this connection's handlers said before."""
+        self.home.call(publish, event)
+        return DONE
+
+    def deliver(self, event: Event) -> None:
+        """Take what others say; a client that does not keep up is closed, and told to return."""
+        if self.state > State.OPEN:
+            return
+        rendered = event.text or event.binary
+        if event.data is not None and (self.face.intercepts or not rendered):
+            heard = len(self.events.items) < api_settings.INBOX_FRAMES
+            if heard:
+                self.events.put(event)
+        else:
+            heard = not rendered or self.outbox.offer(*message_of(event.text, event.binary))
+            if heard and (event.accept or event.close is not None):
+                self.say(event._replace(text=None, binary=None))
+        if not heard:
+            logger.info("%r does not keep up with what it is sent.", self)
+            self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
+
+    # Groups.
+
+    def join(self, group: str, asker: Any = None) -> None:
+        """Be told what `group` is told. Raises `TooManySubscriptions`, `TypeError`."""
+        if not self.home.here():
+            self.home.call(self.join, group, asker)
+        elif self.state < State.CLOSING and self.ledger.add(group, asker):
+            self.hub.join(group, self)
+
+    def leave(self, group: str, asker: Any = None) -> None:
+        """Stop being told, if nobody else of this connection asks for `group`."""
+        if not self.home.here():
+            self.home.call(self.leave, group, asker)
+        elif self.ledger.discard(group, asker):
+            self.hub.leave(group, self)
+
+    def _leave_groups(self) -> None:
+        for group in self.ledger.clear():
+            self.hub.leave(group, self)
+
+    # The end.
+
+    def _move(self, to: State) -> bool:
+        """Every transition: forward, or not at all."""
+        if to <= self.state:
+            return False
+        self.state = to
+        return True
+
+    def _leave_unheard(self) -> None:
+        """The client did not take its farewell in time: stop listening for its answer."""
+        if not self._over and self._task is not None:
+            self._over = True
+            self._task.cancel()
+
+    async def _end(self, code: int) -> None:
+        self._over = True
+        self._move(State.CLOSED)
+        self.hub.unregister(self.address)
+        self._leave_groups()
+        self.events.items.clear()
+        await self.calls.drain(GRACE)
+        await asyncio.gather(self.calls.stop(GRACE), self.events.stop(GRACE))
+        await self.home.end(GRACE)
+        if self.admitted:
+            await asyncio.wait({start(self._part(code), self.calls.context.copy())})
+        await self.outbox.stop()
+        for runner in self._runners:
+            runner.close()
+        if self._farewell is not None:
+            self._farewell.cancel()
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"

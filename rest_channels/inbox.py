@@ -1,0 +1,88 @@
+"""What a client may send: the bounds of size, number and rate, and the control frame.
+
+Reading never waits for handlers, so what was read and not yet handled is bounded here.
+"""
+
+import time
+from typing import Any
+
+import orjson
+
+from .exceptions import CloseCode, ProtocolViolation
+from .messages import Frame, size_of
+from .settings import api_settings
+
+__all__ = ["Inbox", "ping"]
+
+PING_SIZE = 64
+"""A control frame is shorter than this."""
+
+
+class Inbox:
+    """The books of what one client has sent and what still waits.
+
+    `admit` counts a frame in, `handled` counts it out; the frames themselves queue elsewhere.
+    """
+
+    __slots__ = ("_allowance", "_bytes", "_counted", "_frames")
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._bytes = 0
+        self._allowance = float(api_settings.FRAME_BURST)
+        self._counted = time.monotonic()
+
+    def admit(self, message: dict[str, Any]) -> Frame:
+        """The frame of a `websocket.receive`.
+
+        Raises `ProtocolViolation`: 1009 for one that is too big, 4429 for too many.
+        """
+        text = message.get("text")
+        if text is not None:
+            frame = Frame(text, None, size_of(text))
+        else:
+            data = message.get("bytes") or b""
+            frame = Frame(None, data, len(data))
+        limit = api_settings.MAX_FRAME_SIZE
+        if limit is not None and frame.size > limit:
+            raise ProtocolViolation(
+                CloseCode.MESSAGE_TOO_BIG, f"A frame of {frame.size} bytes: the limit is {limit}."
+            )
+        self._spend()
+        self._frames += 1
+        self._bytes += frame.size
+        if self._frames > api_settings.INBOX_FRAMES or self._bytes > api_settings.INBOX_BYTES:
+            raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
+        return frame
+
+    def handled(self, frame: Frame) -> None:
+        """`frame` no longer waits."""
+        self._frames -= 1
+        self._bytes -= frame.size
+
+    def _spend(self) -> None:
+        """A token bucket: `FRAME_BURST` at once, refilled with `FRAME_RATE` a second."""
+        rate = api_settings.FRAME_RATE
+        if rate is None:
+            return
+        now = time.monotonic()
+        earned = self._allowance + (now - self._counted) * rate
+        self._allowance = min(earned, api_settings.FRAME_BURST) - 1.0
+        self._counted = now
+        if self._allowance < 0.0:
+            raise ProtocolViolation(
+                CloseCode.FLOOD, f"More than {rate:g} frames a second for too long."
+            )
+
+
+def ping(frame: Frame) -> str | None:
+    """The answer to a control frame (`{"$ping": n}` → `{"$pong": n}`), `None` to all others."""
+    if frame.size >= PING_SIZE or frame.text is None or '"$ping"' not in frame.text:
+        return None
+    try:
+        content = orjson.loads(frame.text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(content, dict) or content.keys() != {"$ping"}:
+        return None
+    return orjson.dumps({"$pong": content["$ping"]}).decode()

@@ -1,0 +1,218 @@
+"""What a connection still has to send: bounded, in order, and nobody else waits for it.
+
+`put` never blocks. What it returns says whether there is room: in `async def` awaiting it is
+backpressure, in a thread the call itself waits. Who sends on and on without awaiting gets an
+error once the box is full. What a group says is offered instead: refused when there is no room.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .exceptions import OutboxFull
+from .lanes import EAGER, cancel, start
+from .messages import size_of
+from .verbs import DONE, Sent
+
+__all__ = ["Outbox", "close_message", "message_of"]
+
+logger = logging.getLogger("rest_channels")
+
+Message = dict[str, Any]
+
+
+class Outbox:
+    """The way out of one connection.
+
+    In: `send`, ASGI's; `limit`, in bytes. It begins held: nothing leaves before `release`. A
+    message larger than the whole box is taken when the box is empty.
+    """
+
+    __slots__ = (
+        "_busy",
+        "_entering",
+        "_idle",
+        "_lock",
+        "_loop",
+        "_overdrawn",
+        "_send",
+        "_task",
+        "_waiters",
+        "_wake",
+        "closed",
+        "items",
+        "limit",
+        "size",
+    )
+
+    def __init__(self, send: Callable[[Any], Awaitable[None]], limit: int) -> None:
+        self.items: deque[tuple[Message, int]] = deque()
+        self.limit = limit
+        self.size = 0
+        self.closed = False
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._busy = True  # held
+        self._task: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._overdrawn = False
+        self._entering = 0  # bytes on their way here from threads
+        self._lock = threading.Lock()
+
+    # What comes in.
+
+    def put(self, message: Message, size: int) -> Sent:
+        """Queue `message` on the loop. Raises `OutboxFull` for the second un-awaited overflow."""
+        if self.size + size <= self.limit or not self.size:
+            self._append(message, size)
+            return DONE
+        if self._overdrawn:
+            raise OutboxFull(
+                f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
+                "you send, so that the handler waits for its client."
+            )
+        self._overdrawn = True
+        self._append(message, size)
+        return Sent(self._room)
+
+    def put_from_thread(self, message: Message, size: int) -> Sent:
+        """Queue `message` from a thread; returns when there is room for more."""
+        with self._lock:
+            self._entering += size
+        self._loop.call_soon_threadsafe(self._enter, message, size)
+        if self.size + self._entering > self.limit:
+            asyncio.run_coroutine_threadsafe(self._room(), self._loop).result()
+        return DONE
+
+    def offer(self, message: Message, size: int) -> bool:
+        """Queue `message` if there is room for it; whether there was."""
+        if self.size + size > self.limit and self.size:
+            return False
+        self._append(message, size)
+        return True
+
+    def add(self, message: Message) -> None:
+        """Queue `message` in any case (accept and close)."""
+        self._append(message, 0)
+
+    def _enter(self, message: Message, size: int) -> None:
+        with self._lock:
+            self._entering -= size
+        self._append(message, size)
+
+    def _append(self, message: Message, size: int) -> None:
+        if self.closed:
+            return
+        self.items.append((message, size))
+        self.size += size
+        if not self._busy:
+            self._begin()
+
+    async def _room(self) -> None:
+        """Wait until the box is within its limit again, or closed."""
+        self._overdrawn = False
+        while self.size > self.limit and not self.closed:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    # What goes out.
+
+    def release(self, first: Message) -> None:
+        """Begin to send, with `first` before all that is queued."""
+        self.items.appendleft((first, 0))
+        self._begin()
+
+    def refuse(self, message: Message) -> None:
+        """Send nothing but `message`: the connection ends before it began."""
+        self.items.clear()
+        self.size = 0
+        self.release(message)
+
+    async def _write(self) -> None:
+        items = self.items
+        try:
+            while items:
+                message, size = items.popleft()
+                await self._send(message)
+                self.size -= size
+                if self._waiters and self.size <= self.limit:
+                    self._wake_waiters()
+        except Exception as error:  # noqa: BLE001 - servers have many ways to say that nobody is there
+            logger.debug("Sending ended: %r", error)
+            self._shut()
+        finally:
+            self._busy = False
+            if self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
+
+    if EAGER:
+
+        def _begin(self) -> None:
+            self._busy = True
+            task = start(self._write())
+            if not task.done():
+                self._task = task
+
+    else:
+        # One writer for the connection's life, woken when there is something to write: on 3.11
+        # a new task for each message costs six times as much.
+
+        def _begin(self) -> None:
+            self._busy = True
+            if self._task is None:
+                self._task = start(self._serve())
+            elif self._wake is not None and not self._wake.done():
+                self._wake.set_result(None)
+
+        async def _serve(self) -> None:
+            while True:
+                await self._write()
+                self._wake = self._loop.create_future()
+                await self._wake
+
+    # The end.
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until all is sent, at most `timeout` seconds."""
+        if self._busy and not self.closed:
+            self._idle = self._loop.create_future()
+            await asyncio.wait({self._idle}, timeout=timeout)
+
+    async def stop(self) -> None:
+        """Drop what is left and end the writer."""
+        self._shut()
+        if self._task is not None:
+            await cancel({self._task}, 0.5)
+
+    def _shut(self) -> None:
+        self.closed = True
+        self.items.clear()
+        self.size = 0
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def message_of(text: str | None, data: bytes | None) -> tuple[Message, int]:
+    """ASGI's message for one frame, and its size in bytes. Text goes before bytes."""
+    if text is not None:
+        return {"type": "websocket.send", "text": text}, size_of(text)
+    if data is None:
+        raise ValueError("A frame needs text or bytes.")
+    return {"type": "websocket.send", "bytes": data}, len(data)
+
+
+def close_message(code: int, reason: str) -> Message:
+    """ASGI's message to close; of `reason` the 123 bytes that fit (RFC 6455, 5.5.1)."""
+    short = reason.encode()[:123].decode(errors="ignore")
+    return {"type": "websocket.close", "code": int(code), "reason": short}

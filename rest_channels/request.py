@@ -1,0 +1,183 @@
+"""What a view gets to see of one event."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import QueryDict
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+
+from .connection import Connection
+from .groups import Channel
+from .handshake import http_request
+from .messages import Call, Frame
+from .parsers import Parser
+
+__all__ = ["SocketRequest"]
+
+METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET"}
+"""The HTTP method that DRF's permission classes see for an event."""
+
+
+class SocketRequest:
+    """One event of a connection: `connect`, `receive` or `disconnect`.
+
+    It has what permission classes and views expect of a request (`user`, `session`, `method`,
+    `data`, `query_params`, `headers`, `META`, `COOKIES`, `path`, …), and the names a Channels 1
+    message had (`content`, `channel`, `reply_channel`). Decorators may set more.
+    """
+
+    channel_session: Any = None
+    http_session: Any = None
+    auth: Any = None
+
+    def __init__(
+        self,
+        connection: Connection,
+        event: str,
+        frame: Frame | None = None,
+        code: int | None = None,
+        order: int = 0,
+    ) -> None:
+        self.connection = connection
+        self.scope = connection.scope
+        self.event = event
+        self.frame = frame
+        self.code = code
+        self.order = order
+        self.call = Call(None)
+        self.parsers: tuple[Parser | None, Parser | None] = (None, None)
+
+    @property
+    def user(self) -> Any:
+        """Who connected; an `AnonymousUser` where nobody logged in."""
+        user = self.scope.get("user")
+        return user if user is not None else _anonymous()
+
+    @user.setter
+    def user(self, user: Any) -> None:
+        self.scope["user"] = user
+
+    @property
+    def session(self) -> Any:
+        """The HTTP session of the handshake, or `None`."""
+        return self.scope.get("session")
+
+    @property
+    def method(self) -> str:
+        """The HTTP method that a permission class sees: GET to connect, POST for a frame."""
+        return METHODS[self.event]
+
+    @property
+    def path(self) -> str:
+        """The path of the handshake."""
+        path: str = self.scope["path"]
+        return path
+
+    @cached_property
+    def http(self) -> ASGIRequest:
+        """The handshake as an `HttpRequest` of Django's."""
+        return http_request(self.scope, self.method)
+
+    @property
+    def query_params(self) -> QueryDict:
+        """The handshake's query string."""
+        return self.http.GET
+
+    GET = query_params
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The handshake's headers."""
+        return self.http.headers
+
+    @property
+    def META(self) -> dict[str, Any]:  # noqa: N802 - Django's name
+        """The handshake's headers and addresses, under Django's names."""
+        return self.http.META
+
+    @property
+    def COOKIES(self) -> dict[str, str]:  # noqa: N802 - Django's name
+        """The handshake's cookies."""
+        return self.http.COOKIES
+
+    # The frame.
+
+    @property
+    def TEXT(self) -> str | None:  # noqa: N802 - rest_channels' name
+        """The frame's text."""
+        return self.frame.text if self.frame else None
+
+    @property
+    def BYTES(self) -> bytes | None:  # noqa: N802 - rest_channels' name
+        """The frame's bytes."""
+        return self.frame.binary if self.frame else None
+
+    @property
+    def content_type(self) -> str:
+        """`"text"`, `"bytes"`, or `"none"` for an event without a frame."""
+        if self.frame is None:
+            return "none"
+        return "bytes" if self.frame.text is None else "text"
+
+    @cached_property
+    def data(self) -> Any:
+        """The frame, parsed at the first look. Raises `ParseError` (400)."""
+        if self.frame is None:
+            return {}
+        text, binary = self.parsers
+        if self.frame.text is not None and text is not None:
+            return text.parse(self.frame.text)
+        if self.frame.binary is not None and binary is not None:
+            return binary.parse(self.frame.binary)
+        raise ParseError(_("This connection does not take %s frames.") % self.content_type)
+
+    @property
+    def request_id(self) -> Any:
+        """The id to answer under, if the frame is an object that has one."""
+        if self.call.request_id is not None:
+            return self.call.request_id
+        try:
+            return self.data.get("request_id") if isinstance(self.data, dict) else None
+        except ParseError:
+            return None
+
+    # Channels 1.
+
+    @cached_property
+    def channel(self) -> Channel:
+        """`request.channel.name` is `websocket.connect`, `.receive` or `.disconnect`."""
+        return Channel(f"websocket.{self.event}")
+
+    @cached_property
+    def reply_channel(self) -> Channel:
+        """The way to this connection."""
+        return Channel(self.connection.address, connection=self.connection)
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The event as Channels 1 wrote it: for `connect` with headers, else without."""
+        content: dict[str, Any] = {
+            "reply_channel": self.connection.address,
+            "path": self.path,
+            "order": self.order,
+        }
+        if self.event == "connect":
+            for key in ("headers", "query_string", "client", "server"):
+                content[key] = self.scope.get(key)
+        if self.event == "disconnect":
+            content["code"] = self.code
+        if self.frame is not None:
+            if self.frame.text is not None:
+                content["text"] = self.frame.text
+            else:
+                content["bytes"] = self.frame.binary
+        return content
+
+
+def _anonymous() -> Any:
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs ready apps
+
+    return AnonymousUser()

@@ -1,0 +1,27 @@
+"""How often: DRF's throttle classes, asked before a handler runs.
+
+They count in Django's cache, so they are asked in a thread. The flood that threatens the server
+itself is bounded elsewhere (`inbox`), without any I/O.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.exceptions import Throttled
+
+from .execution import run
+
+__all__ = ["throttle"]
+
+
+async def throttle(throttles: Sequence[Any], request: Any, view: Any) -> None:
+    """Ask every throttle. Raises `Throttled` (429) with the longest wait, in seconds."""
+    if throttles:
+        await run(_ask, throttles, request, view)
+
+
+def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:
+    # All are asked, as DRF does, so that each counts this request.
+    refused = [one.wait() for one in throttles if not one.allow_request(request, view)]
+    if refused:
+        raise Throttled(max((wait for wait in refused if wait is not None), default=None))
