@@ -1,0 +1,230 @@
+"""`SocketConsumer`: one instance per connection, with the method names of Channels' consumers.
+
+    class Chat(SocketConsumer):
+        groups = ["lobby"]
+
+        def receive_json(self, content):
+            self.channel_layer.group_send("lobby", {"type": "chat.line", "text": content["text"]})
+
+        def chat_line(self, event):
+            self.send_json({"text": event["text"]})
+
+It is no subclass of Channels' consumers; every method may be `def` or `async def`, and every verb
+may be called from either. What Channels' documentation says of `AsyncJsonWebsocketConsumer` holds,
+but for three things: a `connect` that returns has accepted, no error ends a connection, and a
+handler that waits delays no group event.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import ParseError
+
+from .connection import Connection
+from .dispatch import Visit, dispatch
+from .exceptions import CloseCode
+from .execution import run
+from .groups import HubLayer
+from .messages import Event, Frame
+from .parsers import JSONParser
+from .renderers import encode
+from .verbs import DONE, Sent, adopt
+
+__all__ = ["SocketConsumer"]
+
+Scope = dict[str, Any]
+Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
+
+VERBS = ("send", "send_json", "close", "accept", "add_group", "remove_group")
+
+
+class SocketConsumer:
+    """A consumer of one WebSocket; see the module's text for an example.
+
+    `groups` names the groups it is in from the start. `scope` is ASGI's, with `user`, `session`
+    and `url_route` where `SocketApplication` (or Channels' middleware) put them.
+    """
+
+    groups: Iterable[str] | None = None
+    scope: Scope
+    intercepts: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.intercepts = any(
+            getattr(cls, name) is not getattr(SocketConsumer, name)
+            for name in ("send", "send_json", "encode_json")
+        )
+        adopt(cls, VERBS, "_perform")
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> Application:
+        """An ASGI application of this consumer. In: arguments of its `__init__`."""
+
+        async def application(scope: Scope, receive: Any, send: Any) -> None:
+            await cls(**initkwargs)(scope, receive, send)
+
+        application.consumer_class = cls  # type: ignore[attr-defined]
+        application.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
+        application.__doc__ = cls.__doc__
+        return application
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        self.scope = scope
+        self._connection = Connection(scope, receive, send, partial(ConsumerFace, self))
+        await self._connection.serve()
+
+    # What happens, as ASGI says it. The methods below are meant to be overridden.
+
+    async def websocket_connect(self, message: dict[str, Any]) -> None:
+        """The handshake has come."""
+        for group in self.groups or ():
+            self.add_group(group)
+        await run(self.connect)
+
+    async def websocket_receive(self, message: dict[str, Any]) -> None:
+        """A frame has come: its text or its bytes go to `receive`."""
+        if message.get("text") is not None:
+            await run(self.receive, text_data=message["text"])
+        else:
+            await run(self.receive, bytes_data=message["bytes"])
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        """It is over."""
+        await run(self.disconnect, message["code"])
+
+    # What happens.
+
+    async def connect(self) -> None:
+        """Decide whether to accept. To return is to accept."""
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Handle a frame: here text is JSON. Raises `ParseError` (400) for bytes."""
+        if text_data is None:
+            raise ParseError("This connection takes text frames.")
+        await run(self.receive_json, await run(self.decode_json, text_data), **kwargs)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Handle a frame's content."""
+
+    async def disconnect(self, code: int) -> None:
+        """Clean up. In: the close code."""
+
+    # What it can do.
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Sent:
+        """Accept the handshake now, before `connect` returns."""
+        return self._connection.accept(subprotocol, headers)
+
+    def send(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,
+        close: bool | int = False,
+    ) -> Sent:
+        """Send a frame; then close if `close` is true, with it as the code if it is one."""
+        sent = self._connection.send(text=text_data, data=bytes_data)
+        if close:
+            self.close(CloseCode.NORMAL if close is True else close)
+        return sent
+
+    def send_json(self, content: Any, close: bool | int = False) -> Sent:
+        """Send `content` as JSON."""
+        return self.send(text_data=self.encode_json(content), close=close)
+
+    def close(self, code: int | bool | None = None, reason: str | None = None) -> Sent:
+        """End the connection after what was sent; before it is accepted, refuse it."""
+        number = CloseCode.NORMAL if code is None or code is True else code
+        return self._connection.close(number, reason or "")
+
+    def add_group(self, name: str) -> Sent:
+        """Hear what is said to the group `name`."""
+        self._connection.join(name)
+        return DONE
+
+    def remove_group(self, name: str) -> Sent:
+        """Stop hearing it."""
+        self._connection.leave(name)
+        return DONE
+
+    @classmethod
+    def encode_json(cls, content: Any) -> str:
+        """`content` as the text of a frame."""
+        return encode(content).decode()
+
+    @classmethod
+    def decode_json(cls, text_data: str) -> Any:
+        """The content of a frame's text. Raises `ParseError` (400)."""
+        return JSONParser().parse(text_data)
+
+    @property
+    def channel_name(self) -> str:
+        """The address under which `channel_layer.send` reaches this connection."""
+        return self._connection.address
+
+    @property
+    def channel_layer(self) -> HubLayer:
+        """Groups and addresses, with the method names of a channel layer."""
+        return HubLayer(self._connection)
+
+    def _perform(self, work: Any) -> Sent:
+        return self._connection.home.perform(work)
+
+
+class ConsumerFace:
+    """Between a connection and its consumer: everything that happens is a visit."""
+
+    def __init__(self, consumer: SocketConsumer, connection: Connection) -> None:
+        self.consumer = consumer
+        self.connection = connection
+        self.intercepts = consumer.intercepts
+
+    async def connect(self) -> None:
+        """The handshake, as ASGI says it."""
+        await self._visit("connect", self.consumer.websocket_connect, {"type": "websocket.connect"})
+
+    async def receive(self, frame: Frame) -> None:
+        """A frame, as ASGI says it."""
+        message = {"type": "websocket.receive", "text": frame.text, "bytes": frame.binary}
+        await self._visit("receive", self.consumer.websocket_receive, message)
+
+    async def event(self, event: Event) -> None:
+        """What a group says: for the method it names, or for the client."""
+        if isinstance(event.data, dict) and isinstance(event.data.get("type"), str):
+            name = event.data["type"].replace(".", "_")
+            method = None if name.startswith("_") else getattr(self.consumer, name, None)
+            if method is None:
+                message = f"{type(self.consumer).__name__} has no method {name!r} for an event."
+                raise TypeError(message)
+            await self._visit("event", method, event.data)
+        else:
+            await self._visit("event", self.consumer.send_json, event.data)
+
+    async def disconnect(self, code: int) -> None:
+        """The end, as ASGI says it."""
+        message = {"type": "websocket.disconnect", "code": code}
+        await self._visit("disconnect", self.consumer.websocket_disconnect, message)
+
+    async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
+        await dispatch(ConsumerVisit(self, event, partial(method, argument)))
+
+
+class ConsumerVisit(Visit):
+    """One event of a consumer: it has no guards, the handler is known."""
+
+    def __init__(self, face: ConsumerFace, event: str, handler: Callable[[], Any]) -> None:
+        super().__init__(face.connection, event)
+        self.face = face
+        self.handler = handler
+
+    def route(self) -> Callable[..., Any]:
+        return self.handler
+
+    def render(self, content: Any) -> str:
+        return encode(content).decode()
