@@ -1,0 +1,47 @@
+"""What every test stands on: nothing of a connection outlives the test that opened it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from rest_channels import hub
+from rest_channels.threads import threads
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Every leased thread, with its database connections, ends with the test."""
+    yield
+    deadline = time.monotonic() + 5
+    while len(threads) and time.monotonic() < deadline:
+        threads.shutdown()
+        time.sleep(0.01)
+    assert not len(threads), "A handler still runs in its thread."
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_task_is_left(no_thread_is_left: None) -> AsyncIterator[None]:
+    """Every task that began in the test has ended, and every membership."""
+    before = asyncio.all_tasks()
+    yield
+    here = asyncio.current_task()
+    left = asyncio.all_tasks() - before - {here}
+    assert left == set()
+    ours = hub.Hub.here()
+    assert (ours.groups, ours.members) == ({}, {})
+
+
+@pytest.fixture
+def settle() -> Callable[..., Any]:
+    """`await settle(condition)`: give the loop turns until `condition()` holds, at most 2 s."""
+
+    async def settled(condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(2):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    return settled

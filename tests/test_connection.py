@@ -1,0 +1,507 @@
+"""One connection from its handshake to its end, whatever its handlers and its client do."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from django.test import override_settings
+
+from rest_channels.consumers import SocketConsumer
+from rest_channels.exceptions import CloseCode, OutboxFull
+from rest_channels.groups import Group
+from rest_channels.testing import SocketCommunicator
+from rest_channels.threads import threads
+from rest_channels.verbs import DONE
+from rest_channels.views import SocketView
+
+
+async def test_frames_are_handled_one_at_a_time_in_order() -> None:
+    class Slow(SocketView):
+        async def receive(self, request):
+            await asyncio.sleep(0.01 if request.data % 2 else 0)
+            self.send_json(request.data)
+
+    async with SocketCommunicator(Slow.as_asgi()) as socket:
+        for number in range(20):
+            await socket.send_json(number)
+        assert [await socket.receive_json() for _ in range(20)] == list(range(20))
+
+
+async def test_frames_sent_before_connect_has_returned_wait_for_it() -> None:
+    class Slow(SocketView):
+        async def connect(self, request):
+            await self.close_door(request)
+
+        async def close_door(self, request):
+            self.join("x")
+            await asyncio.sleep(0.01)
+            self.send_json("connected")
+
+    async with SocketCommunicator(Slow.as_asgi()) as socket:
+        await socket.expect_event("connected")
+
+
+async def test_what_a_group_says_before_the_handshake_is_over_waits_in_the_outbox() -> None:
+    class Slow(SocketView):
+        async def connect(self, request):
+            self.join("early")
+            await Group("early").asend({"text": '"early"'})
+            self.send_json("late")
+
+    async with SocketCommunicator(Slow.as_asgi()) as socket:
+        await socket.expect_event("early")
+        await socket.expect_event("late")
+
+
+async def test_a_group_event_does_not_wait_for_a_handler_that_hangs() -> None:
+    class Hung(SocketConsumer):
+        groups = ["news"]
+
+        async def receive_json(self, content):
+            await asyncio.Event().wait()
+
+        def headline(self, event):
+            self.send_json(event["text"])
+
+    async with SocketCommunicator(Hung.as_asgi()) as socket:
+        await socket.send_json("hang")
+        await publish("news", {"type": "headline", "text": "moved on"})
+        await socket.expect_event("moved on")
+
+
+async def test_a_def_event_method_never_runs_beside_a_def_frame_handler() -> None:
+    running, together = [], []
+
+    class Careful(SocketConsumer):
+        groups = ["careful"]
+
+        def work(self):
+            running.append(1)
+            time.sleep(0.02)
+            together.append(len(running))
+            running.pop()
+            self.send_json("done")
+
+        def receive_json(self, content):
+            self.work()
+
+        def event(self, event):
+            self.work()
+
+    async with SocketCommunicator(Careful.as_asgi()) as socket:
+        await socket.send_json(None)
+        await publish("careful", {"type": "event"})
+        await socket.expect_event("done")
+        await socket.expect_event("done")
+    assert together == [1, 1]
+
+
+async def test_def_handlers_of_different_connections_run_in_parallel() -> None:
+    meeting = threading.Barrier(4, timeout=2)
+
+    class Meeting(SocketView):
+        def receive(self, request):
+            meeting.wait()
+            self.send_json("met")
+
+    sockets = [SocketCommunicator(Meeting.as_asgi()) for _ in range(4)]
+    for socket in sockets:
+        await socket.connect()
+        await socket.send_json(None)
+    for socket in sockets:
+        await socket.expect_event("met")
+        await socket.disconnect()
+
+
+# Deadlines.
+
+
+@override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.05})
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_handler_that_outlives_its_deadline_is_504_and_the_connection_lives(kind) -> None:
+    let_go = threading.Event()
+
+    class Sync(SocketView):
+        def receive(self, request):
+            if request.data["hang"]:
+                let_go.wait(5)
+            self.send_json({"fine": True})
+
+    class Async(SocketView):
+        async def receive(self, request):
+            if request.data["hang"]:
+                await asyncio.sleep(5)
+            self.send_json({"fine": True})
+
+    view = Sync if kind == "def" else Async
+    async with SocketCommunicator(view.as_asgi()) as socket:
+        await socket.send_json({"hang": True, "request_id": 1})
+        await socket.expect_reply(1, status=504)
+        await socket.send_json({"hang": False})
+        await socket.expect_event({"fine": True})
+        let_go.set()
+
+
+@override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.2})
+async def test_the_deadline_counts_from_the_beginning_of_each_call() -> None:
+    class Steady(SocketView):
+        async def receive(self, request):
+            await asyncio.sleep(0.05)
+            self.send_json("ok")
+
+    async with SocketCommunicator(Steady.as_asgi()) as socket:
+        for _ in range(6):  # longer than one deadline in all
+            await socket.send_json(None)
+            await socket.expect_event("ok")
+
+
+# Departure.
+
+
+async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_left(settle) -> None:
+    ends = []
+
+    class Hung(SocketView):
+        async def receive(self, request):
+            ends.append("began")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ends.append("cancelled")
+
+        def disconnect(self, request):
+            ends.append("disconnect")
+
+    async with SocketCommunicator(Hung.as_asgi()) as socket:
+        await socket.send_json(None)
+        await settle(lambda: ends)
+        left = time.monotonic()
+    assert time.monotonic() - left < 1.5
+    assert ends == ["began", "cancelled", "disconnect"]
+
+
+async def test_a_def_handler_keeps_only_its_slot_when_its_client_left(settle, caplog) -> None:
+    let_go, ends = threading.Event(), []
+
+    class Hung(SocketView):
+        def receive(self, request):
+            ends.append("began")
+            let_go.wait(5)
+            self.send_json("nobody hears it")
+
+        async def disconnect(self, request):
+            ends.append("disconnect")
+
+    async with SocketCommunicator(Hung.as_asgi()) as socket:
+        await socket.send_json(None)
+        await settle(lambda: ends)
+    assert ends == ["began", "disconnect"]
+    assert len(threads) == 1
+    assert "was left running" in caplog.text
+    let_go.set()
+
+
+async def test_frames_that_came_before_a_departure_are_still_handled() -> None:
+    handled = []
+
+    class Diary(SocketView):
+        async def receive(self, request):
+            await asyncio.sleep(0.01)
+            handled.append(request.data)
+
+    async with SocketCommunicator(Diary.as_asgi()) as socket:
+        for number in range(5):
+            await socket.send_json(number)
+    assert handled == [0, 1, 2, 3, 4]
+
+
+async def test_disconnect_runs_once_when_the_server_closes_and_when_it_is_cancelled() -> None:
+    parted = []
+
+    class Short(SocketView):
+        async def receive(self, request):
+            self.close(4321, "enough")
+
+        async def disconnect(self, request):
+            parted.append(request.code)
+
+    async with SocketCommunicator(Short.as_asgi()) as socket:
+        await socket.send_json(None)
+        await socket.expect_close(4321)
+    socket = SocketCommunicator(Short.as_asgi())
+    await socket.connect()
+    socket._task.cancel()
+    await asyncio.wait({socket._task})
+    assert parted == [4321, CloseCode.ABNORMAL]
+
+
+async def test_a_client_that_leaves_during_connect_is_noticed(settle) -> None:
+    ends = []
+
+    class Slow(SocketView):
+        async def connect(self, request):
+            ends.append("connect")
+            await asyncio.Event().wait()
+
+        async def disconnect(self, request):
+            ends.append("disconnect")
+
+    socket = SocketCommunicator(Slow.as_asgi(), timeout=0.05)
+    with pytest.raises(AssertionError, match="nothing came"):
+        await socket.connect()
+    await socket.disconnect()
+    assert ends == ["connect", "disconnect"]
+
+
+async def test_errors_in_disconnect_are_logged_and_end_nothing_else(caplog) -> None:
+    class Bad(SocketView):
+        def disconnect(self, request):
+            raise RuntimeError("in disconnect")
+
+    async with SocketCommunicator(Bad.as_asgi()):
+        pass
+    assert "in disconnect" in caplog.text
+
+
+# Bounds.
+
+
+@override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 100})
+async def test_a_frame_that_is_too_big_closes_with_1009() -> None:
+    class Echo(SocketView):
+        async def receive(self, request):
+            self.send_json(len(request.data))
+
+    async with SocketCommunicator(Echo.as_asgi()) as socket:
+        await socket.send_json("x" * 98)
+        await socket.expect_event(98)
+        await socket.send_json("ä" * 50)
+        await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)
+
+
+@override_settings(REST_CHANNELS={"INBOX_FRAMES": 3})
+async def test_too_many_waiting_frames_close_with_the_flood_code() -> None:
+    class Hung(SocketView):
+        async def receive(self, request):
+            await asyncio.Event().wait()
+
+    async with SocketCommunicator(Hung.as_asgi()) as socket:
+        for number in range(5):
+            await socket.send_json(number)
+        await socket.expect_close(CloseCode.FLOOD)
+
+
+@override_settings(REST_CHANNELS={"FRAME_RATE": 1, "FRAME_BURST": 10})
+async def test_too_many_frames_a_second_close_with_the_flood_code() -> None:
+    class Echo(SocketView):
+        async def receive(self, request):
+            self.send_json(request.data)
+
+    async with SocketCommunicator(Echo.as_asgi()) as socket:
+        for number in range(11):
+            await socket.send_json(number)
+        for number in range(10):
+            await socket.expect_event(number)
+        await socket.expect_close(CloseCode.FLOOD)
+
+
+@override_settings(REST_CHANNELS={"MAX_SUBSCRIPTIONS": 2})
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_too_many_subscriptions_are_a_400(kind) -> None:
+    class Sync(SocketView):
+        def receive(self, request):
+            self.join(request.data["group"])
+            self.send_json("joined")
+
+    class Async(SocketView):
+        async def receive(self, request):
+            self.join(request.data["group"])
+            self.send_json("joined")
+
+    view = Sync if kind == "def" else Async
+    async with SocketCommunicator(view.as_asgi()) as socket:
+        for name in "abb":
+            await socket.send_json({"group": name})
+            await socket.expect_event("joined")
+        await socket.send_json({"group": "c", "request_id": 9})
+        await socket.expect_reply(9, status=400)
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+async def test_a_member_that_stops_reading_is_closed_and_the_others_lose_nothing() -> None:
+    class Room(SocketView):
+        async def connect(self, request):
+            self.join("room")
+
+    class Stalled(SocketCommunicator):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.may_read = asyncio.Event()
+            put = self._out.put
+
+            async def slow_put(message):
+                await put(message)
+                await self.may_read.wait()
+
+            self._out.put = slow_put
+
+    app = Room.as_asgi()
+    async with SocketCommunicator(app) as reader, Stalled(app) as stalled:
+        for number in range(50):
+            await Group("room").asend({"text": f'"message {number}"'})
+        assert [await reader.receive_json() for _ in range(50)] == [
+            f"message {number}" for number in range(50)
+        ]
+        stalled.may_read.set()
+        assert CloseCode.TOO_SLOW.reconnect
+        await stalled.expect_close(CloseCode.TOO_SLOW)
+
+
+# One verb.
+
+
+def flooding(**methods):
+    """A view whose client does not read until told to."""
+    return type("Flooding", (SocketView,), methods)
+
+
+class Unread(SocketCommunicator):
+    """A client that does not read before `may_read` is set."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.may_read = asyncio.Event()
+
+    async def connect(self):
+        async def application(scope, receive, send):
+            async def slow_send(message):
+                if message["type"] == "websocket.send":
+                    await self.may_read.wait()
+                await send(message)
+
+            await inner(scope, receive, slow_send)
+
+        inner, self.application = self.application, application
+        return await super().connect()
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+async def test_awaiting_a_verb_is_backpressure(settle) -> None:
+    sent = []
+
+    class Stream(SocketView):
+        async def receive(self, request):
+            for number in range(20):
+                await self.send_json("x" * 28)
+                sent.append(number)
+
+    async with Unread(Stream.as_asgi()) as socket:
+        await socket.send_json(None)
+        await settle(lambda: len(sent) >= 3)
+        assert len(sent) < 6
+        socket.may_read.set()
+        for _ in range(20):
+            await socket.expect_event("x" * 28)
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+async def test_in_def_a_verb_blocks_while_the_outbox_is_full(settle) -> None:
+    sent = []
+
+    class Stream(SocketView):
+        def receive(self, request):
+            for number in range(20):
+                self.send_json("x" * 28)
+                sent.append(number)
+
+    async with Unread(Stream.as_asgi()) as socket:
+        await socket.send_json(None)
+        await settle(lambda: len(sent) >= 3)
+        assert len(sent) < 8
+        socket.may_read.set()
+        for _ in range(20):
+            await socket.expect_event("x" * 28)
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+async def test_calls_that_are_not_awaited_and_would_overflow_raise(settle) -> None:
+    errors = []
+
+    class Careless(SocketView):
+        async def receive(self, request):
+            try:
+                for _ in range(20):
+                    self.send_json("x" * 28)
+            except OutboxFull as error:
+                errors.append(str(error))
+
+    async with Unread(Careless.as_asgi()) as socket:
+        await socket.send_json(None)
+        await settle(lambda: errors)
+        assert "await what you send" in errors[0]
+        socket.may_read.set()
+
+
+async def test_what_a_verb_returns_is_a_coroutine_that_may_be_dropped_or_scheduled() -> None:
+    class Room(SocketView):
+        async def receive(self, request):
+            self.send_json("dropped")
+            await asyncio.create_task(self.send_json("scheduled"))
+            await asyncio.gather(self.send_json("gathered"), self.send_json("too"))
+            await DONE
+            await DONE
+
+    async with SocketCommunicator(Room.as_asgi()) as socket:
+        await socket.send_json(None)
+        for word in ("dropped", "scheduled", "gathered", "too"):
+            await socket.expect_event(word)
+
+
+async def test_verbs_keep_their_order_in_a_thread() -> None:
+    class Talk(SocketView):
+        def receive(self, request):
+            self.join("talk")
+            for number in range(0, 30, 3):
+                self.send_json(number)
+                self.broadcast("talk", number + 1)
+                request.reply_channel.send({"text": str(number + 2)})
+            self.close(4000)
+
+    async with SocketCommunicator(Talk.as_asgi()) as socket:
+        await socket.send_json(None)
+        assert [await socket.receive_json() for _ in range(30)] == list(range(30))
+        await socket.expect_close(4000)
+
+
+# The control frame.
+
+
+async def test_a_ping_is_answered_even_while_a_handler_hangs() -> None:
+    class Hung(SocketView):
+        async def receive(self, request):
+            await asyncio.Event().wait()
+
+    async with SocketCommunicator(Hung.as_asgi()) as socket:
+        await socket.send_json("hang")
+        await socket.send_to('{"$ping": 42}')
+        await socket.expect_event({"$pong": 42})
+
+
+async def test_only_a_frame_that_is_nothing_but_a_ping_is_one() -> None:
+    class Echo(SocketView):
+        async def receive(self, request):
+            self.send_json(request.data)
+
+    async with SocketCommunicator(Echo.as_asgi()) as socket:
+        for content in ({"$ping": 1, "more": 2}, ["$ping"], "$ping"):
+            await socket.send_json(content)
+            await socket.expect_event(content)
+
+
+async def publish(group, message):
+    """Say `message` to the methods of a group's members."""
+    from rest_channels.hub import publish
+    from rest_channels.messages import Event
+
+    publish(Event(group, message))

@@ -1,0 +1,250 @@
+"""`SocketConsumer`: the names of Channels' `AsyncJsonWebsocketConsumer`, on our engine."""
+
+import asyncio
+import inspect
+
+import pytest
+from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from rest_framework.exceptions import PermissionDenied
+
+from rest_channels.consumers import SocketConsumer
+from rest_channels.groups import Group
+from rest_channels.testing import SocketCommunicator
+
+THEIRS = {"accept", "close", "connect", "decode_json", "disconnect", "encode_json", "receive"}
+THEIRS |= {"receive_json", "send", "send_json", "websocket_connect", "websocket_disconnect"}
+THEIRS |= {"websocket_receive", "as_asgi", "channel_layer", "channel_name", "groups", "scope"}
+
+
+def test_it_has_the_public_names_of_channels_consumer_and_dcrfs_two_for_groups() -> None:
+    ours = {name for name in dir(SocketConsumer) if not name.startswith("_")}
+    ours |= set(SocketConsumer.__annotations__)
+    assert THEIRS | {"add_group", "remove_group"} == ours - {"intercepts"}
+
+
+@pytest.mark.parametrize("name", ["accept", "close", "receive", "send", "send_json"])
+def test_its_methods_take_what_channels_take(name) -> None:
+    theirs = inspect.signature(getattr(AsyncJsonWebsocketConsumer, name)).parameters
+    ours = inspect.signature(getattr(SocketConsumer, name)).parameters
+    assert list(theirs) == list(ours)
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_json_comes_in_and_goes_out(kind) -> None:
+    class Sync(SocketConsumer):
+        def receive_json(self, content):
+            self.send_json({"got": content})
+
+    class Async(SocketConsumer):
+        async def receive_json(self, content):
+            await self.send_json({"got": content})
+
+    consumer = Sync if kind == "def" else Async
+    async with SocketCommunicator(consumer.as_asgi()) as socket:
+        await socket.send_json([1, None])
+        await socket.expect_event({"got": [1, None]})
+
+
+async def test_text_and_bytes_reach_receive_as_they_are() -> None:
+    class Echo(SocketConsumer):
+        def receive(self, text_data=None, bytes_data=None):
+            self.send(text_data=text_data, bytes_data=bytes_data)
+
+    async with SocketCommunicator(Echo.as_asgi()) as socket:
+        await socket.send_to("not json")
+        assert await socket.receive_from() == "not json"
+        await socket.send_to(bytes_data=b"\xff")
+        assert await socket.receive_from() == b"\xff"
+
+
+async def test_one_instance_serves_one_connection_and_knows_its_scope() -> None:
+    class Counter(SocketConsumer):
+        count = 0
+
+        async def receive_json(self, content):
+            self.count += 1
+            self.send_json([self.count, self.scope["path"]])
+
+    app = Counter.as_asgi()
+    async with SocketCommunicator(app, "/a/") as one, SocketCommunicator(app, "/b/") as two:
+        await one.send_json(None)
+        await one.expect_event([1, "/a/"])
+        await one.send_json(None)
+        await one.expect_event([2, "/a/"])
+        await two.send_json(None)
+        await two.expect_event([1, "/b/"])
+
+
+async def test_groups_are_joined_before_connect_and_events_call_the_method_they_name() -> None:
+    class Lobby(SocketConsumer):
+        groups = ["lobby"]
+
+        async def connect(self):
+            await self.channel_layer.group_send("lobby", {"type": "some.one", "name": "ada"})
+
+        async def some_one(self, event):
+            await self.send_json({"here": event["name"]})
+
+    async with SocketCommunicator(Lobby.as_asgi()) as socket:
+        await socket.expect_event({"here": "ada"})
+        await Group("lobby").asend({"text": '"as it is"'})
+        await socket.expect_event("as it is")
+
+
+async def test_the_layers_methods_add_remove_and_address_connections() -> None:
+    class Node(SocketConsumer):
+        def receive_json(self, content):
+            if "to" in content:
+                self.channel_layer.send(content["to"], {"type": "hear", "text": content["text"]})
+            else:
+                self.channel_layer.group_add("nodes", self.channel_name)
+                self.send_json(self.channel_name)
+                self.channel_layer.group_discard("nodes", self.channel_name)
+
+        def hear(self, event):
+            self.send_json(event["text"])
+
+    app = Node.as_asgi()
+    async with SocketCommunicator(app) as one, SocketCommunicator(app) as two:
+        await two.send_json({})
+        name = await two.expect_event()
+        await one.send_json({"to": name, "text": "hello"})
+        await two.expect_event("hello")
+
+
+async def test_an_event_for_a_method_that_is_missing_is_logged_and_harms_nothing(caplog) -> None:
+    class Deaf(SocketConsumer):
+        groups = ["deaf"]
+
+        async def receive_json(self, content):
+            self.channel_layer.group_send("deaf", {"type": content})
+
+        async def fine(self, event):
+            self.send_json("fine")
+
+    async with SocketCommunicator(Deaf.as_asgi()) as socket:
+        await socket.send_json("no.such")
+        await socket.send_json("_connection")
+        await socket.send_json("fine")
+        await socket.expect_event("fine")
+    assert "no method 'no_such'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(AcceptConnection, True), (DenyConnection, False), (StopConsumer, False)]
+)
+async def test_channels_exceptions_keep_their_meaning_in_connect(error, outcome) -> None:
+    class Door(SocketConsumer):
+        def connect(self):
+            raise error
+
+    socket = SocketCommunicator(Door.as_asgi())
+    accepted, _detail = await socket.connect()
+    await socket.disconnect()
+    assert accepted is outcome
+
+
+async def test_stop_consumer_ends_an_open_connection() -> None:
+    class Done(SocketConsumer):
+        async def receive_json(self, content):
+            raise StopConsumer
+
+    async with SocketCommunicator(Done.as_asgi()) as socket:
+        await socket.send_json(None)
+        await socket.expect_close(1000)
+
+
+async def test_close_in_connect_refuses_the_handshake_and_accept_chooses_a_subprotocol() -> None:
+    class Closed(SocketConsumer):
+        async def connect(self):
+            await self.close(4000)
+
+    class Chosen(SocketConsumer):
+        async def connect(self):
+            await self.accept("v2")
+
+    socket = SocketCommunicator(Closed.as_asgi())
+    assert await socket.connect() == (False, 4000)
+    await socket.disconnect()
+    socket = SocketCommunicator(Chosen.as_asgi(), subprotocols=["v1", "v2"])
+    assert await socket.connect() == (True, "v2")
+    await socket.disconnect()
+
+
+async def test_a_drf_refusal_in_connect_is_told_after_accepting() -> None:
+    class Members(SocketConsumer):
+        async def connect(self):
+            raise PermissionDenied("Members only.")
+
+    async with SocketCommunicator(Members.as_asgi()) as socket:
+        await socket.expect_event(detail="Members only.", status=403)
+        await socket.expect_close(4403)
+
+
+async def test_a_handler_that_raises_answers_500_and_the_connection_lives(caplog) -> None:
+    class Fragile(SocketConsumer):
+        async def receive_json(self, content):
+            self.send_json(1 / content)
+
+    async with SocketCommunicator(Fragile.as_asgi()) as socket:
+        await socket.send_json(0)
+        await socket.expect_event({"detail": "A server error occurred.", "status": 500})
+        await socket.send_json(2)
+        await socket.expect_event(0.5)
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_overriding_the_encoding_reaches_what_groups_say_too() -> None:
+    class Enveloped(SocketConsumer):
+        groups = ["all"]
+
+        @classmethod
+        def encode_json(cls, content):
+            return super().encode_json({"wrapped": content})
+
+        async def receive_json(self, content):
+            self.send_json(content)
+
+    async with SocketCommunicator(Enveloped.as_asgi()) as socket:
+        await socket.send_json(1)
+        await socket.expect_event({"wrapped": 1})
+
+
+def test_as_asgi_says_which_class_it_serves() -> None:
+    class Named(SocketConsumer):
+        """Its docstring."""
+
+    app = Named.as_asgi()
+    assert app.consumer_class is Named
+    assert app.consumer_initkwargs == {}
+    assert app.__doc__ == "Its docstring."
+
+
+async def test_init_takes_what_as_asgi_is_given() -> None:
+    class Named(SocketConsumer):
+        def __init__(self, name):
+            self.name = name
+
+        async def connect(self):
+            self.send_json(self.name)
+
+    async with SocketCommunicator(Named.as_asgi(name="ada")) as socket:
+        await socket.expect_event("ada")
+
+
+async def test_async_overrides_of_verbs_work_from_def_and_unawaited_from_async_def() -> None:
+    class Signed(SocketConsumer):
+        def receive_json(self, content):
+            self.send_json(content)
+
+        async def hello(self, event):
+            self.send_json("event")
+
+        async def send_json(self, content, close=False):
+            await asyncio.sleep(0)
+            await super().send_json([content, "signed"], close)
+
+    async with SocketCommunicator(Signed.as_asgi()) as socket:
+        await socket.send_json("from def")
+        await socket.expect_event(["from def", "signed"])

@@ -1,0 +1,213 @@
+"""`SocketApplication`: what a handshake meets before any view does."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ImproperlyConfigured
+from django.test import AsyncClient, override_settings
+from django.urls import include as urls
+from django.urls import path, re_path
+from django.utils import timezone, translation
+
+from rest_channels.routing import SocketApplication, route
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+
+
+class Where(SocketView):
+    async def connect(self, request, **kwargs):
+        self.send_json(kwargs)
+
+
+def heard(message, **kwargs):
+    message.reply_channel.send({"text": '"route"'})
+
+
+urlpatterns = [path("<int:pk>/", Where.as_asgi())]
+
+
+@pytest.mark.parametrize("given", [__name__, f"{__name__}.urlpatterns", urlpatterns])
+async def test_routes_are_a_list_or_the_dotted_path_of_one_or_of_a_module(given) -> None:
+    async with SocketCommunicator(SocketApplication(given), "/7/") as socket:
+        await socket.expect_event({"pk": 7})
+
+
+async def test_paths_includes_regular_expressions_and_routes_stand_in_one_list() -> None:
+    app = SocketApplication(
+        [
+            path("a/", urls(urlpatterns)),
+            re_path(r"^b/(?P<name>\w+)/$", Where.as_asgi()),
+            route("websocket.connect", heard, path=r"^/c/$"),
+            path("d/<slug:name>/", Where.as_asgi()),
+        ]
+    )
+    for where, event in [
+        ("/a/1/", {"pk": 1}),
+        ("/b/x/", {"name": "x"}),
+        ("/c/", "route"),
+        ("/d/y/", {"name": "y"}),
+    ]:
+        async with SocketCommunicator(app, where) as socket:
+            await socket.expect_event(event)
+
+
+async def test_an_unknown_path_is_refused_without_a_traceback(caplog) -> None:
+    socket = SocketCommunicator(SocketApplication(urlpatterns), "/nowhere/")
+    accepted, _code = await socket.connect()
+    await socket.disconnect()
+    assert not accepted
+    assert [record.exc_info for record in caplog.records] == [None]
+
+
+@pytest.mark.parametrize(
+    ("origin", "accepted"), [("http://testserver", True), ("http://evil.example", False)]
+)
+async def test_a_foreign_origin_is_refused_before_any_view(origin, accepted) -> None:
+    app = SocketApplication(urlpatterns)
+    socket = SocketCommunicator(app, "/1/", headers=[("Origin", origin)])
+    assert (await socket.connect())[0] is accepted
+    await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_session_cookie_makes_session_and_user() -> None:
+    class Who(SocketView):
+        async def connect(self, request):
+            self.send_json([request.user.username, request.session.get("cart")])
+
+    user = await get_user_model().objects.acreate_user("ada")
+    client = AsyncClient()
+    await client.aforce_login(user)
+    session = await client.asession()
+    await session.aset("cart", 3)
+    await session.asave()
+    cookie = f"other=1; sessionid={session.session_key}"
+    app = SocketApplication([path("", Who.as_asgi())])
+    async with SocketCommunicator(app, headers=[("Cookie", cookie)]) as socket:
+        await socket.expect_event(["ada", 3])
+
+
+async def test_without_a_cookie_there_is_an_anonymous_user_and_no_query() -> None:
+    class Who(SocketView):
+        async def connect(self, request):
+            self.send_json(isinstance(request.user, AnonymousUser))
+
+    async with SocketCommunicator(SocketApplication([path("", Who.as_asgi())])) as socket:
+        await socket.expect_event(True)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_language_and_time_zone_are_activated_for_every_call() -> None:
+    class Here(SocketView):
+        def receive(self, request):
+            self.send_json([translation.get_language(), timezone.get_current_timezone_name()])
+            translation.activate("fr")
+
+    session = SessionStore()
+    session["django_timezone"] = "Asia/Tokyo"
+    await session.asave()
+    headers = [("Accept-Language", "de"), ("Cookie", f"sessionid={session.session_key}")]
+    app = SocketApplication([path("", Here.as_asgi())])
+    async with SocketCommunicator(app, headers=headers) as socket:
+        for _ in range(2):
+            await socket.send_json(None)
+            await socket.expect_event(["de", "Asia/Tokyo"])
+
+
+async def test_http_goes_to_the_http_application_or_is_404() -> None:
+    async def http(scope, receive, send):
+        await send({"type": "from http"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/"}
+    await SocketApplication([], http=http)(scope, None, send)
+    await SocketApplication([])(scope, None, send)
+    assert [message.get("status", message["type"]) for message in sent[:2]] == ["from http", 404]
+
+
+async def test_the_lifespan_fails_at_startup_when_the_routes_do() -> None:
+    async def live(routes):
+        messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+        sent = []
+
+        async def receive():
+            return next(messages)
+
+        async def send(message):
+            sent.append(message["type"])
+
+        try:
+            await SocketApplication(routes)({"type": "lifespan"}, receive, send)
+        except ImproperlyConfigured as error:
+            sent.append(str(error))
+        return sent
+
+    assert await live(urlpatterns) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert (await live(["wrong"]))[0] == "lifespan.startup.failed"
+    assert "'wrong' is no route" in (await live(["wrong"]))[1]
+
+
+async def test_a_scope_of_another_kind_is_an_error_that_says_so() -> None:
+    with pytest.raises(ValueError, match="'mqtt'"):
+        await SocketApplication([])({"type": "mqtt"}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("routes", "words"),
+    [("no.such.module", "no"), ("tests.settings", "no 'urlpatterns'"), (5, "a list of routes")],
+)
+def test_wrong_routes_say_what_is_wrong(routes, words) -> None:
+    with pytest.raises((ImproperlyConfigured, ImportError), match=words):
+        _ = SocketApplication(routes).routes
+
+
+async def test_the_prefix_a_server_mounts_us_under_is_not_part_of_the_path() -> None:
+    app = SocketApplication(urlpatterns)
+    socket = SocketCommunicator(app, "/site/7/")
+    socket.scope["root_path"] = "/site"
+    async with socket:
+        await socket.expect_event({"pk": 7})
+
+
+def test_it_can_be_imported_before_apps_are_ready() -> None:
+    code = "import rest_channels.routing, rest_channels.consumers, rest_channels.sessions"
+    code = f"from django.conf import settings; settings.configure(); {code}"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+async def test_what_an_outer_middleware_put_into_the_scope_stays() -> None:
+    class Who(SocketView):
+        async def connect(self, request):
+            self.send_json(str(request.user))
+
+    app = SocketApplication([path("", Who.as_asgi())])
+    async with SocketCommunicator(app, user=AnonymousUser()) as socket:
+        await socket.expect_event("AnonymousUser")
+
+
+@override_settings(REST_CHANNELS={"THREAD_SENSITIVE": True})
+async def test_thread_sensitive_code_can_be_put_on_the_one_shared_thread() -> None:
+    class Threads(SocketView):
+        def receive(self, request):
+            import threading
+
+            self.send_json(threading.current_thread().name)
+
+    app = SocketApplication([path("", Threads.as_asgi())])
+    async with SocketCommunicator(app) as one, SocketCommunicator(app) as two:
+        names = set()
+        for socket in (one, two):
+            await socket.send_json(None)
+            names.add(await socket.expect_event())
+        assert len(names) == 1
+        assert "rest_channels" not in names.pop()
+    await asyncio.sleep(0)
