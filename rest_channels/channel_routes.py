@@ -20,9 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from .connection import Connection
-from .dispatch import Visit, dispatch
+from .dispatch import DirectVisit, dispatch
 from .faces import RequestFace
-from .renderers import encode
 from .request import SocketRequest
 
 __all__ = ["ChannelRouter", "Include", "Route", "include", "route"]
@@ -148,21 +147,8 @@ class RouteFace(RequestFace):
         if hasattr(consumer, "view_class"):  # a view is a visit of its own
             await consumer(request, **kwargs)
         else:
-            await dispatch(FunctionVisit(request, partial(consumer, request, **kwargs)))
-
-
-class FunctionVisit(Visit):
-    """One event of a plain function: no guards, and what it returns is nobody's."""
-
-    def __init__(self, request: SocketRequest, handler: Callable[[], Any]) -> None:
-        super().__init__(request.connection, request.event)
-        self.handler = handler
-
-    def route(self) -> Callable[..., Any]:
-        return self.handler
-
-    def render(self, content: Any) -> str:
-        return encode(content).decode()
+            target = (consumer, (request,), kwargs)
+            await dispatch(DirectVisit(self.connection, request.event, target))
 
 
 def _compiled(filters: dict[str, str]) -> dict[str, re.Pattern[str]]:

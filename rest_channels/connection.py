@@ -22,8 +22,8 @@ from .hub import Hub, publish
 from .inbox import Inbox, ping
 from .lanes import Lane, start
 from .locale import locale_of
-from .messages import Event, Frame
-from .outbox import Outbox, close_message, message_of
+from .messages import Event, Frame, size_of
+from .outbox import Outbox, close_message, frame_message
 from .settings import api_settings
 from .subscriptions import Ledger
 from .verbs import DONE, Sent
@@ -190,7 +190,8 @@ class Connection:
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
         """Send one frame. Before the connection is open it waits, after its end it is dropped."""
-        message, size = message_of(text, data)
+        size = size_of(text) if text is not None else len(data or b"")
+        message = frame_message(text, data)
         if not self.home.here():
             return self.outbox.put_from_thread(message, size)
         if self.state > State.OPEN:
@@ -214,9 +215,7 @@ class Connection:
         """Do what `event` says: accept, send, close. For handlers, who may wait for room."""
         if event.accept:
             self.accept()
-        sent = DONE
-        if event.text or event.binary:
-            sent = self.send(text=event.text or None, data=event.binary)
+        sent = self.send(text=event.text, data=event.binary) if event.size else DONE
         if event.close is not None:
             self.close(event.close)
         return sent
@@ -230,15 +229,15 @@ class Connection:
         """Take what others say; a client that does not keep up is closed, and told to return."""
         if self.state > State.OPEN:
             return
-        rendered = event.text or event.binary
-        if event.data is not None and (self.face.intercepts or not rendered):
+        if event.data is not None and (not event.size or self.face.intercepts):
             heard = len(self.events.items) < api_settings.INBOX_FRAMES
             if heard:
                 self.events.put(event)
         else:
-            heard = not rendered or self.outbox.offer(*message_of(event.text, event.binary))
+            message = frame_message(event.text, event.binary)
+            heard = not event.size or self.outbox.offer(message, event.size)
             if heard and (event.accept or event.close is not None):
-                self.say(event._replace(text=None, binary=None))
+                self.say(event._replace(size=0))
         if not heard:
             logger.info("%r does not keep up with what it is sent.", self)
             self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from rest_framework.exceptions import ParseError
 
 from .connection import Connection
-from .dispatch import Visit, dispatch
+from .dispatch import DirectVisit, dispatch
 from .exceptions import CloseCode
 from .execution import run
 from .groups import HubLayer
@@ -212,19 +212,4 @@ class ConsumerFace:
         await self._visit("disconnect", self.consumer.websocket_disconnect, message)
 
     async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
-        await dispatch(ConsumerVisit(self, event, partial(method, argument)))
-
-
-class ConsumerVisit(Visit):
-    """One event of a consumer: it has no guards, the handler is known."""
-
-    def __init__(self, face: ConsumerFace, event: str, handler: Callable[[], Any]) -> None:
-        super().__init__(face.connection, event)
-        self.face = face
-        self.handler = handler
-
-    def route(self) -> Callable[..., Any]:
-        return self.handler
-
-    def render(self, content: Any) -> str:
-        return encode(content).decode()
+        await dispatch(DirectVisit(self.connection, event, (method, (argument,), {})))

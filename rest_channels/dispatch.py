@@ -7,7 +7,7 @@ the client was told why, because a browser cannot read a refused handshake.
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
@@ -21,17 +21,23 @@ from .envelopes import Envelope, Plain
 from .exceptions import CloseCode
 from .execution import run
 from .messages import Call, Reply
+from .renderers import encode
 from .settings import api_settings
 
-__all__ = ["Refusal", "Visit", "dispatch", "exception_handler"]
+__all__ = ["DirectVisit", "Refusal", "Target", "Visit", "dispatch", "exception_handler"]
 
 logger = logging.getLogger("rest_channels")
+
+
+Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+"""A handler and its arguments."""
 
 
 class Visit:
     """One event on its way to its handler. Views and consumers say what each step means.
 
-    Every step may refuse by raising an exception of `rest_channels.exceptions` or of DRF.
+    Every step may refuse by raising an exception of `rest_channels.exceptions` or of DRF. A step
+    that has to wait returns what to wait for.
     """
 
     envelope: Envelope = Plain()
@@ -45,62 +51,74 @@ class Visit:
         """Frame → call. 400 for what the dialect cannot read."""
         return self.call
 
-    def route(self) -> Callable[..., Any]:
-        """Call → handler, with its arguments. 405 where there is none."""
+    def route(self) -> Target:
+        """Call → handler. 405 where there is none."""
         raise exceptions.MethodNotAllowed(self.event)
 
-    async def permit(self) -> None:
+    def permit(self) -> Awaitable[None] | None:
         """401, 403."""
+        return None
 
-    async def throttle(self) -> None:
+    def throttle(self) -> Awaitable[None] | None:
         """429, with `retry_after`."""
+        return None
 
     def reply(self, result: Any) -> Reply | None:
         """What a handler returned → the answer, or none."""
+        return None
 
     def render(self, content: Any) -> str:
         """What the envelope made → the text of a frame."""
-        raise NotImplementedError
+        return encode(content).decode()
 
     def refuse(self, error: Exception) -> Reply:
         """An exception → the answer that tells of it."""
-        refusal = api_settings.EXCEPTION_HANDLER(error, self)
-        if refusal is None:
-            refusal = unexpected(error, self)
+        refusal = api_settings.EXCEPTION_HANDLER(error, self) or unexpected(error, self)
         return Reply(self.call, status=refusal.status, errors=refusal.detail)
 
 
+class DirectVisit(Visit):
+    """An event whose handler is known, and that nothing guards."""
+
+    def __init__(self, connection: Connection, event: str, target: Target) -> None:
+        super().__init__(connection, event)
+        self.target = target
+
+    def route(self) -> Target:
+        return self.target
+
+
 async def dispatch(visit: Visit) -> None:
-    """Lead `visit` through its steps and send the answer."""
+    """Lead `visit` through its steps, and send the answer."""
     connection = visit.connection
     try:
         visit.call = visit.open()
-        handler = visit.route()
-        await visit.permit()
-        await visit.throttle()
+        handler, args, kwargs = visit.route()
+        if (asking := visit.permit()) is not None:
+            await asking
+        if (asking := visit.throttle()) is not None:
+            await asking
         connection.admitted = True
-        reply = visit.reply(await run(handler))
+        reply = visit.reply(await run(handler, *args, **kwargs))
         text = None if reply is None else visit.render(visit.envelope.close(reply))
     except AcceptConnection:
         connection.accept()
-    except DenyConnection:
-        connection.close()
-    except StopConsumer:
+    except (DenyConnection, StopConsumer):
         connection.close()
     except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
-        tell(visit, visit.refuse(error))
+        await tell(visit, visit.refuse(error))
     else:
         if text is not None:
-            connection.send(text=text)
+            await connection.send(text=text)
 
 
-def tell(visit: Visit, refusal: Reply) -> None:
+async def tell(visit: Visit, refusal: Reply) -> None:
     """Send a refusal; a connection that was refused from the start ends with it."""
     connection = visit.connection
     refused = visit.event == "connect" and connection.state is State.CONNECTING
     if refused:
         connection.accept()
-    connection.send(text=visit.render(visit.envelope.close(refusal)))
+    await connection.send(text=visit.render(visit.envelope.close(refusal)))
     if refused:
         connection.close(CloseCode.for_status(refusal.status), str(refusal.errors))
 

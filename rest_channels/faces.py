@@ -1,13 +1,10 @@
 """Between a connection and the views people write: what happens becomes a request, and a visit."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable
 from typing import Any
 
 from .connection import Connection
-from .dispatch import Visit, dispatch
-from .envelopes import Plain
-from .exceptions import EventNotAllowed
+from .dispatch import Target, Visit, dispatch
 from .messages import Call, Event, Frame, Reply
 from .permissions import permit
 from .request import SocketRequest
@@ -44,8 +41,9 @@ class RequestFace:
 
     async def disconnect(self, code: int) -> None:
         """The end, as a request."""
-        order = self.frames + 1
-        await self.handle(SocketRequest(self.connection, "disconnect", code=code, order=order))
+        request = SocketRequest(self.connection, "disconnect", order=self.frames + 1)
+        request.code = code
+        await self.handle(request)
 
 
 class ViewFace(RequestFace):
@@ -55,10 +53,12 @@ class ViewFace(RequestFace):
         super().__init__(connection)
         self.view = view
         self.intercepts = view.view_class.overrides_sending
+        route = connection.scope.get("url_route", {})
+        self.args = route.get("args", ())
+        self.kwargs = route.get("kwargs", {})
 
     async def handle(self, request: SocketRequest) -> None:
-        route = request.scope.get("url_route", _NO_ROUTE)
-        await self.view(request, *route["args"], **route["kwargs"])
+        await self.view(request, *self.args, **self.kwargs)
 
     async def event(self, event: Event) -> None:
         """What a group says goes through the `send_json` that the view overrides."""
@@ -67,44 +67,41 @@ class ViewFace(RequestFace):
         await dispatch(Overheard(view, event))
 
 
-_NO_ROUTE: dict[str, Any] = {"args": (), "kwargs": {}}
-
-
 class ViewVisit(Visit):
     """One event of a view: the steps of the road, as methods of the view."""
 
     def __init__(self, view: Any, request: SocketRequest) -> None:
-        super().__init__(request.connection, request.event)
+        self.connection = request.connection
+        self.event = request.event
+        self.envelope = view.envelope
         self.view = view
         self.request = request
-        self.envelope = view.envelope
 
     def open(self) -> Call:
-        self.request.call = self.view.get_call()
-        return self.request.call
+        call: Call = self.view.get_call()
+        self.request.call = call
+        return call
 
-    def route(self) -> Callable[..., Any]:
-        view = self.view
-        handler = getattr(view, self.event, None)
-        if handler is None:
-            if self.event == "receive":
-                raise EventNotAllowed(self.event)
-            return _nothing
-        return partial(handler, self.request, *view.args, **view.kwargs)
+    def route(self) -> Target:
+        handler, args = self.view.get_handler()
+        return handler, (*args, *self.view.args), self.view.kwargs
 
-    async def permit(self) -> None:
-        if self.event != "disconnect":  # who may no longer stay must still be able to leave
-            await permit(self.view.get_permissions(), self.request, self.view)
+    def permit(self) -> Awaitable[None] | None:
+        if self.event == "disconnect":  # who may no longer stay must still be able to leave
+            return None
+        return permit(self.view.get_permissions(), self.request, self.view)
 
-    async def throttle(self) -> None:
-        if self.event != "disconnect":
-            await throttle(self.view.get_throttles(), self.request, self.view)
+    def throttle(self) -> Awaitable[None] | None:
+        if self.event == "disconnect":
+            return None
+        return throttle(self.view.get_throttles(), self.request, self.view)
 
     def reply(self, result: Any) -> Reply | None:
-        if result is None or isinstance(self.envelope, Plain) or self.event != "receive":
+        if result is None or self.event != "receive" or not self.view.answers:
             return None
-        data, status = result if _is_answer(result) else (result, 200)
-        return Reply(self.call, data, status)
+        if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
+            return Reply(self.call, *result)
+        return Reply(self.call, result)
 
     def render(self, content: Any) -> str:
         text: str = self.view.render_text(content)
@@ -125,19 +122,11 @@ class Overheard(ViewVisit):
     def open(self) -> Call:
         return self.call
 
-    def route(self) -> Callable[..., Any]:
-        return partial(self.view.send_json, self.said.data)
+    def route(self) -> Target:
+        return self.view.send_json, (self.said.data,), {}
 
-    async def permit(self) -> None:
+    def permit(self) -> None:
         """Asked when it joined."""
 
-    async def throttle(self) -> None:
+    def throttle(self) -> None:
         """Not the client's doing."""
-
-
-async def _nothing() -> None:
-    """What happens on an event that a view leaves out."""
-
-
-def _is_answer(result: Any) -> bool:
-    return isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], int)

@@ -10,7 +10,7 @@ from typing import Any
 from .connection import Connection
 from .exceptions import CloseCode
 from .hub import Hub, check_group, everywhere
-from .messages import Event
+from .messages import Event, size_of
 from .verbs import DONE, Sent
 
 __all__ = ["Channel", "Group", "HubLayer"]
@@ -131,7 +131,8 @@ def _event(address: str, content: dict[str, Any]) -> Event:
     if close is True:
         close = CloseCode.NORMAL
     text, data = content.get("text"), content.get("bytes")
-    return Event(address, None, text, data, close, accept=bool(content.get("accept")))
+    size = size_of(text) if text else len(data or b"")
+    return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))
 
 
 def _typed(message: dict[str, Any]) -> dict[str, Any]:

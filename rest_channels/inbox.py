@@ -24,12 +24,24 @@ class Inbox:
     `admit` counts a frame in, `handled` counts it out; the frames themselves queue elsewhere.
     """
 
-    __slots__ = ("_allowance", "_bytes", "_counted", "_frames")
+    __slots__ = (
+        "_allowance",
+        "_burst",
+        "_bytes",
+        "_counted",
+        "_frames",
+        "_limits",
+        "_rate",
+        "_size",
+    )
 
     def __init__(self) -> None:
+        self._size = api_settings.MAX_FRAME_SIZE
+        self._limits = (api_settings.INBOX_FRAMES, api_settings.INBOX_BYTES)
+        self._rate = api_settings.FRAME_RATE
+        self._burst = self._allowance = float(api_settings.FRAME_BURST)
         self._frames = 0
         self._bytes = 0
-        self._allowance = float(api_settings.FRAME_BURST)
         self._counted = time.monotonic()
 
     def admit(self, message: dict[str, Any]) -> Frame:
@@ -39,19 +51,22 @@ class Inbox:
         """
         text = message.get("text")
         if text is not None:
-            frame = Frame(text, None, size_of(text))
+            size = size_of(text)
+            frame = Frame(text, None, size)
         else:
             data = message.get("bytes") or b""
-            frame = Frame(None, data, len(data))
-        limit = api_settings.MAX_FRAME_SIZE
-        if limit is not None and frame.size > limit:
+            size = len(data)
+            frame = Frame(None, data, size)
+        if self._size is not None and size > self._size:
             raise ProtocolViolation(
-                CloseCode.MESSAGE_TOO_BIG, f"A frame of {frame.size} bytes: the limit is {limit}."
+                CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {self._size}."
             )
-        self._spend()
+        if self._rate is not None:
+            self._spend(self._rate)
         self._frames += 1
-        self._bytes += frame.size
-        if self._frames > api_settings.INBOX_FRAMES or self._bytes > api_settings.INBOX_BYTES:
+        self._bytes += size
+        frames, waiting = self._limits
+        if self._frames > frames or self._bytes > waiting:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
         return frame
 
@@ -60,14 +75,11 @@ class Inbox:
         self._frames -= 1
         self._bytes -= frame.size
 
-    def _spend(self) -> None:
+    def _spend(self, rate: float) -> None:
         """A token bucket: `FRAME_BURST` at once, refilled with `FRAME_RATE` a second."""
-        rate = api_settings.FRAME_RATE
-        if rate is None:
-            return
         now = time.monotonic()
         earned = self._allowance + (now - self._counted) * rate
-        self._allowance = min(earned, api_settings.FRAME_BURST) - 1.0
+        self._allowance = (min(self._burst, earned)) - 1.0
         self._counted = now
         if self._allowance < 0.0:
             raise ProtocolViolation(

@@ -39,18 +39,24 @@ class Reply(NamedTuple):
 class Event(NamedTuple):
     """Something said to a group, or to one address.
 
-    What is rendered for the wire (`text` or `binary`) goes to the members' clients as it is; else
-    `data` goes to a method of theirs.
+    What is rendered for the wire (`text` or `binary`, of `size` bytes) goes to the members'
+    clients as it is; else `data` goes to a method of theirs.
     """
 
     group: str
     data: Any = None
     text: str | None = None
     binary: bytes | None = None
+    size: int = 0
     close: int | None = None
     """A close code: the members are closed after it."""
     accept: bool = False
     """Accept the handshake first, if it is still pending."""
+
+    @classmethod
+    def rendered(cls, group: str, data: Any, text: str) -> "Event":
+        """What is to be sent as `text`, made of `data`."""
+        return cls(group, data, text, None, size_of(text))
 
 
 def size_of(text: str) -> int:

@@ -14,10 +14,9 @@ from typing import Any
 
 from .exceptions import OutboxFull
 from .lanes import EAGER, cancel, start
-from .messages import size_of
 from .verbs import DONE, Sent
 
-__all__ = ["Outbox", "close_message", "message_of"]
+__all__ = ["Outbox", "close_message", "frame_message"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -68,8 +67,7 @@ class Outbox:
 
     def put(self, message: Message, size: int) -> Sent:
         """Queue `message` on the loop. Raises `OutboxFull` for the second un-awaited overflow."""
-        if self.size + size <= self.limit or not self.size:
-            self._append(message, size)
+        if self.offer(message, size):
             return DONE
         if self._overdrawn:
             raise OutboxFull(
@@ -91,9 +89,13 @@ class Outbox:
 
     def offer(self, message: Message, size: int) -> bool:
         """Queue `message` if there is room for it; whether there was."""
-        if self.size + size > self.limit and self.size:
+        if self.size and self.size + size > self.limit:
             return False
-        self._append(message, size)
+        if not self.closed:
+            self.items.append((message, size))
+            self.size += size
+            if not self._busy:
+                self._begin()
         return True
 
     def add(self, message: Message) -> None:
@@ -203,13 +205,11 @@ class Outbox:
                 waiter.set_result(None)
 
 
-def message_of(text: str | None, data: bytes | None) -> tuple[Message, int]:
-    """ASGI's message for one frame, and its size in bytes. Text goes before bytes."""
+def frame_message(text: str | None, data: bytes | None) -> Message:
+    """ASGI's message for one frame. Text goes before bytes."""
     if text is not None:
-        return {"type": "websocket.send", "text": text}, size_of(text)
-    if data is None:
-        raise ValueError("A frame needs text or bytes.")
-    return {"type": "websocket.send", "bytes": data}, len(data)
+        return {"type": "websocket.send", "text": text}
+    return {"type": "websocket.send", "bytes": data or b""}
 
 
 def close_message(code: int, reason: str) -> Message:

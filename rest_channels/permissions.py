@@ -4,8 +4,7 @@ Those that look only at the request (`IsAuthenticated` and its like) are asked w
 other may query a database, so all of them are asked together in a thread.
 """
 
-from collections.abc import Sequence
-from inspect import iscoroutinefunction
+from collections.abc import Awaitable, Sequence
 from typing import Any, NoReturn
 
 from rest_framework import permissions as drf
@@ -20,21 +19,17 @@ _LOOKING = frozenset(
 )
 
 
-async def permit(permissions: Sequence[Any], request: Any, view: Any) -> None:
-    """Ask every permission.
+def permit(permissions: Sequence[Any], request: Any, view: Any) -> Awaitable[None] | None:
+    """Ask every permission; what to await if some cannot be asked here.
 
     Raises `NotAuthenticated` (401) where nobody is logged in, else `PermissionDenied` (403) with
     the `message` and `code` of the class that refused.
     """
-    if all(_only_looks(permission) for permission in permissions):
-        _ask(permissions, request, view)
-        return
     for permission in permissions:
-        if iscoroutinefunction(permission.has_permission):
-            if not await permission.has_permission(request, view):
-                refuse(request, permission)
-        else:
-            await run(_ask, (permission,), request, view)
+        if not _only_looks(permission):
+            return run(_ask, permissions, request, view)
+    _ask(permissions, request, view)
+    return None
 
 
 def refuse(request: Any, permission: Any) -> NoReturn:
@@ -53,6 +48,8 @@ def _ask(permissions: Sequence[Any], request: Any, view: Any) -> None:
 
 
 def _only_looks(permission: Any) -> bool:
+    if type(permission) in _LOOKING:
+        return True
     if isinstance(permission, drf.AND | drf.OR | drf.NOT):
         return all(_only_looks(operand) for operand in vars(permission).values())
-    return type(permission) in _LOOKING
+    return False

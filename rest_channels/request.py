@@ -13,7 +13,7 @@ from .connection import Connection
 from .groups import Channel
 from .handshake import http_request
 from .messages import Call, Frame
-from .parsers import Parser
+from .settings import api_settings
 
 __all__ = ["SocketRequest"]
 
@@ -32,23 +32,26 @@ class SocketRequest:
     channel_session: Any = None
     http_session: Any = None
     auth: Any = None
+    call = Call(None)
+    text_parser_class: Any = None
+    bytes_parser_class: Any = None
+    """How to read the frame; a view brings its own."""
+    code: int | None = None
+    """The close code, on `disconnect`."""
 
     def __init__(
         self,
         connection: Connection,
         event: str,
         frame: Frame | None = None,
-        code: int | None = None,
+        *,
         order: int = 0,
     ) -> None:
         self.connection = connection
         self.scope = connection.scope
         self.event = event
         self.frame = frame
-        self.code = code
         self.order = order
-        self.call = Call(None)
-        self.parsers: tuple[Parser | None, Parser | None] = (None, None)
 
     @property
     def user(self) -> Any:
@@ -127,12 +130,13 @@ class SocketRequest:
         """The frame, parsed at the first look. Raises `ParseError` (400)."""
         if self.frame is None:
             return {}
-        text, binary = self.parsers
-        if self.frame.text is not None and text is not None:
-            return text.parse(self.frame.text)
-        if self.frame.binary is not None and binary is not None:
-            return binary.parse(self.frame.binary)
-        raise ParseError(_("This connection does not take %s frames.") % self.content_type)
+        if self.frame.text is not None:
+            parser = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
+            return parser().parse(self.frame.text)
+        parser = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
+        if parser is not None:
+            return parser().parse(self.frame.binary)
+        raise ParseError(_("This connection takes no %s frames.") % self.content_type)
 
     @property
     def request_id(self) -> Any:

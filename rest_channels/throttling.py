@@ -4,7 +4,7 @@ They count in Django's cache, so they are asked in a thread. The flood that thre
 itself is bounded elsewhere (`inbox`), without any I/O.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from rest_framework.exceptions import Throttled
@@ -14,10 +14,12 @@ from .execution import run
 __all__ = ["throttle"]
 
 
-async def throttle(throttles: Sequence[Any], request: Any, view: Any) -> None:
-    """Ask every throttle. Raises `Throttled` (429) with the longest wait, in seconds."""
-    if throttles:
-        await run(_ask, throttles, request, view)
+def throttle(throttles: Sequence[Any], request: Any, view: Any) -> Awaitable[None] | None:
+    """What to await where there are throttles to ask.
+
+    Awaiting raises `Throttled` (429) with the longest wait, in seconds.
+    """
+    return run(_ask, throttles, request, view) if throttles else None
 
 
 def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:

@@ -25,7 +25,7 @@ from .connection import Connection
 from .decorators import route_name
 from .dispatch import dispatch
 from .envelopes import Envelope, Method, Plain
-from .exceptions import CloseCode
+from .exceptions import CloseCode, EventNotAllowed
 from .execution import run
 from .faces import ViewFace, ViewVisit
 from .messages import Call, Event, Reply
@@ -57,6 +57,7 @@ class SocketView:
 
     envelope: ClassVar[Envelope] = Plain()
     overrides_sending: ClassVar[bool] = False
+    answers: ClassVar[bool] = False  # whether what a handler returns is sent
 
     request: SocketRequest
     args: tuple[Any, ...]
@@ -97,8 +98,8 @@ class SocketView:
             if not hasattr(cls, name) or inspect.isroutine(getattr(cls, name)):
                 raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.")
 
-        async def view(request: SocketRequest, *args: Any, **kwargs: Any) -> None:
-            await cls(**initkwargs).dispatch(request, *args, **kwargs)
+        def view(request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
+            return cls(**initkwargs).dispatch(request, *args, **kwargs)
 
         view.view_class = cls  # type: ignore[attr-defined]
         view.view_initkwargs = initkwargs  # type: ignore[attr-defined]
@@ -106,20 +107,27 @@ class SocketView:
 
     # The road in.
 
-    async def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> None:
+    def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
         """Handle one event: route, permit, throttle, run, answer (`rest_channels.dispatch`)."""
-        request.parsers = (
-            _made(self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS),
-            _made(self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS),
-        )
+        request.text_parser_class = self.text_parser_class
+        request.bytes_parser_class = self.bytes_parser_class
         self.request = request
         self.args = args
         self.kwargs = kwargs
-        await dispatch(ViewVisit(self, request))
+        return dispatch(ViewVisit(self, request))
 
     def get_call(self) -> Call:
         """What the frame calls for: here nothing in particular, `receive` reads it."""
         return self.request.call
+
+    def get_handler(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The method for this event, and its first arguments. Raises `EventNotAllowed` (405)."""
+        handler = getattr(self, self.request.event, None)
+        if handler is not None:
+            return handler, (self.request,)
+        if self.request.event == "receive":
+            raise EventNotAllowed("receive")
+        return _nothing, ()
 
     def get_permissions(self) -> Sequence[Any]:
         """The permissions to ask for this event, as instances."""
@@ -154,7 +162,7 @@ class SocketView:
 
     def broadcast(self, group: str, data: Any) -> Sent:
         """Send `data` to every member of `group`; it is rendered once."""
-        event = Event(group, data, self.render_text(data))
+        event = Event.rendered(group, data, self.render_text(data))
         return self.request.connection.tell_all(event)
 
     def send_json(self, data: Any) -> Sent:
@@ -221,6 +229,7 @@ class SocketRouteView(SocketView):
     """
 
     envelope = Method()
+    answers = True
     routes: ClassVar[RouteTable[str]] = RouteTable()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -242,12 +251,23 @@ class SocketRouteView(SocketView):
             return self.request.call
         return self.envelope.open(self.request.data)
 
+    def get_handler(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The method that the frame names, unless a subclass has a `receive` of its own."""
+        if self.request.event == "receive" and type(self).receive is SocketRouteView.receive:
+            return self._named(), (self.request, self.request.call.data)
+        return super().get_handler()
+
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
-        attribute = self.routes.find(request.call.name)
+        return await run(self._named(), request, request.call.data, *args, **kwargs)
+
+    def _named(self) -> Callable[..., Any]:
+        call = self.request.call
+        attribute = self.routes.find(call.name)
         if attribute is None:
-            raise self.envelope.unknown(request.call)
-        return await run(getattr(self, attribute), request, request.call.data, *args, **kwargs)
+            raise self.envelope.unknown(call)
+        method: Callable[..., Any] = getattr(self, attribute)
+        return method
 
     def route_send(
         self,
@@ -264,5 +284,5 @@ class SocketRouteView(SocketView):
         return self.send(channel_or_group, frame, content_type, close)
 
 
-def _made(maker: Any) -> Any:
-    return None if maker is None else maker()
+async def _nothing(*args: Any, **kwargs: Any) -> None:
+    """What happens on an event that a view leaves out."""

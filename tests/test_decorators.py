@@ -1,0 +1,94 @@
+"""Marks on methods."""
+
+from functools import wraps
+
+import pytest
+from django.utils.decorators import method_decorator
+
+from rest_channels.decorators import rest_channels, route_name, socket_route
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+
+
+def test_a_bare_mark_takes_the_methods_name() -> None:
+    @socket_route
+    def save(self, request, data): ...
+
+    assert route_name(save) == "save"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("stop-it", "stop-it"), (None, "save")])
+def test_a_mark_with_parentheses_may_give_another_name(name, expected) -> None:
+    @socket_route(name)
+    async def save(self, request, data): ...
+
+    assert route_name(save) == expected
+
+
+def test_a_marked_method_is_the_same_function() -> None:
+    def save(self, request, data): ...
+
+    assert socket_route(save) is save
+    assert socket_route("other")(save) is save
+
+
+@pytest.mark.parametrize("name", ["", 5, b"save", ["save"]])
+def test_a_name_that_no_frame_can_have_is_refused_at_once(name) -> None:
+    with pytest.raises(TypeError, match="takes the name a frame uses"):
+        socket_route(name)
+
+
+@pytest.mark.parametrize("thing", [None, 5, "save", print, object(), SocketView.send])
+def test_what_is_not_marked_has_no_route_name(thing) -> None:
+    assert route_name(thing) is None
+
+
+def test_an_attribute_that_is_no_text_makes_no_route() -> None:
+    def save(self): ...
+
+    save._rest_channels_route = 5
+    assert route_name(save) is None
+
+
+def shouting(function):
+    """A decorator of functions, as Channels 1 has them."""
+
+    @wraps(function)
+    def wrapper(message, *args, **kwargs):
+        message.shout = message.data.upper()
+        return function(message, *args, **kwargs)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("fit", [rest_channels, method_decorator])
+async def test_a_decorator_of_functions_fits_a_method(fit) -> None:
+    class Loud(SocketView):
+        @fit(shouting)
+        def receive(self, request, room):
+            self.send_json([request.shout, room, self.args])
+
+    async with SocketCommunicator(Loud.as_asgi(), kwargs={"room": "a"}) as socket:
+        await socket.send_json("hey")
+        await socket.expect_event(["HEY", "a", []])
+
+
+@pytest.mark.parametrize("fit", [rest_channels, method_decorator])
+async def test_a_decorator_of_functions_fits_an_async_method(fit) -> None:
+    class Loud(SocketView):
+        @fit(shouting)
+        async def receive(self, request):
+            await self.send_json(request.shout)
+
+    async with SocketCommunicator(Loud.as_asgi()) as socket:
+        await socket.send_json("hey")
+        await socket.expect_event("HEY")
+
+
+def test_a_fitted_method_keeps_its_name_and_its_text() -> None:
+    class Loud:
+        @rest_channels(shouting)
+        def receive(self, request):
+            """Shout."""
+
+    assert (Loud.receive.__name__, Loud.receive.__doc__) == ("receive", "Shout.")

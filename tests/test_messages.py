@@ -1,0 +1,55 @@
+"""The records that travel through the house."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from rest_channels import messages
+from rest_channels.messages import Call, Event, Frame, Reply, size_of
+
+
+@pytest.mark.parametrize(
+    "record", [Call("a"), Reply(Call("a")), Event("g"), Frame("a", None, 1)], ids=str
+)
+def test_records_are_frozen(record) -> None:
+    with pytest.raises(AttributeError):
+        setattr(record, record._fields[0], "other")
+    with pytest.raises(AttributeError):
+        record.something = 1
+
+
+def test_a_call_may_have_no_name_no_data_and_no_id() -> None:
+    assert Call(None) == (None, None, None)
+
+
+def test_a_reply_is_a_success_until_it_has_errors() -> None:
+    reply = Reply(Call("a"), {"x": 1})
+    assert (reply.status, reply.errors, reply.call.name) == (200, None, "a")
+
+
+def test_an_event_says_nothing_and_closes_nothing_by_itself() -> None:
+    event = Event("room")
+    assert (event.data, event.text, event.binary, event.close) == (None, None, None, None)
+    assert event.accept is False
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("", 0), ("abc", 3), ("ä", 2), ("€", 3), ("😀", 4), ("a😀", 5)]
+)
+def test_a_size_is_bytes_on_the_wire(text, size) -> None:
+    assert size_of(text) == size == len(text.encode())
+
+
+def test_a_lone_surrogate_has_a_size_too() -> None:
+    assert size_of("\ud800") == 3
+
+
+def test_the_records_import_nothing_of_the_house() -> None:
+    tree = ast.parse(Path(messages.__file__).read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in imports:
+        names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        assert getattr(node, "level", 0) == 0
+        assert all(name.split(".")[0] in sys.stdlib_module_names for name in names)

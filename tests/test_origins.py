@@ -1,0 +1,238 @@
+"""Where a page must come from to connect."""
+
+import pytest
+from django.test import override_settings
+from django.urls import path
+
+from rest_channels.origins import origin_allowed
+from rest_channels.routing import SocketApplication
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+
+
+def allowed(*origins, host=b"testserver", scheme="ws", headers=()):
+    given = [(b"origin", o if isinstance(o, bytes) else o.encode()) for o in origins]
+    return origin_allowed(
+        {
+            "type": "websocket",
+            "path": "/",
+            "scheme": scheme,
+            "headers": [(b"host", host), *given, *headers],
+            "server": ("testserver", 80),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "scheme"),
+    [
+        ("http://testserver", b"testserver", "ws"),
+        ("http://testserver:80", b"testserver", "ws"),
+        ("http://testserver", b"testserver:80", "ws"),
+        ("https://testserver", b"testserver", "wss"),
+        ("https://testserver:443", b"testserver", "wss"),
+        ("https://testserver", b"testserver:443", "wss"),
+        ("http://testserver:8000", b"testserver:8000", "ws"),
+        ("http://TestServer", b"testserver", "ws"),
+        ("HTTP://TESTSERVER", b"testserver", "ws"),
+        ("http://testserver", b"TESTSERVER", "ws"),
+        ("http://127.0.0.1:8000", b"127.0.0.1:8000", "ws"),
+        ("http://[::1]:8000", b"[::1]:8000", "ws"),
+        ("http://[::1]", b"[::1]", "ws"),
+    ],
+)
+@override_settings(ALLOWED_HOSTS=["testserver", "127.0.0.1", "[::1]"])
+def test_a_page_of_this_site_may_connect(origin, host, scheme) -> None:
+    assert allowed(origin, host=host, scheme=scheme)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://testserver",
+        "http://testserver:8000",
+        "http://testserver:443",
+        "https://testserver:80",
+        "http://other",
+        "http://evil.testserver",
+        "http://testserver.evil",
+        "http://testserverevil",
+        "http://127.0.0.1",
+        "ws://testserver",
+        "wss://testserver",
+        "ftp://testserver",
+        "file://testserver",
+        "file://",
+        "chrome-extension://testserver",
+    ],
+)
+def test_another_scheme_port_or_host_may_not(origin) -> None:
+    assert not allowed(origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null", "", " ", "*", "testserver", "//testserver", "http:testserver", "http:/testserver",
+        "http://", "http:///", "http://[::1", "http://::1]", "http://[", "http://]", "http://[]",
+        "http://[::1]x", "http://[v1.a]", "http://[g::1]", "http://testserver:x",
+        "http://testserver:-1", "http://testserver:99999", "http://testserver:80:80",
+        "http://testserver/", "http://testserver/path", "http://testserver?q=1",
+        "http://testserver#top", "http://a@testserver", "http://testserver@evil",
+        "http://evil@testserver", "http://:@testserver", "http://testserver, http://testserver",
+        "http://testserver http://evil", "http://test\u2100server", "http://testserver\\@evil",
+        "javascript:alert(1)", "data:text/html,x", "about:blank", "http://%74estserver",
+        b"\xff\xfe", b"http://\xff", b"http://testserver\x00", b"\x00", b"h" * 60_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused_and_never_an_error(origin) -> None:
+    assert not allowed(origin)
+
+
+def test_none_at_all_is_allowed() -> None:
+    assert allowed()
+    assert origin_allowed({"type": "websocket", "path": "/"})
+
+
+@pytest.mark.parametrize("second", ["http://testserver", "http://evil", "null", ""])
+def test_two_are_refused(second) -> None:
+    assert not allowed("http://testserver", second)
+    assert not allowed(second, "http://testserver")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"evil",
+        b"evil.testserver",
+        b"",
+        b"[::1",
+        b"test server",
+        b"a/b",
+        b"testserver@evil",
+        b"\xff",
+    ],
+)
+def test_a_host_that_is_not_allowed_has_no_own_origin(host) -> None:
+    assert not allowed("http://" + host.decode("latin-1"), host=host)
+    assert not allowed("http://testserver", host=host)
+
+
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://app.example.com"])
+def test_a_trusted_origin_may_connect_even_where_the_host_is_not_allowed() -> None:
+    assert allowed("https://app.example.com", host=b"evil")
+
+
+@override_settings(ALLOWED_HOSTS=[".example.com"])
+def test_only_the_host_that_was_asked_is_this_site_not_every_allowed_one() -> None:
+    assert allowed("http://a.example.com", host=b"a.example.com")
+    assert not allowed("http://b.example.com", host=b"a.example.com")
+
+
+@override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
+def test_behind_a_proxy_the_scheme_is_the_one_that_the_browser_used() -> None:
+    proxied = [(b"x-forwarded-proto", b"https")]
+    assert allowed("https://testserver", headers=proxied)
+    assert not allowed("http://testserver", headers=proxied)
+
+
+@override_settings(USE_X_FORWARDED_HOST=True, ALLOWED_HOSTS=["public.example"])
+def test_behind_a_proxy_the_host_is_the_one_that_the_browser_used() -> None:
+    proxied = [(b"x-forwarded-host", b"public.example")]
+    assert allowed("http://public.example", headers=proxied)
+    assert not allowed("http://testserver", headers=proxied)
+
+
+# Trusted
+
+
+@pytest.mark.parametrize("setting", ["CSRF_TRUSTED_ORIGINS", "REST_CHANNELS"])
+def test_both_settings_name_trusted_origins(setting) -> None:
+    given = ["https://app.example.com", "http://localhost:5173"]
+    value = given if setting == "CSRF_TRUSTED_ORIGINS" else {"ALLOWED_ORIGINS": given}
+    with override_settings(**{setting: value}):
+        assert allowed("https://app.example.com")
+        assert allowed("https://APP.example.com:443")
+        assert allowed("http://localhost:5173")
+        assert not allowed("http://app.example.com")
+        assert not allowed("https://app.example.com:8443")
+        assert not allowed("http://localhost")
+        assert not allowed("https://example.com")
+        assert not allowed("https://x.app.example.com")
+        assert allowed("http://testserver")
+
+
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://*.example.com", "http://*.local:8000"])
+@pytest.mark.parametrize(
+    ("origin", "trusted"),
+    [
+        ("https://a.example.com", True),
+        ("https://a.b.example.com", True),
+        ("https://A.EXAMPLE.COM", True),
+        ("http://a.local:8000", True),
+        ("http://a.example.com", False),
+        ("https://a.example.com:8443", False),
+        ("https://evilexample.com", False),
+        ("https://example.com.evil", False),
+        ("https://a.example.com.evil", False),
+        ("http://a.local", False),
+        ("https://*.example.com.evil", False),
+        ("null", False),
+    ],
+)
+def test_a_wildcard_trusts_every_host_below(origin, trusted) -> None:
+    assert allowed(origin) is trusted
+
+
+@override_settings(REST_CHANNELS={"ALLOWED_ORIGINS": ["*"]})
+def test_a_star_trusts_every_origin_but_not_what_is_none() -> None:
+    assert allowed("https://anything.example:1234")
+    assert not allowed("null")
+    assert not allowed("http://[::1")
+
+
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://*"])
+def test_a_star_for_a_host_trusts_nobody_as_in_djangos_own_setting() -> None:
+    assert not allowed("https://evil.example")
+
+
+@pytest.mark.parametrize("wrong", ["example.com", "", "http://[::1", "null", "https://", "://*."])
+def test_a_trusted_origin_that_is_none_trusts_nobody(wrong) -> None:
+    with override_settings(REST_CHANNELS={"ALLOWED_ORIGINS": [wrong]}):
+        assert allowed("http://testserver")
+        for origin in ("http://example.com", "https://evil", "null", "http://[::1"):
+            assert not allowed(origin)
+
+
+# At the door
+
+
+def door():
+    return SocketApplication([path("", SocketView.as_asgi())])
+
+
+@pytest.mark.parametrize("origin", ["http://testserver", None])
+async def test_the_door_is_open_for_this_site(origin) -> None:
+    headers = [] if origin is None else [("origin", origin)]
+    async with SocketCommunicator(door(), headers=headers) as socket:
+        await socket.expect_nothing()
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil", "null", "http://[::1", "https://testserver", "ÿ"]
+)
+async def test_the_door_is_shut_for_others_before_anything_is_accepted(origin, caplog) -> None:
+    socket = SocketCommunicator(door(), headers=[("origin", origin)])
+    accepted, _code = await socket.connect()
+    await socket.disconnect()
+    assert not accepted
+    assert [record.exc_info for record in caplog.records] == [None]
+
+
+async def test_the_door_is_shut_for_a_host_that_is_not_ours(caplog) -> None:
+    socket = SocketCommunicator(door(), headers=[("origin", "http://evil")])
+    socket.scope["headers"][0] = (b"host", b"evil")
+    accepted, _code = await socket.connect()
+    await socket.disconnect()
+    assert not accepted
+    assert all(record.exc_info is None for record in caplog.records)
