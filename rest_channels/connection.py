@@ -11,16 +11,16 @@ disconnect, in order; events: what groups say) and the *outbox*.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .exceptions import CloseCode, ProtocolViolation
-from .execution import Runner, own_threads
+from .execution import own_threads
 from .home import Home
 from .hub import Hub, publish
-from .inbox import Inbox, ping
-from .lanes import Lane, start
+from .inbox import PING_SIZE, Inbox, ping
+from .lanes import Lane
 from .locale import locale_of
 from .messages import Event, Frame, size_of
 from .outbox import Outbox, close_message, frame_message
@@ -31,6 +31,8 @@ from .verbs import DONE, Sent
 __all__ = ["Connection", "Face", "State"]
 
 logger = logging.getLogger("rest_channels")
+
+T = TypeVar("T")
 
 GRACE = 0.5
 """Seconds that running work has to end by itself when its client has left, and again to end
@@ -58,10 +60,10 @@ class Face(Protocol):
     intercepts: bool
     """Whether it wants to see what groups say even where that is rendered for the wire."""
 
-    async def connect(self) -> None:
+    def connect(self) -> Awaitable[None]:
         """The handshake has come. Accept, refuse by closing, or leave it: it is then accepted."""
 
-    async def receive(self, frame: Frame) -> None:
+    def receive(self, frame: Frame) -> Awaitable[None]:
         """A frame has come."""
 
     async def event(self, event: Event) -> None:
@@ -92,8 +94,8 @@ class Connection:
         self.memory: dict[str, Any] = {}  # what a view's `state` and its sessions keep
         self.close_code: int = CloseCode.NORMAL
         self._receive = receive
+        self._locale = locale_of(scope)
         self._task = asyncio.current_task()
-        self._turn = asyncio.Lock()
         self.admitted = False  # whether its `connect` was called, so that `disconnect` must be
         self._over = False
         self._farewell: asyncio.TimerHandle | None = None
@@ -104,7 +106,9 @@ class Connection:
     async def serve(self) -> None:
         """Be the connection, from `websocket.connect` until nothing of it is left."""
         async with own_threads():
-            self._open_lanes()
+            turn = asyncio.Lock()
+            self.calls = self._lane(self._call, turn)
+            self.events = self._lane(self.face.event, turn)
             code: int = CloseCode.ABNORMAL
             try:
                 code = await self._read()
@@ -116,15 +120,10 @@ class Connection:
             finally:
                 await self._end(code)
 
-    def _open_lanes(self) -> None:
-        timeout = api_settings.HANDLER_TIMEOUT
-        self._runners = (Runner(self._turn, timeout), Runner(self._turn, timeout))
-        calls, events = self._runners
-        self.calls: Lane[Frame | None] = Lane(self._call, calls.context())
-        self.events: Lane[Event] = Lane(self._hear, events.context())
-        locale = locale_of(self.scope)
-        for lane in (self.calls, self.events):
-            lane.context.run(locale.activate)
+    def _lane(self, work: Callable[[T], Coroutine[Any, Any, None]], turn: asyncio.Lock) -> Lane[T]:
+        lane: Lane[T] = Lane(work, turn, api_settings.HANDLER_TIMEOUT)
+        lane.context.run(self._locale.activate)
+        return lane
 
     async def _read(self) -> int:
         message = await self._receive()
@@ -136,44 +135,32 @@ class Connection:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 return int(message.get("code") or CloseCode.NORMAL)
-            self._take(message)
+            if self.state is State.OPEN:
+                self._take(message)
 
     def _take(self, message: dict[str, Any]) -> None:
         """Queue a frame for the calls; a client that breaks the bounds is closed."""
-        if self.state is not State.OPEN:
-            return
         try:
             frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
             logger.info("%r: %s", self, violation)
             self.close(violation.code, violation.reason)
             return
-        pong = ping(frame)
-        if pong is None:
-            self.calls.put(frame)
-        else:
-            self.inbox.handled(frame)
+        text, _data, size = frame
+        if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
+            self.inbox.handled(size)
             self.send(text=pong)
+        else:
+            self.calls.put(frame)
 
     async def _call(self, frame: Frame | None) -> None:
         """What the lane of calls does: first `connect` (no frame), then every frame."""
-        with self._runners[0]:
-            if frame is None:
-                await self.face.connect()
-                self.accept()
-            else:
-                self.inbox.handled(frame)
-                await self.face.receive(frame)
-
-    async def _hear(self, event: Event) -> None:
-        """What the lane of events does."""
-        with self._runners[1]:
-            await self.face.event(event)
-
-    async def _part(self, code: int) -> None:
-        """The last call."""
-        with self._runners[0]:
-            await self.face.disconnect(code)
+        if frame is None:
+            await self.face.connect()
+            self.accept()
+        else:
+            self.inbox.handled(frame[2])
+            await self.face.receive(frame)
 
     # The road out. These may be called from the loop and from threads.
 
@@ -197,6 +184,12 @@ class Connection:
         if self.state > State.OPEN:
             return DONE
         return self.outbox.put(message, size)
+
+    def answer(self, text: str) -> Awaitable[None]:
+        """Send one frame from a lane; to await it is to wait until the server has taken it."""
+        if self.state > State.OPEN:
+            return DONE
+        return self.outbox.write({"type": "websocket.send", "text": text}, size_of(text))
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """End the connection after what was sent until now; before accepting, refuse it."""
@@ -287,10 +280,11 @@ class Connection:
         await asyncio.gather(self.calls.stop(GRACE), self.events.stop(GRACE))
         await self.home.end(GRACE)
         if self.admitted:
-            await asyncio.wait({start(self._part(code), self.calls.context.copy())})
+            last = self._lane(self.face.disconnect, asyncio.Lock())
+            last.put(code)
+            await last.drain(None)
+            await last.stop(GRACE)
         await self.outbox.stop()
-        for runner in self._runners:
-            runner.close()
         if self._farewell is not None:
             self._farewell.cancel()
 

@@ -191,20 +191,23 @@ class ConsumerFace:
 
     async def receive(self, frame: Frame) -> None:
         """A frame, as ASGI says it."""
-        message = {"type": "websocket.receive", "text": frame.text, "bytes": frame.binary}
+        text, binary, _size = frame
+        message = {"type": "websocket.receive", "text": text, "bytes": binary}
         await self._visit("receive", self.consumer.websocket_receive, message)
 
     async def event(self, event: Event) -> None:
         """What a group says: for the method it names, or for the client."""
         if isinstance(event.data, dict) and isinstance(event.data.get("type"), str):
-            name = event.data["type"].replace(".", "_")
-            method = None if name.startswith("_") else getattr(self.consumer, name, None)
-            if method is None:
-                message = f"{type(self.consumer).__name__} has no method {name!r} for an event."
-                raise TypeError(message)
-            await self._visit("event", method, event.data)
+            await self._visit("event", self._call_named, event.data)
         else:
             await self._visit("event", self.consumer.send_json, event.data)
+
+    async def _call_named(self, message: dict[str, Any]) -> None:
+        name = message["type"].replace(".", "_")
+        method = None if name.startswith("_") else getattr(self.consumer, name, None)
+        if method is None:
+            raise TypeError(f"{type(self.consumer).__name__} has no method {name!r} for an event.")
+        await run(method, message)
 
     async def disconnect(self, code: int) -> None:
         """The end, as ASGI says it."""

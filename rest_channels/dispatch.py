@@ -5,10 +5,11 @@ frame, under its id; the connection lives on. Only where a *connect* is refused 
 the client was told why, because a browser cannot read a refused handshake.
 """
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import PermissionDenied
@@ -18,13 +19,22 @@ from rest_framework import exceptions, status
 
 from .connection import Connection, State
 from .envelopes import Envelope, Plain
-from .exceptions import CloseCode
-from .execution import run
+from .exceptions import CloseCode, HandlerTimeout
+from .execution import is_async, run
+from .lanes import current_lane
 from .messages import Call, Reply
 from .renderers import encode
 from .settings import api_settings
 
-__all__ = ["DirectVisit", "Refusal", "Target", "Visit", "dispatch", "exception_handler"]
+__all__ = [
+    "DirectVisit",
+    "Refusal",
+    "Target",
+    "Visit",
+    "dispatch",
+    "exception_handler",
+    "refuse",
+]
 
 logger = logging.getLogger("rest_channels")
 
@@ -33,97 +43,129 @@ Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A handler and its arguments."""
 
 
-class Visit:
-    """One event on its way to its handler. Views and consumers say what each step means.
+class Visit(Protocol):
+    """One event on its way to its handler: what a `SocketView` is, and what consumers make.
 
-    Every step may refuse by raising an exception of `rest_channels.exceptions` or of DRF. A step
+    Every step may refuse by raising an exception of `rest_channels.exceptions` or of DRF. A check
     that has to wait returns what to wait for.
     """
 
-    envelope: Envelope = Plain()
-    call = Call(None)
+    connection: Connection
+    event: str
+    call: Call
 
-    def __init__(self, connection: Connection, event: str) -> None:
-        self.connection = connection
-        self.event = event
+    @property
+    def envelope(self) -> Envelope:
+        """The dialect."""
 
-    def open(self) -> Call:
+    def get_call(self) -> Call:
         """Frame → call. 400 for what the dialect cannot read."""
-        return self.call
 
-    def route(self) -> Target:
+    def get_target(self) -> Target:
         """Call → handler. 405 where there is none."""
-        raise exceptions.MethodNotAllowed(self.event)
 
-    def permit(self) -> Awaitable[None] | None:
+    def check_permissions(self) -> Awaitable[None] | None:
         """401, 403."""
-        return None
 
-    def throttle(self) -> Awaitable[None] | None:
+    def check_throttles(self) -> Awaitable[None] | None:
         """429, with `retry_after`."""
-        return None
 
-    def reply(self, result: Any) -> Reply | None:
+    def get_reply(self, result: Any) -> Reply | None:
         """What a handler returned → the answer, or none."""
-        return None
 
-    def render(self, content: Any) -> str:
+    def render_text(self, data: Any) -> str:
         """What the envelope made → the text of a frame."""
-        return encode(content).decode()
 
-    def refuse(self, error: Exception) -> Reply:
+    def handle_exception(self, error: Exception) -> Reply:
         """An exception → the answer that tells of it."""
-        refusal = api_settings.EXCEPTION_HANDLER(error, self) or unexpected(error, self)
-        return Reply(self.call, status=refusal.status, errors=refusal.detail)
-
-
-class DirectVisit(Visit):
-    """An event whose handler is known, and that nothing guards."""
-
-    def __init__(self, connection: Connection, event: str, target: Target) -> None:
-        super().__init__(connection, event)
-        self.target = target
-
-    def route(self) -> Target:
-        return self.target
 
 
 async def dispatch(visit: Visit) -> None:
     """Lead `visit` through its steps, and send the answer."""
     connection = visit.connection
     try:
-        visit.call = visit.open()
-        handler, args, kwargs = visit.route()
-        if (asking := visit.permit()) is not None:
-            await asking
-        if (asking := visit.throttle()) is not None:
-            await asking
+        visit.call = visit.get_call()
+        handler, args, kwargs = visit.get_target()
+        if (check := visit.check_permissions()) is not None:
+            await check
+        if (check := visit.check_throttles()) is not None:
+            await check
         connection.admitted = True
-        reply = visit.reply(await run(handler, *args, **kwargs))
-        text = None if reply is None else visit.render(visit.envelope.close(reply))
-    except AcceptConnection:
-        connection.accept()
-    except (DenyConnection, StopConsumer):
-        connection.close()
+        if is_async(handler):
+            result = await handler(*args, **kwargs)
+        else:
+            result = await run(handler, *args, **kwargs)
+        reply = visit.get_reply(result)
+        text = None if reply is None else visit.render_text(visit.envelope.close(reply))
+    except asyncio.CancelledError:
+        if not current_lane.get().timed_out():
+            raise
+        await tell(visit, visit.handle_exception(HandlerTimeout()))
+    except (AcceptConnection, DenyConnection, StopConsumer) as wish:
+        (connection.accept if isinstance(wish, AcceptConnection) else connection.close)()
     except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
-        await tell(visit, visit.refuse(error))
+        await tell(visit, visit.handle_exception(error))
     else:
         if text is not None:
-            await connection.send(text=text)
+            await connection.answer(text)
 
 
 async def tell(visit: Visit, refusal: Reply) -> None:
-    """Send a refusal; a connection that was refused from the start ends with it."""
+    """Send a refusal; a connection that was refused from the start ends with it.
+
+    Nobody asked for an event, so nobody is told when its handler fails.
+    """
+    if visit.event == "event":
+        return
     connection = visit.connection
     refused = visit.event == "connect" and connection.state is State.CONNECTING
     if refused:
         connection.accept()
-    await connection.send(text=visit.render(visit.envelope.close(refusal)))
+    await connection.answer(visit.render_text(visit.envelope.close(refusal)))
     if refused:
         connection.close(CloseCode.for_status(refusal.status), str(refusal.errors))
 
 
+class DirectVisit:
+    """An event whose handler is known, that nothing guards, and that is not answered."""
+
+    envelope: Envelope = Plain()
+    call = Call(None)
+
+    def __init__(self, connection: Connection, event: str, target: Target) -> None:
+        self.connection = connection
+        self.event = event
+        self.target = target
+
+    def get_call(self) -> Call:
+        return self.call
+
+    def get_target(self) -> Target:
+        return self.target
+
+    def check_permissions(self) -> None:
+        return None
+
+    def check_throttles(self) -> None:
+        return None
+
+    def get_reply(self, result: Any) -> None:
+        return None
+
+    def render_text(self, data: Any) -> str:
+        return encode(data).decode()
+
+    def handle_exception(self, error: Exception) -> Reply:
+        return refuse(self, error)
+
+
 # What a client learns of an exception.
+
+
+def refuse(visit: Visit, error: Exception) -> Reply:
+    """An exception, by way of `EXCEPTION_HANDLER`, → the answer that tells of it."""
+    refusal = api_settings.EXCEPTION_HANDLER(error, visit) or unexpected(error, visit)
+    return Reply(visit.call, status=refusal.status, errors=refusal.detail)
 
 
 class Refusal(NamedTuple):

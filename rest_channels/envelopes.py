@@ -31,14 +31,25 @@ class Envelope(Protocol):
         """`Reply` → what a renderer takes."""
 
 
+_new = tuple.__new__  # a NamedTuple's own constructor makes a detour through Python
+
+
 class _Named:
     """Dialects whose frames are objects that name a handler under `key`."""
 
     key: ClassVar[str]
 
     def open(self, content: Any) -> Call:
-        content = _object(content)
-        return Call(_name(content, self.key), content, content.get("request_id"))
+        if not isinstance(content, dict):
+            raise ParseError(_("A frame must hold a JSON object."))
+        name = content.get(self.key)
+        if type(name) is not str or not 0 < len(name) <= api_settings.MAX_NAME_LENGTH:
+            name = None
+        return _new(Call, (name, self.argument(content), content.get("request_id")))
+
+    def argument(self, content: dict[str, Any]) -> Any:
+        """What the handler gets of the frame: all of it."""
+        return content
 
 
 class Action(_Named):
@@ -61,14 +72,13 @@ class Action(_Named):
         }
 
 
-class Method:
+class Method(_Named):
     """`{"method", "data"}` → `{"method", "data", "status"}`; a `request_id` comes back if given."""
 
     key = "method"
 
-    def open(self, content: Any) -> Call:
-        content = _object(content)
-        return Call(_name(content, "method"), content.get("data"), content.get("request_id"))
+    def argument(self, content: dict[str, Any]) -> Any:
+        return content.get("data")
 
     def unknown(self, call: Call) -> APIException:
         if call.name is None:
@@ -76,8 +86,13 @@ class Method:
         return ValidationError({"method": [_("Unknown method: %s") % call.name]})
 
     def close(self, reply: Reply) -> dict[str, Any]:
-        data = reply.data if reply.errors is None else _detailed(reply.errors)
-        return _numbered({"method": reply.call.name, "data": data, "status": reply.status}, reply)
+        call, data, status, errors = reply
+        if errors is not None:
+            data = _detailed(errors)
+        content = {"method": call.name, "data": data, "status": status}
+        if call.request_id is not None:
+            content["request_id"] = call.request_id
+        return content
 
 
 class Type(_Named):
@@ -118,19 +133,6 @@ class Plain:
         if reply.errors is None:
             return reply.data
         return _numbered({**_detailed(reply.errors), "status": reply.status}, reply)
-
-
-def _object(content: Any) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise ParseError(_("A frame must hold a JSON object."))
-    return content
-
-
-def _name(content: dict[str, Any], key: str) -> str | None:
-    name = content.get(key)
-    if type(name) is str and 0 < len(name) <= api_settings.MAX_NAME_LENGTH:
-        return name
-    return None
 
 
 def _listed(errors: Any) -> list[Any]:

@@ -42,7 +42,7 @@ class Home:
         if not self.here():
             asyncio.run_coroutine_threadsafe(work, self.loop).result()
             return DONE
-        task = start(work)
+        task = start(work, self.loop)
         if task.done():
             task.result()
             return DONE

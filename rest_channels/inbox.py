@@ -51,48 +51,40 @@ class Inbox:
         """
         text = message.get("text")
         if text is not None:
-            size = size_of(text)
-            frame = Frame(text, None, size)
+            data = None
+            size = len(text) if text.isascii() else size_of(text)
         else:
             data = message.get("bytes") or b""
             size = len(data)
-            frame = Frame(None, data, size)
         if self._size is not None and size > self._size:
             raise ProtocolViolation(
                 CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {self._size}."
             )
         if self._rate is not None:
-            self._spend(self._rate)
+            # A token bucket: `FRAME_BURST` at once, refilled with `FRAME_RATE` a second.
+            now = time.monotonic()
+            earned = self._allowance + (now - self._counted) * self._rate
+            self._allowance = (min(self._burst, earned)) - 1.0
+            self._counted = now
+            if self._allowance < 0.0:
+                raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
         self._frames += 1
         self._bytes += size
         frames, waiting = self._limits
         if self._frames > frames or self._bytes > waiting:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
-        return frame
+        return text, data, size
 
-    def handled(self, frame: Frame) -> None:
-        """`frame` no longer waits."""
+    def handled(self, size: int) -> None:
+        """A frame of `size` bytes no longer waits."""
         self._frames -= 1
-        self._bytes -= frame.size
-
-    def _spend(self, rate: float) -> None:
-        """A token bucket: `FRAME_BURST` at once, refilled with `FRAME_RATE` a second."""
-        now = time.monotonic()
-        earned = self._allowance + (now - self._counted) * rate
-        self._allowance = (min(self._burst, earned)) - 1.0
-        self._counted = now
-        if self._allowance < 0.0:
-            raise ProtocolViolation(
-                CloseCode.FLOOD, f"More than {rate:g} frames a second for too long."
-            )
+        self._bytes -= size
 
 
-def ping(frame: Frame) -> str | None:
+def ping(text: str) -> str | None:
     """The answer to a control frame (`{"$ping": n}` → `{"$pong": n}`), `None` to all others."""
-    if frame.size >= PING_SIZE or frame.text is None or '"$ping"' not in frame.text:
-        return None
     try:
-        content = orjson.loads(frame.text)
+        content = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
     if not isinstance(content, dict) or content.keys() != {"$ping"}:

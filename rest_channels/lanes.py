@@ -6,15 +6,18 @@ microsecond. Python 3.11 has no such tasks; there every item costs a turn of the
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
-import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, TypeVar
 
-__all__ = ["EAGER", "Lane", "cancel", "start"]
+from .threads import Lease, current_lease
+
+__all__ = ["EAGER", "Lane", "cancel", "current_lane", "start"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -22,54 +25,70 @@ T = TypeVar("T")
 
 Work = Callable[[T], Coroutine[Any, Any, None]]
 
-NESTING = 16
-"""Work that starts work that starts work … is started at once this deep, and soon beyond it."""
-
-
-class _Nesting(threading.local):
-    depth = 0
-
-
-_nesting = _Nesting()
-
 EAGER = sys.version_info >= (3, 12)
 
 if sys.version_info >= (3, 12):
 
-    def start(work: Coroutine[Any, Any, T], context: Context | None = None) -> asyncio.Task[T]:
+    def start(
+        work: Coroutine[Any, Any, T],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
         """A task for `work` that has already run up to its first wait."""
-        loop = asyncio.get_running_loop()
-        if _nesting.depth >= NESTING:
-            return asyncio.Task(work, loop=loop, context=context)
-        _nesting.depth += 1
-        try:
-            return asyncio.Task(work, loop=loop, context=context, eager_start=True)
-        finally:
-            _nesting.depth -= 1
+        return asyncio.Task(work, loop=loop, context=context, eager_start=True)
 
 else:
 
-    def start(work: Coroutine[Any, Any, T], context: Context | None = None) -> asyncio.Task[T]:
+    def start(
+        work: Coroutine[Any, Any, T],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
         """A task for `work`, which begins at the loop's next turn."""
-        return asyncio.get_running_loop().create_task(work, context=context)
+        return loop.create_task(work, context=context)
 
 
 class Lane(Generic[T]):
     """Does `work(item)` for one item at a time, in order, each in a task of its own.
 
-    Every task starts in a fresh copy of `context`, so nothing that one item leaves in context
-    variables (an activated language, say) reaches the next. Errors are the work's to handle; one
-    that escapes is logged, and the lane goes on.
+    Every task starts in a fresh copy of the context the lane was made in, so nothing that one
+    item leaves in context variables (an activated language, say) reaches the next. Every item has
+    a deadline and a lease on a thread. Errors are the work's to handle; asyncio logs what escapes.
+
+    In: `turn`, a lock shared by the lanes of one connection, so that its `def` handlers never run
+    beside each other; `timeout`, in seconds, `None` for no deadline.
     """
 
-    __slots__ = ("_busy", "_task", "_work", "context", "items")
+    __slots__ = (
+        "_busy",
+        "_due",
+        "_expired",
+        "_loop",
+        "_task",
+        "_timer",
+        "_work",
+        "context",
+        "items",
+        "lease",
+        "timeout",
+        "turn",
+    )
 
-    def __init__(self, work: Work[T], context: Context) -> None:
+    def __init__(self, work: Work[T], turn: asyncio.Lock, timeout: float | None) -> None:
         self.items: deque[T] = deque()
-        self.context = context
+        self.lease = Lease()
+        self.turn = turn
+        self.timeout = timeout
+        self.context = copy_context()
+        self.context.run(current_lane.set, self)
+        self.context.run(current_lease.set, self.lease)
         self._work = work
         self._busy = False
+        self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._expired = False
 
     def put(self, item: T) -> None:
         """Queue `item`, and start with it if there is nothing before it."""
@@ -79,32 +98,71 @@ class Lane(Generic[T]):
             self._run()
 
     def _run(self) -> None:
-        while self.items:
-            task = start(self._work(self.items.popleft()), self.context.copy())
+        items = self.items
+        while items:
+            task = start(self._work(items.popleft()), self._loop, self.context.copy())
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
+                self._watch()
                 return
-            _report(task)
+            if self.lease.thread is not None:
+                self.lease.release()
         self._busy = False
 
     def _resume(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        _report(task)
+        self._expired = False
+        self.lease.release()
         self._run()
 
-    async def drain(self, timeout: float) -> None:
-        """Wait until everything queued is done, at most `timeout` seconds."""
-        deadline = asyncio.get_running_loop().time() + timeout
-        while (task := self._task) is not None and timeout > 0:
-            await asyncio.wait({task}, timeout=timeout)
-            timeout = deadline - asyncio.get_running_loop().time()
+    # The deadline. Only work that waits can have one, and one timer serves many items: where it
+    # comes too early, it comes again.
+
+    def _watch(self) -> None:
+        if self.timeout is not None:
+            self._due = time.monotonic() + self.timeout
+            if self._timer is None:
+                self._timer = self._loop.call_later(self.timeout, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return
+        left = self._due - time.monotonic()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._expired = True
+            self._task.cancel()
+
+    def timed_out(self) -> bool:
+        """Whether the running item was cancelled by its deadline; it may then go on, once."""
+        if not self._expired or self._task is None:
+            return False
+        self._expired = False
+        self._task.uncancel()
+        return True
+
+    # The end.
+
+    async def drain(self, timeout: float | None) -> None:
+        """Wait until everything queued is done, at most `timeout` seconds (`None`: its own)."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._task is not None:
+                    await asyncio.wait({self._task})
 
     async def stop(self, timeout: float) -> None:
         """Drop what is queued, cancel what runs, and wait for it at most `timeout` seconds."""
         self.items.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         if (task := self._task) is not None:
             await cancel({task}, timeout)
+
+
+current_lane: ContextVar[Lane[Any]] = ContextVar("rest_channels_lane")
 
 
 async def cancel(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
@@ -115,8 +173,3 @@ async def cancel(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
         _done, alive = await asyncio.wait(tasks, timeout=timeout)
         for task in alive:
             logger.warning("%r ignores its cancellation and goes on unattended.", task)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("A lane's work failed.", exc_info=error)

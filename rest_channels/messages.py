@@ -5,13 +5,8 @@ from typing import Any, NamedTuple
 __all__ = ["Call", "Event", "Frame", "Reply", "size_of"]
 
 
-class Frame(NamedTuple):
-    """What one `websocket.receive` carried: text or bytes, never both."""
-
-    text: str | None
-    binary: bytes | None
-    size: int
-    """Bytes on the wire, near enough to bound them: exact for bytes and ASCII text."""
+Frame = tuple[str | None, bytes | None, int]
+"""What one `websocket.receive` carried: text or bytes, never both, and its size in bytes."""
 
 
 class Call(NamedTuple):

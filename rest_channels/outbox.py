@@ -33,7 +33,6 @@ class Outbox:
     __slots__ = (
         "_busy",
         "_entering",
-        "_idle",
         "_lock",
         "_loop",
         "_overdrawn",
@@ -57,7 +56,6 @@ class Outbox:
         self._busy = True  # held
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None
-        self._idle: asyncio.Future[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._overdrawn = False
         self._entering = 0  # bytes on their way here from threads
@@ -77,6 +75,27 @@ class Outbox:
         self._overdrawn = True
         self._append(message, size)
         return Sent(self._room)
+
+    async def write(self, message: Message, size: int) -> None:
+        """Send `message` in the running task, if nothing is before it; else queue it and wait."""
+        if self._busy:
+            await self.put(message, size)
+            return
+        self._busy = True
+        self.size += size
+        try:
+            await self._send(message)
+        except asyncio.CancelledError:
+            self.items.appendleft((message, size))
+            raise
+        except Exception as error:  # noqa: BLE001 - see _write
+            self._fail(error)
+        else:
+            self.size -= size
+        finally:
+            self._busy = False
+            if self.items or self._waiters:
+                self._begin()
 
     def put_from_thread(self, message: Message, size: int) -> Sent:
         """Queue `message` from a thread; returns when there is room for more."""
@@ -143,21 +162,18 @@ class Outbox:
                 message, size = items.popleft()
                 await self._send(message)
                 self.size -= size
-                if self._waiters and self.size <= self.limit:
-                    self._wake_waiters()
+            if self._waiters and self.size <= self.limit:
+                self._wake_waiters()
         except Exception as error:  # noqa: BLE001 - servers have many ways to say that nobody is there
-            logger.debug("Sending ended: %r", error)
-            self._shut()
+            self._fail(error)
         finally:
             self._busy = False
-            if self._idle is not None and not self._idle.done():
-                self._idle.set_result(None)
 
     if EAGER:
 
         def _begin(self) -> None:
             self._busy = True
-            task = start(self._write())
+            task = start(self._write(), self._loop)
             if not task.done():
                 self._task = task
 
@@ -168,7 +184,7 @@ class Outbox:
         def _begin(self) -> None:
             self._busy = True
             if self._task is None:
-                self._task = start(self._serve())
+                self._task = start(self._serve(), self._loop)
             elif self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
 
@@ -180,17 +196,15 @@ class Outbox:
 
     # The end.
 
-    async def drain(self, timeout: float) -> None:
-        """Wait until all is sent, at most `timeout` seconds."""
-        if self._busy and not self.closed:
-            self._idle = self._loop.create_future()
-            await asyncio.wait({self._idle}, timeout=timeout)
-
     async def stop(self) -> None:
         """Drop what is left and end the writer."""
         self._shut()
         if self._task is not None:
             await cancel({self._task}, 0.5)
+
+    def _fail(self, error: Exception) -> None:
+        logger.debug("Sending ended: %r", error)
+        self._shut()
 
     def _shut(self) -> None:
         self.closed = True

@@ -21,6 +21,9 @@ METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET"}
 """The HTTP method that DRF's permission classes see for an event."""
 
 
+_UNREAD = object()
+
+
 class SocketRequest:
     """One event of a connection: `connect`, `receive` or `disconnect`.
 
@@ -32,6 +35,7 @@ class SocketRequest:
     channel_session: Any = None
     http_session: Any = None
     auth: Any = None
+    _data: Any = _UNREAD
     call = Call(None)
     text_parser_class: Any = None
     bytes_parser_class: Any = None
@@ -44,14 +48,17 @@ class SocketRequest:
         connection: Connection,
         event: str,
         frame: Frame | None = None,
-        *,
         order: int = 0,
     ) -> None:
         self.connection = connection
-        self.scope = connection.scope
         self.event = event
         self.frame = frame
         self.order = order
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The connection's ASGI scope."""
+        return self.connection.scope
 
     @property
     def user(self) -> Any:
@@ -111,31 +118,37 @@ class SocketRequest:
     @property
     def TEXT(self) -> str | None:  # noqa: N802 - rest_channels' name
         """The frame's text."""
-        return self.frame.text if self.frame else None
+        return self.frame[0] if self.frame else None
 
     @property
     def BYTES(self) -> bytes | None:  # noqa: N802 - rest_channels' name
         """The frame's bytes."""
-        return self.frame.binary if self.frame else None
+        return self.frame[1] if self.frame else None
 
     @property
     def content_type(self) -> str:
         """`"text"`, `"bytes"`, or `"none"` for an event without a frame."""
         if self.frame is None:
             return "none"
-        return "bytes" if self.frame.text is None else "text"
+        return "bytes" if self.frame[0] is None else "text"
 
-    @cached_property
+    @property
     def data(self) -> Any:
         """The frame, parsed at the first look. Raises `ParseError` (400)."""
+        if self._data is _UNREAD:
+            self._data = self._parse()
+        return self._data
+
+    def _parse(self) -> Any:
         if self.frame is None:
             return {}
-        if self.frame.text is not None:
+        text, binary, _size = self.frame
+        if text is not None:
             parser = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
-            return parser().parse(self.frame.text)
+            return parser().parse(text)
         parser = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
         if parser is not None:
-            return parser().parse(self.frame.binary)
+            return parser().parse(binary)
         raise ParseError(_("This connection takes no %s frames.") % self.content_type)
 
     @property
@@ -174,10 +187,7 @@ class SocketRequest:
         if self.event == "disconnect":
             content["code"] = self.code
         if self.frame is not None:
-            if self.frame.text is not None:
-                content["text"] = self.frame.text
-            else:
-                content["bytes"] = self.frame.binary
+            content[self.content_type] = self.TEXT if self.TEXT is not None else self.BYTES
         return content
 
 

@@ -14,12 +14,12 @@ from .execution import run
 __all__ = ["throttle"]
 
 
-def throttle(throttles: Sequence[Any], request: Any, view: Any) -> Awaitable[None] | None:
-    """What to await where there are throttles to ask.
+def throttle(throttles: Sequence[Any], request: Any, view: Any) -> Awaitable[None]:
+    """Ask every throttle, elsewhere.
 
-    Awaiting raises `Throttled` (429) with the longest wait, in seconds.
+    Awaiting it raises `Throttled` (429) with the longest wait, in seconds.
     """
-    return run(_ask, throttles, request, view) if throttles else None
+    return run(_ask, throttles, request, view)
 
 
 def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:

@@ -21,18 +21,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from rest_framework.permissions import AllowAny
+
 from .connection import Connection
 from .decorators import route_name
-from .dispatch import dispatch
+from .dispatch import Target, dispatch, refuse
 from .envelopes import Envelope, Method, Plain
-from .exceptions import CloseCode, EventNotAllowed
+from .exceptions import EventNotAllowed
 from .execution import run
-from .faces import ViewFace, ViewVisit
-from .messages import Call, Event, Reply
+from .faces import ViewFace
+from .messages import Call, Reply
+from .permissions import permit
 from .request import SocketRequest
 from .routes import RouteTable
 from .settings import api_settings
-from .verbs import DONE, Sent, adopt
+from .throttling import throttle
+from .verbs import Sent
+from .voice import Voice
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
@@ -40,7 +45,7 @@ Scope = dict[str, Any]
 Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 
-class SocketView:
+class SocketView(Voice):
     """A view for the events of a WebSocket; see the module's text for an example.
 
     Class attributes, each may also be given to `as_asgi(…)`: `permission_classes` and
@@ -52,27 +57,18 @@ class SocketView:
     throttle_classes: Sequence[Any] | None = None
     text_parser_class: Any = None
     bytes_parser_class: Any = None
-    text_renderer_class: Any = None
-    bytes_renderer_class: Any = None
 
     envelope: ClassVar[Envelope] = Plain()
-    overrides_sending: ClassVar[bool] = False
-    answers: ClassVar[bool] = False  # whether what a handler returns is sent
 
     request: SocketRequest
+    event: str
+    call: Call = Call(None)
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
     def __init__(self, **initkwargs: Any) -> None:
         for name, value in initkwargs.items():
             setattr(self, name, value)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.overrides_sending = (
-            cls.send is not SocketView.send or cls.send_json is not SocketView.send_json
-        )
-        adopt(cls, ("send", "send_json", "broadcast", "join", "leave", "close"), "_perform")
 
     # How it is mounted.
 
@@ -108,33 +104,61 @@ class SocketView:
     # The road in.
 
     def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
-        """Handle one event: route, permit, throttle, run, answer (`rest_channels.dispatch`)."""
-        request.text_parser_class = self.text_parser_class
-        request.bytes_parser_class = self.bytes_parser_class
+        """Handle one event. The steps are the methods below, their order is in `dispatch.py`."""
         self.request = request
+        self.connection = request.connection
+        self.event = request.event
         self.args = args
         self.kwargs = kwargs
-        return dispatch(ViewVisit(self, request))
+        if self.text_parser_class is not None:
+            request.text_parser_class = self.text_parser_class
+        if self.bytes_parser_class is not None:
+            request.bytes_parser_class = self.bytes_parser_class
+        return dispatch(self)
 
     def get_call(self) -> Call:
         """What the frame calls for: here nothing in particular, `receive` reads it."""
-        return self.request.call
+        return self.call
 
-    def get_handler(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The method for this event, and its first arguments. Raises `EventNotAllowed` (405)."""
-        handler = getattr(self, self.request.event, None)
+    def get_target(self) -> Target:
+        """The method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
+        handler = getattr(self, self.event, None)
         if handler is not None:
-            return handler, (self.request,)
-        if self.request.event == "receive":
+            return handler, (self.request, *self.args), self.kwargs
+        if self.event == "receive":
             raise EventNotAllowed("receive")
-        return _nothing, ()
+        return _nothing, (), {}
+
+    def check_permissions(self) -> Awaitable[None] | None:
+        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
+        if self.event == "disconnect":  # who may no longer stay must still be able to leave
+            return None
+        permissions = self.get_permissions()
+        return permit(permissions, self.request, self) if permissions else None
+
+    def check_throttles(self) -> Awaitable[None] | None:
+        """Raise `Throttled` (429) when awaited."""
+        if self.event == "disconnect":
+            return None
+        throttles = self.get_throttles()
+        return throttle(throttles, self.request, self) if throttles else None
+
+    def get_reply(self, result: Any) -> Reply | None:
+        """The answer to a frame: here none, `receive` sends what it likes."""
+        return None
+
+    def handle_exception(self, error: Exception) -> Reply:
+        """The answer that tells of `error`, under the id of the frame."""
+        reply = refuse(self, error)
+        call = reply.call._replace(request_id=self.request.request_id)
+        return reply._replace(call=call)
 
     def get_permissions(self) -> Sequence[Any]:
         """The permissions to ask for this event, as instances."""
         classes = self.permission_classes
         if classes is None:
             classes = api_settings.DEFAULT_PERMISSION_CLASSES
-        return [permission() for permission in classes]
+        return [permission() for permission in classes if permission is not AllowAny]
 
     def get_throttles(self) -> Sequence[Any]:
         """The throttles to ask for this event, as instances."""
@@ -142,79 +166,6 @@ class SocketView:
         if classes is None:
             classes = api_settings.DEFAULT_THROTTLE_CLASSES
         return [throttle() for throttle in classes]
-
-    # The road out.
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """A dict that lives as long as the connection."""
-        return self.request.connection.memory
-
-    def join(self, group: str) -> Sent:
-        """Let this connection hear what is said to `group`."""
-        self.request.connection.join(group)
-        return DONE
-
-    def leave(self, group: str) -> Sent:
-        """Stop hearing what is said to `group`."""
-        self.request.connection.leave(group)
-        return DONE
-
-    def broadcast(self, group: str, data: Any) -> Sent:
-        """Send `data` to every member of `group`; it is rendered once."""
-        event = Event.rendered(group, data, self.render_text(data))
-        return self.request.connection.tell_all(event)
-
-    def send_json(self, data: Any) -> Sent:
-        """Send `data` to this connection's client."""
-        return self.request.connection.send(text=self.render_text(data))
-
-    def send(
-        self,
-        channel_or_group: Any,
-        data: Any,
-        content_type: str = "text",
-        close: bool | int = False,
-    ) -> Sent:
-        """Render `data` and send it to a `Channel` or a `Group` (seed 000).
-
-        In: `content_type`, `"text"` or `"binary"`; `close`, `True` or a close code to end the
-        connection(s) afterwards. Raises `ValueError` for another content type.
-        """
-        if content_type == "text":
-            content: dict[str, Any] = {"text": self.render_text(data)}
-        elif content_type in ("binary", "bytes"):
-            content = {"bytes": self.render_bytes(data)}
-        else:
-            raise ValueError(f"content_type is 'text' or 'binary', not {content_type!r}.")
-        sent: Sent = channel_or_group.send({**content, "close": close})
-        return sent
-
-    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
-        """End the connection after what was sent until now."""
-        return self.request.connection.close(code, reason)
-
-    def render_text(self, data: Any) -> str:
-        """`data` as the text of a frame."""
-        renderer = self.text_renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
-        text: str | bytes = renderer().render(data)
-        return text.decode() if isinstance(text, bytes) else text
-
-    def render_bytes(self, data: Any) -> bytes:
-        """`data` as the bytes of a frame. Raises `TypeError` without a renderer for them."""
-        if isinstance(data, bytes):
-            return data
-        renderer = self.bytes_renderer_class or api_settings.DEFAULT_BYTES_RENDERER_CLASS
-        if renderer is None:
-            raise TypeError(
-                f"{type(self).__name__} sends binary data that is no bytes: set its "
-                "bytes_renderer_class, or REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
-            )
-        data = renderer().render(data)
-        return data.encode() if isinstance(data, str) else data
-
-    def _perform(self, work: Any) -> Sent:
-        return self.request.connection.home.perform(work)
 
 
 WebSocketView = SocketView
@@ -229,7 +180,6 @@ class SocketRouteView(SocketView):
     """
 
     envelope = Method()
-    answers = True
     routes: ClassVar[RouteTable[str]] = RouteTable()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -247,25 +197,33 @@ class SocketRouteView(SocketView):
 
     def get_call(self) -> Call:
         """The method that the frame names."""
-        if self.request.event != "receive":
-            return self.request.call
-        return self.envelope.open(self.request.data)
+        if self.event != "receive":
+            return self.call
+        self.request.call = call = self.envelope.open(self.request.data)
+        return call
 
-    def get_handler(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    def get_target(self) -> Target:
         """The method that the frame names, unless a subclass has a `receive` of its own."""
-        if self.request.event == "receive" and type(self).receive is SocketRouteView.receive:
-            return self._named(), (self.request, self.request.call.data)
-        return super().get_handler()
+        if self.event == "receive" and type(self).receive is SocketRouteView.receive:
+            return self._named(), (self.request, self.call.data, *self.args), self.kwargs
+        return super().get_target()
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
-        return await run(self._named(), request, request.call.data, *args, **kwargs)
+        return await run(self._named(), request, self.call.data, *args, **kwargs)
+
+    def get_reply(self, result: Any) -> Reply | None:
+        """What a method returned: data, or `(data, status)`; `None` is not answered."""
+        if result is None or self.event != "receive":
+            return None
+        if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
+            return Reply(self.call, *result)
+        return Reply(self.call, result)
 
     def _named(self) -> Callable[..., Any]:
-        call = self.request.call
-        attribute = self.routes.find(call.name)
+        attribute = self.routes.find(self.call.name)
         if attribute is None:
-            raise self.envelope.unknown(call)
+            raise self.envelope.unknown(self.call)
         method: Callable[..., Any] = getattr(self, attribute)
         return method
 
@@ -279,7 +237,7 @@ class SocketRouteView(SocketView):
         close: bool | int = False,
     ) -> Sent:
         """Send `{"method", "data", "status"}`; the method called now, or another."""
-        call = Call(method or self.request.call.name)
+        call = Call(method or self.call.name)
         frame = self.envelope.close(Reply(call, data, status))
         return self.send(channel_or_group, frame, content_type, close)
 

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core import exceptions as core
 from django.db import DatabaseError, IntegrityError, OperationalError
 from django.test import override_settings
+from rest_framework.exceptions import APIException, ValidationError
 
 from rest_channels.connection import Connection
 from rest_channels.consumers import SocketConsumer
@@ -511,7 +512,14 @@ async def test_a_mebibyte_may_wait_and_more_is_a_flood(kind, settle) -> None:
 # A client that does not read
 
 
-async def unread(view, frames):
+CLOSE = "websocket.close"
+
+
+def types(messages):
+    return [message["type"] for message in messages]
+
+
+async def unread(view, frames, settle):
     """What the server sends to a client that says `frames` and begins to read afterwards."""
     incoming, sent = asyncio.Queue(), []
     accepted, reads = asyncio.Event(), asyncio.Event()
@@ -529,9 +537,10 @@ async def unread(view, frames):
     await accepted.wait()
     for frame in frames:
         incoming.put_nowait({"type": "websocket.receive", "text": frame})
+    await settle(lambda: serving.done() or incoming.empty())
     await asyncio.sleep(0.05)
     reads.set()
-    await asyncio.sleep(0.05)
+    await settle(lambda: serving.done() or len(sent) >= len(frames) or CLOSE in types(sent))
     incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
     await asyncio.wait_for(serving, 5)
     return sent
@@ -541,11 +550,11 @@ async def unread(view, frames):
 @pytest.mark.parametrize("view", [AsyncMethods, SyncMethods, AsyncView, AsyncConsumer])
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 1_000})
 async def test_who_asks_and_does_not_read_gets_every_answer_or_is_told_to_return(
-    view, frame
+    view, frame, settle
 ) -> None:
-    sent = await unread(view.as_asgi(), [frame] * 200)
+    sent = await unread(view.as_asgi(), [frame] * 200, settle)
     frames = [message for message in sent if message["type"] == "websocket.send"]
-    closed = [message["code"] for message in sent if message["type"] == "websocket.close"]
+    closed = [message["code"] for message in sent if message["type"] == CLOSE]
     assert len(frames) == 200 or closed == [CloseCode.TOO_SLOW]
 
 
@@ -705,6 +714,46 @@ async def test_a_handler_that_raises_what_cannot_be_rendered_is_a_500(caplog) ->
             call = await socket.call(name, data)
             await socket.expect_reply(call, status=500, data={"detail": "A server error occurred."})
         await socket.expect_reply(await socket.call("say", 1), data=1, status=200)
+
+
+class Odd(APIException):
+    def __init__(self) -> None:
+        self.detail = object()
+
+
+REFUSALS = [ValidationError("\ud800"), ValidationError({"name": ["\udfff"]}), Odd()]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=range(3))
+async def test_a_refusal_that_cannot_be_rendered_is_a_500(error, caplog) -> None:
+    for view in raising(error):
+        async with SocketCommunicator(view.as_asgi()) as socket:
+            await socket.send_to(frame_for(view, "fail"))
+            assert_refusal(view, await answer(socket), 500)
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=range(3))
+async def test_a_connect_that_is_refused_with_what_cannot_be_rendered_is_closed(
+    error, caplog
+) -> None:
+    class Refused(SocketView):
+        async def connect(self, request):
+            raise error
+
+    async with SocketCommunicator(Refused.as_asgi()) as socket:
+        await socket.expect_close()
+
+
+def failing_handler(error, visit):
+    raise LookupError(MARK)
+
+
+@override_settings(REST_CHANNELS={"EXCEPTION_HANDLER": failing_handler})
+async def test_an_exception_handler_of_ones_own_that_fails_is_a_500(caplog) -> None:
+    async with SocketCommunicator(AsyncView.as_asgi()) as socket:
+        await socket.send_to("{")
+        assert_refusal(AsyncView, await answer(socket), 500)
+        await assert_alive(AsyncView, socket)
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

@@ -1,14 +1,18 @@
 """The three dialects and none, every frame compared whole with what its ancestor sent."""
 
+import json
 import time
 
 import pytest
 from django.test import override_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 
 from rest_channels.envelopes import Action, Method, Plain, Type
 from rest_channels.exceptions import HandlerNotFound
 from rest_channels.messages import Call, Reply
+from rest_channels.renderers import JSONRenderer
 
 NAMED = [(Action(), "action"), (Method(), "method"), (Type(), "type")]
 NO_OBJECT = [None, True, 0, 1.5, "text", "", [], [{"action": "a"}], b"bytes"]
@@ -276,3 +280,39 @@ def test_the_details_of_drfs_exceptions_are_text_lists_and_dicts(envelope) -> No
     answer = envelope.close(Reply(Call("x"), status=400, errors=detail))
     found = answer.get("data") or answer.get("errors", [answer])[0]
     assert found["a"] == {"b": ["c"]}
+
+
+# Anything
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["action", "method", "type", "data", "request_id", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(("envelope", "key"), [*NAMED, (Plain(), "any")])
+@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@given(content=json_values)
+def test_any_content_that_names_nothing_is_refused_in_strict_json(envelope, key, content) -> None:
+    try:
+        call = envelope.open(content)
+    except ParseError as error:
+        call, refusal = Call(None), error
+    else:
+        refusal = envelope.unknown(call)
+    reply = Reply(call, status=refusal.status_code, errors=refusal.detail)
+    frame = json.loads(JSONRenderer().render(envelope.close(reply)))
+    assert type(frame) is dict
+    assert frame.get("request_id") == call.request_id

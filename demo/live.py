@@ -1,0 +1,11 @@
+"""The sockets of the demo, as `urls.py` is the list of its pages."""
+
+from django.urls import path, re_path
+
+from .chat.consumers import ChatConsumer
+from .compositions.live import CompositionSocketView
+
+urlpatterns = [
+    path("ws/compositions/<int:pk>/", CompositionSocketView.as_asgi()),
+    re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi()),
+]

@@ -1,0 +1,76 @@
+"""The demo's settings: SQLite and nothing else, so that one command starts it."""
+
+import os
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+DEBUG = os.environ.get("DEMO_DEBUG", "1") == "1"
+SECRET_KEY = os.environ.get("DEMO_SECRET_KEY", "only-for-the-demo" if DEBUG else "")
+ALLOWED_HOSTS = os.environ.get("DEMO_HOSTS", "localhost 127.0.0.1 [::1]").split()
+
+INSTALLED_APPS = [
+    "daphne",  # lets `runserver` serve sockets
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_channels",
+    "demo",
+    "demo.compositions",
+    "demo.chat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "demo.urls"
+ASGI_APPLICATION = "demo.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("DEMO_DB", HERE / "db.sqlite3"),
+        "OPTIONS": {
+            # Several people write at once: lock before reading, wait for the lock, let others read.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 10,
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The chat, a plain Channels consumer, needs a layer. For one process memory will do.
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+
+STATIC_URL = "static/"
+USE_TZ = True
+TIME_ZONE = "UTC"

@@ -1,0 +1,186 @@
+"""A real browser, a real server: what the end-to-end tests stand on.
+
+Everything asynchronous lives in the loop of the session, because a browser is started only once.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
+PATIENCE = 30  # seconds until something that should happen counts as missing
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = (
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def missing(what: str) -> None:
+    """No browser: a reason to skip, but a failure where somebody promised one."""
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(f"REQUIRE_BROWSER=1, but {what}")
+    pytest.skip(what)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def browser() -> AsyncIterator:
+    try:
+        from playwright.async_api import async_playwright, expect
+    except ImportError:
+        missing("playwright is missing: pip install playwright")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        missing("no Chromium found: apt-get install chromium (or install Google Chrome)")
+    expect.set_options(timeout=PATIENCE * 1000)
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=path, args=[*QUIET])
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(browser) -> AsyncIterator:
+    """`await visitor()`: a page in a browser of its own (own cookies). No page may log an error."""
+    contexts, complaints = [], []
+
+    async def visit(**options):
+        context = await browser.new_context(**options)
+        context.set_default_timeout(PATIENCE * 1000)
+        contexts.append(context)
+        context.on("console", lambda line: line.type == "error" and complaints.append(line.text))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        return await context.new_page()
+
+    yield visit
+    for context in contexts:
+        await context.close()
+    # A browser logs every lost WebSocket by itself; that is what some tests are about.
+    assert [line for line in complaints if not line.startswith("WebSocket connection to")] == []
+
+
+class DemoServer:
+    """The demo under uvicorn in a process of its own, with a database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "server.log"
+        self.environ = {
+            **os.environ,
+            "DEMO_DB": str(folder / "demo.sqlite3"),
+            "PORT": str(self.port),
+        }
+        self.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        self.process: subprocess.Popen | None = None
+        self.cookies: dict[str, dict] = {}  # of those who logged in before
+        setup = [sys.executable, "demo/manage.py", "demo_setup"]
+        subprocess.run(setup, cwd=ROOT, env=self.environ, check=True, capture_output=True)
+
+    def start(self) -> None:
+        """Return when the server answers."""
+        if self.process and self.process.poll() is None:
+            return
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "demo.asgi:application",
+            "--port",
+            str(self.port),
+        ]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environ, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not answers(self.port):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The demo does not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+
+    def stop(self, sig: int = signal.SIGTERM) -> None:
+        """Return when the process is gone. SIGKILL leaves it no time for goodbyes."""
+        if self.process:
+            self.process.send_signal(sig)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
+@pytest.fixture(scope="session")
+def demo_process(tmp_path_factory) -> Iterator[DemoServer]:
+    server = DemoServer(tmp_path_factory.mktemp("demo"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def demo_server(browser, demo_process) -> DemoServer:
+    """The demo, running (a test before may have stopped it)."""
+    demo_process.start()
+    return demo_process
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def person(visitor, demo_server):
+    """`await person("ada", "/compositions/1/")`: a page that ada, logged in, has opened."""
+
+    async def come(name: str | None, path: str, **options):
+        cookies = demo_server.cookies.get(name)
+        page = await visitor(base_url=demo_server.url, storage_state=cookies, **options)
+        if name and not cookies:
+            await page.goto("/login/")
+            await page.get_by_role("button", name=name).click()
+            await page.wait_for_url("**/")
+            demo_server.cookies[name] = await page.context.storage_state()
+        await page.goto(path)
+        return page
+
+    return come
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def eventually(check, patience: float = PATIENCE):
+    """Ask `check` (a function or coroutine function) until it says something true; returns that."""
+    deadline = time.monotonic() + patience
+    while True:
+        result = check()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"{check.__name__} never became true"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,140 @@
+"""Several people on one composition, in real browsers, on a real server."""
+
+import re
+import signal
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+COMPOSITION = "/compositions/1/"
+PRIVATE = "/compositions/3/"  # ada's own
+
+
+def step(page, name="Kick 2"):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+async def live(page):
+    await expect(page.locator("#connection")).to_have_text("Live")
+
+
+async def pressed(page, name="Kick 2") -> str:
+    await live(page)
+    return await step(page, name).get_attribute("aria-pressed")
+
+
+def other(value: str) -> str:
+    return "false" if value == "true" else "true"
+
+
+async def test_two_tabs_see_each_others_edits(person):
+    ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
+    changed = other(await pressed(ben))
+    await step(ada).click()
+    await expect(step(ben)).to_have_attribute("aria-pressed", changed)
+    await step(ben).click()
+    await expect(step(ada)).to_have_attribute("aria-pressed", other(changed))
+
+
+async def test_edits_at_the_same_time_are_all_kept(person):
+    ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
+    names = ["Snare 1", "Snare 2", "Snare 3", "Hat 1", "Hat 2", "Hat 3"]
+    wanted = {name: other(await pressed(ada, name)) for name in names}
+    await live(ben)
+    press = (
+        "names => names.forEach(name => document.querySelector(`[aria-label='${name}']`).click())"
+    )
+    await ada.evaluate(press, names[:3])
+    await ben.evaluate(press, names[3:])
+    for page in (ada, ben):
+        for name in names:
+            await expect(step(page, name)).to_have_attribute("aria-pressed", wanted[name])
+
+
+async def test_title_and_tempo_are_shared(person):
+    ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
+    await live(ben)
+    await ada.get_by_label("Title").fill("Tram in the rain")
+    await ada.get_by_label("Title").press("Enter")
+    await expect(ben.get_by_label("Title")).to_have_value("Tram in the rain")
+    await ada.get_by_label("Tempo").fill("133")
+    await expect(ben.locator("#bpm")).to_have_text("133")
+
+
+async def test_a_version_is_saved_with_its_author_and_is_there_after_a_reload(person):
+    page = await person("ben", COMPOSITION)
+    changed = other(await pressed(page, "Clap 4"))
+    number = int(await page.locator("#versions .number").first.text_content())
+    await step(page, "Clap 4").click()
+    await expect(page.locator("#versions li").first).to_contain_text("ben")
+    await page.reload()
+    await expect(page.locator("#versions .number").first).to_have_text(str(number + 1))
+    await expect(step(page, "Clap 4")).to_have_attribute("aria-pressed", changed)
+
+
+async def test_everybody_sees_who_is_here(person):
+    ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
+    await expect(ada.locator("#here li")).to_have_text(["ada", "ben"])
+    await ben.goto("/compositions/")
+    await expect(ada.locator("#here li")).to_have_text(["ada"])
+
+
+async def test_a_stranger_is_refused_and_reads_why(person):
+    cleo = await person("cleo", PRIVATE)
+    await expect(cleo.get_by_role("alert")).to_contain_text("private. Only ada can let you in.")
+    await expect(cleo.locator("#connection")).to_have_text("Not connected")
+
+
+async def test_a_visitor_is_asked_to_log_in_and_comes_back(person):
+    page = await person(None, COMPOSITION)
+    await expect(page.get_by_role("alert")).to_contain_text("Please log in")
+    await page.get_by_role("alert").get_by_role("link", name="Log in").click()
+    await page.get_by_role("button", name="cleo").click()
+    await page.wait_for_url(f"**{COMPOSITION}")
+    await live(page)
+
+
+async def test_a_composition_that_does_not_exist_says_so(person):
+    page = await person("ada", "/compositions/99999/")
+    await expect(page.get_by_role("alert")).to_contain_text("Not found")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
+async def test_the_page_recovers_with_the_server_and_its_unsaved_edit_arrives(
+    person, demo_server, how
+):
+    ada = await person("ada", COMPOSITION)
+    changed = other(await pressed(ada, "Bass 2"))
+    demo_server.stop(how)
+    await expect(ada.locator("#connection")).to_have_text(re.compile("Connection lost|Connecting"))
+    await step(ada, "Bass 2").click()
+    await expect(ada.locator("#unsaved")).to_have_text("Not saved yet: waiting for the connection.")
+    demo_server.start()
+    await live(ada)
+    await expect(ada.locator("#unsaved")).to_have_text("")
+    ben = await person("ben", COMPOSITION)
+    await expect(step(ben, "Bass 2")).to_have_attribute("aria-pressed", changed)
+
+
+async def test_a_change_that_the_server_refuses_is_taken_back(person):
+    page = await person("ada", COMPOSITION)
+    await live(page)
+    await page.evaluate("document.getElementById('tempo').max = 999")
+    await page.get_by_label("Tempo").fill("999")
+    await expect(page.locator("#unsaved")).to_contain_text("tempo:")
+    await expect(page.locator("#bpm")).not_to_have_text("999")
+
+
+async def test_the_grid_can_be_played_and_walked_with_the_keyboard(person):
+    page = await person("ada", COMPOSITION)
+    await live(page)
+    await step(page, "Kick 1").focus()
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("ArrowDown")
+    await expect(step(page, "Snare 2")).to_be_focused()
+    await page.get_by_role("button", name="Play").click()
+    await expect(page.locator(".step.now").first).to_be_visible()
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator(".step.now")).to_have_count(0)
