@@ -1,0 +1,11 @@
+"""How fast is it? `python -m benchmarks` (or `make bench`) measures and prints, it asserts nothing.
+
+Every case runs for three peers in the same process and the same run, in turns (A B C A B C …):
+*ours* (this library), *raw* (a plain Channels consumer) and *bare* (an ASGI application that does
+the same by hand). What is printed is the median of the rounds, the ratios, and whether the floor
+that the design asks for was met.
+"""
+
+from .configuration import configure
+
+configure()

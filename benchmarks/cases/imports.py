@@ -1,0 +1,39 @@
+"""What importing the library adds to a process that has Django, Channels and DRF already."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from ..measuring import Line, Plan, at_most, interleave, medians
+from ..peers import Peer
+
+PROGRAM = """
+import time
+import benchmarks
+import channels.auth, channels.db, channels.generic.websocket, channels.layers, channels.routing
+import rest_framework.exceptions, rest_framework.generics, rest_framework.permissions
+import rest_framework.serializers, rest_framework.throttling, rest_framework.views
+start = time.perf_counter()
+import rest_channels.consumers, rest_channels.views
+print(1e3 * (time.perf_counter() - start))
+"""
+
+
+async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
+    """Milliseconds, each time in a new process; the first one, which compiles, does not count."""
+
+    async def sample(peer: Peer) -> float:
+        return import_time()
+
+    ours = [peer for peer in peers if peer.name == "ours"]
+    await interleave(ours, 1, sample)
+    samples = await interleave(ours, plan.count(7, 3), sample)
+    case = "import of views and consumers, beyond Django, Channels, DRF"
+    return [Line(case, "ms", medians(samples), (at_most(40, "ms"),))]
+
+
+def import_time() -> float:
+    """Milliseconds, measured by the new process itself."""
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return float(done.stdout)

@@ -1,0 +1,46 @@
+"""Django's settings for the benchmarks: the same for every peer, everything within one process."""
+
+import tempfile
+from pathlib import Path
+
+import django
+from django.conf import settings
+
+#: Lives as long as the process; the database of the ORM case is a file in it.
+FOLDER = tempfile.TemporaryDirectory(prefix="benchmarks-")
+
+#: Raw Channels' layer: nothing may be dropped, so its capacity is out of the way. It has an alias
+#: of its own, so that the two libraries do not scan each other's channels.
+LAYERS = {
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+    "raw": {
+        "BACKEND": "channels.layers.InMemoryChannelLayer",
+        "CONFIG": {"capacity": 1_000_000, "expiry": 3_600},
+    },
+}
+
+#: The one bound that a benchmark exceeds by design is the frame rate; all others stay on.
+REST_CHANNELS = {"FRAME_RATE": 1e9, "FRAME_BURST": 1_000_000_000}
+
+
+def configure() -> None:
+    """Set Django up, once; safe to call again."""
+    if settings.configured:
+        return
+    settings.configure(
+        SECRET_KEY="benchmarks",
+        ALLOWED_HOSTS=["*"],
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": Path(FOLDER.name) / "benchmarks.sqlite3",
+                "CONN_MAX_AGE": None,
+            }
+        },
+        CHANNEL_LAYERS=LAYERS,
+        REST_CHANNELS=REST_CHANNELS,
+        USE_TZ=True,
+    )
+    django.setup()

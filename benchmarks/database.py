@@ -1,0 +1,43 @@
+"""An SQLite query that takes as long as it is told to: the function sleeps, the GIL is free."""
+
+import time
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.db.backends.signals import connection_created
+from django.db.models import FloatField, Func, QuerySet, Value
+
+
+def _sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def _add_function(connection: Any, **kwargs: Any) -> None:
+    connection.connection.create_function("benchmarks_sleep", 1, _sleep)
+
+
+def prepare() -> None:
+    """A table with one row, and the function in every connection; call outside an event loop."""
+    connection_created.connect(_add_function)
+    if ContentType._meta.db_table not in connection.introspection.table_names():
+        with connection.schema_editor() as editor:
+            editor.create_model(ContentType)
+        ContentType.objects.create(app_label="benchmarks", model="row")
+    connection.close()
+
+
+def _rows(seconds: float) -> QuerySet[ContentType, Any]:
+    slept: Func = Func(Value(seconds), function="benchmarks_sleep", output_field=FloatField())
+    return ContentType.objects.annotate(slept=slept).values_list("slept", flat=True)
+
+
+def slow_query(seconds: float) -> Any:
+    """A query of that length."""
+    return _rows(seconds).first()
+
+
+async def aslow_query(seconds: float) -> Any:
+    """The same through the async ORM."""
+    return await _rows(seconds).afirst()

@@ -1,0 +1,85 @@
+"""Bare ASGI: the same by hand, with orjson, and nothing that a library would add."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from ..database import slow_query
+from ..driver import Application, Message, Receive, Scope, Send
+
+#: As many threads as the library uses unless told otherwise.
+POOL = ThreadPoolExecutor(max_workers=32, thread_name_prefix="bare")
+
+MEMBERS: set[Send] = set()
+
+
+def text(content: Any) -> Message:
+    """A frame of JSON."""
+    return {"type": "websocket.send", "text": orjson.dumps(content).decode()}
+
+
+def make(answer: Callable[[Any], Awaitable[Any]]) -> Application:
+    """An application that accepts and answers each frame's method `wait` or `echo`."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            content = orjson.loads(message["text"])
+            if content["method"] in ("echo", "wait"):
+                data = await answer(content["data"])
+                await send(text({"method": content["method"], "data": data, "status": 200}))
+            else:
+                await send(text({"method": content["method"], "data": None, "status": 405}))
+
+    return application
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Parse, look at the method, render."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        content = orjson.loads(message["text"])
+        if content["method"] == "echo":
+            await send(text({"method": "echo", "data": content["data"], "status": 200}))
+        else:
+            await send(text({"method": content["method"], "data": None, "status": 405}))
+
+
+async def room(scope: Scope, receive: Receive, send: Send) -> None:
+    """Parse and render once, then one `send` per member."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    MEMBERS.add(send)
+    try:
+        while (message := await receive())["type"] == "websocket.receive":
+            frame = text(orjson.loads(message["text"]))
+            for member in tuple(MEMBERS):
+                await member(frame)
+    finally:
+        MEMBERS.discard(send)
+
+
+async def sleep(seconds: float) -> float:
+    """Block one of the threads."""
+    await asyncio.get_running_loop().run_in_executor(POOL, time.sleep, seconds)
+    return seconds
+
+
+async def query(seconds: float) -> float:
+    """The same query, in one of the threads."""
+    return await asyncio.get_running_loop().run_in_executor(POOL, slow_query, seconds)
+
+
+APPLICATIONS = {
+    "echo": echo,
+    "room": room,
+    "blocking": make(sleep),
+    "awaiting": make(sleep),
+    "querying": make(query),
+}

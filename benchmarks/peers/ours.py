@@ -1,0 +1,68 @@
+"""This library, as its documentation writes it."""
+
+import time
+from typing import Any
+
+from channels.db import database_sync_to_async
+
+from rest_channels.decorators import socket_route
+from rest_channels.views import SocketRouteView, SocketView
+
+from ..database import aslow_query
+
+
+class Echo(SocketRouteView):
+    """`{"method", "data"}` → the same, with a status."""
+
+    @socket_route
+    async def echo(self, request: Any, data: Any) -> Any:
+        """What came goes back."""
+        return data
+
+
+class Room(SocketView):
+    """What one says, all hear."""
+
+    async def connect(self, request: Any) -> None:
+        self.join("room")
+
+    async def receive(self, request: Any) -> None:
+        self.broadcast("room", request.data)
+
+
+class Blocking(SocketRouteView):
+    """A handler that blocks for so many seconds."""
+
+    @socket_route
+    def wait(self, request: Any, data: Any) -> Any:
+        """In one of the library's threads."""
+        time.sleep(data)
+        return data
+
+
+class Awaiting(SocketRouteView):
+    """A handler that awaits `database_sync_to_async`."""
+
+    @socket_route
+    async def wait(self, request: Any, data: Any) -> Any:
+        """On the loop, but for the call that blocks."""
+        await database_sync_to_async(time.sleep)(data)
+        return data
+
+
+class Querying(SocketRouteView):
+    """A handler that awaits the async ORM."""
+
+    @socket_route
+    async def wait(self, request: Any, data: Any) -> Any:
+        """On the loop, but for the query."""
+        return await aslow_query(data)
+
+
+APPLICATIONS = {
+    "echo": Echo.as_asgi(),
+    "room": Room.as_asgi(),
+    "blocking": Blocking.as_asgi(),
+    "awaiting": Awaiting.as_asgi(),
+    "querying": Querying.as_asgi(),
+}

@@ -1,0 +1,75 @@
+"""Raw Channels: generic consumers, as its documentation writes them."""
+
+import time
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
+
+from ..database import aslow_query
+
+
+class Echo(AsyncJsonWebsocketConsumer):
+    """`{"method", "data"}` → the same, with a status."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        if content["method"] == "echo":
+            await self.send_json({"method": "echo", "data": content["data"], "status": 200})
+        else:
+            await self.send_json({"method": content["method"], "data": None, "status": 405})
+
+
+class Room(AsyncJsonWebsocketConsumer):
+    """What one says, all hear."""
+
+    channel_layer_alias = "raw"
+    groups = ("room",)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        message = {"type": "room.message", "content": content}
+        await self.channel_layer.group_send("room", message)
+
+    async def room_message(self, event: dict[str, Any]) -> None:
+        """Called once per member: renders and sends."""
+        await self.send_json(event["content"])
+
+
+class Blocking(JsonWebsocketConsumer):
+    """A handler that blocks for so many seconds."""
+
+    channel_layer_alias = "raw"
+
+    def receive_json(self, content: Any, **kwargs: Any) -> None:
+        time.sleep(content["data"])
+        self.send_json({"method": "wait", "data": content["data"], "status": 200})
+
+
+class Awaiting(AsyncJsonWebsocketConsumer):
+    """A handler that awaits `database_sync_to_async`."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        await database_sync_to_async(time.sleep)(content["data"])
+        await self.send_json({"method": "wait", "data": content["data"], "status": 200})
+
+
+class Querying(AsyncJsonWebsocketConsumer):
+    """A handler that awaits the async ORM."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        slept = await aslow_query(content["data"])
+        await self.send_json({"method": "wait", "data": slept, "status": 200})
+
+
+APPLICATIONS = {
+    "echo": Echo.as_asgi(),
+    "room": Room.as_asgi(),
+    "blocking": Blocking.as_asgi(),
+    "awaiting": Awaiting.as_asgi(),
+    "querying": Querying.as_asgi(),
+}
