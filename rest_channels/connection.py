@@ -35,8 +35,7 @@ logger = logging.getLogger("rest_channels")
 T = TypeVar("T")
 
 GRACE = 0.5
-"""Seconds that running work has to end by itself when its client has left, and again to end
-once it was cancelled."""
+"""Seconds that work has to end by itself when its client has left, and then to be cancelled."""
 
 FAREWELL = 5.0
 """Seconds that a client has to take what is left for it once the server closes."""
@@ -54,14 +53,14 @@ class State(IntEnum):
 class Face(Protocol):
     """What a connection knows of the class people wrote: four things may happen to it.
 
-    The methods handle their own errors; `connect` and `receive` leave no client without answer.
+    It handles its own errors. `intercepts` says whether it wants to see even what groups say
+    rendered for the wire.
     """
 
     intercepts: bool
-    """Whether it wants to see what groups say even where that is rendered for the wire."""
 
     def connect(self) -> Awaitable[None]:
-        """The handshake has come. Accept, refuse by closing, or leave it: it is then accepted."""
+        """The handshake has come. What is not closed on return is accepted."""
 
     def receive(self, frame: Frame) -> Awaitable[None]:
         """A frame has come."""
@@ -95,23 +94,29 @@ class Connection:
         self.close_code: int = CloseCode.NORMAL
         self._receive = receive
         self._locale = locale_of(scope)
+        self._turn = asyncio.Lock()
+        self.calls: Lane[Frame | int | None]
+        self.events: Lane[Event] | None = None
         self._task = asyncio.current_task()
         self.admitted = False  # whether its `connect` was called, so that `disconnect` must be
         self._over = False
         self._farewell: asyncio.TimerHandle | None = None
         self.face = face(self)
+        self.aside = self.face.intercepts
 
     # The road in.
 
     async def serve(self) -> None:
         """Be the connection, from `websocket.connect` until nothing of it is left."""
         async with own_threads():
-            turn = asyncio.Lock()
-            self.calls = self._lane(self._call, turn)
-            self.events = self._lane(self.face.event, turn)
+            self.calls = self._lane(self._call)
             code: int = CloseCode.ABNORMAL
             try:
-                code = await self._read()
+                self._begin(await self._receive())
+                while (message := await self._receive())["type"] != "websocket.disconnect":
+                    if self.state is State.OPEN:
+                        self._take(message)
+                code = int(message.get("code") or CloseCode.NORMAL)
             except asyncio.CancelledError:
                 if not self._over or self._task is None:
                     raise
@@ -120,23 +125,17 @@ class Connection:
             finally:
                 await self._end(code)
 
-    def _lane(self, work: Callable[[T], Coroutine[Any, Any, None]], turn: asyncio.Lock) -> Lane[T]:
-        lane: Lane[T] = Lane(work, turn, api_settings.HANDLER_TIMEOUT)
-        lane.context.run(self._locale.activate)
+    def _lane(self, work: Callable[[T], Coroutine[Any, Any, None]]) -> Lane[T]:
+        lane: Lane[T] = Lane(work, self._turn, api_settings.HANDLER_TIMEOUT)
+        if self._locale is not None:
+            lane.context.run(self._locale.activate)
         return lane
 
-    async def _read(self) -> int:
-        message = await self._receive()
+    def _begin(self, message: dict[str, Any]) -> None:
         if message["type"] != "websocket.connect":
             raise ValueError(f"Expected 'websocket.connect' first, but got {message['type']!r}.")
         self.hub.register(self.address, self)
         self.calls.put(None)
-        while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                return int(message.get("code") or CloseCode.NORMAL)
-            if self.state is State.OPEN:
-                self._take(message)
 
     def _take(self, message: dict[str, Any]) -> None:
         """Queue a frame for the calls; a client that breaks the bounds is closed."""
@@ -149,18 +148,20 @@ class Connection:
         text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
-            self.send(text=pong)
+            self.deliver(Event.rendered("", None, pong))
         else:
             self.calls.put(frame)
 
-    async def _call(self, frame: Frame | None) -> None:
-        """What the lane of calls does: first `connect` (no frame), then every frame."""
-        if frame is None:
+    async def _call(self, item: Frame | int | None) -> None:
+        """What the lane of calls does: `connect` (None), the frames, `disconnect` (a code)."""
+        if isinstance(item, tuple):
+            self.inbox.handled(item[2])
+            await self.face.receive(item)
+        elif item is None:
             await self.face.connect()
             self.accept()
         else:
-            self.inbox.handled(frame[2])
-            await self.face.receive(frame)
+            await self.face.disconnect(item)
 
     # The road out. These may be called from the loop and from threads.
 
@@ -222,10 +223,8 @@ class Connection:
         """Take what others say; a client that does not keep up is closed, and told to return."""
         if self.state > State.OPEN:
             return
-        if event.data is not None and (not event.size or self.face.intercepts):
-            heard = len(self.events.items) < api_settings.INBOX_FRAMES
-            if heard:
-                self.events.put(event)
+        if event.data is not None and (not event.size or self.aside):
+            heard = self._hear(event)
         else:
             message = frame_message(event.text, event.binary)
             heard = not event.size or self.outbox.offer(message, event.size)
@@ -234,6 +233,15 @@ class Connection:
         if not heard:
             logger.info("%r does not keep up with what it is sent.", self)
             self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
+
+    def _hear(self, event: Event) -> bool:
+        """Queue `event` for the lane of events, which begins with the first; whether it fits."""
+        if self.events is None:
+            self.events = self.calls.context.run(self._lane, self.face.event)
+        if len(self.events.items) >= api_settings.INBOX_FRAMES:
+            return False
+        self.events.put(event)
+        return True
 
     # Groups.
 
@@ -275,12 +283,13 @@ class Connection:
         self._move(State.CLOSED)
         self.hub.unregister(self.address)
         self._leave_groups()
-        self.events.items.clear()
         await self.calls.drain(GRACE)
-        await asyncio.gather(self.calls.stop(GRACE), self.events.stop(GRACE))
+        for lane in (self.calls, self.events):
+            if lane is not None:
+                await lane.stop(GRACE)
         await self.home.end(GRACE)
         if self.admitted:
-            last = self._lane(self.face.disconnect, asyncio.Lock())
+            last = self._lane(self._call) if self.calls.busy else self.calls
             last.put(code)
             await last.drain(None)
             await last.stop(GRACE)

@@ -19,14 +19,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar
 
+from asgiref.sync import markcoroutinefunction
 from rest_framework.exceptions import ParseError
 
 from .connection import Connection
-from .dispatch import DirectVisit, dispatch
+from .dispatch import DirectVisit, Target, dispatch
+from .envelopes import Plain
 from .exceptions import CloseCode
 from .execution import run
 from .groups import HubLayer
-from .messages import Event, Frame
+from .messages import Call, Event, Frame, Reply
 from .parsers import JSONParser
 from .renderers import encode
 from .verbs import DONE, Sent, adopt
@@ -62,19 +64,20 @@ class SocketConsumer:
     def as_asgi(cls, **initkwargs: Any) -> Application:
         """An ASGI application of this consumer. In: arguments of its `__init__`."""
 
-        async def application(scope: Scope, receive: Any, send: Any) -> None:
-            await cls(**initkwargs)(scope, receive, send)
+        def application(scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
+            return cls(**initkwargs)(scope, receive, send)
 
+        markcoroutinefunction(application)
         application.consumer_class = cls  # type: ignore[attr-defined]
         application.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
         application.__doc__ = cls.__doc__
         return application
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
         """Serve one connection."""
         self.scope = scope
         self._connection = Connection(scope, receive, send, partial(ConsumerFace, self))
-        await self._connection.serve()
+        return self._connection.serve()
 
     # What happens, as ASGI says it. The methods below are meant to be overridden.
 
@@ -193,7 +196,8 @@ class ConsumerFace:
         """A frame, as ASGI says it."""
         text, binary, _size = frame
         message = {"type": "websocket.receive", "text": text, "bytes": binary}
-        await self._visit("receive", self.consumer.websocket_receive, message)
+        target: Target = (self.consumer.websocket_receive, (message,), {})
+        await dispatch(FrameVisit(self.connection, "receive", target))
 
     async def event(self, event: Event) -> None:
         """What a group says: for the method it names, or for the client."""
@@ -216,3 +220,18 @@ class ConsumerFace:
 
     async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
         await dispatch(DirectVisit(self.connection, event, (method, (argument,), {})))
+
+
+class FrameVisit(DirectVisit):
+    """A frame of a consumer: a refusal comes under its id, if it is JSON and has one."""
+
+    def handle_exception(self, error: Exception) -> Reply:
+        _handler, (message,), _kwargs = self.target
+        return super().handle_exception(error)._replace(call=_call_of(message["text"]))
+
+
+def _call_of(text: str | None) -> Call:
+    try:
+        return Plain().open(JSONParser().parse(text or ""))
+    except ParseError:
+        return Call(None)

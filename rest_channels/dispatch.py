@@ -6,6 +6,7 @@ the client was told why, because a browser cannot read a refused handshake.
 """
 
 import asyncio
+import contextlib
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
 from .connection import Connection, State
@@ -97,33 +98,58 @@ async def dispatch(visit: Visit) -> None:
             result = await run(handler, *args, **kwargs)
         reply = visit.get_reply(result)
         text = None if reply is None else visit.render_text(visit.envelope.close(reply))
-    except asyncio.CancelledError:
-        if not current_lane.get().timed_out():
-            raise
-        await tell(visit, visit.handle_exception(HandlerTimeout()))
+    except asyncio.CancelledError as error:
+        await tell(visit, _meaning(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as wish:
         (connection.accept if isinstance(wish, AcceptConnection) else connection.close)()
     except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
-        await tell(visit, visit.handle_exception(error))
+        await tell(visit, error)
     else:
         if text is not None:
             await connection.answer(text)
 
 
-async def tell(visit: Visit, refusal: Reply) -> None:
+def _meaning(error: asyncio.CancelledError) -> Exception:
+    """What a cancellation means for the client. One that comes from outside is raised again."""
+    if current_lane.get().timed_out():
+        return HandlerTimeout()
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    meant = RuntimeError("The handler awaited a task that was cancelled.")
+    meant.__cause__ = error
+    return meant
+
+
+async def tell(visit: Visit, error: Exception) -> None:
     """Send a refusal; a connection that was refused from the start ends with it.
 
-    Nobody asked for an event, so nobody is told when its handler fails.
+    Nobody asked for an event, so nobody is told when its handler fails: that is logged.
     """
+    connection = visit.connection
+    refusal, text = _refusal(visit, error)
     if visit.event == "event":
         return
-    connection = visit.connection
     refused = visit.event == "connect" and connection.state is State.CONNECTING
     if refused:
         connection.accept()
-    await connection.answer(visit.render_text(visit.envelope.close(refusal)))
+    await connection.answer(text)
     if refused:
-        connection.close(CloseCode.for_status(refusal.status), str(refusal.errors))
+        connection.close(CloseCode.for_status(refusal.status), encode(refusal.errors).decode())
+
+
+def _refusal(visit: Visit, error: Exception) -> tuple[Reply, str]:
+    """The answer that tells of `error`, rendered: without its id, or as a bare 500, if it must."""
+    try:
+        refusal = visit.handle_exception(error)
+        with contextlib.suppress(TypeError):
+            return refusal, visit.render_text(visit.envelope.close(refusal))
+        refusal = refusal._replace(call=Call(None))
+        return refusal, visit.render_text(visit.envelope.close(refusal))
+    except Exception:
+        logger.exception("%r: a refusal failed itself.", visit.connection)
+    refusal = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
+    return refusal, encode(visit.envelope.close(refusal)).decode()
 
 
 class DirectVisit:
@@ -196,7 +222,15 @@ def exception_handler(error: Exception, visit: Visit) -> Refusal | None:
 def unexpected(error: Exception, visit: Visit) -> Refusal:
     """500: logged with the traceback; the client gets it only where `DEBUG_ERRORS` is on."""
     logger.error("%r failed on %s.", visit.connection, visit.event, exc_info=error)
-    detail: Any = _("A server error occurred.")
+    detail: Any = SERVER_ERROR
     if api_settings.DEBUG_ERRORS:
-        detail = {"detail": repr(error), "traceback": "".join(traceback.format_exception(error))}
+        lines = [_printable(line) for line in traceback.format_exception(error)]
+        detail = {"detail": lines[-1].strip(), "traceback": "".join(lines)}
     return Refusal(detail, status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+SERVER_ERROR = _("A server error occurred.")
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

@@ -101,7 +101,8 @@ class Type(_Named):
     key = "type"
 
     def unknown(self, call: Call) -> APIException:
-        return HandlerNotFound(call.name, _("Unknown action: %s") % call.data.get(self.key))
+        name = str(call.data.get(self.key))[:64]
+        return HandlerNotFound(call.name, _("Unknown action: %s") % name)
 
     def close(self, reply: Reply) -> dict[str, Any]:
         if reply.errors is None:

@@ -1,7 +1,7 @@
 """What can go wrong, as data.
 
 A refusal is an exception. The dispatcher catches it once and answers with one error frame; the
-connection lives on. Only a `ProtocolViolation` ends a connection.
+connection lives on. Only what a client does to the protocol (`ProtocolViolation`) ends it.
 
     Exception
     ├── APIException                   Django REST framework's tree: a refusal with a status
@@ -73,6 +73,8 @@ class CloseCode(IntEnum):
     @classmethod
     def for_status(cls, code: int) -> int:
         """The close code for a connection refused with HTTP status `code` (400–599)."""
+        if code == status.HTTP_429_TOO_MANY_REQUESTS:
+            return cls.TRY_AGAIN_LATER  # 4429 would say: never
         return 4000 + code if 400 <= code <= 599 else cls.CONNECT_FAILED
 
 

@@ -21,7 +21,7 @@ class Home:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] | None = None
 
     def here(self) -> bool:
         """Whether this is the loop's own thread."""
@@ -46,10 +46,13 @@ class Home:
         if task.done():
             task.result()
             return DONE
+        if self._tasks is None:
+            self._tasks = set()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return Sent(lambda: asyncio.shield(task))
 
     async def end(self, timeout: float) -> None:
         """Cancel what is still owned and wait for it at most `timeout` seconds."""
-        await cancel(self._tasks, timeout)
+        if self._tasks:
+            await cancel(self._tasks, timeout)

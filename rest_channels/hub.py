@@ -8,18 +8,30 @@ import asyncio
 import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from .lanes import EAGER, start
 from .messages import Event
+from .outbox import Outbox
 
 __all__ = ["Hub", "Member", "check_group", "publish"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
 
+NESTING = 16
+"""A message that is published while another is delivered, while another … goes out at once this
+deep, and beyond that at the loop's next turn."""
+
+
 class Member(Protocol):
     """What a hub knows of a connection."""
+
+    outbox: Outbox
+
+    aside: bool
+    """Whether even what is rendered has to be delivered, not just sent."""
 
     def deliver(self, event: Event) -> None:
         """Take `event` without waiting and without raising."""
@@ -31,11 +43,34 @@ class Member(Protocol):
         """Stop being one."""
 
 
+class Turn:
+    """How far one task came with a message for many."""
+
+    __slots__ = ("outbox", "over")
+
+    outbox: Outbox
+
+    def __init__(self) -> None:
+        self.over = False
+
+
+async def _send_to_each(event: Event, members: Iterator[Member], turn: Turn) -> None:
+    for member in members:
+        outbox = turn.outbox = member.outbox
+        if outbox.busy or member.aside or event.close is not None or event.accept:
+            member.deliver(event)
+        else:
+            await outbox.write({"type": "websocket.send", "text": event.text}, event.size)
+            if turn.over:
+                return
+
+
 class Hub:
     """The groups of one event loop. Its methods belong to that loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._depth = 0
         self.groups: dict[str, dict[Member, None]] = {}
         self.members: dict[str, Member] = {}
 
@@ -77,9 +112,34 @@ class Hub:
     def publish(self, event: Event) -> None:
         """Hand `event` to every member its group has now, in the order they joined."""
         members = self.groups.get(event.group)
-        if members is not None:
-            for member in tuple(members):
-                member.deliver(event)
+        if members is None:
+            return
+        if self._depth >= NESTING:
+            self.loop.call_soon(self.publish, event)
+            return
+        self._depth += 1
+        try:
+            if EAGER and event.text is not None:
+                self._spread(event, iter(tuple(members)))
+            else:
+                for member in tuple(members):
+                    member.deliver(event)
+        finally:
+            self._depth -= 1
+
+    def _spread(self, event: Event, members: Iterator[Member]) -> None:
+        """Send what is rendered to all, in one task as long as no client makes it wait.
+
+        A task that has to wait belongs to the client it waits for, and another one goes on with
+        the rest.
+        """
+        while True:
+            turn = Turn()
+            task = start(_send_to_each(event, members, turn), self.loop)
+            if task.done():
+                return
+            turn.over = True
+            turn.outbox.own(task)
 
     # What others ask for, of whoever may be here.
 

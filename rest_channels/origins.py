@@ -5,7 +5,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http.request import validate_host
+from django.utils.http import is_same_domain
 
 from .handshake import http_request
 from .settings import api_settings
@@ -63,11 +63,11 @@ def _trusted() -> list[str]:
 
 
 def _matches(origin: Origin, trusted: str) -> bool:
-    """`trusted` is an origin whose host may begin with `*.` (or `*` for all of them)."""
+    """`trusted` is an origin, its host may begin with `*.` (Django's rules); `*` is all of them."""
     if trusted == "*":
         return True
-    wanted = _parse(trusted.replace("://*.", "://."))
-    if wanted is None:
+    wanted = _parse(trusted)
+    if wanted is None or (wanted[0], wanted[2]) != (origin[0], origin[2]):
         return False
-    scheme, host, port = wanted
-    return (scheme, port) == (origin[0], origin[2]) and validate_host(origin[1], [host])
+    host = wanted[1]
+    return is_same_domain(origin[1], host[1:]) if host.startswith("*.") else origin[1] == host

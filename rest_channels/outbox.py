@@ -8,7 +8,6 @@ error once the box is full. What a group says is offered instead: refused when t
 import asyncio
 import logging
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,7 +30,6 @@ class Outbox:
     """
 
     __slots__ = (
-        "_busy",
         "_entering",
         "_lock",
         "_loop",
@@ -40,6 +38,7 @@ class Outbox:
         "_task",
         "_waiters",
         "_wake",
+        "busy",
         "closed",
         "items",
         "limit",
@@ -47,13 +46,13 @@ class Outbox:
     )
 
     def __init__(self, send: Callable[[Any], Awaitable[None]], limit: int) -> None:
-        self.items: deque[tuple[Message, int]] = deque()
+        self.items: list[tuple[Message, int]] = []
         self.limit = limit
         self.size = 0
+        self.busy = True  # something is being sent; at first: held
         self.closed = False
         self._send = send
         self._loop = asyncio.get_running_loop()
-        self._busy = True  # held
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -76,27 +75,6 @@ class Outbox:
         self._append(message, size)
         return Sent(self._room)
 
-    async def write(self, message: Message, size: int) -> None:
-        """Send `message` in the running task, if nothing is before it; else queue it and wait."""
-        if self._busy:
-            await self.put(message, size)
-            return
-        self._busy = True
-        self.size += size
-        try:
-            await self._send(message)
-        except asyncio.CancelledError:
-            self.items.appendleft((message, size))
-            raise
-        except Exception as error:  # noqa: BLE001 - see _write
-            self._fail(error)
-        else:
-            self.size -= size
-        finally:
-            self._busy = False
-            if self.items or self._waiters:
-                self._begin()
-
     def put_from_thread(self, message: Message, size: int) -> Sent:
         """Queue `message` from a thread; returns when there is room for more."""
         with self._lock:
@@ -110,15 +88,11 @@ class Outbox:
         """Queue `message` if there is room for it; whether there was."""
         if self.size and self.size + size > self.limit:
             return False
-        if not self.closed:
-            self.items.append((message, size))
-            self.size += size
-            if not self._busy:
-                self._begin()
+        self._append(message, size)
         return True
 
     def add(self, message: Message) -> None:
-        """Queue `message` in any case (accept and close)."""
+        """Queue `message` in any case (to close)."""
         self._append(message, 0)
 
     def _enter(self, message: Message, size: int) -> None:
@@ -131,7 +105,7 @@ class Outbox:
             return
         self.items.append((message, size))
         self.size += size
-        if not self._busy:
+        if not self.busy:
             self._begin()
 
     async def _room(self) -> None:
@@ -146,7 +120,7 @@ class Outbox:
 
     def release(self, first: Message) -> None:
         """Begin to send, with `first` before all that is queued."""
-        self.items.appendleft((first, 0))
+        self.items.insert(0, (first, 0))
         self._begin()
 
     def refuse(self, message: Message) -> None:
@@ -155,24 +129,46 @@ class Outbox:
         self.size = 0
         self.release(message)
 
-    async def _write(self) -> None:
-        items = self.items
+    async def write(self, message: Message, size: int) -> None:
+        """Send `message` in the running task, if nothing is before it; else queue it and wait."""
+        if self.busy or self.closed:
+            await self.put(message, size)
+            return
+        self.busy = True
+        self.size += size
         try:
-            while items:
-                message, size = items.popleft()
-                await self._send(message)
-                self.size -= size
-            if self._waiters and self.size <= self.limit:
-                self._wake_waiters()
+            await self._send(message)
+        except asyncio.CancelledError:
+            if not self.closed:  # the one who waited is gone, the client is not
+                self.items.insert(0, (message, size))
+                self._begin()
+            raise
         except Exception as error:  # noqa: BLE001 - servers have many ways to say that nobody is there
             self._fail(error)
+        else:
+            self.size -= size
+        self.busy = False
+        if self.items or self._waiters:
+            self._begin()
+
+    async def _write(self) -> None:
+        """Send all that is queued."""
+        try:
+            while self.items:
+                batch, self.items = self.items, []
+                for message, size in batch:
+                    await self._send(message)
+                    self.size -= size
+        except Exception as error:  # noqa: BLE001 - as in `write`
+            self._fail(error)
         finally:
-            self._busy = False
+            self.busy = False
+            self._wake_waiters()
 
     if EAGER:
 
         def _begin(self) -> None:
-            self._busy = True
+            self.busy = True
             task = start(self._write(), self._loop)
             if not task.done():
                 self._task = task
@@ -182,7 +178,7 @@ class Outbox:
         # a new task for each message costs six times as much.
 
         def _begin(self) -> None:
-            self._busy = True
+            self.busy = True
             if self._task is None:
                 self._task = start(self._serve(), self._loop)
             elif self._wake is not None and not self._wake.done():
@@ -196,10 +192,14 @@ class Outbox:
 
     # The end.
 
+    def own(self, task: asyncio.Task[None]) -> None:
+        """`task` waits for this client: it ends with the connection."""
+        self._task = task
+
     async def stop(self) -> None:
         """Drop what is left and end the writer."""
         self._shut()
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             await cancel({self._task}, 0.5)
 
     def _fail(self, error: Exception) -> None:
@@ -213,10 +213,11 @@ class Outbox:
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
 
 def frame_message(text: str | None, data: bytes | None) -> Message:
@@ -228,5 +229,5 @@ def frame_message(text: str | None, data: bytes | None) -> Message:
 
 def close_message(code: int, reason: str) -> Message:
     """ASGI's message to close; of `reason` the 123 bytes that fit (RFC 6455, 5.5.1)."""
-    short = reason.encode()[:123].decode(errors="ignore")
+    short = reason.encode(errors="replace")[:123].decode(errors="ignore")
     return {"type": "websocket.close", "code": int(code), "reason": short}

@@ -5,7 +5,6 @@ recursion deeper than `MAX_DEPTH`, no NaN and no Infinity.
 """
 
 import math
-from collections.abc import Iterable
 from typing import Any, Protocol
 
 import orjson
@@ -56,33 +55,44 @@ class MessagePackParser:
         except Exception as error:  # noqa: BLE001 - msgpack raises a dozen unrelated types
             detail = str(error) or type(error).__name__
             raise ParseError(_("MessagePack parse error: %s") % detail) from None
-        check_depth(value, api_settings.MAX_DEPTH)
+        check_plain(value, api_settings.MAX_DEPTH)
         return value
 
 
 def check_depth(value: Any, levels: int) -> None:
-    """Raise `ParseError` if `value` nests deeper than `levels` or holds NaN or an infinity."""
-    row = _containers([value])
+    """Raise `ParseError` if `value`, which JSON gave, nests deeper than `levels`."""
+    row = [value] if type(value) is dict or type(value) is list else []
     for _level in range(levels):
+        row = [
+            inner
+            for outer in row
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
         if not row:
             return
-        row = [inner for outer in row for inner in _containers(_values(outer))]
-    if row:
-        raise ParseError(_("The frame is nested deeper than %d levels.") % levels)
+    raise ParseError(_("The frame is nested deeper than %d levels.") % levels)
 
 
-def _containers(values: Iterable[Any]) -> list[Any]:
-    found = []
-    for value in values:
-        if isinstance(value, dict | list):
-            found.append(value)
-        elif isinstance(value, float) and not math.isfinite(value):
+def check_plain(value: Any, levels: int) -> None:
+    """Raise `ParseError` for what JSON does not have (but for bytes), or nests too deeply.
+
+    That is: keys that are no text, NaN, the infinities, other types.
+    """
+    if isinstance(value, dict | list):
+        if not levels:
+            raise ParseError(_("The frame is nested too deeply."))
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
+                raise ParseError(_("Keys must be text."))
+            value = value.values()
+        for inner in value:
+            check_plain(inner, levels - 1)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
             raise ParseError(_("NaN and Infinity are not numbers that JSON has."))
-    return found
-
-
-def _values(container: Any) -> Iterable[Any]:
-    return container.values() if isinstance(container, dict) else container
+    elif not (value is None or isinstance(value, str | bytes | int)):
+        raise ParseError(_("A frame may hold what JSON has, and bytes."))
 
 
 def _refuse_extension(code: int, data: bytes) -> Any:

@@ -3,6 +3,7 @@
 `Rendered` is JSON that exists already: it is stitched into a frame, never encoded again.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,7 +37,10 @@ class Rendered:
 
 
 class JSONRenderer:
-    """JSON with the values DRF's encoder gives (Decimal and UUID as text, ISO 8601 dates, …)."""
+    """JSON with the values DRF's encoder gives, but for NaN and the infinities, which are null.
+
+    (A float as a *key* is written as orjson does: `1e-7`, where `json` has `1e-07`.)
+    """
 
     def render(self, data: Any) -> str:
         return encode(data).decode()
@@ -51,7 +55,7 @@ class MessagePackRenderer:
         self.pack = msgpack.packb
 
     def render(self, data: Any) -> bytes:
-        packed: bytes = self.pack(data, default=_msgpack_default)
+        packed: bytes = self.pack(_plain(data))
         return packed
 
 
@@ -64,15 +68,51 @@ def encode(data: Any) -> bytes:
         return orjson.dumps(data, _default, _OPTIONS | orjson.OPT_NON_STR_KEYS)
 
 
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_OPTIONS = (
+    orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 _drf = JSONEncoder()
 
 
 def _default(value: Any) -> Any:
     if isinstance(value, Rendered):
         return orjson.Fragment(value.body)
+    return _native(value)
+
+
+def _native(value: Any) -> Any:
+    """What orjson does not know, one step nearer to what it does."""
+    if isinstance(value, dict):  # ReturnDict, QueryDict: what their items() say, as json does
+        return dict(value.items())
+    if isinstance(value, str):  # SafeString, ErrorDetail, TextChoices
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return list(value)
     return _drf.default(value)
 
 
-def _msgpack_default(value: Any) -> Any:
-    return orjson.loads(value.body) if isinstance(value, Rendered) else _drf.default(value)
+def _plain(value: Any) -> Any:
+    """`value` as MessagePack gets it: what JSON would have said, and bytes as they are."""
+    if value is None or type(value) in (str, bytes, bool, int):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if isinstance(value, Rendered):
+        return orjson.loads(value.body)
+    if type(value) is dict:
+        return {_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _plain(_native(value))
+
+
+def _key(key: Any) -> str:
+    return key if type(key) is str else orjson.loads(encode({key: None}).partition(b":")[0][1:])

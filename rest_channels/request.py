@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 
 from .connection import Connection
+from .envelopes import Plain
 from .groups import Channel
 from .handshake import http_request
 from .messages import Call, Frame
@@ -36,6 +37,7 @@ class SocketRequest:
     http_session: Any = None
     auth: Any = None
     _data: Any = _UNREAD
+    _tried = False
     call = Call(None)
     text_parser_class: Any = None
     bytes_parser_class: Any = None
@@ -136,6 +138,7 @@ class SocketRequest:
     def data(self) -> Any:
         """The frame, parsed at the first look. Raises `ParseError` (400)."""
         if self._data is _UNREAD:
+            self._tried = True
             self._data = self._parse()
         return self._data
 
@@ -153,12 +156,14 @@ class SocketRequest:
 
     @property
     def request_id(self) -> Any:
-        """The id to answer under, if the frame is an object that has one."""
+        """The id to answer under, if the frame is an object that has one; never an error."""
         if self.call.request_id is not None:
             return self.call.request_id
+        if self._data is _UNREAD and self._tried:
+            return None  # it could not be parsed, and the client is being told so
         try:
-            return self.data.get("request_id") if isinstance(self.data, dict) else None
-        except ParseError:
+            return Plain().open(self.data).request_id
+        except Exception:  # noqa: BLE001 - a parser may be anybody's
             return None
 
     # Channels 1.

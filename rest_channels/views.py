@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from asgiref.sync import markcoroutinefunction
 from rest_framework.permissions import AllowAny
 
 from .connection import Connection
@@ -80,9 +81,10 @@ class SocketView(Voice):
         """
         view = cls.as_view(**initkwargs)
 
-        async def application(scope: Scope, receive: Any, send: Any) -> None:
-            await Connection(scope, receive, send, partial(ViewFace, view=view)).serve()
+        def application(scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
+            return Connection(scope, receive, send, partial(ViewFace, view=view)).serve()
 
+        markcoroutinefunction(application)
         application.view_class = cls  # type: ignore[attr-defined]
         application.__doc__ = cls.__doc__
         return application

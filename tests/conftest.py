@@ -41,7 +41,7 @@ def settle() -> Callable[..., Any]:
 
     async def settled(condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(2):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - the condition belongs to the test
                 await asyncio.sleep(0.001)
 
     return settled

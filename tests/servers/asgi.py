@@ -1,0 +1,11 @@
+"""The site as its servers see it. `TEST_ROUTES` names another list of routes."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+from rest_channels.routing import SocketApplication
+
+application = SocketApplication(
+    os.environ.get("TEST_ROUTES", "tests.servers.live"), http=get_asgi_application()
+)

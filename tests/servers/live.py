@@ -1,0 +1,12 @@
+"""The site's sockets: the views that each test module shows, and the lesson's chat."""
+
+from django.urls import include, path
+
+from .lesson import websocket_urlpatterns
+
+MODULES = ("bad_frames", "departures", "identity", "refusals", "slow_readers", "talk")
+
+urlpatterns = [
+    *websocket_urlpatterns,
+    *(path(f"{name}/", include(f"tests.servers.test_{name}")) for name in MODULES),
+]

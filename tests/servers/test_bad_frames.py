@@ -1,0 +1,118 @@
+"""What breaks the WebSocket protocol, or our bounds, ends one connection with a readable code."""
+
+import pytest
+from django.urls import path
+from websockets.frames import Frame, Opcode
+
+from rest_channels.views import SocketView
+
+
+class Echo(SocketView):
+    async def connect(self, request):
+        self.send_json("open")
+
+    async def receive(self, request):
+        self.send_json(request.data)
+
+
+urlpatterns = [path("echo/", Echo.as_asgi())]
+
+
+async def still_serves(server) -> bool:
+    async with server.connect("bad_frames/echo/") as client:
+        return await client.hear() == "open"
+
+
+def ends_as(server, code) -> set[int]:
+    """What a client may read where the WebSocket protocol itself asks for `code`.
+
+    autobahn, which speaks it for daphne, drops the connection (1006), and of the codes below 3000
+    it lets an application send only 1000.
+    """
+    return {1006} if server.kind == "daphne" else {code}
+
+
+async def test_a_frame_above_our_bound_closes_with_a_code_that_says_do_not_try_again(
+    server,
+) -> None:
+    async with server.connect("bad_frames/echo/") as client:
+        await client.send("x" * 65 * 1024)
+        code = (await client.ended())[0]
+    assert code == 1009 or (server.kind == "daphne" and 4400 <= code <= 4499)
+    assert await still_serves(server)
+
+
+async def test_a_message_of_many_fragments_is_measured_whole(server) -> None:
+    async with server.connect("bad_frames/echo/") as client:
+        await client.send(["x" * 1_000] * 100)
+        code = (await client.ended())[0]
+    assert code == 1009 or (server.kind == "daphne" and 4400 <= code <= 4499)
+
+
+async def test_a_frame_of_ten_megabytes_closes_with_1009(server) -> None:
+    async with server.connect("bad_frames/echo/", compression=None) as client:
+        client.write(Frame(Opcode.TEXT, b"x" * 10_000_000))
+        assert (await client.ended())[0] in ends_as(server, 1009)
+    assert await still_serves(server)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_invalid_utf8_in_a_text_frame_closes_with_1007(serving, kind) -> None:
+    server = serving(kind)  # not `checked`: uvicorn logs a traceback of its own for this
+    server.log()
+    async with server.connect("bad_frames/echo/") as client:
+        client.write(Frame(Opcode.TEXT, b'"\xff\xfe"'))
+        assert (await client.ended())[0] in ends_as(server, 1007)
+    assert await still_serves(server)
+    assert "rest_channels" not in server.log()
+
+
+MASK = b"\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\xb1\x82" + MASK + b"{}",  # extensions that nobody agreed on
+        b"\x80\x82" + MASK + b"{}",  # the second half of nothing
+        b"\x89\xfe\x00\x7e" + MASK + b"x" * 126,  # a ping longer than a ping may be
+        b"\x81\x02{}",  # not masked
+        b"\x88\x82" + MASK + b"\x03\xe7",  # close code 999
+        b"\x83\x80" + MASK,  # a kind of frame that does not exist
+    ],
+)
+async def test_a_frame_that_is_none_closes_with_1002(server, frame) -> None:
+    async with server.connect("bad_frames/echo/", compression=None) as client:
+        client.write(frame)
+        assert (await client.ended())[0] in ends_as(server, 1002)
+    assert await still_serves(server)
+
+
+async def test_frames_that_hold_no_good_json_are_answered_and_the_connection_lives(server) -> None:
+    bad = ["", "{", "NaN", "[1e999]", "[" * 10_000, '"\\ud800"', "1" * 5_000, b"", b"\xff"]
+    async with server.connect("bad_frames/echo/") as client:
+        assert await client.hear() == "open"
+        for frame in bad:
+            await client.send(frame)
+        assert [(await client.hear())["status"] for _ in bad] == [400] * len(bad)
+        await client.say("fine")
+        assert await client.hear() == "fine"
+
+
+async def test_a_flood_closes_with_4429_and_others_are_still_served(server) -> None:
+    async with server.connect("bad_frames/echo/") as client:
+        frame = Frame(Opcode.TEXT, b"0").serialize(mask=True)
+        client.write(frame * 5_000)
+        assert (await client.ended())[0] == 4429
+    assert await still_serves(server)
+
+
+async def test_control_frames_may_stand_between_fragments(server) -> None:
+    async with server.connect("bad_frames/echo/") as client:
+        assert await client.hear() == "open"
+        client.write(
+            Frame(Opcode.TEXT, b'"a', fin=False),
+            Frame(Opcode.PING, b"?"),
+            Frame(Opcode.CONT, b'b"'),
+        )
+        assert await client.hear() == "ab"

@@ -1,0 +1,119 @@
+"""A client that is gone, with or without a goodbye, leaves nothing behind."""
+
+import asyncio
+import socket
+import struct
+import threading
+
+import pytest
+from django.urls import path
+
+from rest_channels.hub import Hub
+from rest_channels.views import SocketView
+
+let_go = threading.Event()
+
+
+class Leaving(SocketView):
+    """Hangs in `receive`, and tells its witness what becomes of it."""
+
+    async def connect(self, request, who):
+        self.join(f"leaving-{who}")
+        self.send_json("open")
+
+    async def disconnect(self, request, who):
+        self.broadcast(f"witness-{who}", "disconnected")
+
+
+class Hanging(Leaving):
+    async def receive(self, request, who):
+        self.send_json("hanging")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.broadcast(f"witness-{who}", "cancelled")
+
+
+class HangingInThread(Leaving):
+    def receive(self, request, who):
+        self.send_json("hanging")
+        let_go.wait(30)
+
+
+class Witness(SocketView):
+    """Hears of `who`'s end; asked, it counts those who are still in the group."""
+
+    async def connect(self, request, who):
+        self.join(f"witness-{who}")
+        self.send_json("open")
+
+    async def receive(self, request, who):
+        let_go.set()
+        self.send_json(len(Hub.here().groups.get(f"leaving-{who}", ())))
+
+
+urlpatterns = [
+    path("async/<who>/", Hanging.as_asgi()),
+    path("def/<who>/", HangingInThread.as_asgi()),
+    path("witness/<who>/", Witness.as_asgi()),
+]
+
+
+def cut(client) -> None:
+    """End the TCP connection, with no more than TCP's own goodbye."""
+    client.transport.abort()
+
+
+def reset(client) -> None:
+    """End the TCP connection the rude way."""
+    linger = struct.pack("ii", 1, 0)
+    client.transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, linger
+    )
+    client.transport.abort()
+
+
+@pytest.mark.parametrize("leave", [cut, reset])
+async def test_without_a_close_handshake_a_handler_is_cancelled_and_disconnect_runs_once(
+    server, leave
+) -> None:
+    async with server.connect("departures/witness/ada/") as witness:
+        assert await witness.hear() == "open"
+        client = await server.connect("departures/async/ada/")
+        await client.say(None)
+        assert [await client.hear(), await client.hear()] == ["open", "hanging"]
+        leave(client)
+        assert [await witness.hear(), await witness.hear()] == ["cancelled", "disconnected"]
+        await witness.say("who is there?")
+        assert await witness.hear() == 0
+        await client.wait_closed()
+
+
+@pytest.mark.parametrize("leave", [cut, reset])
+async def test_a_def_handler_that_hangs_holds_no_membership_and_skips_no_disconnect(
+    server, leave
+) -> None:
+    async with server.connect("departures/witness/ben/") as witness:
+        assert await witness.hear() == "open"
+        client = await server.connect("departures/def/ben/")
+        await client.say(None)
+        assert [await client.hear(), await client.hear()] == ["open", "hanging"]
+        leave(client)
+        assert await witness.hear() == "disconnected"
+        await witness.say("who is there?")
+        assert await witness.hear() == 0
+        await client.wait_closed()
+
+
+async def test_fifty_clients_that_vanish_together_are_all_missed(server) -> None:
+    async with server.connect("departures/witness/all/") as witness:
+        assert await witness.hear() == "open"
+        clients = [await server.connect("departures/async/all/") for _ in range(50)]
+        assert [await client.hear() for client in clients] == ["open"] * 50
+        for client in clients:
+            reset(client)
+        assert [await witness.hear() for _ in clients] == ["disconnected"] * 50
+        await witness.say("who is there?")
+        assert await witness.hear() == 0
+        for client in clients:
+            await client.wait_closed()

@@ -1,0 +1,52 @@
+"""Who logs in over HTTP is known on the socket, whichever stack looks at the cookie."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import path
+from rest_framework.permissions import IsAuthenticated
+
+from rest_channels.views import SocketView
+
+
+class Who(SocketView):
+    async def connect(self, request):
+        self.send_json(request.user.username)
+
+
+class Account(SocketView):
+    permission_classes = [IsAuthenticated]
+
+    def receive(self, request):
+        self.send_json(list(get_user_model().objects.values_list("username", flat=True)))
+
+
+urlpatterns = [path("who/", Who.as_asgi()), path("account/", Account.as_asgi())]
+
+
+async def logged_in(server) -> dict[str, str]:
+    response, body = await server.get("log-in/")
+    assert body == "ada"
+    return {"Cookie": response.headers["Set-Cookie"].split(";")[0]}
+
+
+async def test_who_logged_in_over_http_is_the_user_of_the_socket(server) -> None:
+    headers = await logged_in(server)
+    async with server.connect("identity/who/", additional_headers=headers) as client:
+        assert await client.hear() == "ada"
+    async with server.connect("identity/account/", additional_headers=headers) as client:
+        await client.say(None)
+        assert await client.hear() == ["ada"]
+
+
+@pytest.mark.parametrize("cookie", ["", "sessionid=", "sessionid=forged", "sessionid=\xff", ";="])
+async def test_a_cookie_that_means_nothing_is_nobody(server, cookie) -> None:
+    headers = {"Cookie": cookie}
+    async with server.connect("identity/who/", additional_headers=headers) as client:
+        assert await client.hear() == ""
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_channels_own_middleware_may_bring_the_user(checked, kind) -> None:
+    server = checked(kind, "asgi_channels")
+    async with server.connect("who/", additional_headers=await logged_in(server)) as client:
+        assert await client.hear() == "ada"

@@ -1,0 +1,32 @@
+"""The plain Channels lesson (seed 002) runs unchanged beside our views, on both servers."""
+
+import pytest
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne", "runserver"])
+async def test_it_runs_inside_our_application(checked, kind) -> None:
+    server = checked(kind)
+    async with server.connect("ws/chat/lobby/") as lesson, server.connect("talk/echo/") as ours:
+        await lesson.say({"message": "hello"})
+        assert await lesson.hear() == {"message": "hello"}
+        await ours.say("hello")
+        assert await ours.hear() == "hello"
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_our_views_run_inside_the_application_of_the_lesson(checked, kind) -> None:
+    server = checked(kind, "asgi_channels")
+    async with server.connect("ws/chat/lobby/") as lesson, server.connect("room/a/") as ours:
+        await lesson.say({"message": "hello"})
+        assert await lesson.hear() == {"message": "hello"}
+        await ours.say("hello")
+        assert await ours.hear() == "hello"
+
+
+async def test_a_client_of_the_lesson_that_leaves_is_no_error(server) -> None:
+    client = await server.connect("ws/chat/lobby/")
+    client.transport.abort()
+    await client.wait_closed()
+    async with server.connect("ws/chat/lobby/") as other:
+        await other.say({"message": "still here"})
+        assert await other.hear() == {"message": "still here"}

@@ -1,0 +1,66 @@
+"""How servers start and stop with our application in them."""
+
+import signal
+
+import pytest
+
+from .conftest import PATIENCE
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne"])
+async def test_a_server_that_is_told_to_stop_ends_soon_with_sockets_open(launch, kind) -> None:
+    server = launch(kind)
+    server.wait_until_ready()
+    idle = await server.connect("talk/room/a/")
+    lesson = await server.connect("ws/chat/lobby/")
+    hanging = [await server.connect(f"departures/{how}/x/") for how in ("async", "def")]
+    for client in hanging:
+        await client.say(None)
+        assert [await client.hear(), await client.hear()] == ["open", "hanging"]
+    server.process.send_signal(signal.SIGTERM)
+    assert await server.ends(5) in (0, -signal.SIGTERM)
+    codes = [(await client.ended())[0] for client in (idle, lesson, *hanging)]
+    assert codes == [1006 if kind == "daphne" else 1012] * 4
+    assert server.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "words"),
+    [
+        ("tests.servers.no_such_module", '"tests.servers" does not define a "no_such_module"'),
+        ("tests.servers.broken", "has no attribute 'NoSuchConsumer'"),
+        ("tests.servers.test_life.broken", "'/room/' is no route: use path()"),
+        ("tests.servers.test_life.PATIENCE", "takes a list of routes, not 15"),
+    ],
+)
+async def test_uvicorn_refuses_to_start_with_broken_routes_and_says_why(
+    launch, routes, words
+) -> None:
+    server = launch("uvicorn", TEST_ROUTES=routes)
+    assert await server.ends(PATIENCE) == 3
+    assert words in server.log()
+
+
+broken = ["/room/"]
+
+
+async def test_daphne_which_knows_no_lifespan_meets_broken_routes_at_the_first_socket(
+    launch,
+) -> None:
+    server = launch("daphne", TEST_ROUTES="tests.servers.test_life.broken")
+    server.wait_until_ready()
+    with pytest.raises(Exception, match="500"):
+        await server.connect("talk/echo/")
+    assert "'/room/' is no route: use path()" in server.log()
+    assert (await server.get("hello/"))[1] == "hello"
+
+
+async def test_runserver_with_daphnes_app_serves_pages_files_and_sockets(checked) -> None:
+    server = checked("runserver")
+    assert (await server.get("hello/"))[1] == "hello"
+    response, script = await server.get("static/rest_channels/client.js")
+    assert "javascript" in response.headers["Content-Type"]
+    assert "export" in script
+    async with server.connect("talk/echo/") as client:
+        await client.say("hello")
+        assert await client.hear() == "hello"

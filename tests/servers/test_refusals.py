@@ -1,0 +1,118 @@
+"""Who is not let in learns why, and the server's log stays free of tracebacks."""
+
+import asyncio
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.urls import path
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import IsAuthenticated
+from websockets.exceptions import InvalidStatus
+
+from rest_channels.consumers import SocketConsumer
+from rest_channels.views import SocketView
+
+from .conftest import PATIENCE
+
+REASONS = {401: NotAuthenticated, 403: PermissionDenied, 404: Http404}
+
+
+class Refusing(SocketView):
+    def connect(self, request, status):
+        raise REASONS[status]
+
+
+class Members(SocketView):
+    permission_classes = [IsAuthenticated]
+
+
+class Closed(SocketConsumer):
+    async def connect(self):
+        self.close()
+
+
+class Here(SocketView):
+    async def connect(self, request):
+        self.send_json("here")
+
+
+urlpatterns = [
+    path("<int:status>/", Refusing.as_asgi()),
+    path("members/", Members.as_asgi()),
+    path("closed/", Closed.as_asgi()),
+    path("here/", Here.as_asgi()),
+]
+
+
+async def refused_with(server, where, **options) -> int:
+    with pytest.raises(InvalidStatus) as refusal:
+        await server.connect(where, **options)
+    return refusal.value.response.status_code
+
+
+@pytest.mark.parametrize("status", REASONS)
+async def test_a_refusal_in_connect_is_a_frame_and_a_close_code_to_read(server, status) -> None:
+    async with server.connect(f"refusals/{status}/") as client:
+        assert (await client.hear())["status"] == status
+        code, reason = await client.ended()
+    assert code == 4000 + status
+    assert reason or server.kind == "daphne"
+
+
+async def test_a_permission_refuses_nobody_with_4401(server) -> None:
+    async with server.connect("refusals/members/") as client:
+        assert (await client.hear())["status"] == 401
+        assert (await client.ended())[0] == 4401
+
+
+@pytest.mark.parametrize("where", ["", "nowhere/", "talk/", "refusals/x/", "a%00b/", "%ff/"])
+async def test_an_unknown_path_is_a_403_and_no_traceback(server, where) -> None:
+    assert await refused_with(server, where) == 403
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1", "null"])
+async def test_a_foreign_origin_is_a_403_and_no_traceback(server, origin) -> None:
+    assert await refused_with(server, "refusals/here/", origin=origin) == 403
+
+
+async def test_a_malformed_origin_is_refused_without_a_traceback(server) -> None:
+    # autobahn, which speaks WebSocket for daphne, has a 400 of its own for some.
+    assert await refused_with(server, "refusals/here/", origin="http://[::1") in (400, 403)
+
+
+async def test_the_own_origin_is_let_in(server) -> None:
+    origin = f"http://127.0.0.1:{server.port}"
+    async with server.connect("refusals/here/", origin=origin) as client:
+        assert await client.hear() == "here"
+
+
+async def test_a_consumer_that_closes_in_connect_refuses_the_handshake(server) -> None:
+    assert await refused_with(server, "refusals/closed/") == 403
+
+
+UPGRADE = (
+    b"GET /refusals/here/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"",
+        b"Sec-WebSocket-Version: 13\r\n",
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n",
+        b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    ],
+)
+async def test_a_malformed_upgrade_is_a_4xx_and_the_server_goes_on(server, rest) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(UPGRADE + rest + b"\r\n")
+    async with asyncio.timeout(PATIENCE):
+        status = (await reader.readline()).split()[1]
+    writer.close()
+    await writer.wait_closed()
+    assert status.startswith(b"4")
+    async with server.connect("refusals/here/") as client:
+        assert await client.hear() == "here"

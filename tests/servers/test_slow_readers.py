@@ -1,0 +1,77 @@
+"""A client that does not read fills only what is its own (uvicorn; daphne cannot promise it)."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+from django.urls import path
+
+from rest_channels.views import SocketView
+
+FRAME = "x" * 20_000
+FRAMES = 600
+
+
+class Room(SocketView):
+    async def connect(self, request, name):
+        self.join(f"room-{name}")
+        self.send_json("open")
+
+    async def receive(self, request, name):
+        self.broadcast(f"room-{name}", [request.data, FRAME])
+
+    async def disconnect(self, request, name):
+        self.broadcast(f"room-{name}", "one left")
+
+
+urlpatterns = [path("<name>/", Room.as_asgi())]
+
+
+@pytest.fixture(params=["uvicorn", "uvicorn-asyncio"])
+def server(request, checked):
+    return checked(request.param)
+
+
+def deaf(server, where):
+    """A client whose operating system takes little, and that takes nothing from it."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    narrow.connect(("127.0.0.1", server.port))
+    # One frame may wait to be received; then the client stops reading from its socket.
+    return server.connect(where, sock=narrow, max_queue=1, compression=None)
+
+
+async def test_only_who_stops_reading_is_closed_and_may_come_back(server) -> None:
+    where = "slow_readers/one/"
+    members = [await server.connect(where, compression=None) for _ in range(4)]
+    stalled = await deaf(server, where)
+    assert [await client.hear() for client in (*members, stalled)] == ["open"] * 5
+
+    slowest = 0.0
+    for number in range(FRAMES):
+        sent = time.monotonic()
+        await members[0].say(number)
+        for member in members:
+            assert await member.hear() == [number, FRAME]
+        slowest = max(slowest, time.monotonic() - sent)
+        await asyncio.sleep(0)
+    assert slowest < 1
+
+    assert await stalled.ended() == (4503, "You do not keep up. Connect again.")
+    for member in members:
+        assert await member.hear() == "one left"
+        await member.close()
+
+
+async def test_who_never_reads_again_is_given_up_after_a_while(uvicorn) -> None:
+    where = "slow_readers/two/"
+    async with uvicorn.connect(where, compression=None) as member:
+        stalled = await deaf(uvicorn, where)
+        assert [await member.hear(), await stalled.hear()] == ["open", "open"]
+        for number in range(FRAMES):
+            await member.say(number)
+            assert await member.hear() == [number, FRAME]
+        assert await member.hear() == "one left"
+        stalled.transport.abort()
+        await stalled.wait_closed()

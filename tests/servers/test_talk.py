@@ -1,0 +1,128 @@
+"""What clients say and hear through a real server."""
+
+import asyncio
+import threading
+
+import pytest
+from django.urls import path
+
+from rest_channels.consumers import SocketConsumer
+from rest_channels.decorators import socket_route
+from rest_channels.views import SocketRouteView, SocketView
+
+
+class Echo(SocketView):
+    async def receive(self, request):
+        self.send_json(request.data)
+
+
+class Room(SocketView):
+    def connect(self, request, name):
+        self.join(f"room-{name}")
+
+    def receive(self, request, name):
+        self.broadcast(f"room-{name}", request.data)
+
+
+class Mirror(SocketConsumer):
+    async def connect(self):
+        offered = self.scope["subprotocols"]
+        self.accept(offered[-1] if offered else None)
+
+    async def receive(self, text_data=None, bytes_data=None):
+        self.send(text_data, bytes_data)
+
+
+class Meeting(SocketView):
+    place = threading.Barrier(25)
+
+    def receive(self, request):
+        self.place.wait(10)
+        self.send_json("met")
+
+
+class Closing(SocketView):
+    def receive(self, request):
+        self.send_json("bye")
+        self.close(*request.data)
+
+
+class Sums(SocketRouteView):
+    @socket_route
+    def add(self, request, data):
+        return sum(data)
+
+
+urlpatterns = [
+    path("echo/", Echo.as_asgi()),
+    path("room/<name>/", Room.as_asgi()),
+    path("mirror/", Mirror.as_asgi()),
+    path("meeting/", Meeting.as_asgi()),
+    path("closing/", Closing.as_asgi()),
+    path("sums/", Sums.as_asgi()),
+]
+
+
+async def test_what_one_client_says_every_member_hears_in_order(server) -> None:
+    async with (
+        server.connect("talk/room/a/") as ada,
+        server.connect("talk/room/a/") as ben,
+        server.connect("talk/room/b/") as eve,
+    ):
+        for number in range(20):
+            await ada.say(number)
+        assert [await ada.hear() for _ in range(20)] == list(range(20))
+        assert [await ben.hear() for _ in range(20)] == list(range(20))
+        await eve.say("alone")
+        assert await eve.hear() == "alone"
+
+
+@pytest.mark.parametrize("frame", ["grün \U0001f3bc", "x" * 60_000, b"\x00\xff", b"x" * 60_000])
+async def test_text_and_bytes_come_back_as_they_were(server, frame) -> None:
+    async with server.connect("talk/mirror/") as client:
+        await client.send(frame)
+        assert await asyncio.wait_for(client.recv(), 10) == frame
+
+
+async def test_a_subprotocol_is_agreed_on(server) -> None:
+    async with server.connect("talk/mirror/", subprotocols=["v1", "v2"]) as client:
+        assert client.subprotocol == "v2"
+
+
+@pytest.mark.parametrize("code", [1000, 4404, 4999])
+async def test_close_codes_and_reasons_reach_the_client_after_what_was_sent(server, code) -> None:
+    async with server.connect("talk/closing/") as client:
+        await client.say([code, "the end of 'ü'"])
+        assert await client.hear() == "bye"
+        # daphne sends no reasons.
+        reason = "" if server.kind == "daphne" else "the end of 'ü'"
+        assert await client.ended() == (code, reason)
+
+
+async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None:
+    clients = [await server.connect("talk/meeting/") for _ in range(50)]
+    for client in clients:
+        await client.say(None)
+    assert [await client.hear() for client in clients] == ["met"] * 50
+    for client in clients:
+        await client.close()
+
+
+async def test_a_thousand_frames_at_once_are_all_answered_in_order(server) -> None:
+    async with server.connect("talk/sums/") as client:
+        for number in range(1_000):
+            await client.say({"method": "add", "data": [number, 1], "request_id": number})
+        replies = [await client.hear() for _ in range(1_000)]
+    assert [reply["request_id"] for reply in replies] == list(range(1_000))
+    assert [reply["data"] for reply in replies] == list(range(1, 1_001))
+
+
+async def test_a_ping_is_answered_beside_the_views(server) -> None:
+    async with server.connect("talk/sums/") as client:
+        await client.say({"$ping": 1})
+        assert await client.hear() == {"$pong": 1}
+
+
+async def test_http_is_served_beside_the_sockets(server) -> None:
+    _response, body = await server.get("hello/")
+    assert body == "hello"
