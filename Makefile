@@ -20,7 +20,7 @@ help: ## Show this list
 		printf '  %-6s %s\n' "$$name" "$$does"; done
 
 demo: environment ## Serve the demo on http://127.0.0.1:8000/ (PORT=8001 moves it)
-	@$(BIN)/python scripts/serve_demo.py $(PORT)
+	@$(BIN)/python -m scripts.serve_demo $(PORT)
 
 test: environment ## Run the tests (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest $(ARGS)

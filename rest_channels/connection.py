@@ -292,7 +292,6 @@ class Connection:
             last = self._lane(self._call) if self.calls.busy else self.calls
             last.put(code)
             await last.drain(None)
-            await last.stop(GRACE)
         await self.outbox.stop()
         if self._farewell is not None:
             self._farewell.cancel()

@@ -8,10 +8,10 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
-from inspect import CO_COROUTINE, isawaitable, iscoroutinefunction
+from inspect import CO_COROUTINE, isawaitable
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import ThreadSensitiveContext, iscoroutinefunction, sync_to_async
 
 from .lanes import current_lane
 from .settings import api_settings

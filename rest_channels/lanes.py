@@ -147,6 +147,8 @@ class Lane(Generic[T]):
 
     async def drain(self, timeout: float | None) -> None:
         """Wait until everything queued is done, at most `timeout` seconds (`None`: its own)."""
+        if self._task is None:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while self._task is not None:

@@ -12,8 +12,9 @@ Bare on a function, as `@rest_channels(channel_session)` on a method, or through
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
-from inspect import iscoroutinefunction
 from typing import Any, TypeVar
+
+from asgiref.sync import iscoroutinefunction
 
 from .request import SocketRequest
 from .settings import api_settings

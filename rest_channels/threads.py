@@ -72,6 +72,10 @@ class _Work:
             return
         try:
             result = self.fn(*self.args, **self.kwargs)
+        except StopIteration as error:  # which no future can hold
+            wrapped = RuntimeError(f"{self.fn!r} raised StopIteration.")
+            wrapped.__cause__ = error
+            self.future.set_exception(wrapped)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
             self.future.set_exception(error)
         else:

