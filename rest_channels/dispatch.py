@@ -18,7 +18,7 @@ from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
-from .connection import Connection, State
+from .connection import Connection
 from .envelopes import Envelope, Plain
 from .exceptions import CloseCode, HandlerTimeout
 from .execution import is_async, run
@@ -122,7 +122,7 @@ def _meaning(error: asyncio.CancelledError) -> Exception:
 
 
 async def tell(visit: Visit, error: Exception) -> None:
-    """Send a refusal; a connection that was refused from the start ends with it.
+    """Send a refusal; a connection whose `connect` failed ends with it.
 
     Nobody asked for an event, so nobody is told when its handler fails: that is logged.
     """
@@ -130,11 +130,10 @@ async def tell(visit: Visit, error: Exception) -> None:
     refusal, text = _refusal(visit, error)
     if visit.event == "event":
         return
-    refused = visit.event == "connect" and connection.state is State.CONNECTING
-    if refused:
+    if visit.event == "connect":
         connection.accept()
     await connection.answer(text)
-    if refused:
+    if visit.event == "connect":
         connection.close(CloseCode.for_status(refusal.status), encode(refusal.errors).decode())
 
 

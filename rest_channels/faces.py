@@ -61,6 +61,8 @@ class ViewFace(RequestFace):
 
     async def event(self, event: Event) -> None:
         """What a group says goes through the `send_json` that the view overrides."""
+        if not event.size:
+            return  # it is for a consumer's method
         view = self.view.view_class(**self.view.view_initkwargs)
         view.connection = self.connection
         view.request = SocketRequest(self.connection, "event")

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework.permissions import BasePermission, IsAuthenticated
 
+from rest_channels.consumers import SocketConsumer
 from rest_channels.decorators import socket_route
 from rest_channels.exceptions import CloseCode
 from rest_channels.groups import Group
@@ -116,6 +117,19 @@ async def test_a_refused_connect_is_told_why_and_closed(error, status, kind, cap
         await socket.expect_close(4000 + status)
 
 
+async def test_a_connect_that_fails_after_accepting_is_closed_too(caplog) -> None:
+    class Hasty(SocketView):
+        async def connect(self, request):
+            request.connection.accept()
+            self.send_json("welcome")
+            raise RuntimeError
+
+    async with SocketCommunicator(Hasty.as_asgi()) as socket:
+        await socket.expect_event("welcome")
+        await socket.expect_event(status=500)
+        await socket.expect_close(CloseCode.CONNECT_FAILED)
+
+
 async def test_permissions_are_asked_at_connect_and_for_every_frame() -> None:
     class Quota(BasePermission):
         message = "That was the last one."
@@ -195,6 +209,22 @@ async def test_a_view_that_overrides_send_json_sees_what_is_broadcast() -> None:
     async with SocketCommunicator(Shouting.as_asgi()) as socket:
         await socket.send_json("hear")
         await socket.expect_event("HEAR")
+
+
+async def test_what_is_meant_for_a_consumers_method_does_not_reach_a_views_client() -> None:
+    class Room(SocketView):
+        async def connect(self, request):
+            self.join("room")
+
+    class Chat(SocketConsumer):
+        async def receive_json(self, content):
+            self.channel_layer.group_send("room", {"type": "secret.method"})
+            self.channel_layer.group_send("nobody", {"type": "x"})
+
+    app = Chat.as_asgi()
+    async with SocketCommunicator(Room.as_asgi()) as room, SocketCommunicator(app) as chat:
+        await chat.send_json(None)
+        await room.expect_nothing()
 
 
 async def test_an_async_override_of_a_verb_works_when_called_from_def() -> None:
