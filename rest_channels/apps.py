@@ -1,12 +1,21 @@
 """The Django app: `"rest_channels"` in `INSTALLED_APPS`."""
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 __all__ = ["RestChannelsConfig"]
 
 
 class RestChannelsConfig(AppConfig):
-    """Serves the client and its translations."""
+    """Serves the client and its translations, and registers the system checks."""
 
     name = "rest_channels"
     verbose_name = "REST Channels"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from . import checks  # noqa: PLC0415 - settings are complete only now
+
+        register(checks.check_settings)
+        register(checks.check_server, deploy=True)
+        register(checks.check_debug_errors, Tags.security, deploy=True)
