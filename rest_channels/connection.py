@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from enum import IntEnum
 from typing import Any, Protocol, TypeVar
 
-from .exceptions import CloseCode, ProtocolViolation
+from .exceptions import CloseCode, ProtocolViolation, check_close_code
 from .execution import own_threads
 from .home import Home
-from .hub import Hub, publish
+from .hub import Hub
 from .inbox import PING_SIZE, Inbox, ping
 from .lanes import Lane
 from .locale import locale_of
@@ -194,6 +194,7 @@ class Connection:
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """End the connection after what was sent until now; before accepting, refuse it."""
+        check_close_code(code)
         if not self.home.here():
             self.home.call(self.close, code, reason)
         elif self.state < State.CLOSING:
@@ -213,11 +214,6 @@ class Connection:
         if event.close is not None:
             self.close(event.close)
         return sent
-
-    def tell_all(self, event: Event) -> Sent:
-        """Say `event` to its group, after what this connection's handlers said before."""
-        self.home.call(publish, event)
-        return DONE
 
     def deliver(self, event: Event) -> None:
         """Take what others say; a client that does not keep up is closed, and told to return."""
@@ -292,6 +288,7 @@ class Connection:
             last = self._lane(self._call) if self.calls.busy else self.calls
             last.put(code)
             await last.drain(None)
+            await last.stop(GRACE)
         await self.outbox.stop()
         if self._farewell is not None:
             self._farewell.cancel()

@@ -200,11 +200,9 @@ class ConsumerFace:
         await dispatch(FrameVisit(self.connection, "receive", target))
 
     async def event(self, event: Event) -> None:
-        """What a group says: for the method it names, or for the client."""
-        if isinstance(event.data, dict) and isinstance(event.data.get("type"), str):
-            await self._visit("event", self._call_named, event.data)
-        else:
-            await self._visit("event", self.consumer.send_json, event.data)
+        """What a group says: for the client if it was rendered, else for the method it names."""
+        handler = self.consumer.send_json if event.size else self._call_named
+        await self._visit("event", handler, event.data)
 
     async def _call_named(self, message: dict[str, Any]) -> None:
         name = message["type"].replace(".", "_")

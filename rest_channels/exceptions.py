@@ -34,6 +34,7 @@ __all__ = [
     "OutboxFull",
     "ProtocolViolation",
     "TooManySubscriptions",
+    "check_close_code",
 ]
 
 
@@ -41,6 +42,7 @@ class CloseCode(IntEnum):
     """Why the server ended a connection; the number alone says whether to come back.
 
     1000–1015 are RFC 6455's own. Ours mirror HTTP: 4000 plus the status the reason would have.
+    The library closes with 1000 and its own only, because daphne can send no others.
 
     ===========  ==========================================  ==================
     range        meaning                                     client
@@ -54,16 +56,17 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     ABNORMAL = 1006  # no code of the wire: the end of a connection that nobody closed
     POLICY_VIOLATION = 1008
-    MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
     TRY_AGAIN_LATER = 1013
     UNAUTHENTICATED = 4401
     FORBIDDEN = 4403
     NOT_FOUND = 4404
+    MESSAGE_TOO_BIG = 4413
     FLOOD = 4429
     CONNECT_FAILED = 4500
     TOO_SLOW = 4503
+    THROTTLED = 4529
 
     @property
     def reconnect(self) -> bool:
@@ -74,8 +77,15 @@ class CloseCode(IntEnum):
     def for_status(cls, code: int) -> int:
         """The close code for a connection refused with HTTP status `code` (400–599)."""
         if code == status.HTTP_429_TOO_MANY_REQUESTS:
-            return cls.TRY_AGAIN_LATER  # 4429 would say: never
+            return cls.THROTTLED  # 4429 would say: do not come back
         return 4000 + code if 400 <= code <= 599 else cls.CONNECT_FAILED
+
+
+def check_close_code(code: int) -> int:
+    """`code`, if an application may close with it (RFC 6455, 7.4). Raises `ValueError`."""
+    if code in range(3000, 5000) or (code in range(1000, 1015) and code not in (1004, 1005, 1006)):
+        return code
+    raise ValueError(f"{code!r} is no close code: use 1000, or one from 3000 to 4999.")
 
 
 _PASSING = frozenset(

@@ -8,8 +8,8 @@ with `text` or `bytes`, and `close` (`True` or a close code) to end the connecti
 from typing import Any
 
 from .connection import Connection
-from .exceptions import CloseCode
-from .hub import Hub, check_group, everywhere
+from .exceptions import CloseCode, check_close_code
+from .hub import Hub, check_group, everywhere, publish
 from .messages import Event, size_of
 from .verbs import DONE, Sent
 
@@ -113,7 +113,8 @@ class HubLayer:
 
     def group_send(self, group: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on every member of `group`."""
-        return self.connection.tell_all(Event(group, _typed(message)))
+        self.connection.home.call(publish, Event(group, _typed(message)))
+        return DONE
 
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on the connection at `channel`."""
@@ -130,6 +131,8 @@ def _event(address: str, content: dict[str, Any]) -> Event:
     close = content.get("close") or None
     if close is True:
         close = CloseCode.NORMAL
+    if close is not None:
+        check_close_code(close)
     text, data = content.get("text"), content.get("bytes")
     size = size_of(text) if text else len(data or b"")
     return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))

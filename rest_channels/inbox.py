@@ -47,7 +47,7 @@ class Inbox:
     def admit(self, message: dict[str, Any]) -> Frame:
         """The frame of a `websocket.receive`.
 
-        Raises `ProtocolViolation`: 1009 for one that is too big, 4429 for too many.
+        Raises `ProtocolViolation`: 4413 for one that is too big, 4429 for too many.
         """
         text = message.get("text")
         if text is not None:

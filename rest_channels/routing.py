@@ -130,13 +130,14 @@ def _path(scope: Scope) -> str:
 def _imported(dotted: str) -> Any:
     """A module's `urlpatterns`, or the list itself."""
     try:
-        return import_module(dotted).urlpatterns
+        module = import_module(dotted)
     except ModuleNotFoundError as error:
         if error.name is None or not (dotted + ".").startswith(error.name + "."):
             raise
         return import_string(dotted)
-    except AttributeError:
-        raise ImproperlyConfigured(f"The module {dotted!r} has no 'urlpatterns'.") from None
+    if not hasattr(module, "urlpatterns"):
+        raise ImproperlyConfigured(f"The module {dotted!r} has no 'urlpatterns'.")
+    return module.urlpatterns
 
 
 async def _no_http(scope: Scope, receive: Any, send: Any) -> None:

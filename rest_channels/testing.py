@@ -13,12 +13,14 @@ where handlers then run inside the test's transaction.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import copy_context
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import orjson
 from asgiref.sync import sync_to_async
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .execution import shared_thread
 from .lanes import cancel
@@ -78,11 +80,11 @@ class SocketCommunicator:
 
     async def connect(self) -> tuple[bool, Any]:
         """Open it. `(True, subprotocol)` when accepted, `(False, close code)` when refused."""
+        context = copy_context()  # what is set for the application is not for the test
         if await sync_to_async(_in_transaction)():
-            shared_thread.set(True)
-        self._task = asyncio.create_task(
-            self.application(self.scope, self._in.get, self._out.put)  # type: ignore[arg-type]
-        )
+            context.run(shared_thread.set, True)
+        running: Any = self.application(self.scope, self._in.get, self._out.put)
+        self._task = asyncio.create_task(running, context=context)
         self._in.put_nowait({"type": "websocket.connect"})
         message = await self._next("an answer to the handshake")
         if message["type"] == "websocket.accept":
@@ -128,7 +130,7 @@ class SocketCommunicator:
         """The next frame, as it is."""
         message = await self._next("a frame")
         assert message["type"] == "websocket.send", f"Expected a frame, but got {message}."
-        content: str | bytes = message["text"] if message.get("text") else message["bytes"]
+        content: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
         return content
 
     async def receive_json(self) -> Any:
@@ -171,8 +173,9 @@ class SocketCommunicator:
                 return frame
         while True:
             message = await self._next(what)
-            assert message["type"] == "websocket.send", f"Expected {what}, but got {message}."
-            frame = orjson.loads(message["text"])
+            text = message.get("text")  # a close has none, nor has a binary frame
+            assert text is not None, f"Expected {what}, but got {message}."
+            frame = orjson.loads(text)
             if wanted(frame):
                 return frame
             self._aside.append(frame)
@@ -223,10 +226,30 @@ def _id(frame: Any) -> Any:
 
 def _checked(frame: Any, fields: dict[str, Any]) -> Any:
     for key, value in fields.items():
-        assert frame.get(key) == value, f"Expected {key}={value!r}, but got {frame!r}."
+        given = frame.get(key) if isinstance(frame, dict) else _MISSING
+        assert given == value, f"Expected {key}={value!r}, but got {frame!r}."
     return frame
 
 
 def _in_transaction() -> bool:
-    """Whether the thread that thread-sensitive code shares is in a test's transaction."""
-    return any(connection.in_atomic_block for connection in connections.all(initialized_only=True))
+    """Whether the thread that thread-sensitive code shares is in a test's transaction.
+
+    Its connections then stay open: `channels.db.database_sync_to_async` would take them for old
+    ones, because they do not autocommit, and close the test's data away.
+    """
+    atomic = [one for one in connections.all(initialized_only=True) if one.in_atomic_block]
+    for connection in atomic:
+        _keep_open(connection)
+    return bool(atomic)
+
+
+def _keep_open(connection: BaseDatabaseWrapper) -> None:
+    if "close_if_unusable_or_obsolete" in vars(connection):
+        return
+    close = connection.close_if_unusable_or_obsolete
+
+    def close_unless_atomic() -> None:
+        if not connection.in_atomic_block:
+            close()
+
+    vars(connection)["close_if_unusable_or_obsolete"] = close_unless_atomic

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from .connection import Connection
 from .exceptions import CloseCode
+from .hub import publish
 from .messages import Event
 from .settings import api_settings
 from .verbs import DONE, Sent, adopt
@@ -47,7 +48,8 @@ class Voice:
     def broadcast(self, group: str, data: Any) -> Sent:
         """Send `data` to every member of `group`; it is rendered once."""
         event = Event.rendered(group, data, self.render_text(data))
-        return self.connection.tell_all(event)
+        self.connection.home.call(publish, event)  # after what was said before, also in a thread
+        return DONE
 
     def send_json(self, data: Any) -> Sent:
         """Send `data` to this connection's client."""

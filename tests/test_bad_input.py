@@ -410,7 +410,7 @@ async def test_hostile_messagepack_is_a_400_each_and_the_connection_lives(kind) 
 
 @pytest.mark.parametrize("frame", ["x" * 10_000_000, b"x" * 10_000_000, "x" * 65_537, "€" * 21_846])
 @every_view
-async def test_a_frame_that_is_too_big_closes_with_1009(view, frame) -> None:
+async def test_a_frame_that_is_too_big_closes_with_4413(view, frame) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         await send(socket, frame)
         await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)

@@ -268,7 +268,7 @@ async def test_errors_in_disconnect_are_logged_and_end_nothing_else(caplog) -> N
 
 
 @override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 100})
-async def test_a_frame_that_is_too_big_closes_with_1009() -> None:
+async def test_a_frame_that_is_too_big_closes_with_4413() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(len(request.data))

@@ -84,6 +84,12 @@ async def test_what_is_no_message_is_a_type_error(content) -> None:
         Group("group").send(content)
 
 
+@pytest.mark.parametrize("code", [1, 999, 1005, 1006, 1015, 2000, 5000, "4000"])
+async def test_a_code_nobody_may_close_with_is_an_error_where_it_is_sent(code) -> None:
+    with pytest.raises(ValueError, match="is no close code"):
+        Group("group").send({"close": code})
+
+
 async def test_messages_of_one_publisher_arrive_in_order_from_many_threads() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         await socket.expect_event()

@@ -30,6 +30,7 @@ class ChatConsumer(WebsocketConsumer):
         self.send(text_data=json.dumps({"message": event["message"]}))
 
 
+@pytest.mark.django_db(transaction=True)  # Channels looks for old connections at every message
 @pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
 async def test_messages_sent_in_one_tab_appear_in_another(layer, redis_url) -> None:
     backend = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [redis_url]}}

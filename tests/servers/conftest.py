@@ -112,10 +112,6 @@ class Server:
         new, self.seen = text[self.seen :], len(text)
         return new
 
-    def complaints(self) -> list[str]:
-        """The lines of `log` that no server should have to write."""
-        return [line for line in self.log().splitlines() if any(map(line.__contains__, COMPLAINTS))]
-
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -175,7 +171,7 @@ def checked(serving) -> Iterator[Launch]:
         return server
 
     yield serve
-    assert [server.complaints() for server in used.values()] == [[] for _ in used]
+    assert [line for server in used.values() for line in complaints(server.log())] == []
 
 
 @pytest.fixture(params=["uvicorn", "uvicorn-asyncio", "daphne"])
@@ -202,6 +198,11 @@ def launch(site_environ, tmp_path) -> Iterator[Launch]:
     yield start
     for server in servers:
         server.stop()
+
+
+def complaints(log: str) -> list[str]:
+    """The lines of a log that no server should have to write."""
+    return [line for line in log.splitlines() if any(map(line.__contains__, COMPLAINTS))]
 
 
 def free_port() -> int:

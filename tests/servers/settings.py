@@ -1,4 +1,4 @@
-"""Settings of the site that the servers serve: the suite's, with pages and a database of its own."""
+"""Settings of the site that the servers serve: the suite's, with pages and an own database."""
 
 import os
 

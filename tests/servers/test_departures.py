@@ -22,6 +22,7 @@ class Leaving(SocketView):
         self.send_json("open")
 
     async def disconnect(self, request, who):
+        print(f"{who} disconnected", flush=True)
         self.broadcast(f"witness-{who}", "disconnected")
 
 

@@ -89,7 +89,7 @@ async def test_a_subprotocol_is_agreed_on(server) -> None:
         assert client.subprotocol == "v2"
 
 
-@pytest.mark.parametrize("code", [1000, 4404, 4999])
+@pytest.mark.parametrize("code", [1000, 3000, 4404, 4999])
 async def test_close_codes_and_reasons_reach_the_client_after_what_was_sent(server, code) -> None:
     async with server.connect("talk/closing/") as client:
         await client.say([code, "the end of 'ü'"])
@@ -97,6 +97,16 @@ async def test_close_codes_and_reasons_reach_the_client_after_what_was_sent(serv
         # daphne sends no reasons.
         reason = "" if server.kind == "daphne" else "the end of 'ü'"
         assert await client.ended() == (code, reason)
+
+
+@pytest.mark.parametrize("code", [1001, 1011])
+async def test_on_uvicorn_codes_of_the_protocol_itself_close_too(serving, code) -> None:
+    # autobahn, which speaks for daphne, takes none below 3000 from an application but 1000.
+    server = serving("uvicorn")
+    async with server.connect("talk/closing/") as client:
+        await client.say([code])
+        assert await client.hear() == "bye"
+        assert (await client.ended())[0] == code
 
 
 async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None:

@@ -49,6 +49,7 @@ const REASONS = {
   4401: "You are not logged in.",
   4403: "You may not be here.",
   4404: "There is nothing here.",
+  4413: "A message was too big for the server.",
   4429: "That was too much at once.",
 };
 

@@ -1,0 +1,631 @@
+"""What users of the ancestors and of their peers suffered from, each as a test that it is not so.
+
+The systems named are those in which it was observed: raw Channels 4.3, DCRF (djangochannels-
+restframework 1.3), channels-router (django-channels-router), chanx 2.13.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import math
+import threading
+import time
+from importlib import import_module
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from channels.db import database_sync_to_async
+from django.contrib.auth.models import User
+from django.test import override_settings
+from django.urls import path
+from rest_framework.permissions import BasePermission
+
+from rest_channels.connection import Connection
+from rest_channels.consumers import SocketConsumer
+from rest_channels.decorators import socket_route
+from rest_channels.exceptions import CloseCode
+from rest_channels.groups import Channel, Group
+from rest_channels.parsers import JSONParser
+from rest_channels.renderers import JSONRenderer
+from rest_channels.routing import SocketApplication
+from rest_channels.settings import api_settings
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketRouteView, SocketView
+
+
+class View(SocketView):
+    async def receive(self, request):
+        self.send_json(request.data)
+
+
+class Methods(SocketRouteView):
+    @socket_route
+    async def echo(self, request, data):
+        return data
+
+
+class Consumer(SocketConsumer):
+    async def receive_json(self, content):
+        self.send_json(content)
+
+
+ECHO = {"method": "echo", "data": 1, "request_id": 1}
+every_face = pytest.mark.parametrize("face", [View, Methods, Consumer])
+
+
+# Raw Channels died of 142 of 238 bad frames, DCRF of 69 of 262.
+
+
+@every_face
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "1",
+        '""',
+        "NaN",
+        '{"method": {}}',
+        "[" * 1_000,
+        '"\\ud800"',
+        "9" * 999,
+    ],
+)
+async def test_a_frame_does_not_kill_the_connection(face, frame) -> None:
+    async with SocketCommunicator(face.as_asgi()) as socket:
+        await socket.send_to(frame)
+        await socket.receive_from()
+        await socket.send_json(ECHO)
+        await socket.expect_reply(1, data=1)
+
+
+# Raw Channels, DCRF: an exception closes the socket.
+
+
+@pytest.mark.parametrize("error", [LookupError, TypeError, RecursionError, MemoryError, OSError])
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_an_exception_does_not_close_the_socket(error, kind, caplog) -> None:
+    class Sync(SocketView):
+        def receive(self, request):
+            if request.data == "raise":
+                raise error("marker")
+            self.send_json("fine")
+
+    class Async(SocketView):
+        async def receive(self, request):
+            if request.data == "raise":
+                raise error("marker")
+            self.send_json("fine")
+
+    view = Sync if kind == "def" else Async
+    async with SocketCommunicator(view.as_asgi()) as socket:
+        await socket.send_json("raise")
+        refusal = await socket.expect_event(status=500)
+        assert "marker" not in str(refusal)
+        await socket.send_json("on")
+        await socket.expect_event("fine")
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, asyncio.CancelledError])
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_not_even_an_exception_that_means_something_to_python_does(
+    error, kind, caplog
+) -> None:
+    class Sync(SocketView):
+        def receive(self, request):
+            if request.data == "raise":
+                raise error
+            self.send_json("fine")
+
+    class Async(SocketView):
+        async def receive(self, request):
+            if request.data == "raise":
+                raise error
+            self.send_json("fine")
+
+    view = Sync if kind == "def" else Async
+    async with SocketCommunicator(view.as_asgi()) as socket:
+        await socket.send_json("raise")
+        await socket.expect_event(status=500)
+        await socket.send_json("on")
+        await socket.expect_event("fine")
+
+
+async def test_a_connect_that_awaits_what_was_cancelled_leaves_nobody_waiting(caplog) -> None:
+    class Awaiting(SocketView):
+        async def connect(self, request):
+            task = asyncio.ensure_future(asyncio.Event().wait())
+            task.cancel()
+            await task
+
+    socket = SocketCommunicator(Awaiting.as_asgi())
+    await socket.connect()
+    await socket.expect_event(status=500)
+    await socket.expect_close(CloseCode.CONNECT_FAILED)
+    await socket.disconnect()
+
+
+# Raw Channels, DCRF: one message at a time, a slow handler blocks group events.
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_handler_that_hangs_blocks_no_group_event(kind) -> None:
+    let_go = threading.Event()
+
+    class Sync(SocketView):
+        def connect(self, request):
+            self.join("news")
+
+        def receive(self, request):
+            let_go.wait(5)
+
+    class Async(SocketView):
+        async def connect(self, request):
+            self.join("news")
+
+        async def receive(self, request):
+            await asyncio.Event().wait()
+
+    async with SocketCommunicator((Sync if kind == "def" else Async).as_asgi()) as socket:
+        await socket.send_json("hang")
+        await socket.expect_nothing()
+        for number in range(3):
+            await Group("news").asend({"text": str(number)})
+            await socket.expect_event(number)
+        let_go.set()
+
+
+# Raw Channels, chanx: the handler of a client that left runs on; disconnect is skipped, or the
+# application "took too long to shut down and was killed".
+
+
+@pytest.mark.parametrize("kind", ["def", "async def", "deaf to its cancellation"])
+@pytest.mark.parametrize("base", [SocketView, SocketConsumer])
+async def test_disconnect_is_not_skipped_because_a_handler_hangs(kind, base, caplog) -> None:
+    left, tasks, let_go, hanging = [], set(), threading.Event(), threading.Event()
+
+    def hang(self, *args, **kwargs):
+        hanging.set()
+        let_go.wait(5)
+
+    async def ahang(self, *args, **kwargs):
+        hanging.set()
+        await asyncio.Event().wait()
+
+    async def deaf(self, *args, **kwargs):
+        tasks.add(asyncio.current_task())
+        hanging.set()
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    handlers = {"def": hang, "async def": ahang, "deaf to its cancellation": deaf}
+
+    class Hung(base):
+        receive = handlers[kind]
+
+        async def disconnect(self, *args):
+            left.append(args)
+
+    socket = SocketCommunicator(Hung.as_asgi())
+    await socket.connect()
+    await socket.send_json("hang")
+    await asyncio.to_thread(hanging.wait, 2)
+    start = time.monotonic()
+    await socket.disconnect()
+    assert time.monotonic() - start < 2
+    assert len(left) == 1
+    let_go.set()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+async def test_thousands_who_hang_and_leave_leave_nothing_behind() -> None:
+    class Hung(SocketView):
+        async def connect(self, request):
+            self.join("hung")
+
+        async def receive(self, request):
+            await asyncio.Event().wait()
+
+    async def visit() -> None:
+        async with SocketCommunicator(Hung.as_asgi()) as socket:
+            await socket.send_json("hang")
+
+    tasks = len(asyncio.all_tasks())
+    for _ in range(4):
+        await asyncio.gather(*(visit() for _ in range(500)))
+    assert len(asyncio.all_tasks()) == tasks
+    gc.collect()
+    assert [one for one in gc.get_objects() if type(one) is Connection] == []
+
+
+# Raw Channels: an unknown path and a malformed Origin are a 500 with a traceback; a foreign Origin
+# with the session's cookie is let in.
+
+
+@pytest.mark.parametrize("where", ["/", "/nowhere/", "/x", "//", "/é/", "/%00/"])
+async def test_an_unknown_path_is_no_500(where, caplog) -> None:
+    socket = SocketCommunicator(SocketApplication([path("x/", View.as_asgi())]), where)
+    assert await socket.connect() == (False, 1000)
+    await socket.disconnect()
+    assert [record.levelname for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://[::1", "http://", "null", "", "://", "http://a:b", "http://testserver:99999", "\xff"],
+)
+async def test_an_origin_that_is_none_is_no_500(origin, caplog) -> None:
+    app = SocketApplication([path("", View.as_asgi())])
+    socket = SocketCommunicator(app, headers=[("Origin", origin)])
+    assert await socket.connect() == (False, 1000)
+    await socket.disconnect()
+    assert [record.levelname for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://testserver", "http://testserver:8000", "http://testserver.evil.example"]
+)
+async def test_scheme_and_port_are_part_of_an_origin(origin) -> None:
+    app = SocketApplication([path("", View.as_asgi())])
+    socket = SocketCommunicator(app, headers=[("Origin", origin), ("Cookie", "sessionid=x")])
+    assert (await socket.connect())[0] is False
+    await socket.disconnect()
+
+
+# channels-router: `__getattr__` turns typos into features.
+
+
+@pytest.mark.parametrize("name", ["broadcst", "on_conect", "route", "recieve", "Handler", "_x"])
+@pytest.mark.parametrize(
+    "thing",
+    [
+        SocketView,
+        SocketView(),
+        SocketRouteView,
+        SocketRouteView(),
+        SocketConsumer,
+        SocketConsumer(),
+        SocketApplication([]),
+        Group("g"),
+        Channel("c"),
+        api_settings,
+        SocketCommunicator(View.as_asgi()),
+    ],
+    ids=lambda thing: getattr(thing, "__name__", f"{type(thing).__name__}()"),
+)
+def test_a_misspelt_attribute_is_an_attribute_error(thing, name) -> None:
+    with pytest.raises(AttributeError):
+        getattr(thing, name)
+
+
+@pytest.mark.parametrize(
+    "module", ["views", "consumers", "routing", "groups", "sessions", "decorators", "settings"]
+)
+def test_a_misspelt_import_is_an_error(module) -> None:
+    with pytest.raises(AttributeError):
+        _ = import_module(f"rest_channels.{module}").socket_rout
+
+
+async def test_a_request_and_the_layer_of_a_consumer_know_their_names_too() -> None:
+    missing = []
+
+    class Curious(SocketConsumer):
+        async def connect(self):
+            missing.append(getattr(self.channel_layer, "group_snd", None))
+
+    class CuriousView(SocketView):
+        async def connect(self, request):
+            missing.append(getattr(request, "channel_sesion", None))
+
+    for face in (Curious, CuriousView):
+        async with SocketCommunicator(face.as_asgi()):
+            pass
+    assert missing == [None, None]
+
+
+# DCRF: client data becomes keyword arguments; a key is called like a parameter, or like a method.
+
+COLLIDING = ["self", "request", "data", "args", "kwargs", "cls", "__class__", "pk", "return", "_"]
+
+
+@pytest.mark.parametrize("key", COLLIDING)
+async def test_a_clients_key_reaches_no_parameter(key) -> None:
+    class Saving(SocketRouteView):
+        @socket_route
+        async def save(self, request, data, pk=None, *args, **kwargs):
+            assert type(self) is Saving
+            assert request is self.request
+            return {"data": data, "others": [pk, *args, kwargs]}
+
+    async with SocketCommunicator(Saving.as_asgi()) as socket:
+        await socket.send_json(
+            {key: "evil", "method": "save", "data": {key: "evil"}, "request_id": 1}
+        )
+        await socket.expect_reply(1, data={"data": {key: "evil"}, "others": [None, {}]})
+
+
+@pytest.mark.parametrize("name", sorted({*dir(SocketRouteView), *dir(Methods), *COLLIDING}))
+async def test_no_python_name_is_a_method(name) -> None:
+    async with SocketCommunicator(Methods.as_asgi()) as socket:
+        call = await socket.call(name, 1)
+        if name != "echo":
+            await socket.expect_reply(call, status=400)
+        await socket.call("echo", "alive")
+        await socket.expect_reply(call + 1, data="alive")
+
+
+async def test_what_a_client_wrote_is_never_taken_for_an_event_of_the_server() -> None:
+    called = []
+
+    class Talking(SocketView):
+        async def receive(self, request):
+            self.broadcast("talk", request.data)
+
+    class Listening(SocketConsumer):
+        groups = ["talk"]
+
+        @classmethod
+        def encode_json(cls, content):
+            return json.dumps({"said": content})
+
+        async def moderators_only(self, event):
+            called.append(event)
+
+    frame = {"type": "moderators.only"}
+    async with (
+        SocketCommunicator(Talking.as_asgi()) as eve,
+        SocketCommunicator(Listening.as_asgi()) as ada,
+    ):
+        await eve.send_json(frame)
+        await ada.expect_event({"said": frame})
+    assert called == []
+
+
+# Raw Channels, DCRF: NaN and Infinity leave as such, which no browser can read.
+
+
+@every_face
+async def test_nan_leaves_as_null(face) -> None:
+    class Talking(face):
+        async def connect(self, *args):
+            self.send_json([math.nan, math.inf, -math.inf, {"x": math.nan}])
+
+    async with SocketCommunicator(Talking.as_asgi()) as socket:
+        assert await socket.receive_from() == '[null,null,null,{"x":null}]'
+
+
+@pytest.mark.parametrize("frame", ["NaN", "Infinity", "-Infinity", "[1e999]", '{"x":-1e999}'])
+async def test_nan_and_infinity_are_refused_when_they_come_in(frame) -> None:
+    async with SocketCommunicator(View.as_asgi()) as socket:
+        await socket.send_to(frame)
+        await socket.expect_event(status=400)
+
+
+# Raw Channels: of 600 × 20 kB to a stalled reader 355 were lost, and nobody knew.
+
+
+class Room(SocketView):
+    async def connect(self, request):
+        self.join("room")
+
+
+def counting(stalled: bool) -> tuple[SocketCommunicator, asyncio.Event]:
+    """A client whose server must wait with every frame until the event is set."""
+    may_read = asyncio.Event()
+    if not stalled:
+        may_read.set()
+
+    async def application(scope, receive, send):
+        async def slow_send(message):
+            if message["type"] == "websocket.send":
+                await may_read.wait()
+            await send(message)
+
+        await Room.as_asgi()(scope, receive, slow_send)
+
+    return SocketCommunicator(application), may_read
+
+
+async def test_a_slow_member_is_told_that_it_lost_something_and_nobody_else_loses() -> None:
+    (slow, may_read), (quick, _) = counting(stalled=True), counting(stalled=False)
+    async with slow, quick:
+        for number in range(600):
+            await Group("room").asend({"text": json.dumps([number, "x" * 20_000])})
+            await asyncio.sleep(0)
+        assert [(await quick.receive_json())[0] for _ in range(600)] == list(range(600))
+        may_read.set()
+        heard = []
+        while (message := await slow._next("the end"))["type"] == "websocket.send":
+            heard.append(json.loads(message["text"])[0])
+        # A beginning without holes, then the code that says: come back.
+        assert heard == list(range(len(heard)))
+        assert 0 < len(heard) < 60
+        assert message["code"] == CloseCode.TOO_SLOW
+        assert CloseCode(message["code"]).reconnect
+
+
+# Many: what belongs to one connection is seen by another.
+
+
+@pytest.mark.parametrize("base", [SocketView, SocketConsumer])
+async def test_the_state_of_two_connections_is_not_mixed(base) -> None:
+    def remember(self, name):
+        if base is SocketView:
+            self.state.setdefault("names", []).append(name)
+            return self.state["names"]
+        self.names = [*getattr(self, "names", []), name]
+        return self.names
+
+    class Remembering(base):
+        async def receive(self, *args, text_data=None, bytes_data=None):
+            name = args[0].data if args else json.loads(text_data)
+            self.send_json(remember(self, name))
+
+    app = Remembering.as_asgi()
+    async with SocketCommunicator(app) as one, SocketCommunicator(app) as two:
+        await asyncio.gather(one.send_json("a"), two.send_json("b"))
+        await one.expect_event(["a"])
+        await two.expect_event(["b"])
+        await one.send_json("c")
+        await one.expect_event(["a", "c"])
+    async with SocketCommunicator(app) as three:
+        await three.send_json("d")
+        await three.expect_event(["d"])
+
+
+async def test_who_is_the_user_is_not_mixed_between_threads() -> None:
+    meeting = threading.Barrier(8, timeout=5)
+
+    class Who(SocketView):
+        def receive(self, request):
+            before = request.user.username
+            meeting.wait()
+            self.send_json([before, request.user.username, self.request.user.username])
+
+    sockets = [SocketCommunicator(Who.as_asgi(), user=User(username=str(n))) for n in range(8)]
+    for socket in sockets:
+        await socket.connect()
+        await socket.send_json(None)
+    for number, socket in enumerate(sockets):
+        await socket.expect_event([str(number)] * 3)
+        await socket.disconnect()
+
+
+# DCRF: settings are read when a class is born.
+
+
+class Nobody(BasePermission):
+    message = "closed today"
+
+    def has_permission(self, request, view):
+        return False
+
+
+class Shouting(JSONRenderer):
+    def render(self, data):
+        return super().render(data).upper()
+
+
+class Reversing(JSONParser):
+    def parse(self, frame):
+        return super().parse(frame)[::-1]
+
+
+HERE = "tests.ancestors.test_faults"
+
+
+async def test_a_setting_changed_after_a_class_was_born_acts() -> None:
+    app = View.as_asgi()
+    changes = {"DEFAULT_TEXT_RENDERER_CLASS": f"{HERE}.Shouting"}
+    changes["DEFAULT_TEXT_PARSER_CLASS"] = f"{HERE}.Reversing"
+    for settings, said in [({}, "abc"), (changes, "CBA"), ({}, "abc")]:
+        with override_settings(REST_CHANNELS=settings):
+            async with SocketCommunicator(app) as socket:
+                await socket.send_json("abc")
+                await socket.expect_event(said)
+
+
+@override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 10})
+async def test_bounds_changed_after_a_class_was_born_act() -> None:
+    async with SocketCommunicator(View.as_asgi()) as socket:
+        await socket.send_json("x" * 20)
+        await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)
+
+
+@pytest.mark.parametrize("face", [View, Methods])
+async def test_default_permissions_changed_after_a_class_was_born_act(face) -> None:
+    settings = {"DEFAULT_PERMISSION_CLASSES": [f"{HERE}.Nobody"]}
+    with override_settings(REST_CHANNELS=settings):
+        async with SocketCommunicator(face.as_asgi(), user=User(username="ada")) as socket:
+            assert "closed today" in str(await socket.expect_event(status=403))
+            await socket.expect_close(CloseCode.FORBIDDEN)
+
+
+# Raw Channels: all synchronous code of a process in one thread (50 × 10 ms took 530 ms).
+
+TOGETHER = 8
+
+
+@pytest.mark.parametrize("way", ["def", "sync_to_async", "database_sync_to_async", "permission"])
+async def test_synchronous_code_of_different_connections_runs_side_by_side(way) -> None:
+    meeting = threading.Barrier(TOGETHER, timeout=5)
+
+    class Meet(BasePermission):
+        def has_permission(self, request, view):
+            return bool(meeting.wait() + 1)
+
+    class Sync(SocketView):
+        def receive(self, request):
+            meeting.wait()
+            self.send_json("met")
+
+    class Async(SocketView):
+        async def receive(self, request):
+            helper = {"sync_to_async": sync_to_async}.get(way, database_sync_to_async)
+            await helper(meeting.wait)()
+            self.send_json("met")
+
+    class Guarded(SocketView):
+        permission_classes = [Meet]
+
+        async def connect(self, request):
+            self.send_json("met")
+
+    view = {"def": Sync, "permission": Guarded}.get(way, Async)
+    sockets = [SocketCommunicator(view.as_asgi(), timeout=6) for _ in range(TOGETHER)]
+    await asyncio.gather(*(socket.connect() for socket in sockets))
+    for socket in sockets:
+        if view is not Guarded:
+            await socket.send_json(None)
+    for socket in sockets:
+        await socket.expect_event("met")
+    await asyncio.gather(*(socket.disconnect() for socket in sockets))
+
+
+async def test_a_def_handler_that_hangs_does_not_hold_the_thread_of_everybody_else() -> None:
+    let_go = threading.Event()
+
+    class Hung(SocketView):
+        def receive(self, request):
+            self.send_json("hanging")
+            let_go.wait(5)
+
+    async with SocketCommunicator(Hung.as_asgi()) as socket:
+        await socket.send_json(None)
+        await socket.expect_event("hanging")
+        assert await asyncio.wait_for(sync_to_async(lambda: "fine")(), 1) == "fine"
+        let_go.set()
+
+
+# channels_redis, Celery: to send to a group from a thread fails, because its loop is closed.
+
+
+async def test_a_group_is_spoken_to_from_threads_whose_loops_come_and_go() -> None:
+    def worker(number: int) -> None:
+        async_to_sync(Group("room").asend)({"text": str(number)})
+        asyncio.run(Group("room").asend({"text": str(number)}))
+        Group("room").send({"text": str(number)})
+
+    async with SocketCommunicator(Room.as_asgi()) as socket:
+        for number in range(3):
+            await asyncio.to_thread(worker, number)
+            for _ in range(3):
+                await socket.expect_event(number)
+
+
+# Every app writes its own: limits are on by default.
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"), [(["x" * 65 * 1024], CloseCode.MESSAGE_TOO_BIG), (["1"] * 1_100, 4429)]
+)
+async def test_size_and_rate_are_bounded_without_any_setting(frames, code) -> None:
+    async with SocketCommunicator(View.as_asgi()) as socket:
+        for frame in frames:
+            await socket.send_to(frame)
+        await socket.expect_close(code)
