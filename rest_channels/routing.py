@@ -114,6 +114,7 @@ class SocketApplication:
             try:
                 _ = self.routes
             except Exception as error:
+                logger.exception("The routes %r cannot be used.", self.given)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
             await send({"type": "lifespan.startup.complete"})

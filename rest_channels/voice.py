@@ -1,5 +1,6 @@
 """What a view can say, and to whom: to its client, to a group, to any channel."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from .connection import Connection
@@ -10,6 +11,9 @@ from .settings import api_settings
 from .verbs import DONE, Sent, adopt
 
 __all__ = ["Voice"]
+
+
+VERBS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
 
 
 class Voice:
@@ -28,12 +32,18 @@ class Voice:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.overrides_sending = cls.send is not Voice.send or cls.send_json is not Voice.send_json
-        adopt(cls, ("send", "send_json", "broadcast", "join", "leave", "close"), "_perform")
+        adopt(cls, VERBS, "_perform")
 
     @property
     def state(self) -> dict[str, Any]:
         """A dict that lives as long as the connection."""
         return self.connection.memory
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Sent:
+        """Accept the handshake now, before `connect` returns: to choose a subprotocol, say."""
+        return self.connection.accept(subprotocol, headers)
 
     def join(self, group: str) -> Sent:
         """Let this connection hear what is said to `group`."""

@@ -120,7 +120,7 @@ async def test_a_refused_connect_is_told_why_and_closed(error, status, kind, cap
 async def test_a_connect_that_fails_after_accepting_is_closed_too(caplog) -> None:
     class Hasty(SocketView):
         async def connect(self, request):
-            request.connection.accept()
+            self.accept()
             self.send_json("welcome")
             raise RuntimeError
 
@@ -128,6 +128,22 @@ async def test_a_connect_that_fails_after_accepting_is_closed_too(caplog) -> Non
         await socket.expect_event("welcome")
         await socket.expect_event(status=500)
         await socket.expect_close(CloseCode.CONNECT_FAILED)
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_view_may_choose_a_subprotocol(kind) -> None:
+    class Sync(SocketView):
+        def connect(self, request):
+            self.accept(request.scope["subprotocols"][-1])
+
+    class Async(SocketView):
+        async def connect(self, request):
+            await self.accept(request.scope["subprotocols"][-1])
+
+    view = Sync if kind == "def" else Async
+    socket = SocketCommunicator(view.as_asgi(), subprotocols=["v1", "v2"])
+    assert await socket.connect() == (True, "v2")
+    await socket.disconnect()
 
 
 async def test_permissions_are_asked_at_connect_and_for_every_frame() -> None:
