@@ -72,8 +72,9 @@ class _Work:
             return
         try:
             result = self.fn(*self.args, **self.kwargs)
-        except StopIteration as error:  # which no future can hold
-            wrapped = RuntimeError(f"{self.fn!r} raised StopIteration.")
+        except (StopIteration, GeneratorExit, SystemExit, KeyboardInterrupt) as error:
+            # No future can hold the first; the others would end the event loop, not the handler.
+            wrapped = RuntimeError(f"A handler raised {error!r}.")
             wrapped.__cause__ = error
             self.future.set_exception(wrapped)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future

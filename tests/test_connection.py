@@ -114,6 +114,20 @@ async def test_def_handlers_of_different_connections_run_in_parallel() -> None:
         await socket.disconnect()
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
+async def test_a_def_handler_that_exits_ends_neither_the_server_nor_its_connection(
+    error, caplog
+) -> None:
+    class Leaving(SocketView):
+        def receive(self, request):
+            raise error
+
+    async with SocketCommunicator(Leaving.as_asgi()) as socket:
+        for call in (1, 2):
+            await socket.send_json({"request_id": call})
+            await socket.expect_reply(call, status=500)
+
+
 # Deadlines.
 
 
