@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from asgiref.sync import SyncToAsync
+from django.db import connections
 
 from rest_channels import hub
 from rest_channels.threads import threads
@@ -34,6 +36,13 @@ async def no_task_is_left(no_thread_is_left: None) -> AsyncIterator[None]:
     assert left == set()
     ours = hub.Hub.here()
     assert (ours.groups, ours.members) == ({}, {})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_database_connection_is_left(django_db_setup: None) -> Iterator[None]:
+    """A test's own async ORM runs in asgiref's thread, whose connection nobody else closes."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture
