@@ -82,7 +82,9 @@ class Method(_Named):
 
     def unknown(self, call: Call) -> APIException:
         if call.name is None:
-            return ValidationError({"method": [_("Name the method to call, as text.")]})
+            limit = api_settings.MAX_NAME_LENGTH
+            message = _("Name the method to call, as text of 1 to %d characters.")
+            return ValidationError({"method": [message % limit]})
         return ValidationError({"method": [_("Unknown method: %s") % call.name]})
 
     def close(self, reply: Reply) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def test_an_unknown_method_is_a_400_on_method() -> None:
     }
     assert refused(Method(), {"data": 1}, 400) == {
         "method": None,
-        "data": {"method": ["Name the method to call, as text."]},
+        "data": {"method": ["Name the method to call, as text of 1 to 256 characters."]},
         "status": 400,
     }
 

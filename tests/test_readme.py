@@ -55,6 +55,21 @@ async def test_methods_answer_as_their_comments_say() -> None:
         await socket.send_json({"method": "move", "data": {"to": "e4"}})
         await socket.expect_event({"method": "move", "data": {"moved": "e4"}, "status": 200})
         await socket.expect_reply(await socket.call("give-up"), data={"sorry": True}, status=202)
+        await socket.expect_event({"over": True})
+
+
+@pytest.mark.parametrize("frame", [{"method": "move"}, {"method": "move", "data": {"to": "z9"}}])
+async def test_a_wrong_move_is_a_400(frame) -> None:
+    async with SocketCommunicator(Game.as_asgi(), kwargs={"pk": 1}) as socket:
+        await socket.send_json(frame)
+        await socket.expect_event(status=400)
+
+
+@pytest.mark.parametrize("content", [{}, [], None, {"line": ""}, "x"])
+async def test_a_line_that_is_none_is_a_400(content) -> None:
+    async with SocketCommunicator(Chat.as_asgi()) as socket:
+        await socket.send_json(content)
+        await socket.expect_event(status=400)
 
 
 async def test_the_chat_reaches_its_lobby() -> None:

@@ -1,5 +1,12 @@
+import os
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 
 from rest_channels.routing import SocketApplication
 
-application = SocketApplication("notes.live", http=get_asgi_application())
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notes.settings")
+
+# Static files are served by Django here, for development; elsewhere by whatever serves yours.
+http = ASGIStaticFilesHandler(get_asgi_application())
+application = SocketApplication("notes.live", http=http)
