@@ -55,12 +55,13 @@ class Turn:
 
 
 async def _send_to_each(event: Event, members: Iterator[Member], turn: Turn) -> None:
+    text, size = event.text, event.size
     for member in members:
         outbox = turn.outbox = member.outbox
-        if outbox.busy or member.aside or event.close is not None or event.accept:
+        if outbox.busy or member.aside:
             member.deliver(event)
         else:
-            await outbox.write({"type": "websocket.send", "text": event.text}, event.size)
+            await outbox.write({"type": "websocket.send", "text": text}, size)
             if turn.over:
                 return
 
@@ -119,7 +120,7 @@ class Hub:
             return
         self._depth += 1
         try:
-            if EAGER and event.text is not None:
+            if EAGER and event.text is not None and event.close is None and not event.accept:
                 self._spread(event, iter(tuple(members)))
             else:
                 for member in tuple(members):
