@@ -31,10 +31,6 @@ class Rendered:
         """Encode `data` now. A `Rendered` passes through."""
         return data if isinstance(data, Rendered) else cls(encode(data))
 
-    def text(self) -> str:
-        """The body as the text of a frame."""
-        return self.body.decode()
-
 
 class JSONRenderer:
     """JSON with the values DRF's encoder gives, but for NaN and the infinities, which are null.

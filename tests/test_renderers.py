@@ -299,8 +299,8 @@ def test_rendering_asks_the_data_once_however_often_it_is_used() -> None:
 def test_rendering_what_is_rendered_changes_nothing() -> None:
     body = Rendered.json({"a": Decimal("1.10")})
     assert Rendered.json(body) is body
-    assert body.text() == '{"a":1.1}'
-    assert Rendered.json({"a": [body]}).text() == '{"a":[{"a":1.1}]}'
+    assert body.body.decode() == '{"a":1.1}'
+    assert Rendered.json({"a": [body]}).body.decode() == '{"a":[{"a":1.1}]}'
 
 
 def test_what_was_rendered_is_frozen_and_equal_by_its_body() -> None:

@@ -7,7 +7,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
+from tests.ports import answers, free_port
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
@@ -159,18 +160,6 @@ async def person(visitor, demo_server):
         return page
 
     return come
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def eventually(check, patience: float = PATIENCE):

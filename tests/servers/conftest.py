@@ -8,7 +8,6 @@ test must hold no traceback.
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from urllib.request import urlopen
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from tests.ports import answers, free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 15  # seconds until something that should happen counts as missing
@@ -203,15 +204,3 @@ def launch(site_environ, tmp_path) -> Iterator[Launch]:
 def complaints(log: str) -> list[str]:
     """The lines of a log that no server should have to write."""
     return [line for line in log.splitlines() if any(map(line.__contains__, COMPLAINTS))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
