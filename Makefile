@@ -12,15 +12,18 @@ VENV := .venv$(if $(PY),-$(PY))
 BIN := $(VENV)/bin
 PACKAGES := $(wildcard rest_channels sockets)
 
-.PHONY: help demo test check bench dist clean environment
+.PHONY: help demo demo-cluster test check bench dist clean environment
 
 help: ## Show this list
 	@echo 'make COMMAND, where COMMAND is one of'
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name does; do \
-		printf '  %-6s %s\n' "$$name" "$$does"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name does; do \
+		printf '  %-12s %s\n' "$$name" "$$does"; done
 
 demo: environment ## Serve the demo on http://127.0.0.1:8000/ (PORT=8001 moves it)
 	@$(BIN)/python -m scripts.serve_demo $(PORT)
+
+demo-cluster: environment ## Serve it as two processes that share a Valkey, at one address
+	@$(BIN)/python -m scripts.serve_cluster $(PORT)
 
 test: environment ## Run the tests (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -88,4 +88,3 @@ setup(
     package_data={"": ["py.typed", "static/**/*", "templates/**/*", "locale/**/*"]},
     zip_safe=False,
 )
-# x

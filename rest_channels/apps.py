@@ -13,9 +13,12 @@ class RestChannelsConfig(AppConfig):
     verbose_name = "REST Channels"
 
     def ready(self) -> None:
-        """Register the checks."""
-        from . import checks  # noqa: PLC0415 - settings are complete only now
+        """Register the checks, and listen to the end of sessions and users."""
+        from . import checks, receivers  # noqa: PLC0415 - settings are complete only now
 
         register(checks.check_settings)
+        register(checks.check_layer)
         register(checks.check_server, deploy=True)
+        register(checks.check_reach, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
+        receivers.connect_signals()

@@ -7,9 +7,10 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
+from .cluster.layer import crosses_processes, wrong_setting
 from .settings import Settings, api_settings
 
-__all__ = ["check_debug_errors", "check_server", "check_settings"]
+__all__ = ["check_debug_errors", "check_layer", "check_reach", "check_server", "check_settings"]
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -33,6 +34,34 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             "REST_CHANNELS['OUTBOX_BYTES'] bounds nothing there.",
             hint="Serve with uvicorn --ws websockets-sansio; for development this may be silenced.",
             id="rest_channels.W001",
+        )
+    ]
+
+
+def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E002: `CHANNEL_LAYERS` names no layer."""
+    if why := wrong_setting():
+        return [
+            Error(
+                why,
+                hint="pip install channels-redis brings channels_redis.pubsub and .core.",
+                id="rest_channels.E002",
+            )
+        ]
+    return []
+
+
+def check_reach(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W003, with `--deploy`: processes do not hear each other."""
+    if check_layer(None) or crosses_processes():
+        return []
+    return [
+        Warning(
+            "No channel layer reaches other processes: what is said to a group is heard by "
+            "connections of the same process only.",
+            hint="Set CHANNEL_LAYERS to a layer of channels-redis. With one server process, and "
+            "nobody else who speaks to groups, this may be silenced.",
+            id="rest_channels.W003",
         )
     ]
 

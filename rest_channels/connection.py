@@ -10,7 +10,6 @@ disconnect, in order; events: what groups say) and the *outbox*.
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from enum import IntEnum
 from typing import Any, Protocol, TypeVar
@@ -18,14 +17,15 @@ from typing import Any, Protocol, TypeVar
 from .exceptions import CloseCode, ProtocolViolation, check_close_code
 from .execution import own_threads
 from .home import Home
-from .hub import Hub
 from .inbox import PING_SIZE, Inbox, ping
+from .joined import Joined
 from .lanes import Lane
 from .locale import locale_of
-from .messages import Event, Frame, size_of
+from .messages import Event, Frame, Gap, size_of
 from .outbox import Outbox, close_message, frame_message
+from .reach import hub_here
+from .revocation import unwatch, watch
 from .settings import api_settings
-from .subscriptions import Ledger
 from .verbs import DONE, Sent
 
 __all__ = ["Connection", "Face", "State"]
@@ -54,10 +54,11 @@ class Face(Protocol):
     """What a connection knows of the class people wrote: four things may happen to it.
 
     It handles its own errors. `intercepts` says whether it wants to see even what groups say
-    rendered for the wire.
+    rendered for the wire; `minds_gaps`, whether it has anything to do on a gap.
     """
 
     intercepts: bool
+    minds_gaps: bool
 
     def connect(self) -> Awaitable[None]:
         """The handshake has come. What is not closed on return is accepted."""
@@ -65,8 +66,8 @@ class Face(Protocol):
     def receive(self, frame: Frame) -> Awaitable[None]:
         """A frame has come."""
 
-    async def event(self, event: Event) -> None:
-        """A group says something that was not rendered for the wire."""
+    async def event(self, event: Event | Gap) -> None:
+        """A group says something that was not rendered for the wire, or it got lost."""
 
     async def disconnect(self, code: int) -> None:
         """It is over. Called once, and always if `connect` was."""
@@ -74,6 +75,8 @@ class Face(Protocol):
 
 class Connection:
     """The engine's half of one connection. `scope`, `receive` and `send` are ASGI's."""
+
+    endings: tuple[Callable[[], Awaitable[None]], ...] = ()  # what else ends with it
 
     def __init__(
         self,
@@ -84,10 +87,10 @@ class Connection:
     ) -> None:
         self.scope = scope
         self.state = State.CONNECTING
-        self.address = secrets.token_hex(8)
         self.home = Home()
-        self.hub = Hub.here()
-        self.ledger = Ledger(api_settings.MAX_SUBSCRIPTIONS)
+        self.hub = hub_here()
+        self.address = self.hub.new_address()
+        self.groups = Joined(self, self.hub, self.home, api_settings.MAX_SUBSCRIPTIONS)
         self.inbox = Inbox()
         self.outbox = Outbox(send, api_settings.OUTBOX_BYTES)
         self.memory: dict[str, Any] = {}  # what a view's `state` and its sessions keep
@@ -96,7 +99,7 @@ class Connection:
         self._locale = locale_of(scope)
         self._turn = asyncio.Lock()
         self.calls: Lane[Frame | int | None]
-        self.events: Lane[Event] | None = None
+        self.events: Lane[Event | Gap] | None = None
         self._task = asyncio.current_task()
         self.admitted = False  # whether its `connect` was called, so that `disconnect` must be
         self._over = False
@@ -108,11 +111,15 @@ class Connection:
 
     async def serve(self) -> None:
         """Be the connection, from `websocket.connect` until nothing of it is left."""
+        self.hub.open(self)
         async with own_threads():
             self.calls = self._lane(self._call)
             code: int = CloseCode.ABNORMAL
             try:
-                self._begin(await self._receive())
+                if (message := await self._receive())["type"] != "websocket.connect":
+                    raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
+                watch(self.hub, self)
+                self.calls.put(None)
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
                         self._take(message)
@@ -123,19 +130,16 @@ class Connection:
                 code = self.close_code
                 self._task.uncancel()
             finally:
-                await self._end(code)
+                try:
+                    await self._end(code)
+                finally:
+                    await self.hub.close(self)
 
     def _lane(self, work: Callable[[T], Coroutine[Any, Any, None]]) -> Lane[T]:
         lane: Lane[T] = Lane(work, self._turn, api_settings.HANDLER_TIMEOUT)
         if self._locale is not None:
             lane.context.run(self._locale.activate)
         return lane
-
-    def _begin(self, message: dict[str, Any]) -> None:
-        if message["type"] != "websocket.connect":
-            raise ValueError(f"Expected 'websocket.connect' first, but got {message['type']!r}.")
-        self.hub.register(self.address, self)
-        self.calls.put(None)
 
     def _take(self, message: dict[str, Any]) -> None:
         """Queue a frame for the calls; a client that breaks the bounds is closed."""
@@ -148,7 +152,7 @@ class Connection:
         text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
-            self.deliver(Event.rendered("", None, pong))
+            self.pass_on(Event.rendered("", None, pong))
         else:
             self.calls.put(frame)
 
@@ -159,6 +163,8 @@ class Connection:
             await self.face.receive(item)
         elif item is None:
             await self.face.connect()
+            if not self.groups.settled:
+                await self.groups.settle()
             self.accept()
         else:
             await self.face.disconnect(item)
@@ -190,7 +196,14 @@ class Connection:
         """Send one frame from a lane; to await it is to wait until the server has taken it."""
         if self.state > State.OPEN:
             return DONE
+        if not self.groups.settled:
+            return self._answer_settled(text)
         return self.outbox.write({"type": "websocket.send", "text": text}, size_of(text))
+
+    async def _answer_settled(self, text: str) -> None:
+        """Who is told that he has joined a group can be reached there."""
+        await self.groups.settle()
+        await self.answer(text)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """End the connection after what was sent until now; before accepting, refuse it."""
@@ -201,7 +214,7 @@ class Connection:
             refused = self.state is State.CONNECTING
             self._move(State.CLOSING)
             self.close_code = code
-            self._leave_groups()
+            self.groups.leave_all()
             (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
             self._farewell = self.home.loop.call_later(FAREWELL, self._leave_unheard)
         return DONE
@@ -215,49 +228,36 @@ class Connection:
             self.close(event.close)
         return sent
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: Event | Gap) -> None:
         """Take what others say; a client that does not keep up is closed, and told to return."""
-        if self.state > State.OPEN:
+        gap = isinstance(event, Gap)
+        if self.state > State.OPEN or (gap and not self.face.minds_gaps):
             return
-        if event.data is not None and (not event.size or self.aside):
-            heard = self._hear(event)
+        if isinstance(event, Gap) or self.aside or (event.data is not None and not event.size):
+            self._hear(event)
         else:
-            message = frame_message(event.text, event.binary)
-            heard = not event.size or self.outbox.offer(message, event.size)
-            if heard and (event.accept or event.close is not None):
-                self.say(event._replace(size=0))
-        if not heard:
-            logger.info("%r does not keep up with what it is sent.", self)
-            self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
+            self.pass_on(event)
 
-    def _hear(self, event: Event) -> bool:
-        """Queue `event` for the lane of events, which begins with the first; whether it fits."""
+    def pass_on(self, event: Event) -> None:
+        """Let the client have what is rendered, and do what else `event` says."""
+        message, size = frame_message(event.text, event.binary), event.size
+        if size and not self.outbox.offer(message, size):
+            self._give_up()
+        elif event.accept or event.close is not None:
+            self.say(event._replace(size=0))
+
+    def _hear(self, event: Event | Gap) -> None:
+        """Queue `event` for the lane of events, which begins with the first."""
         if self.events is None:
             self.events = self.calls.context.run(self._lane, self.face.event)
         if len(self.events.items) >= api_settings.INBOX_FRAMES:
-            return False
-        self.events.put(event)
-        return True
+            self._give_up()
+        else:
+            self.events.put(event)
 
-    # Groups.
-
-    def join(self, group: str, asker: Any = None) -> None:
-        """Be told what `group` is told. Raises `TooManySubscriptions`, `TypeError`."""
-        if not self.home.here():
-            self.home.call(self.join, group, asker)
-        elif self.state < State.CLOSING and self.ledger.add(group, asker):
-            self.hub.join(group, self)
-
-    def leave(self, group: str, asker: Any = None) -> None:
-        """Stop being told, if nobody else of this connection asks for `group`."""
-        if not self.home.here():
-            self.home.call(self.leave, group, asker)
-        elif self.ledger.discard(group, asker):
-            self.hub.leave(group, self)
-
-    def _leave_groups(self) -> None:
-        for group in self.ledger.clear():
-            self.hub.leave(group, self)
+    def _give_up(self) -> None:
+        logger.info("%r does not keep up with what it is sent.", self)
+        self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     # The end.
 
@@ -277,8 +277,9 @@ class Connection:
     async def _end(self, code: int) -> None:
         self._over = True
         self._move(State.CLOSED)
-        self.hub.unregister(self.address)
-        self._leave_groups()
+        self.hub.forget(self)
+        unwatch(self.hub, self)
+        self.groups.leave_all()
         await self.calls.drain(GRACE)
         for lane in (self.calls, self.events):
             if lane is not None:
@@ -292,6 +293,8 @@ class Connection:
         await self.outbox.stop()
         if self._farewell is not None:
             self._farewell.cancel()
+        for end in self.endings:
+            await end()
 
     def __repr__(self) -> str:
         return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"

@@ -17,18 +17,20 @@ handler that waits delays no group event.
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from inspect import getattr_static
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
 from rest_framework.exceptions import ParseError
 
+from .cluster.listeners import Listener
 from .connection import Connection
 from .dispatch import DirectVisit, Target, dispatch
 from .envelopes import Plain
 from .exceptions import CloseCode
 from .execution import run
 from .groups import HubLayer
-from .messages import Call, Event, Frame, Reply
+from .messages import Call, Event, Frame, Gap, Reply
 from .parsers import JSONParser
 from .renderers import encode
 from .verbs import DONE, Sent, adopt
@@ -51,13 +53,16 @@ class SocketConsumer:
     groups: Iterable[str] | None = None
     scope: Scope
     intercepts: ClassVar[bool] = False
+    minds_gaps: ClassVar[bool] = False
+    _channel: Listener | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.intercepts = any(
-            getattr(cls, name) is not getattr(SocketConsumer, name)
+            getattr_static(cls, name) is not getattr_static(SocketConsumer, name)
             for name in ("send", "send_json", "encode_json")
         )
+        cls.minds_gaps = cls.gap is not SocketConsumer.gap
         adopt(cls, VERBS, "_perform")
 
     @classmethod
@@ -85,6 +90,7 @@ class SocketConsumer:
         """The handshake has come."""
         for group in self.groups or ():
             self.add_group(group)
+        await self._connection.groups.settle()
         await run(self.connect)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
@@ -117,6 +123,9 @@ class SocketConsumer:
     async def disconnect(self, code: int) -> None:
         """Clean up. In: the close code."""
 
+    async def gap(self, groups: tuple[str, ...]) -> None:
+        """Something that another process said to `groups` was lost: time to look again."""
+
     # What it can do.
 
     def accept(
@@ -147,13 +156,15 @@ class SocketConsumer:
         return self._connection.close(number, reason or "")
 
     def add_group(self, name: str) -> Sent:
-        """Hear what is said to the group `name`."""
-        self._connection.join(name)
-        return DONE
+        """Hear what is said to the group `name`, also by plain Channels code.
+
+        Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
+        """
+        return self._connection.groups.listen(name)
 
     def remove_group(self, name: str) -> Sent:
         """Stop hearing it."""
-        self._connection.leave(name)
+        self._connection.groups.unlisten(name)
         return DONE
 
     @classmethod
@@ -168,13 +179,26 @@ class SocketConsumer:
 
     @property
     def channel_name(self) -> str:
-        """The address under which `channel_layer.send` reaches this connection."""
-        return self._connection.address
+        """The name under which the channel layer knows this connection, for plain Channels code.
+
+        Where no layer is configured: its address, good within the process. Raises `RuntimeError`
+        if the layer did not answer when the connection began.
+        """
+        if self._channel is None:
+            return self._connection.address
+        if not self._channel.channel:
+            raise RuntimeError(
+                "The channel layer did not answer when this connection began, so it has no name "
+                "there. Its groups work."
+            )
+        self._connection.home.call(self._channel.start)
+        return self._channel.channel
 
     @property
     def channel_layer(self) -> HubLayer:
-        """Groups and addresses, with the method names of a channel layer."""
-        return HubLayer(self._connection)
+        """Groups and channels, with the verbs of a channel layer."""
+        own = self._channel.channel if self._channel else self._connection.address
+        return HubLayer(self._connection, own)
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.home.perform(work)
@@ -187,9 +211,14 @@ class ConsumerFace:
         self.consumer = consumer
         self.connection = connection
         self.intercepts = consumer.intercepts
+        self.minds_gaps = consumer.minds_gaps
 
     async def connect(self) -> None:
         """The handshake, as ASGI says it."""
+        channel = await self.connection.hub.listeners.channel(self._ring)
+        if channel is not None:
+            self.consumer._channel = channel
+            self.connection.endings += (channel.stop,)
         await self._visit("connect", self.consumer.websocket_connect, {"type": "websocket.connect"})
 
     async def receive(self, frame: Frame) -> None:
@@ -199,17 +228,26 @@ class ConsumerFace:
         target: Target = (self.consumer.websocket_receive, (message,), {})
         await dispatch(FrameVisit(self.connection, "receive", target))
 
-    async def event(self, event: Event) -> None:
+    async def event(self, event: Event | Gap) -> None:
         """What a group says: for the client if it was rendered, else for the method it names."""
-        handler = self.consumer.send_json if event.size else self._call_named
-        await self._visit("event", handler, event.data)
+        if isinstance(event, Gap):
+            await self._visit("event", self.consumer.gap, event.groups)
+        elif event.data is None:
+            self.connection.pass_on(event)
+        else:
+            handler = self.consumer.send_json if event.size else self._call_named
+            await self._visit("event", handler, event.data)
 
     async def _call_named(self, message: dict[str, Any]) -> None:
-        name = message["type"].replace(".", "_")
+        name = str(message.get("type")).replace(".", "_")
         method = None if name.startswith("_") else getattr(self.consumer, name, None)
         if method is None:
             raise TypeError(f"{type(self.consumer).__name__} has no method {name!r} for an event.")
-        await run(method, message)
+        await run(method, dict(message))  # it may be others' as well
+
+    def _ring(self, message: dict[str, Any]) -> None:
+        """Somebody speaks to the consumer's own channel."""
+        self.connection.deliver(Event("", message))
 
     async def disconnect(self, code: int) -> None:
         """The end, as ASGI says it."""

@@ -64,6 +64,10 @@ class CloseCode(IntEnum):
     NOT_FOUND = 4404
     MESSAGE_TOO_BIG = 4413
     FLOOD = 4429
+    SESSION_ENDED = 4440  # logout; the session was deleted, or has expired
+    PASSWORD_CHANGED = 4441
+    USER_INACTIVE = 4442  # the user was deactivated, or deleted
+    REVOKED = 4443  # by hand
     CONNECT_FAILED = 4500
     TOO_SLOW = 4503
     THROTTLED = 4529

@@ -4,8 +4,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from .connection import Connection
+from .decorators import route_name
 from .dispatch import DirectVisit, Target, dispatch
-from .messages import Event, Frame
+from .messages import Event, Frame, Gap
 from .request import SocketRequest
 
 __all__ = ["RequestFace", "ViewFace"]
@@ -15,6 +16,7 @@ class RequestFace:
     """Makes a `SocketRequest` of whatever happens and hands it to `handle`."""
 
     intercepts = False
+    minds_gaps = False
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -33,9 +35,10 @@ class RequestFace:
         self.frames += 1
         return self.handle(SocketRequest(self.connection, "receive", frame, self.frames))
 
-    async def event(self, event: Event) -> None:
+    async def event(self, event: Event | Gap) -> None:
         """What a group says is for the client only."""
-        self.connection.say(event)
+        if isinstance(event, Event):
+            self.connection.say(event)
 
     async def disconnect(self, code: int) -> None:
         """The end, as a request."""
@@ -51,6 +54,8 @@ class ViewFace(RequestFace):
         super().__init__(connection)
         self.view = view
         self.intercepts = view.view_class.overrides_sending
+        gap = getattr(view.view_class, "gap", None)
+        self.minds_gaps = gap is not None and route_name(gap) is None
         route = connection.scope.get("url_route", {})
         self.args = route.get("args", ())
         self.kwargs = route.get("kwargs", {})
@@ -59,12 +64,22 @@ class ViewFace(RequestFace):
         result: Awaitable[None] = self.view(request, *self.args, **self.kwargs)
         return result
 
-    async def event(self, event: Event) -> None:
-        """What a group says goes through the `send_json` that the view overrides."""
-        if not event.size:
-            return  # it is for a consumer's method
+    async def event(self, event: Event | Gap) -> None:
+        """What a group says goes through the `send_json` that the view overrides.
+
+        A gap is its `gap(request, groups, *args, **kwargs)`.
+        """
         view = self.view.view_class(**self.view.view_initkwargs)
         view.connection = self.connection
         view.request = SocketRequest(self.connection, "event")
-        target: Target = (view.send_json, (event.data,), {})
+        target: Target
+        if isinstance(event, Gap):
+            target = (view.gap, (view.request, event.groups, *self.args), self.kwargs)
+        elif event.data is None:
+            self.connection.pass_on(event)
+            return
+        elif event.size:
+            target = (view.send_json, (event.data,), {})
+        else:
+            return  # it is for a consumer's method
         await dispatch(DirectVisit(self.connection, "event", target))

@@ -5,15 +5,24 @@ from anywhere: in handlers, views, tasks and the shell. To a channel or a group 
 with `text` or `bytes`, and `close` (`True` or a close code) to end the connection after it.
 """
 
+from copy import deepcopy
 from typing import Any
 
+from .cluster.layer import crosses_processes, shared_layer
+from .cluster.listeners import Listeners
+from .cluster.nodes import node_of
+from .cluster.packets import portable
 from .connection import Connection
 from .exceptions import CloseCode, check_close_code
-from .hub import Hub, check_group, everywhere, publish
+from .hub import check_group
 from .messages import Event, size_of
+from .reach import ask, dismiss, enlist, enroll, expel, order, publish, tell
 from .verbs import DONE, Sent
 
 __all__ = ["Channel", "Group", "HubLayer"]
+
+ASKER = "group"
+"""Who asks for a membership that `Group.add` began."""
 
 
 class Channel:
@@ -30,11 +39,10 @@ class Channel:
         self.connection = connection
 
     def send(self, content: dict[str, Any]) -> Sent:
-        """Send `content`; what nobody is there to hear is dropped. Raises `TypeError`."""
+        """Send `content`, to whatever process; what nobody hears is dropped. Raises `TypeError`."""
         event = _event(self.name, content)
         if self.connection is None:
-            everywhere(Hub.tell, self.name, event)
-            return DONE
+            return order(self.name, tell, event)
         return self.connection.say(event)
 
     async def asend(self, content: dict[str, Any]) -> None:
@@ -54,32 +62,33 @@ class Group:
     def __init__(self, name: str) -> None:
         self.name = check_group(name)
 
-    def add(self, channel: Channel | str) -> None:
-        """Make a connection a member, now. Adding it twice changes nothing."""
-        if isinstance(channel, Channel) and channel.connection is not None:
-            channel.connection.join(self.name, Group)
-        else:
-            everywhere(Hub.enlist, str(channel), self.name, Group)
+    def add(self, channel: Channel | str) -> Sent:
+        """Make a connection a member, wherever it is. Adding it twice changes nothing.
 
-    def discard(self, channel: Channel | str) -> None:
+        What is said to the group afterwards reaches it; in `async def` that takes awaiting.
+        """
+        if isinstance(channel, Channel) and channel.connection is not None:
+            return channel.connection.groups.join(self.name, ASKER)
+        return ask(str(channel), enlist, self.name, ASKER)
+
+    def discard(self, channel: Channel | str) -> Sent:
         """End a membership that `add` began; nothing happens if there is none."""
         if isinstance(channel, Channel) and channel.connection is not None:
-            channel.connection.leave(self.name, Group)
-        else:
-            everywhere(Hub.dismiss, str(channel), self.name, Group)
+            channel.connection.groups.leave(self.name, ASKER)
+            return DONE
+        return order(str(channel), dismiss, self.name, ASKER)
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError`."""
-        everywhere(Hub.publish, _event(self.name, content))
-        return DONE
+        return publish(_event(self.name, content))
 
     async def aadd(self, channel: Channel | str) -> None:
-        """`add`, from `async def`."""
-        self.add(channel)
+        """`add`, awaited."""
+        await self.add(channel)
 
     async def adiscard(self, channel: Channel | str) -> None:
-        """`discard`, from `async def`."""
-        self.discard(channel)
+        """`discard`, awaited."""
+        await self.discard(channel)
 
     async def asend(self, content: dict[str, Any]) -> None:
         """`send`, awaited."""
@@ -90,36 +99,61 @@ class Group:
 
 
 class HubLayer:
-    """What `consumer.channel_layer` is: its methods work in `def` and in `async def`."""
+    """What `consumer.channel_layer` is: the layer's verbs, in `def` and in `async def`.
 
-    def __init__(self, connection: Connection) -> None:
+    They reach whom the layer's own reach, plain Channels consumers included, and whoever joined a
+    group by other ways of this library. Where there is no layer they work within the process.
+    """
+
+    def __init__(self, connection: Connection, channel: str) -> None:
         self.connection = connection
+        self.channel = channel
 
     def group_add(self, group: str, channel: str) -> Sent:
-        """Let the connection at address `channel` hear what is said to `group`."""
-        if channel == self.connection.address:
-            self.connection.join(group)
-        else:
-            everywhere(Hub.enlist, channel, group, None)
-        return DONE
+        """Let `channel` hear what is said to `group`. In: an address, or a name of the layer."""
+        check_group(group)
+        if self._is_own(channel):
+            return self.connection.groups.listen(group)
+        if node_of(channel) is not None:
+            return ask(channel, enroll, group)
+        return self._do("group_add", group, channel)
 
     def group_discard(self, group: str, channel: str) -> Sent:
-        """End that membership."""
-        if channel == self.connection.address:
-            self.connection.leave(group)
-        else:
-            everywhere(Hub.dismiss, channel, group, None)
-        return DONE
+        """End that."""
+        if self._is_own(channel):
+            self.connection.groups.unlisten(group)
+            return DONE
+        if node_of(channel) is not None:
+            return order(channel, expel, group)
+        return self._do("group_discard", group, channel)
 
     def group_send(self, group: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on every member of `group`."""
-        self.connection.home.call(publish, Event(group, _typed(message)))
-        return DONE
+        return self.connection.home.call(self._group_send, group, _typed(message))
+
+    def _group_send(self, group: str, message: dict[str, Any]) -> Sent:
+        publish(Event(check_group(group), message, listeners_know=shared_layer() is not None))
+        return self._listeners.group_send(group, message)
 
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
-        """Call the method that `message["type"]` names on the connection at `channel`."""
-        everywhere(Hub.tell, channel, Event(channel, _typed(message)))
-        return DONE
+        """Call the method that `message["type"]` names on the consumer at `channel`."""
+        if node_of(channel) is not None:
+            return order(channel, tell, Event(channel, _typed(message)))
+        return self._do("send", channel, _typed(message))
+
+    @property
+    def _listeners(self) -> Listeners:
+        return self.connection.hub.listeners
+
+    def _is_own(self, channel: str) -> bool:
+        return channel in (self.connection.address, self.channel)
+
+    def _do(self, verb: str, *args: Any) -> Sent:
+        """Let the layer itself do it, after what was asked of it before."""
+        layer = shared_layer()
+        if layer is None:
+            return DONE
+        return self.connection.home.call(self._listeners.do, lambda: getattr(layer, verb)(*args))
 
 
 def _event(address: str, content: dict[str, Any]) -> Event:
@@ -134,6 +168,8 @@ def _event(address: str, content: dict[str, Any]) -> Event:
     if close is not None:
         check_close_code(close)
     text, data = content.get("text"), content.get("bytes")
+    if not isinstance(text, str | None) or not isinstance(data, bytes | None):
+        raise TypeError("A message's 'text' is text, and its 'bytes' are bytes.")
     size = size_of(text) if text else len(data or b"")
     return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))
 
@@ -141,4 +177,4 @@ def _event(address: str, content: dict[str, Any]) -> Event:
 def _typed(message: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise TypeError(f"A layer's message is a dict with a 'type', not {message!r}.")
-    return message
+    return portable(message) if crosses_processes() else deepcopy(message)

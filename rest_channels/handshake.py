@@ -1,16 +1,19 @@
-"""The handshake as Django sees requests: an `HttpRequest` made from a WebSocket's scope."""
+"""The handshake as Django sees requests: an `HttpRequest` made from a scope, its path."""
 
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 
-__all__ = ["http_request"]
+__all__ = ["http_request", "path_info", "refuse", "routed"]
+
+Scope = dict[str, Any]
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
-def http_request(scope: dict[str, Any], method: str = "GET") -> ASGIRequest:
+def http_request(scope: Scope, method: str = "GET") -> ASGIRequest:
     """The request by which `scope`'s connection was opened, with its user and its session.
 
     In: an ASGI `websocket` scope (the keys `user` and `session` are optional); `method`, the HTTP
@@ -18,10 +21,36 @@ def http_request(scope: dict[str, Any], method: str = "GET") -> ASGIRequest:
     """
     http = {**scope, "type": "http", "method": method}
     http["scheme"] = _SCHEMES.get(scope.get("scheme", "ws"), "http")
-    http.setdefault("query_string", b"")
+    # Django would raise for what is no UTF-8, and answer 400; a handshake has no 400.
+    http["query_string"] = scope.get("query_string", b"").decode(errors="replace")
     http.setdefault("headers", [])
     request = ASGIRequest(http, BytesIO())
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])
     return request
+
+
+def path_info(scope: Scope) -> str:
+    """The path below the prefix that the site is mounted under: what routes are matched with.
+
+    The prefix is a server's `root_path`, or Django's setting `FORCE_SCRIPT_NAME`. A proxy may
+    have cut it off already.
+    """
+    path: str = scope["path"]
+    root = get_script_prefix(scope).rstrip("/")
+    inside = root and (path == root or path.startswith(root + "/"))
+    return path[len(root) :] if inside else path
+
+
+def routed(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope:
+    """`scope` for the application that a route leads to: its `url_route` joined with an outer."""
+    outer = scope.get("url_route", {})
+    args = (*outer.get("args", ()), *args)
+    return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
+
+
+async def refuse(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+    """Answer the handshake with HTTP 403. In: ASGI's two callables, unused as yet."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})

@@ -28,12 +28,18 @@ class Home:
         return threading.get_ident() == self._thread
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call `function` on the loop and return its result; a thread waits for it."""
+        """Call `function` on the loop and return its result; a thread waits for it.
+
+        If that is a verb's, the thread waits for what there is to wait for.
+        """
         if self.here():
             return function(*args)
 
         async def there() -> T:
-            return function(*args)
+            result = function(*args)
+            if isinstance(result, Sent):
+                await result
+            return result
 
         return asyncio.run_coroutine_threadsafe(there(), self.loop).result()
 

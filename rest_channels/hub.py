@@ -1,21 +1,33 @@
 """Who is in which group, and the way of a message to all of them.
 
 There is one hub per event loop. A message is rendered before it comes here and is handed to every
-member as it is: no task, no copy and no JSON per connection.
+member as it is: no task, no copy and no JSON per connection. While a hub has connections it has a
+link to the hubs of other processes, where there is a channel layer that reaches them.
 """
 
 import asyncio
 import contextlib
+import itertools
 import re
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
+from contextvars import Context
+from typing import Any, Protocol, TypeVar
 
-from .lanes import EAGER, start
-from .messages import Event
+import orjson
+
+from .cluster.layer import crosses_processes
+from .cluster.link import Link
+from .cluster.listeners import Listeners
+from .cluster.nodes import new_node
+from .cluster.publisher import publisher
+from .cluster.uplink import EVERYONE, group_of
+from .lanes import EAGER, cancel, start
+from .messages import Event, Gap
 from .outbox import Outbox
+from .settings import api_settings
+from .verbs import Sent
 
-__all__ = ["Hub", "Member", "check_group", "publish"]
+__all__ = ["Hub", "Member", "check_group", "command", "on_beat"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
@@ -25,22 +37,37 @@ NESTING = 16
 deep, and beyond that at the loop's next turn."""
 
 
+class Groups(Protocol):
+    """What a connection has joined."""
+
+    def join(self, group: str, asker: Hashable = None) -> Sent:
+        """Become a member of `group`."""
+
+    def leave(self, group: str, asker: Hashable = None) -> None:
+        """Stop being one."""
+
+    def listen(self, group: str) -> Sent:
+        """Become a member of `group` in both lanes."""
+
+    def unlisten(self, group: str) -> None:
+        """Stop being one."""
+
+
 class Member(Protocol):
     """What a hub knows of a connection."""
 
+    address: str
     outbox: Outbox
 
     aside: bool
     """Whether even what is rendered has to be delivered, not just sent."""
 
-    def deliver(self, event: Event) -> None:
+    @property
+    def groups(self) -> Groups:
+        """What it has joined."""
+
+    def deliver(self, event: Event | Gap) -> None:
         """Take `event` without waiting and without raising."""
-
-    def join(self, group: str, asker: Any = None) -> None:
-        """Become a member of `group`."""
-
-    def leave(self, group: str, asker: Any = None) -> None:
-        """Stop being one."""
 
 
 class Turn:
@@ -71,36 +98,91 @@ class Hub:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._depth = 0
+        self.node = new_node()
         self.groups: dict[str, dict[Member, None]] = {}
         self.members: dict[str, Member] = {}
+        self.link: Link | None = None
+        self.listeners = Listeners()
+        self._ids = itertools.count(1)
+        self._depth = 0
+        self._guests = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-    @classmethod
-    def here(cls) -> "Hub":
-        """The hub of the running loop."""
-        loop = asyncio.get_running_loop()
-        hub = _hubs.get(loop)
-        if hub is None:
-            with _lock:
-                for ended in [other for other in _hubs if other.is_closed()]:
-                    del _hubs[ended]
-                hub = _hubs[loop] = cls(loop)
-        return hub
+    # Who is here. The hub is at work from the first connection to the last.
 
-    def register(self, address: str, member: Member) -> None:
-        """Make `member` reachable under its own address."""
-        self.members[address] = member
+    def new_address(self) -> str:
+        """The address of another connection."""
+        return f"{self.node}.{next(self._ids):x}"
 
-    def unregister(self, address: str) -> None:
-        """Forget the address."""
-        self.members.pop(address, None)
+    def open(self, member: Member) -> None:
+        """`member` begins: it can be reached under its address."""
+        self._guests += 1
+        self.members[member.address] = member
+        if self.link is None and crosses_processes():
+            self.link = Link(self.node, self, after=publisher.flush())
+        if self._timer is None:
+            self._await_beat()
 
-    def join(self, group: str, member: Member) -> None:
-        """Make `member` hear what is said to `group`. Raises `TypeError` for a bad name."""
+    def forget(self, member: Member) -> None:
+        """`member` can be reached no more."""
+        self.members.pop(member.address, None)
+
+    async def close(self, member: Member) -> None:
+        """`member` has ended. The last one ends what goes on here."""
+        self._guests -= 1
+        if not self._guests:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        link = self.link
+        while link is not None and link.uplink.unsent:  # what follows may go another way
+            await link.uplink.flush()
+        if self._guests or link is not self.link:
+            return
+        self.link = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        listeners, self.listeners = self.listeners, Listeners()
+        await cancel(self._tasks, 1.0)
+        await listeners.stop()
+        if link is not None:
+            await link.stop()
+
+    def _await_beat(self) -> None:
+        if (beat := api_settings.BEAT) is not None:
+            self._timer = self.loop.call_later(beat, self._beat)
+
+    def _beat(self) -> None:
+        self._await_beat()
+        self.own(self.listeners.renew())
+        self._look()
+
+    def _look(self) -> None:
+        for work in _beats:
+            self.own(work(self))
+
+    def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begin `work`; it ends at the latest with the hub's last connection."""
+        task = start(work, self.loop, Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Groups.
+
+    def join(self, group: str, member: Member) -> asyncio.Future[Any] | None:
+        """Make `member` hear what is said to `group`; what to wait for until other processes know.
+
+        Raises `TypeError` for a bad name.
+        """
         members = self.groups.get(group)
-        if members is None:
-            members = self.groups[check_group(group)] = {}
-        members[member] = None
+        if members is not None:
+            members[member] = None
+            return None
+        self.groups[check_group(group)] = {member: None}
+        return None if self.link is None else self.link.join(group)
 
     def leave(self, group: str, member: Member) -> None:
         """End the membership, if there is one."""
@@ -109,15 +191,20 @@ class Hub:
             members.pop(member, None)
             if not members:
                 del self.groups[group]
+                if self.link is not None:
+                    self.link.leave(group)
 
     def publish(self, event: Event) -> None:
-        """Hand `event` to every member its group has now, in the order they joined."""
-        members = self.groups.get(event.group)
+        """Hand `event` to every member its group has here, in the order they joined."""
+        members: Iterable[Member] | None = self.groups.get(event.group)
         if members is None:
             return
         if self._depth >= NESTING:
             self.loop.call_soon(self.publish, event)
             return
+        if event.listeners_know:
+            listening = set(self.listeners.of(event.group))
+            members = [member for member in members if member not in listening]
         self._depth += 1
         try:
             if EAGER and event.text is not None and event.close is None and not event.accept:
@@ -142,43 +229,66 @@ class Hub:
             turn.over = True
             turn.outbox.own(task)
 
-    # What others ask for, of whoever may be here.
+    # What other processes say: the link's ears.
 
-    def tell(self, address: str, event: Event) -> None:
-        """Hand `event` to the one connection at `address`."""
-        if (member := self.members.get(address)) is not None:
-            member.deliver(event)
+    def wants(self, group: str) -> bool:
+        """Whether the hub is to be in `group`."""
+        return group in self.groups or group == EVERYONE
 
-    def enlist(self, address: str, group: str, asker: Any) -> None:
-        """Let the connection at `address` join `group`."""
-        if (member := self.members.get(address)) is not None:
-            member.join(group, asker)
+    def wanted(self) -> list[str]:
+        return [EVERYONE, *self.groups]
 
-    def dismiss(self, address: str, group: str, asker: Any) -> None:
-        """Let the connection at `address` leave `group`."""
-        if (member := self.members.get(address)) is not None:
-            member.leave(group, asker)
+    def hear(self, event: Event) -> None:
+        """Another process says `event`. Who intercepts needs the data it was rendered from."""
+        members = self.groups.get(event.group, ())
+        if event.rendered_elsewhere and event.text and any(member.aside for member in members):
+            with contextlib.suppress(orjson.JSONDecodeError):  # a renderer may write what it likes
+                event = event._replace(data=orjson.loads(event.text))
+        self.publish(event)
+
+    def obey(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
+        """Another process asks for a command; one that is not known here is none for us."""
+        wanted = _commands.get(name)
+        return None if wanted is None else wanted(self, *args)
+
+    def missed(self, groups: list[str]) -> None:
+        """Tell the members of `groups` that something did not arrive.
+
+        Where that was a command, it may have been one to close somebody: that is looked at now.
+        """
+        if not {EVERYONE, group_of(self.node)}.isdisjoint(groups):
+            self._look()
+        missing: dict[Member, list[str]] = {}
+        for group in groups:
+            for member in self.groups.get(group, ()):
+                missing.setdefault(member, []).append(group)
+        for member, theirs in missing.items():
+            member.deliver(Gap(tuple(theirs)))
+
+    def restored(self) -> None:
+        """The layer is back: listen anew, and tell everybody that anything may be missing."""
+        self.listeners.restore()
+        self.missed(list(self.groups))
 
 
-def publish(event: Event) -> None:
-    """Say `event` to its group, from any thread; on a serving loop's own thread, at once."""
-    everywhere(Hub.publish, event)
+Command = Callable[..., Awaitable[Any] | None]
+
+Work = TypeVar("Work", bound=Callable[..., Coroutine[Any, Any, None]])
+
+_commands: dict[str, Command] = {}
+_beats: list[Callable[[Hub], Coroutine[Any, Any, None]]] = []
 
 
-def everywhere(method: Callable[..., None], *args: Any) -> None:
-    """Call `method(hub, *args)` for every hub of this process, each on its own loop."""
-    try:
-        here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-    except RuntimeError:
-        here = None
-    with _lock:
-        hubs = list(_hubs.values())
-    for hub in hubs:
-        if hub.loop is here:
-            method(hub, *args)
-        else:
-            with contextlib.suppress(RuntimeError):  # that loop is closed, and nobody is there
-                hub.loop.call_soon_threadsafe(method, hub, *args)
+def command(function: Command) -> Command:
+    """Let hubs of other processes be asked to call `function(hub, *args)`, under its name."""
+    _commands[function.__name__] = function
+    return function
+
+
+def on_beat(work: Work) -> Work:
+    """Let `work(hub)` be done every `BEAT` seconds by every hub that has connections."""
+    _beats.append(work)
+    return work
 
 
 def check_group(name: str) -> str:
@@ -188,7 +298,3 @@ def check_group(name: str) -> str:
             f"{name!r} is no group name: it takes 1 to 99 ASCII letters, digits, '-', '_' or '.'."
         )
     return name
-
-
-_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
-_lock = threading.Lock()

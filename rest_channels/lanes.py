@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from .threads import Lease, current_lease
 
-__all__ = ["EAGER", "Lane", "cancel", "current_lane", "start"]
+__all__ = ["EAGER", "Lane", "cancel", "current_lane", "insist", "start"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -164,6 +164,18 @@ class Lane(Generic[T]):
 
 
 current_lane: ContextVar[Lane[Any]] = ContextVar("rest_channels_lane")
+
+
+async def insist(task: asyncio.Task[Any], timeout: float) -> None:
+    """Cancel `task` again and again until it has ended, for at most `timeout` seconds.
+
+    For work of our own that is safe to interrupt anywhere: what it awaits may swallow a
+    cancellation (Python 3.11's `wait_for` and brokers' clients do).
+    """
+    deadline = time.monotonic() + timeout
+    while not task.done() and time.monotonic() < deadline:
+        task.cancel()
+        await asyncio.wait({task}, timeout=timeout / 20)
 
 
 async def cancel(tasks: set[asyncio.Task[Any]], timeout: float) -> None:

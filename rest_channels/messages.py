@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-__all__ = ["Call", "Event", "Frame", "Reply", "size_of"]
+__all__ = ["Call", "Event", "Frame", "Gap", "Reply", "size_of"]
 
 
 Frame = tuple[str | None, bytes | None, int]
@@ -47,11 +47,21 @@ class Event(NamedTuple):
     """A close code: the members are closed after it."""
     accept: bool = False
     """Accept the handshake first, if it is still pending."""
+    listeners_know: bool = False
+    """It also goes out on Channels' lane, so who listens there is not told twice."""
+    rendered_elsewhere: bool = False
+    """It was made of data by another process; the data can be read from `text`."""
 
     @classmethod
     def rendered(cls, group: str, data: Any, text: str) -> "Event":
         """What is to be sent as `text`, made of `data`."""
         return cls(group, data, text, None, size_of(text))
+
+
+class Gap(NamedTuple):
+    """Something said to these groups by another process did not arrive, and will not."""
+
+    groups: tuple[str, ...]
 
 
 def size_of(text: str) -> int:

@@ -1,6 +1,6 @@
 """What a view gets to see of one event."""
 
-from collections.abc import Mapping
+from collections.abc import ItemsView, KeysView, Mapping, ValuesView
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
@@ -14,11 +14,12 @@ from .envelopes import Plain
 from .groups import Channel
 from .handshake import http_request
 from .messages import Call, Frame
+from .revocation import watch
 from .settings import api_settings
 
 __all__ = ["SocketRequest"]
 
-METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET"}
+METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
 """The HTTP method that DRF's permission classes see for an event."""
 
 
@@ -30,12 +31,14 @@ class SocketRequest:
 
     It has what permission classes and views expect of a request (`user`, `session`, `method`,
     `data`, `query_params`, `headers`, `META`, `COOKIES`, `path`, …), and the names a Channels 1
-    message had (`content`, `channel`, `reply_channel`). Decorators may set more.
+    message had: `content` (also as `request["path"]`, …), `channel`, `reply_channel`. Decorators
+    may set more.
     """
 
     channel_session: Any = None
     http_session: Any = None
     auth: Any = None
+    _user: Any = None
     _data: Any = _UNREAD
     _tried = False
     call = Call(None)
@@ -64,13 +67,26 @@ class SocketRequest:
 
     @property
     def user(self) -> Any:
-        """Who connected; an `AnonymousUser` where nobody logged in."""
-        user = self.scope.get("user")
+        """Who connected; an `AnonymousUser` where nobody logged in.
+
+        Setting it sets the connection's user, for this event and all that follow.
+        """
+        user = self._user if self._user is not None else self.scope.get("user")
         return user if user is not None else _anonymous()
 
     @user.setter
     def user(self, user: Any) -> None:
+        self._user = None
         self.scope["user"] = user
+        self.connection.home.call(watch, self.connection.hub, self.connection)
+
+    def set_event_user(self, user: Any) -> None:
+        """Let `user` be the user of this event only: a decorator's.
+
+        The connection stays that of who opened it. Permissions are asked about him, and he is
+        whom a logout disconnects.
+        """
+        self._user = user
 
     @property
     def session(self) -> Any:
@@ -187,13 +203,40 @@ class SocketRequest:
             "order": self.order,
         }
         if self.event == "connect":
-            for key in ("headers", "query_string", "client", "server"):
-                content[key] = self.scope.get(key)
+            content["headers"] = self.scope.get("headers", [])
+            content["query_string"] = self.scope.get("query_string", b"")
+            content["client"] = self.scope.get("client")
+            content["server"] = self.scope.get("server")
         if self.event == "disconnect":
             content["code"] = self.code
         if self.frame is not None:
             content[self.content_type] = self.TEXT if self.TEXT is not None else self.BYTES
         return content
+
+    def __getitem__(self, key: str) -> Any:
+        return self.content[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.content[key] = value
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.content
+
+    def keys(self) -> KeysView[str]:
+        """The keys of `content`."""
+        return self.content.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """The values of `content`."""
+        return self.content.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """The pairs of `content`."""
+        return self.content.items()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """`content[key]`, or `default` where it is missing."""
+        return self.content.get(key, default)
 
 
 def _anonymous() -> Any:

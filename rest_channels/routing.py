@@ -2,7 +2,8 @@
 
     application = SocketApplication("shop.live", http=get_asgi_application())
 
-A list may mix `path()` and `re_path()` of any ASGI application with `route(…)` and `include(…)`.
+A list may mix `path()` and `re_path()` of any ASGI application with `route(…)`, `route_class(…)`
+and `include(…)`; the first entry that fits a connection has it.
 This module may be imported before Django's apps are ready.
 """
 
@@ -16,12 +17,14 @@ from django.urls import Resolver404, URLPattern, URLResolver
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
-from .channel_routes import ChannelRouter, Include, Route, include, route
+from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
+from .handshake import path_info, refuse, routed
 from .identity import identify
 from .origins import origin_allowed
+from .proxies import forwarded
 from .threads import threads
 
-__all__ = ["ChannelRouter", "SocketApplication", "include", "route"]
+__all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -36,7 +39,7 @@ class SocketApplication:
     at the server's start or the first connection); `http`, Django's ASGI application.
 
     A handshake from a foreign origin or for an unknown path is refused (HTTP 403). Every other
-    finds `session` and `user` in its scope.
+    finds `session` and `user` in its scope, and the client as trusted proxies describe it.
     """
 
     def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
@@ -63,7 +66,8 @@ class SocketApplication:
         for entry in routes:
             if not isinstance(entry, URLPattern | URLResolver | Route | Include):
                 raise ImproperlyConfigured(
-                    f"{entry!r} is no route: use path(), re_path(), route() or include()."
+                    f"{entry!r} is no route: use path(), re_path(), route(), "
+                    "route_class() or include()."
                 )
         return list(routes)
 
@@ -73,32 +77,29 @@ class SocketApplication:
 
     def find(self, scope: Scope) -> tuple[Application, Scope] | None:
         """The application for `scope`'s path, and the scope it gets; `None` if there is none."""
-        path = _path(scope)
+        path = path_info(scope).removeprefix("/")
         for entry in self.routes:
             if isinstance(entry, Route | Include):
-                if entry.covers(path):
-                    return self._channel_router, scope
+                if covers(entry, scope):
+                    return self._channel_router.find(scope)
                 continue
             try:
-                match = entry.resolve(path.removeprefix("/"))
+                match = entry.resolve(path)
             except Resolver404:
                 continue
             if match is not None:
-                outer = scope.get("url_route", {})
-                args = (*outer.get("args", ()), *match.args)
-                kwargs = {**outer.get("kwargs", {}), **match.kwargs}
-                return match.func, {**scope, "url_route": {"args": args, "kwargs": kwargs}}
+                return match.func, routed(scope, match.args, match.kwargs)
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
+        scope = forwarded(scope)
         found = None
         if not origin_allowed(scope):
-            logger.warning("Refused origin for %s.", scope["path"])
+            logger.warning("Refused origin for %r.", scope["path"])
         elif (found := self.find(scope)) is None:
-            logger.warning("No route for %s.", scope["path"])
+            logger.warning("No route for %r.", scope["path"])
         if found is None:
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await refuse(receive, send)
             return
         application, scope = found
         await application(await identify(scope), receive, send)
@@ -118,14 +119,6 @@ class SocketApplication:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
             await send({"type": "lifespan.startup.complete"})
-
-
-def _path(scope: Scope) -> str:
-    """The path below the prefix that a server or proxy mounts the site under (`root_path`)."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    inside = root and (path == root or path.startswith(root + "/"))
-    return path[len(root) :] if inside else path
 
 
 def _imported(dotted: str) -> Any:

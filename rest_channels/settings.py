@@ -10,6 +10,7 @@ An unknown key is an error that names the nearest known one. `None` switches a b
 
 import difflib
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings as django_settings
@@ -61,6 +62,16 @@ def _follow_debug(value: bool | None) -> bool:
     return bool(django_settings.DEBUG) if value is None else value
 
 
+def _networks(value: Any) -> list[IPv4Network | IPv6Network | str]:
+    """Addresses and networks (`10.0.0.0/8`) as networks; `"unix"` stays what it is."""
+    if not isinstance(value, list | tuple):
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES is a list, not {value!r}.")
+    try:
+        return [item if item == "unix" else ip_network(item) for item in map(str, value)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}.") from error
+
+
 class Settings:
     """Every setting with its default. Sizes are bytes, times are seconds."""
 
@@ -80,8 +91,12 @@ class Settings:
     MAX_THREADS = Setting(32)
     THREAD_SENSITIVE = Setting(default=False)
 
+    BEAT = Setting[float | None](15.0)
+
     # Who may come.
     ALLOWED_ORIGINS = Setting[list[str]]([])
+    TRUSTED_PROXIES = Setting[list[Any]]([], _networks)
+    SESSION_KEY_IN_URL = Setting(default=False)  # URLs are logged, and so the keys would be
     DEFAULT_PERMISSION_CLASSES = Setting[list[Any]](
         ["rest_framework.permissions.AllowAny"], _import
     )

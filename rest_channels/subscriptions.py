@@ -12,6 +12,10 @@ from .exceptions import TooManySubscriptions
 __all__ = ["Ledger"]
 
 
+_NOTHING: dict[str, set[Hashable]] = {}
+"""What everybody begins with, so that who joins nothing costs nothing. It stays empty."""
+
+
 class Ledger:
     """Group → who asked, at most `limit` entries in all.
 
@@ -23,7 +27,7 @@ class Ledger:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._askers: dict[str, set[Hashable]] = {}
+        self._askers = _NOTHING
         self._size = 0
 
     def add(self, group: str, asker: Hashable = None) -> bool:
@@ -40,6 +44,8 @@ class Ledger:
         if askers is not None:
             askers.add(asker)
             return False
+        if self._askers is _NOTHING:
+            self._askers = {}
         self._askers[group] = {asker}
         return True
 
@@ -58,7 +64,7 @@ class Ledger:
     def clear(self) -> list[str]:
         """Forget everything; the groups whose membership ends."""
         groups = list(self._askers)
-        self._askers.clear()
+        self._askers = _NOTHING
         self._size = 0
         return groups
 

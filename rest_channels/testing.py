@@ -185,12 +185,14 @@ class SocketCommunicator:
         if not self._out.empty():
             return self._out.get_nowait()
         waiting = asyncio.ensure_future(self._out.get())
-        await asyncio.wait(
-            {waiting, self._task}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
+        try:
+            await asyncio.wait(
+                {waiting, self._task}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if waiting.done():
+                return waiting.result()
+        finally:
+            waiting.cancel()
         if self._task.done():
             self._task.result()
         raise AssertionError(f"Expected {what}, but nothing came; put aside: {self._aside}.")

@@ -56,7 +56,7 @@ class Leasing(Executor):
 
 
 class _Work:
-    __slots__ = ("args", "fn", "future", "kwargs", "lease")
+    __slots__ = ("args", "first", "fn", "future", "kwargs", "lease")
 
     def __init__(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], lease: Lease
@@ -65,6 +65,7 @@ class _Work:
         self.args = args
         self.kwargs = kwargs
         self.lease = lease
+        self.first = False  # whether a handler begins with it
         self.future: Future[Any] = Future()
 
     def run(self) -> None:
@@ -149,6 +150,7 @@ class Threads:
 
     def _assign(self, thread: "_Thread", work: _Work) -> None:
         if work.lease.thread is None:
+            work.first = True
             work.lease.thread = thread
             thread.leases += 1
         thread.jobs += 1
@@ -169,9 +171,10 @@ class _Thread(threading.Thread):
     def run(self) -> None:
         try:
             while (work := self._next()) is not None:
+                if work.first:
+                    self._tidy(leases=1)
                 work.run()
                 del work  # what the handler held must not live on in an idle thread
-                self._tidy()
                 self.owner.finished(self)
         finally:
             connections.close_all()
@@ -183,14 +186,18 @@ class _Thread(threading.Thread):
             try:
                 return self.inbox.get(timeout=TIDY)
             except Empty:
-                self._tidy()
+                self._tidy(leases=0)
                 if time.monotonic() - idle_since > IDLE and self.owner.retire(self):
                     return None
 
-    def _tidy(self) -> None:
-        """Close what `CONN_MAX_AGE` or an error made obsolete (Django does it per request)."""
+    def _tidy(self, leases: int) -> None:
+        """Close what `CONN_MAX_AGE` or an error made obsolete (Django does it per request).
+
+        In: how many handlers may be there. Not if there are more: one may be in the middle of an
+        iteration, and come back for the rest of its rows.
+        """
         now = time.monotonic()
-        if now - self.tidied >= TIDY:
+        if now - self.tidied >= TIDY and self.leases <= leases:
             self.tidied = now
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()

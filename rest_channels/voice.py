@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from .connection import Connection
 from .exceptions import CloseCode
-from .hub import publish
 from .messages import Event
+from .reach import publish
 from .settings import api_settings
 from .verbs import DONE, Sent, adopt
 
@@ -46,20 +46,21 @@ class Voice:
         return self.connection.accept(subprotocol, headers)
 
     def join(self, group: str) -> Sent:
-        """Let this connection hear what is said to `group`."""
-        self.connection.join(group)
-        return DONE
+        """Let this connection hear what is said to `group`.
+
+        Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
+        """
+        return self.connection.groups.join(group)
 
     def leave(self, group: str) -> Sent:
         """Stop hearing what is said to `group`."""
-        self.connection.leave(group)
+        self.connection.groups.leave(group)
         return DONE
 
     def broadcast(self, group: str, data: Any) -> Sent:
         """Send `data` to every member of `group`; it is rendered once."""
         event = Event.rendered(group, data, self.render_text(data))
-        self.connection.home.call(publish, event)  # after what was said before, also in a thread
-        return DONE
+        return self.connection.home.call(publish, event)  # in order, in threads too
 
     def send_json(self, data: Any) -> Sent:
         """Send `data` to this connection's client."""

@@ -11,14 +11,16 @@ import pytest_asyncio
 from asgiref.sync import SyncToAsync
 from django.db import connections
 
-from rest_channels import hub
+from rest_channels.cluster.publisher import publisher
+from rest_channels.reach import hub_here
 from rest_channels.threads import threads
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """Every leased thread, with its database connections, ends with the test."""
+    """Every leased thread, with its database connections, ends with the test; the publisher too."""
     yield
+    publisher.stop()
     deadline = time.monotonic() + 5
     while len(threads) and time.monotonic() < deadline:
         threads.shutdown()
@@ -34,7 +36,7 @@ async def no_task_is_left(no_thread_is_left: None) -> AsyncIterator[None]:
     here = asyncio.current_task()
     left = asyncio.all_tasks() - before - {here}
     assert left == set()
-    ours = hub.Hub.here()
+    ours = hub_here()
     assert (ours.groups, ours.members) == ({}, {})
 
 

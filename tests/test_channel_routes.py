@@ -1,9 +1,17 @@
 """Channels 1's route lists, as seed 000 prints them and beyond."""
 
-import pytest
-from django.core.exceptions import ImproperlyConfigured
+from functools import wraps
 
-from rest_channels.routing import ChannelRouter, include, route
+import pytest
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from django.urls import path
+
+from rest_channels.consumers import SocketConsumer
+from rest_channels.decorators import rest_channels
+from rest_channels.routing import ChannelRouter, SocketApplication, include, route, route_class
+from rest_channels.sessions import channel_session
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
@@ -120,8 +128,261 @@ async def test_a_function_that_raises_answers_500_and_the_connection_lives(caplo
         (("http.request", heard), "not 'http.request'"),
         (("websocket.receive", "no.such.thing"), "Cannot import 'no.such.thing'"),
         (("websocket.receive", 5), "something to call"),
+        (("websocket.receive", SocketConsumer), r"use route_class\(SocketConsumer, …\)\.$"),
+        (("websocket.receive", SocketConsumer.as_asgi()), r"use route_class\(SocketConsumer, "),
+        (("websocket.receive", AsyncJsonWebsocketConsumer), "use route_class"),
+        (("websocket.receive", SocketView), r"or route\(…, SocketView\.as_view\(\), …\)\."),
+        (("websocket.receive", SocketView.as_asgi()), r"use route_class\(SocketView, …\)"),
     ],
 )
 def test_a_wrong_route_says_what_is_wrong(arguments, words) -> None:
     with pytest.raises(ImproperlyConfigured, match=words):
         route(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ({"headers": "x"}, "by path, query_string, text, bytes; not by 'headers'"),
+        ({"pth": "^/$"}, "not by 'pth'"),
+        ({"path": "("}, r"path='\(' is no regular expression"),
+        ({"path": 5}, "path=5 is no regular expression"),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda filters: route("websocket.receive", heard, **filters),
+        lambda filters: route_class(SocketView, **filters),
+        lambda filters: include([], **filters),
+    ],
+)
+def test_a_filter_that_could_never_fit_says_so(make, filters, words) -> None:
+    with pytest.raises(ImproperlyConfigured, match=words):
+        make(filters)
+
+
+def test_a_list_of_paths_cannot_be_included() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"is no route\(\), route_class\(\) or include"):
+        include([path("", SocketView.as_asgi())])
+
+
+# Filters that are not on the path
+
+
+async def test_a_frame_may_be_routed_by_what_it_says() -> None:
+    app = ChannelRouter(
+        [
+            route("websocket.receive", heard, text=r"^say (?P<word>\w+)"),
+            route("websocket.receive", heard, bytes=r"^\xff(?P<rest>.*)"),
+            route("websocket.receive", heard),
+        ]
+    )
+    async with SocketCommunicator(app) as socket:
+        await socket.send_to("say hello")
+        await socket.expect_event("websocket.receive {'word': 'hello'}")
+        await socket.send_to(bytes_data=b"\xffab")
+        await socket.expect_event("websocket.receive {'rest': 'ab'}")
+        await socket.send_to("hello")
+        await socket.expect_event("websocket.receive {}")
+
+
+async def test_the_query_string_belongs_to_the_connect_only() -> None:
+    where = {"path": r"^/(?P<pk>\d+)/$", "query_string": r"^key=(?P<key>\w+)$"}
+    app = ChannelRouter(
+        [
+            route(["websocket.connect", "websocket.receive"], heard, **where),
+            route("websocket.receive", heard),
+        ]
+    )
+    async with SocketCommunicator(app, "/7/?key=x") as socket:
+        await socket.expect_event("websocket.connect {'pk': '7', 'key': 'x'}")
+        await socket.send_json(None)
+        await socket.expect_event("websocket.receive {}")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        route("websocket.connect", heard, path="^/there/"),
+        route("websocket.connect", heard, query_string="^key"),
+        route("websocket.receive", heard, query_string="^"),
+        route("websocket.disconnect", heard, text="^"),
+        include([route("websocket.receive", heard, path="^/b/")], path="^/here"),
+        route_class(SocketConsumer, path="^/there/"),
+        route_class(SocketView, path="^/there/"),
+    ],
+)
+@pytest.mark.parametrize("application", [ChannelRouter, SocketApplication])
+async def test_where_no_route_could_ever_fit_the_handshake_is_refused(application, entry) -> None:
+    socket = SocketCommunicator(application([entry]), "/here/")
+    assert await socket.connect() == (False, 1000)
+    await socket.disconnect()
+
+
+# Behind a prefix that is not ours
+
+
+@pytest.mark.parametrize("prefix", ["root_path", "setting"])
+@pytest.mark.parametrize("where", ["/site/shop/3/", "/shop/3/"])
+async def test_routes_match_the_path_below_the_prefix_and_messages_have_it_whole(
+    prefix, where
+) -> None:
+    paths = []
+
+    def look(message, pk):
+        paths.append((message["path"], pk))
+
+    inner = [route(["websocket.connect", "websocket.receive"], look, path=r"^/(?P<pk>\d+)/$")]
+    for app in (ChannelRouter, SocketApplication):
+        socket = SocketCommunicator(app([include(inner, path="^/shop")]), where)
+        socket.scope["root_path"] = "/site" if prefix == "root_path" else ""
+        with override_settings(FORCE_SCRIPT_NAME="/site/" if prefix == "setting" else None):
+            async with socket:
+                await socket.send_json(None)
+    assert paths == [(where, "3")] * 4
+
+
+# Whole connections
+
+
+class Room(SocketConsumer):
+    async def connect(self):
+        await self.send_json(self.scope["url_route"])
+
+    async def receive_json(self, content):
+        await self.send_json(content)
+
+
+class PlainRoom(AsyncJsonWebsocketConsumer):
+    async def connect(self):
+        await self.accept()
+        await self.send_json(self.scope["url_route"])
+
+    async def receive_json(self, content):
+        await self.send_json(content)
+
+
+class PlainSyncRoom(JsonWebsocketConsumer):
+    def connect(self):
+        self.accept()
+        self.send_json(self.scope["url_route"])
+
+    def receive_json(self, content):
+        self.send_json(content)
+
+
+@pytest.mark.parametrize("consumer", [Room, PlainRoom, PlainSyncRoom, f"{__name__}.Room"])
+@pytest.mark.parametrize("application", [ChannelRouter, SocketApplication])
+@pytest.mark.django_db(transaction=True)  # plain consumers tidy the database's connections
+async def test_a_class_takes_the_whole_connection(application, consumer) -> None:
+    inner = [route_class(consumer, path=r"^/(\w)(?P<room>\d+)/$")]
+    app = application([include(inner, path=r"^/(?P<kind>\w+)")])
+    async with SocketCommunicator(app, "/chat/r7/") as socket:
+        await socket.expect_event({"args": [], "kwargs": {"kind": "chat", "room": "7"}})
+        for said in ("a", "b"):
+            await socket.send_json(said)
+            await socket.expect_event(said)
+
+
+async def test_a_view_that_is_routed_as_a_class_gets_all_three_events() -> None:
+    parted = []
+
+    class Editor(SocketView):
+        async def connect(self, request, pk):
+            self.send_json(["connect", pk])
+
+        async def receive(self, request, pk):
+            self.send_json(["receive", pk])
+
+        async def disconnect(self, request, pk):
+            parted.append(pk)
+
+    app = ChannelRouter([route_class(Editor, path=r"^/(?P<pk>\d+)/$")])
+    async with SocketCommunicator(app, "/7/") as socket:
+        await socket.expect_event(["connect", "7"])
+        await socket.send_json(None)
+        await socket.expect_event(["receive", "7"])
+    assert parted == ["7"]
+
+
+async def test_the_first_that_fits_the_connect_decides_who_has_the_connection() -> None:
+    app = ChannelRouter(
+        [
+            route("websocket.receive", heard),
+            route("websocket.connect", heard, query_string="^function"),
+            route_class(Room, path="^/"),
+        ]
+    )
+    async with SocketCommunicator(app, "/?function") as socket:
+        await socket.expect_event("websocket.connect {}")
+        await socket.send_json("by event")
+        await socket.expect_event("websocket.receive {}")
+    async with SocketCommunicator(app) as socket:
+        await socket.expect_event({"args": [], "kwargs": {}})
+        await socket.send_json("whole")
+        await socket.expect_event("whole")
+
+
+async def test_what_an_outer_router_found_is_joined_with_what_the_route_finds() -> None:
+    app = ChannelRouter([route_class(Room, path=r"^/(?P<pk>\d+)/$")])
+    async with SocketCommunicator(app, "/7/", kwargs={"pk": "1", "outer": "x"}) as socket:
+        await socket.expect_event({"args": [], "kwargs": {"pk": "7", "outer": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("consumer", "words"),
+    [
+        (heard, "goes into route"),
+        (SocketView.as_view(), "as_view.. included, goes into route"),
+        (Room.as_asgi(), "the class itself, without .as_asgi"),
+        (SocketView.as_asgi(), "the class itself, without .as_asgi"),
+        (PlainRoom.as_asgi(), "the class itself, without .as_asgi"),
+        (dict, "a class with as_asgi.., not <class 'dict'>"),
+        (None, "a class with as_asgi.., not None"),
+        ("no.such.Thing", "Cannot import 'no.such.Thing'"),
+    ],
+)
+def test_what_is_no_class_for_connections_is_sent_to_where_it_belongs(consumer, words) -> None:
+    with pytest.raises(ImproperlyConfigured, match=words):
+        route_class(consumer)
+
+
+# Decorated views
+
+
+async def test_a_view_in_a_decorator_is_a_function_like_any_other() -> None:
+    class Counter(SocketView):
+        async def receive(self, request):
+            seen = request.channel_session.setdefault("seen", [])
+            seen.append(request.data)
+            self.send_json(seen)
+
+    app = ChannelRouter([route("websocket.receive", channel_session(Counter.as_view()))])
+    async with SocketCommunicator(app) as socket:
+        for said, seen in (("a", ["a"]), ("b", ["a", "b"])):
+            await socket.send_json(said)
+            await socket.expect_event(seen)
+
+
+async def test_a_decorator_that_fails_around_a_view_is_a_500_and_the_connection_lives(
+    caplog,
+) -> None:
+    def fragile(view):
+        @wraps(view)
+        def wrapped(message, **kwargs):
+            return view(message, number=1 / int(message["text"]))
+
+        return wrapped
+
+    class Number(SocketView):
+        @rest_channels(channel_session)
+        def receive(self, request, number):
+            self.send_json(number)
+
+    app = ChannelRouter([route("websocket.receive", fragile(Number.as_view()))])
+    async with SocketCommunicator(app) as socket:
+        await socket.send_to("0")
+        await socket.expect_event(status=500)
+        await socket.send_to("1")
+        await socket.expect_event(1.0)

@@ -5,14 +5,38 @@ from django.apps import apps
 from django.core.checks import run_checks
 from django.test import override_settings
 
+from tests.brokers import LAYERS, layers
+
 
 def found(**kwargs) -> list[str]:
     messages = run_checks(**kwargs)
     return [message.id for message in messages if (message.id or "").startswith("rest_channels")]
 
 
+@pytest.fixture(autouse=True)
+def reaching_layer():
+    """A layer that reaches other processes; nobody connects to it."""
+    with override_settings(CHANNEL_LAYERS=layers(LAYERS[1], "redis://localhost:1")):
+        yield
+
+
 def test_a_sound_project_is_told_nothing() -> None:
     assert found() == found(include_deployment_checks=True) == []
+
+
+@pytest.mark.parametrize(
+    "setting", [{}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}]
+)
+def test_for_deployment_a_layer_has_to_reach_other_processes(setting) -> None:
+    with override_settings(CHANNEL_LAYERS=setting):
+        assert found() == []
+        assert found(include_deployment_checks=True) == ["rest_channels.W003"]
+
+
+@pytest.mark.parametrize("backend", ["no.such.Layer", "channels_redis.core.Misspelt", "nothing"])
+def test_a_layer_that_cannot_be_imported_is_an_error(backend) -> None:
+    with override_settings(CHANNEL_LAYERS={"default": {"BACKEND": backend}}):
+        assert found(include_deployment_checks=True) == ["rest_channels.E002"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import override_settings
 
 from rest_channels.consumers import SocketConsumer
@@ -516,7 +517,26 @@ async def test_only_a_frame_that_is_nothing_but_a_ping_is_one() -> None:
 
 async def publish(group, message):
     """Say `message` to the methods of a group's members."""
-    from rest_channels.hub import publish
     from rest_channels.messages import Event
+    from rest_channels.reach import publish
 
     publish(Event(group, message))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monkeypatch) -> None:
+    monkeypatch.setattr("rest_channels.threads.TIDY", 0.01)
+    users = [User(username=f"user-{number}") for number in range(10)]
+    await User.objects.abulk_create(users)
+
+    class Slow(SocketView):
+        async def receive(self, request):
+            names = []
+            async for user in User.objects.order_by("pk").aiterator(chunk_size=2):
+                await asyncio.sleep(0.02)
+                names.append(user.username)
+            self.send_json(len(names))
+
+    async with SocketCommunicator(Slow.as_asgi()) as socket:
+        await socket.send_json("go")
+        await socket.expect_event(10)

@@ -19,8 +19,8 @@ THEIRS |= {"websocket_receive", "as_asgi", "channel_layer", "channel_name", "gro
 
 def test_it_has_the_public_names_of_channels_consumer_and_dcrfs_two_for_groups() -> None:
     ours = {name for name in dir(SocketConsumer) if not name.startswith("_")}
-    ours |= set(SocketConsumer.__annotations__)
-    assert THEIRS | {"add_group", "remove_group"} == ours - {"intercepts"}
+    ours |= {name for name in SocketConsumer.__annotations__ if not name.startswith("_")}
+    assert THEIRS | {"add_group", "remove_group", "gap"} == ours - {"intercepts", "minds_gaps"}
 
 
 @pytest.mark.parametrize("name", ["accept", "close", "receive", "send", "send_json"])
@@ -248,3 +248,17 @@ async def test_async_overrides_of_verbs_work_from_def_and_unawaited_from_async_d
     async with SocketCommunicator(Signed.as_asgi()) as socket:
         await socket.send_json("from def")
         await socket.expect_event(["from def", "signed"])
+
+
+@pytest.mark.parametrize(
+    ("overridden", "intercepts"),
+    [
+        ({}, False),
+        ({"receive_json": None}, False),
+        ({"encode_json": classmethod(lambda cls, content: "")}, True),
+        ({"send_json": lambda self, content: None}, True),
+        ({"send": lambda self, text_data: None}, True),
+    ],
+)
+def test_only_who_overrides_sending_is_asked_about_what_is_rendered(overridden, intercepts) -> None:
+    assert type("Consumer", (SocketConsumer,), overridden).intercepts is intercepts

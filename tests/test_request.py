@@ -105,6 +105,30 @@ async def test_a_user_that_is_set_stays_for_the_connections_life() -> None:
             await socket.expect_event(user)
 
 
+async def test_a_user_of_one_event_is_nobody_to_the_next() -> None:
+    class Sudo(SocketView):
+        async def receive(self, request):
+            request.set_event_user(request.data)
+            self.send_json([request.user, str(request.scope.get("user"))])
+
+        async def disconnect(self, request):
+            left.append(str(request.user))
+
+    left = []
+    async with SocketCommunicator(Sudo.as_asgi(), user="ada") as socket:
+        for said in ("root", "bob"):
+            await socket.send_json(said)
+            await socket.expect_event([said, "ada"])
+    assert left == ["ada"]
+
+
+async def test_a_user_that_is_set_outdoes_the_user_of_the_event() -> None:
+    (request, _end) = await requests_of()
+    request.set_event_user("root")
+    request.user = "ada"
+    assert request.user == request.scope["user"] == "ada"
+
+
 # The frame
 
 
@@ -230,6 +254,32 @@ async def test_the_content_of_a_connect_tells_of_the_handshake() -> None:
     assert (content["order"], content["query_string"]) == (0, b"x=1")
     assert content["client"] == ("127.0.0.1", 50_000)
     assert (b"host", b"testserver") in content["headers"]
+
+
+async def test_the_content_may_be_read_and_written_as_the_message_itself() -> None:
+    _connect, message, _end = await requests_of("hey", path="/r/")
+    assert (message["path"], message["text"], message.get("text")) == ("/r/", "hey", "hey")
+    assert "text" in message
+    assert "bytes" not in message
+    assert (message.get("bytes"), message.get("bytes", b"")) == (None, b"")
+    message["x"] = "y"
+    assert message["x"] == message.content["x"] == "y"
+    assert dict(message) == message.content == dict(message.items())
+    assert list(message.keys()) == list(message.content)
+    assert list(message.values()) == list(message.content.values())
+    with pytest.raises(KeyError):
+        message["bytes"]
+
+
+async def test_a_scope_with_nothing_optional_makes_a_connect_all_the_same() -> None:
+    seen = []
+    socket = SocketCommunicator(Peek.as_asgi(look=staticmethod(seen.append)))
+    for key in ("headers", "query_string", "client", "server"):
+        del socket.scope[key]
+    async with socket:
+        pass
+    assert (seen[0]["headers"], seen[0]["query_string"]) == ([], b"")
+    assert (seen[0]["client"], seen[0]["server"]) == (None, None)
 
 
 async def test_the_reply_channel_leads_back_and_into_groups() -> None:

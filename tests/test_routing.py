@@ -14,7 +14,8 @@ from django.urls import include as urls
 from django.urls import path, re_path
 from django.utils import timezone, translation
 
-from rest_channels.routing import SocketApplication, route
+from rest_channels.consumers import SocketConsumer
+from rest_channels.routing import SocketApplication, include, route, route_class
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
@@ -28,7 +29,13 @@ def heard(message, **kwargs):
     message.reply_channel.send({"text": '"route"'})
 
 
+class Room(SocketConsumer):
+    async def connect(self):
+        await self.send_json(self.scope["url_route"]["kwargs"])
+
+
 urlpatterns = [path("<int:pk>/", Where.as_asgi())]
+QUOTED_NULS = r"\000" * 9  # as a cookie writes them
 
 
 @pytest.mark.parametrize("given", [__name__, f"{__name__}.urlpatterns", urlpatterns])
@@ -44,6 +51,8 @@ async def test_paths_includes_regular_expressions_and_routes_stand_in_one_list()
             re_path(r"^b/(?P<name>\w+)/$", Where.as_asgi()),
             route("websocket.connect", heard, path=r"^/c/$"),
             path("d/<slug:name>/", Where.as_asgi()),
+            route_class(Room, path=r"^/(?P<first>e)/$"),
+            include([route_class(Where, path=r"^/(?P<name>\w+)/$")], path="^/f"),
         ]
     )
     for where, event in [
@@ -51,8 +60,23 @@ async def test_paths_includes_regular_expressions_and_routes_stand_in_one_list()
         ("/b/x/", {"name": "x"}),
         ("/c/", "route"),
         ("/d/y/", {"name": "y"}),
+        ("/e/", {"first": "e"}),
+        ("/f/z/", {"name": "z"}),
     ]:
         async with SocketCommunicator(app, where) as socket:
+            await socket.expect_event(event)
+
+
+async def test_the_first_entry_that_fits_has_the_connection() -> None:
+    room, page = route_class(Room, path=r"^/(?P<room>\d+)/$"), path("<int:pk>/", Where.as_asgi())
+    silent = route("websocket.connect", heard, path=r"^/\d+/$", query_string="^never")
+    for entries, event in [
+        ([room, page], {"room": "7"}),
+        ([page, room], {"pk": 7}),
+        ([silent, page, room], {"pk": 7}),
+        ([include([silent, room]), page], {"room": "7"}),
+    ]:
+        async with SocketCommunicator(SocketApplication(entries), "/7/") as socket:
             await socket.expect_event(event)
 
 
@@ -90,6 +114,71 @@ async def test_the_session_cookie_makes_session_and_user() -> None:
     app = SocketApplication([path("", Who.as_asgi())])
     async with SocketCommunicator(app, headers=[("Cookie", cookie)]) as socket:
         await socket.expect_event(["ada", 3])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("on", [True, False])
+async def test_the_url_names_the_session_only_where_a_setting_lets_it(on) -> None:
+    class Cart(SocketView):
+        def connect(self, request):
+            self.send_json(request.session.get("cart"))
+
+    in_url, in_cookie = SessionStore(), SessionStore()
+    in_url["cart"], in_cookie["cart"] = "url", "cookie"
+    await in_url.asave()
+    await in_cookie.asave()
+    headers = [("Cookie", f"sessionid={in_cookie.session_key}")]
+    app = SocketApplication([path("", Cart.as_asgi())])
+    with override_settings(REST_CHANNELS={"SESSION_KEY_IN_URL": on}):
+        for query, cart in [(f"?session_key={in_url.session_key}", "url"), ("?session_key=", None)]:
+            async with SocketCommunicator(app, "/" + query, headers=headers) as socket:
+                await socket.expect_event(cart if on and cart else "cookie")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["&".join(["a"] * 2_000), "session_key=%ff", "session_key=" + 9 * "%00", "%", "session_key"],
+)
+@pytest.mark.parametrize("cookie", ["", f'sessionid="{QUOTED_NULS}"', "sessionid", "=", "\xff"])
+@override_settings(REST_CHANNELS={"SESSION_KEY_IN_URL": True})
+async def test_what_is_no_session_key_is_nobody_and_no_query(query, cookie) -> None:
+    app = SocketApplication([path("", Where.as_asgi())])
+    async with SocketCommunicator(app, "/?" + query, headers=[("Cookie", cookie)]) as socket:
+        await socket.expect_event({})
+
+
+async def test_a_query_string_that_is_no_text_is_still_a_handshake() -> None:
+    class Query(SocketView):
+        async def connect(self, request):
+            self.send_json(request.query_params)
+
+    app = SocketApplication([path("", Query.as_asgi())])
+    socket = SocketCommunicator(app, headers=[("Origin", "http://testserver")])
+    socket.scope["query_string"] = b"a=\xff&b=1"
+    async with socket:
+        await socket.expect_event(b="1")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("changed", ["key", "password"])
+async def test_who_only_looks_neither_renews_a_session_nor_ends_it(changed) -> None:
+    class Who(SocketView):
+        async def connect(self, request):
+            self.send_json(request.user.username)
+
+    user = await get_user_model().objects.acreate_user("ada", password="old")
+    client = AsyncClient()
+    await client.aforce_login(user)
+    key = (await client.asession()).session_key
+    new = {"SECRET_KEY": "new", "SECRET_KEY_FALLBACKS": ["only for tests"]}
+    if changed == "password":
+        user.set_password("new")
+        await user.asave()
+    app = SocketApplication([path("", Who.as_asgi())])
+    with override_settings(**new if changed == "key" else {}):
+        async with SocketCommunicator(app, headers=[("Cookie", f"sessionid={key}")]) as socket:
+            await socket.expect_event("ada" if changed == "key" else "")
+    assert await SessionStore().aexists(key)
 
 
 async def test_without_a_cookie_there_is_an_anonymous_user_and_no_query() -> None:
@@ -170,12 +259,22 @@ def test_wrong_routes_say_what_is_wrong(routes, words) -> None:
         _ = SocketApplication(routes).routes
 
 
-async def test_the_prefix_a_server_mounts_us_under_is_not_part_of_the_path() -> None:
-    app = SocketApplication(urlpatterns)
-    socket = SocketCommunicator(app, "/site/7/")
-    socket.scope["root_path"] = "/site"
+@pytest.mark.parametrize("root", ["/site", "/site/"])
+@pytest.mark.parametrize("where", ["/site/7/", "/7/"])
+async def test_the_prefix_a_server_mounts_us_under_is_not_part_of_the_path(root, where) -> None:
+    socket = SocketCommunicator(SocketApplication(urlpatterns), where)
+    socket.scope["root_path"] = root
     async with socket:
         await socket.expect_event({"pk": 7})
+
+
+async def test_the_prefix_that_django_is_told_of_counts_too() -> None:
+    with override_settings(FORCE_SCRIPT_NAME="/site"):
+        async with SocketCommunicator(SocketApplication(urlpatterns), "/site/7/") as socket:
+            await socket.expect_event({"pk": 7})
+        socket = SocketCommunicator(SocketApplication(urlpatterns), "/sites/7/")
+        assert not (await socket.connect())[0]
+        await socket.disconnect()
 
 
 def test_it_can_be_imported_before_apps_are_ready() -> None:

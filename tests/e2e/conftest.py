@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 import pytest_asyncio
 
-from tests.ports import answers, free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
@@ -75,44 +76,44 @@ async def visitor(browser) -> AsyncIterator:
 
 
 class DemoServer:
-    """The demo under uvicorn in a process of its own, with a database of its own."""
+    """The demo as `script` serves it, with a port and a database of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, script: str, folder: Path) -> None:
         self.port = free_port()
+        self.command = [sys.executable, "-m", script, str(self.port)]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
-        self.environ = {
-            **os.environ,
-            "DEMO_DB": str(folder / "demo.sqlite3"),
-            "PORT": str(self.port),
-        }
+        self.environ = {**os.environ, "DEMO_DB": str(folder / "demo.sqlite3")}
         self.environ.pop("DJANGO_SETTINGS_MODULE", None)
         self.process: subprocess.Popen | None = None
         self.cookies: dict[str, dict] = {}  # of those who logged in before
-        setup = [sys.executable, "demo/manage.py", "demo_setup"]
-        subprocess.run(setup, cwd=ROOT, env=self.environ, check=True, capture_output=True)
 
     def start(self) -> None:
         """Return when the server answers."""
         if self.process and self.process.poll() is None:
             return
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "demo.asgi:application",
-            "--port",
-            str(self.port),
-        ]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                self.command,
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
         deadline = time.monotonic() + PATIENCE
-        while not answers(self.port):
+        while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The demo does not start:\n{self.log.read_text()}")
             time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether it serves. It listens early, and then lets its visitors wait."""
+        try:
+            with urlopen(f"{self.url}/login/", timeout=PATIENCE):
+                return True
+        except OSError:
+            return False
 
     def stop(self, sig: int = signal.SIGTERM) -> None:
         """Return when the process is gone. SIGKILL leaves it no time for goodbyes."""
@@ -132,7 +133,7 @@ class DemoServer:
 
 @pytest.fixture(scope="session")
 def demo_process(tmp_path_factory) -> Iterator[DemoServer]:
-    server = DemoServer(tmp_path_factory.mktemp("demo"))
+    server = DemoServer("scripts.serve_demo", tmp_path_factory.mktemp("demo"))
     yield server
     server.stop()
 

@@ -1,5 +1,6 @@
 """Settings of the site that the servers serve: the suite's, with pages and an own database."""
 
+import json
 import os
 
 from tests.settings import *  # noqa: F403
@@ -13,6 +14,10 @@ DATABASES = {
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
+if "TEST_LAYERS" in os.environ:
+    CHANNEL_LAYERS = json.loads(os.environ["TEST_LAYERS"])
+if "TEST_BEAT" in os.environ:
+    REST_CHANNELS = {"BEAT": float(os.environ["TEST_BEAT"])}
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

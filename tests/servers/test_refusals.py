@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.urls import path
@@ -11,6 +12,7 @@ from rest_framework.permissions import IsAuthenticated
 from websockets.exceptions import InvalidStatus
 
 from rest_channels.consumers import SocketConsumer
+from rest_channels.routing import include, route, route_class
 from rest_channels.views import SocketView
 
 from .conftest import PATIENCE
@@ -45,6 +47,24 @@ urlpatterns = [
 ]
 
 
+class Plain(AsyncJsonWebsocketConsumer):
+    async def connect(self):
+        await self.accept()
+        await self.send_json(self.scope["url_route"]["kwargs"])
+
+
+def tell(message):
+    message.reply_channel.send({"text": f'"{message["client"][0]}"'})
+
+
+routing = [
+    route("websocket.connect", tell, path=r"^/function/$"),
+    include([route_class(Plain, path=r"^/(?P<pk>\d+)/$")], path=r"^/plain"),
+    route_class(Closed, path=r"^/closed/$"),
+    route_class(Here, path=r"^/here/$"),
+]
+
+
 async def refused_with(server, where, **options) -> int:
     with pytest.raises(InvalidStatus) as refusal:
         await server.connect(where, **options)
@@ -66,7 +86,9 @@ async def test_a_permission_refuses_nobody_with_4401(server) -> None:
         assert (await client.ended())[0] == 4401
 
 
-@pytest.mark.parametrize("where", ["", "nowhere/", "talk/", "refusals/x/", "a%00b/", "%ff/"])
+@pytest.mark.parametrize(
+    "where", ["", "nowhere/", "talk/", "refusals/x/", "a%00b/", "%ff/", "x/?%ff&session_key=%00"]
+)
 async def test_an_unknown_path_is_a_403_and_no_traceback(server, where) -> None:
     assert await refused_with(server, where) == 403
 
@@ -116,3 +138,45 @@ async def test_a_malformed_upgrade_is_a_4xx_and_the_server_goes_on(server, rest)
     assert status.startswith(b"4")
     async with server.connect("refusals/here/") as client:
         assert await client.hear() == "here"
+
+
+# Behind a proxy, by a route list
+
+
+@pytest.fixture(params=["uvicorn", "daphne"])
+def proxied(request, checked):
+    return checked(request.param, "asgi_proxied")
+
+
+HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
+
+
+async def test_a_routed_class_serves_and_a_path_it_does_not_fit_is_a_403(proxied) -> None:
+    async with proxied.connect("plain/7/") as client:
+        assert await client.hear() == {"pk": "7"}
+    async with proxied.connect("here/") as client:
+        assert await client.hear() == "here"
+    for where in ("", "plain/x/", "7/", "nowhere/", "closed/", "here/x/"):
+        assert await refused_with(proxied, where) == 403
+
+
+async def test_behind_a_proxy_the_own_origin_is_the_one_that_the_browser_sees(proxied) -> None:
+    options = {"additional_headers": HTTPS}
+    async with proxied.connect("here/", origin="https://localhost", **options) as client:
+        assert await client.hear() == "here"
+    for origin in ("http://localhost", f"http://127.0.0.1:{proxied.port}", "https://evil.example"):
+        assert await refused_with(proxied, "here/", origin=origin, **options) == 403
+
+
+async def test_behind_a_proxy_the_client_is_the_one_before_it(proxied) -> None:
+    # uvicorn trusts 127.0.0.1 by itself and comes first; what is seen is the same.
+    options = {"additional_headers": {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 127.0.0.1"}}
+    async with proxied.connect("function/", **options) as client:
+        assert await client.hear() == "1.2.3.4"
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"])
+@pytest.mark.parametrize("value", ["", ",", "[::1", "unix:", "a b"])
+async def test_what_a_proxy_says_wrongly_is_no_traceback(proxied, name, value) -> None:
+    async with proxied.connect("function/", additional_headers={name: value}) as client:
+        await client.hear()

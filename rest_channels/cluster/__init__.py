@@ -1,0 +1,1 @@
+"""How server processes speak to each other: two lanes through Django Channels' layer."""

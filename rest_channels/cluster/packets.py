@@ -1,0 +1,192 @@
+"""What server processes say to each other over the channel layer.
+
+A packet travels as one flat dict, `{"type", "v", "from", "kind", …}`. `v` is the oldest version of
+this protocol whose readers understand it, so that two releases may share a broker while one is
+being replaced by the other: a reader passes over kinds and keys it does not know, and whatever
+asks for a newer reader.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..messages import Event, size_of
+
+__all__ = [
+    "Ack",
+    "Canary",
+    "Do",
+    "Heads",
+    "Packet",
+    "Say",
+    "Unreadable",
+    "pack",
+    "portable",
+    "unpack",
+]
+
+TYPE = "rest_channels.packet"
+VERSION = 1
+
+
+class Unreadable(Exception):
+    """A packet of a newer release, or no packet at all; says which."""
+
+
+class Say(NamedTuple):
+    """Events of one group, in order, one number each."""
+
+    group: str
+    began: float
+    """When the publisher began to count this stream, on its own clock: the stream's name."""
+    age: float
+    """Seconds since then."""
+    number: int
+    """Of the first event; a stream's first is 1."""
+    events: tuple[Event, ...]
+
+
+class Heads(NamedTuple):
+    """How far a publisher's streams are: group → (began, age, number of the last event)."""
+
+    streams: dict[str, tuple[float, float, int]]
+
+
+class Do(NamedTuple):
+    """A command for hubs, numbered like what is said to them as a group.
+
+    `id` is acknowledged to the node it came from, `None` is not.
+    """
+
+    command: str
+    args: tuple[Any, ...]
+    id: int | None = None
+    group: str = ""
+    began: float = 0.0
+    age: float = 0.0
+    number: int = 0
+
+
+class Ack(NamedTuple):
+    """The command `id` is done."""
+
+    id: int
+
+
+class Canary(NamedTuple):
+    """What a hub sends to itself, to know that it still hears."""
+
+    number: int
+
+
+Packet = Say | Heads | Do | Ack | Canary
+
+KINDS: dict[str, type[Any]] = {
+    "say": Say,
+    "heads": Heads,
+    "do": Do,
+    "ack": Ack,
+    "canary": Canary,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def pack(source: str, packet: Packet) -> dict[str, Any]:
+    """`packet` from the node `source`, as a message for the layer."""
+    fields = packet._asdict()
+    if isinstance(packet, Say):
+        fields["events"] = [_pack_event(event) for event in packet.events]
+    elif isinstance(packet, Do):
+        fields["args"] = [_pack_argument(argument) for argument in packet.args]
+    head = {"type": TYPE, "v": VERSION, "from": source, "kind": _NAMES[type(packet)]}
+    return head | fields
+
+
+def unpack(message: Any) -> tuple[str, Packet]:
+    """The node a message came from, and its packet. Raises `Unreadable`."""
+    try:
+        version, source, kind = message["v"], message["from"], message["kind"]
+        known = version <= VERSION and kind in KINDS
+    except (TypeError, KeyError) as error:
+        raise Unreadable(f"no packet: {str(message)[:80]}") from error
+    if not known:
+        raise Unreadable(f"version {version}, kind {kind!r}; here is version {VERSION}")
+    try:
+        return source, _unpacked(KINDS[kind], message)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise Unreadable(f"a broken {kind!r} packet: {error}") from error
+
+
+def _unpacked(kind: type[Any], message: Mapping[str, Any]) -> Packet:
+    fields = {name: message[name] for name in kind._fields if name in message}
+    if kind is Say:
+        events = fields["events"]
+        fields["events"] = tuple(_unpack_event(fields["group"], event) for event in events)
+    elif kind is Heads:
+        fields["streams"] = {group: (b, a, n) for group, (b, a, n) in fields["streams"].items()}
+    elif kind is Do:
+        fields["args"] = tuple(_unpack_argument(argument) for argument in fields["args"])
+    packet: Packet = kind(**fields)
+    return packet
+
+
+def portable(value: Any) -> Any:
+    """A copy of `value`, as it arrives elsewhere. Raises `TypeError` for what cannot travel."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"A message's keys are text; {key!r} is none.")
+        return {key: portable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise TypeError(f"A message's integers have 64 bits at most, not {value}.")
+    if value is not None and not isinstance(value, str | bytes | bool | int | float):
+        raise TypeError(
+            f"A message holds text, bytes, numbers, lists and dicts, not {value!r}: send str(…) "
+            "of it, or what a serializer makes of it."
+        )
+    return value
+
+
+# An event that was rendered travels as its text; who needs the data reads it from there.
+
+_EVENT = "rest_channels.event"
+
+
+def _pack_event(event: Event) -> dict[str, Any]:
+    data = None if event.text is not None else event.data
+    fields = {
+        "text": event.text,
+        "binary": event.binary,
+        "data": data,
+        "close": event.close,
+        "accept": event.accept or None,
+        "rendered": (event.text is not None and event.data is not None) or None,
+        "listeners_know": event.listeners_know or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _unpack_event(group: str, fields: Mapping[str, Any]) -> Event:
+    text, binary = fields.get("text"), fields.get("binary")
+    return Event(
+        group,
+        fields.get("data"),
+        text,
+        binary,
+        size_of(text) if text is not None else len(binary or b""),
+        fields.get("close"),
+        accept=bool(fields.get("accept")),
+        rendered_elsewhere=bool(fields.get("rendered")),
+        listeners_know=bool(fields.get("listeners_know")),
+    )
+
+
+def _pack_argument(argument: Any) -> Any:
+    return {_EVENT: _pack_event(argument)} if isinstance(argument, Event) else argument
+
+
+def _unpack_argument(argument: Any) -> Any:
+    if isinstance(argument, dict) and _EVENT in argument:
+        return _unpack_event("", argument[_EVENT])
+    return argument

@@ -1,0 +1,75 @@
+"""What Django says of sessions and users that end, told to those who close their sockets."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_out
+from django.db import router, transaction
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .exceptions import CloseCode
+from .reach import order_all
+from .revocation import recheck, revoke
+
+__all__ = ["connect_signals"]
+
+SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
+USER_INACTIVE = {"code": CloseCode.USER_INACTIVE, "reason": _("Your account is no longer active.")}
+
+TELLING = {"is_active", "password"}
+"""The fields of a user whose change can end a connection."""
+
+
+def connect_signals() -> None:
+    """Listen to Django, in every process of the project that has the app installed."""
+    if not apps.is_installed("django.contrib.auth"):
+        return
+    user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
+    for model in apps.get_models():
+        if issubclass(model, get_user_model()):  # itself, its proxies, its children
+            post_save.connect(_user_saved, model, dispatch_uid="rest_channels")
+            post_delete.connect(_user_deleted, model, dispatch_uid="rest_channels")
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if apps.is_installed("django.contrib.sessions") and hasattr(store, "get_model_class"):
+        model = store.get_model_class()
+        post_delete.connect(_session_deleted, model, dispatch_uid="rest_channels")
+
+
+def _logged_out(request: Any, **kwargs: Any) -> None:
+    """The session is flushed after this signal."""
+    key = getattr(getattr(request, "session", None), "session_key", None)
+    if key is not None:
+        using = router.db_for_write(get_user_model())
+        _on_commit(using, revoke, session_key=key, **SESSION_ENDED)
+
+
+def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
+    """One that had expired (`clearsessions` deletes many) is left to the beat."""
+    if instance.expire_date > timezone.now():
+        _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
+
+
+def _user_saved(
+    instance: Any, created: bool, using: str, update_fields: Any = None, **kwargs: Any
+) -> None:
+    if created or (update_fields is not None and TELLING.isdisjoint(update_fields)):
+        return
+    if getattr(instance, "is_active", True):
+        _on_commit(using, order_all, recheck, [str(instance.pk)])
+    else:
+        _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
+
+
+def _user_deleted(instance: Model, using: str, **kwargs: Any) -> None:
+    _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
+
+
+def _on_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    transaction.on_commit(lambda: function(*args, **kwargs), using=using, robust=True)

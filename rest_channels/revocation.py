@@ -1,0 +1,173 @@
+"""Who may still be connected: a socket outlives neither its session nor its user.
+
+Every hub knows its connections by session and by user. What Django signals (logout, a session or a
+user deleted, a user deactivated, a password changed) reaches all hubs at once; what it does not (a
+session that expires, `QuerySet.update`, a broker that was away) is found by one query each beat.
+"""
+
+import logging
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.utils.translation import gettext as _
+
+from .exceptions import CloseCode, check_close_code
+from .execution import leased
+from .hub import Hub, command, on_beat
+from .reach import order_all
+from .verbs import Sent
+
+__all__ = ["arevoke", "check", "recheck", "revoke", "unwatch", "watch"]
+
+logger = logging.getLogger("rest_channels")
+
+
+def revoke(
+    *,
+    user: Any = None,
+    session_key: str | None = None,
+    code: int = CloseCode.REVOKED,
+    reason: str = "",
+) -> Sent:
+    """Close every connection of a user or of a session, in every process.
+
+    In: `user`, a user or its primary key; `code` and `reason` (at most 123 bytes), which their
+    clients see. While the broker is away other processes are told as soon as it is back, if this
+    one still runs then. Raises `TypeError` where neither is given, `ValueError` for a wrong code.
+    """
+    if user is None and session_key is None:
+        raise TypeError("revoke() takes a user or a session_key.")
+    pk = getattr(user, "pk", user)
+    if user is not None and pk is None:
+        raise TypeError("revoke() takes a user that has been saved.")
+    users = [] if user is None else [str(pk)]
+    sessions = [] if session_key is None else [session_key]
+    return order_all(expire, sessions, users, int(check_close_code(code)), str(reason))
+
+
+async def arevoke(**kwargs: Any) -> None:
+    """`revoke`, awaited."""
+    await revoke(**kwargs)
+
+
+class Watched(Hashable, Protocol):
+    """What is known here of a connection."""
+
+    scope: dict[str, Any]
+
+    def close(self, code: int = ..., reason: str = ...) -> Any:
+        """End it."""
+
+
+class Identity:
+    """As whom somebody connected."""
+
+    __slots__ = ("password", "session", "user")
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        user = scope.get("user")
+        self.session: str | None = getattr(scope.get("session"), "session_key", None)
+        self.user = None if getattr(user, "pk", None) is None else str(user.pk)  # type: ignore[union-attr]
+        self.password = getattr(user, "password", None) if self.user else None
+
+
+@dataclass(slots=True)
+class Watch:
+    """The connections of one hub, by what they stand on."""
+
+    identities: dict[Watched, Identity] = field(default_factory=dict)
+    sessions: dict[str, set[Watched]] = field(default_factory=dict)
+    users: dict[str, set[Watched]] = field(default_factory=dict)
+
+    def index(self, identity: Identity) -> Iterable[tuple[dict[str, set[Watched]], str]]:
+        """Where `identity` stands in the books."""
+        if identity.session is not None:
+            yield self.sessions, identity.session
+        if identity.user is not None:
+            yield self.users, identity.user
+
+
+_watches: WeakKeyDictionary[Hub, Watch] = WeakKeyDictionary()
+
+
+def watch(hub: Hub, member: Watched) -> None:
+    """See to it that `member` is closed when its session or its user ends.
+
+    To be called again when it has become somebody else.
+    """
+    unwatch(hub, member)
+    identity = Identity(member.scope)
+    if identity.session is None and identity.user is None:
+        return
+    books = _watches.setdefault(hub, Watch())
+    books.identities[member] = identity
+    for book, key in books.index(identity):
+        book.setdefault(key, set()).add(member)
+
+
+def unwatch(hub: Hub, member: Watched) -> None:
+    """It has ended."""
+    books = _watches.get(hub)
+    identity = books.identities.pop(member, None) if books else None
+    if books is None or identity is None:
+        return
+    for book, key in books.index(identity):
+        book[key].discard(member)
+        if not book[key]:
+            del book[key]
+
+
+@command
+def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: str) -> None:
+    """Close the hub's connections of these sessions and users."""
+    if (books := _watches.get(hub)) is None:
+        return
+    for book, keys in ((books.sessions, sessions), (books.users, users)):
+        for member in [member for key in keys for member in book.get(key, ())]:
+            member.close(code, reason)
+
+
+@command
+def recheck(hub: Hub, users: list[str]) -> None:
+    """Look at these users now."""
+    books = _watches.get(hub)
+    here = [user for user in users if user in books.users] if books else []
+    if here:
+        hub.own(check(hub, here))
+
+
+@on_beat
+async def check(hub: Hub, users: Iterable[str] | None = None) -> None:
+    """Close those whose session or user has ended, by the database's word.
+
+    In: `users`, the only ones to look at (`None`: everybody, and every session).
+    """
+    books = _watches.get(hub)
+    if books is None or not books.identities or not apps.is_installed("django.contrib.auth"):
+        return
+    from .standing import standing  # noqa: PLC0415 - it needs ready apps
+
+    sessions = list(books.sessions) if users is None else []
+    users = list(books.users) if users is None else list(users)
+    try:
+        async with leased():
+            found = await sync_to_async(standing)(sessions, users)
+    except Exception:  # a database fails in many ways, and an error here must not end the beats
+        logger.exception("Cannot ask whether sessions and users are still good; at the next beat.")
+        return
+    ended = [session for session in sessions if session not in found.sessions]
+    gone = [user for user in users if user not in found.passwords]
+    expire(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
+    expire(hub, [], gone, CloseCode.USER_INACTIVE, _("Your account is no longer active."))
+    for user in set(users) - set(gone):
+        _close_changed(books, user, found.passwords[user])
+
+
+def _close_changed(books: Watch, user: str, password: str) -> None:
+    for member in list(books.users.get(user, ())):
+        if books.identities[member].password not in (None, "", password):
+            member.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))

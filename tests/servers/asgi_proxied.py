@@ -1,0 +1,10 @@
+"""A site behind a proxy, which the tests play, with one of Channels 1's route lists."""
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+from rest_channels.routing import SocketApplication
+
+http = get_asgi_application()
+settings.REST_CHANNELS = {"TRUSTED_PROXIES": ["127.0.0.1"]}
+application = SocketApplication("tests.servers.test_refusals.routing", http=http)

@@ -1,0 +1,269 @@
+"""Channels' lane: plain Channels code and our consumers in one group, on every layer."""
+
+import asyncio
+import time
+
+import pytest
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.test import override_settings
+
+from rest_channels.cluster import listeners
+from rest_channels.consumers import SocketConsumer
+from rest_channels.groups import Group
+from rest_channels.reach import hub_here
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+from tests.brokers import LAYERS, Broker, layers
+
+# Channels hops to a thread before every message, to look for old database connections.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+
+@pytest.fixture(params=["memory", *LAYERS], ids=["memory", "core", "pubsub"])
+async def layer(request, redis_url):
+    """The layer that all code of the project shares."""
+    config = MEMORY if request.param == "memory" else layers(request.param, redis_url)
+    with override_settings(CHANNEL_LAYERS=config):
+        yield get_channel_layer()
+        await get_channel_layer().flush()
+
+
+class Ours(SocketConsumer):
+    groups = ["mixed"]
+
+    async def receive_json(self, content):
+        await self.channel_layer.group_send("mixed", {"type": "mixed.line", "text": content})
+
+    def mixed_line(self, event):
+        self.send_json({"ours": event.pop("text")})
+
+
+class Theirs(AsyncJsonWebsocketConsumer):
+    groups = ["mixed"]
+
+    async def receive_json(self, content):
+        await self.channel_layer.group_send("mixed", {"type": "mixed.line", "text": content})
+
+    async def mixed_line(self, event):
+        await self.send_json({"theirs": event["text"]})
+
+
+async def test_ours_and_theirs_hear_each_other_and_themselves_once(layer) -> None:
+    async with (
+        SocketCommunicator(Ours.as_asgi()) as ours,
+        SocketCommunicator(Ours.as_asgi()) as more,
+        SocketCommunicator(Theirs.as_asgi()) as theirs,
+    ):
+        for number, speaker in enumerate((ours, more, theirs)):
+            await speaker.send_json(number)
+            for client in (ours, more):
+                await client.expect_event({"ours": number})
+            await theirs.expect_event({"theirs": number})
+        for client in (ours, more, theirs):
+            await client.expect_nothing()
+
+
+async def test_any_code_reaches_them_by_the_layers_own_verbs(layer) -> None:
+    async with SocketCommunicator(Ours.as_asgi()) as ours:
+        await layer.group_send("mixed", {"type": "mixed.line", "text": "from afar"})
+        await ours.expect_event({"ours": "from afar"})
+
+
+async def test_what_is_sent_through_a_consumers_layer_reaches_members_of_every_kind(layer) -> None:
+    class View(SocketView):
+        def connect(self, request):
+            self.join("mixed")
+
+    class Member(SocketConsumer):
+        async def connect(self):
+            Group("mixed").add(self.channel_layer.connection.address)
+
+        async def mixed_line(self, event):
+            self.send_json({"member": event["text"]})
+
+    async with (
+        SocketCommunicator(Ours.as_asgi()) as ours,
+        SocketCommunicator(Member.as_asgi()) as member,
+        SocketCommunicator(View.as_asgi()) as view,
+    ):
+        await ours.send_json("to all")
+        await ours.expect_event({"ours": "to all"})
+        await member.expect_event({"member": "to all"})
+        await Group("mixed").asend({"text": '"plain"'})
+        for client in (ours, member, view):
+            await client.expect_event("plain")
+            await client.expect_nothing()
+
+
+async def test_a_channel_name_can_be_added_and_spoken_to(layer) -> None:
+    class Named(SocketConsumer):
+        async def connect(self):
+            self.send_json(self.channel_name)
+
+        async def line(self, event):
+            self.send_json(event["text"])
+
+    async with SocketCommunicator(Named.as_asgi()) as socket:
+        name = await socket.receive_json()
+        await layer.send(name, {"type": "line", "text": "by name"})
+        await socket.expect_event("by name")
+        await layer.group_add("named", name)
+        await layer.group_send("named", {"type": "line", "text": "by group"})
+        await socket.expect_event("by group")
+
+
+@pytest.mark.parametrize("which", ["channel_name", "address"])
+async def test_add_by_whatever_name_is_the_own_one_hears_once_until_discarded(layer, which) -> None:
+    class Adding(SocketConsumer):
+        async def receive_json(self, verb):
+            own = {"channel_name": self.channel_name, "address": self._connection.address}[which]
+            await getattr(self.channel_layer, verb)("added", own)
+            self.send_json("done")
+
+        async def line(self, event):
+            self.send_json(event["text"])
+
+    async with SocketCommunicator(Adding.as_asgi()) as socket:
+        await socket.send_json("group_add")
+        await socket.expect_event("done")
+        await layer.group_send("added", {"type": "line", "text": "once"})
+        await socket.expect_event("once")
+        await socket.send_json("group_discard")
+        await socket.expect_event("done")
+        await layer.group_send("added", {"type": "line", "text": "never"})
+        await socket.expect_nothing()
+
+
+async def test_a_plain_consumer_can_be_added_to_a_group_by_one_of_ours(layer) -> None:
+    class Plain(AsyncJsonWebsocketConsumer):
+        async def connect(self):
+            await self.accept()
+            await self.send_json(self.channel_name)
+
+        async def line(self, event):
+            await self.send_json(event["text"])
+
+    class Adder(SocketConsumer):
+        async def receive_json(self, name):
+            await self.channel_layer.group_add("guests", name)
+            await self.channel_layer.group_send("guests", {"type": "line", "text": "welcome"})
+            await self.channel_layer.send(name, {"type": "line", "text": "you, too"})
+
+    async with (
+        SocketCommunicator(Plain.as_asgi()) as plain,
+        SocketCommunicator(Adder.as_asgi()) as adder,
+    ):
+        await adder.send_json(await plain.receive_json())
+        await plain.expect_event("welcome")
+        await plain.expect_event("you, too")
+
+
+async def test_nothing_is_left_in_the_layer_by_who_has_gone(layer) -> None:
+    async with SocketCommunicator(Ours.as_asgi()) as ours:
+        await ours.send_json("hello")
+        await ours.expect_event({"ours": "hello"})
+    heard = []
+    probe = await layer.new_channel()
+    await layer.group_add("mixed", probe)
+    await layer.group_send("mixed", {"type": "mixed.line", "text": "anybody?"})
+    heard.append(await asyncio.wait_for(layer.receive(probe), 1))
+    await layer.group_discard("mixed", probe)
+    assert len(heard) == 1
+    assert hub_here().listeners._groups == {}
+
+
+async def test_memberships_are_renewed_by_the_beat(monkeypatch) -> None:
+    monkeypatch.setattr(listeners, "group_expiry", lambda layer: 0.1)
+    with override_settings(CHANNEL_LAYERS=MEMORY, REST_CHANNELS={"BEAT": 0.02}):
+        layer = get_channel_layer()
+        async with SocketCommunicator(Ours.as_asgi()) as ours:
+            layer.groups.clear()  # the layer has forgotten
+            await asyncio.sleep(0.2)
+            await layer.group_send("mixed", {"type": "mixed.line", "text": "still here"})
+            await ours.expect_event({"ours": "still here"})
+
+
+@pytest.mark.parametrize("name", LAYERS)
+async def test_without_the_broker_consumers_connect_and_hear_their_own_process(
+    name, monkeypatch
+) -> None:
+    monkeypatch.setattr(listeners, "RETRY", 0.05)
+    broker = Broker()  # that nobody has started
+    with override_settings(CHANNEL_LAYERS=layers(name, broker.url)):
+        async with SocketCommunicator(Ours.as_asgi(), timeout=5) as ours:
+            began = time.monotonic()
+            for number in range(5):
+                await ours.send_json(number)
+                await ours.expect_event({"ours": number})
+            assert time.monotonic() - began < 4
+        if name == LAYERS[1]:
+            await get_channel_layer().flush()  # ends its connections
+
+
+async def test_without_the_broker_a_channel_name_says_why_there_is_none(caplog) -> None:
+    class Curious(SocketConsumer):
+        async def receive_json(self, content):
+            self.send_json(self.channel_name)
+
+    with override_settings(CHANNEL_LAYERS=layers(LAYERS[1], Broker().url)):
+        async with SocketCommunicator(Curious.as_asgi(), timeout=5) as socket:
+            await socket.send_json("name?")
+            await socket.expect_event(status=500)
+        await get_channel_layer().flush()
+    assert "did not answer when this connection began" in caplog.text
+
+
+@pytest.mark.parametrize("slow", [True, False])
+async def test_a_message_that_changes_after_it_was_sent_arrives_as_it_was_sent(layer, slow) -> None:
+    class Counting(SocketConsumer):
+        groups = ["counting"]
+
+        async def receive_json(self, content):
+            message = {"type": "count", "numbers": []}
+            for number in range(5):
+                message["numbers"].append(number)
+                await self.channel_layer.group_send("counting", message)
+
+        async def count(self, event):
+            await asyncio.sleep(0.01 if slow else 0)
+            self.send_json(len(event["numbers"]))
+
+    async with SocketCommunicator(Counting.as_asgi()) as socket:
+        await socket.send_json("go")
+        assert [await socket.receive_json() for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scores": {1: 10}}, {"at": object()}, {"big": 2**64}, {"deep": [{"of": {1}}]}]
+)
+@pytest.mark.parametrize("name", LAYERS)
+async def test_what_cannot_travel_is_an_error_where_it_is_sent(name, redis_url, wrong) -> None:
+    class Wrong(SocketConsumer):
+        async def receive_json(self, content):
+            try:
+                await self.channel_layer.group_send("mixed", {"type": "line", **wrong})
+            except TypeError as error:
+                self.send_json(str(error))
+
+    with override_settings(CHANNEL_LAYERS=layers(name, redis_url)):
+        async with SocketCommunicator(Wrong.as_asgi()) as socket:
+            await socket.send_json("go")
+            assert "A message" in await socket.receive_json()
+        await get_channel_layer().flush()
+
+
+async def test_many_groups_at_once_are_all_heard(layer) -> None:
+    class Many(SocketConsumer):
+        groups = [f"many-{number}" for number in range(120)]
+
+        async def line(self, event):
+            self.send_json(event["number"])
+
+    async with SocketCommunicator(Many.as_asgi(), timeout=10) as socket:
+        for number in range(120):
+            await layer.group_send(f"many-{number}", {"type": "line", "number": number})
+        heard = {await socket.receive_json() for _ in range(120)}
+        assert heard == set(range(120))

@@ -1,0 +1,80 @@
+"""What processes say to each other, on the wire: two releases understand each other."""
+
+import msgpack
+import pytest
+
+from rest_channels.cluster.packets import Ack, Canary, Do, Heads, Say, Unreadable, pack, unpack
+from rest_channels.messages import Event
+
+NODE = "3f9a0c1b2d-1"
+RENDERED = Event.rendered("chess", {"move": "e4"}, '{"move":"é4"}')
+EVENTS = [
+    Event("chess", {"type": "moved", "to": "e4"}),
+    Event("chess", None, "text", None, 4),
+    Event("chess", None, None, b"\x00\xff", 2),
+    Event("chess", None, "bye", None, 3, 4000, accept=True),
+    Event("chess", {"type": "moved"}, listeners_know=True),
+]
+
+
+def through_a_layer(packet):
+    """What arrives of `packet`."""
+    return unpack(msgpack.unpackb(msgpack.packb(pack(NODE, packet))))
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_event_arrives_as_it_was_said(event) -> None:
+    say = Say("chess", 12.5, 0.25, 7, (event,))
+    assert through_a_layer(say) == (NODE, say)
+
+
+def test_what_was_rendered_travels_as_its_text_alone() -> None:
+    _node, say = through_a_layer(Say("chess", 0.0, 0.0, 1, (RENDERED,)))
+    [event] = say.events
+    assert event == RENDERED._replace(data=None, rendered_elsewhere=True)
+    assert "move" not in pack(NODE, say)["events"][0]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Heads({"chess": (1.5, 2.0, 3)}),
+        Do("enlist", (f"{NODE}.5", "chess", "group"), 9),
+        Do("expire", (["key"], ["1"], 4440, "Bye.")),
+        Ack(9),
+        Canary(4),
+    ],
+)
+def test_every_kind_arrives(packet) -> None:
+    assert through_a_layer(packet) == (NODE, packet)
+
+
+def test_a_command_may_carry_an_event() -> None:
+    event = Event("", None, "for you", None, 7)
+    _node, packet = through_a_layer(Do("tell", (f"{NODE}.5", event)))
+    assert packet.args == (f"{NODE}.5", event)
+
+
+def test_what_a_newer_release_adds_to_a_packet_is_passed_over() -> None:
+    message = pack(NODE, Say("chess", 0.0, 0.0, 1, (EVENTS[1],)))
+    message["offset"] = 12
+    message["events"][0]["epoch"] = "x"
+    assert unpack(message)[1].events == (EVENTS[1],)
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"v": 2, "from": NODE, "kind": "say"}, "version 2"),
+        ({"v": 1, "from": NODE, "kind": "dance"}, "kind 'dance'"),
+        ({"v": 1, "from": NODE, "kind": "say", "group": "chess"}, "broken 'say'"),
+        ({"v": 1, "from": NODE, "kind": "heads", "streams": [1]}, "broken 'heads'"),
+        ({"type": "chat.message"}, "no packet"),
+        ({"v": "new", "from": NODE, "kind": "say"}, "no packet"),
+        ({"v": 1, "from": NODE, "kind": ["say"]}, "no packet"),
+        (None, "no packet"),
+    ],
+)
+def test_what_cannot_be_read_says_why_and_harms_nobody(message, why) -> None:
+    with pytest.raises(Unreadable, match=why):
+        unpack(message)

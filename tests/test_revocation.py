@@ -1,0 +1,252 @@
+"""A socket outlives neither its session nor its user."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import OperationalError, connection, transaction
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from rest_channels import revocation
+from rest_channels.reach import hub_here
+from rest_channels.revocation import arevoke, check, revoke
+from rest_channels.standing import standing
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+
+User = get_user_model()
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Quiet(SocketView):
+    async def receive(self, request):
+        self.send_json("still here")
+
+
+@pytest.fixture
+def ada():
+    """Ada, and somebody with whom nothing happens."""
+    User.objects.create_user("grace")
+    return User.objects.create_user("ada", password="secret")
+
+
+@pytest.fixture
+def client(ada):
+    """A browser in which Ada has logged in."""
+    client = Client()
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
+async def sockets(ada, client):
+    """Ada's socket, and Grace's, who is to notice nothing."""
+    grace = await User.objects.aget(username="grace")
+    session = SessionStore(client.session.session_key)
+    async with (
+        SocketCommunicator(Quiet.as_asgi(), user=ada, session=session) as hers,
+        SocketCommunicator(Quiet.as_asgi(), user=grace) as other,
+    ):
+        yield hers, other
+        await other.send_json("?")
+        await other.expect_event("still here")
+
+
+def log_out(ada, client):
+    client.logout()
+
+
+def delete_the_session(ada, client):
+    client.session.delete()
+
+
+def flush_the_session(ada, client):
+    client.session.flush()
+
+
+def deactivate(ada, client):
+    ada.is_active = False
+    ada.save()
+
+
+def delete(ada, client):
+    ada.delete()
+
+
+def change_the_password(ada, client):
+    ada.set_password("new")
+    ada.save()
+
+
+def revoke_the_user(ada, client):
+    revoke(user=ada)
+
+
+def revoke_the_session(ada, client):
+    revoke(session_key=client.session.session_key, code=4999, reason="Now.")
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (log_out, 4440),
+        (delete_the_session, 4440),
+        (flush_the_session, 4440),
+        (change_the_password, 4441),
+        (deactivate, 4442),
+        (delete, 4442),
+        (revoke_the_user, 4443),
+        (revoke_the_session, 4999),
+    ],
+)
+async def test_what_django_signals_closes_at_once(sockets, ada, client, event, code) -> None:
+    await sync_to_async(event)(ada, client)
+    await sockets[0].expect_close(code)
+
+
+def expire(ada):
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+
+def delete_all_sessions(ada):
+    Session.objects.all()._raw_delete("default")
+
+
+def deactivate_by_update(ada):
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+
+
+def change_the_password_by_update(ada):
+    User.objects.filter(pk=ada.pk).update(password="x")
+
+
+def delete_without_a_signal(ada):
+    User.objects.filter(pk=ada.pk)._raw_delete("default")
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (expire, 4440),
+        (delete_all_sessions, 4440),
+        (change_the_password_by_update, 4441),
+        (deactivate_by_update, 4442),
+        (delete_without_a_signal, 4442),
+    ],
+)
+async def test_what_django_does_not_signal_is_found_by_the_beat(sockets, ada, event, code) -> None:
+    await sync_to_async(event)(ada)
+    await check(hub_here())
+    await sockets[0].expect_close(code)
+
+
+async def test_the_beat_comes_by_itself(ada, client) -> None:
+    with override_settings(REST_CHANNELS={"BEAT": 0.05}):
+        async with SocketCommunicator(Quiet.as_asgi(), user=ada) as socket:
+            await User.objects.aupdate(is_active=False)
+            await socket.expect_close(4442)
+
+
+async def test_what_is_rolled_back_closes_nothing(sockets, ada) -> None:
+    def deactivate_and_regret():
+        with transaction.atomic():
+            deactivate(ada, None)
+            transaction.set_rollback(True)
+
+    await sync_to_async(deactivate_and_regret)()
+    await sockets[0].expect_nothing()
+
+
+async def test_a_log_in_elsewhere_or_a_new_name_closes_nothing(sockets, ada) -> None:
+    await sync_to_async(Client().force_login)(ada)
+    await User.objects.filter(pk=ada.pk).aupdate(first_name="Ada")
+    await ada.asave()
+    await check(hub_here())
+    await sockets[0].expect_nothing()
+
+
+async def test_who_logs_in_during_a_connection_is_watched_from_then_on(ada) -> None:
+    class LogIn(SocketView):
+        async def receive(self, request):
+            request.user = ada
+
+    async with SocketCommunicator(LogIn.as_asgi()) as socket:
+        await socket.send_json("log in")
+        await socket.expect_nothing()
+        await arevoke(user=ada.pk)
+        await socket.expect_close(4443)
+
+
+async def test_one_query_answers_for_all_however_many(ada, client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            found = standing([client.session.session_key, "x" * 32], [str(ada.pk), "0"])
+        assert found.sessions == {client.session.session_key}
+        assert found.passwords == {str(ada.pk): ada.password}
+        return len([query for query in captured if "UNION" in query["sql"]])
+
+    assert await sync_to_async(queries)() == 1
+
+
+async def test_only_who_is_watched_costs_a_query(ada, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("rest_channels.standing.standing", asked.append)
+    async with SocketCommunicator(Quiet.as_asgi()):
+        await check(hub_here())
+    assert asked == []
+
+
+async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplog) -> None:
+    def away(sessions, users):
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rest_channels.standing.standing", away)
+        await check(hub_here())
+    await sockets[0].expect_nothing()
+    assert "at the next beat" in caplog.text
+
+
+@pytest.mark.parametrize("engine", ["cache", "cached_db", "db", "file", "signed_cookies"])
+async def test_every_session_engine_is_asked_in_its_own_way(engine, tmp_path) -> None:
+    name = f"django.contrib.sessions.backends.{engine}"
+    with override_settings(SESSION_ENGINE=name, SESSION_FILE_PATH=str(tmp_path)):
+
+        def keys() -> set[str]:
+            store = import_module(name).SessionStore()
+            store["cart"] = [1]
+            store.save()
+            kept = (
+                {store.session_key, "a" * 32} if engine == "signed_cookies" else {store.session_key}
+            )
+            assert standing([store.session_key, "a" * 32], []).sessions == kept
+            if engine != "signed_cookies":
+                store.delete()
+                assert standing([store.session_key or "b" * 32], []).sessions == set()
+
+        await sync_to_async(keys)()
+
+
+async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(20):
+            await stack.enter_async_context(SocketCommunicator(Quiet.as_asgi(), user=ada))
+    books = revocation._watches[hub_here()]
+    assert (len(books.identities), len(books.users), len(books.sessions)) == (2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), [({}, TypeError), ({"user": 1, "code": 1005}, ValueError)]
+)
+def test_a_wrong_call_says_so(wrong, error) -> None:
+    with pytest.raises(error):
+        revoke(**wrong)

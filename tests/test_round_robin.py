@@ -1,0 +1,211 @@
+"""The proxy that `make demo-cluster` puts before its servers."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from scripts.round_robin import Address, RoundRobin
+
+PLENTY = 32 * 1024 * 1024  # bytes, more than all the buffers on the way take
+
+
+@asynccontextmanager
+async def server(handle) -> AsyncIterator[Address]:
+    """A server whose connections are handled by `handle(reader, writer)`; they end with it."""
+    async with asyncio.TaskGroup() as group:
+
+        async def handled(reader, writer):
+            try:
+                await handle(reader, writer)
+            finally:
+                writer.transport.abort()
+
+        tasks = []
+        listening = await asyncio.start_server(
+            lambda *streams: tasks.append(group.create_task(handled(*streams))), "127.0.0.1", 0
+        )
+        yield listening.sockets[0].getsockname()
+        listening.close()
+        for task in tasks:
+            task.cancel()
+
+
+def saying(name: bytes):
+    """Says its name, and then what it hears in capitals, until it hears the end."""
+
+    async def handle(reader, writer):
+        writer.write(name)
+        while data := await reader.read(100):
+            writer.write(data.upper())
+        writer.write(b".")
+        writer.close()
+        await writer.wait_closed()
+
+    return handle
+
+
+@asynccontextmanager
+async def proxy(*targets: Address) -> AsyncIterator[Address]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    async with RoundRobin(listener, targets):
+        yield listener.getsockname()
+
+
+@asynccontextmanager
+async def client(address: Address):
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        async with asyncio.timeout(10):
+            yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def across(handle):
+    """A client's streams, with a proxy between them and `handle`."""
+    async with server(handle) as target, proxy(target) as address, client(address) as streams:
+        yield streams
+
+
+async def name_of_next(address: Address) -> bytes:
+    async with client(address) as (reader, _writer):
+        return await reader.read(1)
+
+
+@pytest.fixture
+async def one() -> AsyncIterator[Address]:
+    async with server(saying(b"1")) as address:
+        yield address
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[Address]:
+    async with server(saying(b"2")) as address:
+        yield address
+
+
+@pytest.fixture
+def down() -> Address:
+    """Where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()
+
+
+async def test_new_connections_alternate(one, two) -> None:
+    async with proxy(one, two) as address:
+        assert [await name_of_next(address) for _ in range(4)] == [b"1", b"2", b"1", b"2"]
+
+
+async def test_connections_that_come_at_once_are_shared_out_evenly(one, two) -> None:
+    async with proxy(one, two) as address:
+        names = await asyncio.gather(*(name_of_next(address) for _ in range(20)))
+        assert names.count(b"1") == names.count(b"2") == 10
+
+
+async def test_the_turn_of_a_server_that_is_down_is_the_others(down, two) -> None:
+    async with proxy(down, two) as address:
+        assert [await name_of_next(address) for _ in range(4)] == [b"2"] * 4
+
+
+async def test_a_visitor_finds_the_door_shut_when_no_server_is_up(down) -> None:
+    async with proxy(down, down) as address, client(address) as (reader, _writer):
+        assert await reader.read() == b""
+
+
+async def test_what_is_said_arrives_both_ways(one) -> None:
+    async with proxy(one) as address, client(address) as (reader, writer):
+        for word in (b"this", b"and that"):
+            writer.write(word)
+            await reader.readuntil(word.upper())
+
+
+async def test_who_has_said_all_still_hears_the_answer(one) -> None:
+    async with proxy(one) as address, client(address) as (reader, writer):
+        writer.write(b"that is all")
+        writer.write_eof()
+        assert await reader.read() == b"1THAT IS ALL."
+
+
+async def test_who_has_heard_all_may_still_speak() -> None:
+    heard = asyncio.get_running_loop().create_future()
+
+    async def handle(reader, writer):
+        writer.write_eof()
+        heard.set_result(await reader.read())
+
+    async with across(handle) as (reader, writer):
+        assert await reader.read() == b""
+        writer.write(b"anyway")
+        writer.write_eof()
+        assert await heard == b"anyway"
+
+
+async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
+    sent = 0
+
+    async def handle(_reader, writer):
+        nonlocal sent
+        while sent < PLENTY:
+            writer.write(bytes(1024 * 1024))
+            await writer.drain()
+            sent += 1024 * 1024
+
+    async with across(handle) as (reader, _writer):
+        await reader.read(1)
+        before = -1
+        while before != sent:
+            before = sent
+            await asyncio.sleep(0.3)
+        assert sent < PLENTY
+        count = 1
+        while data := await reader.read(1024 * 1024):
+            count += len(data)
+        assert count == PLENTY
+
+
+async def test_a_server_notices_that_its_client_is_gone() -> None:
+    noticed = asyncio.Event()
+
+    async def handle(_reader, writer):
+        try:
+            while True:
+                writer.write(b"Are you there?")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            noticed.set()
+
+    async with server(handle) as target, proxy(target) as address:
+        async with client(address) as (reader, _writer):
+            await reader.readexactly(1)
+        await noticed.wait()
+
+
+async def test_a_client_notices_that_its_server_crashed() -> None:
+    async def handle(_reader, writer):
+        crash = struct.pack("ii", 1, 0)  # a close that resets
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, crash)
+
+    async with across(handle) as (reader, _writer):
+        assert await reader.read() == b""
+
+
+async def test_nothing_is_left_of_its_connections_when_it_ends(one, two) -> None:
+    before = asyncio.all_tasks()
+    async with AsyncExitStack() as clients:
+        async with proxy(one, two) as address:
+            ends = [await clients.enter_async_context(client(address)) for _ in range(4)]
+            for reader, _writer in ends:
+                await reader.readexactly(1)
+            ours = asyncio.all_tasks() - before
+            assert len(ours) > 8
+        for reader, _writer in ends:
+            assert await reader.read() == b""
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)

@@ -1,0 +1,112 @@
+"""Numbers on what processes say to each other: nothing is lost without a trace."""
+
+import pytest
+
+from rest_channels.cluster.packets import Heads, Say
+from rest_channels.cluster.streams import FORGET, KEEP, Heard, Numbers
+
+GROUP = "chess"
+
+
+def said(numbers, count, now) -> Say:
+    """`count` words, on their way."""
+    began, age, first = numbers.take(GROUP, count, now)
+    return Say(GROUP, began, age, first, ("word",) * count)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """A hub whose members have been in the group for a hundred seconds."""
+    heard = Heard()
+    heard.join(GROUP, now=-100)
+    return heard
+
+
+def test_what_comes_in_order_leaves_no_hole(heard) -> None:
+    numbers = Numbers()
+    assert [heard.take("ada", said(numbers, 2, now), now) for now in range(5)] == [(0, 0)] * 5
+
+
+def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
+    numbers = Numbers()
+    heard.take("ada", said(numbers, 1, 0), 0)
+    said(numbers, 3, 1)
+    assert heard.take("ada", said(numbers, 1, 2), 2) == (3, 0)
+    assert heard.take("ada", said(numbers, 1, 3), 3) == (0, 0)
+
+
+def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
+    numbers = Numbers()
+    heard.take("ada", said(numbers, 1, 0), 0)
+    said(numbers, 2, 1)
+    assert heard.heads("ada", numbers.heads(2.5), 2.5) == {GROUP: 2}
+    assert heard.heads("ada", numbers.heads(3.5), 3.5) == {}
+
+
+def test_the_loss_of_all_words_is_seen_by_who_was_there_when_they_were_said(heard) -> None:
+    numbers = Numbers()
+    said(numbers, 2, 0)
+    assert heard.take("ada", said(numbers, 1, 1), 1) == (2, 0)
+    heard.join("late", now=0)
+    numbers.take("late", 7, now=-50)
+    assert heard.heads("ada", Heads({"late": (-50, 50.0, 7)}), 0.5) == {}
+
+
+def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
+    numbers = Numbers()
+    said(numbers, 4, 10)
+    told = [now for now in range(10, 20) if numbers.heads(now).streams]
+    assert told == [11, 12, 13, 14, 15]
+    assert [numbers.has_news(now) for now in (15.9, 16)] == [True, False]
+
+
+def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
+    numbers = Numbers()
+    said(numbers, 1, 0)
+    numbers.lost(GROUP)
+    assert not numbers.heads(30).streams
+    numbers.restore(30)
+    assert numbers.heads(30).streams[GROUP][2] == 1
+
+
+def test_what_is_delivered_twice_counts_once(heard) -> None:
+    numbers = Numbers()
+    word = said(numbers, 3, 0)
+    assert heard.take("ada", word, 0) == (0, 0)
+    assert heard.take("ada", word, 0) == (0, 3)
+    again = word._replace(number=3, events=("word", "word"))
+    assert heard.take("ada", again, 0) == (0, 1)
+
+
+def test_every_publisher_and_every_group_has_a_stream_of_its_own(heard) -> None:
+    ada, grace = Numbers(), Numbers()
+    said(ada, 9, 0)
+    assert heard.take("ada", said(ada, 1, 0), 0) == (9, 0)
+    assert heard.take("grace", said(grace, 1, 0), 0) == (0, 0)
+
+
+def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
+    numbers = Numbers()
+    heard.take("ada", said(numbers, 5, 0), 0)
+    numbers.heads(FORGET + 1)
+    assert not numbers.streams
+    assert heard.take("ada", said(numbers, 1, FORGET + 2), FORGET + 2) == (0, 0)
+
+
+def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
+    numbers = Numbers()
+    said(numbers, 1, 0)
+    numbers.lost(GROUP)
+    numbers.heads(KEEP - 1)
+    assert numbers.streams
+    numbers.heads(KEEP + 1)
+    assert not numbers.streams
+
+
+def test_nothing_is_kept_of_groups_that_were_left_and_of_publishers_long_silent(heard) -> None:
+    heard.take("ada", said(Numbers(), 1, 0), 0)
+    heard.forget_idle(KEEP + FORGET + 1)
+    assert heard._streams == {GROUP: {}}
+    heard.leave(GROUP)
+    assert (heard._streams, heard._since) == ({}, {})
+    assert heard.take("ada", said(Numbers(), 9, 0), 0) == (0, 0)
