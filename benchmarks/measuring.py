@@ -6,12 +6,22 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from .driver import PATIENCE
-from .peers import Peer
 
 Sample = TypeVar("Sample")
+
+
+class Named(Protocol):
+    """A peer, or what else takes turns."""
+
+    @property
+    def name(self) -> str:
+        """Under which its samples are found."""
+
+
+Taker = TypeVar("Taker", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -101,9 +111,9 @@ def _reaches(gain: float | None, floor: float) -> bool | None:
 
 
 async def interleave(
-    peers: Sequence[Peer],
+    peers: Sequence[Taker],
     rounds: int,
-    sample: Callable[[Peer], Awaitable[Sample]],
+    sample: Callable[[Taker], Awaitable[Sample]],
     limits: Mapping[str, int] | None = None,
 ) -> dict[str, list[Sample]]:
     """Take samples in turns: A B C A B C …
@@ -118,7 +128,7 @@ async def interleave(
     return dict(samples)
 
 
-async def quietly(sample: Callable[[Peer], Awaitable[Sample]], peer: Peer) -> Sample:
+async def quietly(sample: Callable[[Taker], Awaitable[Sample]], peer: Taker) -> Sample:
     """One sample with the garbage collector out of the way, the same way for each peer."""
     gc.collect()
     gc.disable()
@@ -132,3 +142,12 @@ async def quietly(sample: Callable[[Peer], Awaitable[Sample]], peer: Peer) -> Sa
 def medians(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """The median of each peer's samples."""
     return {name: median(values) for name, values in samples.items() if values}
+
+
+def number(value: float | None) -> str:
+    """Three digits are enough; nothing for nothing."""
+    if value is None:
+        return "–"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

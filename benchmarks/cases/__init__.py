@@ -5,7 +5,7 @@ from typing import Any
 
 from ..measuring import Line, Plan
 from ..peers import Peer
-from . import connections, echo, end_to_end, fanout, handlers, imports
+from . import connections, echo, end_to_end, fanout, handlers, imports, outage, over_redis, publish
 
 Case = Callable[[Sequence[Peer], Plan], Coroutine[Any, Any, list[Line]]]
 
@@ -17,4 +17,7 @@ CASES: dict[str, Case] = {
     "connect": connections.run_connect,
     "import": imports.run,
     "e2e": end_to_end.run,
+    "redis": over_redis.run,
+    "publish": publish.run,
+    "outage": outage.run,
 }

@@ -7,12 +7,16 @@ than a minute, and the servers end with this process.
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..measuring import Line, Plan, medians, of_bare, over_raw
 from ..peers import Peer
+from .fanout import PAYLOADS
+
+Server = subprocess.Popen[str]
 
 SOCKETS = 500
 PATIENCE = 150
@@ -21,8 +25,10 @@ PATIENCE = 150
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Frames per second."""
     with ExitStack() as stack:
-        servers = {peer.name: stack.enter_context(serving(peer)) for peer in peers}
-        samples = drive(servers, plan)
+        starting = [stack.enter_context(serving(peer.name)) for peer in peers]
+        ports = {peer.name: [port_of(server)] for peer, server in zip(peers, starting, strict=True)}
+        pids = {peer.name: [server.pid] for peer, server in zip(peers, starting, strict=True)}
+        samples = drive(ports, pids, ("echo", *PAYLOADS), plan)
     return [
         Line(
             f"end to end, {SOCKETS} sockets, {words}",
@@ -51,26 +57,44 @@ def notes(samples: dict[str, Any], kind: str) -> tuple[str, str]:
 
 
 @contextmanager
-def serving(peer: Peer) -> Iterator[tuple[int, int]]:
-    """A server for `peer`; gives its port and its process id."""
-    command = [sys.executable, "-m", "benchmarks.server", peer.name]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+def serving(peer: str, env: dict[str, str] | None = None) -> Iterator[Server]:
+    """A server for a peer, with its environment. What it logs is shown if something fails."""
+    command, pipe = [sys.executable, "-m", "benchmarks.server", peer], subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True, env=env) as one,
+    ):
         try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline()), process.pid
+            yield one
+        except BaseException:
+            log.seek(0)
+            print(log.read()[-2_000:], file=sys.stderr)
+            raise
         finally:
-            process.kill()
+            one.kill()
 
 
-def drive(servers: dict[str, tuple[int, int]], plan: Plan) -> dict[str, Any]:
-    """Run the client; returns its samples."""
+def port_of(server: Server) -> int:
+    """The port of a server; waits until it is there."""
+    assert server.stdout is not None
+    return int(server.stdout.readline())
+
+
+def drive(
+    ports: dict[str, list[int]],
+    pids: dict[str, list[int]],
+    kinds: Sequence[str],
+    plan: Plan,
+    seconds: float = 0.8,
+) -> dict[str, Any]:
+    """Run the client; returns its samples. In: by name, where to connect, whose CPU time to add."""
     order = {
-        "ports": {name: port for name, (port, _) in servers.items()},
-        "pids": {name: pid for name, (_, pid) in servers.items()},
+        "ports": ports,
+        "pids": pids,
+        "kinds": kinds,
         "sockets": SOCKETS,
         "rounds": plan.count(5, 3),
-        "seconds": 0.25 if plan.quick else 0.8,
+        "seconds": 0.25 if plan.quick else seconds,
     }
     command = [sys.executable, "-m", "benchmarks.client", json.dumps(order)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)

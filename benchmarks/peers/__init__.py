@@ -1,8 +1,9 @@
 """The peers: three ways to write the same applications."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from ..driver import Application
 
@@ -16,6 +17,9 @@ class Peer:
 
     name: str
     applications: Mapping[str, Application]
+    #: Say something to a group: `say(group, content)` in a thread, `asay` on a loop. Not for bare.
+    say: Callable[[str, Any], object] | None = None
+    asay: Callable[[str, Any], Awaitable[None]] | None = None
 
     def __getitem__(self, name: str) -> Application:
         return self.applications[name]
@@ -23,4 +27,8 @@ class Peer:
 
 def load(names: Sequence[str] = NAMES) -> list[Peer]:
     """Import the peers; Django must be set up."""
-    return [Peer(name, import_module(f"{__name__}.{name}").APPLICATIONS) for name in names]
+    modules = {name: import_module(f"{__name__}.{name}") for name in names}
+    return [
+        Peer(name, module.APPLICATIONS, getattr(module, "say", None), getattr(module, "asay", None))
+        for name, module in modules.items()
+    ]

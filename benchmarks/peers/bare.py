@@ -1,6 +1,7 @@
 """Bare ASGI: the same by hand, with orjson, and nothing that a library would add."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from ..cluster.environment import given
 from ..database import slow_query
 from ..driver import Application, Message, Receive, Scope, Send
 
@@ -15,6 +17,10 @@ from ..driver import Application, Message, Receive, Scope, Send
 POOL = ThreadPoolExecutor(max_workers=32, thread_name_prefix="bare")
 
 MEMBERS: set[Send] = set()
+
+#: The connection to Redis, and the task that listens to it, once they are there.
+OTHERS: list[Any] = []
+NAME = os.urandom(8)
 
 
 def text(content: Any) -> Message:
@@ -54,15 +60,46 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 async def room(scope: Scope, receive: Receive, send: Send) -> None:
     """Parse and render once, then one `send` per member."""
     await receive()
+    others = await hear_others()
     await send({"type": "websocket.accept"})
     MEMBERS.add(send)
     try:
         while (message := await receive())["type"] == "websocket.receive":
             frame = text(orjson.loads(message["text"]))
-            for member in tuple(MEMBERS):
-                await member(frame)
+            if others is not None:
+                await others.publish("room", NAME + frame["text"].encode())
+            await spread(frame)
     finally:
         MEMBERS.discard(send)
+
+
+async def spread(frame: Message) -> None:
+    """To all who are here."""
+    for member in tuple(MEMBERS):
+        await member(frame)
+
+
+async def hear_others() -> Any:
+    """The way to other processes, where there is a Redis; what they say is heard from then on."""
+    layer = given()
+    if layer is None:
+        return None
+    if not OTHERS:
+        from redis.asyncio import Redis
+
+        OTHERS.append(Redis.from_url(layer["CONFIG"]["hosts"][0]))
+        pubsub = OTHERS[0].pubsub()
+        await pubsub.subscribe("room")
+        OTHERS.append(asyncio.create_task(listen(pubsub)))
+    return OTHERS[0]
+
+
+async def listen(pubsub: Any) -> None:
+    """Pass on what other processes say."""
+    async for message in pubsub.listen():
+        if message["type"] == "message" and not message["data"].startswith(NAME):
+            said = message["data"][len(NAME) :].decode()
+            await spread({"type": "websocket.send", "text": said})
 
 
 async def sleep(seconds: float) -> float:

@@ -1,11 +1,14 @@
 """This library, as its documentation writes it."""
 
+import asyncio
+import json
 import time
 from typing import Any
 
 from channels.db import database_sync_to_async
 
 from rest_channels.decorators import socket_route
+from rest_channels.groups import Group
 from rest_channels.views import SocketRouteView, SocketView
 
 from ..database import aslow_query
@@ -59,10 +62,45 @@ class Querying(SocketRouteView):
         return await aslow_query(data)
 
 
+class Member(SocketView):
+    """Joins the groups it is sent."""
+
+    async def receive(self, request: Any) -> None:
+        for group in request.data:
+            await self.join(group)
+        self.send_json("joined")
+
+
+class Speaker(SocketView):
+    """Speaks to a group for as long as its client says: `{"group", "seconds", "pause"}`."""
+
+    async def receive(self, request: Any) -> None:
+        order = request.data
+        said, began = 0, time.perf_counter()
+        while (now := time.perf_counter()) < began + order["seconds"]:
+            await self.broadcast(order["group"], {"group": order["group"], "at": now})
+            said += 1
+            if order["pause"]:
+                await asyncio.sleep(order["pause"])
+        self.send_json({"said": said, "began": began, "seconds": time.perf_counter() - began})
+
+
+def say(group: str, content: Any) -> None:
+    """From where nothing is served."""
+    Group(group).send({"text": json.dumps(content)})
+
+
+async def asay(group: str, content: Any) -> None:
+    """From a loop."""
+    await Group(group).asend({"text": json.dumps(content)})
+
+
 APPLICATIONS = {
     "echo": Echo.as_asgi(),
     "room": Room.as_asgi(),
     "blocking": Blocking.as_asgi(),
     "awaiting": Awaiting.as_asgi(),
     "querying": Querying.as_asgi(),
+    "member": Member.as_asgi(),
+    "speaker": Speaker.as_asgi(),
 }

@@ -1,10 +1,13 @@
 """Raw Channels: generic consumers, as its documentation writes them."""
 
+import asyncio
 import time
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
+from channels.layers import get_channel_layer
 
 from ..database import aslow_query
 
@@ -66,10 +69,56 @@ class Querying(AsyncJsonWebsocketConsumer):
         await self.send_json({"method": "wait", "data": slept, "status": 200})
 
 
+class Member(AsyncJsonWebsocketConsumer):
+    """Joins the groups it is sent."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        for group in content:
+            await self.channel_layer.group_add(group, self.channel_name)
+        await self.send_json("joined")
+
+    async def room_message(self, event: dict[str, Any]) -> None:
+        """What is said in them."""
+        await self.send_json(event["content"])
+
+
+class Speaker(AsyncJsonWebsocketConsumer):
+    """Speaks to a group for as long as its client says: `{"group", "seconds", "pause"}`."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        said, began = 0, time.perf_counter()
+        while (now := time.perf_counter()) < began + content["seconds"]:
+            message = {"group": content["group"], "at": now}
+            event = {"type": "room.message", "content": message}
+            await self.channel_layer.group_send(content["group"], event)
+            said += 1
+            if content["pause"]:
+                await asyncio.sleep(content["pause"])
+        seconds = time.perf_counter() - began
+        await self.send_json({"said": said, "began": began, "seconds": seconds})
+
+
+def say(group: str, content: Any) -> None:
+    """From where nothing is served: a new loop each time, as `async_to_sync` does it."""
+    async_to_sync(asay)(group, content)
+
+
+async def asay(group: str, content: Any) -> None:
+    """From a loop."""
+    message = {"type": "room.message", "content": content}
+    await get_channel_layer("raw").group_send(group, message)
+
+
 APPLICATIONS = {
     "echo": Echo.as_asgi(),
     "room": Room.as_asgi(),
     "blocking": Blocking.as_asgi(),
     "awaiting": Awaiting.as_asgi(),
     "querying": Querying.as_asgi(),
+    "member": Member.as_asgi(),
+    "speaker": Speaker.as_asgi(),
 }

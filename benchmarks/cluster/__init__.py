@@ -1,0 +1,1 @@
+"""Several processes behind one Valkey: the broker, the processes, and who in them hears what."""
