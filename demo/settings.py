@@ -64,8 +64,18 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The chat, a plain Channels consumer, needs a layer. For one process memory will do.
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# For one process memory will do. Several meet at a Redis, as in `make demo-cluster`, where each
+# has a name that its pages show.
+REDIS_URL = os.environ.get("DEMO_REDIS_URL")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+SERVER = os.environ.get("DEMO_SERVER")
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"

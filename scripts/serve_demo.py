@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -12,23 +13,31 @@ HOST = "127.0.0.1"
 
 def main(port: str) -> int:
     """Claim the port first: who cannot have it is told before anything else happens."""
-    try:
-        listener = socket.create_server((HOST, int(port)))
-    except (OSError, OverflowError, ValueError) as error:
-        print(f"Port {port} cannot be used ({error}). Another one: make demo PORT=8001")
-        return 1
-    with listener:
-        setup = [sys.executable, "demo/manage.py", "demo_setup"]  # prints address and log-ins
-        failed = subprocess.call(setup, env=os.environ | {"PORT": port})
+    with claim(port, "demo") as listener:
+        failed = prepare(port)
         if not failed:
             serve(listener)
         return failed
 
 
-def serve(listener: socket.socket) -> None:
+def claim(port: str, command: str) -> socket.socket:
+    """Listen on `port`, or leave and say why that cannot be."""
+    try:
+        return socket.create_server((HOST, int(port)))
+    except (OSError, OverflowError, ValueError) as error:
+        sys.exit(f"Port {port} cannot be used ({error}). Another one: make {command} PORT=8001")
+
+
+def prepare(port: str) -> int:
+    """Make what the demo needs, and print its address and the log-ins; 0 if that succeeded."""
+    setup = [sys.executable, "demo/manage.py", "demo_setup"]
+    return subprocess.call(setup, env=os.environ | {"PORT": port})
+
+
+def serve(listener: socket.socket, **options: Any) -> None:
     """Serve until Ctrl-C; open connections then get three seconds to leave."""
     config = uvicorn.Config(
-        "demo.asgi:application", ws="websockets-sansio", timeout_graceful_shutdown=3
+        "demo.asgi:application", ws="websockets-sansio", timeout_graceful_shutdown=3, **options
     )
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -1,5 +1,6 @@
 """Several people work on one composition. The other half is the page's `compositions/editor.js`."""
 
+from django.conf import settings
 from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
@@ -7,7 +8,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_channels.views import SocketView
 
 from .models import Composition
-from .presence import roll_call
+from .presence import come, go
 from .serializers import ChangeSerializer, MessageSerializer, VersionSerializer
 
 
@@ -18,6 +19,8 @@ class CompositionSocketView(SocketView):
     def connect(self, request, pk):
         check_composition_perms(request.user, pk)
         self.join(self.COMPOSITION_GROUP_TEMPLATE % pk)
+        if settings.SERVER:
+            self.send_json({"method": "server", "data": settings.SERVER, "status": 200})
 
     def receive(self, request, pk):
         composition = check_composition_perms(request.user, pk)
@@ -25,7 +28,7 @@ class CompositionSocketView(SocketView):
         match message["method"]:
             case "sign_in":
                 answer = VersionSerializer(composition.latest()).data
-                self.tell_who_is_here(request, pk, request.user.username)
+                self.tell_all(pk, "here", come(pk, request.reply_channel.name, request.user))
             case "history":
                 answer = VersionSerializer(composition.versions.reverse()[:20], many=True).data
             case "edit":
@@ -34,12 +37,14 @@ class CompositionSocketView(SocketView):
                 self.tell_all(pk, "version", answer)
         self.send_json({**message, "user": request.user.pk, "data": answer, "status": 200})
 
-    def disconnect(self, request, pk):
-        self.tell_who_is_here(request, pk, name=None)
+    def gap(self, request, groups, pk):
+        composition = get_object_or_404(Composition, pk=pk)
+        answer = VersionSerializer(composition.latest()).data
+        self.send_json({"method": "version", "data": answer, "status": 200})
 
-    def tell_who_is_here(self, request, pk, name):
-        with roll_call(pk, request.reply_channel.name, name) as names:
-            self.tell_all(pk, "here", names)
+    def disconnect(self, request, pk):
+        if here := go(pk, request.reply_channel.name):
+            self.tell_all(pk, "here", here)
 
     def tell_all(self, pk, method, data):
         group = self.COMPOSITION_GROUP_TEMPLATE % pk

@@ -15,6 +15,7 @@ class Composition(models.Model):
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, related_name="compositions", blank=True
     )
+    arrivals = models.PositiveIntegerField(default=0, editable=False)  # and departures
 
     def __str__(self):
         return self.title
@@ -79,3 +80,15 @@ class Version(models.Model):
 
     def __str__(self):
         return f"{self.composition} {self.number}"
+
+
+class Presence(models.Model):
+    """Somebody works on a composition: a row for each connection."""
+
+    composition = models.ForeignKey(Composition, models.CASCADE, related_name="presences")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
+    address = models.CharField(max_length=100, unique=True)
+    since = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self):
+        return f"{self.user} on {self.composition}"

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from demo.compositions.models import STEPS, Composition
+from demo.compositions.models import STEPS, Composition, Presence
 from demo.people import ADMIN, NAMES, PASSWORD
 
 SAMPLES = [
@@ -45,6 +45,7 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         call_command("migrate", verbosity=0, interactive=False)
         with transaction.atomic():
+            Presence.objects.all().delete()  # a server that was killed could not say goodbye
             people = {name: self.person(name) for name in NAMES}
             self.person(ADMIN, is_staff=True, is_superuser=True)
             for sample in SAMPLES:

@@ -12,6 +12,7 @@ const socket = new SocketClient(editor.dataset.socket, { dialect: "method" });
 let versions = []; // latest first
 let unsaved = {}; // a change as the server takes it: {title, tempo, cells: [{track, step, on}]}
 let saving = null; // the change that is on its way
+let roll = 0; // the number of the list of who is here
 
 // The connection
 
@@ -27,15 +28,28 @@ socket.subscribe(async (now) => {
 });
 
 socket.on("version", add);
-socket.on("here", (names) => $("here").replaceChildren(...names.map((name) => item(person(name)))));
+socket.on("here", call);
+socket.on("server", (name) => {
+  $("server").textContent = `server ${name}`;
+  $("server").hidden = false;
+});
 socket.on("state", () => showUnsaved());
 socket.on("close", ({ reason, status, reconnect }) => {
   $("here").replaceChildren();
+  $("server").hidden = true;
+  roll = 0;
   if (reconnect) return;
   $("desk").inert = true;
   showRefusal(reason, status);
 });
 $("again").onclick = () => socket.connect();
+
+/** Lists of two servers may overtake each other: the number decides. */
+function call({ number, names }) {
+  if (number < roll) return;
+  roll = number;
+  $("here").replaceChildren(...names.map((name) => item(person(name))));
+}
 
 // Changes
 
