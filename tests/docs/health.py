@@ -1,0 +1,8 @@
+from django.http import JsonResponse
+
+from rest_channels.cluster.counts import counts
+
+
+def cluster(request):
+    names = ("missed", "undelivered", "outages", "unreadable")
+    return JsonResponse({name: getattr(counts, name) for name in names})

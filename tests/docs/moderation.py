@@ -1,0 +1,11 @@
+from functools import partial
+
+from django.db import transaction
+
+from rest_channels.revocation import revoke
+
+
+def take_away(note, user):
+    note.writers.remove(user)
+    again = partial(revoke, user=user, code=4599, reason="Your rights have changed.")
+    transaction.on_commit(again)

@@ -1,0 +1,12 @@
+REST_CHANNELS = {"MAX_THREADS": 7}
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "notes",
+        "CONN_MAX_AGE": 0,  # a pool wants it so
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": 10, "timeout": 10},
+        },
+    },
+}

@@ -1,0 +1,207 @@
+"""The examples of docs/groups.md, tried; and its table of who hears whom."""
+
+import json
+import re
+from contextlib import AsyncExitStack
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import RequestFactory, override_settings
+
+from rest_channels.consumers import SocketConsumer
+from rest_channels.groups import Group
+from rest_channels.reach import hub_here
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+from tests.brokers import LAYERS, layers
+
+from .board import Board
+from .health import cluster
+from .models import Note
+from .pages import create_note
+from .rooms import Rooms
+from .tasks import count_notes
+from .test_pages import PAGES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def ada():
+    ada = await User.objects.acreate_user("ada")
+    await (await Note.objects.acreate(title="Shopping")).writers.aadd(ada)
+    return ada
+
+
+@pytest.fixture
+async def board(ada):
+    async with SocketCommunicator(Board.as_asgi(), user=ada) as board:
+        await board.expect_event(titles=["Shopping"])
+        yield board
+
+
+async def create(user, title, **rest):
+    """Let `user` post the form of a new note."""
+    request = RequestFactory().post("/notes/", {"title": title})
+    request.user = user
+    assert (await sync_to_async(create_note)(request)).status_code == 201
+
+
+async def test_who_has_the_board_open_sees_who_writes(ada, board) -> None:
+    await board.send_json({})
+    await board.expect_event({"writes": "ada"})
+
+
+async def test_a_note_that_a_page_created_is_told_after_the_commit(ada, board) -> None:
+    await create(ada, "Holidays")
+    await board.expect_event({"created": "Holidays"})
+
+
+async def test_a_note_that_was_rolled_back_is_told_to_nobody(ada, board) -> None:
+    def regret():
+        with transaction.atomic():
+            request = RequestFactory().post("/notes/", {"title": "Holidays"})
+            request.user = ada
+            create_note(request)
+            transaction.set_rollback(True)
+
+    await sync_to_async(regret)()
+    await board.expect_nothing()
+
+
+async def test_after_a_gap_the_board_shows_what_there_is_now(ada, board) -> None:
+    await ada.notes.acreate(title="Holidays")
+    hub_here().missed(["board"])
+    await board.expect_event(titles=["Shopping", "Holidays"])
+
+
+async def test_a_task_answers_the_tab_that_asked_and_no_other(ada, board) -> None:
+    (address,) = hub_here().members
+    async with SocketCommunicator(Board.as_asgi(), user=ada) as other:
+        await other.expect_event(titles=["Shopping"])
+        await sync_to_async(count_notes)(address)
+        await board.expect_event({"notes": 1})
+        await other.expect_nothing()
+
+
+async def order(socket, do, room, **line) -> None:
+    await socket.send_json({"do": do, "room": room, **line})
+
+
+async def test_a_room_is_heard_by_who_is_in_it() -> None:
+    async with (
+        SocketCommunicator(Rooms.as_asgi()) as one,
+        SocketCommunicator(Rooms.as_asgi()) as two,
+    ):
+        await order(one, "enter", "attic")
+        await one.expect_event({"entered": "attic"})
+        await order(two, "say", "attic", line="hello")
+        await one.expect_event({"room": "attic", "line": "hello"})
+        await order(one, "leave", "attic")
+        await order(one, "say", "attic", line="anybody?")
+        await one.expect_nothing()
+
+
+async def test_a_room_with_a_wrong_name_is_a_400() -> None:
+    async with SocketCommunicator(Rooms.as_asgi()) as socket:
+        await order(socket, "enter", "no room")
+        await socket.expect_event(status=400)
+
+
+async def test_after_a_gap_the_rooms_tell_their_client_to_reload() -> None:
+    async with SocketCommunicator(Rooms.as_asgi()) as socket:
+        hub_here().missed(["news"])
+        await socket.expect_event({"reload": ["news"]})
+
+
+def test_the_health_page_tells_the_counts() -> None:
+    told = json.loads(cluster(RequestFactory().get("/")).content)
+    assert sorted(told) == ["missed", "outages", "undelivered", "unreadable"]
+    assert all(f"`{name}`" in PAGES["groups.md"] for name in told)
+
+
+# The table: by what something is said → who hears it, and how.
+
+
+class Speaker(SocketView):
+    async def receive(self, request):
+        self.broadcast("den", "rendered")
+
+
+class View(SocketView):
+    async def connect(self, request):
+        await self.join("den")
+
+
+class Ours(SocketConsumer):
+    groups = ["den"]
+
+    async def receive_json(self, content):
+        await self.channel_layer.group_send("den", {"type": "line"})
+
+    async def line(self, event):
+        await self.send_json("its method")
+
+
+class Theirs(AsyncJsonWebsocketConsumer):
+    groups = ["den"]
+
+    async def receive_json(self, content):
+        await self.channel_layer.group_send("den", {"type": "line"})
+
+    async def line(self, event):
+        await self.send_json("its method")
+
+
+def rows_of(page):
+    """The rows of the page's table of lanes: what the first column says → the others."""
+    table = page.split("| said with |")[1].split("\n\n")[0]
+    rows = [re.split(r" *\| *", line)[1:-1] for line in table.splitlines()[2:]]
+    return {re.sub(r"[^\w.]", " ", first).split()[0]: rest for first, *rest in rows}
+
+
+async def outcome(socket) -> str:
+    """What the page says of one cell."""
+    try:
+        frame = await socket.receive_json()
+    except AssertionError:
+        return "–"
+    await socket.expect_nothing()
+    return "its client" if frame == "rendered" else frame
+
+
+@pytest.mark.parametrize("layer", [None, *LAYERS], ids=["memory", "core", "pubsub"])
+@pytest.mark.parametrize("said", rows_of(PAGES["groups.md"]))
+async def test_the_table_of_the_page_is_what_happens(layer, said, redis_url) -> None:
+    told = rows_of(PAGES["groups.md"])[said]
+    memory = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    config = memory if layer is None else layers(layer, redis_url, prefix=f"docs-{said}")
+    with override_settings(CHANNEL_LAYERS=config):
+        async with AsyncExitStack() as stack:
+
+            async def enter(application):
+                communicator = SocketCommunicator(application.as_asgi(), timeout=0.5)
+                return await stack.enter_async_context(communicator)
+
+            listeners = [await enter(application) for application in (View, Ours, Theirs)]
+            if said == "self.broadcast":
+                await (await enter(Speaker)).send_json({})
+            elif said == "Group":
+                await Group("den").asend({"text": '"rendered"'})
+            elif said == "self.channel_layer.group_send":
+                await listeners[1].send_json({})
+            else:
+                await listeners[2].send_json({})
+            assert [await outcome(socket) for socket in listeners] == told
+        await end(get_channel_layer())
+
+
+async def end(layer) -> None:
+    """Close the connections of the layer that all code of the process shares."""
+    await layer.flush()
+    if hasattr(type(layer), "close_pools"):
+        await layer.close_pools()
