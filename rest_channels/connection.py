@@ -22,7 +22,7 @@ from .joined import Joined
 from .lanes import Lane
 from .locale import locale_of
 from .messages import Event, Frame, Gap, size_of
-from .outbox import Outbox, close_message, frame_message
+from .outbox import Outbox, accept_message, close_message, frame_message
 from .reach import hub_here
 from .revocation import unwatch, watch
 from .settings import api_settings
@@ -178,8 +178,7 @@ class Connection:
         if not self.home.here():
             self.home.call(self.accept, subprotocol, headers)
         elif self._move(State.OPEN):
-            message = {"type": "websocket.accept", "subprotocol": subprotocol}
-            self.outbox.release({**message, "headers": list(headers)})
+            self.outbox.release(accept_message(subprotocol, headers))
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
@@ -214,6 +213,7 @@ class Connection:
             refused = self.state is State.CONNECTING
             self._move(State.CLOSING)
             self.close_code = code
+            self.hub.forget(self)
             self.groups.leave_all()
             (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
             self._farewell = self.home.loop.call_later(FAREWELL, self._leave_unheard)

@@ -25,12 +25,11 @@ from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
 from .connection import Connection
-from .dispatch import DirectVisit, Target, dispatch
-from .envelopes import Plain
+from .envelopes import Envelope, Plain
 from .exceptions import CloseCode
 from .execution import run
+from .faces import ConsumerFace
 from .groups import HubLayer
-from .messages import Call, Event, Frame, Gap, Reply
 from .parsers import JSONParser
 from .renderers import encode
 from .verbs import DONE, Sent, adopt
@@ -52,6 +51,7 @@ class SocketConsumer:
 
     groups: Iterable[str] | None = None
     scope: Scope
+    _envelope: ClassVar[Envelope] = Plain()
     intercepts: ClassVar[bool] = False
     minds_gaps: ClassVar[bool] = False
     _channel: Listener | None = None
@@ -59,7 +59,7 @@ class SocketConsumer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.intercepts = any(
-            getattr_static(cls, name) is not getattr_static(SocketConsumer, name)
+            getattr_static(cls, name) not in cls._senders
             for name in ("send", "send_json", "encode_json")
         )
         cls.minds_gaps = cls.gap is not SocketConsumer.gap
@@ -124,7 +124,10 @@ class SocketConsumer:
         """Clean up. In: the close code."""
 
     async def gap(self, groups: tuple[str, ...]) -> None:
-        """Something that another process said to `groups` was lost: time to look again."""
+        """Something that another process said to `groups` was lost: time to look again.
+
+        Among them is the connection's own address, if it may have been said to that.
+        """
 
     # What it can do.
 
@@ -173,9 +176,12 @@ class SocketConsumer:
         return encode(content).decode()
 
     @classmethod
-    def decode_json(cls, text_data: str) -> Any:
+    async def decode_json(cls, text_data: str) -> Any:
         """The content of a frame's text. Raises `ParseError` (400)."""
         return JSONParser().parse(text_data)
+
+    _senders: ClassVar[tuple[Any, ...]] = (send, send_json, encode_json)
+    """What groups may pass by when they send what is rendered; who has others, sees it all."""
 
     @property
     def channel_name(self) -> str:
@@ -202,72 +208,3 @@ class SocketConsumer:
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.home.perform(work)
-
-
-class ConsumerFace:
-    """Between a connection and its consumer: everything that happens is a visit."""
-
-    def __init__(self, consumer: SocketConsumer, connection: Connection) -> None:
-        self.consumer = consumer
-        self.connection = connection
-        self.intercepts = consumer.intercepts
-        self.minds_gaps = consumer.minds_gaps
-
-    async def connect(self) -> None:
-        """The handshake, as ASGI says it."""
-        channel = await self.connection.hub.listeners.channel(self._ring)
-        if channel is not None:
-            self.consumer._channel = channel
-            self.connection.endings += (channel.stop,)
-        await self._visit("connect", self.consumer.websocket_connect, {"type": "websocket.connect"})
-
-    async def receive(self, frame: Frame) -> None:
-        """A frame, as ASGI says it."""
-        text, binary, _size = frame
-        message = {"type": "websocket.receive", "text": text, "bytes": binary}
-        target: Target = (self.consumer.websocket_receive, (message,), {})
-        await dispatch(FrameVisit(self.connection, "receive", target))
-
-    async def event(self, event: Event | Gap) -> None:
-        """What a group says: for the client if it was rendered, else for the method it names."""
-        if isinstance(event, Gap):
-            await self._visit("event", self.consumer.gap, event.groups)
-        elif event.data is None:
-            self.connection.pass_on(event)
-        else:
-            handler = self.consumer.send_json if event.size else self._call_named
-            await self._visit("event", handler, event.data)
-
-    async def _call_named(self, message: dict[str, Any]) -> None:
-        name = str(message.get("type")).replace(".", "_")
-        method = None if name.startswith("_") else getattr(self.consumer, name, None)
-        if method is None:
-            raise TypeError(f"{type(self.consumer).__name__} has no method {name!r} for an event.")
-        await run(method, dict(message))  # it may be others' as well
-
-    def _ring(self, message: dict[str, Any]) -> None:
-        """Somebody speaks to the consumer's own channel."""
-        self.connection.deliver(Event("", message))
-
-    async def disconnect(self, code: int) -> None:
-        """The end, as ASGI says it."""
-        message = {"type": "websocket.disconnect", "code": code}
-        await self._visit("disconnect", self.consumer.websocket_disconnect, message)
-
-    async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
-        await dispatch(DirectVisit(self.connection, event, (method, (argument,), {})))
-
-
-class FrameVisit(DirectVisit):
-    """A frame of a consumer: a refusal comes under its id, if it is JSON and has one."""
-
-    def handle_exception(self, error: Exception) -> Reply:
-        _handler, (message,), _kwargs = self.target
-        return super().handle_exception(error)._replace(call=_call_of(message["text"]))
-
-
-def _call_of(text: str | None) -> Call:
-    try:
-        return Plain().open(JSONParser().parse(text or ""))
-    except ParseError:
-        return Call(None)

@@ -151,16 +151,21 @@ def _refusal(visit: Visit, error: Exception) -> tuple[Reply, str]:
     return refusal, encode(visit.envelope.close(refusal)).decode()
 
 
+PLAIN = Plain()
+
+
 class DirectVisit:
     """An event whose handler is known, that nothing guards, and that is not answered."""
 
-    envelope: Envelope = Plain()
     call = Call(None)
 
-    def __init__(self, connection: Connection, event: str, target: Target) -> None:
+    def __init__(
+        self, connection: Connection, event: str, target: Target, envelope: Envelope = PLAIN
+    ) -> None:
         self.connection = connection
         self.event = event
         self.target = target
+        self.envelope = envelope
 
     def get_call(self) -> Call:
         return self.call

@@ -107,16 +107,24 @@ class Type(_Named):
         return HandlerNotFound(call.name, _("Unknown action: %s") % name)
 
     def close(self, reply: Reply) -> dict[str, Any]:
-        if reply.errors is None:
-            content = {**(reply.data or {})}
-        else:
-            content = {
-                "type": "ERROR",
-                "success": False,
-                "errors": _listed(reply.errors),
-                "details": reply.errors if isinstance(reply.errors, str) else _("Invalid message."),
-            }
-        return _numbered({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}, reply)
+        content = reply.data or {} if reply.errors is None else self._error(reply.errors)
+        return _numbered(self.stamp(content), reply)
+
+    @staticmethod
+    def stamp(content: dict[str, Any]) -> dict[str, Any]:
+        """A copy of `content` that says when it was sent."""
+        return {**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}
+
+    @staticmethod
+    def _error(errors: Any) -> dict[str, Any]:
+        listed, details = _listed(errors), errors
+        if isinstance(errors, dict) and errors.keys() == {"detail", "traceback"}:
+            listed, details = [errors["detail"]], errors["traceback"]
+        elif isinstance(errors, list) and len(errors) == 1:
+            details = errors[0]
+        elif isinstance(errors, list | dict):
+            details = _("Invalid message.")
+        return {"type": "ERROR", "success": False, "errors": listed, "details": details}
 
 
 class Plain:

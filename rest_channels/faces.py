@@ -1,15 +1,23 @@
-"""Between a connection and the views people write: whatever happens becomes a request."""
+"""Between a connection and the classes people write.
 
-from collections.abc import Awaitable
+For a view whatever happens becomes a request; a consumer is told of it as ASGI says it.
+"""
+
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from rest_framework.exceptions import ParseError
 
 from .connection import Connection
 from .decorators import route_name
 from .dispatch import DirectVisit, Target, dispatch
-from .messages import Event, Frame, Gap
+from .envelopes import Envelope
+from .execution import run
+from .messages import Call, Event, Frame, Gap, Reply
+from .parsers import JSONParser
 from .request import SocketRequest
 
-__all__ = ["RequestFace", "ViewFace"]
+__all__ = ["ConsumerFace", "RequestFace", "ViewFace"]
 
 
 class RequestFace:
@@ -83,3 +91,73 @@ class ViewFace(RequestFace):
         else:
             return  # it is for a consumer's method
         await dispatch(DirectVisit(self.connection, "event", target))
+
+
+class ConsumerFace:
+    """Between a connection and its consumer: everything that happens is a visit."""
+
+    def __init__(self, consumer: Any, connection: Connection) -> None:
+        self.consumer = consumer
+        self.connection = connection
+        self.intercepts = consumer.intercepts
+        self.minds_gaps = consumer.minds_gaps
+        self.envelope: Envelope = consumer._envelope
+
+    async def connect(self) -> None:
+        """The handshake, as ASGI says it."""
+        channel = await self.connection.hub.listeners.channel(self._ring)
+        if channel is not None:
+            self.consumer._channel = channel
+            self.connection.endings += (channel.stop,)
+        await self._visit("connect", self.consumer.websocket_connect, {"type": "websocket.connect"})
+
+    async def receive(self, frame: Frame) -> None:
+        """A frame, as ASGI says it."""
+        text, binary, _size = frame
+        message = {"type": "websocket.receive", "text": text, "bytes": binary}
+        target: Target = (self.consumer.websocket_receive, (message,), {})
+        await dispatch(FrameVisit(self.connection, "receive", target, self.envelope))
+
+    async def event(self, event: Event | Gap) -> None:
+        """What a group says: for the client if it was rendered, else for the method it names."""
+        if isinstance(event, Gap):
+            await self._visit("event", self.consumer.gap, event.groups)
+        elif event.data is None:
+            self.connection.pass_on(event)
+        else:
+            handler = self.consumer.send_json if event.size else self._call_named
+            await self._visit("event", handler, event.data)
+
+    async def _call_named(self, message: dict[str, Any]) -> None:
+        name = str(message.get("type")).replace(".", "_")
+        method = None if name.startswith("_") else getattr(self.consumer, name, None)
+        if method is None:
+            raise TypeError(f"{type(self.consumer).__name__} has no method {name!r} for an event.")
+        await run(method, dict(message))  # it may be others' as well
+
+    def _ring(self, message: dict[str, Any]) -> None:
+        """Somebody speaks to the consumer's own channel."""
+        self.connection.deliver(Event("", message))
+
+    async def disconnect(self, code: int) -> None:
+        """The end, as ASGI says it."""
+        message = {"type": "websocket.disconnect", "code": code}
+        await self._visit("disconnect", self.consumer.websocket_disconnect, message)
+
+    async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
+        target: Target = (method, (argument,), {})
+        await dispatch(DirectVisit(self.connection, event, target, self.envelope))
+
+
+class FrameVisit(DirectVisit):
+    """A frame of a consumer: a refusal comes under its id, if it is JSON and has one."""
+
+    def handle_exception(self, error: Exception) -> Reply:
+        _handler, (message,), _kwargs = self.target
+        return super().handle_exception(error)._replace(call=self._call_of(message["text"]))
+
+    def _call_of(self, text: str | None) -> Call:
+        try:
+            return self.envelope.open(JSONParser().parse(text or ""))
+        except ParseError:
+            return Call(None)

@@ -12,14 +12,15 @@ from .cluster.layer import crosses_processes, shared_layer
 from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import portable
+from .commands import dismiss, enlist, enroll, expel, tell
 from .connection import Connection
 from .exceptions import CloseCode, check_close_code
 from .hub import check_group
 from .messages import Event, size_of
-from .reach import ask, dismiss, enlist, enroll, expel, order, publish, tell
+from .reach import ask, order, publish
 from .verbs import DONE, Sent
 
-__all__ = ["Channel", "Group", "HubLayer"]
+__all__ = ["Channel", "Group", "HubLayer", "content_event"]
 
 ASKER = "group"
 """Who asks for a membership that `Group.add` began."""
@@ -40,7 +41,7 @@ class Channel:
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content`, to whatever process; what nobody hears is dropped. Raises `TypeError`."""
-        event = _event(self.name, content)
+        event = content_event(self.name, content)
         if self.connection is None:
             return order(self.name, tell, event)
         return self.connection.say(event)
@@ -80,7 +81,7 @@ class Group:
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError`."""
-        return publish(_event(self.name, content))
+        return publish(content_event(self.name, content))
 
     async def aadd(self, channel: Channel | str) -> None:
         """`add`, awaited."""
@@ -156,7 +157,11 @@ class HubLayer:
         return self.connection.home.call(self._listeners.do, lambda: getattr(layer, verb)(*args))
 
 
-def _event(address: str, content: dict[str, Any]) -> Event:
+def content_event(address: str, content: dict[str, Any]) -> Event:
+    """What `content` (a message's `text` or `bytes`, `close`, `accept`) says to `address`.
+
+    Raises `TypeError` for anything else, `ValueError` for a wrong close code.
+    """
     if not isinstance(content, dict):
         raise TypeError(f"Send a dict with 'text' or 'bytes', not {type(content).__name__}.")
     unknown = content.keys() - {"text", "bytes", "close", "accept"}

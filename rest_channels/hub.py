@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextvars import Context
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -21,76 +21,18 @@ from .cluster.listeners import Listeners
 from .cluster.nodes import new_node
 from .cluster.publisher import publisher
 from .cluster.uplink import EVERYONE, group_of
+from .fanout import Member, deliver, spread
 from .lanes import EAGER, cancel, start
 from .messages import Event, Gap
-from .outbox import Outbox
 from .settings import api_settings
-from .verbs import Sent
 
-__all__ = ["Hub", "Member", "check_group", "command", "on_beat"]
+__all__ = ["Hub", "check_group", "command", "on_beat"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
-
 
 NESTING = 16
 """A message that is published while another is delivered, while another … goes out at once this
 deep, and beyond that at the loop's next turn."""
-
-
-class Groups(Protocol):
-    """What a connection has joined."""
-
-    def join(self, group: str, asker: Hashable = None) -> Sent:
-        """Become a member of `group`."""
-
-    def leave(self, group: str, asker: Hashable = None) -> None:
-        """Stop being one."""
-
-    def listen(self, group: str) -> Sent:
-        """Become a member of `group` in both lanes."""
-
-    def unlisten(self, group: str) -> None:
-        """Stop being one."""
-
-
-class Member(Protocol):
-    """What a hub knows of a connection."""
-
-    address: str
-    outbox: Outbox
-
-    aside: bool
-    """Whether even what is rendered has to be delivered, not just sent."""
-
-    @property
-    def groups(self) -> Groups:
-        """What it has joined."""
-
-    def deliver(self, event: Event | Gap) -> None:
-        """Take `event` without waiting and without raising."""
-
-
-class Turn:
-    """How far one task came with a message for many."""
-
-    __slots__ = ("outbox", "over")
-
-    outbox: Outbox
-
-    def __init__(self) -> None:
-        self.over = False
-
-
-async def _send_to_each(event: Event, members: Iterator[Member], turn: Turn) -> None:
-    text, size = event.text, event.size
-    for member in members:
-        outbox = turn.outbox = member.outbox
-        if outbox.busy or member.aside:
-            member.deliver(event)
-        else:
-            await outbox.write({"type": "websocket.send", "text": text}, size)
-            if turn.over:
-                return
 
 
 class Hub:
@@ -199,35 +141,24 @@ class Hub:
         members: Iterable[Member] | None = self.groups.get(event.group)
         if members is None:
             return
-        if self._depth >= NESTING:
-            self.loop.call_soon(self.publish, event)
-            return
         if event.listeners_know:
             listening = set(self.listeners.of(event.group))
             members = [member for member in members if member not in listening]
+        self.hand(event, tuple(members))
+
+    def hand(self, event: Event, members: Sequence[Member]) -> None:
+        """Hand `event` to `members`, one after another."""
+        if self._depth >= NESTING:
+            self.loop.call_soon(deliver, event, members)
+            return
         self._depth += 1
         try:
             if EAGER and event.text is not None and event.close is None and not event.accept:
-                self._spread(event, iter(tuple(members)))
+                spread(event, iter(members), self.loop)
             else:
-                for member in tuple(members):
-                    member.deliver(event)
+                deliver(event, members)
         finally:
             self._depth -= 1
-
-    def _spread(self, event: Event, members: Iterator[Member]) -> None:
-        """Send what is rendered to all, in one task as long as no client makes it wait.
-
-        A task that has to wait belongs to the client it waits for, and another one goes on with
-        the rest.
-        """
-        while True:
-            turn = Turn()
-            task = start(_send_to_each(event, members, turn), self.loop)
-            if task.done():
-                return
-            turn.over = True
-            turn.outbox.own(task)
 
     # What other processes say: the link's ears.
 
@@ -255,6 +186,7 @@ class Hub:
         """Tell the members of `groups` that something did not arrive.
 
         Where that was a command, it may have been one to close somebody: that is looked at now.
+        And it may have been a word for anybody here: all are told under their own address.
         """
         if not {EVERYONE, group_of(self.node)}.isdisjoint(groups):
             self._look()
@@ -262,13 +194,16 @@ class Hub:
         for group in groups:
             for member in self.groups.get(group, ()):
                 missing.setdefault(member, []).append(group)
+        if group_of(self.node) in groups:
+            for address, member in self.members.items():
+                missing.setdefault(member, []).append(address)
         for member, theirs in missing.items():
             member.deliver(Gap(tuple(theirs)))
 
     def restored(self) -> None:
         """The layer is back: listen anew, and tell everybody that anything may be missing."""
         self.listeners.restore()
-        self.missed(list(self.groups))
+        self.missed([*self.groups, group_of(self.node)])
 
 
 Command = Callable[..., Awaitable[Any] | None]

@@ -5,8 +5,9 @@ from collections.abc import Hashable
 from typing import Any
 
 from .cluster.layer import PATIENCE
+from .fanout import Member
 from .home import Home
-from .hub import Hub, Member, check_group
+from .hub import Hub, check_group
 from .subscriptions import Ledger
 from .verbs import DONE, Sent
 

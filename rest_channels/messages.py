@@ -59,7 +59,10 @@ class Event(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Something said to these groups by another process did not arrive, and will not."""
+    """Something said to these groups by another process did not arrive, and will not.
+
+    Among them is the address of the connection itself, if that was it.
+    """
 
     groups: tuple[str, ...]
 

@@ -8,14 +8,14 @@ error once the box is full. What a group says is offered instead: refused when t
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from .exceptions import OutboxFull
 from .lanes import EAGER, cancel, start
 from .verbs import DONE, Sent
 
-__all__ = ["Outbox", "close_message", "frame_message"]
+__all__ = ["Outbox", "accept_message", "close_message", "frame_message"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -34,15 +34,15 @@ class Outbox:
         "_lock",
         "_loop",
         "_overdrawn",
-        "_send",
         "_task",
-        "_waiters",
         "_wake",
         "busy",
         "closed",
         "items",
         "limit",
         "size",
+        "transmit",
+        "waiters",
     )
 
     def __init__(self, send: Callable[[Any], Awaitable[None]], limit: int) -> None:
@@ -51,11 +51,11 @@ class Outbox:
         self.size = 0
         self.busy = True  # something is being sent; at first: held
         self.closed = False
-        self._send = send
+        self.transmit = send
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self.waiters: list[asyncio.Future[None]] = []
         self._overdrawn = False
         self._entering = 0  # bytes on their way here from threads
         self._lock = threading.Lock()
@@ -106,14 +106,14 @@ class Outbox:
         self.items.append((message, size))
         self.size += size
         if not self.busy:
-            self._begin()
+            self.begin()
 
     async def _room(self) -> None:
         """Wait until the box is within its limit again, or closed."""
         self._overdrawn = False
         while self.size > self.limit and not self.closed:
             waiter = self._loop.create_future()
-            self._waiters.append(waiter)
+            self.waiters.append(waiter)
             await waiter
 
     # What goes out.
@@ -121,7 +121,7 @@ class Outbox:
     def release(self, first: Message) -> None:
         """Begin to send, with `first` before all that is queued."""
         self.items.insert(0, (first, 0))
-        self._begin()
+        self.begin()
 
     def refuse(self, message: Message) -> None:
         """Send nothing but `message`: the connection ends before it began."""
@@ -137,19 +137,23 @@ class Outbox:
         self.busy = True
         self.size += size
         try:
-            await self._send(message)
+            await self.transmit(message)
         except asyncio.CancelledError:
-            if not self.closed:  # the one who waited is gone, the client is not
-                self.items.insert(0, (message, size))
-                self._begin()
+            self.interrupted(message, size)
             raise
         except Exception as error:  # noqa: BLE001 - servers have many ways to say that nobody is there
-            self._fail(error)
+            self.fail(error)
         else:
             self.size -= size
         self.busy = False
-        if self.items or self._waiters:
-            self._begin()
+        if self.items or self.waiters:
+            self.begin()
+
+    def interrupted(self, message: Message, size: int) -> None:
+        """Whoever sent `message` is gone, the client is not: a task of the box sends it."""
+        if not self.closed:
+            self.items.insert(0, (message, size))
+            self.begin()
 
     async def _write(self) -> None:
         """Send all that is queued."""
@@ -157,17 +161,18 @@ class Outbox:
             while self.items:
                 batch, self.items = self.items, []
                 for message, size in batch:
-                    await self._send(message)
+                    await self.transmit(message)
                     self.size -= size
         except Exception as error:  # noqa: BLE001 - as in `write`
-            self._fail(error)
+            self.fail(error)
         finally:
             self.busy = False
             self._wake_waiters()
 
     if EAGER:
 
-        def _begin(self) -> None:
+        def begin(self) -> None:
+            """Send what is queued, in a task of its own."""
             self.busy = True
             task = start(self._write(), self._loop)
             if not task.done():
@@ -177,7 +182,7 @@ class Outbox:
         # One writer for the connection's life, woken when there is something to write: on 3.11
         # a new task for each message costs six times as much.
 
-        def _begin(self) -> None:
+        def begin(self) -> None:
             self.busy = True
             if self._task is None:
                 self._task = start(self._serve(), self._loop)
@@ -202,7 +207,8 @@ class Outbox:
         if self._task is not None and not self._task.done():
             await cancel({self._task}, 0.5)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Whatever was not sent will not be: the client has gone."""
         logger.debug("Sending ended: %r", error)
         self._shut()
 
@@ -213,11 +219,16 @@ class Outbox:
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:
-        if self._waiters:
-            waiters, self._waiters = self._waiters, []
+        if self.waiters:
+            waiters, self.waiters = self.waiters, []
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
+
+
+def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:
+    """ASGI's message to accept the handshake."""
+    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": list(headers)}
 
 
 def frame_message(text: str | None, data: bytes | None) -> Message:

@@ -10,34 +10,33 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from .cluster.layer import PATIENCE, crosses_processes
 from .cluster.nodes import is_here, node_of
-from .cluster.packets import Do, Packet
-from .cluster.publisher import publisher
+from .cluster.packets import Do
+from .cluster.publisher import Word, publisher
 from .cluster.uplink import EVERYONE, group_of
-from .hub import Hub, command
+from .hub import Hub
 from .messages import Event
 from .verbs import DONE, Sent
 
 __all__ = [
     "ask",
-    "dismiss",
-    "enlist",
-    "enroll",
     "everywhere",
-    "expel",
     "hub_here",
     "order",
     "order_all",
+    "order_each",
     "publish",
-    "tell",
 ]
 
 logger = logging.getLogger("rest_channels")
+
+AT_ONCE = 2000
+"""How many addresses travel in one message."""
 
 Order = Callable[..., Any]
 """A command: a function of a hub, see `hub.command`."""
@@ -60,7 +59,7 @@ def publish(event: Event) -> Sent:
 
     It leaves for other processes first: theirs then need not wait for the members here.
     """
-    sent = _say(event.group, event)
+    sent = _say((event.group, event))
     everywhere(Hub.publish, event)
     return sent
 
@@ -68,7 +67,7 @@ def publish(event: Event) -> Sent:
 def order_all(wanted: Order, *args: Any) -> Sent:
     """Let every hub of every process obey."""
     everywhere(wanted, *args)
-    return _say(EVERYONE, Do(wanted.__name__, args))
+    return _say((EVERYONE, Do(wanted.__name__, args)))
 
 
 def order(address: str, wanted: Order, *args: Any) -> Sent:
@@ -79,7 +78,26 @@ def order(address: str, wanted: Order, *args: Any) -> Sent:
     if is_here(node):
         everywhere(_only(node, wanted), address, *args)
         return DONE
-    return _say(group_of(node), Do(wanted.__name__, (address, *args)))
+    return _say((group_of(node), Do(wanted.__name__, (address, *args))))
+
+
+def order_each(addresses: Iterable[str], wanted: Order, *args: Any) -> Sent:
+    """Let every hub that owns some of `addresses` obey: `wanted(hub, numbers, *args)`.
+
+    One message goes to each, or one for every `AT_ONCE` addresses; in it they are numbers: what
+    follows the hub's name. What is no address of ours is passed over.
+    """
+    orders = []
+    for head, numbers in _by_head(addresses).items():
+        if (node := node_of(head + numbers[0])) is None:
+            continue
+        if is_here(node):
+            everywhere(_only(node, wanted), numbers, *args)
+        else:
+            for start in range(0, len(numbers), AT_ONCE):
+                some = numbers[start : start + AT_ONCE]
+                orders.append((group_of(node), Do(wanted.__name__, (some, *args))))
+    return _say(*orders)
 
 
 def ask(address: str, wanted: Order, *args: Any) -> Sent:
@@ -109,61 +127,38 @@ def everywhere(method: Callable[..., Any], *args: Any) -> None:
                 hub.loop.call_soon_threadsafe(method, hub, *args)
 
 
-# What hubs can be asked for, of the one connection at an address.
+def _by_head(addresses: Iterable[str]) -> dict[str, list[str]]:
+    """Addresses, each parted behind its last dot."""
+    parted: dict[str, list[str]] = {}
+    head, length = "", 0
+    numbers: list[str] = []
+    for address in addresses:
+        if not (head and address.startswith(head)):  # neighbours mostly have the same
+            length = address.rfind(".") + 1
+            head = address[:length]
+            numbers = parted.setdefault(head, [])
+        numbers.append(address[length:])
+    return parted
 
 
-@command
-def tell(hub: Hub, address: str, event: Event) -> None:
-    """Hand it `event`."""
-    if (member := hub.members.get(address)) is not None:
-        member.deliver(event)
-
-
-@command
-def enlist(hub: Hub, address: str, group: str, asker: str) -> Sent | None:
-    """Let it join `group`."""
-    member = hub.members.get(address)
-    return None if member is None else member.groups.join(group, asker)
-
-
-@command
-def dismiss(hub: Hub, address: str, group: str, asker: str) -> None:
-    """Let it leave `group`."""
-    if (member := hub.members.get(address)) is not None:
-        member.groups.leave(group, asker)
-
-
-@command
-def enroll(hub: Hub, address: str, group: str) -> Sent | None:
-    """Let it join `group` in both lanes."""
-    member = hub.members.get(address)
-    return None if member is None else member.groups.listen(group)
-
-
-@command
-def expel(hub: Hub, address: str, group: str) -> None:
-    """Let it leave `group` in both lanes."""
-    if (member := hub.members.get(address)) is not None:
-        member.groups.unlisten(group)
-
-
-def _say(group: str, what: Event | Packet) -> Sent:
-    """Let other processes hear it: through a link that is open, else through the publisher."""
-    if not crosses_processes():
+def _say(*words: Word) -> Sent:
+    """Let other processes hear them: through a link that is open, else through the publisher."""
+    if not words or not crosses_processes():
         return DONE
     hub = _serving()
     if hub is None or hub.link is None:
-        return _waiting(publisher.say(group, what))
+        return _waiting(publisher.say(words))
     if hub.loop is _running():
-        return hub.link.uplink.put(group, what)
-    return _on(hub, _put(hub, group, what))
+        return [hub.link.uplink.put(*word) for word in words][-1]
+    return _on(hub, _put(hub, words))
 
 
-async def _put(hub: Hub, group: str, what: Event | Packet) -> None:
-    if hub.link is not None:
-        await hub.link.uplink.put(group, what)
-    else:  # its last connection has gone meanwhile
-        await _waiting(publisher.say(group, what))
+async def _put(hub: Hub, words: Sequence[Word]) -> None:
+    for place, word in enumerate(words):
+        if hub.link is None:  # its last connection has gone meanwhile
+            await _waiting(publisher.say(words[place:]))
+            return
+        await hub.link.uplink.put(*word)
 
 
 async def _obeyed(hub: Hub, wanted: Order, args: tuple[Any, ...]) -> None:

@@ -8,6 +8,9 @@ __all__ = ["RouteTable"]
 
 H = TypeVar("H")
 
+KNOWN = 1_000
+"""How many names a table remembers the handlers of; clients may think of any number."""
+
 
 class RouteTable(Generic[H]):
     """An immutable table of `(name | compiled pattern, handler)` pairs.
@@ -19,6 +22,7 @@ class RouteTable(Generic[H]):
     def __init__(self, routes: Iterable[tuple[str | re.Pattern[str], H]] = ()) -> None:
         self.routes = tuple(routes)
         self._exact: dict[str, tuple[int, H]] = {}
+        self._known: dict[str, H | None] = {}
         self._patterns: list[tuple[int, re.Pattern[str], H]] = []
         for place, (name, handler) in enumerate(self.routes):
             if isinstance(name, str):
@@ -32,6 +36,14 @@ class RouteTable(Generic[H]):
         """The handler for `name`, or `None`."""
         if name is None:
             return None
+        if name in self._known:
+            return self._known[name]
+        handler = self._search(name)
+        if len(self._known) < KNOWN:
+            self._known[name] = handler
+        return handler
+
+    def _search(self, name: str) -> H | None:
         place, handler = self._exact.get(name, (-1, None))
         for later, pattern, candidate in self._patterns:
             if later < place:

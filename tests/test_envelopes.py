@@ -235,6 +235,11 @@ def test_a_types_errors_are_listed() -> None:
     }
 
 
+def test_the_only_error_of_a_list_is_said_in_words_as_well() -> None:
+    answer = Type().close(Reply(Call("MOVE"), status=400, errors=["It is not your turn."]))
+    assert (answer["errors"], answer["details"]) == (["It is not your turn."], answer["errors"][0])
+
+
 # None
 
 

@@ -12,13 +12,17 @@ from django.test import override_settings
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.link import Link
 from rest_channels.cluster.publisher import publisher
+from rest_channels.cluster.uplink import group_of
+from rest_channels.commands import tell_each
+from rest_channels.consumers import SocketConsumer
 from rest_channels.groups import Channel, Group
 from rest_channels.messages import Event
+from rest_channels.reach import hub_here, order_each
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.brokers import LAYERS, layers
 from tests.ports import free_port
-from tests.test_link import GRACE, Node
+from tests.test_link import GRACE, Node, happens
 
 
 class Room(SocketView):
@@ -100,6 +104,44 @@ async def test_what_is_no_member_of_any_process_is_passed_over(grace) -> None:
     assert grace.ears.texts == []
 
 
+MANY = [f"{GRACE}.{number:x}" for number in range(4_500)]
+
+
+async def test_many_addresses_of_a_node_travel_as_numbers_in_few_messages(grace) -> None:
+    event = Event.rendered("", None, "hello")
+    await asyncio.to_thread(order_each, MANY, tell_each, event)
+    await happens(lambda: len(grace.ears.obeyed) == 3)
+    names, numbers, events = zip(*grace.ears.obeyed, strict=True)
+    assert set(names) == {"tell_each"}
+    assert [len(some) for some in numbers] == [2_000, 2_000, 500]
+    assert [f"{GRACE}.{number}" for some in numbers for number in some] == MANY
+    assert {event.text for event in events} == {"hello"}
+
+
+async def test_addresses_of_here_of_elsewhere_and_of_nowhere_each_get_theirs(grace) -> None:
+    async with SocketCommunicator(Room.as_asgi()) as socket:
+        (here,) = hub_here().members
+        addresses = [MANY[1], here, "bot-7", "", "what is that", "0123456789-1.1", MANY[2]]
+        await order_each(addresses, tell_each, Event.rendered("", None, '"hello"'))
+        await socket.expect_event("hello")
+        await happens(lambda: grace.ears.obeyed)
+        [(_name, numbers, _event)] = grace.ears.obeyed
+        assert numbers == ["1", "2"]
+
+
+async def test_who_may_have_missed_a_word_is_told_under_its_address() -> None:
+    class Attentive(SocketConsumer):
+        def gap(self, groups):
+            self.send_json(list(groups))
+
+    async with SocketCommunicator(Attentive.as_asgi()) as socket:
+        (address,) = hub_here().members
+        hub_here().missed([group_of(hub_here().node)])
+        await socket.expect_event([address])
+        hub_here().restored()
+        await socket.expect_event([address])
+
+
 async def test_a_link_that_nobody_uses_rests_and_comes_back(grace, monkeypatch) -> None:
     monkeypatch.setattr("rest_channels.cluster.publisher.IDLE", 0.05)
     await asyncio.to_thread(say, "before")
@@ -107,6 +149,14 @@ async def test_a_link_that_nobody_uses_rests_and_comes_back(grace, monkeypatch) 
     assert publisher._link is None
     await asyncio.to_thread(say, "after")
     await grace.hears("before", "after")
+
+
+async def test_with_a_dead_broker_a_word_to_many_nodes_waits_a_second_in_all(dead_broker) -> None:
+    addresses = [f"00000000{number:02x}-1.1" for number in range(20)]
+    began = time.monotonic()
+    await asyncio.to_thread(order_each, addresses, tell_each, Event.rendered("", None, "hello"))
+    assert time.monotonic() - began < 1.5
+    await asyncio.to_thread(publisher.stop)
 
 
 async def test_with_a_dead_broker_the_first_word_waits_a_second_and_no_other_does(

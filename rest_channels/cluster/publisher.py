@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,10 +22,14 @@ from .link import Link
 from .nodes import new_node
 from .packets import Packet
 
-__all__ = ["Publisher", "publisher"]
+__all__ = ["Publisher", "Word", "publisher"]
 
 IDLE = 30.0
 """Seconds without a word after which the link is given up."""
+
+
+Word = tuple[str, Event | Packet]
+"""What to say, after the group to say it to."""
 
 
 class Deaf:
@@ -66,9 +70,9 @@ class Publisher:
         self._link: Link | None = None
         self._used = 0.0
 
-    def say(self, group: str, what: Event | Packet) -> "Future[None]":
-        """Let other processes hear it; the future is done when it is out, or lost."""
-        return self._perform(self._say(group, what))
+    def say(self, words: Sequence[Word]) -> "Future[None]":
+        """Let other processes hear them; the future is done when they are out, or lost."""
+        return self._perform(self._say(words))
 
     def ask(self, node: str, command: str, *args: Any) -> "Future[bool]":
         """Let `node` obey; the future tells whether it did."""
@@ -103,9 +107,10 @@ class Publisher:
 
     # On the thread's loop.
 
-    async def _say(self, group: str, what: Event | Packet) -> None:
+    async def _say(self, words: Sequence[Word]) -> None:
         uplink = self._linked().uplink
-        uplink.put(group, what)
+        for word in words:
+            uplink.put(*word)
         await uplink.flush()
 
     async def _flush(self) -> None:

@@ -138,6 +138,13 @@ async def test_a_refused_request_rejects_with_status_and_detail(fake, connect, d
     assert (error["name"], error["status"], error["message"]) == ("SocketError", 403, "Not yours.")
 
 
+async def test_a_server_that_asks_for_a_sign_of_life_gets_one(fake, connect):
+    await connect(dialect="type")
+    await fake.push({"type": "PING", "TIMESTAMP": "1"})
+    await eventually(lambda: fake.frames)
+    assert fake.frames[0]["type"] == "PING"
+
+
 async def test_errors_by_field_read_as_a_sentence(fake, connect):
     fake.reply = lambda frame: {
         "tempo": ["Too fast."],

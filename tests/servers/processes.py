@@ -1,11 +1,7 @@
-"""A site that two server processes share, and a third process that serves nothing."""
+"""A site that two server processes share."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.urls import path
@@ -13,8 +9,6 @@ from django.urls import path
 from rest_channels.consumers import SocketConsumer
 from rest_channels.groups import Channel, Group
 from rest_channels.views import SocketView
-
-ROOT = Path(__file__).parents[2]
 
 
 class Room(SocketView):
@@ -55,7 +49,7 @@ class Room(SocketView):
         return "blocked"
 
     def gap(self, request, groups, name):
-        self.send_json({"gap": sorted(groups)})
+        self.send_json({"gap": sorted(set(groups) - {request.reply_channel.name})})
 
 
 class Quiet(Room):
@@ -102,39 +96,3 @@ urlpatterns = [
     path("theirs/", Theirs.as_asgi()),
     path("named/", Named.as_asgi()),
 ]
-
-
-class Shell:
-    """A process of the site that serves nothing: `shell("User.objects.…")` runs code there.
-
-    Names live on from call to call; `result` is what comes back, as JSON.
-    """
-
-    LOOP = (
-        "import django, json, sys\n"
-        "django.setup()\n"
-        "names = {}\n"
-        "for line in sys.stdin:\n"
-        "    exec(json.loads(line), names)\n"
-        "    print(json.dumps(names.pop('result', None)), flush=True)\n"
-    )
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", self.LOOP],
-            cwd=ROOT,
-            env={**os.environ, **environ, "DJANGO_SETTINGS_MODULE": "tests.servers.settings"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self, code: str):
-        self.process.stdin.write(json.dumps(code) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def stop(self) -> None:
-        self.process.stdin.close()
-        assert self.process.wait(10) == 0
-        self.process.stdout.close()

@@ -2,51 +2,23 @@
 
 import asyncio
 import contextlib
-import json
 import re
-import shutil
 import time
 from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.brokers import LAYERS, Broker, layers
+from tests.brokers import LAYERS
 
-from .conftest import Server
-from .processes import Shell
+from .cluster import Cluster, Shell
 
 MANY = [f"group-{number}" for number in range(2000)]
 
 
-class Cluster:
-    """Servers `one` and `two`, and a `shell`."""
-
-    def __init__(self, layer: str, environ: dict[str, str], folder) -> None:
-        self.broker = Broker()
-        self.broker.start()
-        database = shutil.copy(environ["TEST_SITE_DATABASE"], folder)  # users come and go here
-        self.environ = {
-            "TEST_SITE_DATABASE": str(database),
-            "TEST_LAYERS": json.dumps(layers(layer, self.broker.url)),
-            "TEST_ROUTES": "tests.servers.processes",
-            "TEST_BEAT": "1",
-        }
-        kinds = ("uvicorn", "daphne" if "core" in layer else "uvicorn-asyncio")
-        self.one, self.two = (Server(kind, folder, **self.environ) for kind in kinds)
-        self.shell = Shell(self.environ)
-        for server in (self.one, self.two):
-            server.wait_until_ready()
-
-    def stop(self) -> None:
-        self.shell.stop()
-        for server in (self.one, self.two):
-            server.stop()
-        self.broker.stop()
-
-
 @pytest.fixture(scope="module", params=LAYERS, ids=["core", "pubsub"])
 def running(request, site_environ, tmp_path_factory):
-    cluster = Cluster(request.param, site_environ, tmp_path_factory.mktemp("cluster"))
+    folder = tmp_path_factory.mktemp("cluster")
+    cluster = Cluster(request.param, site_environ, folder, "tests.servers.processes")
     yield cluster
     cluster.stop()
 

@@ -239,6 +239,7 @@ export class SocketClient {
     this.#listenForSilence();
     const frame = decoded(raw);
     if (frame?.$pong !== undefined) return;
+    if (this.#dialect === DIALECTS.type && frame?.type === "PING") this.#socket.send(raw); // a sign of life
     const failure = (this.#refusal = this.#failure(frame));
     const data = this.#dialect.whole ? frame : frame?.data;
     this.#emit("message", frame);

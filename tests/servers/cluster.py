@@ -1,0 +1,73 @@
+"""Two server processes and a third that serves nothing, behind one Valkey."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from tests.brokers import Broker, layers
+
+from .conftest import ROOT, Server
+
+
+class Cluster:
+    """Servers `one` and `two` of a site (the module with its routes), and a `shell`."""
+
+    def __init__(self, layer: str, environ: dict[str, str], folder, site: str) -> None:
+        self.broker = Broker()
+        self.broker.start()
+        database = shutil.copy(environ["TEST_SITE_DATABASE"], folder)  # users come and go here
+        self.environ = {
+            "TEST_SITE_DATABASE": str(database),
+            "TEST_LAYERS": json.dumps(layers(layer, self.broker.url)),
+            "TEST_ROUTES": site,
+            "TEST_BEAT": "1",
+        }
+        kinds = ("uvicorn", "daphne" if "core" in layer else "uvicorn-asyncio")
+        self.one, self.two = (Server(kind, folder, **self.environ) for kind in kinds)
+        self.shell = Shell(self.environ)
+        for server in (self.one, self.two):
+            server.wait_until_ready()
+
+    def stop(self) -> None:
+        self.shell.stop()
+        for server in (self.one, self.two):
+            server.stop()
+        self.broker.stop()
+
+
+class Shell:
+    """A process of the site that serves nothing: `shell("User.objects.…")` runs code there.
+
+    Names live on from call to call; `result` is what comes back, as JSON.
+    """
+
+    LOOP = (
+        "import django, json, sys\n"
+        "django.setup()\n"
+        "names = {}\n"
+        "for line in sys.stdin:\n"
+        "    exec(json.loads(line), names)\n"
+        "    print(json.dumps(names.pop('result', None)), flush=True)\n"
+    )
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.LOOP],
+            cwd=ROOT,
+            env={**os.environ, **environ, "DJANGO_SETTINGS_MODULE": "tests.servers.settings"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, code: str):
+        self.process.stdin.write(json.dumps(code) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def stop(self) -> None:
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
+        self.process.stdout.close()
