@@ -9,7 +9,14 @@ import zipfile
 from pathlib import Path
 
 DIST = Path("dist")
-PROMISED = {"rest_channels/py.typed", "rest_channels/static/rest_channels/client.js"}
+PROMISED = {
+    "rest_channels/py.typed",
+    "rest_channels/static/rest_channels/client.js",
+    "sockets/py.typed",
+    "sockets/migrations/0001_initial.py",
+    "sockets/static/sockets/live.js",
+    "sockets/templates/admin/sockets/socket/change_list.html",
+}
 PACKAGES = {"rest_channels", "sockets"}
 VERSIONS = (
     "import importlib.metadata, rest_channels;"

@@ -14,6 +14,7 @@ from rest_channels.testing import SocketCommunicator
 from .readme.consumers import Chat
 from .readme.methods import Game
 from .readme.models import Note
+from .readme.quiz import Quiz
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -70,6 +71,23 @@ async def test_a_line_that_is_none_is_a_400(content) -> None:
     async with SocketCommunicator(Chat.as_asgi()) as socket:
         await socket.send_json(content)
         await socket.expect_event(status=400)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_quiz_notes_answers_and_tells_who_comes_and_goes() -> None:
+    ada = await User.objects.acreate_user("ada")
+
+    def client(user=None):
+        return SocketCommunicator(Quiz.socket.as_asgi(), "/quiz/1/", user=user, dialect="type")
+
+    async with client() as one:
+        async with client(ada) as two:
+            await one.expect_event(type="CAME", who="ada")
+            await two.send_json({"type": "ANSWER", "number": 2})
+            await two.expect_event(type="NOTED", number=2)
+            await two.send_json({"type": "ANSWER", "number": 5})
+            await two.expect_event(type="ERROR")
+        await one.expect_event(type="LEFT", who="ada")
 
 
 async def test_the_chat_reaches_its_lobby() -> None:

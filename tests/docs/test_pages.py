@@ -14,7 +14,8 @@ from rest_channels.settings import Settings
 from .settings import database
 
 ROOT = Path(__file__).parents[2]
-PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("groups.md", "deployment.md")}
+NAMES = ("groups.md", "deployment.md", "sockets.md")
+PAGES = {name: (ROOT / "docs" / name).read_text() for name in NAMES}
 BLOCKS = [
     (path, code)
     for page in PAGES.values()
@@ -36,7 +37,7 @@ def test_every_python_block_is_a_file_and_every_file_is_shown_once() -> None:
     assert sum(page.count("```python") for page in PAGES.values()) == len(BLOCKS)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/groups.md", "docs/deployment.md"])
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in NAMES)])
 def test_links_lead_to_files_and_to_headings_that_are_there(page) -> None:
     for target, heading in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", (ROOT / page).read_text()):
         path = (ROOT / page).parent / target if target else ROOT / page

@@ -1,0 +1,21 @@
+"""The Django app: `"sockets"` in `INSTALLED_APPS`, after `"django.contrib.sessions"`."""
+
+from django.apps import AppConfig
+from django.core.checks import register
+from django.utils.translation import gettext_lazy as _
+
+__all__ = ["SocketsConfig"]
+
+
+class SocketsConfig(AppConfig):
+    """Brings the models, their admin, the commands, and the renewal of rows."""
+
+    name = "sockets"
+    verbose_name = _("Sockets")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from . import checks  # noqa: PLC0415 - it needs the models
+
+        register(checks.check_patterns)

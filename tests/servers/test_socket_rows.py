@@ -1,0 +1,105 @@
+"""Rows of two server processes, spoken to from a third; one of the two is killed."""
+
+import asyncio
+import signal
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+from django.urls import path
+
+from sockets.handlers import RoutedSocketHandler
+from tests.brokers import LAYERS
+
+from .cluster import Cluster
+
+COUNT = "result = Socket.objects.count()"
+
+
+class Game(RoutedSocketHandler):
+    routes = (*RoutedSocketHandler.routes, ("SAY", "on_say"))
+
+    def on_say(self, content):
+        self.peers().send_action("SAID", text=content["text"])
+
+
+urlpatterns = [path("game/<int:pk>/", Game.as_asgi())]
+
+
+@pytest.fixture(params=LAYERS, ids=["core", "pubsub"])
+def cluster(request, site_environ, tmp_path):
+    running = Cluster(request.param, site_environ, tmp_path, __name__)
+    running.shell("from sockets.models import Socket")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def players(cluster):
+    """`await players("one", 50)`: so many sockets of server one."""
+    async with AsyncExitStack() as stack:
+
+        async def enter(server: str, number: int):
+            site = getattr(cluster, server)
+            come = (stack.enter_async_context(site.connect("game/1/")) for _ in range(number))
+            return [await client for client in come]
+
+        yield enter
+
+
+async def asked(cluster, code: str):
+    return await asyncio.to_thread(cluster.shell, code)
+
+
+def said(text: str) -> str:
+    return f"result = Socket.objects.filter(path='/game/1/').send_action('CHAT', text={text!r})"
+
+
+async def heard(clients) -> set[str]:
+    frames = [await client.hear() for client in clients]
+    return {frame.get("text") for frame in frames}
+
+
+async def test_a_queryset_in_a_shell_reaches_the_sockets_of_both_servers(cluster, players) -> None:
+    clients = [*await players("one", 5), *await players("two", 5)]
+    assert await asked(cluster, said("hello")) == 10
+    assert await heard(clients) == {"hello"}
+    await clients[0].say({"type": "SAY", "text": "from a peer"})
+    assert await heard(clients[1:]) == {"from a peer"}
+
+
+async def test_a_row_in_a_shell_can_be_closed(cluster, players) -> None:
+    [client] = await players("one", 1)
+    await asked(cluster, "Socket.objects.get().disconnect(4001, 'Enough.')")
+    assert await client.ended() == (4001, "Enough.")
+
+
+async def test_rows_of_a_killed_server_go_and_the_others_stay(cluster, players) -> None:
+    ones, twos = await players("one", 50), await players("two", 50)
+    assert await asked(cluster, COUNT) == 100
+    await asyncio.sleep(1.5)  # long enough for both to have a lease (TEST_BEAT is 1)
+    cluster.one.process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    number = 100
+    while number > 50 and time.monotonic() < deadline:
+        number = await asked(cluster, said("still there?"))
+        assert number >= 50
+        assert await heard(twos) == {"still there?"}
+    assert number == 50
+    assert await asked(cluster, "result = Socket.objects.online().count()") == 50
+    assert len(ones) == 50
+
+
+async def test_a_server_that_is_told_to_end_leaves_no_rows(cluster, players) -> None:
+    await players("one", 50)
+    cluster.one.process.send_signal(signal.SIGTERM)
+    assert await cluster.one.ends(15) in (0, -signal.SIGTERM)
+    assert await asked(cluster, COUNT) == 0
+
+
+async def test_without_a_broker_a_queryset_returns_and_says_so(cluster, players) -> None:
+    await players("one", 1)
+    cluster.broker.kill()
+    began = time.monotonic()
+    assert await asked(cluster, said("anybody?")) == 1
+    assert time.monotonic() - began < 2.5

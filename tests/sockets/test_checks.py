@@ -1,0 +1,56 @@
+"""What `manage.py check` finds in routers and routes."""
+
+import re
+
+import pytest
+
+from sockets import SocketRouter
+from sockets.checks import check_patterns, nests_quantifiers
+from sockets.handlers import RoutedSocketHandler
+
+DANGEROUS = [r"(a+)+", r"(A_?)+x{2,}|(\w+\s?)*$", r"(?:GAME_.*)+", r"((ab)*c)*", r"(?P<n>\d+,?)+"]
+HARMLESS = [r"GAME_ACTION_.+", r"[a-z(+)]+", r"\(a+\)+", r"(a|b)+", r"(ab){2}", r"(a+)", r"a+b*"]
+
+
+@pytest.mark.parametrize("pattern", DANGEROUS)
+def test_a_repetition_of_a_repetition_is_found(pattern) -> None:
+    assert nests_quantifiers(pattern)
+
+
+@pytest.mark.parametrize("pattern", HARMLESS)
+def test_other_patterns_are_let_be(pattern) -> None:
+    assert not nests_quantifiers(pattern)
+
+
+def found(pattern):
+    """The warnings of that pattern; classes of other tests may still be there."""
+    return [message for message in check_patterns(None) if repr(pattern) in message.msg]
+
+
+def test_a_dangerous_route_of_a_handler_is_warned_of_once() -> None:
+    class Handler(RoutedSocketHandler):
+        routes = ((re.compile(r"(A_)+(B+)+"), print),)
+
+    class Heir(Handler):
+        pass
+
+    [warning] = found("(A_)+(B+)+")
+    assert warning.obj in (Handler, Heir)
+    assert warning.msg.startswith("The route '(A_)+(B+)+' repeats what is repeated itself.")
+
+
+def test_one_of_a_router_too_which_can_still_be_added_to() -> None:
+    router = SocketRouter()
+    router.route(re.compile(r"(GAME_.+)+"))(print)
+    [warning] = found("(GAME_.+)+")
+    assert warning.obj is router
+    router.route("MOVE")(print)
+
+
+def test_names_beyond_the_limit_meet_no_pattern() -> None:
+    class Handler(RoutedSocketHandler):
+        routes = ((re.compile("A+"), print),)
+
+    envelope = Handler._envelope
+    assert Handler._table.find(envelope.open({"type": "A" * 256}).name) is not None
+    assert Handler._table.find(envelope.open({"type": "A" * 257}).name) is None

@@ -1,0 +1,296 @@
+"""A row's life: as long as its connection's, whatever happens to the table."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from contextvars import Context
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+from django.test import Client
+from django.urls import path
+from django.utils import timezone
+
+from rest_channels.reach import hub_here
+from rest_channels.routing import SocketApplication
+from rest_channels.testing import SocketCommunicator
+from sockets import presence
+from sockets.handlers import RoutedSocketHandler
+from sockets.models import Node, Socket
+from sockets.presence import presence_of, purge
+from sockets.signals import socket_connected, socket_disconnected
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG_AGO = timezone.now() - timedelta(minutes=2)
+
+
+class Handler(RoutedSocketHandler):
+    routes = (*RoutedSocketHandler.routes, ("ECHO", "on_echo"))
+
+    async def on_echo(self, content):
+        await self.send_action("ECHOED")
+
+
+def client(**kwargs):
+    return SocketCommunicator(Handler.as_asgi(), "/game/1/", dialect="type", **kwargs)
+
+
+async def beat() -> None:
+    await presence_of(hub_here()).beat()
+
+
+@pytest.fixture
+async def crowd():
+    """`await crowd(20)`: so many connections."""
+    async with AsyncExitStack() as stack:
+
+        async def come(number):
+            return [await stack.enter_async_context(client()) for _ in range(number)]
+
+        yield come
+
+
+def kinds(queries):
+    return [sql.lstrip("(").split()[0] for sql in queries]
+
+
+def names():
+    return Socket.objects.values_list("channel_name", flat=True)
+
+
+# What it costs.
+
+
+async def test_to_connect_costs_three_queries_and_to_leave_one(ada, queries) -> None:
+    browser = Client()
+    await sync_to_async(browser.force_login)(ada)
+    headers = [("cookie", f"sessionid={browser.session.session_key}")]
+    application = SocketApplication([path("game/", Handler.as_asgi())])
+    queries.clear()
+    async with SocketCommunicator(application, "/game/", headers=headers):
+        assert kinds(queries) == ["SELECT", "SELECT", "INSERT"]
+        row = await Socket.objects.aget()
+        assert (row.user_id, row.session_id) == (ada.pk, browser.session.session_key)
+        queries.clear()
+    assert kinds(queries) == ["DELETE"]
+
+
+async def test_messages_cost_none(crowd, queries) -> None:
+    [socket] = await crowd(1)
+    queries.clear()
+    for _ in range(5):
+        await socket.send_json({"type": "PING"})
+        await socket.send_json({"type": "ECHO"})
+        await socket.expect_event(type="ECHOED")
+    assert queries == []
+
+
+@pytest.mark.parametrize("number", [1, 50])
+async def test_a_beat_costs_four_whatever_the_number_of_sockets(number, crowd, queries) -> None:
+    for socket in await crowd(number):
+        await socket.send_json({"type": "PING"})
+    await beat()
+    for _ in range(2):
+        queries.clear()
+        for socket in presence_of(hub_here()).rows.values():
+            presence_of(hub_here()).ping(socket)
+        await beat()
+        assert kinds(queries) == ["UPDATE", "UPDATE", "SELECT", "SELECT"]
+
+
+async def test_many_that_leave_together_go_in_few_statements(queries) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(100):
+            await stack.enter_async_context(client())
+        sockets = [callback[1].__self__ for callback in stack.pop_all()._exit_callbacks]
+    queries.clear()
+    await asyncio.gather(*(socket.disconnect() for socket in sockets))
+    assert len(queries) <= 3
+    assert not await Socket.objects.aexists()
+
+
+# What the table has to follow.
+
+
+async def test_a_row_that_is_deleted_under_its_connection_is_back_at_the_next_beat(crowd) -> None:
+    await crowd(3)
+    before = [row async for row in Socket.objects.order_by("pk").values()]
+    await Socket.objects.filter(pk__gt=before[0]["id"]).adelete()
+    await beat()
+    after = [row async for row in Socket.objects.order_by("pk").values()]
+    assert after == before
+
+
+async def test_a_process_that_was_only_slow_has_its_rows_back(crowd) -> None:
+    await crowd(3)
+    await beat()
+    before = [name async for name in names().order_by("pk")]
+    await Node.objects.aupdate(seen=LONG_AGO)
+    await Socket.objects.aupdate(connected_at=LONG_AGO)
+    assert await sync_to_async(purge)() == 3
+    await beat()
+    assert [name async for name in names().order_by("pk")] == before
+    assert await Socket.objects.online().acount() == 3
+
+
+async def test_a_row_of_a_session_or_user_that_has_gone_stays_away(ada) -> None:
+    session = SessionStore()
+    await session.acreate()
+    async with client(session=session), client(user=ada), client():
+        await Session.objects.all().adelete()
+        await User.objects.all().adelete()
+        await Socket.objects.all().adelete()
+        await beat()
+        row = await Socket.objects.aget()
+        assert (row.session_id, row.user_id) == (None, None)
+
+
+async def test_a_row_that_was_left_behind_goes_at_the_next_beat(crowd, monkeypatch, caplog) -> None:
+    await crowd(1)
+    monkeypatch.setattr(presence, "_delete", broken)
+    async with client():
+        pass
+    assert "once more later" in caplog.text
+    assert await Socket.objects.acount() == 2
+    await beat()
+    assert await Socket.objects.acount() == 1
+
+
+def broken(*args):
+    raise OperationalError("the database is away")
+
+
+async def test_while_the_database_is_away_nobody_is_lost(crowd, monkeypatch, caplog) -> None:
+    [socket] = await crowd(1)
+    with monkeypatch.context() as away:
+        away.setattr(presence, "_renew", broken)
+        await socket.send_json({"type": "PING"})
+        await socket.expect_nothing()
+        await beat()
+        assert "once more later" in caplog.text
+    await Socket.objects.aupdate(active=False, last_ping=None)
+    await beat()
+    row = await Socket.objects.aget()
+    assert row.active  # the sign of life was not forgotten
+    assert row.last_ping
+
+
+async def test_a_sign_of_life_is_written_down_at_the_beat(crowd) -> None:
+    one, _other = await crowd(2)
+    await Socket.objects.acleanup_stale()
+    await one.expect_event(type="PING")
+    await one.send_json({"type": "PING"})
+    await one.expect_nothing()
+    assert not await Socket.objects.filter(active=True).aexists()
+    await beat()
+    assert await Socket.objects.filter(active=True).acount() == 1
+
+
+async def test_who_leaves_during_a_beat_is_not_brought_back(crowd, monkeypatch) -> None:
+    await crowd(1)
+    socket = client()
+    await socket.connect()
+    reached, renew = asyncio.Event(), presence._renew
+    loop = asyncio.get_running_loop()
+
+    def slow(*args):
+        present = renew(*args)
+        loop.call_soon_threadsafe(reached.set)
+        asyncio.run_coroutine_threadsafe(leaving.wait(), loop).result(5)
+        return present
+
+    leaving = asyncio.Event()
+    monkeypatch.setattr(presence, "_renew", slow)
+    beating = asyncio.create_task(beat())
+    await reached.wait()
+    departure = asyncio.create_task(socket.disconnect())
+    while len(presence_of(hub_here()).rows) > 1:  # noqa: ASYNC110 - the condition is the house's
+        await asyncio.sleep(0)
+    leaving.set()
+    await asyncio.gather(beating, departure)
+    assert await Socket.objects.acount() == 1
+
+
+async def test_who_comes_during_a_beat_is_not_taken_for_a_stray(crowd, monkeypatch) -> None:
+    await crowd(1)
+    renew, loop = presence._renew, asyncio.get_running_loop()
+
+    def slow(*args):
+        Context().run(asyncio.run_coroutine_threadsafe, crowd(1), loop).result(5)
+        return renew(*args)
+
+    monkeypatch.setattr(presence, "_renew", slow)
+    await beat()
+    assert await Socket.objects.acount() == 2
+
+
+# The dead.
+
+
+def left_behind(node, **fields):
+    return Socket.objects.create(channel_name=f"{node}.1", node_id=node, path="/", **fields)
+
+
+def test_rows_of_a_dead_process_are_purged() -> None:
+    Node.objects.create(name="dead", seen=LONG_AGO)
+    Node.objects.create(name="alive", seen=timezone.now())
+    for node in ("dead", "alive", "never-seen"):
+        left_behind(node, connected_at=LONG_AGO)
+    left_behind("too-young", connected_at=timezone.now())
+    Socket.objects.create(channel_name="bot-1", path="/", connected_at=LONG_AGO)
+    assert purge() == 2
+    assert sorted(names()) == ["alive.1", "bot-1", "too-young.1"]
+    assert list(Node.objects.values_list("name", flat=True)) == ["alive"]
+
+
+def test_only_some_of_them_may_be_purged() -> None:
+    Node.objects.create(name="dead", seen=LONG_AGO)
+    left_behind("dead", connected_at=LONG_AGO)
+    assert purge(Socket.objects.filter(path="/elsewhere/")) == 0
+    assert purge(Socket.objects.filter(path="/")) == 1
+
+
+def test_without_a_beat_nobody_is_taken_for_dead(settings) -> None:
+    settings.REST_CHANNELS = {"BEAT": None}
+    Node.objects.create(name="dead", seen=LONG_AGO)
+    left_behind("dead", connected_at=LONG_AGO)
+    assert purge() == 0
+    assert Socket.objects.online().count() == 1
+
+
+async def test_the_beat_of_any_connection_purges_them(settings, settle) -> None:
+    settings.REST_CHANNELS = {"BEAT": 0.05}
+    await sync_to_async(left_behind)("dead", connected_at=LONG_AGO)
+    async with client():
+        async with asyncio.timeout(5):
+            while await Socket.objects.acount() > 1:  # noqa: ASYNC110 - it belongs to the table
+                await asyncio.sleep(0.01)
+
+
+# Signals.
+
+
+async def test_who_wants_to_know_is_told_of_arrivals_and_departures(ada) -> None:
+    told = []
+
+    def came(sender, socket, handler, **kwargs):
+        told.append(("came", sender, socket.user, handler.path, Socket.objects.count()))
+        raise ValueError("A receiver that fails harms nobody.")
+
+    async def went(sender, socket, handler, **kwargs):
+        told.append(("went", sender, socket.user, handler.path, await Socket.objects.acount()))
+
+    socket_connected.connect(came)
+    socket_disconnected.connect(went)
+    try:
+        async with client(user=ada):
+            pass
+    finally:
+        socket_connected.disconnect(came)
+        socket_disconnected.disconnect(went)
+    assert told == [("came", Handler, ada, "/game/1/", 1), ("went", Handler, ada, "/game/1/", 0)]
