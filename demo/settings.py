@@ -18,9 +18,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_channels",
+    "sockets",
     "demo",
     "demo.compositions",
     "demo.chat",
+    "demo.table",
 ]
 
 MIDDLEWARE = [

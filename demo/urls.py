@@ -5,12 +5,14 @@ from django.urls import path
 from . import views
 from .chat.views import Room
 from .compositions.views import CompositionList, CompositionPage
+from .table.views import Table
 
 urlpatterns = [
     path("", views.Home.as_view(), name="home"),
     path("compositions/", CompositionList.as_view(), name="compositions"),
     path("compositions/<int:pk>/", CompositionPage.as_view(), name="composition"),
     path("chat/<slug:room_name>/", Room.as_view(), name="chat"),
+    path("table/<int:pk>/", Table.as_view(), name="table"),
     path("login/", views.LogIn.as_view(), name="login"),
     path("login/<str:username>/", views.LogInAs.as_view(), name="log_in_as"),
     path("logout/", LogoutView.as_view(), name="logout"),

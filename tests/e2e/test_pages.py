@@ -5,7 +5,15 @@ from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAGES = ["/", "/login/", "/compositions/", "/compositions/1/", "/compositions/3/", "/chat/lobby/"]
+PAGES = [
+    "/",
+    "/login/",
+    "/compositions/",
+    "/compositions/1/",
+    "/compositions/3/",
+    "/chat/lobby/",
+    "/table/1/",
+]
 PHONE = {"width": 390, "height": 844}
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from demo.compositions.models import STEPS, Composition, Presence
 from demo.people import ADMIN, NAMES, PASSWORD
+from demo.table.models import Game
 
 SAMPLES = [
     # title, tempo, owner, members, tracks
@@ -40,7 +41,7 @@ LOG_INS = f"""
 
 
 class Command(BaseCommand):
-    help = "Make the database, the people and the sample compositions; run it as often as you like."
+    help = "Make the database, the people and the samples; run it as often as you like."
 
     def handle(self, *args, **options):
         call_command("migrate", verbosity=0, interactive=False)
@@ -50,6 +51,7 @@ class Command(BaseCommand):
             self.person(ADMIN, is_staff=True, is_superuser=True)
             for sample in SAMPLES:
                 self.composition(people, *sample)
+            self.table("The green table", seats=4)
         self.stdout.write(LOG_INS.format(port=os.environ.get("PORT", "8000")))
 
     def person(self, name, **rights):
@@ -72,3 +74,8 @@ class Command(BaseCommand):
                 for step in range(STEPS)
             ]
         composition.change(people[owner], title=title, tempo=tempo, cells=cells)
+
+    def table(self, name, seats):
+        game, _ = Game.objects.get_or_create(pk=1, defaults={"name": name})
+        for position in range(1, seats + 1):
+            game.seats.get_or_create(position=position)
