@@ -39,7 +39,14 @@ def configure() -> None:
     settings.configure(
         SECRET_KEY="benchmarks",
         ALLOWED_HOSTS=["*"],
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+        INSTALLED_APPS=[
+            "django.contrib.contenttypes",
+            "django.contrib.auth",
+            "django.contrib.sessions",
+            "rest_channels",
+            "sockets",
+        ],
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
         DATABASES={
             "default": {

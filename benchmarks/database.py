@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection
 from django.db.backends.signals import connection_created
 from django.db.models import FloatField, Func, QuerySet, Value
@@ -19,12 +20,10 @@ def _add_function(connection: Any, **kwargs: Any) -> None:
 
 
 def prepare() -> None:
-    """A table with one row, and the function in every connection; call outside an event loop."""
+    """Django's tables, and the function in every connection; call outside an event loop."""
     connection_created.connect(_add_function)
     if ContentType._meta.db_table not in connection.introspection.table_names():
-        with connection.schema_editor() as editor:
-            editor.create_model(ContentType)
-        ContentType.objects.create(app_label="benchmarks", model="row")
+        call_command("migrate", verbosity=0)
     connection.close()
 
 

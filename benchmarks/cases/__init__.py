@@ -5,7 +5,18 @@ from typing import Any
 
 from ..measuring import Line, Plan
 from ..peers import Peer
-from . import connections, echo, end_to_end, fanout, handlers, imports, outage, over_redis, publish
+from . import (
+    connections,
+    echo,
+    end_to_end,
+    fanout,
+    handlers,
+    imports,
+    outage,
+    over_redis,
+    publish,
+    routed,
+)
 
 Case = Callable[[Sequence[Peer], Plan], Coroutine[Any, Any, list[Line]]]
 
@@ -19,5 +30,6 @@ CASES: dict[str, Case] = {
     "e2e": end_to_end.run,
     "redis": over_redis.run,
     "publish": publish.run,
+    "sockets": routed.run,
     "outage": outage.run,
 }

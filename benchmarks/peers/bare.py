@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,23 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
             await send(text({"method": content["method"], "data": None, "status": 405}))
 
 
+TYPES = {f"TYPE_{number}" for number in range(50)}
+PATTERNS = [re.compile(f"GAME_{number}_.+") for number in range(50)]
+
+
+async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+    """Fifty types in a set, and fifty patterns one after another."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        content = orjson.loads(message["text"])
+        name = content["type"]
+        if name in TYPES or any(pattern.match(name) for pattern in PATTERNS):
+            await send(text({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}))
+        else:
+            await send(text({"type": "ERROR"}))
+
+
 async def room(scope: Scope, receive: Receive, send: Send) -> None:
     """Parse and render once, then one `send` per member."""
     await receive()
@@ -71,6 +89,20 @@ async def room(scope: Scope, receive: Receive, send: Send) -> None:
             await spread(frame)
     finally:
         MEMBERS.discard(send)
+
+
+async def addressed(scope: Scope, receive: Receive, send: Send) -> None:
+    """Only listens."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    MEMBERS.add(send)
+    await receive()
+    MEMBERS.discard(send)
+
+
+async def tell(content: Any) -> None:
+    """Render once, with the time, one `send` per member."""
+    await spread(text({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}))
 
 
 async def spread(frame: Message) -> None:
@@ -116,6 +148,8 @@ async def query(seconds: float) -> float:
 APPLICATIONS = {
     "echo": echo,
     "room": room,
+    "dispatch": dispatch,
+    "addressed": addressed,
     "blocking": make(sleep),
     "awaiting": make(sleep),
     "querying": make(query),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from channels.db import database_sync_to_async
 from rest_channels.decorators import socket_route
 from rest_channels.groups import Group
 from rest_channels.views import SocketRouteView, SocketView
+from sockets.handlers import RoutedSocketHandler
 
 from ..database import aslow_query
 
@@ -85,6 +87,19 @@ class Speaker(SocketView):
         self.send_json({"said": said, "began": began, "seconds": time.perf_counter() - began})
 
 
+class Dispatch(RoutedSocketHandler):
+    """Fifty patterns and fifty types, each with a method; all do the same."""
+
+    routes = (
+        *((re.compile(f"GAME_{number}_.+"), "on_any") for number in range(50)),
+        *((f"TYPE_{number}", "on_any") for number in range(50)),
+    )
+
+    async def on_any(self, content: Any) -> None:
+        """What came goes back."""
+        self.send_json(content)
+
+
 def say(group: str, content: Any) -> None:
     """From where nothing is served."""
     Group(group).send({"text": json.dumps(content)})
@@ -103,4 +118,6 @@ APPLICATIONS = {
     "querying": Querying.as_asgi(),
     "member": Member.as_asgi(),
     "speaker": Speaker.as_asgi(),
+    "dispatch": Dispatch.as_asgi(),
+    "addressed": RoutedSocketHandler.as_asgi(),
 }

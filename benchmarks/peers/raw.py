@@ -1,6 +1,7 @@
 """Raw Channels: generic consumers, as its documentation writes them."""
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -69,6 +70,32 @@ class Querying(AsyncJsonWebsocketConsumer):
         await self.send_json({"method": "wait", "data": slept, "status": 200})
 
 
+#: The conditions of an `if` chain, one after another, as fifty lines of code would ask them.
+TYPES = [f"TYPE_{number}" for number in range(50)]
+PATTERNS = [re.compile(f"GAME_{number}_.+") for number in range(50)]
+
+
+class Dispatch(AsyncJsonWebsocketConsumer):
+    """Fifty types and fifty patterns; all do the same."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        for name in TYPES:
+            if content["type"] == name:
+                await self.answer(content)
+                return
+        for pattern in PATTERNS:
+            if pattern.match(content["type"]):
+                await self.answer(content)
+                return
+        await self.send_json({"type": "ERROR"})
+
+    async def answer(self, content: Any) -> None:
+        """What came goes back, with the time."""
+        await self.send_json({**content, "TIMESTAMP": str(int(1000 * time.time()))})
+
+
 class Member(AsyncJsonWebsocketConsumer):
     """Joins the groups it is sent."""
 
@@ -119,6 +146,7 @@ APPLICATIONS = {
     "blocking": Blocking.as_asgi(),
     "awaiting": Awaiting.as_asgi(),
     "querying": Querying.as_asgi(),
+    "dispatch": Dispatch.as_asgi(),
     "member": Member.as_asgi(),
     "speaker": Speaker.as_asgi(),
 }
