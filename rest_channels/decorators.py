@@ -1,11 +1,25 @@
 """Marks on methods. They say what a method is; the class that owns it does the rest."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple, TypeVar, overload
 
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils.decorators import method_decorator
 
-__all__ = ["rest_channels", "route_name", "socket_route"]
+from .execution import run
+
+__all__ = [
+    "action",
+    "action_mark",
+    "detached",
+    "detail_action",
+    "list_action",
+    "rest_channels",
+    "route_name",
+    "socket_route",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,3 +65,92 @@ def rest_channels(
     Django's `method_decorator(channel_session)` does the same and may be used instead.
     """
     return method_decorator(decorator)
+
+
+# Actions of consumers.
+
+_ACTION = "_rest_channels_action"
+
+
+class ActionMark(NamedTuple):
+    """What `@action` says of a method."""
+
+    name: str
+    detached: bool
+    http_method: str | None
+    kwargs: dict[str, Any]
+
+
+def action(
+    atomic: Any = None,
+    detached: bool | None = None,
+    *,
+    name: str | None = None,
+    http_method: str | None = None,
+    **kwargs: Any,
+) -> Callable[..., Any]:
+    """Let frames of the action dialect reach this method of an `AsyncAPIConsumer`.
+
+    In: `atomic`, whether a `def` runs in a transaction (`None`: as `ATOMIC_REQUESTS` of the default
+    database says); `detached`, whether an `async def` runs beside the frames that follow; `name`,
+    under which frames reach it (`None`: the method's); `http_method`, what DRF's permission classes
+    see (`None`: see `rest_channels.permissions`); whatever else is kept as `method.kwargs`.
+
+    A `def` becomes awaitable and runs in a thread. Raises `ValueError` for an `async def` that is
+    to be atomic, and for a `def` that is to be detached. Source: djangochannelsrestframework 1.3.
+    """
+    if callable(atomic):  # @action, bare
+        marked: Callable[..., Any] = action()(atomic)
+        return marked
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        if atomic and iscoroutinefunction(method):
+            raise ValueError(f"{method.__name__} is async def: only a def can be atomic.")
+        if detached and not iscoroutinefunction(method):
+            raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
+        awaitable = method if iscoroutinefunction(method) else _in_thread(method, atomic)
+        mark = ActionMark(name or method.__name__, bool(detached), http_method, kwargs)
+        setattr(awaitable, _ACTION, mark)
+        awaitable.kwargs = kwargs  # type: ignore[attr-defined]
+        return awaitable
+
+    return decorate
+
+
+def detached(method: F) -> F:
+    """Let an action run beside the frames that follow: `@detached` above or below `@action()`."""
+    if not iscoroutinefunction(method):
+        raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
+    setattr(method, _DETACHED, True)
+    return method
+
+
+_DETACHED = "_rest_channels_detached"
+
+
+def detail_action(**kwargs: Any) -> Callable[..., Any]:
+    """`action(**kwargs)`, under the name that 0.3.0's documents had for actions of one object."""
+    return action(detail=True, **kwargs)
+
+
+def list_action(**kwargs: Any) -> Callable[..., Any]:
+    """`action(**kwargs)`, under the name that 0.3.0's documents had for actions of many objects."""
+    return action(detail=False, **kwargs)
+
+
+def action_mark(method: object) -> ActionMark | None:
+    """What `@action` said of `method`, or `None` if it is not marked."""
+    mark = getattr(method, _ACTION, None)
+    if not isinstance(mark, ActionMark):
+        return None
+    return mark._replace(detached=True) if getattr(method, _DETACHED, False) else mark
+
+
+def _in_thread(method: Callable[..., Any], atomic: bool | None) -> Callable[..., Any]:
+    @wraps(method)
+    async def awaitable(*args: Any, **kwargs: Any) -> Any:
+        default = connections[DEFAULT_DB_ALIAS].settings_dict["ATOMIC_REQUESTS"]
+        function = transaction.atomic(method) if (default if atomic is None else atomic) else method
+        return await run(function, *args, **kwargs)
+
+    return awaitable

@@ -48,15 +48,21 @@ class Home:
         if not self.here():
             asyncio.run_coroutine_threadsafe(work, self.loop).result()
             return DONE
-        task = start(work, self.loop)
+        task = self.begin(work)
         if task.done():
             task.result()
             return DONE
-        if self._tasks is None:
-            self._tasks = set()
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         return Sent(lambda: asyncio.shield(task))
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that is owned here until it ends. To be called on the loop."""
+        task = start(work, self.loop)
+        if not task.done():
+            if self._tasks is None:
+                self._tasks = set()
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
 
     async def end(self, timeout: float) -> None:
         """Cancel what is still owned and wait for it at most `timeout` seconds."""

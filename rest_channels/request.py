@@ -7,7 +7,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 
 from .connection import Connection
 from .envelopes import Plain
@@ -41,6 +41,8 @@ class SocketRequest:
     _user: Any = None
     _data: Any = _UNREAD
     _tried = False
+    _method: str | None = None
+    _query: QueryDict | None = None
     call = Call(None)
     text_parser_class: Any = None
     bytes_parser_class: Any = None
@@ -96,7 +98,24 @@ class SocketRequest:
     @property
     def method(self) -> str:
         """The HTTP method that a permission class sees: GET to connect, POST for a frame."""
-        return METHODS[self.event]
+        return self._method or METHODS[self.event]
+
+    def show_query(self, query: Any) -> None:
+        """Let filters see `query`, a dict, as the query string. Raises `ValidationError` (400).
+
+        A list is several values of one name, as in `?tag=a&tag=b`.
+        """
+        if not isinstance(query, dict):
+            raise ValidationError({"query": [_("This has to be an object.")]})
+        self._query = QueryDict(mutable=True)
+        for name, value in query.items():
+            values = value if isinstance(value, list) else [value]
+            self._query.setlist(name, ["" if one is None else str(one) for one in values])
+
+    def show_action(self, method: str, arguments: dict[str, Any]) -> None:
+        """Let permission classes see an action: an HTTP `method`, and its arguments as `data`."""
+        self._method = method
+        self._data = arguments
 
     @property
     def path(self) -> str:
@@ -111,8 +130,8 @@ class SocketRequest:
 
     @property
     def query_params(self) -> QueryDict:
-        """The handshake's query string."""
-        return self.http.GET
+        """The handshake's query string, or what `show_query` put in its place."""
+        return self.http.GET if self._query is None else self._query
 
     GET = query_params
 

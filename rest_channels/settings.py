@@ -84,6 +84,7 @@ class Settings:
     MAX_DEPTH = Setting(64)
     MAX_NAME_LENGTH = Setting(256)
     MAX_SUBSCRIPTIONS = Setting(128)
+    MAX_DETACHED = Setting(16)
 
     # What the server keeps for it.
     OUTBOX_BYTES = Setting(1024 * 1024)
@@ -101,6 +102,11 @@ class Settings:
         ["rest_framework.permissions.AllowAny"], _import
     )
     DEFAULT_THROTTLE_CLASSES = Setting[list[Any]]([], _import)
+
+    # How lists are parted.
+    DEFAULT_PAGINATION_CLASS = Setting[Any](None, _import)
+    DEFAULT_PAGE_SIZE = Setting(25)
+    PAGE_SIZE = Setting[int | None](None)
 
     # What travels.
     DEFAULT_TEXT_PARSER_CLASS = Setting[Any]("rest_channels.parsers.JSONParser", _import)

@@ -32,4 +32,5 @@ def test_every_module_has_its_place(folder, layers) -> None:
     modules = {
         path.stem for path in found if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    assert modules - {"__init__", "migrations"} == {name for row in layers for name in row.split(" | ")}
+    placed = {name for row in layers for name in row.split(" | ")}
+    assert modules - {"__init__", "migrations"} == placed

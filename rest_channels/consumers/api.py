@@ -1,0 +1,223 @@
+"""`AsyncAPIConsumer`: actions over a socket, in the words of djangochannelsrestframework.
+
+    class Tickets(AsyncAPIConsumer):
+        permission_classes = [IsAuthenticated]
+
+        @action()
+        def escalate(self, pk):
+            ticket = Ticket.objects.get(pk=pk)
+            return ticket.escalate(), 200
+
+`{"action": "escalate", "request_id": 1, "pk": 7}` is answered with `{"action", "request_id",
+"data", "errors", "response_status"}`. Source: djangochannelsrestframework 1.3 (seeds 001, 004).
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import status
+from rest_framework.exceptions import Throttled, ValidationError
+
+from ..arguments import check_arguments, offered
+from ..decorators import ActionMark, action_mark
+from ..dispatch import DirectVisit, refuse
+from ..envelopes import Action
+from ..execution import leased, run
+from ..messages import Call, Reply
+from ..permissions import Asked, made, may_connect, method_of, permit_action
+from ..request import SocketRequest
+from ..settings import api_settings
+from ..verbs import Sent
+from .socket import SocketConsumer
+
+__all__ = ["AsyncAPIConsumer"]
+
+logger = logging.getLogger("rest_channels")
+
+OWN = ("action", "request_id")
+"""What an action may take beside what its client sends."""
+
+
+_asked: ContextVar[Asked | None] = ContextVar("rest_channels_asked", default=None)
+
+
+class AsyncAPIConsumer(SocketConsumer):
+    """A consumer whose frames name an action; see the module's text for an example.
+
+    `permission_classes` are DRF's or this library's (`None`: the setting
+    `DEFAULT_PERMISSION_CLASSES`). `available_actions` are the names that frames may use, with the
+    methods they lead to.
+    """
+
+    permission_classes: Sequence[Any] | None = None
+    available_actions: ClassVar[dict[str, str]] = {}
+
+    _envelope = Action()
+    _marks: ClassVar[dict[str, ActionMark]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        found = {name: action_mark(getattr(cls, name)) for name in dir(cls)}
+        cls._marks = {name: mark for name, mark in found.items() if mark is not None}
+        cls.available_actions = {mark.name: name for name, mark in cls._marks.items()}
+        for name in cls._marks:
+            if hasattr(AsyncAPIConsumer, name):
+                raise TypeError(
+                    f"{cls.__name__}.{name} would hide a method that every consumer has: call it "
+                    f"otherwise and mark it @action(name={name!r})."
+                )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self.detached_tasks: list[asyncio.Task[None]] = []
+
+    # What is asked now, by whatever frame; a detached action keeps its own.
+
+    @property
+    def asked(self) -> Asked:
+        """The action that is running, with its request and its permissions."""
+        return _asked.get() or Asked(None, SocketRequest(self._connection, "event"))
+
+    @property
+    def action(self) -> str | None:
+        """The name of the action that is running, as in DRF's viewsets."""
+        return self.asked.action
+
+    @property
+    def request(self) -> SocketRequest:
+        """The request that permissions, filters and serializers see."""
+        return self.asked.request
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """What the route found in the path."""
+        kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
+        return kwargs
+
+    # The road in. Each step may be overridden, as in djangochannelsrestframework.
+
+    async def websocket_connect(self, message: dict[str, Any]) -> None:
+        """The handshake has come: refuse it before it is accepted, or go on."""
+        permissions = await run(self.get_permissions, action="connect")
+        if await may_connect(permissions, self, SocketRequest(self._connection, "connect")):
+            await super().websocket_connect(message)
+        else:
+            self.close()
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Find out what a frame asks for, and do it."""
+        request_id = self._envelope.open(content).request_id
+        asked = {name: value for name, value in content.items() if name != "request_id"}
+        try:
+            action, arguments = await run(self.get_action_name, asked, **kwargs)
+        except KeyError:
+            raise self._envelope.unknown(Call(None, content, request_id)) from None
+        if "self" in arguments:
+            raise ValidationError({"self": [_("There is no such argument.")]})
+        await self.handle_action(action, request_id, **arguments)
+
+    async def get_action_name(
+        self, content: dict[str, Any], **kwargs: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """The name of the action that a frame asks for, and its arguments. Raises `KeyError`."""
+        return content.pop("action"), content
+
+    async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
+        """Do `action` for a client: look it up, ask for permission, call it, answer."""
+        try:
+            name = self._look_up(action)
+            request = SocketRequest(self._connection, "receive")
+            request.show_action(method_of(action, self._marks[name].http_method), kwargs)
+            _asked.set(Asked(action, request))
+            await _hand(self.check_permissions, action, arguments=kwargs)
+            function = getattr(type(self), name)
+            check_arguments(function, 1, kwargs.keys(), OWN)
+            given = offered(function, 1, {**kwargs, "action": action, "request_id": request_id})
+            work = getattr(self, name)(**given)
+            if self._marks[name].detached:
+                self._detach(work, action, request_id)
+            else:
+                await self._answer(await work, action, request_id)
+        except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
+            await run(self.handle_exception, error, action=action, request_id=request_id)
+
+    async def get_permissions(self, action: str, **kwargs: Any) -> Sequence[Any]:
+        """The permissions to ask for `action` (`"connect"` for the handshake), as instances."""
+        classes = self.permission_classes
+        return made(api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes)
+
+    async def check_permissions(self, action: str, **kwargs: Any) -> None:
+        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused."""
+        asked = self.asked
+        asked.permissions = await _hand(self.get_permissions, action, arguments=kwargs)
+        if asked.permissions:
+            await permit_action(asked, self, kwargs)
+
+    async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
+        """Tell the client of `exc`: what DRF would say, else a 500 whose traceback is logged."""
+        visit = DirectVisit(self._connection, "receive", (self.handle_action, (), {}))
+        refusal = refuse(visit, exc)
+        errors = [_("Not found")] if isinstance(exc, Http404) else refusal.errors
+        await self.reply(action, errors=errors, status=refusal.status, request_id=request_id)
+
+    def reply(
+        self,
+        action: str | None,
+        data: Any = None,
+        errors: Any = None,
+        status: int = status.HTTP_200_OK,
+        request_id: Any = None,
+    ) -> Sent:
+        """Send `{"errors", "data", "action", "response_status", "request_id"}`."""
+        reply = Reply(Call(action, None, request_id), data, status, errors)
+        return self.send_json(self._envelope.close(reply))
+
+    def _look_up(self, action: Any) -> str:
+        name = self.available_actions.get(action) if isinstance(action, str) else None
+        if name is None:
+            raise self._envelope.unknown(Call(None, {"action": action}))
+        return name
+
+    async def _answer(self, response: Any, action: str, request_id: Any) -> None:
+        """Send what an action returned: `(data, status)`, or nothing for `None`."""
+        if isinstance(response, tuple) and len(response) == 2:
+            data, code = response
+            await self.reply(action, data=data, status=code, request_id=request_id)
+        elif response is not None:
+            logger.warning(
+                "%s.%s returned %.60r, which is not sent: return (data, status), or None.",
+                type(self).__name__,
+                self.available_actions[action],
+                response,
+            )
+
+    # What runs beside the frames that follow.
+
+    def _detach(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
+        if len(self.detached_tasks) >= api_settings.MAX_DETACHED:
+            work.close()
+            raise Throttled(detail=_("Too much runs at the same time."))
+        detached = self._run_detached(work, action, request_id)
+        task = self._connection.home.begin(detached)
+        if not task.done():
+            self.detached_tasks.append(task)
+            task.add_done_callback(self.detached_tasks.remove)
+
+    async def _run_detached(
+        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any
+    ) -> None:
+        try:
+            async with leased():
+                await self._answer(await work, action, request_id)
+        except Exception as error:  # noqa: BLE001 - as in handle_action
+            await run(self.handle_exception, error, action=action, request_id=request_id)
+
+
+async def _hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+    """`hand`, for a method that may be `def` or `async def`."""
+    return await run(method, *given, **offered(method.__func__, 1 + len(given), arguments))

@@ -1,0 +1,94 @@
+"""`GenericAsyncAPIConsumer`: a queryset, a serializer, a lookup; as DRF's `GenericAPIView`.
+
+The mixins of `rest_channels.mixins` make actions of it. What an action's client sent is passed on
+to every method here that takes it: `get_queryset(self, **kwargs)` sees all of it, and
+`get_queryset(self)` nothing. No key of a client's ever becomes a lookup: only `lookup_field` is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.generics import get_object_or_404
+
+from .arguments import hand
+from .consumers.api import AsyncAPIConsumer
+from .permissions import permit_object
+
+__all__ = ["GenericAsyncAPIConsumer"]
+
+
+class GenericAsyncAPIConsumer(AsyncAPIConsumer):
+    """A consumer of the rows of a model. Its methods query, so they are for `def` actions.
+
+    `lookup_url_kwarg` is the name under which frames give what is looked up (`None`:
+    `lookup_field`). `filter_backends` are DRF's or django-filter's; they see the frame's `query`,
+    an object, as the query string.
+    """
+
+    queryset: Any = None
+    serializer_class: Any = None
+    lookup_field = "pk"
+    lookup_url_kwarg: str | None = None
+    filter_backends: Sequence[Any] = ()
+
+    def get_queryset(self, **kwargs: Any) -> QuerySet[Any, Any]:
+        """The rows there are, for this action and this user."""
+        if self.queryset is None:
+            raise TypeError(f"Set {type(self).__name__}.queryset, or override its get_queryset().")
+        return self.queryset.all()  # type: ignore[no-any-return]
+
+    def filter_queryset(self, queryset: QuerySet[Any, Any], **kwargs: Any) -> QuerySet[Any, Any]:
+        """`queryset`, as the filter backends leave it."""
+        if self.filter_backends:
+            request = self.request
+            request.show_query(kwargs.get("query", {}))
+            for backend in self.filter_backends:
+                queryset = backend().filter_queryset(request, queryset, self)
+        return queryset
+
+    def get_object(self, **kwargs: Any) -> Any:
+        """The row that `kwargs` name. Raises `ValidationError` (400), `Http404`, and 403.
+
+        403 where it is there, but a permission says that it is not for this user.
+        """
+        key = self.lookup_url_kwarg or self.lookup_field
+        if key not in kwargs:
+            raise ValidationError({key: [_("This argument is required.")]})
+        value = kwargs[key]
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise NotFound
+        queryset = hand(
+            self.filter_queryset, hand(self.get_queryset, arguments=kwargs), arguments=kwargs
+        )
+        found = get_object_or_404(queryset, **{self.lookup_field: value})
+        self.check_object_permissions(self.request, found)
+        return found
+
+    def check_object_permissions(self, request: Any, obj: Any) -> None:
+        """Raise `PermissionDenied` (403) if a permission refuses `obj`, as DRF does."""
+        permit_object(self.asked, self, obj)
+
+    def get_serializer(
+        self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """A serializer. In: its own arguments; `action_kwargs`, what the action was sent."""
+        sent = action_kwargs or {}
+        serializer_class = hand(self.get_serializer_class, arguments=sent)
+        kwargs.setdefault("context", hand(self.get_serializer_context, arguments=sent))
+        return serializer_class(*args, **kwargs)
+
+    def get_serializer_class(self, **kwargs: Any) -> Any:
+        """The class of serializer for this action: `self.action` is its name."""
+        if self.serializer_class is None:
+            raise TypeError(
+                f"Set {type(self).__name__}.serializer_class, or override its "
+                "get_serializer_class()."
+            )
+        return self.serializer_class
+
+    def get_serializer_context(self, **kwargs: Any) -> dict[str, Any]:
+        """What serializers may look at."""
+        return {"scope": self.scope, "consumer": self, "request": self.request, "view": self}

@@ -1,0 +1,211 @@
+"""The actions of a model: create, list, retrieve, update, patch, delete, in pages, as a stream.
+
+They are mixed into a `GenericAsyncAPIConsumer`, as DRF's are into a `GenericAPIView`:
+
+    class People(ListModelMixin, CreateModelMixin, GenericAsyncAPIConsumer):
+        queryset = User.objects.all()
+        serializer_class = UserSerializer
+
+Source: djangochannelsrestframework 1.3 (seed 001, 1.3.5). They are `def`, so each runs in one
+thread.
+"""
+
+import asyncio
+from typing import Any
+
+from django.utils.functional import cached_property
+from rest_framework import status
+
+from .arguments import hand
+from .decorators import action
+from .execution import run
+from .lanes import cancel
+from .pagination import WebsocketLimitOffsetPagination
+from .settings import api_settings
+
+__all__ = [
+    "CreateModelMixin",
+    "DeleteModelMixin",
+    "ListModelMixin",
+    "PaginatedModelListMixin",
+    "PatchModelMixin",
+    "RetrieveModelMixin",
+    "StreamedPaginatedListMixin",
+    "UpdateModelMixin",
+]
+
+Answer = tuple[Any, int]
+
+
+class CreateModelMixin:
+    """`create`, with the row in `data` → 201 and what the serializer makes of it."""
+
+    @action()
+    def create(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
+        """Make a row."""
+        serializer = self.get_serializer(data=data, action_kwargs=kwargs)
+        serializer.is_valid(raise_exception=True)
+        hand(self.perform_create, serializer, arguments=kwargs)
+        return serializer.data, status.HTTP_201_CREATED
+
+    def perform_create(self, serializer: Any, **kwargs: Any) -> None:
+        """Save what is new."""
+        serializer.save()
+
+
+class ListModelMixin:
+    """`list` → 200 and all rows."""
+
+    @action()
+    def list(self: Any, **kwargs: Any) -> Answer:
+        """All rows that the filters let through."""
+        serializer = self.get_serializer(_rows(self, kwargs), many=True, action_kwargs=kwargs)
+        return serializer.data, status.HTTP_200_OK
+
+
+class RetrieveModelMixin:
+    """`retrieve`, with a `pk` → 200 and the row."""
+
+    @action()
+    def retrieve(self: Any, **kwargs: Any) -> Answer:
+        """One row."""
+        found = hand(self.get_object, arguments=kwargs)
+        return self.get_serializer(found, action_kwargs=kwargs).data, status.HTTP_200_OK
+
+
+class UpdateModelMixin:
+    """`update`, with a `pk` and the whole row in `data` → 200 and the row."""
+
+    @action()
+    def update(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
+        """Write a row anew."""
+        return _changed(self, data, kwargs, self.perform_update, partial=False)
+
+    def perform_update(self, serializer: Any, **kwargs: Any) -> None:
+        """Save what has changed."""
+        serializer.save()
+
+
+class PatchModelMixin:
+    """`patch`, with a `pk` and some of the row in `data` → 200 and the row."""
+
+    @action()
+    def patch(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
+        """Change some of a row."""
+        return _changed(self, data, kwargs, self.perform_patch, partial=True)
+
+    def perform_patch(self, serializer: Any, **kwargs: Any) -> None:
+        """Save what has changed."""
+        serializer.save()
+
+
+class DeleteModelMixin:
+    """`delete`, with a `pk` → 204."""
+
+    @action()
+    def delete(self: Any, **kwargs: Any) -> Answer:
+        """Delete a row."""
+        hand(self.perform_delete, hand(self.get_object, arguments=kwargs), arguments=kwargs)
+        return None, status.HTTP_204_NO_CONTENT
+
+    def perform_delete(self, instance: Any, **kwargs: Any) -> None:
+        """Delete it."""
+        instance.delete()
+
+
+class PaginatedModelListMixin(ListModelMixin):
+    """`list` in pages → 200 and what the pagination says: count, bounds and results.
+
+    `pagination_class` may be any of `rest_channels.pagination` (`None`: the setting
+    `DEFAULT_PAGINATION_CLASS`, else `limit` and `offset`).
+    """
+
+    pagination_class: Any = None
+
+    @property
+    def paginator(self: Any) -> Any:
+        """What parts the rows of this call into pages."""
+        if self.asked.paginator is None:
+            chosen = self.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
+            self.asked.paginator = (chosen or WebsocketLimitOffsetPagination)()
+        return self.asked.paginator
+
+    @action()
+    def list(self: Any, **kwargs: Any) -> Answer:
+        """A page of the rows that the filters let through."""
+        rows = _rows(self, kwargs)
+        page = hand(self.paginate_queryset, rows, arguments=kwargs)
+        if page is None:
+            serializer = self.get_serializer(rows, many=True, action_kwargs=kwargs)
+            return serializer.data, status.HTTP_200_OK
+        serializer = self.get_serializer(page, many=True, action_kwargs=kwargs)
+        return self.get_paginated_response(serializer.data), status.HTTP_200_OK
+
+    def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
+        """The rows of the page that `kwargs` ask for. Raises `ValidationError`, `NotFound`."""
+        return hand(self.paginator.paginate_queryset, queryset, self.scope, self, arguments=kwargs)
+
+    def get_paginated_response(self: Any, data: Any) -> Any:
+        """`data`, the rows of a page, with what tells which page it is."""
+        return self.paginator.get_paginated_response(data)
+
+
+class StreamedPaginatedListMixin(PaginatedModelListMixin):
+    """`list` sends one page after another, under one `request_id`, beside the frames that follow.
+
+    `list_cancel` ends all streams of the connection (200). It needs `limit` and `offset`.
+    """
+
+    sleep_time_between_pages: float = 0.0
+    """Seconds."""
+
+    @action(detached=True)
+    async def list(self: Any, action: str, request_id: Any, **kwargs: Any) -> None:
+        """All rows that the filters let through, page by page; each is awaited by the client."""
+        kwargs.setdefault("limit", api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE)
+        offset, more = kwargs.get("offset", 0), True
+        self._streams.add(asyncio.current_task())
+        try:
+            while more:
+                page = await run(self._page, {**kwargs, "offset": offset})
+                await self.reply(
+                    action, data=page, status=status.HTTP_200_OK, request_id=request_id
+                )
+                offset = page["offset"] + page["limit"]
+                more = offset < page["count"]
+                await asyncio.sleep(self.sleep_time_between_pages)
+        finally:
+            self._streams.discard(asyncio.current_task())
+
+    @action()
+    async def list_cancel(self: Any, **kwargs: Any) -> Answer:
+        """End all streams of this connection."""
+        await cancel(set(self._streams), 1.0)
+        return None, status.HTTP_200_OK
+
+    def _page(self: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        page = hand(self.paginate_queryset, _rows(self, kwargs), arguments=kwargs)
+        serializer = self.get_serializer(page, many=True, action_kwargs=kwargs)
+        response: dict[str, Any] = self.get_paginated_response(serializer.data)
+        return response
+
+    @cached_property
+    def _streams(self) -> set[asyncio.Task[Any]]:
+        return set()
+
+
+def _rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
+    queryset = hand(consumer.get_queryset, arguments=kwargs)
+    return hand(consumer.filter_queryset, queryset, arguments=kwargs)
+
+
+def _changed(
+    consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
+) -> Answer:
+    found = hand(consumer.get_object, arguments=kwargs)
+    serializer = consumer.get_serializer(found, data=data, action_kwargs=kwargs, partial=partial)
+    serializer.is_valid(raise_exception=True)
+    hand(save, serializer, arguments=kwargs)
+    # As DRF: what was prefetched with the row may be older than what was saved.
+    vars(found).pop("_prefetched_objects_cache", None)
+    return serializer.data, status.HTTP_200_OK

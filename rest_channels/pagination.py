@@ -1,0 +1,131 @@
+"""Rows in pages: DRF's paginators, asked by an action's arguments instead of a query string.
+
+`WebsocketLimitOffsetPagination` has the name and the answer that djangochannelsrestframework gave
+it. A cursor is a token: it goes back as the argument `cursor`.
+"""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.utils.translation import gettext as _
+from rest_framework import pagination
+from rest_framework.exceptions import ValidationError
+
+from .settings import api_settings
+
+__all__ = [
+    "WebsocketCursorPagination",
+    "WebsocketLimitOffsetPagination",
+    "WebsocketPageNumberPagination",
+]
+
+
+class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
+    """`limit` and `offset` → `{"count", "limit", "offset", "results"}`.
+
+    Without a `limit` it is the setting `PAGE_SIZE`; where that is `None`, all rows are one list.
+    """
+
+    limit: int | None
+    offset: int
+    count: int
+
+    def paginate_queryset(  # type: ignore[override]
+        self,
+        queryset: Any,
+        scope: dict[str, Any] | None = None,
+        view: Any = None,
+        *,
+        limit: Any = None,
+        offset: Any = 0,
+        **kwargs: Any,
+    ) -> list[Any] | None:
+        """The rows of a page; `None` where they are not to be parted. Raises `ValidationError`."""
+        limit = self.default_limit if limit is None else limit
+        if limit is None:
+            limit = api_settings.PAGE_SIZE
+        if limit is None:
+            return None
+        self.limit, self.offset = _whole("limit", limit, 1), _whole("offset", offset, 0)
+        if self.max_limit is not None:
+            self.limit = min(self.limit, self.max_limit)
+        self.count = self.get_count(queryset)
+        return list(queryset[self.offset : self.offset + self.limit])
+
+    def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
+        """A page with its bounds."""
+        bounds = {"count": self.count, "limit": self.limit, "offset": self.offset}
+        return {**bounds, "results": data}
+
+
+class WebsocketPageNumberPagination(pagination.PageNumberPagination):
+    """`page`, and `page_size` where `page_size_query_param` allows it → `{"count", "page", …}`.
+
+    `{"count", "page", "pages", "results"}`. The size is `page_size`, else the setting `PAGE_SIZE`,
+    else `DEFAULT_PAGE_SIZE`. Raises `NotFound` for a page that is not there.
+    """
+
+    page_size: int | None = None
+
+    def paginate_queryset(  # type: ignore[override]
+        self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
+    ) -> Sequence[Any]:
+        """The rows of a page."""
+        _note_size(self)
+        rows: Sequence[Any] | None = super().paginate_queryset(queryset, _asking(kwargs), view)
+        return rows or []
+
+    def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
+        """A page with its number."""
+        page: Any = self.page
+        pages = page.paginator
+        bounds = {"count": pages.count, "page": page.number, "pages": pages.num_pages}
+        return {**bounds, "results": data}
+
+
+class WebsocketCursorPagination(pagination.CursorPagination):
+    """`cursor` → `{"next", "previous", "results"}`, where both are cursors, or `None` at an end."""
+
+    page_size: int | None = None
+
+    def paginate_queryset(  # type: ignore[override]
+        self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
+    ) -> Sequence[Any]:
+        """The rows of a page. Raises `NotFound` for what is no cursor."""
+        _note_size(self)
+        rows: Sequence[Any] | None = super().paginate_queryset(queryset, _asking(kwargs), view)
+        return rows or []
+
+    def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
+        """A page with the ways to its neighbours."""
+        links = {"next": self.get_next_link(), "previous": self.get_previous_link()}
+        cursors = {name: self._cursor_of(link) for name, link in links.items()}
+        return {**cursors, "results": data}
+
+    def _cursor_of(self, link: str | None) -> str | None:
+        return parse_qs(urlsplit(link).query)[self.cursor_query_param][0] if link else None
+
+
+def _note_size(paginator: Any) -> None:
+    if paginator.page_size is None:
+        paginator.page_size = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
+
+
+def _asking(arguments: dict[str, Any]) -> Any:
+    """A request of DRF's whose query string is `arguments`."""
+    texts = {name: str(value) for name, value in arguments.items() if isinstance(value, str | int)}
+    return SimpleNamespace(query_params=texts, build_absolute_uri=lambda: "")
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """`value` as a whole number. Raises `ValidationError` that names it."""
+    try:
+        number = int(value)
+        if isinstance(value, bool | float) or number < least:
+            raise ValueError
+    except (TypeError, ValueError):
+        wrong = _("A whole number of at least %d is required.") % least
+        raise ValidationError({name: [wrong]}) from None
+    return number

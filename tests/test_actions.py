@@ -1,0 +1,362 @@
+"""`AsyncAPIConsumer`: frames name an action, and are answered as djangochannelsrestframework's."""
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import Http404
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.permissions import IsAdminUser
+
+from rest_channels import permissions
+from rest_channels.consumers import AsyncAPIConsumer
+from rest_channels.decorators import action, detached, detail_action, list_action
+from rest_channels.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_channels.testing import SocketCommunicator
+
+
+class Things(AsyncAPIConsumer):
+    @action()
+    async def an_async_action(self, some=None, **kwargs):
+        return {"response with": some}, 200
+
+    @action()
+    def a_sync_action(self, pk=None, **kwargs):
+        return {"response with": pk}, 200
+
+    @action()
+    def exact(self, pk, size=1):
+        return [pk, size], 202
+
+    @action(name="renamed")
+    def other(self, **kwargs):
+        return sorted(kwargs), 200
+
+    @action()
+    async def silent(self):
+        return None
+
+    @action()
+    async def wrong(self):
+        return {"no": "status"}
+
+    @action()
+    def raising(self, what):
+        raise {
+            "404": Http404("x"),
+            "403": PermissionDenied("Not yours."),
+            "400": ValidationError({"size": ["Too big."]}),
+            "list": ValidationError(["One.", "Two."]),
+            "500": ValueError("the secret is 42"),
+        }[what]
+
+    def helper(self):
+        raise AssertionError("No frame may reach this.")
+
+
+def client(consumer=Things, **kwargs):
+    return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
+
+
+async def answer(socket, **frame):
+    await socket.send_json(frame)
+    return await socket.receive_json()
+
+
+def reply(action, data=None, status=200, errors=(), request_id=1):
+    return {
+        "errors": list(errors),
+        "data": data,
+        "action": action,
+        "response_status": status,
+        "request_id": request_id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ({"action": "an_async_action", "some": 1}, ("an_async_action", {"response with": 1})),
+        ({"action": "a_sync_action", "pk": 2}, ("a_sync_action", {"response with": 2})),
+        ({"action": "exact", "pk": 3}, ("exact", [3, 1], 202)),
+        ({"action": "renamed", "x": 1}, ("renamed", ["action", "request_id", "x"])),
+    ],
+)
+async def test_an_action_is_answered_with_what_it_returns(frame, expected) -> None:
+    async with client() as socket:
+        assert await answer(socket, request_id=1, **frame) == reply(*expected)
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ({}, (None, None, 405, ["Unable to find action in message body."])),
+        ({"action": "fly"}, ("fly", None, 405, ['Method "fly" not allowed.'])),
+        ({"action": "helper"}, ("helper", None, 405, ['Method "helper" not allowed.'])),
+        ({"action": "other"}, ("other", None, 405, ['Method "other" not allowed.'])),
+        ({"action": "raising", "what": "404"}, ("raising", None, 404, ["Not found"])),
+        ({"action": "raising", "what": "403"}, ("raising", None, 403, ["Not yours."])),
+        ({"action": "raising", "what": "400"}, ("raising", None, 400, [{"size": ["Too big."]}])),
+        ({"action": "raising", "what": "list"}, ("raising", None, 400, ["One.", "Two."])),
+    ],
+)
+async def test_a_refusal_has_a_status_and_errors(frame, expected) -> None:
+    async with client() as socket:
+        assert await answer(socket, request_id=1, **frame) == reply(*expected)
+        assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
+
+
+async def test_an_unexpected_error_is_a_500_that_says_nothing() -> None:
+    async with client() as socket:
+        refused = await answer(socket, action="raising", what="500", request_id=1)
+        assert refused == reply("raising", None, 500, ["A server error occurred."])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "errors"),
+    [
+        ({}, {"pk": ["This argument is required."]}),
+        (
+            {"pk": 1, "colour": 2, "age": 3},
+            {
+                "age": ["There is no such argument."],
+                "colour": ["There is no such argument."],
+            },
+        ),
+        ({"pk": 1, "self": 2}, {"self": ["There is no such argument."]}),
+        ({"pk": 1, "__class__": 2}, {"__class__": ["There is no such argument."]}),
+    ],
+)
+async def test_missing_and_surplus_arguments_are_named(arguments, errors) -> None:
+    async with client() as socket:
+        refused = await answer(socket, action="exact", request_id=1, **arguments)
+        assert refused == reply("exact", None, 400, [errors])
+
+
+@pytest.mark.parametrize("key", ["scope", "consumer", "message", "request", "kwargs", "__class__"])
+async def test_no_key_of_a_client_can_stand_for_something_of_ours(key) -> None:
+    class Guarded(Things):
+        permission_classes = [IsAuthenticated | AllowAny]
+
+    async with client(Guarded) as socket:
+        said = await answer(socket, action="renamed", request_id=1, **{key: "mine"})
+        assert said == reply("renamed", sorted(["action", key, "request_id"]))
+
+
+@pytest.mark.parametrize("name", [None, 7, ["exact"], {"a": 1}, "x" * 10_000, "", "__init__"])
+async def test_an_action_that_is_no_name_is_a_405(name) -> None:
+    async with client() as socket:
+        refused = await answer(socket, action=name, request_id=1)
+        assert (refused["response_status"], refused["data"]) == (405, None)
+
+
+@pytest.mark.parametrize("request_id", [None, "a", 1.5, [1, {"b": 2}], {"c": None}])
+async def test_any_request_id_comes_back(request_id) -> None:
+    async with client() as socket:
+        said = await answer(socket, action="exact", pk=1, request_id=request_id)
+        assert said["request_id"] == request_id
+
+
+async def test_an_action_that_returns_nothing_is_not_answered(caplog) -> None:
+    async with client() as socket:
+        await socket.send_json({"action": "silent"})
+        await socket.send_json({"action": "wrong"})
+        await socket.expect_nothing()
+    assert "Things.wrong returned {'no': 'status'}, which is not sent" in caplog.text
+
+
+async def test_actions_can_be_awaited_directly() -> None:
+    @action()
+    def sync_action(consumer):
+        return "done"
+
+    @action()
+    async def async_action(consumer):
+        return "done"
+
+    assert await sync_action(None) == await async_action(None) == "done"
+
+
+async def test_older_names_of_the_decorator_work() -> None:
+    class Old(AsyncAPIConsumer):
+        @detail_action()
+        def one(self, pk):
+            return pk, 200
+
+        @list_action()
+        def many(self):
+            return [], 200
+
+        @action
+        def bare(self):
+            return "bare", 200
+
+    async with client(Old) as socket:
+        assert (await answer(socket, action="one", pk=1))["data"] == 1
+        assert (await answer(socket, action="many"))["data"] == []
+        assert (await answer(socket, action="bare"))["data"] == "bare"
+
+
+def test_what_cannot_be_is_an_error_when_the_class_is_made() -> None:
+    with pytest.raises(ValueError, match="only a def can be atomic"):
+
+        @action(atomic=True)
+        async def f(self): ...
+
+    with pytest.raises(ValueError, match="only an async def can be detached"):
+
+        @action(detached=True)
+        def g(self): ...
+
+    with pytest.raises(ValueError, match="only an async def can be detached"):
+
+        @detached
+        def h(self): ...
+
+    with pytest.raises(TypeError, match="would hide a method that every consumer has"):
+
+        class Hiding(AsyncAPIConsumer):
+            @action()
+            def send_json(self): ...
+
+
+# Detached.
+
+
+class Slow(AsyncAPIConsumer):
+    cancelled = 0
+
+    @action(detached=True)
+    async def wait(self, seconds=60, **kwargs):
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            type(self).cancelled += 1
+            raise
+        return "waited", 200
+
+    @action()
+    @detached
+    async def fail(self):
+        raise PermissionDenied("Not now.")
+
+    @action()
+    def quick(self):
+        return "quick", 200
+
+
+async def test_a_detached_action_holds_up_nothing_and_answers_when_it_is_done() -> None:
+    async with client(Slow) as socket:
+        await socket.send_json({"action": "wait", "seconds": 0.05, "request_id": 1})
+        assert (await answer(socket, action="quick"))["data"] == "quick"
+        assert await socket.receive_json() == reply("wait", "waited")
+        assert await answer(socket, action="fail", request_id=1) == reply(
+            "fail", None, 403, ["Not now."]
+        )
+
+
+async def test_ten_detached_actions_are_cancelled_when_their_client_leaves() -> None:
+    Slow.cancelled = 0
+    async with client(Slow) as socket:
+        for _ in range(10):
+            await socket.send_json({"action": "wait"})
+        await answer(socket, action="quick")
+    assert Slow.cancelled == 10
+
+
+async def test_too_many_of_them_are_a_429(settings) -> None:
+    settings.REST_CHANNELS = {"MAX_DETACHED": 2}
+    async with client(Slow) as socket:
+        for _ in range(2):
+            await socket.send_json({"action": "wait"})
+        refused = await answer(socket, action="wait", request_id=1)
+        assert (refused["response_status"], refused["request_id"]) == (429, 1)
+
+
+# Permissions.
+
+
+class Even(BasePermission):
+    async def has_permission(self, scope, consumer, action, pk=0, **kwargs):
+        return pk % 2 == 0
+
+
+class Sync(BasePermission):
+    message = "Not with me."
+
+    def has_permission(self, scope, consumer, action):
+        return action != "a_sync_action"
+
+    def can_connect(self, scope, consumer, message=None):
+        return scope["path"] != "/closed/"
+
+
+def guarded(*classes):
+    return type("Guarded", (Things,), {"permission_classes": classes})
+
+
+@pytest.mark.parametrize(
+    ("classes", "pk", "status"),
+    [
+        ([AllowAny], 1, 200),
+        ([Even], 2, 200),
+        ([Even], 1, 403),
+        ([~Even], 1, 200),
+        ([Even & IsAuthenticated], 2, 403),
+        ([Even | IsAuthenticated], 2, 200),
+        ([Even | IsAdminUser], 1, 403),
+        ([IsAdminUser | ~Even], 1, 200),
+        ([~(Even | IsAdminUser)], 1, 200),
+        ([Sync], 1, 403),
+        ([Even, Sync], 2, 403),
+    ],
+)
+async def test_permissions_and_their_mixtures_decide(classes, pk, status) -> None:
+    async with client(guarded(*classes), user=AnonymousUser()) as socket:
+        said = await answer(socket, action="a_sync_action", pk=pk)
+        assert said["response_status"] == status
+
+
+async def test_a_permission_says_why() -> None:
+    async with client(guarded(Sync)) as socket:
+        refused = await answer(socket, action="a_sync_action", request_id=1)
+        assert refused == reply("a_sync_action", None, 403, ["Not with me."])
+
+
+async def test_who_may_not_connect_is_refused_before_accepting() -> None:
+    socket = client(guarded(Sync), path="/closed/")
+    assert await socket.connect() == (False, 1000)
+    await socket.disconnect()
+    socket = client(guarded(IsAdminUser), user=User(username="ada"))
+    assert (await socket.connect())[0] is False
+    await socket.disconnect()
+    async with client(guarded(IsAdminUser), user=User(username="root", is_staff=True)):
+        pass
+
+
+def test_the_module_has_the_names_of_djangochannelsrestframework() -> None:
+    assert {"AllowAny", "BasePermission", "IsAuthenticated"} <= set(permissions.__all__)
+
+
+# What may be overridden.
+
+
+async def test_every_step_may_be_overridden() -> None:
+    class Own(Things):
+        async def get_action_name(self, content, **kwargs):
+            return content.pop("do"), content
+
+        def get_permissions(self, action, **kwargs):
+            return [Even()] if action == "exact" else []
+
+        async def handle_exception(self, exc, action, request_id):
+            await self.reply(action, errors=[type(exc).__name__], status=418)
+
+        async def reply(self, action, data=None, errors=None, status=200, request_id=None):
+            await super().reply(action, {"dressed": data}, errors, status, request_id)
+
+    async with client(Own) as socket:
+        said = await answer(socket, do="exact", pk=2, request_id=1)
+        assert said == reply("exact", {"dressed": [2, 1]}, 202)
+        refused = await answer(socket, do="exact", pk=1)
+        assert (refused["errors"], refused["response_status"]) == (["PermissionDenied"], 418)

@@ -1,0 +1,390 @@
+"""Generic consumers and their mixins: the models of djangochannelsrestframework's examples."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework import serializers
+from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.permissions import SAFE_METHODS, BasePermission, DjangoModelPermissions
+
+from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
+from rest_channels.decorators import action
+from rest_channels.generics import GenericAsyncAPIConsumer
+from rest_channels.mixins import (
+    CreateModelMixin,
+    DeleteModelMixin,
+    ListModelMixin,
+    PaginatedModelListMixin,
+    PatchModelMixin,
+    RetrieveModelMixin,
+    StreamedPaginatedListMixin,
+    UpdateModelMixin,
+)
+from rest_channels.pagination import WebsocketCursorPagination, WebsocketPageNumberPagination
+from rest_channels.testing import SocketCommunicator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class UserSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "password"]
+        extra_kwargs = {"password": {"write_only": True}}
+
+    def create(self, validated_data):
+        user = User(email=validated_data["email"], username=validated_data["username"])
+        user.set_password(validated_data["password"])
+        user.save()
+        return user
+
+
+class UserConsumer(
+    ListModelMixin,
+    RetrieveModelMixin,
+    PatchModelMixin,
+    UpdateModelMixin,
+    CreateModelMixin,
+    DeleteModelMixin,
+    GenericAsyncAPIConsumer,
+):
+    queryset = User.objects.order_by("pk")
+    serializer_class = UserSerializer
+
+
+@pytest.fixture
+def users():
+    """Three, as rows of a reply."""
+    made = [User.objects.create_user(f"test{n}", f"{n}@example.com") for n in (1, 2, 3)]
+    return [{"id": one.pk, "username": one.username, "email": one.email} for one in made]
+
+
+def client(consumer=UserConsumer, **kwargs):
+    return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
+
+
+async def asked(socket, action, **frame):
+    """The answer to an action, whole."""
+    await socket.send_json({"action": action, "request_id": 7, **frame})
+    said = await socket.receive_json()
+    assert (said.pop("action"), said.pop("request_id")) == (action, 7)
+    return said["response_status"], said["data"], said["errors"]
+
+
+async def test_list(users) -> None:
+    async with client() as socket:
+        assert await asked(socket, "list") == (200, users, [])
+
+
+async def test_retrieve(users) -> None:
+    async with client() as socket:
+        assert await asked(socket, "retrieve", pk=users[1]["id"]) == (200, users[1], [])
+
+
+async def test_patch(users) -> None:
+    async with client() as socket:
+        pk, data = users[1]["id"], {"email": "edited@example.com"}
+        assert await asked(socket, "patch", pk=pk, data=data) == (200, {**users[1], **data}, [])
+        assert (await User.objects.aget(pk=pk)).email == "edited@example.com"
+
+
+async def test_update_takes_the_whole_row(users) -> None:
+    async with client() as socket:
+        pk, data = users[1]["id"], {"username": "user2"}
+        status, _data, [errors] = await asked(socket, "update", pk=pk, data=data)
+        assert (status, errors) == (400, {"password": ["This field is required."]})
+        data |= {"password": "x"}
+        status, said, _errors = await asked(socket, "update", pk=pk, data=data)
+        assert (status, said["username"]) == (200, "user2")
+
+
+async def test_create(users) -> None:
+    async with client() as socket:
+        data = {"username": "test4", "password": "testpassword123", "email": "4@example.com"}
+        status, said, errors = await asked(socket, "create", data=data)
+        assert (status, errors) == (201, [])
+        user = await User.objects.aget(username="test4")
+        assert said == {"id": user.pk, "username": "test4", "email": "4@example.com"}
+
+
+async def test_delete(users) -> None:
+    async with client() as socket:
+        assert await asked(socket, "delete", pk=users[2]["id"]) == (204, None, [])
+        assert await User.objects.acount() == 2
+
+
+@pytest.mark.parametrize("pk", [0, -1, "x", "", None, [], [1], {"gte": 1}, True, 1.5, 2**63, "é"])
+@pytest.mark.parametrize("name", ["retrieve", "delete"])
+async def test_what_is_not_there_is_not_found(name, pk, users) -> None:
+    async with client() as socket:
+        status, data, errors = await asked(socket, name, pk=pk)
+        assert (status, data, len(errors)) == (404, None, 1)
+        assert await User.objects.acount() == 3
+
+
+async def test_who_names_nothing_is_told_what_to_name(users) -> None:
+    async with client() as socket:
+        refused = (400, None, [{"pk": ["This argument is required."]}])
+        assert await asked(socket, "retrieve") == refused
+        refused = (400, None, [{"data": ["This argument is required."]}])
+        assert await asked(socket, "create") == refused
+
+
+@pytest.mark.parametrize("data", [None, 7, "x", [], [1], {"username": {"a": 1}}])
+async def test_data_that_is_none_is_a_400(data, users) -> None:
+    async with client() as socket:
+        assert (await asked(socket, "create", data=data))[0] == 400
+        assert (await asked(socket, "patch", pk=users[0]["id"], data=data))[0] in (400, 200)
+
+
+async def test_no_key_of_a_client_becomes_a_lookup(users) -> None:
+    async with client() as socket:
+        pk = users[0]["id"]
+        keys = ["password__startswith", "pk__gte", "id", "username", "queryset", "serializer"]
+        keys += ["instance", "action_kwargs", "scope", "user__password__regex", "view", "limit"]
+        for key in keys:
+            assert await asked(socket, "retrieve", pk=pk, **{key: "x"}) == (200, users[0], [])
+            assert (await asked(socket, "patch", pk=pk, data={}, **{key: "x"}))[0] == 200
+            assert await asked(socket, "list", **{key: "x"}) == (200, users, [])
+
+
+async def test_hooks_get_what_was_sent_if_they_take_it(users) -> None:
+    class Scoped(UserConsumer):
+        def get_queryset(self, domain=None, **kwargs):
+            return super().get_queryset().filter(email__endswith=domain or "")
+
+        def get_serializer_class(self):
+            return UserSerializer
+
+        def perform_patch(self, serializer):
+            serializer.save(first_name=f"{self.action} {self.request.method}")
+
+    async with client(Scoped) as socket:
+        assert await asked(socket, "list", domain="2@example.com") == (200, [users[1]], [])
+        await asked(socket, "patch", pk=users[0]["id"], data={})
+        assert (await User.objects.aget(pk=users[0]["id"])).first_name == "patch PATCH"
+
+
+async def test_custom_actions_use_the_model(users) -> None:
+    class Custom(Documented):
+        queryset = User.objects.all()
+        serializer_class = UserSerializer
+
+        @action()
+        def publish(self, pk=None, **kwargs):
+            return self.get_serializer(self.get_object(pk=pk)).data, 200
+
+    async with client(Custom) as socket:
+        assert await asked(socket, "publish", pk=users[0]["id"]) == (200, users[0], [])
+
+
+async def test_a_lookup_by_another_field_under_another_name(users) -> None:
+    class ByName(UserConsumer):
+        lookup_field = "username"
+        lookup_url_kwarg = "name"
+
+    async with client(ByName) as socket:
+        assert await asked(socket, "retrieve", name="test2") == (200, users[1], [])
+
+
+def test_what_is_not_set_up_is_said() -> None:
+    with pytest.raises(TypeError, match=r"Set Empty.queryset, or override its get_queryset\(\)"):
+        type("Empty", (GenericAsyncAPIConsumer,), {})().get_queryset()
+    with pytest.raises(TypeError, match=r"Set Empty.serializer_class"):
+        type("Empty", (GenericAsyncAPIConsumer,), {})().get_serializer_class()
+
+
+# Filters.
+
+
+class Filtered(UserConsumer):
+    filter_backends = [SearchFilter, OrderingFilter]
+    search_fields = ["username"]
+    ordering_fields = ["username"]
+
+
+async def test_filters_of_drf_are_fed_from_a_query(users) -> None:
+    async with client(Filtered) as socket:
+        assert await asked(socket, "list", query={"search": "test2"}) == (200, [users[1]], [])
+        backwards = (200, users[::-1], [])
+        assert await asked(socket, "list", query={"ordering": "-username"}) == backwards
+        assert await asked(socket, "list", query={"ordering": "password"}) == (200, users, [])
+
+
+@pytest.mark.parametrize("query", [7, "search=x", [["search", "x"]], None])
+async def test_a_query_that_is_none_is_a_400(query, users) -> None:
+    async with client(Filtered) as socket:
+        status, _data, [errors] = await asked(socket, "list", query=query)
+        assert (status, errors.keys()) == (400, {"query"})
+
+
+# Pages.
+
+
+class Paged(PaginatedModelListMixin, UserConsumer):
+    pass
+
+
+async def test_a_page_has_its_bounds(users) -> None:
+    async with client(Paged) as socket:
+        page = {"count": 3, "limit": 2, "offset": 1, "results": users[1:]}
+        assert await asked(socket, "list", limit=2, offset=1) == (200, page, [])
+        assert await asked(socket, "list") == (200, users, [])
+
+
+async def test_the_size_of_a_page_is_a_setting(users, settings) -> None:
+    settings.REST_CHANNELS = {"PAGE_SIZE": 2}
+    async with client(Paged) as socket:
+        page = {"count": 3, "limit": 2, "offset": 0, "results": users[:2]}
+        assert await asked(socket, "list") == (200, page, [])
+
+
+@pytest.mark.parametrize("bound", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}])
+async def test_bounds_that_are_none_are_a_400(bound, users) -> None:
+    async with client(Paged) as socket:
+        status, _data, [errors] = await asked(socket, "list", **{"limit": 1, **bound})
+        assert (status, errors.keys()) == (400, bound.keys())
+
+
+async def test_pages_by_number(users) -> None:
+    class Sized(WebsocketPageNumberPagination):
+        page_size = 2
+
+    class Numbered(Paged):
+        pagination_class = Sized
+
+    async with client(Numbered) as socket:
+        page = {"count": 3, "page": 2, "pages": 2, "results": users[2:]}
+        assert await asked(socket, "list", page=2) == (200, page, [])
+        assert (await asked(socket, "list", page=3))[0] == 404
+        assert (await asked(socket, "list", page=[1]))[0] == 200
+
+
+async def test_pages_by_cursor(users) -> None:
+    class Sized(WebsocketCursorPagination):
+        page_size, ordering = 2, "pk"
+
+    class Cursed(Paged):
+        pagination_class = Sized
+
+    async with client(Cursed) as socket:
+        _status, first, _errors = await asked(socket, "list")
+        assert (first["results"], first["previous"]) == (users[:2], None)
+        _status, last, _errors = await asked(socket, "list", cursor=first["next"])
+        assert (last["results"], last["next"]) == (users[2:], None)
+        _status, back, _errors = await asked(socket, "list", cursor=last["previous"])
+        assert back["results"] == users[:2]
+        assert (await asked(socket, "list", cursor="no cursor"))[0] == 404
+
+
+class Streamed(StreamedPaginatedListMixin, UserConsumer):
+    pass
+
+
+async def test_a_stream_sends_page_after_page_under_one_id(users) -> None:
+    async with client(Streamed) as socket:
+        pages = [await asked(socket, "list", limit=2)]
+        pages.append(await rest(socket))
+        assert [page["results"] for _status, page, _errors in pages] == [users[:2], users[2:]]
+        assert [page["offset"] for _status, page, _errors in pages] == [0, 2]
+        await socket.expect_nothing()
+
+
+async def rest(socket):
+    said = await socket.receive_json()
+    return said["response_status"], said["data"], said["errors"]
+
+
+async def test_a_stream_can_be_cancelled_and_frames_go_on_beside_it(users) -> None:
+    class Slow(Streamed):
+        sleep_time_between_pages = 60
+
+    async with client(Slow) as socket:
+        await asked(socket, "list", limit=1)
+        assert (await asked(socket, "retrieve", pk=users[0]["id"]))[0] == 200
+        assert await asked(socket, "list_cancel") == (200, None, [])
+        await socket.expect_nothing()
+
+
+# Permissions.
+
+
+class OwnOnly(BasePermission):
+    def has_object_permission(self, request, view, obj):
+        return obj == request.user
+
+
+async def test_permissions_are_asked_about_the_object(users) -> None:
+    class Guarded(UserConsumer):
+        permission_classes = [OwnOnly]
+
+    ada = await User.objects.aget(pk=users[0]["id"])
+    async with client(Guarded, user=ada) as socket:
+        assert await asked(socket, "retrieve", pk=ada.pk) == (200, users[0], [])
+        words = ["You do not have permission to perform this action."]
+        assert await asked(socket, "retrieve", pk=users[1]["id"]) == (403, None, words)
+        assert await asked(socket, "delete", pk=users[1]["id"]) == (403, None, words)
+
+
+async def test_model_permissions_are_those_of_the_method_drf_would_see(users) -> None:
+    class Guarded(UserConsumer):
+        permission_classes = [DjangoModelPermissions]
+
+    ada = await User.objects.aget(pk=users[0]["id"])
+    await ada.user_permissions.aadd(await Permission.objects.aget(codename="change_user"))
+    async with client(Guarded, user=ada) as socket:
+        data = {"username": "x", "password": "x", "email": "x@example.com"}
+        verdicts = {
+            "list": 200,
+            "retrieve": 200,
+            "create": 403,
+            "patch": 200,
+            "update": 200,
+            "delete": 403,
+        }
+        for name, status in verdicts.items():
+            assert (await asked(socket, name, pk=users[1]["id"], data=data))[0] == status
+
+
+async def test_a_method_of_ones_own_may_be_given() -> None:
+    class ReadOnly(BasePermission):
+        def has_permission(self, request, view):
+            return request.method in SAFE_METHODS
+
+    class Guarded(GenericAsyncAPIConsumer):
+        permission_classes = [ReadOnly]
+
+        @action(http_method="GET")
+        def look(self):
+            return self.request.method, 200
+
+        @action()
+        def touch(self):
+            return self.request.method, 200
+
+    async with client(Guarded) as socket:
+        assert (await asked(socket, "look"))[:2] == (200, "GET")
+        assert (await asked(socket, "touch"))[0] == 403
+
+
+# Transactions.
+
+
+async def test_an_atomic_action_rolls_back_on_an_error(users) -> None:
+    class Atomic(GenericAsyncAPIConsumer):
+        @action(atomic=True)
+        def spoil(self):
+            User.objects.all().delete()
+            raise ValueError
+
+    async with client(Atomic) as socket:
+        assert (await asked(socket, "spoil"))[0] == 500
+        assert await User.objects.acount() == 3
+
+
+def test_a_list_costs_one_query(users) -> None:
+    consumer = UserConsumer()
+    with CaptureQueriesContext(connection) as queries:
+        list(consumer.get_queryset())
+    assert len(queries) == 1
