@@ -8,13 +8,15 @@ to every method here that takes it: `get_queryset(self, **kwargs)` sees all of i
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.generics import get_object_or_404
+from rest_framework import exceptions
 
+from .actions import AsyncAPIConsumer
 from .arguments import hand
-from .consumers.api import AsyncAPIConsumer
 from .permissions import permit_object
 
 __all__ = ["GenericAsyncAPIConsumer"]
@@ -56,14 +58,17 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         """
         key = self.lookup_url_kwarg or self.lookup_field
         if key not in kwargs:
-            raise ValidationError({key: [_("This argument is required.")]})
+            raise exceptions.ValidationError({key: [_("This argument is required.")]})
         value = kwargs[key]
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise NotFound
+            raise Http404
         queryset = hand(
             self.filter_queryset, hand(self.get_queryset, arguments=kwargs), arguments=kwargs
         )
-        found = get_object_or_404(queryset, **{self.lookup_field: value})
+        try:
+            found = get_object_or_404(queryset, **{self.lookup_field: value})
+        except (TypeError, ValueError, ValidationError) as error:  # no value for such a field
+            raise Http404 from error
         self.check_object_permissions(self.request, found)
         return found
 

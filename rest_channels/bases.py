@@ -23,16 +23,16 @@ from typing import Any, ClassVar
 from asgiref.sync import markcoroutinefunction
 from rest_framework.exceptions import ParseError
 
-from ..cluster.listeners import Listener
-from ..connection import Connection
-from ..envelopes import Envelope, Plain
-from ..exceptions import CloseCode
-from ..execution import run
-from ..faces import ConsumerFace
-from ..groups import HubLayer
-from ..parsers import JSONParser
-from ..renderers import encode
-from ..verbs import DONE, Sent, adopt
+from .cluster.listeners import Listener
+from .connection import Connection
+from .envelopes import Envelope, Plain
+from .exceptions import CloseCode
+from .execution import run
+from .faces import ConsumerFace
+from .groups import HubLayer
+from .parsers import JSONParser
+from .renderers import encode
+from .verbs import DONE, Sent, adopt
 
 __all__ = ["SocketConsumer"]
 

@@ -23,17 +23,17 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import Throttled, ValidationError
 
-from ..arguments import check_arguments, offered
-from ..decorators import ActionMark, action_mark
-from ..dispatch import DirectVisit, refuse
-from ..envelopes import Action
-from ..execution import leased, run
-from ..messages import Call, Reply
-from ..permissions import Asked, made, may_connect, method_of, permit_action
-from ..request import SocketRequest
-from ..settings import api_settings
-from ..verbs import Sent
-from .socket import SocketConsumer
+from .arguments import check_arguments, offered
+from .bases import SocketConsumer
+from .decorators import ActionMark, action_mark
+from .dispatch import DirectVisit, refuse
+from .envelopes import Action
+from .execution import leased, run
+from .messages import Call, Reply
+from .permissions import Asked, made, may_connect, method_of, permit_action
+from .request import SocketRequest
+from .settings import api_settings
+from .verbs import Sent
 
 __all__ = ["AsyncAPIConsumer"]
 

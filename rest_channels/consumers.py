@@ -1,0 +1,45 @@
+"""Consumers, one instance per connection: the door to all of them.
+
+`SocketConsumer` has the words of Channels' consumers, `AsyncAPIConsumer` those of
+djangochannelsrestframework. A `ModelConsumer` is to a `GenericAsyncAPIConsumer` what DRF's
+`ModelViewSet` is to its `GenericViewSet`:
+
+    class Tickets(ModelConsumer):
+        queryset = Ticket.objects.all()
+        serializer_class = TicketSerializer
+        permission_classes = [DjangoModelPermissions]
+"""
+
+from .actions import AsyncAPIConsumer
+from .bases import SocketConsumer
+from .generics import GenericAsyncAPIConsumer
+from .mixins import (
+    CreateModelMixin,
+    DeleteModelMixin,
+    PaginatedModelListMixin,
+    PatchModelMixin,
+    RetrieveModelMixin,
+    UpdateModelMixin,
+)
+
+__all__ = [
+    "AsyncAPIConsumer",
+    "GenericAsyncAPIConsumer",
+    "ModelConsumer",
+    "ReadOnlyModelConsumer",
+    "SocketConsumer",
+]
+
+
+class ReadOnlyModelConsumer(PaginatedModelListMixin, RetrieveModelMixin, GenericAsyncAPIConsumer):
+    """`list` and `retrieve`."""
+
+
+class ModelConsumer(
+    CreateModelMixin,
+    UpdateModelMixin,
+    PatchModelMixin,
+    DeleteModelMixin,
+    ReadOnlyModelConsumer,
+):
+    """All actions of a model: list, retrieve, create, update, patch, delete."""
