@@ -21,13 +21,16 @@ from .mixins import (
     RetrieveModelMixin,
     UpdateModelMixin,
 )
+from .wrapped import DjangoViewAsConsumer, view_as_consumer
 
 __all__ = [
     "AsyncAPIConsumer",
+    "DjangoViewAsConsumer",
     "GenericAsyncAPIConsumer",
     "ModelConsumer",
     "ReadOnlyModelConsumer",
     "SocketConsumer",
+    "view_as_consumer",
 ]
 
 

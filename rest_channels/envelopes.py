@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 
-from .exceptions import HandlerNotFound
+from .exceptions import ActionMissingException, HandlerNotFound
 from .messages import Call, Reply
 from .settings import api_settings
 
@@ -59,7 +59,7 @@ class Action(_Named):
 
     def unknown(self, call: Call) -> APIException:
         if self.key not in call.data:
-            return HandlerNotFound("", _("Unable to find action in message body."))
+            return ActionMissingException()
         return HandlerNotFound(call.data[self.key])
 
     def close(self, reply: Reply) -> dict[str, Any]:

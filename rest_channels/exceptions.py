@@ -27,6 +27,7 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, MethodNotAllowed, ValidationError
 
 __all__ = [
+    "ActionMissingException",
     "CloseCode",
     "EventNotAllowed",
     "HandlerNotFound",
@@ -108,6 +109,13 @@ class HandlerNotFound(MethodNotAllowed):
 
     def __init__(self, name: object, detail: str | None = None) -> None:
         super().__init__(str(name)[:64], detail)
+
+
+class ActionMissingException(HandlerNotFound):
+    """405: the frame names no action at all."""
+
+    def __init__(self) -> None:
+        super().__init__("", _("Unable to find action in message body."))  # type: ignore[arg-type]
 
 
 class EventNotAllowed(HandlerNotFound):

@@ -13,18 +13,18 @@ Scope = dict[str, Any]
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
-def http_request(scope: Scope, method: str = "GET") -> ASGIRequest:
+def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRequest:
     """The request by which `scope`'s connection was opened, with its user and its session.
 
-    In: an ASGI `websocket` scope (the keys `user` and `session` are optional); `method`, the HTTP
-    method that permission classes are to see.
+    In: an ASGI `websocket` scope (the keys `user` and `session` are optional); `method` and `body`,
+    those of HTTP that permission classes and views are to see.
     """
     http = {**scope, "type": "http", "method": method}
     http["scheme"] = _SCHEMES.get(scope.get("scheme", "ws"), "http")
     # Django would raise for what is no UTF-8, and answer 400; a handshake has no 400.
     http["query_string"] = scope.get("query_string", b"").decode(errors="replace")
     http.setdefault("headers", [])
-    request = ASGIRequest(http, BytesIO())
+    request = ASGIRequest(http, BytesIO(body))
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])

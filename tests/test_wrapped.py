@@ -1,0 +1,189 @@
+"""`view_as_consumer`: views of Django and DRF, called for each frame."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ImproperlyConfigured
+from django.http import FileResponse, Http404, HttpResponse, JsonResponse
+from django.views import View
+from rest_framework import serializers
+from rest_framework.decorators import action, api_view
+from rest_framework.permissions import DjangoModelPermissionsOrAnonReadOnly
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ModelViewSet
+
+from rest_channels.consumers import DjangoViewAsConsumer, view_as_consumer
+from rest_channels.testing import SocketCommunicator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class UserSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "username", "email"]
+
+
+class UserViewSet(ModelViewSet):
+    queryset = User.objects.order_by("pk")
+    serializer_class = UserSerializer
+    permission_classes = [DjangoModelPermissionsOrAnonReadOnly]
+
+    @action(detail=True, methods=["post"])
+    def rename(self, request, pk):
+        user = self.get_object()
+        user.username = request.data["to"]
+        user.save()
+        return Response(self.get_serializer(user).data)
+
+
+def client(view, mapped_actions=None, **kwargs):
+    return SocketCommunicator(view_as_consumer(view, mapped_actions), dialect="action", **kwargs)
+
+
+async def asked(socket, action, **frame):
+    await socket.send_json({"action": action, "request_id": 7, **frame})
+    said = await socket.receive_json()
+    assert said["request_id"] == 7
+    return said["response_status"], said["data"] if said["data"] is not None else said["errors"]
+
+
+@pytest.fixture
+async def root():
+    return await User.objects.acreate_superuser("root", email="root@example.com")
+
+
+async def test_a_viewset_needs_no_mapping(root) -> None:
+    async with client(UserViewSet, user=root) as socket:
+        row = {"id": root.pk, "username": "root", "email": "root@example.com"}
+        assert await asked(socket, "list") == (200, [row])
+        assert await asked(socket, "retrieve", parameters={"pk": root.pk}) == (200, row)
+        status, made = await asked(socket, "create", data={"username": "ada"})
+        assert (status, made["username"]) == (201, "ada")
+        where = {"pk": made["id"]}
+        status, said = await asked(socket, "update", parameters=where, data={"username": "eve"})
+        assert (status, said["username"]) == (200, "eve")
+        status, said = await asked(socket, "patch", parameters=where, data={"email": "e@e.org"})
+        assert (status, said["email"]) == (200, "e@e.org")
+        status, said = await asked(socket, "rename", parameters=where, data={"to": "bob"})
+        assert (status, said["username"]) == (200, "bob")
+        assert (await asked(socket, "delete", parameters=where))[0] == 204
+
+
+async def test_its_permissions_and_errors_are_those_of_http(root) -> None:
+    async with client(UserViewSet, user=AnonymousUser()) as socket:
+        assert (await asked(socket, "list"))[0] == 200
+        refused = await asked(socket, "create", data={"username": "x"})
+        assert refused[0] in (401, 403)
+        assert refused[1]["detail"] == "Authentication credentials were not provided."
+    async with client(UserViewSet, user=root) as socket:
+        assert await asked(socket, "create", data={}) == (
+            400,
+            {"username": ["This field is required."]},
+        )
+        missing = await asked(socket, "retrieve", parameters={"pk": 0})
+        assert (missing[0], missing[1].keys()) == (404, {"detail"})
+        assert await asked(socket, "as_view") == (405, ['Method "as_view" not allowed.'])
+        assert (await asked(socket, "get_queryset"))[0] == 405
+
+
+class Echo(APIView):
+    def answer(self, request, **kwargs):
+        query = {name: request.GET.getlist(name) for name in request.GET}
+        said = {"method": request.method, "data": request.data, "query": query}
+        return Response({**said, "kwargs": kwargs, "user": str(request.user)}, 203)
+
+    get = post = put = patch = answer
+
+
+async def test_the_parts_of_a_frame_become_those_of_a_request() -> None:
+    user = User(username="ada")
+    async with client(Echo, user=user, kwargs={"room": 1}) as socket:
+        status, said = await asked(
+            socket, "create", data={"a": 1}, query={"t": ["x", "y"], "n": 2}, parameters={"pk": 3}
+        )
+        assert (status, said["data"], said["query"]) == (
+            203,
+            {"a": 1},
+            {"t": ["x", "y"], "n": ["2"]},
+        )
+        assert (said["kwargs"], said["user"]) == ({"room": 1, "pk": 3}, "ada")
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("create", "PUT"),
+        ("update", "PATCH"),
+        ("list", "GET"),
+        ("retrieve", "GET"),
+        ("post", "POST"),
+    ],
+)
+async def test_actions_of_other_views_are_methods_as_documented(name, method) -> None:
+    async with client(Echo) as socket:
+        assert (await asked(socket, name))[1]["method"] == method
+
+
+async def test_a_mapping_of_ones_own() -> None:
+    async with client(Echo, {"say": "POST"}) as socket:
+        assert (await asked(socket, "say"))[1]["method"] == "POST"
+        assert (await asked(socket, "fly"))[0] == 405
+        assert (await asked(socket, "delete"))[0] == 405
+
+
+class Plain(View):
+    def get(self, request):
+        if "missing" in request.GET:
+            raise Http404
+        kinds = {
+            "text": HttpResponse("hello", status=201),
+            "json": JsonResponse({"a": 1}),
+            "bytes": HttpResponse(b"\xff\x00"),
+            "stream": FileResponse([b"str", b"eam"]),
+        }
+        return kinds[request.GET["kind"]]
+
+
+async def test_what_is_no_data_is_text_or_else_hexadecimal() -> None:
+    async with client(Plain.as_view()) as socket:
+        assert await asked(socket, "list", query={"kind": "text"}) == (201, "hello")
+        assert await asked(socket, "list", query={"kind": "json"}) == (200, '{"a": 1}')
+        assert await asked(socket, "list", query={"kind": "bytes"}) == (200, "ff00")
+        assert await asked(socket, "list", query={"kind": "stream"}) == (200, "stream")
+        assert await asked(socket, "list", query={"missing": 1}) == (404, ["Not found"])
+        assert (await asked(socket, "list", query={"kind": "?"}))[0] == 500
+        assert (await asked(socket, "post"))[0] == 405
+
+
+async def test_function_views_sync_and_async() -> None:
+    @api_view(["GET"])
+    def drf(request):
+        return Response(request.method)
+
+    async def plain(request):
+        return HttpResponse(request.META["REMOTE_ADDR"] + request.COOKIES["c"])
+
+    async with client(drf) as socket:
+        assert await asked(socket, "list") == (200, "GET")
+    async with client(plain, headers=[("cookie", "c=1")]) as socket:
+        assert await asked(socket, "list") == (200, "127.0.0.11")
+
+
+@pytest.mark.parametrize("frame", [{"query": 7}, {"parameters": []}, {"x": 1}])
+async def test_what_is_no_part_of_a_request_is_a_400_that_names_it(frame) -> None:
+    async with client(Echo) as socket:
+        status, [errors] = await asked(socket, "list", **frame)
+        assert (status, errors.keys()) == (400, frame.keys())
+
+
+async def test_parameters_that_the_view_does_not_take_end_nothing() -> None:
+    async with client(Plain) as socket:
+        assert (await asked(socket, "list", parameters={"self": 1}))[0] == 500
+        assert (await asked(socket, "list", query={"kind": "text"}))[0] == 201
+
+
+def test_what_is_no_view_is_an_error() -> None:
+    with pytest.raises(ImproperlyConfigured, match="takes a view, not 7"):
+        view_as_consumer(7)
+    assert issubclass(view_as_consumer(Plain).consumer_class, DjangoViewAsConsumer)
