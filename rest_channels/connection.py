@@ -12,23 +12,24 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from enum import IntEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from .exceptions import CloseCode, ProtocolViolation, check_close_code
 from .execution import own_threads
+from .face import Face
 from .home import Home
 from .inbox import PING_SIZE, Inbox, ping
 from .joined import Joined
 from .lanes import Lane
 from .locale import locale_of
-from .messages import Event, Frame, Gap, size_of
+from .messages import Event, Frame, Gap, sendable, size_of
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .reach import hub_here
 from .revocation import unwatch, watch
 from .settings import api_settings
 from .verbs import DONE, Sent
 
-__all__ = ["Connection", "Face", "State"]
+__all__ = ["Connection", "State"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -50,29 +51,6 @@ class State(IntEnum):
     CLOSED = 3
 
 
-class Face(Protocol):
-    """What a connection knows of the class people wrote: four things may happen to it.
-
-    It handles its own errors. `intercepts` says whether it wants to see even what groups say
-    rendered for the wire; `minds_gaps`, whether it has anything to do on a gap.
-    """
-
-    intercepts: bool
-    minds_gaps: bool
-
-    def connect(self) -> Awaitable[None]:
-        """The handshake has come. What is not closed on return is accepted."""
-
-    def receive(self, frame: Frame) -> Awaitable[None]:
-        """A frame has come."""
-
-    async def event(self, event: Event | Gap) -> None:
-        """A group says something that was not rendered for the wire, or it got lost."""
-
-    async def disconnect(self, code: int) -> None:
-        """It is over. Called once, and always if `connect` was."""
-
-
 class Connection:
     """The engine's half of one connection. `scope`, `receive` and `send` are ASGI's."""
 
@@ -92,7 +70,7 @@ class Connection:
         self.address = self.hub.new_address()
         self.groups = Joined(self, self.hub, self.home, api_settings.MAX_SUBSCRIPTIONS)
         self.inbox = Inbox()
-        self.outbox = Outbox(send, api_settings.OUTBOX_BYTES)
+        self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._await_departure)
         self.memory: dict[str, Any] = {}  # what a view's `state` and its sessions keep
         self.close_code: int = CloseCode.NORMAL
         self._receive = receive
@@ -162,7 +140,11 @@ class Connection:
             self.inbox.handled(item[2])
             await self.face.receive(item)
         elif item is None:
-            await self.face.connect()
+            try:
+                await self.face.connect()
+            except BaseException:
+                self.close(CloseCode.CONNECT_FAILED)
+                raise
             if not self.groups.settled:
                 await self.groups.settle()
             self.accept()
@@ -183,7 +165,7 @@ class Connection:
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
         """Send one frame. Before the connection is open it waits, after its end it is dropped."""
-        size = size_of(text) if text is not None else len(data or b"")
+        size = sendable(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
         if not self.home.here():
             return self.outbox.put_from_thread(message, size)
@@ -216,7 +198,7 @@ class Connection:
             self.hub.forget(self)
             self.groups.leave_all()
             (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
-            self._farewell = self.home.loop.call_later(FAREWELL, self._leave_unheard)
+            self._await_departure()
         return DONE
 
     def say(self, event: Event) -> Sent:
@@ -267,6 +249,11 @@ class Connection:
             return False
         self.state = to
         return True
+
+    def _await_departure(self) -> None:
+        """The client is to go: after a farewell, or because nothing can be sent to it."""
+        if self._farewell is None and not self._over:
+            self._farewell = self.home.loop.call_later(FAREWELL, self._leave_unheard)
 
     def _leave_unheard(self) -> None:
         """The client did not take its farewell in time: stop listening for its answer."""

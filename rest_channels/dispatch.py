@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
@@ -102,8 +103,10 @@ async def dispatch(visit: Visit) -> None:
         await tell(visit, _meaning(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as wish:
         (connection.accept if isinstance(wish, AcceptConnection) else connection.close)()
-    except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
-        await tell(visit, error)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the one place that turns errors into answers
+        await tell(visit, _as_exception(error))
     else:
         if text is not None:
             await connection.answer(text)
@@ -121,6 +124,15 @@ def _meaning(error: asyncio.CancelledError) -> Exception:
     return meant
 
 
+def _as_exception(error: BaseException) -> Exception:
+    """A handler may not end the process: `SystemExit` and its like are errors of its own."""
+    if isinstance(error, Exception):
+        return error
+    meant = RuntimeError(f"A handler raised {error!r}.")
+    meant.__cause__ = error
+    return meant
+
+
 async def tell(visit: Visit, error: Exception) -> None:
     """Send a refusal; a connection whose `connect` failed ends with it.
 
@@ -134,7 +146,9 @@ async def tell(visit: Visit, error: Exception) -> None:
         connection.accept()
     await connection.answer(text)
     if visit.event == "connect":
-        connection.close(CloseCode.for_status(refusal.status), encode(refusal.errors).decode())
+        said = refusal.errors
+        words = str(said) if isinstance(said, str | Promise) else encode(said).decode()
+        connection.close(CloseCode.for_status(refusal.status), words)
 
 
 def _refusal(visit: Visit, error: Exception) -> tuple[Reply, str]:

@@ -15,7 +15,7 @@ from .exceptions import ActionMissingException, HandlerNotFound
 from .messages import Call, Reply
 from .settings import api_settings
 
-__all__ = ["Action", "Envelope", "Method", "Plain", "Type"]
+__all__ = ["Action", "Envelope", "Method", "Plain", "Type", "stamped"]
 
 
 class Envelope(Protocol):
@@ -97,6 +97,13 @@ class Method(_Named):
         return content
 
 
+def stamped(content: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a message of the type dialect that says when it was sent. Raises `TypeError`."""
+    if not isinstance(content, dict):
+        raise TypeError(f"A message is a dict, not {type(content).__name__}: {content!r}.")
+    return {**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}
+
+
 class Type(_Named):
     """`{"type", …}` → `{…, "type", "TIMESTAMP"}`, the time in milliseconds since 1970 as text."""
 
@@ -108,12 +115,7 @@ class Type(_Named):
 
     def close(self, reply: Reply) -> dict[str, Any]:
         content = reply.data or {} if reply.errors is None else self._error(reply.errors)
-        return _numbered(self.stamp(content), reply)
-
-    @staticmethod
-    def stamp(content: dict[str, Any]) -> dict[str, Any]:
-        """A copy of `content` that says when it was sent."""
-        return {**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}
+        return _numbered(stamped(content), reply)
 
     @staticmethod
     def _error(errors: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from inspect import CO_COROUTINE, isawaitable
 from typing import Any
 
@@ -17,7 +17,7 @@ from .lanes import current_lane
 from .settings import api_settings
 from .threads import Lease, Leasing, current_lease
 
-__all__ = ["is_async", "leased", "own_threads", "run", "shared_thread"]
+__all__ = ["bare_context", "is_async", "leased", "own_threads", "run", "shared_thread"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -59,14 +59,25 @@ def own_threads() -> AbstractAsyncContextManager[Any]:
 
 shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", default=False)
 
+
+def bare_context() -> Context:
+    """An empty context, but that a test's transaction is still where it was."""
+    context = Context()
+    context.run(shared_thread.set, shared_thread.get())
+    return context
+
+
 _leasing = Leasing()
 
 
 @asynccontextmanager
-async def leased() -> AsyncIterator[None]:
-    """A block outside any lane whose database work gets a thread of its own."""
+async def leased(*, urgent: bool = False) -> AsyncIterator[None]:
+    """A block outside any lane whose database work gets a thread of its own.
+
+    In: `urgent`, whether it gets one also where handlers keep all of them busy.
+    """
     async with own_threads():
-        lease = Lease()
+        lease = Lease(urgent=urgent)
         token = current_lease.set(lease)
         try:
             yield

@@ -16,7 +16,7 @@ from .commands import dismiss, enlist, enroll, expel, tell
 from .connection import Connection
 from .exceptions import CloseCode, check_close_code
 from .hub import check_group
-from .messages import Event, size_of
+from .messages import Event, sendable
 from .reach import ask, order, publish
 from .verbs import DONE, Sent
 
@@ -175,7 +175,7 @@ def content_event(address: str, content: dict[str, Any]) -> Event:
     text, data = content.get("text"), content.get("bytes")
     if not isinstance(text, str | None) or not isinstance(data, bytes | None):
         raise TypeError("A message's 'text' is text, and its 'bytes' are bytes.")
-    size = size_of(text) if text else len(data or b"")
+    size = sendable(text) if text else len(data or b"")
     return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 
-__all__ = ["http_request", "path_info", "refuse", "routed"]
+from .exceptions import CloseCode
+
+__all__ = ["http_request", "path_info", "refuse", "routed", "turn_away"]
 
 Scope = dict[str, Any]
 
@@ -48,6 +50,13 @@ def routed(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sc
     outer = scope.get("url_route", {})
     args = (*outer.get("args", ()), *args)
     return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
+
+
+async def turn_away(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+    """Accept and close, so that a browser can read why: come back later."""
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+    await send({"type": "websocket.close", "code": int(CloseCode.CONNECT_FAILED), "reason": ""})
 
 
 async def refuse(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextvars import Context
 from typing import Any, TypeVar
 
 import orjson
@@ -21,6 +20,7 @@ from .cluster.listeners import Listeners
 from .cluster.nodes import new_node
 from .cluster.publisher import publisher
 from .cluster.uplink import EVERYONE, group_of
+from .execution import bare_context
 from .fanout import Member, deliver, spread
 from .lanes import EAGER, cancel, start
 from .messages import Event, Gap
@@ -107,7 +107,7 @@ class Hub:
 
     def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Begin `work`; it ends at the latest with the hub's last connection."""
-        task = start(work, self.loop, Context())
+        task = start(work, self.loop, bare_context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

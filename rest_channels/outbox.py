@@ -25,8 +25,9 @@ Message = dict[str, Any]
 class Outbox:
     """The way out of one connection.
 
-    In: `send`, ASGI's; `limit`, in bytes. It begins held: nothing leaves before `release`. A
-    message larger than the whole box is taken when the box is empty.
+    In: `send`, ASGI's; `limit`, in bytes; `failed`, to be called when `send` fails. It begins held:
+    nothing leaves before `release`. A message larger than the whole box is taken when the box is
+    empty.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Outbox:
         "_wake",
         "busy",
         "closed",
+        "failed",
         "items",
         "limit",
         "size",
@@ -45,13 +47,16 @@ class Outbox:
         "waiters",
     )
 
-    def __init__(self, send: Callable[[Any], Awaitable[None]], limit: int) -> None:
+    def __init__(
+        self, send: Callable[[Any], Awaitable[None]], limit: int, failed: Callable[[], None]
+    ) -> None:
         self.items: list[tuple[Message, int]] = []
         self.limit = limit
         self.size = 0
         self.busy = True  # something is being sent; at first: held
         self.closed = False
         self.transmit = send
+        self.failed = failed
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -208,9 +213,10 @@ class Outbox:
             await cancel({self._task}, 0.5)
 
     def fail(self, error: Exception) -> None:
-        """Whatever was not sent will not be: the client has gone."""
+        """Whatever was not sent will not be: mostly because the client has gone."""
         logger.debug("Sending ended: %r", error)
         self._shut()
+        self.failed()
 
     def _shut(self) -> None:
         self.closed = True

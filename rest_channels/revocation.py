@@ -154,7 +154,7 @@ async def check(hub: Hub, users: Iterable[str] | None = None) -> None:
     sessions = list(books.sessions) if users is None else []
     users = list(books.users) if users is None else list(users)
     try:
-        async with leased():
+        async with leased(urgent=True):
             found = await sync_to_async(standing)(sessions, users)
     except Exception:  # a database fails in many ways, and an error here must not end the beats
         logger.exception("Cannot ask whether sessions and users are still good; at the next beat.")

@@ -18,7 +18,7 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
-from .handshake import path_info, refuse, routed
+from .handshake import path_info, refuse, routed, turn_away
 from .identity import identify
 from .origins import origin_allowed
 from .proxies import forwarded
@@ -102,7 +102,13 @@ class SocketApplication:
             await refuse(receive, send)
             return
         application, scope = found
-        await application(await identify(scope), receive, send)
+        try:
+            scope = await identify(scope)
+        except Exception:  # a database fails in many ways
+            logger.exception("Cannot tell who connects to %r.", scope["path"])
+            await turn_away(receive, send)
+        else:
+            await application(scope, receive, send)
 
     async def _live(self, receive: Any, send: Any) -> None:
         """The lifespan protocol. Nothing depends on it: not every server speaks it."""

@@ -30,12 +30,16 @@ IDLE = 10.0
 
 
 class Lease:
-    """The claim of one running handler on one thread, bound at its first piece of work."""
+    """The claim of one running handler on one thread, bound at its first piece of work.
 
-    __slots__ = ("thread",)
+    In: `urgent`, whether it gets a thread beyond `MAX_THREADS` where no other is free.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("thread", "urgent")
+
+    def __init__(self, *, urgent: bool = False) -> None:
         self.thread: _Thread | None = None
+        self.urgent = urgent
 
     def release(self) -> None:
         """Give the thread back. Work that still runs there (it was abandoned) keeps it busy."""
@@ -98,7 +102,7 @@ class Threads:
     def submit(self, work: _Work) -> None:
         """Give `work` to its lease's thread, or choose one for it."""
         with self._lock:
-            thread = work.lease.thread or self._choose()
+            thread = work.lease.thread or self._choose(work.lease.urgent)
             if thread is None:
                 self._waiting.append(work)
             else:
@@ -136,12 +140,12 @@ class Threads:
         for thread in ending:
             thread.join(timeout)
 
-    def _choose(self) -> "_Thread | None":
+    def _choose(self, urgent: bool) -> "_Thread | None":
         free = [thread for thread in self._all if not thread.jobs]
         for thread in free:
             if not thread.leases:
                 return thread
-        if len(self._all) < api_settings.MAX_THREADS:
+        if urgent or len(self._all) < api_settings.MAX_THREADS:
             thread = _Thread(self)
             self._all.append(thread)
             thread.start()

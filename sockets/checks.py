@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning
+from django.utils.module_loading import import_string
 
 from .handlers import RoutedSocketHandler
 from .router import routers
@@ -18,10 +19,13 @@ __all__ = ["check_patterns", "nests_quantifiers"]
 def check_patterns(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """sockets.W001: the pattern of a route may take exponential time.
 
-    It sees the routers and handlers that are imported with the URLconf.
+    It sees the routers and handlers that are imported with the URLconf, and with the routes of the
+    `SocketApplication` that `ASGI_APPLICATION` names.
     """
     if urls := getattr(settings, "ROOT_URLCONF", None):
         import_module(urls)
+    if asgi := getattr(settings, "ASGI_APPLICATION", None):
+        _ = getattr(import_string(asgi), "routes", None)
     owners: Iterator[Any] = itertools.chain(list(routers), _handlers(RoutedSocketHandler))
     found: dict[re.Pattern[str], CheckMessage] = {}  # for whoever has it first
     for owner in owners:

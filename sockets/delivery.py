@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rest_channels.commands import shut_each, tell_each
-from rest_channels.envelopes import Type
+from rest_channels.envelopes import stamped
 from rest_channels.exceptions import check_close_code
 from rest_channels.groups import content_event
 from rest_channels.messages import Event
@@ -52,9 +52,7 @@ class Addresses:
 
     def send_json(self, content: dict[str, Any]) -> Sent:
         """Send `content` as JSON, with a `TIMESTAMP`. Raises `TypeError` for what is no dict."""
-        if not isinstance(content, dict):
-            raise TypeError(f"A message is a dict, not {type(content).__name__}: {content!r}.")
-        return self._tell(Event.rendered("", content, encode(Type.stamp(content)).decode()))
+        return self._tell(Event.rendered("", content, encode(stamped(content)).decode()))
 
     def disconnect(self, code: int, reason: str) -> Sent:
         """Close them. Raises `ValueError` for a code that is none."""

@@ -17,13 +17,11 @@ One instance lives as long as its connection, and so does its row (`socket`, a `
 Handlers are `def` or `async def`. Source: the README of django-channels-router (seed 003).
 """
 
-import difflib
 import logging
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from inspect import getattr_static
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from django.urls import Resolver404, resolve
 from django.utils.functional import cached_property
@@ -31,7 +29,7 @@ from django.utils.translation import gettext as _
 from rest_framework.serializers import BaseSerializer
 
 from rest_channels.consumers import SocketConsumer
-from rest_channels.envelopes import Type
+from rest_channels.envelopes import Type, stamped
 from rest_channels.execution import is_async, run
 from rest_channels.groups import Channel
 from rest_channels.messages import Call
@@ -45,19 +43,11 @@ from .models import Socket, SocketQuerySet
 from .presence import Presence, presence_of
 from .rows import new_row
 from .signals import socket_connected, socket_disconnected
+from .targets import Target, checked
 
 __all__ = ["RoutedSocketHandler"]
 
 logger = logging.getLogger("sockets")
-
-Route = tuple[str | re.Pattern[str], str | Callable[..., Any]]
-
-
-class Target(NamedTuple):
-    """Where a route leads: a method's name, or a callable that takes the handler first."""
-
-    handler: str | Callable[..., Any]
-    serializer_class: type[BaseSerializer[Any]] | None = None
 
 
 class RoutedSocketHandler(SocketConsumer):
@@ -75,6 +65,7 @@ class RoutedSocketHandler(SocketConsumer):
     routes: ClassVar[Iterable[Any]] = ((HELLO, "on_hello"), (PING, "on_ping"))
     row: Socket | None = None
 
+    _made: Socket | None = None  # whether or not it came to be
     _envelope = Type()
     _table: ClassVar[RouteTable[Target]]
     _reads_as_we_do: ClassVar[bool] = True  # then a frame need not pass three methods
@@ -82,7 +73,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._table = RouteTable(_checked(cls, route) for route in cls.routes)
+        cls._table = RouteTable(checked(cls, route) for route in cls.routes)
         cls._reads_as_we_do = all(
             getattr_static(cls, name) is getattr_static(RoutedSocketHandler, name)
             for name in ("receive", "receive_json", "decode_json")
@@ -93,17 +84,20 @@ class RoutedSocketHandler(SocketConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """The handshake has come: make the row, then `connect`."""
         self._now = message
-        if self.login_required and self.user is None:
+        if self._is_stranger:
             return
-        self.row = new_row(self.scope, self.reply_channel.name)
-        await self._presence.open(self.row)
+        self._made = row = new_row(self.scope, self.reply_channel.name)
+        await self._presence.open(row)
+        self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
         await super().websocket_connect(message)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come."""
         self._now = message
-        if self._reads_as_we_do and message.get("text") is not None:
+        if self._is_stranger:
+            self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))
+        elif self._reads_as_we_do and message.get("text") is not None:
             await self._route(JSONParser().parse(message["text"]))
         else:
             await super().websocket_receive(message)
@@ -113,9 +107,6 @@ class RoutedSocketHandler(SocketConsumer):
         await self._route(content)
 
     async def _route(self, content: Any) -> None:
-        if self.login_required and self.user is None:
-            self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))
-            return
         name = self._envelope.open(content).name
         if name == PING:  # whoever answers it
             self._presence.ping(self._own_row)
@@ -123,13 +114,13 @@ class RoutedSocketHandler(SocketConsumer):
         if target is None:
             await run(self.default_route, content)
         elif target.serializer_class is not None:
-            await self._run_checked(target, target.serializer_class, content)
+            await self._runchecked(target, target.serializer_class, content)
         elif isinstance(target.handler, str):
             await run(getattr(self, target.handler), content)
         else:
             await run(target.handler, self, content)
 
-    async def _run_checked(
+    async def _runchecked(
         self, target: Target, serializer_class: type[BaseSerializer[Any]], content: dict[str, Any]
     ) -> None:
         """Let the handler have what the serializer makes of `content`; `def` costs one thread."""
@@ -150,8 +141,9 @@ class RoutedSocketHandler(SocketConsumer):
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """It is over: delete the row, then `disconnect`."""
         self._now = message
+        if self._made is not None:
+            await self._presence.close(self._made)
         if self.row is not None:
-            await self._presence.close(self.row)
             await socket_disconnected.asend_robust(type(self), socket=self.row, handler=self)
             await super().websocket_disconnect(message)
 
@@ -173,7 +165,8 @@ class RoutedSocketHandler(SocketConsumer):
             user_ip=row.user_ip,
         )
         if row.user_id is not None:
-            await self.peers().filter(user=row.user_id).acleanup_stale()
+            others = self.peers().filter(user=row.user_id)
+            await self._presence.ask_for_life(others, row.user_id, row.path)
 
     async def on_ping(self, content: dict[str, Any]) -> None:
         """A sign of life, which is noted already: it is not answered."""
@@ -186,7 +179,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
         """Send `content`, a dict, as JSON, with a `TIMESTAMP` (ms since 1970, as text)."""
-        return super().send_json(Type.stamp(content), close)
+        return super().send_json(stamped(content), close)
 
     def send_action(self, type: str, /, **kwargs: Any) -> Sent:
         """Send `{**kwargs, "type": type}`."""
@@ -205,6 +198,10 @@ class RoutedSocketHandler(SocketConsumer):
     def socket(self) -> Socket | None:
         """The connection's row; `None` for who has none, see `login_required`."""
         return self.row
+
+    @property
+    def _is_stranger(self) -> bool:
+        return self.login_required and self.user is None
 
     @property
     def _own_row(self) -> Socket:
@@ -264,30 +261,6 @@ class RoutedSocketHandler(SocketConsumer):
         return request
 
 
-def _checked(cls: type[RoutedSocketHandler], route: Any) -> tuple[Any, Target]:
-    """An entry of `cls.routes` for its table. Raises `TypeError` for what can lead nowhere."""
-    if not isinstance(route, tuple) or len(route) not in (2, 3):
-        raise TypeError(
-            f"{cls.__name__}.routes: {route!r} is not (type, handler) or "
-            "(type, handler, serializer_class)."
-        )
-    name, target = route[0], Target(*route[1:])
-    if isinstance(target.handler, str):
-        if not callable(getattr(cls, target.handler, None)):
-            near = difflib.get_close_matches(target.handler, dir(cls), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(
-                f"{cls.__name__}.routes: {name!r} leads to {target.handler!r}, which is no method "
-                f"of it.{hint}"
-            )
-    elif not callable(target.handler):
-        raise TypeError(f"{cls.__name__}.routes: {target.handler!r} cannot be called.")
-    serializer_class = target.serializer_class
-    if serializer_class is not None and not hasattr(serializer_class, "is_valid"):
-        raise TypeError(f"{cls.__name__}.routes: {name!r}: {serializer_class!r} is no serializer.")
-    return name, target
-
-
 RoutedSocketHandler._table = RouteTable(
-    _checked(RoutedSocketHandler, route) for route in RoutedSocketHandler.routes
+    checked(RoutedSocketHandler, route) for route in RoutedSocketHandler.routes
 )

@@ -35,6 +35,9 @@ logger = logging.getLogger("sockets")
 AT_ONCE = 500
 """How many rows one statement mends or deletes."""
 
+TRIES = 5
+"""How often the last connection of a process tries to delete what is left, a second apart."""
+
 
 class Presence:
     """The rows of one hub's connections, by address. Its methods belong to the hub's loop."""
@@ -42,19 +45,57 @@ class Presence:
     def __init__(self, node: str) -> None:
         self.node = node
         self.rows: dict[str, Socket] = {}
+        self._pks: dict[str, int] = {}  # of the rows that are made
+        self._making: dict[str, asyncio.Future[None]] = {}
         self._pinged: set[str] = set()
-        self._gone: dict[str, Socket] = {}
+        self._gone: dict[str, int] = {}
+        self._asked: set[tuple[Any, str]] = set()
         self._writing = asyncio.Lock()
 
     async def open(self, row: Socket) -> None:
         """Make `row`: one INSERT. Raises `NotAuthenticated` if its session or user has gone."""
         row.node_id = self.node
-        self.rows[row.channel_name] = row
+        name = row.channel_name
+        self.rows[name] = row
+        making = self._making[name] = asyncio.ensure_future(sync_to_async(_insert)(row))
         try:
-            await sync_to_async(_insert)(row)
-        except BaseException:
-            self.rows.pop(row.channel_name, None)
-            raise
+            await asyncio.shield(making)
+            self._pks[name] = row.pk
+        finally:
+            if making.done():
+                self._making.pop(name, None)
+
+    async def close(self, row: Socket) -> None:
+        """Delete `row`. Those that end meanwhile go in one statement, and wait for it."""
+        name = row.channel_name
+        if (making := self._making.pop(name, None)) is not None:  # its client did not wait for it
+            await asyncio.wait({making})
+            making.cancelled() or making.exception()
+        self.rows.pop(name, None)
+        self._pinged.discard(name)
+        self._gone[name] = self._pks.pop(name, 0)
+        async with self._writing:
+            if name in self._gone:  # else whoever had the lock before took it along
+                await self._sweep()
+
+    async def _sweep(self) -> None:
+        """Delete the rows of those who have gone. What fails is a stray, for the next beat.
+
+        Without connections there is no beat, so the last one tries a few times.
+        """
+        gone, self._gone = self._gone, {}
+        for attempt in range(TRIES):
+            last = None if self.rows or not all(gone.values()) else max(gone.values())
+            try:
+                await sync_to_async(_delete)(self.node, list(gone), last)
+            except Exception:  # a database fails in many ways, and the connection ends anyway
+                if attempt == 0:
+                    logger.exception("Rows of ended sockets could not be deleted; once more later.")
+                if self.rows:
+                    return
+                await asyncio.sleep(1)
+            else:
+                return
 
     def ping(self, row: Socket) -> None:
         """Note a sign of life; it is written down at the next beat."""
@@ -62,42 +103,40 @@ class Presence:
         row.active = True
         self._pinged.add(row.channel_name)
 
-    async def close(self, row: Socket) -> None:
-        """Delete `row`. Those that end meanwhile go in one statement, and wait for it."""
-        if self.rows.pop(row.channel_name, None) is None:
+    async def ask_for_life(self, sockets: SocketQuerySet, user: Any, path: str) -> None:
+        """Ask the `sockets` of `user` on `path` for a sign of life, once a beat and no oftener."""
+        if (user, path) in self._asked:
             return
-        self._gone[row.channel_name] = row
-        async with self._writing:
-            if row.channel_name not in self._gone:
-                return  # whoever had the lock before took it along
-            gone, self._gone = self._gone, {}
-            last = None if self.rows else max((row.pk or 0) for row in gone.values())
-            try:
-                await sync_to_async(_delete)(self.node, list(gone), last)
-            except Exception:  # a database fails in many ways, and the connection ends anyway
-                logger.exception("Rows of ended sockets could not be deleted; once more later.")
+        self._asked.add((user, path))
+        try:
+            await sockets.acleanup_stale()
+        except Exception:  # as above; nobody has asked for it in so many words
+            logger.exception("Sockets could not be asked for a sign of life.")
 
     async def beat(self) -> None:
         """What is to be done each beat: four queries, some more if something is amiss."""
         async with self._writing:
-            settled = {name: row for name, row in self.rows.items() if row.pk is not None}
+            made = dict(self._pks)
             pinged, self._pinged = self._pinged, set()
-            alive = [settled[name].pk for name in pinged & settled.keys()]
+            self._asked.clear()
             try:
-                async with leased():
+                async with leased(urgent=True):
+                    alive = sorted(made[name] for name in pinged & made.keys())
                     present = await sync_to_async(_renew)(self.node, alive)
-                    missing = [
-                        row
-                        for name, row in settled.items()
-                        if name not in present and name in self.rows
-                    ]
-                    strays = [name for name in present if name not in self.rows]
+                    missing = self.rows.keys() & made.keys() - present
+                    strays = list(present - self.rows.keys())
                     if missing or strays:
-                        await sync_to_async(_mend)(missing, strays)
+                        rows = [self._as_made(name) for name in missing]
+                        await sync_to_async(_mend)(rows, strays)
                     await sync_to_async(purge)()
             except Exception:  # as above
                 logger.exception("The lease on rows could not be renewed; once more later.")
                 self._pinged |= pinged & self.rows.keys()
+
+    def _as_made(self, name: str) -> Socket:
+        row = self.rows[name]
+        row.pk = self._pks[name]  # somebody may have called its delete()
+        return row
 
 
 def presence_of(hub: Hub) -> Presence:

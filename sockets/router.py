@@ -79,7 +79,8 @@ class SocketRouter:
     def connect(self, function: F) -> F:
         """Call `f(socket)` or `f(socket, message)` when somebody has connected.
 
-        The row is there, and what `f` sends arrives first. Several are called in their order.
+        The row is there already, so others may speak to the socket too. Several are called in
+        their order.
         """
         self._collect()
         self._connects.append(function)
@@ -134,7 +135,7 @@ class SocketRouter:
 
             async def disconnect(self, code: int) -> None:
                 await run(super().disconnect, code)
-                await _call_each(disconnects, self, self.message)
+                await _call_all(disconnects, self, self.message)
 
             if gaps:  # whose handler minds none is not troubled with them
 
@@ -164,6 +165,18 @@ async def _call_each(functions: Iterable[Callable[..., Any]], handler: Any, what
     """Call `f(handler)` or `f(handler, what)`, as each likes it."""
     for function in functions:
         await run(function, handler, *([what] if _takes_two(function) else []))
+
+
+async def _call_all(functions: Iterable[Callable[..., Any]], handler: Any, what: Any) -> None:
+    """The same, whatever some of them raise; the first error is raised at the end."""
+    errors = []
+    for function in functions:
+        try:
+            await _call_each([function], handler, what)
+        except Exception as error:  # noqa: BLE001 - who leaves must be missed by all
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

@@ -129,6 +129,57 @@ async def test_a_def_handler_that_exits_ends_neither_the_server_nor_its_connecti
             await socket.expect_reply(call, status=500)
 
 
+class Everything(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(), Everything(), BaseExceptionGroup("all", [Everything()])]
+)
+async def test_an_async_handler_that_exits_ends_neither(error) -> None:
+    class Leaving(SocketView):
+        async def receive(self, request):
+            raise error
+
+        async def disconnect(self, request):
+            raise error
+
+    async with SocketCommunicator(Leaving.as_asgi()) as socket:
+        for call in (1, 2):
+            await socket.send_json({"request_id": call})
+            await socket.expect_reply(call, status=500)
+
+
+async def test_a_connect_that_cannot_be_answered_ends_the_handshake() -> None:
+    class Odd(SocketView):
+        async def connect(self, request):
+            raise GeneratorExit
+
+    asyncio.get_running_loop().set_exception_handler(lambda *args: None)  # asyncio logs it
+    socket = SocketCommunicator(Odd.as_asgi())
+    assert await socket.connect() == (False, CloseCode.CONNECT_FAILED)
+    await socket.disconnect()
+
+
+async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> None:
+    monkeypatch.setattr("rest_channels.connection.FAREWELL", 0.02)
+    incoming = asyncio.Queue()
+
+    async def send(message):
+        if message["type"] == "websocket.send":
+            raise ValueError("What is that?")
+
+    class Echo(SocketView):
+        def receive(self, request):
+            self.send_json(request.data)
+
+    application = Echo.as_asgi()(SocketCommunicator(None).scope, incoming.get, send)
+    for message in ({"type": "websocket.connect"}, {"type": "websocket.receive", "text": "1"}):
+        incoming.put_nowait(message)
+    async with asyncio.timeout(2):
+        await application
+
+
 # Deadlines.
 
 

@@ -9,12 +9,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from django.test import AsyncClient, override_settings
 from django.urls import include as urls
 from django.urls import path, re_path
 from django.utils import timezone, translation
 
 from rest_channels.consumers import SocketConsumer
+from rest_channels.exceptions import CloseCode
 from rest_channels.routing import SocketApplication, include, route, route_class
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
@@ -310,3 +312,15 @@ async def test_thread_sensitive_code_can_be_put_on_the_one_shared_thread() -> No
         assert len(names) == 1
         assert "rest_channels" not in names.pop()
     await asyncio.sleep(0)
+
+
+async def test_who_cannot_be_identified_is_told_to_come_back(monkeypatch, caplog) -> None:
+    async def broken(scope):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("rest_channels.routing.identify", broken)
+    socket = SocketCommunicator(SocketApplication([path("", SocketView.as_asgi())]), "/")
+    assert await socket.connect() == (True, None)
+    assert CloseCode(await socket.expect_close()).reconnect
+    await socket.disconnect()
+    assert "Cannot tell who connects to '/'." in caplog.text

@@ -54,3 +54,21 @@ def test_names_beyond_the_limit_meet_no_pattern() -> None:
     envelope = Handler._envelope
     assert Handler._table.find(envelope.open({"type": "A" * 256}).name) is not None
     assert Handler._table.find(envelope.open({"type": "A" * 257}).name) is None
+
+
+def test_what_only_the_socket_routes_import_is_found_too(settings, tmp_path, monkeypatch) -> None:
+    (tmp_path / "evil_routes.py").write_text(
+        "import re\n"
+        "from sockets import SocketRouter\n"
+        "live = SocketRouter()\n"
+        "live.route(re.compile('(EVIL_+)+'))(print)\n"
+        "urlpatterns = []\n"
+    )
+    (tmp_path / "evil_asgi.py").write_text(
+        "from rest_channels.routing import SocketApplication\n"
+        "application = SocketApplication('evil_routes')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.ASGI_APPLICATION = "evil_asgi.application"
+    [warning] = found("(EVIL_+)+")
+    assert warning.id == "sockets.W001"

@@ -176,8 +176,21 @@ async def test_a_stranger_is_asked_to_reconnect_where_a_login_is_required() -> N
     async with client(Closed, user=AnonymousUser()) as socket:
         for content in ({"type": "HELLO"}, {"type": "GET_GAMESTATE"}, {"a": 1}):
             assert (await answer(socket, **content))["type"] == "RECONNECT"
+        for frame in ({"text_data": "{"}, {"bytes_data": b"x"}):
+            await socket.send_to(**frame)
+            await socket.expect_event(type="RECONNECT")
         assert not await Socket.objects.aexists()  # so nobody can tell it anything
     assert Closed.happened == []
+
+
+@pytest.mark.parametrize("method", ["receive", "receive_json", "decode_json"])
+async def test_a_stranger_reaches_no_method_of_ones_own(method) -> None:
+    async def leak(self, *args, **kwargs):
+        raise AssertionError("A stranger's frame came here.")
+
+    closed = type("Closed", (Poker,), {"login_required": True, method: leak})
+    async with client(closed, user=AnonymousUser()) as socket:
+        assert (await answer(socket, type="HELLO"))["type"] == "RECONNECT"
 
 
 async def test_who_is_logged_in_is_not(ada) -> None:
@@ -341,7 +354,40 @@ async def test_a_path_that_no_row_can_hold_is_not_found(where) -> None:
     await socket.disconnect()
 
 
+async def test_who_never_arrived_is_not_said_to_have_left(ada) -> None:
+    class Handler(RoutedSocketHandler):
+        happened = []
+
+        def connect(self):
+            self.happened.append("connect")
+
+        def disconnect(self, code):
+            self.happened.append("disconnect")
+
+    await ada.adelete()
+    ada.pk = 1_000_000
+    socket = client(Handler, user=ada)
+    await socket.connect()
+    await socket.expect_close(4401)
+    await socket.disconnect()
+    assert Handler.happened == []
+
+
 # Mistakes of its author.
+
+
+@pytest.mark.parametrize("text", [b"x", 7, "\ud800"])
+async def test_what_no_frame_can_carry_is_an_error_and_the_connection_lives(text) -> None:
+    class Handler(RoutedSocketHandler):
+        routes = (
+            ("SELF", lambda socket, content: socket.send_str(text)),
+            ("ALL", lambda socket, content: Socket.objects.send_str(text)),
+            ("LIST", lambda socket, content: socket.send_json([1])),
+        )
+
+    async with client(Handler) as socket:
+        for name in ("SELF", "ALL", "LIST"):
+            assert (await answer(socket, type=name))["details"] == "A server error occurred."
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A row's life: as long as its connection's, whatever happens to the table."""
 
 import asyncio
+import threading
 from contextlib import AsyncExitStack
 from contextvars import Context
 from datetime import timedelta
@@ -11,7 +12,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
-from django.test import Client
+from django.test import Client, TestCase, override_settings
 from django.urls import path
 from django.utils import timezone
 
@@ -154,9 +155,10 @@ async def test_a_row_of_a_session_or_user_that_has_gone_stays_away(ada) -> None:
 
 async def test_a_row_that_was_left_behind_goes_at_the_next_beat(crowd, monkeypatch, caplog) -> None:
     await crowd(1)
-    monkeypatch.setattr(presence, "_delete", broken)
-    async with client():
-        pass
+    with monkeypatch.context() as away:
+        away.setattr(presence, "_delete", broken)
+        async with client():
+            pass
     assert "once more later" in caplog.text
     assert await Socket.objects.acount() == 2
     await beat()
@@ -180,6 +182,81 @@ async def test_while_the_database_is_away_nobody_is_lost(crowd, monkeypatch, cap
     row = await Socket.objects.aget()
     assert row.active  # the sign of life was not forgotten
     assert row.last_ping
+
+
+async def test_the_last_one_who_leaves_tries_again(monkeypatch) -> None:
+    delete, tried = presence._delete, []
+
+    def fails_once(*args):
+        tried.append(args)
+        return broken() if len(tried) == 1 else delete(*args)
+
+    monkeypatch.setattr(presence, "_delete", fails_once)
+    async with client():
+        pass
+    assert len(tried) == 2
+    assert not await Socket.objects.aexists()
+
+
+async def test_who_leaves_before_the_row_is_made_leaves_none(monkeypatch) -> None:
+    insert, begun, going_on = presence._insert, threading.Event(), threading.Event()
+
+    def slow(row):
+        begun.set()
+        going_on.wait(5)
+        insert(row)
+
+    monkeypatch.setattr(presence, "_insert", slow)
+    socket = client()
+    connecting = asyncio.create_task(socket.connect())
+    await asyncio.to_thread(begun.wait, 5)
+    connecting.cancel()
+    departure = asyncio.create_task(socket.disconnect())
+    await asyncio.sleep(1)  # longer than a handler has when its client has left
+    going_on.set()
+    await departure
+    assert not await Socket.objects.aexists()
+
+
+async def test_a_row_whose_delete_is_called_is_back_with_its_pk(crowd) -> None:
+    await crowd(1)
+    [row] = presence_of(hub_here()).rows.values()
+    pk = row.pk
+    await row.adelete()
+    await beat()
+    assert (await Socket.objects.aget()).pk == row.pk == pk
+
+
+async def test_handlers_that_hold_all_threads_do_not_stop_the_beat(crowd, settings) -> None:
+    settings.REST_CHANNELS = {"MAX_THREADS": 1}
+    going_on = threading.Event()
+
+    class Busy(RoutedSocketHandler):
+        routes = (("HANG", lambda socket, content: going_on.wait(10)),)
+
+    async with SocketCommunicator(Busy.as_asgi(), dialect="type") as socket:
+        await socket.send_json({"type": "HANG"})
+        await Socket.objects.all().adelete()
+        async with asyncio.timeout(5):
+            await beat()
+        assert await Socket.objects.acount() == 1
+        going_on.set()
+
+
+async def test_many_hellos_of_one_user_ask_for_signs_of_life_once_a_beat(ada, queries) -> None:
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(client(user=ada)) for _ in range(20)]
+        queries.clear()
+        await sockets[0].send_json({"type": "HELLO"})
+        await sockets[0].expect_event(type="GOT_HELLO")
+        for socket in sockets[1:]:
+            await socket.expect_event(type="PING")
+            await socket.send_json({"type": "HELLO"})
+            await socket.expect_event(type="GOT_HELLO")
+        assert kinds(queries) == ["SELECT", "UPDATE"]
+        await beat()
+        await sockets[1].send_json({"type": "HELLO"})
+        await sockets[0].expect_event(type="PING")
 
 
 async def test_a_sign_of_life_is_written_down_at_the_beat(crowd) -> None:
@@ -272,6 +349,22 @@ async def test_the_beat_of_any_connection_purges_them(settings, settle) -> None:
         async with asyncio.timeout(5):
             while await Socket.objects.acount() > 1:  # noqa: ASYNC110 - it belongs to the table
                 await asyncio.sleep(0.01)
+
+
+@override_settings(REST_CHANNELS={"BEAT": 0.02})
+class UncommittedRowsTests(TestCase):
+    """In a test's transaction rows and beats see what the test sees."""
+
+    async def test_a_row_is_back_at_a_beat_within_the_tests_transaction(self) -> None:
+        ada = await User.objects.acreate(username="ada")
+        async with client(user=ada) as socket:
+            row = await Socket.objects.aget()
+            await Socket.objects.all().adelete()
+            async with asyncio.timeout(5):
+                while not await Socket.objects.filter(pk=row.pk).aexists():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            await socket.expect_nothing()  # its user is known, so nobody closes it
+        assert not await Socket.objects.aexists()
 
 
 # Signals.

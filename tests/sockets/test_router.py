@@ -119,6 +119,22 @@ async def test_a_ping_route_answers_and_the_sign_of_life_is_noted_all_the_same()
         assert (await Socket.objects.aget()).active
 
 
+async def test_a_hook_that_fails_keeps_no_other_from_being_told() -> None:
+    router, told = SocketRouter(), []
+
+    @router.disconnect
+    def on_close(socket):
+        raise ValueError
+
+    @router.disconnect
+    def on_close_too(socket):
+        told.append("too")
+
+    async with client(router.as_asgi()):
+        pass
+    assert told == ["too"]
+
+
 async def test_hello_and_ping_are_built_in() -> None:
     async with client() as socket:
         await entered(socket)
