@@ -1,0 +1,200 @@
+"""Many consumers on one socket, each with a life of its own."""
+
+import asyncio
+
+import pytest
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import IsAdminUser
+
+from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
+from rest_channels.decorators import action
+from rest_channels.exceptions import CloseCode
+from rest_channels.groups import Group
+from rest_channels.multiplexer import Multiplexer
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+
+
+class People(AsyncAPIConsumer):
+    groups = ["people"]
+
+    @action()
+    async def greet(self, name):
+        return f"hello {name}", 200
+
+    @action()
+    async def leave(self):
+        await self.close(4001, "Enough of people.")
+
+
+class Echo(SocketView):
+    def receive(self, request):
+        self.send_json(request.data)
+
+
+class Plain(AsyncJsonWebsocketConsumer):
+    async def receive_json(self, content):
+        await self.send_json({"plain": content, "stream": self.scope["stream"]})
+
+
+class Closed(AsyncAPIConsumer):
+    permission_classes = [IsAdminUser]
+
+
+class Refusing(SocketConsumer):
+    def connect(self):
+        raise PermissionDenied("Not you.")
+
+
+STREAMS = {"people": People.as_asgi(), "echo": Echo.as_asgi(), "plain": Plain.as_asgi()}
+
+
+def client(**streams):
+    return SocketCommunicator(Multiplexer(STREAMS, **streams))
+
+
+async def said(socket, stream, payload):
+    await socket.send_json({"stream": stream, "payload": payload})
+    frame = await socket.receive_json()
+    assert frame["stream"] == stream
+    return frame["payload"]
+
+
+async def test_a_frame_reaches_its_stream_and_the_answer_comes_from_it() -> None:
+    async with client() as socket:
+        answer = await said(socket, "people", {"action": "greet", "name": "ada", "request_id": 1})
+        assert answer == {
+            "errors": [],
+            "data": "hello ada",
+            "action": "greet",
+            "response_status": 200,
+            "request_id": 1,
+        }
+        assert await said(socket, "echo", [1, {"a": None}]) == [1, {"a": None}]
+        assert await said(socket, "plain", 7) == {"plain": 7, "stream": "plain"}
+
+
+async def test_what_groups_say_comes_through_the_stream_of_the_member() -> None:
+    async with client() as socket:
+        await Group("people").asend({"text": '{"news": 1}'})
+        assert await socket.receive_json() == {"stream": "people", "payload": {"news": 1}}
+        await Group("people").asend({"text": "no json"})
+        assert await socket.receive_json() == {"stream": "people", "payload": "no json"}
+        await Group("people").asend({"bytes": b"\xff"})
+        assert await socket.receive_json() == {"stream": "people", "payload": "ff"}
+
+
+async def test_an_unknown_stream_is_an_error_under_the_id_of_the_frame() -> None:
+    async with client() as socket:
+        refused = await said(socket, "nobody", {"action": "greet", "request_id": 7})
+        assert (refused["response_status"], refused["request_id"]) == (404, 7)
+        assert refused["errors"] == ["There is no stream 'nobody'."]
+        assert await said(socket, "echo", 1) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"stream": 7}', '{"payload": 1}', "[" * 99])
+async def test_what_names_no_stream_is_a_400_and_the_socket_lives(text) -> None:
+    async with client() as socket:
+        await socket.send_to(text)
+        frame = await socket.receive_json()
+        assert (frame["stream"], frame["payload"]["response_status"]) == (None, 400)
+        assert await said(socket, "echo", 1) == 1
+
+
+async def test_a_stream_that_closes_closes_no_other() -> None:
+    async with client() as socket:
+        ended = await said(socket, "people", {"action": "leave"})
+        assert (ended["errors"], ended["response_status"]) == (["Enough of people."], 410)
+        refused = await said(socket, "people", {"action": "greet", "request_id": 2})
+        assert (refused["response_status"], refused["request_id"]) == (410, 2)
+        assert await said(socket, "echo", 1) == 1
+
+
+async def test_a_stream_that_is_refused_refuses_no_other() -> None:
+    async with client(closed=Closed.as_asgi(), no=Refusing.as_asgi()) as socket:
+        told = {"closed": [], "no": []}
+        for _ in range(3):
+            frame = await socket.receive_json()
+            told[frame["stream"]].append(frame["payload"])
+        assert told["no"][0] == {"detail": "Not you.", "status": 403}
+        assert (told["no"][1]["errors"], told["no"][1]["response_status"]) == (["Not you."], 403)
+        assert told["closed"][0]["response_status"] == 410
+        assert (await said(socket, "closed", {}))["response_status"] == 410
+        assert await said(socket, "echo", 1) == 1
+
+
+async def test_a_socket_without_any_stream_left_closes() -> None:
+    socket = SocketCommunicator(Multiplexer(people=People.as_asgi()))
+    await socket.connect()
+    await socket.send_json({"stream": "people", "payload": {"action": "leave"}})
+    await socket.expect_close(4001)
+    await socket.disconnect()
+
+
+async def test_a_socket_whose_streams_are_all_refused_is_refused() -> None:
+    socket = SocketCommunicator(Multiplexer(closed=Closed.as_asgi()))
+    assert await socket.connect() == (False, 1000)
+    await socket.disconnect()
+
+
+async def test_a_stream_that_fails_fails_alone(caplog) -> None:
+    async def broken(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        raise ValueError
+
+    async with client(broken=broken) as socket:
+        ended = await said(socket, "broken", 1)
+        assert (ended["response_status"], ended["errors"]) == (410, ["The stream is closed."])
+        assert "The stream 'broken' failed." in caplog.text
+        assert await said(socket, "echo", 1) == 1
+
+
+async def test_when_the_client_leaves_every_stream_ends() -> None:
+    ended = []
+
+    class Ending(SocketView):
+        def disconnect(self, request):
+            ended.append(request.code)
+
+    async with client(one=Ending.as_asgi(), two=Ending.as_asgi()):
+        pass
+    assert ended == [1000, 1000]
+
+
+async def test_bounds_hold_for_the_socket(settings) -> None:
+    settings.REST_CHANNELS = {"MAX_FRAME_SIZE": 100}
+    socket = client()
+    await socket.connect()
+    await socket.send_json({"stream": "echo", "payload": "x" * 100})
+    await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)
+    await socket.disconnect()
+
+
+async def test_a_ping_is_answered_by_the_socket() -> None:
+    async with client() as socket:
+        await socket.send_json({"$ping": 1})
+        assert await socket.receive_json() == {"$pong": 1}
+
+
+async def test_a_multiplexer_of_others_wraps_our_consumers_by_plain_asgi() -> None:
+    async def theirs(scope, receive, send):
+        inside = asyncio.Queue()
+
+        async def out(message):
+            if message["type"] == "websocket.send":
+                message = {**message, "text": f'["theirs", {message["text"]}]'}
+            await send(message)
+
+        task = asyncio.create_task(People.as_asgi()(scope, inside.get, out))
+        while (message := await receive())["type"] != "websocket.disconnect":
+            inside.put_nowait(message)
+        inside.put_nowait(message)
+        await task
+
+    async with SocketCommunicator(theirs) as socket:
+        await socket.send_json({"action": "greet", "name": "ada"})
+        name, frame = await socket.receive_json()
+        assert (name, frame["data"]) == ("theirs", "hello ada")
