@@ -21,9 +21,16 @@ from typing import Any, ClassVar
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import Throttled, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    PermissionDenied,
+    Throttled,
+    ValidationError,
+)
 
 from .arguments import check_arguments, offered
+from .authentication import Authentication
 from .bases import SocketConsumer
 from .decorators import ActionMark, action_mark
 from .dispatch import DirectVisit, refuse
@@ -50,10 +57,12 @@ class AsyncAPIConsumer(SocketConsumer):
     """A consumer whose frames name an action; see the module's text for an example.
 
     `permission_classes` are DRF's or this library's (`None`: the setting
-    `DEFAULT_PERMISSION_CLASSES`). `available_actions` are the names that frames may use, with the
-    methods they lead to.
+    `DEFAULT_PERMISSION_CLASSES`), `authentication_classes` are DRF's (`None`:
+    `DEFAULT_AUTHENTICATION_CLASSES`). `available_actions` are the names that frames may use, with
+    the methods they lead to.
     """
 
+    authentication_classes: Sequence[Any] | None = None
     permission_classes: Sequence[Any] | None = None
     available_actions: ClassVar[dict[str, str]] = {}
 
@@ -103,11 +112,32 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """The handshake has come: refuse it before it is accepted, or go on."""
-        permissions = await run(self.get_permissions, action="connect")
-        if await may_connect(permissions, self, SocketRequest(self._connection, "connect")):
-            await super().websocket_connect(message)
-        else:
+        try:
+            await self._admit()
+        except APIException:
+            if api_settings.REFUSE_AFTER_ACCEPTING:
+                raise
             self.close()
+            return
+        await super().websocket_connect(message)
+        if self._authentication.answer is not None:
+            self.accept(self._authentication.answer)
+
+    async def _admit(self) -> None:
+        """Find out who connects, and whether he may. Raises 401, 403."""
+        classes = self.authentication_classes
+        if classes is None:
+            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        self._authentication = Authentication(classes, self._connection, self._ask_for_token)
+        try:
+            if classes:
+                await self._authentication.handshake()
+            permissions = await run(self.get_permissions, action="connect")
+            request = SocketRequest(self._connection, "connect")
+            if not await may_connect(permissions, self, request):
+                raise PermissionDenied
+        except (AuthenticationFailed, PermissionDenied) as error:
+            raise self._authentication.refusal(error) from error
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Find out what a frame asks for, and do it."""
@@ -130,6 +160,9 @@ class AsyncAPIConsumer(SocketConsumer):
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Do `action` for a client: look it up, ask for permission, call it, answer."""
         try:
+            if action == "authenticate" and action not in self.available_actions:
+                await self._authenticate(request_id, **kwargs)
+                return
             name = self._look_up(action)
             request = SocketRequest(self._connection, "receive")
             request.show_action(method_of(action, self._marks[name].http_method), kwargs)
@@ -156,7 +189,10 @@ class AsyncAPIConsumer(SocketConsumer):
         asked = self.asked
         asked.permissions = await _hand(self.get_permissions, action, arguments=kwargs)
         if asked.permissions:
-            await permit_action(asked, self, kwargs)
+            try:
+                await permit_action(asked, self, kwargs)
+            except PermissionDenied as error:
+                raise self._authentication.refusal(error) from error
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Tell the client of `exc`: what DRF would say, else a 500 whose traceback is logged."""
@@ -195,6 +231,22 @@ class AsyncAPIConsumer(SocketConsumer):
                 self.available_actions[action],
                 response,
             )
+
+    # Who asks.
+
+    async def _authenticate(
+        self, request_id: Any, token: Any = None, scheme: Any = None, **rest: Any
+    ) -> None:
+        """The action `authenticate`, where there are authenticators: be whom a token names."""
+        if not self._authentication.authenticators:
+            raise self._envelope.unknown(Call(None, {"action": "authenticate"}))
+        await self._authentication.again(token, scheme)
+        user = {"user": self.scope["user"].pk}
+        await self.reply("authenticate", data=user, request_id=request_id)
+
+    def _ask_for_token(self) -> None:
+        words = [_("Your token has expired. Send another one.")]
+        self.reply("authenticate", errors=words, status=status.HTTP_401_UNAUTHORIZED)
 
     # What runs beside the frames that follow.
 

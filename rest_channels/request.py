@@ -37,7 +37,6 @@ class SocketRequest:
 
     channel_session: Any = None
     http_session: Any = None
-    auth: Any = None
     _user: Any = None
     _data: Any = _UNREAD
     _tried = False
@@ -89,6 +88,11 @@ class SocketRequest:
         whom a logout disconnects.
         """
         self._user = user
+
+    @property
+    def auth(self) -> Any:
+        """What the authenticator said beside the user: a token, mostly; or `None`."""
+        return self.scope.get("auth")
 
     @property
     def session(self) -> Any:

@@ -102,6 +102,9 @@ class Settings:
         ["rest_framework.permissions.AllowAny"], _import
     )
     DEFAULT_THROTTLE_CLASSES = Setting[list[Any]]([], _import)
+    DEFAULT_AUTHENTICATION_CLASSES = Setting[list[Any]]([], _import)
+    REAUTHENTICATE_WITHIN = Setting[float | None](10.0)
+    REFUSE_AFTER_ACCEPTING = Setting(default=False)
 
     # How lists are parted.
     DEFAULT_PAGINATION_CLASS = Setting[Any](None, _import)

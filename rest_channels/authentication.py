@@ -1,0 +1,156 @@
+"""Who a client is, by DRF's authenticators: on the handshake, and again by a frame.
+
+Browsers cannot set headers on a WebSocket. So a token may also come as a subprotocol,
+`authorization.Bearer.<token>`, or in a frame: `{"action": "authenticate", "token": …}`. Where a
+token says when it expires, its client is asked for another in time, and else is closed (4401).
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework import status
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
+
+from .connection import Connection
+from .exceptions import CloseCode
+from .execution import run
+from .handshake import http_request
+from .identity import user_of
+from .revocation import watch
+from .settings import api_settings
+
+__all__ = ["Authentication"]
+
+SUBPROTOCOL = "authorization."
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
+
+
+class Authentication:
+    """The authentication of one connection.
+
+    In: `classes`, DRF's or others like them; `expired`, to be called when the token has expired.
+    """
+
+    def __init__(
+        self, classes: Sequence[Any], connection: Connection, expired: Callable[[], Any]
+    ) -> None:
+        self.authenticators = [one() for one in classes]
+        self.successful = False
+        self._connection = connection
+        self._expired = expired
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def handshake(self) -> None:
+        """Find out who connects. Raises what the authenticators raise (401, 403)."""
+        self._connection.endings += (self._end,)
+        scheme, _dot, token = (self.subprotocol or "").removeprefix(SUBPROTOCOL).partition(".")
+        await self._perform(f"{scheme} {token}" if token else None)
+
+    async def again(self, token: Any, scheme: Any = None) -> None:
+        """Let the client be whom `token` names. Raises `AuthenticationFailed`.
+
+        In: `scheme`, the first word of an `Authorization` header; `None`: the authenticator's.
+        """
+        keywords = (getattr(one, "keyword", None) for one in self.authenticators)
+        scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
+        if not all(isinstance(one, str) and _TOKEN.fullmatch(one) for one in (scheme, token)):
+            raise AuthenticationFailed(_("Send your token as text."))
+        await self._perform(f"{scheme} {token}")
+        if not self.successful:
+            raise AuthenticationFailed(_("Nobody here knows such a token."))
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The offered subprotocol that holds a token."""
+        offered: list[str] = self._connection.scope.get("subprotocols", [])
+        return next((one for one in offered if one.startswith(SUBPROTOCOL)), None)
+
+    @property
+    def answer(self) -> str | None:
+        """The subprotocol to accept, because a browser that offers some insists on one."""
+        if self.subprotocol is None:
+            return None
+        offered: list[str] = self._connection.scope["subprotocols"]
+        others = (one for one in offered if not one.startswith(SUBPROTOCOL))
+        return next(others, self.subprotocol)
+
+    def refusal(self, error: APIException) -> APIException:
+        """What `error` is for who has shown no credentials: 401 where some are asked for."""
+        if self.authenticators and not self.successful:
+            error = NotAuthenticated()
+        if isinstance(error, NotAuthenticated | AuthenticationFailed):
+            asks = bool(self.authenticators) and self.authenticators[0].authenticate_header(
+                http_request(self._connection.scope)
+            )
+            error.status_code = status.HTTP_401_UNAUTHORIZED if asks else status.HTTP_403_FORBIDDEN
+        return error
+
+    async def _perform(self, authorization: str | None) -> None:
+        scope = self._connection.scope
+        user, auth, self.successful = await run(self._ask, scope, authorization)
+        self._be(user, auth)
+        self._await_expiry(auth)
+
+    def _be(self, user: Any, auth: Any) -> None:
+        self._connection.scope["user"], self._connection.scope["auth"] = user, auth
+        watch(self._connection.hub, self._connection)
+
+    def _ask(self, scope: dict[str, Any], authorization: str | None) -> tuple[Any, Any, bool]:
+        """In a thread: the user, what the authenticator says of him, and whether it knew him."""
+        from rest_framework.request import Request  # noqa: PLC0415 - it needs ready apps
+
+        if authorization is not None:
+            others = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
+            scope = {**scope, "headers": [*others, (b"authorization", authorization.encode())]}
+        handshake = http_request(scope)
+        vars(handshake)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
+        request = Request(handshake, authenticators=self.authenticators)
+        return request.user, request.auth, request.successful_authenticator is not None
+
+    # Tokens expire.
+
+    def _await_expiry(self, auth: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (moment := expiry_of(auth)) is not None:
+            seconds = moment - timezone.now().timestamp()
+            self._timer = self._connection.home.loop.call_later(max(seconds, 0), self._expire)
+
+    def _expire(self) -> None:
+        """Ask for another token; who brings none in time is closed."""
+        self.successful = False
+        self._be(user_of(None), None)
+        grace = api_settings.REAUTHENTICATE_WITHIN
+        self._timer = self._connection.home.loop.call_later(grace or 0, self._close)
+        if grace:
+            self._expired()
+
+    def _close(self) -> None:
+        self._connection.close(CloseCode.UNAUTHENTICATED, _("Your token has expired."))
+
+    async def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def expiry_of(auth: Any) -> float | None:
+    """When a token expires, in seconds since 1970, if it says so.
+
+    As `exp` of a JSON Web Token's claims (RFC 7519), or as a `datetime`: `expires` (OAuth Toolkit),
+    `expiry` (Knox), `expires_at`.
+    """
+    get = getattr(auth, "get", None)
+    claim = get("exp") if callable(get) else None
+    if isinstance(claim, int | float):
+        return float(claim)
+    for name in ("expires", "expiry", "expires_at"):
+        if isinstance(moment := getattr(auth, name, None), datetime):
+            return moment.timestamp()
+    return None

@@ -1,0 +1,214 @@
+"""Who a client is: DRF's authenticators, on the handshake and by a frame."""
+
+import base64
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
+from rest_framework.authentication import (
+    BasicAuthentication,
+    SessionAuthentication,
+    TokenAuthentication,
+)
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import IsAuthenticated
+
+from rest_channels import permissions
+from rest_channels.authentication import expiry_of
+from rest_channels.consumers import AsyncAPIConsumer
+from rest_channels.decorators import action
+from rest_channels.testing import SocketCommunicator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Bearer(TokenAuthentication):
+    """Tokens are `<name>.<seconds that they are good for>`."""
+
+    keyword = "Bearer"
+
+    def authenticate_credentials(self, key):
+        name, _dot, seconds = key.partition(".")
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise AuthenticationFailed("Invalid token.")
+        return user, {"exp": time.time() + float(seconds or 60)}
+
+
+class Me(AsyncAPIConsumer):
+    authentication_classes = [Bearer, BasicAuthentication, SessionAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    @action()
+    def who(self):
+        return [str(self.scope["user"]), self.request.auth is not None], 200
+
+
+class Patient(Me):
+    """Everybody may connect, and do nothing until he has said who he is."""
+
+    permission_classes = [permissions.IsAuthenticated]
+
+
+@pytest.fixture
+async def ada():
+    return await sync_to_async(User.objects.create_user)("ada", password="secret")
+
+
+def client(consumer=Me, **kwargs):
+    return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
+
+
+async def asked(socket, name, **frame):
+    await socket.send_json({"action": name, "request_id": 7, **frame})
+    said = await socket.receive_json()
+    return said["response_status"], said["data"] if said["data"] is not None else said["errors"]
+
+
+def basic(text):
+    return ("authorization", f"Basic {base64.b64encode(text.encode()).decode()}")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers": [("authorization", "Bearer ada")]},
+        {"subprotocols": ["authorization.Bearer.ada.60"]},
+        {"subprotocols": ["chat", "authorization.Bearer.ada"]},
+    ],
+)
+async def test_a_token_comes_by_header_or_by_subprotocol(ada, given) -> None:
+    async with client(**given) as socket:
+        assert await asked(socket, "who") == (200, ["ada", True])
+
+
+async def test_a_browser_that_offers_subprotocols_gets_one(ada) -> None:
+    token = "authorization.Bearer.ada"
+    for offered, chosen in ([token], token), ([token, "chat"], "chat"):
+        socket = client(subprotocols=offered)
+        assert await socket.connect() == (True, chosen)
+        await socket.disconnect()
+
+
+async def test_basic_and_session_authentication_work(ada) -> None:
+    async with client(headers=[basic("ada:secret")]) as socket:
+        assert await asked(socket, "who") == (200, ["ada", False])
+    async with client(user=ada) as socket:
+        assert await asked(socket, "who") == (200, ["ada", False])
+
+
+async def test_a_session_counts_only_where_an_authenticator_takes_it(ada) -> None:
+    class NoSessions(Me):
+        authentication_classes = [Bearer]
+
+    socket = client(NoSessions, user=ada)
+    assert (await socket.connect())[0] is False
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"headers": [("authorization", "Bearer nobody")]},
+        {"headers": [basic("ada:wrong")]},
+        {"subprotocols": ["authorization.Bearer.nobody"]},
+        {"subprotocols": ["authorization."]},
+        {"user": AnonymousUser()},
+    ],
+)
+async def test_who_has_no_good_credentials_is_refused_before_accepting(ada, given) -> None:
+    socket = client(**given)
+    assert (await socket.connect())[0] is False
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("classes", "code"), [([Bearer], 4401), ([SessionAuthentication], 4403), ([], 4403)]
+)
+async def test_after_accepting_a_browser_can_read_why(settings, classes, code) -> None:
+    settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": True}
+    consumer = type("Consumer", (Me,), {"authentication_classes": classes})
+    socket = client(consumer)
+    assert (await socket.connect())[0] is True
+    refused = await socket.receive_json()
+    assert (refused["response_status"], refused["action"]) == (code - 4000, None)
+    await socket.expect_close(code)
+    await socket.disconnect()
+
+
+async def test_a_frame_says_who_one_is(ada) -> None:
+    async with client(Patient) as socket:
+        assert await asked(socket, "who") == (
+            401,
+            ["Authentication credentials were not provided."],
+        )
+        assert await asked(socket, "authenticate", token="ada") == (200, {"user": ada.pk})
+        assert await asked(socket, "who") == (200, ["ada", True])
+        again = await asked(socket, "authenticate", token="ada.60", scheme="Bearer")
+        assert again == (200, {"user": ada.pk})
+
+
+@pytest.mark.parametrize("token", ["nobody", "", None, 7, ["ada"], "a b", "a\r\nb", "x" * 10_000])
+async def test_a_token_that_is_none_is_a_401_and_the_connection_lives(ada, token) -> None:
+    async with client(Patient) as socket:
+        assert (await asked(socket, "authenticate", token=token))[0] == 401
+        assert (await asked(socket, "who"))[0] == 401
+
+
+async def test_without_authenticators_there_is_no_such_action() -> None:
+    class Open(AsyncAPIConsumer):
+        pass
+
+    async with client(Open) as socket:
+        refused = (405, ['Method "authenticate" not allowed.'])
+        assert await asked(socket, "authenticate", token="ada") == refused
+
+
+async def test_authenticators_may_be_a_setting(ada, settings) -> None:
+    settings.REST_CHANNELS = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.Bearer"]}
+
+    class Default(Me):
+        authentication_classes = None
+
+    async with client(Default, headers=[("authorization", "Bearer ada")]) as socket:
+        assert (await asked(socket, "who"))[0] == 200
+
+
+# Tokens expire.
+
+
+async def test_who_brings_another_token_in_time_stays(ada) -> None:
+    async with client(Patient) as socket:
+        await asked(socket, "authenticate", token="ada.0.05")
+        warned = await socket.receive_json()
+        assert (warned["action"], warned["response_status"]) == ("authenticate", 401)
+        assert (await asked(socket, "who"))[0] == 401
+        assert (await asked(socket, "authenticate", token="ada"))[0] == 200
+        assert (await asked(socket, "who"))[0] == 200
+
+
+async def test_who_brings_none_is_closed(ada, settings) -> None:
+    settings.REST_CHANNELS = {"REAUTHENTICATE_WITHIN": 0.05}
+    async with client(Patient) as socket:
+        await asked(socket, "authenticate", token="ada.0.05")
+        await socket.expect_close(4401)
+
+
+async def test_without_a_grace_one_is_closed_at_once(ada, settings) -> None:
+    settings.REST_CHANNELS = {"REAUTHENTICATE_WITHIN": None}
+    async with client(headers=[("authorization", "Bearer ada.0.05")]) as socket:
+        await socket.expect_close(4401)
+
+
+def test_when_a_token_expires_is_read_as_its_makers_write_it() -> None:
+    moment = timezone.now() + timedelta(hours=1)
+    for name in ("expires", "expiry", "expires_at"):
+        assert expiry_of(SimpleNamespace(**{name: moment})) == moment.timestamp()
+    assert expiry_of({"exp": 7}) == 7.0
+    for endless in (None, {}, "token", SimpleNamespace(expires=None), {"exp": "soon"}):
+        assert expiry_of(endless) is None
