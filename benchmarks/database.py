@@ -8,6 +8,15 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.backends.signals import connection_created
 from django.db.models import FloatField, Func, QuerySet, Value
+from rest_framework.serializers import ModelSerializer
+
+
+class ContentTypeSerializer(ModelSerializer[ContentType]):
+    """A row as all peers send it."""
+
+    class Meta:
+        model = ContentType
+        fields = ("id", "app_label", "model")
 
 
 def _sleep(seconds: float) -> float:

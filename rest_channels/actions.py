@@ -29,15 +29,17 @@ from rest_framework.exceptions import (
     ValidationError,
 )
 
-from .arguments import check_arguments, offered
+from .arguments import fitted, offered
 from .authentication import Authentication
 from .bases import SocketConsumer
-from .decorators import ActionMark, action_mark
 from .dispatch import DirectVisit, refuse
 from .envelopes import Action
 from .execution import leased, run
 from .messages import Call, Reply
-from .permissions import Asked, made, may_connect, method_of, permit_action
+from .parsers import JSONParser
+from .permissions import Asked, made, may_connect, permit_action
+from .plans import CHECKING, READING, REPLYING, Plan, has_same, plan_of
+from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
 from .verbs import Sent
@@ -67,19 +69,19 @@ class AsyncAPIConsumer(SocketConsumer):
     available_actions: ClassVar[dict[str, str]] = {}
 
     _envelope = Action()
-    _marks: ClassVar[dict[str, ActionMark]] = {}
+    _plans: ClassVar[dict[str, Plan]] = {}
+    _reads_as_we_do: ClassVar[bool] = True  # then a frame need not pass all the methods below
+    _checks_as_we_do: ClassVar[bool] = True
+    _replies_as_we_do: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        found = {name: action_mark(getattr(cls, name)) for name in dir(cls)}
-        cls._marks = {name: mark for name, mark in found.items() if mark is not None}
-        cls.available_actions = {mark.name: name for name, mark in cls._marks.items()}
-        for name in cls._marks:
-            if hasattr(AsyncAPIConsumer, name):
-                raise TypeError(
-                    f"{cls.__name__}.{name} would hide a method that every consumer has: call it "
-                    f"otherwise and mark it @action(name={name!r})."
-                )
+        plans = [plan_of(cls, AsyncAPIConsumer, name) for name in dir(cls)]
+        cls._plans = {plan.name: plan for plan in plans if plan is not None}
+        cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
+        cls._reads_as_we_do = has_same(cls, AsyncAPIConsumer, READING)
+        cls._checks_as_we_do = has_same(cls, AsyncAPIConsumer, CHECKING)
+        cls._replies_as_we_do = has_same(cls, AsyncAPIConsumer, REPLYING)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -90,7 +92,7 @@ class AsyncAPIConsumer(SocketConsumer):
     @property
     def asked(self) -> Asked:
         """The action that is running, with its request and its permissions."""
-        return _asked.get() or Asked(None, SocketRequest(self._connection, "event"))
+        return _asked.get() or Asked(None, self._connection)
 
     @property
     def action(self) -> str | None:
@@ -139,17 +141,30 @@ class AsyncAPIConsumer(SocketConsumer):
         except (AuthenticationFailed, PermissionDenied) as error:
             raise self._authentication.refusal(error) from error
 
+    async def websocket_receive(self, message: dict[str, Any]) -> None:
+        """A frame has come."""
+        text = message.get("text")
+        if not self._reads_as_we_do or text is None:
+            await super().websocket_receive(message)
+            return
+        content = JSONParser().parse(text)
+        call = self._envelope.open(content)
+        if "action" not in content:
+            raise self._envelope.unknown(call)
+        arguments = {name: value for name, value in content.items() if name not in OWN}
+        await self._do(content["action"], call.request_id, arguments)
+
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Find out what a frame asks for, and do it."""
-        request_id = self._envelope.open(content).request_id
+        call = self._envelope.open(content)
         asked = {name: value for name, value in content.items() if name != "request_id"}
         try:
             action, arguments = await run(self.get_action_name, asked, **kwargs)
         except KeyError:
-            raise self._envelope.unknown(Call(None, content, request_id)) from None
+            raise self._envelope.unknown(call._replace(data=content)) from None
         if "self" in arguments:
             raise ValidationError({"self": [_("There is no such argument.")]})
-        await self.handle_action(action, request_id, **arguments)
+        await self.handle_action(action, call.request_id, **arguments)
 
     async def get_action_name(
         self, content: dict[str, Any], **kwargs: Any
@@ -159,40 +174,58 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Do `action` for a client: look it up, ask for permission, call it, answer."""
+        await self._do(action, request_id, kwargs)
+
+    async def _do(self, action: str, request_id: Any, arguments: dict[str, Any]) -> None:
         try:
-            if action == "authenticate" and action not in self.available_actions:
-                await self._authenticate(request_id, **kwargs)
+            plan = self._plans.get(action) if isinstance(action, str) else None
+            if plan is None:
+                await self._do_our_own(action, request_id, **arguments)
                 return
-            name = self._look_up(action)
-            request = SocketRequest(self._connection, "receive")
-            request.show_action(method_of(action, self._marks[name].http_method), kwargs)
-            _asked.set(Asked(action, request))
-            await _hand(self.check_permissions, action, arguments=kwargs)
-            function = getattr(type(self), name)
-            check_arguments(function, 1, kwargs.keys(), OWN)
-            given = offered(function, 1, {**kwargs, "action": action, "request_id": request_id})
-            work = getattr(self, name)(**given)
-            if self._marks[name].detached:
+            _asked.set(asked := Asked(action, self._connection, plan.method, arguments))
+            if not self._checks_as_we_do:
+                await _hand(self.check_permissions, action, arguments=arguments)
+            elif permissions := self._make_permissions():
+                asked.permissions = permissions
+                await self._permit(asked)
+            own = {"action": action, "request_id": request_id}
+            work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
+            if plan.detached:
                 self._detach(work, action, request_id)
             else:
                 await self._answer(await work, action, request_id)
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
 
+    async def _do_our_own(
+        self, action: Any, request_id: Any, token: Any = None, scheme: Any = None, **rest: Any
+    ) -> None:
+        """The action `authenticate`, where there are authenticators: be whom a token names."""
+        if action != "authenticate" or not self._authentication.authenticators:
+            raise self._envelope.unknown(Call(None, {"action": action}))
+        await self._authentication.again(token, scheme)
+        user = {"user": self.scope["user"].pk}
+        await self.reply("authenticate", data=user, request_id=request_id)
+
     async def get_permissions(self, action: str, **kwargs: Any) -> Sequence[Any]:
         """The permissions to ask for `action` (`"connect"` for the handshake), as instances."""
-        classes = self.permission_classes
-        return made(api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes)
+        return self._make_permissions()
 
     async def check_permissions(self, action: str, **kwargs: Any) -> None:
         """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused."""
         asked = self.asked
         asked.permissions = await _hand(self.get_permissions, action, arguments=kwargs)
-        if asked.permissions:
-            try:
-                await permit_action(asked, self, kwargs)
-            except PermissionDenied as error:
-                raise self._authentication.refusal(error) from error
+        await self._permit(asked)
+
+    def _make_permissions(self) -> Sequence[Any]:
+        classes = self.permission_classes
+        return made(api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes)
+
+    async def _permit(self, asked: Asked) -> None:
+        try:
+            await permit_action(asked, self)
+        except PermissionDenied as error:
+            raise self._authentication.refusal(error) from error
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Tell the client of `exc`: what DRF would say, else a 500 whose traceback is logged."""
@@ -213,17 +246,15 @@ class AsyncAPIConsumer(SocketConsumer):
         reply = Reply(Call(action, None, request_id), data, status, errors)
         return self.send_json(self._envelope.close(reply))
 
-    def _look_up(self, action: Any) -> str:
-        name = self.available_actions.get(action) if isinstance(action, str) else None
-        if name is None:
-            raise self._envelope.unknown(Call(None, {"action": action}))
-        return name
-
     async def _answer(self, response: Any, action: str, request_id: Any) -> None:
         """Send what an action returned: `(data, status)`, or nothing for `None`."""
         if isinstance(response, tuple) and len(response) == 2:
             data, code = response
-            await self.reply(action, data=data, status=code, request_id=request_id)
+            if self._replies_as_we_do:
+                reply = self._envelope.close(Reply(Call(action, None, request_id), data, code))
+                await self._connection.answer(encode(reply).decode())
+            else:
+                await self.reply(action, data=data, status=code, request_id=request_id)
         elif response is not None:
             logger.warning(
                 "%s.%s returned %.60r, which is not sent: return (data, status), or None.",
@@ -231,18 +262,6 @@ class AsyncAPIConsumer(SocketConsumer):
                 self.available_actions[action],
                 response,
             )
-
-    # Who asks.
-
-    async def _authenticate(
-        self, request_id: Any, token: Any = None, scheme: Any = None, **rest: Any
-    ) -> None:
-        """The action `authenticate`, where there are authenticators: be whom a token names."""
-        if not self._authentication.authenticators:
-            raise self._envelope.unknown(Call(None, {"action": "authenticate"}))
-        await self._authentication.again(token, scheme)
-        user = {"user": self.scope["user"].pk}
-        await self.reply("authenticate", data=user, request_id=request_id)
 
     def _ask_for_token(self) -> None:
         words = [_("Your token has expired. Send another one.")]

@@ -5,14 +5,14 @@ spread over a call as it is.
 """
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-__all__ = ["check_arguments", "hand", "offered"]
+__all__ = ["Parameters", "fitted", "hand", "offered", "parameters"]
 
 T = TypeVar("T")
 
@@ -59,21 +59,21 @@ def hand(method: Callable[..., T], *given: Any, arguments: dict[str, Any]) -> T:
     return method(*given, **offered(function, 1 + len(given), arguments))
 
 
-def check_arguments(
-    function: Callable[..., Any], given: int, names: Collection[str], own: Collection[str] = ()
-) -> None:
-    """Raise `ValidationError` (400) that names what `function` lacks, or has no use for.
+def fitted(known: Parameters, arguments: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What to call a function with: a client's `arguments`, and of our `own` those it takes.
 
-    In: the `names` of a client's arguments; those that the library adds, which are no mistake of
-    the client's.
+    Raises `ValidationError` (400) that names what it lacks, or has no use for.
     """
-    known = parameters(function, given)
-    wrong = {
-        name: [_("This argument is required.")]
-        for name in known.required
-        if name not in names and name not in own
-    }
-    surplus = known.taken if known.any_name else set(names) - known.names
-    wrong |= {name: [_("There is no such argument.")] for name in sorted(surplus & set(names))}
-    if wrong:
+    surplus: Collection[str] = arguments.keys() & known.taken
+    if not known.any_name:
+        surplus = arguments.keys() - known.names
+    missing = [name for name in known.required if name not in arguments and name not in own]
+    if surplus or missing:
+        wrong = {name: [_("This argument is required.")] for name in missing}
+        wrong |= {name: [_("There is no such argument.")] for name in sorted(surplus)}
         raise ValidationError(wrong)
+    if known.any_name:
+        return {**arguments, **own}
+    if known.names.isdisjoint(own):
+        return arguments
+    return arguments | {name: own[name] for name in own if name in known.names}

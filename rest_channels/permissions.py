@@ -13,6 +13,7 @@ from rest_framework import permissions as drf
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
 from .arguments import offered
+from .connection import Connection
 from .execution import run
 from .request import SocketRequest
 
@@ -156,19 +157,32 @@ class Asked:
     """What a client asks of a consumer, and whom it was asked about."""
 
     action: str | None
-    request: SocketRequest
+    connection: Connection
+    method: str = "GET"
+    """The HTTP method that it is like, as permission classes see it."""
+    arguments: dict[str, Any] = field(default_factory=dict)
     permissions: Sequence[Any] = ()
     verdicts: dict[int, bool] = field(default_factory=dict)
     """What each operand of a mixture of both kinds said, by its `id`."""
     paginator: Any = None
+    _request: SocketRequest | None = None
+
+    @property
+    def request(self) -> SocketRequest:
+        """The request that permissions, filters and serializers see."""
+        if self._request is None:
+            event = "event" if self.action is None else "receive"
+            self._request = SocketRequest(self.connection, event)
+            self._request.show_action(self.method, self.arguments)
+        return self._request
 
 
-async def permit_action(asked: Asked, consumer: Any, arguments: dict[str, Any]) -> None:
+async def permit_action(asked: Asked, consumer: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the action."""
 
     async def ask(permission: Any) -> bool:
         if isinstance(permission, BasePermission):
-            given = offered(type(permission).has_permission, 4, arguments)
+            given = offered(type(permission).has_permission, 4, asked.arguments)
             method = permission.has_permission
             said = bool(await run(method, consumer.scope, consumer, asked.action, **given))
         else:

@@ -15,6 +15,8 @@ from rest_channels.multiplexer import Multiplexer
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
+pytestmark = pytest.mark.django_db(transaction=True)  # a plain consumer looks after connections
+
 
 class People(AsyncAPIConsumer):
     groups = ["people"]

@@ -6,6 +6,7 @@ from typing import Any
 from ..measuring import Line, Plan
 from ..peers import Peer
 from . import (
+    actions,
     connections,
     echo,
     end_to_end,
@@ -31,5 +32,6 @@ CASES: dict[str, Case] = {
     "redis": over_redis.run,
     "publish": publish.run,
     "sockets": routed.run,
+    "actions": actions.run,
     "outage": outage.run,
 }

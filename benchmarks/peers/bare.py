@@ -75,6 +75,20 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
             await send(text({"type": "ERROR"}))
 
 
+async def actions(scope: Scope, receive: Receive, send: Send) -> None:
+    """Parse, look at the action, render."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        content = orjson.loads(message["text"])
+        name, number = content["action"], content["request_id"]
+        if name == "echo":
+            said = {"errors": [], "data": content["data"], "action": name, "response_status": 200}
+        else:
+            said = {"errors": ["no"], "data": None, "action": name, "response_status": 405}
+        await send(text({**said, "request_id": number}))
+
+
 async def room(scope: Scope, receive: Receive, send: Send) -> None:
     """Parse and render once, then one `send` per member."""
     await receive()
@@ -149,6 +163,7 @@ APPLICATIONS = {
     "echo": echo,
     "room": room,
     "dispatch": dispatch,
+    "actions": actions,
     "addressed": addressed,
     "blocking": make(sleep),
     "awaiting": make(sleep),

@@ -7,13 +7,17 @@ import time
 from typing import Any
 
 from channels.db import database_sync_to_async
+from django.contrib.contenttypes.models import ContentType
 
-from rest_channels.decorators import socket_route
+from rest_channels import permissions
+from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
+from rest_channels.decorators import action, socket_route
 from rest_channels.groups import Group
+from rest_channels.mixins import RetrieveModelMixin
 from rest_channels.views import SocketRouteView, SocketView
 from sockets.handlers import RoutedSocketHandler
 
-from ..database import aslow_query
+from ..database import ContentTypeSerializer, aslow_query
 
 
 class Echo(SocketRouteView):
@@ -100,6 +104,32 @@ class Dispatch(RoutedSocketHandler):
         self.send_json(content)
 
 
+class Everybody(permissions.BasePermission):
+    """A permission that is asked, and grants."""
+
+    async def has_permission(self, scope: Any, consumer: Any, action: str, **kwargs: Any) -> bool:
+        """Yes."""
+        return True
+
+
+class Actions(AsyncAPIConsumer):
+    """Echo, by an action that takes a permission."""
+
+    permission_classes = [Everybody]
+
+    @action()
+    async def echo(self, data: Any) -> Any:
+        """What came goes back."""
+        return data, 200
+
+
+class Rows(RetrieveModelMixin, GenericAsyncAPIConsumer):
+    """One row through a serializer."""
+
+    queryset = ContentType.objects.all()
+    serializer_class = ContentTypeSerializer
+
+
 def say(group: str, content: Any) -> None:
     """From where nothing is served."""
     Group(group).send({"text": json.dumps(content)})
@@ -119,5 +149,7 @@ APPLICATIONS = {
     "member": Member.as_asgi(),
     "speaker": Speaker.as_asgi(),
     "dispatch": Dispatch.as_asgi(),
+    "actions": Actions.as_asgi(),
+    "rows": Rows.as_asgi(),
     "addressed": RoutedSocketHandler.as_asgi(),
 }

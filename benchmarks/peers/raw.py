@@ -9,8 +9,9 @@ from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.contrib.contenttypes.models import ContentType
 
-from ..database import aslow_query
+from ..database import ContentTypeSerializer, aslow_query
 
 
 class Echo(AsyncJsonWebsocketConsumer):
@@ -73,6 +74,43 @@ class Querying(AsyncJsonWebsocketConsumer):
 #: The conditions of an `if` chain, one after another, as fifty lines of code would ask them.
 TYPES = [f"TYPE_{number}" for number in range(50)]
 PATTERNS = [re.compile(f"GAME_{number}_.+") for number in range(50)]
+
+
+def answer(content: Any, data: Any, status: int = 200, errors: Any = ()) -> dict[str, Any]:
+    """The frame of the action dialect."""
+    return {
+        "errors": list(errors),
+        "data": data,
+        "action": content["action"],
+        "response_status": status,
+        "request_id": content["request_id"],
+    }
+
+
+class Actions(AsyncJsonWebsocketConsumer):
+    """Echo, by an action."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        if content["action"] == "echo":
+            await self.send_json(answer(content, content["data"]))
+        else:
+            await self.send_json(answer(content, None, 405, ["Not allowed."]))
+
+
+class Rows(AsyncJsonWebsocketConsumer):
+    """One row through a serializer."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        await self.send_json(answer(content, await self.retrieve(content["pk"])))
+
+    @database_sync_to_async
+    def retrieve(self, pk: int) -> Any:
+        """In a thread, as the documentation of Channels says."""
+        return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
 
 
 class Dispatch(AsyncJsonWebsocketConsumer):
@@ -147,6 +185,8 @@ APPLICATIONS = {
     "awaiting": Awaiting.as_asgi(),
     "querying": Querying.as_asgi(),
     "dispatch": Dispatch.as_asgi(),
+    "actions": Actions.as_asgi(),
+    "rows": Rows.as_asgi(),
     "member": Member.as_asgi(),
     "speaker": Speaker.as_asgi(),
 }

@@ -1,0 +1,48 @@
+"""How the actions of a class are called, and what of a frame's way it has changed; found once."""
+
+from collections.abc import Sequence
+from inspect import getattr_static
+from typing import Any, NamedTuple
+
+from .arguments import Parameters, parameters
+from .decorators import action_mark
+from .permissions import method_of
+
+__all__ = ["CHECKING", "READING", "REPLYING", "Plan", "has_same", "plan_of"]
+
+READING = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
+CHECKING = ("check_permissions", "get_permissions")
+REPLYING = ("reply", "send", "send_json", "encode_json")
+"""The methods through which a frame comes, is permitted, and is answered."""
+
+
+class Plan(NamedTuple):
+    """How an action is called."""
+
+    name: str
+    attribute: str
+    parameters: Parameters
+    method: str
+    detached: bool
+
+
+def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
+    """How to call that method of `cls`, if it is an action.
+
+    Raises `TypeError` if it hides one of `base`.
+    """
+    function = getattr(cls, attribute)
+    if (mark := action_mark(function)) is None:
+        return None
+    if hasattr(base, attribute):
+        raise TypeError(
+            f"{cls.__name__}.{attribute} would hide a method that every consumer has: call it "
+            f"otherwise and mark it @action(name={attribute!r})."
+        )
+    method = method_of(mark.name, mark.http_method)
+    return Plan(mark.name, attribute, parameters(function, 1), method, mark.detached)
+
+
+def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
+    """Whether `cls` has what `base` has under all these `names`."""
+    return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
