@@ -4,10 +4,13 @@ from django.urls import path, re_path
 
 from .chat.consumers import ChatConsumer
 from .compositions.live import CompositionSocketView
+from .plants.consumers import Plants, PlantStream
 from .table.views import Table
 
 urlpatterns = [
     path("ws/compositions/<int:pk>/", CompositionSocketView.as_asgi()),
     re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi()),
     path("table/<int:pk>/", Table.socket.as_asgi()),
+    path("plants/", Plants.as_asgi()),
+    path("plants/stream/", PlantStream.as_asgi()),
 ]

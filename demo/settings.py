@@ -17,12 +17,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "rest_framework",
     "rest_channels",
     "sockets",
     "demo",
     "demo.compositions",
     "demo.chat",
     "demo.table",
+    "demo.plants",
 ]
 
 MIDDLEWARE = [

@@ -13,6 +13,7 @@ PAGES = [
     "/compositions/3/",
     "/chat/lobby/",
     "/table/1/",
+    "/plants/",
 ]
 PHONE = {"width": 390, "height": 844}
 

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from demo.compositions.models import STEPS, Composition, Presence
 from demo.people import ADMIN, NAMES, PASSWORD
+from demo.plants.samples import bring_plants
 from demo.table.models import Game
 
 SAMPLES = [
@@ -52,6 +53,7 @@ class Command(BaseCommand):
             for sample in SAMPLES:
                 self.composition(people, *sample)
             self.table("The green table", seats=4)
+            bring_plants([*people.values()])
         self.stdout.write(LOG_INS.format(port=os.environ.get("PORT", "8000")))
 
     def person(self, name, **rights):
