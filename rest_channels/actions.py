@@ -38,7 +38,7 @@ from .execution import leased, run
 from .messages import Call, Reply
 from .parsers import JSONParser
 from .permissions import Asked, made, may_connect, permit_action
-from .plans import CHECKING, READING, REPLYING, Plan, has_same, plan_of
+from .plans import CHECKING, OWN, READING, REPLYING, Plan, has_same, plan_of
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
@@ -47,9 +47,6 @@ from .verbs import Sent
 __all__ = ["AsyncAPIConsumer"]
 
 logger = logging.getLogger("rest_channels")
-
-OWN = ("action", "request_id")
-"""What an action may take beside what its client sends."""
 
 
 _asked: ContextVar[Asked | None] = ContextVar("rest_channels_asked", default=None)
@@ -188,7 +185,7 @@ class AsyncAPIConsumer(SocketConsumer):
             elif permissions := self._make_permissions():
                 asked.permissions = permissions
                 await self._permit(asked)
-            own = {"action": action, "request_id": request_id}
+            own = {"action": action, "request_id": request_id} if plan.takes_own else {}
             work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
             if plan.detached:
                 self._detach(work, action, request_id)

@@ -182,17 +182,25 @@ async def permit_action(asked: Asked, consumer: Any) -> None:
 
     async def ask(permission: Any) -> bool:
         if isinstance(permission, BasePermission):
-            given = offered(type(permission).has_permission, 4, asked.arguments)
-            method = permission.has_permission
-            said = bool(await run(method, consumer.scope, consumer, asked.action, **given))
+            said = await _ask_ours(permission, asked, consumer)
         else:
             said = await _ask_drf(permission, asked.request, consumer)
         asked.verdicts[id(permission)] = said
         return said
 
     for permission in asked.permissions:
-        if not await _verdict(permission, ask):
+        if isinstance(permission, BasePermission):
+            said: Verdict = await _ask_ours(permission, asked, consumer)
+        else:
+            said = await _verdict(permission, ask)
+        if not said:
             deny(permission)
+
+
+async def _ask_ours(permission: BasePermission, asked: Asked, consumer: Any) -> bool:
+    given = offered(type(permission).has_permission, 4, asked.arguments)
+    method = permission.has_permission
+    return bool(await run(method, consumer.scope, consumer, asked.action, **given))
 
 
 def permit_object(asked: Asked, consumer: Any, found: Any) -> None:

@@ -8,7 +8,10 @@ from .arguments import Parameters, parameters
 from .decorators import action_mark
 from .permissions import method_of
 
-__all__ = ["CHECKING", "READING", "REPLYING", "Plan", "has_same", "plan_of"]
+__all__ = ["CHECKING", "OWN", "READING", "REPLYING", "Plan", "has_same", "plan_of"]
+
+OWN = ("action", "request_id")
+"""What an action may take beside what its client sends."""
 
 READING = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
 CHECKING = ("check_permissions", "get_permissions")
@@ -22,6 +25,8 @@ class Plan(NamedTuple):
     name: str
     attribute: str
     parameters: Parameters
+    takes_own: bool
+    """Whether it takes the name of the action, or the id of the frame."""
     method: str
     detached: bool
 
@@ -40,7 +45,9 @@ def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
             f"otherwise and mark it @action(name={attribute!r})."
         )
     method = method_of(mark.name, mark.http_method)
-    return Plan(mark.name, attribute, parameters(function, 1), method, mark.detached)
+    known = parameters(function, 1)
+    takes_own = known.any_name or not known.names.isdisjoint(OWN)
+    return Plan(mark.name, attribute, known, takes_own, method, mark.detached)
 
 
 def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:

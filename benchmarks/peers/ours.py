@@ -13,7 +13,7 @@ from rest_channels import permissions
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.groups import Group
-from rest_channels.mixins import RetrieveModelMixin
+from rest_channels.mixins import RetrieveModelMixin, StreamedPaginatedListMixin
 from rest_channels.views import SocketRouteView, SocketView
 from sockets.handlers import RoutedSocketHandler
 
@@ -130,6 +130,12 @@ class Rows(RetrieveModelMixin, GenericAsyncAPIConsumer):
     serializer_class = ContentTypeSerializer
 
 
+class Stream(StreamedPaginatedListMixin, Rows):
+    """All rows, a hundred a page."""
+
+    queryset = ContentType.objects.filter(app_label="many").order_by("pk")
+
+
 def say(group: str, content: Any) -> None:
     """From where nothing is served."""
     Group(group).send({"text": json.dumps(content)})
@@ -151,5 +157,6 @@ APPLICATIONS = {
     "dispatch": Dispatch.as_asgi(),
     "actions": Actions.as_asgi(),
     "rows": Rows.as_asgi(),
+    "stream": Stream.as_asgi(),
     "addressed": RoutedSocketHandler.as_asgi(),
 }
