@@ -11,6 +11,7 @@ from rest_channels.routing import SocketApplication
 from rest_channels.settings import Settings, api_settings
 from rest_channels.testing import SocketCommunicator
 
+from .readme.api import Notes
 from .readme.consumers import Chat
 from .readme.methods import Game
 from .readme.models import Note
@@ -88,6 +89,19 @@ async def test_the_quiz_notes_answers_and_tells_who_comes_and_goes() -> None:
             await two.send_json({"type": "ANSWER", "number": 5})
             await two.expect_event(type="ERROR")
         await one.expect_event(type="LEFT", who="ada")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_notes_are_served_as_drf_would() -> None:
+    root = await User.objects.acreate_user("root", is_staff=True, is_superuser=True)
+    async with SocketCommunicator(Notes.as_asgi(), user=root, dialect="action") as socket:
+        created = await socket.call("create", {"title": "hi", "text": "there"})
+        pk = (await socket.expect_reply(created, response_status=201))["data"]["id"]
+        await socket.expect_reply(await socket.call("shout", pk=pk), data={"title": "HI"})
+    ada = await User.objects.acreate_user("ada")
+    async with SocketCommunicator(Notes.as_asgi(), user=ada, dialect="action") as socket:
+        refused = await socket.call("create", {"title": "hi"})
+        await socket.expect_reply(refused, response_status=403)
 
 
 async def test_the_chat_reaches_its_lobby() -> None:

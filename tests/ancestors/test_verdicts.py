@@ -1,0 +1,288 @@
+"""A consumer's verdicts are those of DRF's `ModelViewSet` with the same permission classes.
+
+Every class, asked for every user about every action on every object: over a socket by a
+`ModelConsumer`, over HTTP by a viewset. The two have to agree on the status, and on the words of a
+refusal; where a row is not there the words are each framework's own.
+"""
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from rest_framework import permissions as drf
+from rest_framework.serializers import ModelSerializer
+from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.viewsets import ModelViewSet
+
+from rest_channels import permissions as ours
+from rest_channels.consumers import ModelConsumer
+from rest_channels.testing import SocketCommunicator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class OwnRows(BaseBackend):
+    """Object permissions: one's own row is one's own to see and change; staff may look around."""
+
+    def has_perm(self, user_obj, perm, obj=None):
+        if obj is None or not user_obj.is_authenticated:
+            return False
+        if obj == user_obj:
+            return perm in ("auth.view_user", "auth.change_user")
+        return user_obj.is_staff and perm == "auth.view_user"
+
+
+# What is asked.
+
+
+class OwnOnly(drf.BasePermission):
+    message = "This is somebody else's."
+    code = "not_yours"
+
+    def has_object_permission(self, request, view, obj):
+        return obj == request.user
+
+
+class ReadOnly(drf.BasePermission):
+    message = "Look, do not touch."
+
+    def has_permission(self, request, view):
+        return request.method in drf.SAFE_METHODS
+
+
+class NoPuts(drf.BasePermission):
+    def has_permission(self, request, view):
+        return request.method != "PUT"
+
+
+class NotTheLast(drf.BasePermission):
+    """It queries, and asks the view for its rows."""
+
+    def has_permission(self, request, view):
+        return request.method != "DELETE" or view.get_queryset().count() > 1
+
+    def has_object_permission(self, request, view, obj):
+        return view.get_queryset().exclude(pk=obj.pk).exists()
+
+
+class Hidden(drf.DjangoObjectPermissions):
+    """Reading takes a permission as well: what one may not see is not there."""
+
+    perms_map = {
+        **drf.DjangoObjectPermissions.perms_map,
+        "GET": ["%(app_label)s.view_%(model_name)s"],
+    }
+
+
+SAME = {
+    "nothing": [],
+    "AllowAny": [drf.AllowAny],
+    "IsAuthenticated": [drf.IsAuthenticated],
+    "IsAdminUser": [drf.IsAdminUser],
+    "IsAuthenticatedOrReadOnly": [drf.IsAuthenticatedOrReadOnly],
+    "DjangoModelPermissions": [drf.DjangoModelPermissions],
+    "DjangoModelPermissionsOrAnonReadOnly": [drf.DjangoModelPermissionsOrAnonReadOnly],
+    "DjangoObjectPermissions": [drf.DjangoObjectPermissions],
+    "Hidden": [Hidden],
+    "OwnOnly": [OwnOnly],
+    "ReadOnly": [ReadOnly],
+    "NoPuts": [NoPuts],
+    "NotTheLast": [NotTheLast],
+    "two": [drf.IsAuthenticated, OwnOnly],
+    "two, the stricter last": [drf.IsAuthenticatedOrReadOnly, drf.DjangoModelPermissions],
+    "and": [drf.IsAuthenticated & OwnOnly],
+    "or": [drf.IsAdminUser | OwnOnly],
+    "or, only reading": [drf.IsAdminUser | ReadOnly],
+    "not": [~ReadOnly],
+    "not, about an object": [~OwnOnly],
+    "not somebody": [~drf.IsAuthenticated],
+    "and not": [drf.IsAuthenticated & ~drf.IsAdminUser],
+    "and (or)": [drf.IsAuthenticated & (OwnOnly | drf.DjangoModelPermissions)],
+    "or (and)": [ReadOnly | (drf.IsAdminUser & OwnOnly)],
+    "not (or)": [~(drf.IsAdminUser | OwnOnly)],
+    "not (and)": [~(drf.IsAuthenticated & OwnOnly)],
+    "or of models": [drf.DjangoModelPermissions | OwnOnly],
+    "or of objects": [Hidden | drf.IsAdminUser],
+    "and of objects": [Hidden & NoPuts],
+    "three": [drf.IsAuthenticated, NoPuts | drf.IsAdminUser, ~OwnOnly | drf.IsAdminUser],
+}
+"""The same for both."""
+
+
+class ByScope(ours.BasePermission):
+    """`ReadOnly`, in djangochannelsrestframework's words."""
+
+    message = "Look, do not touch."
+
+    async def has_permission(self, scope, consumer, action, **kwargs):
+        return action in ("list", "retrieve")
+
+    async def can_connect(self, scope, consumer, message=None):
+        return True
+
+
+MIXED = {
+    "ours alone": ([ours.IsAuthenticated], [drf.IsAuthenticated]),
+    "ours by scope": ([ByScope], [ReadOnly]),
+    "ours & DRF's": (
+        [ours.IsAuthenticated & drf.IsAdminUser],
+        [drf.IsAuthenticated & drf.IsAdminUser],
+    ),
+    "DRF's & ours": (
+        [drf.IsAdminUser & ours.IsAuthenticated],
+        [drf.IsAdminUser & drf.IsAuthenticated],
+    ),
+    "ours | about objects": ([ByScope | OwnOnly], [ReadOnly | OwnOnly]),
+    "about objects | ours": ([OwnOnly | ByScope], [OwnOnly | ReadOnly]),
+    "ours & (DRF's | ours)": (
+        [ours.IsAuthenticated & (drf.DjangoModelPermissions | ByScope)],
+        [drf.IsAuthenticated & (drf.DjangoModelPermissions | ReadOnly)],
+    ),
+}
+"""This library's own and their mixtures with DRF's, beside DRF's alone."""
+
+CLASSES = {name: (classes, classes) for name, classes in SAME.items()} | MIXED
+
+USERS = ["anonymous", "plain", "staff", "root", "adder", "changer", "deleter", "viewer"]
+DETAIL = {"retrieve": "get", "update": "put", "patch": "patch", "delete": "delete"}
+METHODS = {"list": "get", "create": "post", **DETAIL}
+VIEWSET = {"patch": "partial_update", "delete": "destroy"}
+CASES = [("list", None), ("create", None)] + [
+    (action, whose) for action in DETAIL for whose in ("own", "other's", "nobody's")
+]
+
+
+# Who is asked. What is allowed changes nothing, so that each question meets the same table.
+
+
+class UserSerializer(ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["username"]
+
+
+DATA = {"username": "new"}
+
+
+class Consumer(ModelConsumer):
+    queryset = User.objects.order_by("pk")
+    serializer_class = UserSerializer
+    authentication_classes = []
+
+    async def get_permissions(self, action, **kwargs):
+        """Let everybody in, to be asked about every action."""
+        return [] if action == "connect" else await super().get_permissions(action)
+
+    def perform_create(self, serializer, **kwargs):
+        pass
+
+    perform_update = perform_patch = perform_delete = perform_create
+
+
+class ViewSet(ModelViewSet):
+    queryset = User.objects.order_by("pk")
+    serializer_class = UserSerializer
+    authentication_classes = []
+
+    def perform_create(self, serializer):
+        pass
+
+    perform_update = perform_destroy = perform_create
+
+
+@pytest.fixture(autouse=True)
+def people(settings):
+    """Eight kinds of users, by name."""
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.ModelBackend",
+        f"{__name__}.OwnRows",
+    ]
+    for name in USERS[1:]:
+        kind = {"is_staff": name in ("staff", "root"), "is_superuser": name == "root"}
+        user = User.objects.create(username=name, **kind)
+        codename = {"adder": "add", "changer": "change", "deleter": "delete", "viewer": "view"}
+        for verb in [codename[name]] if name in codename else []:
+            user.user_permissions.add(Permission.objects.get(codename=f"{verb}_user"))
+
+
+def fresh(name):
+    """A user as the next connection finds him: with no permissions remembered."""
+    return AnonymousUser() if name == "anonymous" else User.objects.get(username=name)
+
+
+def row(whose, user):
+    """The key of a row that is the user's own, or another's, or not there."""
+    if whose == "nobody's":
+        return 0
+    if whose == "own" and user.pk:
+        return user.pk
+    return User.objects.exclude(pk=user.pk).earliest("pk").pk
+
+
+def by_http(classes, name):
+    """What the viewset says: case → status, and the words of a refusal."""
+
+    class Guarded(ViewSet):
+        permission_classes = classes
+
+    said = {}
+    for action, whose in CASES:
+        user = fresh(name)
+        request = getattr(APIRequestFactory(), METHODS[action])("/", DATA, format="json")
+        force_authenticate(request, None if name == "anonymous" else user)
+        view = Guarded.as_view({METHODS[action]: VIEWSET.get(action, action)})
+        response = view(request, **({"pk": row(whose, user)} if whose else {}))
+        said[action, whose] = response.status_code, words(response.status_code, response.data)
+    return said
+
+
+async def by_socket(classes, name):
+    """What the consumer says: the same."""
+    guarded = type("Guarded", (Consumer,), {"permission_classes": classes})
+    said = {}
+    user = await sync_to_async(fresh)(name)
+    async with SocketCommunicator(guarded.as_asgi(), user=user, dialect="action") as socket:
+        for action, whose in CASES:
+            where = {"pk": await sync_to_async(row)(whose, user)} if whose else {}
+            await socket.send_json({"action": action, "data": DATA, **where})
+            frame = await socket.receive_json()
+            status = frame["response_status"]
+            said[action, whose] = status, words(status, *frame["errors"])
+    return said
+
+
+def words(status, said=None):
+    """Why somebody may not, told the same way."""
+    if status not in (401, 403):
+        return None
+    return str(said["detail"] if isinstance(said, dict) else said)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+async def test_a_consumer_and_a_viewset_say_the_same(classes) -> None:
+    over_socket, over_http = CLASSES[classes]
+    for name in USERS:
+        said = await by_socket(over_socket, name)
+        assert (name, said) == (name, await sync_to_async(by_http)(over_http, name))
+
+
+@pytest.mark.parametrize("classes", SAME)
+async def test_who_may_connect_is_who_may_list(classes) -> None:
+    body = {"permission_classes": SAME[classes], "get_permissions": ModelConsumer.get_permissions}
+    guarded = type("Guarded", (Consumer,), body)
+    for name in USERS:
+        user = await sync_to_async(fresh)(name)
+        socket = SocketCommunicator(guarded.as_asgi(), user=user)
+        status, _words = (await sync_to_async(by_http)(SAME[classes], name))["list", None]
+        assert (name, (await socket.connect())[0]) == (name, status == 200)
+        await socket.disconnect()
+
+
+async def test_the_questions_are_many_and_every_answer_occurs() -> None:
+    assert len(CLASSES) * len(USERS) * len(CASES) > 4_000
+    answers = set()
+    for classes in ("Hidden", "OwnOnly", "DjangoModelPermissions"):
+        for name in USERS:
+            answers |= set((await by_socket(SAME[classes], name)).values())
+    assert {status for status, _words in answers} == {200, 201, 204, 403, 404}
+    assert "This is somebody else's." in {said for _status, said in answers}

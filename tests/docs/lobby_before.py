@@ -1,0 +1,17 @@
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+
+class Lobby(AsyncJsonWebsocketConsumer):
+    async def connect(self):
+        self.room = "lobby-" + self.scope["url_route"]["kwargs"]["name"]
+        await self.channel_layer.group_add(self.room, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code):
+        await self.channel_layer.group_discard(self.room, self.channel_name)
+
+    async def receive_json(self, content):
+        await self.channel_layer.group_send(self.room, {"type": "said", "line": content["line"]})
+
+    async def said(self, event):
+        await self.send_json({"line": event["line"]})
