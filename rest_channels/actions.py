@@ -18,6 +18,7 @@ from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+from django.core.exceptions import PermissionDenied as Forbidden
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import status
@@ -38,7 +39,7 @@ from .execution import leased, run
 from .messages import Call, Reply
 from .parsers import JSONParser
 from .permissions import Asked, made, may_connect, permit_action
-from .plans import CHECKING, OWN, READING, REPLYING, Plan, has_same, plan_of
+from .plans import CHECKING, OWN, READING, REPLYING, Plan, has_same, own_or, plan_of
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
@@ -91,17 +92,17 @@ class AsyncAPIConsumer(SocketConsumer):
         """The action that is running, with its request and its permissions."""
         return _asked.get() or Asked(None, self._connection)
 
-    @property
+    @own_or
     def action(self) -> str | None:
         """The name of the action that is running, as in DRF's viewsets."""
         return self.asked.action
 
-    @property
+    @own_or
     def request(self) -> SocketRequest:
         """The request that permissions, filters and serializers see."""
         return self.asked.request
 
-    @property
+    @own_or
     def kwargs(self) -> dict[str, Any]:
         """What the route found in the path."""
         kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
@@ -113,9 +114,11 @@ class AsyncAPIConsumer(SocketConsumer):
         """The handshake has come: refuse it before it is accepted, or go on."""
         try:
             await self._admit()
-        except APIException:
+        except Exception as error:
             if api_settings.REFUSE_AFTER_ACCEPTING:
                 raise
+            if not isinstance(error, APIException | Http404 | Forbidden):
+                logger.exception("%r cannot be admitted.", self._connection)
             self.close()
             return
         await super().websocket_connect(message)
@@ -159,8 +162,8 @@ class AsyncAPIConsumer(SocketConsumer):
             action, arguments = await run(self.get_action_name, asked, **kwargs)
         except KeyError:
             raise self._envelope.unknown(call._replace(data=content)) from None
-        if "self" in arguments:
-            raise ValidationError({"self": [_("There is no such argument.")]})
+        if wrong := arguments.keys() & {"self", *OWN}:
+            raise ValidationError({name: [_("There is no such argument.")] for name in wrong})
         await self.handle_action(action, call.request_id, **arguments)
 
     async def get_action_name(
@@ -276,6 +279,9 @@ class AsyncAPIConsumer(SocketConsumer):
             self.detached_tasks.append(task)
             task.add_done_callback(self.detached_tasks.remove)
 
+    async def handle_detached_task_completion(self, task: Any) -> None:
+        """A detached action has ended; `task` is what it ran in. To be overridden."""
+
     async def _run_detached(
         self, work: Coroutine[Any, Any, Any], action: str, request_id: Any
     ) -> None:
@@ -284,6 +290,7 @@ class AsyncAPIConsumer(SocketConsumer):
                 await self._answer(await work, action, request_id)
         except Exception as error:  # noqa: BLE001 - as in handle_action
             await run(self.handle_exception, error, action=action, request_id=request_id)
+        await run(self.handle_detached_task_completion, asyncio.current_task())
 
 
 async def _hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:

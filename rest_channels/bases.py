@@ -17,7 +17,7 @@ handler that waits delays no group event.
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from inspect import getattr_static
+from inspect import getattr_static, isawaitable
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
@@ -45,8 +45,9 @@ VERBS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "r
 class SocketConsumer:
     """A consumer of one WebSocket; see the module's text for an example.
 
-    `groups` names the groups it is in from the start. `scope` is ASGI's, with `user`, `session`
-    and `url_route` where `SocketApplication` (or Channels' middleware) put them.
+    `groups` names the groups it is in: in the class, from the start; in an instance, now. `scope`
+    is ASGI's, with `user`, `session` and `url_route` where `SocketApplication` (or Channels'
+    middleware) put them.
     """
 
     groups: Iterable[str] | None = None
@@ -78,17 +79,18 @@ class SocketConsumer:
         application.__doc__ = cls.__doc__
         return application
 
-    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection."""
         self.scope = scope
         self._connection = Connection(scope, receive, send, partial(ConsumerFace, self))
-        return self._connection.serve()
+        await self._connection.serve()
 
     # What happens, as ASGI says it. The methods below are meant to be overridden.
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """The handshake has come."""
-        for group in self.groups or ():
+        groups, self.groups = self.groups or (), set()
+        for group in groups:
             self.add_group(group)
         await self._connection.groups.settle()
         await run(self.connect)
@@ -151,7 +153,13 @@ class SocketConsumer:
 
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
         """Send `content` as JSON."""
-        return self.send(text_data=self.encode_json(content), close=close)
+        encoded = self.encode_json(content)
+        if isawaitable(encoded):  # an override as Channels has it
+            return self._perform(self._send_encoded(encoded, close))
+        return self.send(text_data=encoded, close=close)
+
+    async def _send_encoded(self, encoded: Awaitable[str], close: bool | int) -> None:
+        await self.send(text_data=await encoded, close=close)
 
     def close(self, code: int | bool | None = None, reason: str | None = None) -> Sent:
         """End the connection after what was sent; before it is accepted, refuse it."""
@@ -163,11 +171,14 @@ class SocketConsumer:
 
         Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
         """
-        return self._connection.groups.listen(name)
+        sent = self._connection.groups.listen(name)
+        self.groups = {*(self.groups or ()), name}
+        return sent
 
     def remove_group(self, name: str) -> Sent:
         """Stop hearing it."""
         self._connection.groups.unlisten(name)
+        self.groups = {*(self.groups or ())} - {name}
         return DONE
 
     @classmethod

@@ -8,6 +8,8 @@ with `text` or `bytes`, and `close` (`True` or a close code) to end the connecti
 from copy import deepcopy
 from typing import Any
 
+from asgiref.sync import markcoroutinefunction
+
 from .cluster.layer import crosses_processes, shared_layer
 from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
@@ -110,6 +112,7 @@ class HubLayer:
         self.connection = connection
         self.channel = channel
 
+    @markcoroutinefunction
     def group_add(self, group: str, channel: str) -> Sent:
         """Let `channel` hear what is said to `group`. In: an address, or a name of the layer."""
         check_group(group)
@@ -119,6 +122,7 @@ class HubLayer:
             return ask(channel, enroll, group)
         return self._do("group_add", group, channel)
 
+    @markcoroutinefunction
     def group_discard(self, group: str, channel: str) -> Sent:
         """End that."""
         if self._is_own(channel):
@@ -128,6 +132,7 @@ class HubLayer:
             return order(channel, expel, group)
         return self._do("group_discard", group, channel)
 
+    @markcoroutinefunction
     def group_send(self, group: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on every member of `group`."""
         return self.connection.home.call(self._group_send, group, _typed(message))
@@ -136,6 +141,7 @@ class HubLayer:
         publish(Event(check_group(group), message, listeners_know=shared_layer() is not None))
         return self._listeners.group_send(group, message)
 
+    @markcoroutinefunction
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on the consumer at `channel`."""
         if node_of(channel) is not None:

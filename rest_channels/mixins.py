@@ -202,7 +202,7 @@ def _rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
 def _changed(
     consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
 ) -> Answer:
-    found = hand(consumer.get_object, arguments=kwargs)
+    found = hand(consumer.get_object, arguments={**kwargs, "data": data})
     serializer = consumer.get_serializer(found, data=data, action_kwargs=kwargs, partial=partial)
     serializer.is_valid(raise_exception=True)
     hand(save, serializer, arguments=kwargs)

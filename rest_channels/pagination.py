@@ -28,6 +28,7 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
     Without a `limit` it is the setting `PAGE_SIZE`; where that is `None`, all rows are one list.
     """
 
+    default_limit: int | None = None
     limit: int | None
     offset: int
     count: int
@@ -37,22 +38,27 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
         queryset: Any,
         scope: dict[str, Any] | None = None,
         view: Any = None,
-        *,
-        limit: Any = None,
-        offset: Any = 0,
         **kwargs: Any,
     ) -> list[Any] | None:
         """The rows of a page; `None` where they are not to be parted. Raises `ValidationError`."""
-        limit = self.default_limit if limit is None else limit
-        if limit is None:
-            limit = api_settings.PAGE_SIZE
-        if limit is None:
+        self.limit, self.offset = self.get_limit(**kwargs), self.get_offset(**kwargs)
+        if self.limit is None:
             return None
-        self.limit, self.offset = _whole("limit", limit, 1), _whole("offset", offset, 0)
-        if self.max_limit is not None:
-            self.limit = min(self.limit, self.max_limit)
         self.count = self.get_count(queryset)
         return list(queryset[self.offset : self.offset + self.limit])
+
+    def get_limit(self, limit: Any = None, **kwargs: Any) -> int | None:  # type: ignore[override]
+        """How many rows: what was asked for, else the default; not more than `max_limit`."""
+        if limit is None:
+            limit = self.default_limit or api_settings.PAGE_SIZE
+        if limit is None:
+            return None
+        number = _whole("limit", limit, 1)
+        return number if self.max_limit is None else min(number, self.max_limit)
+
+    def get_offset(self, offset: Any = 0, **kwargs: Any) -> int:  # type: ignore[override]
+        """How many rows to pass over."""
+        return _whole("offset", offset, 0)
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
         """A page with its bounds."""

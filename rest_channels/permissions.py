@@ -99,8 +99,8 @@ class BasePermission(drf.BasePermission):
     async def has_permission(  # type: ignore[override]
         self, scope: dict[str, Any], consumer: Any, action: str, **kwargs: Any
     ) -> bool:
-        """Whether `action` may be called. In: `kwargs`, what the client sent with it."""
-        return True
+        """Whether `action` may be called; no. In: `kwargs`, what the client sent with it."""
+        return False
 
     async def can_connect(
         self, scope: dict[str, Any], consumer: Any, message: dict[str, Any] | None = None
@@ -111,6 +111,11 @@ class BasePermission(drf.BasePermission):
 
 class AllowAny(BasePermission):
     """Everybody may."""
+
+    async def has_permission(  # type: ignore[override]
+        self, scope: dict[str, Any], consumer: Any, action: str, **kwargs: Any
+    ) -> bool:
+        return True
 
 
 class IsAuthenticated(BasePermission):
@@ -141,7 +146,7 @@ async def may_connect(permissions: Sequence[Any], consumer: Any, request: Socket
     async def ask(permission: Any) -> Verdict:
         if not isinstance(permission, BasePermission):
             return await _ask_drf(permission, request, consumer)
-        if type(permission).can_connect is BasePermission.can_connect:
+        if _has_none(permission, "can_connect"):
             return None
         message = {"type": "websocket.connect"}
         return bool(await run(permission.can_connect, consumer.scope, consumer, message))
@@ -206,22 +211,19 @@ async def _ask_ours(permission: BasePermission, asked: Asked, consumer: Any) -> 
 def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the object that was `found`."""
 
-    def ask(permission: Any) -> bool:
-        return bool(permission.has_object_permission(asked.request, consumer, found))
-
-    def verdict(permission: Any) -> bool:
+    def verdict(permission: Any) -> Verdict:
         """As DRF's operands have it: an alternative counts only where it let the action pass."""
         if not _is_mixed(permission):
-            return ask(permission)
+            if _has_none(permission, "has_object_permission"):
+                return None
+            return bool(permission.has_object_permission(asked.request, consumer, found))
         operands = [*vars(permission).values()]
-        if isinstance(permission, drf.NOT):
-            return not verdict(operands[0])
-        if isinstance(permission, drf.AND):
-            return all(map(verdict, operands))
-        return any(_recall(one, asked.verdicts) and verdict(one) for one in operands)
+        if isinstance(permission, drf.OR):
+            operands = [one for one in operands if _recall(one, asked.verdicts)]
+        return _combined(permission, [verdict(one) for one in operands])
 
     for permission in asked.permissions:
-        if not verdict(permission):
+        if verdict(permission) is False:
             deny(permission)
 
 
@@ -248,13 +250,25 @@ async def _verdict(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) ->
     """What `ask` says of `permission`; of a mixture of both kinds, operand by operand."""
     if not _is_mixed(permission):
         return await ask(permission)
-    said = [await _verdict(operand, ask) for operand in vars(permission).values()]
-    if isinstance(permission, drf.NOT):
+    return _combined(permission, [await _verdict(one, ask) for one in vars(permission).values()])
+
+
+def _combined(operator: Any, said: list[Verdict]) -> Verdict:
+    """What `operator` makes of what its operands said."""
+    if isinstance(operator, drf.NOT):
         return None if said[0] is None else not said[0]
-    decisive = isinstance(permission, drf.OR)
+    decisive = isinstance(operator, drf.OR)
     if decisive in said:
         return decisive
     return None if None in said else not decisive
+
+
+def _has_none(permission: Any, opinion: str) -> bool:
+    """Whether a class of ours has not said anything under that name."""
+    kind = type(permission)
+    if not isinstance(permission, BasePermission):
+        return False
+    return getattr(kind, opinion) is getattr(BasePermission, opinion)
 
 
 async def _ask_drf(permission: Any, request: SocketRequest, view: Any) -> bool:

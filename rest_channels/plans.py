@@ -1,14 +1,16 @@
 """How the actions of a class are called, and what of a frame's way it has changed; found once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import getattr_static
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from .arguments import Parameters, parameters
 from .decorators import action_mark
 from .permissions import method_of
 
-__all__ = ["CHECKING", "OWN", "READING", "REPLYING", "Plan", "has_same", "plan_of"]
+__all__ = ["CHECKING", "OWN", "READING", "REPLYING", "Plan", "has_same", "own_or", "plan_of"]
+
+T = TypeVar("T")
 
 OWN = ("action", "request_id")
 """What an action may take beside what its client sends."""
@@ -29,6 +31,21 @@ class Plan(NamedTuple):
     """Whether it takes the name of the action, or the id of the frame."""
     method: str
     detached: bool
+
+
+class own_or(Generic[T]):  # noqa: N801 - a decorator
+    """A property that gives way to an attribute of the instance: names of users come first."""
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "own_or[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: Any, owner: type) -> "own_or[T] | T":
+        return self if instance is None else self.function(instance)
 
 
 def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:

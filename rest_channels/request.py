@@ -117,9 +117,12 @@ class SocketRequest:
             self._query.setlist(name, ["" if one is None else str(one) for one in values])
 
     def show_action(self, method: str, arguments: dict[str, Any]) -> None:
-        """Let permission classes see an action: an HTTP `method`, and its arguments as `data`."""
+        """Let permission classes see an action: an HTTP `method`, and as `data` its `data`.
+
+        Where it has none: all its arguments.
+        """
         self._method = method
-        self._data = arguments
+        self._data = arguments.get("data", arguments)
 
     @property
     def path(self) -> str:
@@ -131,6 +134,10 @@ class SocketRequest:
     def http(self) -> ASGIRequest:
         """The handshake as an `HttpRequest` of Django's."""
         return http_request(self.scope, self.method)
+
+    def build_absolute_uri(self, location: str | None = None) -> str:
+        """The URL of `location`, or of the handshake, as pages of this site have it."""
+        return self.http.build_absolute_uri(location)
 
     @property
     def query_params(self) -> QueryDict:

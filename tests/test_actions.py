@@ -1,6 +1,7 @@
 """`AsyncAPIConsumer`: frames name an action, and are answered as djangochannelsrestframework's."""
 
 import asyncio
+import json
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -360,3 +361,82 @@ async def test_every_step_may_be_overridden() -> None:
         assert said == reply("exact", {"dressed": [2, 1]}, 202)
         refused = await answer(socket, do="exact", pk=1)
         assert (refused["errors"], refused["response_status"]) == (["PermissionDenied"], 418)
+
+
+async def test_names_that_users_set_themselves_are_theirs() -> None:
+    class Own(AsyncAPIConsumer):
+        async def connect(self):
+            self.kwargs = {"mine": 1}
+            self.request, self.action = "mine", "mine too"
+
+        @action()
+        def names(self):
+            return [self.kwargs, self.request, str(self.action)], 200
+
+    async with client(Own) as socket:
+        assert (await answer(socket, action="names"))["data"] == [{"mine": 1}, "mine", "mine too"]
+
+
+async def test_an_own_encode_json_may_be_async_as_in_channels() -> None:
+    class Own(Things):
+        @classmethod
+        async def encode_json(cls, content):
+            return json.dumps({"own": content})
+
+    async with client(Own) as socket:
+        assert (await answer(socket, action="exact", pk=1))["own"]["data"] == [1, 1]
+
+
+async def test_groups_are_those_it_is_in() -> None:
+    class Grouped(AsyncAPIConsumer):
+        groups = ["one"]
+
+        @action()
+        async def change(self):
+            await self.add_group("two")
+            await self.remove_group("one")
+            return sorted(self.groups), 200
+
+    async with client(Grouped) as socket:
+        assert (await answer(socket, action="change"))["data"] == ["two"]
+    assert Grouped.groups == ["one"]
+
+
+async def test_a_permission_that_says_nothing_permits_nothing() -> None:
+    class Silent(BasePermission):
+        pass
+
+    async with client(guarded(Silent)) as socket:
+        assert (await answer(socket, action="exact", pk=1))["response_status"] == 403
+
+
+@pytest.mark.parametrize("error", [Http404(), ValueError("the secret is 42")])
+async def test_a_permission_that_fails_at_the_handshake_refuses_it(error) -> None:
+    class Failing(BasePermission):
+        def can_connect(self, scope, consumer, message=None):
+            raise error
+
+    socket = client(guarded(Failing))
+    assert await socket.connect() == (False, 1000)
+    await socket.disconnect()
+
+
+async def test_who_detached_something_may_be_told_of_its_end() -> None:
+    class Telling(Slow):
+        async def handle_detached_task_completion(self, task):
+            await self.send_json({"ended": task in self.detached_tasks})
+
+    async with client(Telling) as socket:
+        await socket.send_json({"action": "wait", "seconds": 0.01})
+        assert (await socket.receive_json())["data"] == "waited"
+        assert await socket.receive_json() == {"ended": True}
+
+
+async def test_a_key_named_action_of_an_own_dialect_is_a_400() -> None:
+    class Own(Things):
+        async def get_action_name(self, content, **kwargs):
+            return content.pop("do"), content
+
+    async with client(Own) as socket:
+        refused = await answer(socket, do="exact", action="x", pk=1)
+        assert refused["response_status"] == 400

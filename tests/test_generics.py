@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.permissions import SAFE_METHODS, BasePermission, DjangoModelPermissions
 
+from rest_channels import permissions
 from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
@@ -21,7 +22,11 @@ from rest_channels.mixins import (
     StreamedPaginatedListMixin,
     UpdateModelMixin,
 )
-from rest_channels.pagination import WebsocketCursorPagination, WebsocketPageNumberPagination
+from rest_channels.pagination import (
+    WebsocketCursorPagination,
+    WebsocketLimitOffsetPagination,
+    WebsocketPageNumberPagination,
+)
 from rest_channels.testing import SocketCommunicator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -247,6 +252,24 @@ async def test_bounds_that_are_none_are_a_400(bound, users) -> None:
         assert (status, errors.keys()) == (400, bound.keys())
 
 
+async def test_drfs_own_page_size_is_for_drf(users, settings) -> None:
+    settings.REST_FRAMEWORK = {"PAGE_SIZE": 1}
+    async with client(Paged) as socket:
+        assert await asked(socket, "list") == (200, users, [])
+
+
+async def test_bounds_may_be_read_in_ones_own_way(users) -> None:
+    class Own(WebsocketLimitOffsetPagination):
+        def get_limit(self, size=1, **kwargs):
+            return size
+
+    class Sized(Paged):
+        pagination_class = Own
+
+    async with client(Sized) as socket:
+        assert (await asked(socket, "list", size=2))[1]["results"] == users[:2]
+
+
 async def test_pages_by_number(users) -> None:
     class Sized(WebsocketPageNumberPagination):
         page_size = 2
@@ -325,6 +348,34 @@ async def test_permissions_are_asked_about_the_object(users) -> None:
         words = ["You do not have permission to perform this action."]
         assert await asked(socket, "retrieve", pk=users[1]["id"]) == (403, None, words)
         assert await asked(socket, "delete", pk=users[1]["id"]) == (403, None, words)
+
+
+async def test_what_has_no_opinion_about_objects_refuses_none(users) -> None:
+    class IsBanned(permissions.BasePermission):
+        async def has_permission(self, scope, consumer, action, **kwargs):
+            return False
+
+    class Guarded(UserConsumer):
+        permission_classes = [~IsBanned, ~IsBanned | OwnOnly]
+
+    async with client(Guarded) as socket:
+        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 200
+
+
+async def test_hyperlinks_and_urls_are_those_of_pages(users) -> None:
+    class Linked(UserSerializer):
+        url = serializers.SerializerMethodField()
+
+        def get_url(self, user):
+            return self.context["request"].build_absolute_uri(f"/users/{user.username}/")
+
+        class Meta(UserSerializer.Meta):
+            fields = ["url"]
+
+    linked = type("LinkedConsumer", (UserConsumer,), {"serializer_class": Linked})
+    async with client(linked) as socket:
+        found = await asked(socket, "retrieve", pk=users[0]["id"])
+        assert found == (200, {"url": "http://testserver/users/test1/"}, [])
 
 
 async def test_model_permissions_are_those_of_the_method_drf_would_see(users) -> None:
