@@ -29,6 +29,7 @@ EXTRAS = {
     ],
     "test": [
         "channels-redis>=4.3",  # the layer under test
+        "django-filter>=25",  # its backend is one of those that consumers take
         "daphne>=4.2",  # the second server the library promises to run on
         "hypothesis>=6",  # bad input, invented
         "msgpack>=1.1",  # the optional parser and renderer

@@ -4,12 +4,14 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.permissions import SAFE_METHODS, BasePermission, DjangoModelPermissions
 
 from rest_channels import permissions
 from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
+from rest_channels.consumers import ModelConsumer, ReadOnlyModelConsumer
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import (
@@ -215,6 +217,29 @@ async def test_filters_of_drf_are_fed_from_a_query(users) -> None:
         backwards = (200, users[::-1], [])
         assert await asked(socket, "list", query={"ordering": "-username"}) == backwards
         assert await asked(socket, "list", query={"ordering": "password"}) == (200, users, [])
+
+
+async def test_the_backend_of_django_filter_is_too(users) -> None:
+    class ByFields(UserConsumer):
+        filter_backends = [DjangoFilterBackend]
+        filterset_fields = {"username": ["exact", "in"], "id": ["lt"]}
+
+    async with client(ByFields) as socket:
+        assert await asked(socket, "list", query={"username": "test2"}) == (200, [users[1]], [])
+        named = {"username__in": "test1,test3"}
+        assert await asked(socket, "list", query=named) == (200, [users[0], users[2]], [])
+        refused = (400, None, [{"id__lt": ["Enter a number."]}])
+        assert await asked(socket, "list", query={"id__lt": "x"}) == refused
+        assert await asked(socket, "list", query={"password__startswith": "x"}) == (200, users, [])
+
+
+async def test_mixins_may_stand_before_or_behind(users) -> None:
+    behind = type("Behind", (GenericAsyncAPIConsumer, ListModelMixin), {})
+    before = type("Before", (ListModelMixin, GenericAsyncAPIConsumer), {})
+    for consumer in (behind, before, ReadOnlyModelConsumer, ModelConsumer):
+        own = {"queryset": User.objects.order_by("pk"), "serializer_class": UserSerializer}
+        async with client(type("Consumer", (consumer,), own)) as socket:
+            assert await asked(socket, "list") == (200, users, [])
 
 
 @pytest.mark.parametrize("query", [7, "search=x", [["search", "x"]], None])
