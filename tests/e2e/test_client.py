@@ -145,6 +145,20 @@ async def test_a_server_that_asks_for_a_sign_of_life_gets_one(fake, connect):
     assert fake.frames[0]["type"] == "PING"
 
 
+async def test_a_subscription_that_gives_up_its_own_request_keeps_the_connection(fake, connect):
+    page = await connect(dialect="action")
+    await page.evaluate(
+        """() => socket.subscribe((now) => {
+            const newer = new AbortController();
+            const older = now.request("list", {}, { signal: newer.signal });
+            newer.abort();
+            return older;
+        })"""
+    )
+    await eventually(lambda: fake.frames)
+    assert await page.evaluate("socket.state") == "ready"
+
+
 async def test_errors_by_field_read_as_a_sentence(fake, connect):
     fake.reply = lambda frame: {
         "tempo": ["Too fast."],

@@ -1,6 +1,8 @@
 """What `manage.py check` finds in routers and routes."""
 
+import gc
 import re
+import sys
 
 import pytest
 
@@ -20,6 +22,13 @@ def test_a_repetition_of_a_repetition_is_found(pattern) -> None:
 @pytest.mark.parametrize("pattern", HARMLESS)
 def test_other_patterns_are_let_be(pattern) -> None:
     assert not nests_quantifiers(pattern)
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    """Handlers and routers of these tests are not to be found by other tests."""
+    yield
+    gc.collect()
 
 
 def found(pattern):
@@ -72,3 +81,5 @@ def test_what_only_the_socket_routes_import_is_found_too(settings, tmp_path, mon
     settings.ASGI_APPLICATION = "evil_asgi.application"
     [warning] = found("(EVIL_+)+")
     assert warning.id == "sockets.W001"
+    for name in ("evil_asgi", "evil_routes"):
+        del sys.modules[name]

@@ -219,12 +219,16 @@ export class SocketClient {
       await fn({ send: this.#send.bind(this, socket), request: this.#request.bind(this, socket) });
     } catch (error) {
       if (socket !== this.#socket) return; // it failed because the connection did
-      const refused = error.status >= 400 && error.status < 500;
-      if (refused) this.#refusal = error;
-      this.#emit("error", error);
-      return this.#lost(socket, refused ? 4000 : 1006, error.message, !refused);
+      if (error?.name !== "AbortError") return this.#failed(socket, error);
     }
     if (socket === this.#socket && --this.#subscribing === 0 && this.#state === "open") this.#ready(socket);
+  }
+
+  #failed(socket, error) {
+    const refused = error.status >= 400 && error.status < 500;
+    if (refused) this.#refusal = error;
+    this.#emit("error", error);
+    this.#lost(socket, refused ? 4000 : 1006, error.message, !refused);
   }
 
   #ready(socket) {
