@@ -30,20 +30,21 @@ from rest_framework.exceptions import (
     ValidationError,
 )
 
-from .arguments import fitted, offered
+from .arguments import fitted
 from .authentication import Authentication
 from .bases import SocketConsumer
-from .dispatch import DirectVisit, refuse
+from .dispatch import DirectVisit, as_exception, refuse
 from .envelopes import Action
 from .execution import leased, run
 from .messages import Call, Reply
 from .parsers import JSONParser
-from .permissions import Asked, made, may_connect, permit_action
-from .plans import CHECKING, OWN, READING, REPLYING, Plan, has_same, own_or, plan_of
+from .permissions import made
+from .plans import CHECKING, OWN, READING, REPLYING, Plan, ahand, has_same, own_or, plan_of
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
 from .verbs import Sent
+from .verdicts import Asked, may_connect, permit_action
 
 __all__ = ["AsyncAPIConsumer"]
 
@@ -85,8 +86,6 @@ class AsyncAPIConsumer(SocketConsumer):
         super().__init__()
         self.detached_tasks: list[asyncio.Task[None]] = []
 
-    # What is asked now, by whatever frame; a detached action keeps its own.
-
     @property
     def asked(self) -> Asked:
         """The action that is running, with its request and its permissions."""
@@ -122,14 +121,11 @@ class AsyncAPIConsumer(SocketConsumer):
             self.close()
             return
         await super().websocket_connect(message)
-        if self._authentication.answer is not None:
-            self.accept(self._authentication.answer)
 
     async def _admit(self) -> None:
         """Find out who connects, and whether he may. Raises 401, 403."""
-        classes = self.authentication_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        own = self.authentication_classes
+        classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES if own is None else own
         self._authentication = Authentication(classes, self._connection, self._ask_for_token)
         try:
             if classes:
@@ -180,11 +176,11 @@ class AsyncAPIConsumer(SocketConsumer):
         try:
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
-                await self._do_our_own(action, request_id, **arguments)
+                await self._do_our_own(action, request_id, arguments)
                 return
-            _asked.set(asked := Asked(action, self._connection, plan.method, arguments))
+            asked = self._begin(action, plan.method, arguments)
             if not self._checks_as_we_do:
-                await _hand(self.check_permissions, action, arguments=arguments)
+                await ahand(self.check_permissions, action, arguments=arguments)
             elif permissions := self._make_permissions():
                 asked.permissions = permissions
                 await self._permit(asked)
@@ -197,13 +193,17 @@ class AsyncAPIConsumer(SocketConsumer):
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
 
-    async def _do_our_own(
-        self, action: Any, request_id: Any, token: Any = None, scheme: Any = None, **rest: Any
-    ) -> None:
+    def _begin(self, action: str, method: str, arguments: dict[str, Any]) -> Asked:
+        """From now on this is what is asked."""
+        _asked.set(asked := Asked(action, self._connection, method, arguments))
+        return asked
+
+    async def _do_our_own(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
         """The action `authenticate`, where there are authenticators: be whom a token names."""
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._envelope.unknown(Call(None, {"action": action}))
-        await self._authentication.again(token, scheme)
+        if await self._authentication.again(arguments.get("token"), arguments.get("scheme")):
+            self._end_detached()
         user = {"user": self.scope["user"].pk}
         await self.reply("authenticate", data=user, request_id=request_id)
 
@@ -214,7 +214,7 @@ class AsyncAPIConsumer(SocketConsumer):
     async def check_permissions(self, action: str, **kwargs: Any) -> None:
         """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused."""
         asked = self.asked
-        asked.permissions = await _hand(self.get_permissions, action, arguments=kwargs)
+        asked.permissions = await ahand(self.get_permissions, action, arguments=kwargs)
         await self._permit(asked)
 
     def _make_permissions(self) -> Sequence[Any]:
@@ -263,11 +263,15 @@ class AsyncAPIConsumer(SocketConsumer):
                 response,
             )
 
+    def _end_detached(self) -> None:
+        """What was begun for one user does not go on for another."""
+        for task in [*self.detached_tasks]:
+            task.cancel()
+
     def _ask_for_token(self) -> None:
+        self._end_detached()
         words = [_("Your token has expired. Send another one.")]
         self.reply("authenticate", errors=words, status=status.HTTP_401_UNAUTHORIZED)
-
-    # What runs beside the frames that follow.
 
     def _detach(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
         if len(self.detached_tasks) >= api_settings.MAX_DETACHED:
@@ -280,7 +284,7 @@ class AsyncAPIConsumer(SocketConsumer):
             task.add_done_callback(self.detached_tasks.remove)
 
     async def handle_detached_task_completion(self, task: Any) -> None:
-        """A detached action has ended; `task` is what it ran in. To be overridden."""
+        """A detached action has ended; `task` is what it ran in."""
 
     async def _run_detached(
         self, work: Coroutine[Any, Any, Any], action: str, request_id: Any
@@ -288,11 +292,9 @@ class AsyncAPIConsumer(SocketConsumer):
         try:
             async with leased():
                 await self._answer(await work, action, request_id)
-        except Exception as error:  # noqa: BLE001 - as in handle_action
+        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in handle_action
+            error = as_exception(error)
             await run(self.handle_exception, error, action=action, request_id=request_id)
         await run(self.handle_detached_task_completion, asyncio.current_task())
-
-
-async def _hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
-    """`hand`, for a method that may be `def` or `async def`."""
-    return await run(method, *given, **offered(method.__func__, 1 + len(given), arguments))

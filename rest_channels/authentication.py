@@ -24,7 +24,7 @@ from .identity import user_of
 from .revocation import watch
 from .settings import api_settings
 
-__all__ = ["Authentication"]
+__all__ = ["Authentication", "answer_to"]
 
 SUBPROTOCOL = "authorization."
 
@@ -49,11 +49,15 @@ class Authentication:
     async def handshake(self) -> None:
         """Find out who connects. Raises what the authenticators raise (401, 403)."""
         self._connection.endings += (self._end,)
-        scheme, _dot, token = (self.subprotocol or "").removeprefix(SUBPROTOCOL).partition(".")
-        await self._perform(f"{scheme} {token}" if token else None)
+        offered: list[str] = self._connection.scope.get("subprotocols", [])
+        self._connection.subprotocol = answer_to(offered)
+        said = next((one for one in offered if one.startswith(SUBPROTOCOL)), "")
+        scheme, _dot, token = said.removeprefix(SUBPROTOCOL).partition(".")
+        scope = self._connection.scope
+        await self._perform(_with_header(scope, f"{scheme} {token}") if token else scope)
 
-    async def again(self, token: Any, scheme: Any = None) -> None:
-        """Let the client be whom `token` names. Raises `AuthenticationFailed`.
+    async def again(self, token: Any, scheme: Any = None) -> bool:
+        """Let the client be whom `token` names; whether that is another. Raises 401.
 
         In: `scheme`, the first word of an `Authorization` header; `None`: the authenticator's.
         """
@@ -61,24 +65,16 @@ class Authentication:
         scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
         if not all(isinstance(one, str) and _TOKEN.fullmatch(one) for one in (scheme, token)):
             raise AuthenticationFailed(_("Send your token as text."))
-        await self._perform(f"{scheme} {token}")
-        if not self.successful:
+        # What else the handshake brought, a cookie or a session, is no answer to a bad token.
+        bare = {**self._connection.scope, "user": user_of(None), "session": None, "headers": []}
+        before = self._connection.scope["user"], self._connection.scope.get("auth")
+        user, auth, successful = await run(self._ask, _with_header(bare, f"{scheme} {token}"))
+        if not successful:
             raise AuthenticationFailed(_("Nobody here knows such a token."))
-
-    @property
-    def subprotocol(self) -> str | None:
-        """The offered subprotocol that holds a token."""
-        offered: list[str] = self._connection.scope.get("subprotocols", [])
-        return next((one for one in offered if one.startswith(SUBPROTOCOL)), None)
-
-    @property
-    def answer(self) -> str | None:
-        """The subprotocol to accept, because a browser that offers some insists on one."""
-        if self.subprotocol is None:
-            return None
-        offered: list[str] = self._connection.scope["subprotocols"]
-        others = (one for one in offered if not one.startswith(SUBPROTOCOL))
-        return next(others, self.subprotocol)
+        self.successful = True
+        self._be(user, auth)
+        self._await_expiry(auth)
+        return bool(before[0] != user)
 
     def refusal(self, error: APIException) -> APIException:
         """What `error` is for who has shown no credentials: 401 where some are asked for."""
@@ -91,9 +87,8 @@ class Authentication:
             error.status_code = status.HTTP_401_UNAUTHORIZED if asks else status.HTTP_403_FORBIDDEN
         return error
 
-    async def _perform(self, authorization: str | None) -> None:
-        scope = self._connection.scope
-        user, auth, self.successful = await run(self._ask, scope, authorization)
+    async def _perform(self, scope: dict[str, Any]) -> None:
+        user, auth, self.successful = await run(self._ask, scope)
         self._be(user, auth)
         self._await_expiry(auth)
 
@@ -101,13 +96,10 @@ class Authentication:
         self._connection.scope["user"], self._connection.scope["auth"] = user, auth
         watch(self._connection.hub, self._connection)
 
-    def _ask(self, scope: dict[str, Any], authorization: str | None) -> tuple[Any, Any, bool]:
+    def _ask(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
         """In a thread: the user, what the authenticator says of him, and whether it knew him."""
         from rest_framework.request import Request  # noqa: PLC0415 - it needs ready apps
 
-        if authorization is not None:
-            others = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
-            scope = {**scope, "headers": [*others, (b"authorization", authorization.encode())]}
         handshake = http_request(scope)
         vars(handshake)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
         request = Request(handshake, authenticators=self.authenticators)
@@ -140,6 +132,17 @@ class Authentication:
             self._timer.cancel()
 
 
+def answer_to(offered: Sequence[str]) -> str | None:
+    """The subprotocol to accept where one holds a token: a browser that offers some insists."""
+    tokens = [one for one in offered if one.startswith(SUBPROTOCOL)]
+    return next((one for one in offered if one not in tokens), tokens[0]) if tokens else None
+
+
+def _with_header(scope: dict[str, Any], authorization: str) -> dict[str, Any]:
+    others = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
+    return {**scope, "headers": [*others, (b"authorization", authorization.encode())]}
+
+
 def expiry_of(auth: Any) -> float | None:
     """When a token expires, in seconds since 1970, if it says so.
 
@@ -148,7 +151,7 @@ def expiry_of(auth: Any) -> float | None:
     """
     get = getattr(auth, "get", None)
     claim = get("exp") if callable(get) else None
-    if isinstance(claim, int | float):
+    if isinstance(claim, int | float) and claim == claim:
         return float(claim)
     for name in ("expires", "expiry", "expires_at"):
         if isinstance(moment := getattr(auth, name, None), datetime):

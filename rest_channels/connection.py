@@ -55,6 +55,7 @@ class Connection:
     """The engine's half of one connection. `scope`, `receive` and `send` are ASGI's."""
 
     endings: tuple[Callable[[], Awaitable[None]], ...] = ()  # what else ends with it
+    subprotocol: str | None = None  # to accept, unless whoever accepts names another
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class Connection:
         if not self.home.here():
             self.home.call(self.accept, subprotocol, headers)
         elif self._move(State.OPEN):
-            self.outbox.release(accept_message(subprotocol, headers))
+            self.outbox.release(accept_message(subprotocol or self.subprotocol, headers))
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:

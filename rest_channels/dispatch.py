@@ -33,6 +33,7 @@ __all__ = [
     "Refusal",
     "Target",
     "Visit",
+    "as_exception",
     "dispatch",
     "exception_handler",
     "refuse",
@@ -106,7 +107,7 @@ async def dispatch(visit: Visit) -> None:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - the one place that turns errors into answers
-        await tell(visit, _as_exception(error))
+        await tell(visit, as_exception(error))
     else:
         if text is not None:
             await connection.answer(text)
@@ -124,7 +125,7 @@ def _meaning(error: asyncio.CancelledError) -> Exception:
     return meant
 
 
-def _as_exception(error: BaseException) -> Exception:
+def as_exception(error: BaseException) -> Exception:
     """A handler may not end the process: `SystemExit` and its like are errors of its own."""
     if isinstance(error, Exception):
         return error

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import Context, ContextVar
+from functools import partial
 from inspect import CO_COROUTINE, isawaitable
 from typing import Any
 
@@ -29,7 +30,7 @@ def is_async(handler: Callable[..., Any]) -> bool:
     return bool(code and code.co_flags & CO_COROUTINE) or iscoroutinefunction(handler)
 
 
-async def run(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a `def` or `async def` handler; its result. Raises what it raises.
 
     A `def` that is cancelled goes on in its thread, which it keeps until it ends; nobody waits
@@ -40,7 +41,7 @@ async def run(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     lane = current_lane.get(None)  # a test may call a handler outside of any
     try:
         async with nullcontext() if lane is None else lane.turn:
-            result = await sync_to_async(handler)(*args, **kwargs)
+            result = await sync_to_async(partial(handler, *args, **kwargs))()
     except asyncio.CancelledError:
         logger.warning("%r was left running: it keeps its thread until it ends.", handler)
         raise

@@ -17,7 +17,7 @@ from rest_framework import exceptions
 
 from .actions import AsyncAPIConsumer
 from .arguments import hand
-from .permissions import permit_object
+from .verdicts import awaited, permit_object
 
 __all__ = ["GenericAsyncAPIConsumer"]
 
@@ -60,7 +60,7 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         if key not in kwargs:
             raise exceptions.ValidationError({key: [_("This argument is required.")]})
         value = kwargs[key]
-        if isinstance(value, bool) or not isinstance(value, str | int):
+        if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
             raise Http404
         queryset = hand(
             self.filter_queryset, hand(self.get_queryset, arguments=kwargs), arguments=kwargs
@@ -69,12 +69,16 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
             found = get_object_or_404(queryset, **{self.lookup_field: value})
         except (TypeError, ValueError, ValidationError) as error:  # no value for such a field
             raise Http404 from error
-        self.check_object_permissions(self.request, found)
+        check: Any = self.check_object_permissions
+        awaited(check(self.request, found))
         return found
 
     def check_object_permissions(self, request: Any, obj: Any) -> None:
         """Raise `PermissionDenied` (403) if a permission refuses `obj`, as DRF does."""
-        permit_object(self.asked, self, obj)
+        try:
+            permit_object(self.asked, self, obj)
+        except exceptions.PermissionDenied as error:
+            raise self._authentication.refusal(error) from error
 
     def get_serializer(
         self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any

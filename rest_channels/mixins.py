@@ -59,7 +59,9 @@ class ListModelMixin:
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
         """All rows that the filters let through."""
-        serializer = self.get_serializer(_rows(self, kwargs), many=True, action_kwargs=kwargs)
+        serializer = self.get_serializer(
+            instance=_rows(self, kwargs), many=True, action_kwargs=kwargs
+        )
         return serializer.data, status.HTTP_200_OK
 
 
@@ -70,7 +72,7 @@ class RetrieveModelMixin:
     def retrieve(self: Any, **kwargs: Any) -> Answer:
         """One row."""
         found = hand(self.get_object, arguments=kwargs)
-        return self.get_serializer(found, action_kwargs=kwargs).data, status.HTTP_200_OK
+        return self.get_serializer(instance=found, action_kwargs=kwargs).data, status.HTTP_200_OK
 
 
 class UpdateModelMixin:
@@ -136,9 +138,9 @@ class PaginatedModelListMixin(ListModelMixin):
         rows = _rows(self, kwargs)
         page = hand(self.paginate_queryset, rows, arguments=kwargs)
         if page is None:
-            serializer = self.get_serializer(rows, many=True, action_kwargs=kwargs)
+            serializer = self.get_serializer(instance=rows, many=True, action_kwargs=kwargs)
             return serializer.data, status.HTTP_200_OK
-        serializer = self.get_serializer(page, many=True, action_kwargs=kwargs)
+        serializer = self.get_serializer(instance=page, many=True, action_kwargs=kwargs)
         return self.get_paginated_response(serializer.data), status.HTTP_200_OK
 
     def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
@@ -162,7 +164,10 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
     @action(detached=True)
     async def list(self: Any, action: str, request_id: Any, **kwargs: Any) -> None:
         """All rows that the filters let through, page by page; each is awaited by the client."""
-        kwargs.setdefault("limit", api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE)
+        if not isinstance(self.paginator, WebsocketLimitOffsetPagination):
+            raise TypeError(f"{type(self).__name__} streams pages by limit and offset only.")
+        if kwargs.get("limit") is None:
+            kwargs["limit"] = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
         offset, more = kwargs.get("offset", 0), True
         self._streams.add(asyncio.current_task())
         try:
@@ -185,7 +190,7 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
 
     def _page(self: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         page = hand(self.paginate_queryset, _rows(self, kwargs), arguments=kwargs)
-        serializer = self.get_serializer(page, many=True, action_kwargs=kwargs)
+        serializer = self.get_serializer(instance=page, many=True, action_kwargs=kwargs)
         response: dict[str, Any] = self.get_paginated_response(serializer.data)
         return response
 
@@ -203,7 +208,9 @@ def _changed(
     consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
 ) -> Answer:
     found = hand(consumer.get_object, arguments={**kwargs, "data": data})
-    serializer = consumer.get_serializer(found, data=data, action_kwargs=kwargs, partial=partial)
+    serializer = consumer.get_serializer(
+        instance=found, data=data, action_kwargs=kwargs, partial=partial
+    )
     serializer.is_valid(raise_exception=True)
     hand(save, serializer, arguments=kwargs)
     # As DRF: what was prefetched with the row may be older than what was saved.

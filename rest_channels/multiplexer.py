@@ -21,11 +21,12 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ParseError
 
+from .authentication import answer_to
 from .envelopes import Action
 from .exceptions import CloseCode, ProtocolViolation
 from .inbox import Inbox, ping
 from .lanes import cancel
-from .messages import Call, Reply
+from .messages import Call, Reply, size_of
 from .outbox import accept_message, close_message
 from .parsers import JSONParser
 from .renderers import Rendered, encode
@@ -58,28 +59,68 @@ class Multiplexer:
 
 
 class Stream:
-    """One connection of a socket to an application."""
+    """One connection of a socket to an application.
+
+    What the client says before it has accepted waits for that, within the bounds of an inbox.
+    """
 
     def __init__(self, name: str, socket: "Socket") -> None:
         self.name = name
-        self.incoming: asyncio.Queue[Message] = asyncio.Queue(api_settings.INBOX_FRAMES)
         self.open = False
         self.closed: int | None = None
         self._socket = socket
+        self._incoming: asyncio.Queue[tuple[Message, int]] = asyncio.Queue()
+        self._held: list[tuple[Message, int]] = []
+        self._waiting = (0, 0)  # frames and bytes
+
+    def put(self, message: Message) -> None:
+        """Let the application have one of ASGI's messages."""
+        self._incoming.put_nowait((message, 0))
+
+    def put_frame(self, text: str) -> None:
+        """Let it have a frame. Raises `ProtocolViolation` if too much waits."""
+        size = size_of(text)
+        frames, waiting = self._waiting = (self._waiting[0] + 1, self._waiting[1] + size)
+        if frames > api_settings.INBOX_FRAMES or waiting > api_settings.INBOX_BYTES:
+            raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
+        frame = ({"type": "websocket.receive", "text": text}, size)
+        if self.open:
+            self._incoming.put_nowait(frame)
+        else:
+            self._held.append(frame)
+
+    async def receive(self) -> Message:
+        """ASGI's `receive`."""
+        message, size = await self._incoming.get()
+        if size:
+            self._waiting = (self._waiting[0] - 1, self._waiting[1] - size)
+        return message
 
     async def send(self, message: Message) -> None:
         """What the application does: accept, send, close. After its end it is dropped."""
         if self.closed is not None:
             return
         if message["type"] == "websocket.accept":
-            self.open = True
             await self._socket.accept(message)
+            self.open = True
+            for frame in self._held:
+                self._incoming.put_nowait(frame)
+            self._held = []
         elif message["type"] == "websocket.send":
             await self._socket.say(self.name, _payload(message))
         elif message["type"] == "websocket.close":
-            self.closed = message.get("code") or CloseCode.NORMAL
-            self.incoming.put_nowait({"type": "websocket.disconnect", "code": self.closed})
-            await self._socket.end(self, message.get("reason") or "")
+            self.end(message.get("code") or CloseCode.NORMAL)
+            await self._socket.ended(self, message.get("reason") or "")
+
+    def end(self, code: int) -> None:
+        """It is over: the application is told, and hears nothing more."""
+        self.closed = code
+        self.put({"type": "websocket.disconnect", "code": code})
+
+    def unheard(self) -> list[str]:
+        """The frames that it never took."""
+        held, self._held = self._held, []
+        return [message["text"] for message, _size in held]
 
 
 class Socket:
@@ -104,14 +145,13 @@ class Socket:
         message = await self._receive()
         tasks = set()
         for stream in self.streams.values():
-            stream.incoming.put_nowait(message)
+            stream.put(message)
             tasks.add(asyncio.create_task(self._run(stream)))
         try:
             code = await self._read()
             for stream in self.streams.values():
                 if stream.closed is None:
-                    stream.closed = code
-                    stream.incoming.put_nowait({"type": "websocket.disconnect", "code": code})
+                    stream.end(code)
             await asyncio.wait(tasks, timeout=GRACE)
         finally:
             await cancel({task for task in tasks if not task.done()}, 1.0)
@@ -120,12 +160,17 @@ class Socket:
         application = self._applications[stream.name]
         scope = {**self._scope, "stream": stream.name}
         try:
-            await application(scope, stream.incoming.get, stream.send)
-        except Exception:
-            logger.exception("The stream %r failed.", stream.name)
+            await application(scope, stream.receive, stream.send)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # an application may not end the process
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            logger.error("The stream %r failed.", stream.name, exc_info=error)
         if stream.closed is None:
-            stream.closed = CloseCode.INTERNAL_ERROR
-            await self.end(stream, "")
+            stream.end(CloseCode.CONNECT_FAILED)
+            await self.ended(stream, "")
 
     # What the client says.
 
@@ -136,10 +181,9 @@ class Socket:
                 text, _data, size = self._inbox.admit(message)
                 self._inbox.handled(size)
                 await self._take(text)
-            except (ProtocolViolation, asyncio.QueueFull) as error:
-                code = getattr(error, "code", CloseCode.FLOOD)
-                await self._send(close_message(code, getattr(error, "reason", "")))
-                return int(code)
+            except ProtocolViolation as violation:
+                await self._send(close_message(violation.code, violation.reason))
+                return int(violation.code)
         return int(message.get("code") or CloseCode.NORMAL)
 
     async def _next(self) -> Message:
@@ -175,10 +219,9 @@ class Socket:
             words = _("There is no stream %r.") % name[:64]
             await self._refuse(name, payload, status.HTTP_404_NOT_FOUND, words)
         elif stream.closed is not None:
-            await self._refuse(name, payload, status.HTTP_410_GONE, _("The stream is closed."))
+            await self._refuse(name, payload, _status(stream), _words(stream))
         else:
-            frame = {"type": "websocket.receive", "text": encode(payload).decode()}
-            stream.incoming.put_nowait(frame)
+            stream.put_frame(encode(payload).decode())
 
     async def _refuse(self, name: str | None, payload: Any, code: int, words: Any) -> None:
         request_id = payload.get("request_id") if isinstance(payload, dict) else None
@@ -193,8 +236,10 @@ class Socket:
         async with self._accepting:
             if not self._accepted:
                 self._accepted = True
-                subprotocol, headers = message.get("subprotocol"), message.get("headers") or ()
-                await self._send(accept_message(subprotocol, headers))
+                chosen = message.get("subprotocol") or answer_to(
+                    self._scope.get("subprotocols", ())
+                )
+                await self._send(accept_message(chosen, message.get("headers") or ()))
                 for name, code, reason in self._ended:
                     await self._refuse(name, None, code, reason)
 
@@ -203,22 +248,31 @@ class Socket:
         text = encode({"stream": name, "payload": payload}).decode()
         await self._send({"type": "websocket.send", "text": text})
 
-    async def end(self, stream: Stream, reason: str) -> None:
+    async def ended(self, stream: Stream, reason: str) -> None:
         """Tell of the end of a stream; the last one's is the socket's."""
         if any(other.closed is None for other in self.streams.values()):
-            told = (_status(stream.closed), reason or _("The stream is closed."))
+            told = (_status(stream), reason or _words(stream))
             if self._accepted:
                 await self._refuse(stream.name, None, *told)
             else:
                 self._ended.append((stream.name, *told))
+            for text in stream.unheard():
+                await self._refuse(stream.name, orjson.loads(text), *told)
             return
         await self._send(close_message(stream.closed or CloseCode.NORMAL, reason))
         self._over.set()
 
 
-def _status(code: int | None) -> int:
-    """The HTTP status that a close code of ours stands for."""
-    return code - 4000 if code in range(4400, 4600) else status.HTTP_410_GONE  # type: ignore[operator]
+def _status(stream: Stream) -> int:
+    """The HTTP status that the end of a stream stands for."""
+    code = stream.closed or 0
+    if 4400 <= code < 4600:
+        return code - 4000
+    return status.HTTP_410_GONE if stream.open else status.HTTP_403_FORBIDDEN
+
+
+def _words(stream: Stream) -> str:
+    return _("The stream is closed.") if stream.open else _("The stream refuses you.")
 
 
 def _payload(message: Message) -> Any:

@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 
+MOST = 2**62
+"""More rows than any database counts."""
+
+
 class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
     """`limit` and `offset` → `{"count", "limit", "offset", "results"}`.
 
@@ -129,9 +133,10 @@ def _whole(name: str, value: Any, least: int) -> int:
     """`value` as a whole number. Raises `ValidationError` that names it."""
     try:
         number = int(value)
-        if isinstance(value, bool | float) or number < least:
+        if isinstance(value, bool | float) or not least <= number <= MOST:
             raise ValueError
     except (TypeError, ValueError):
-        wrong = _("A whole number of at least %d is required.") % least
+        wrong = _("A whole number from %(least)d to %(most)d is required.")
+        wrong %= {"least": least, "most": MOST}
         raise ValidationError({name: [wrong]}) from None
     return number

@@ -5,29 +5,25 @@ other of DRF's may query a database, so all of them are asked together in a thre
 here have the methods of djangochannelsrestframework's, and mix with DRF's by `&`, `|` and `~`.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from rest_framework import permissions as drf
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
-from .arguments import offered
-from .connection import Connection
 from .execution import run
-from .request import SocketRequest
 
 __all__ = [
+    "OPERATORS",
     "AllowAny",
-    "Asked",
     "BasePermission",
     "IsAuthenticated",
+    "deny",
     "made",
-    "may_connect",
     "method_of",
+    "only_looks",
+    "operands_of",
     "permit",
-    "permit_action",
-    "permit_object",
     "refuse",
 ]
 
@@ -54,6 +50,15 @@ _LOOKING = frozenset(
 OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
 
+def operands_of(permission: Any) -> Iterator[Any]:
+    """All permissions that a mixture is made of."""
+    if isinstance(permission, OPERATORS):
+        for operand in vars(permission).values():
+            yield from operands_of(operand)
+    else:
+        yield permission
+
+
 def permit(permissions: Sequence[Any], request: Any, view: Any) -> Awaitable[None] | None:
     """Ask every permission; what to await if some cannot be asked here.
 
@@ -61,7 +66,7 @@ def permit(permissions: Sequence[Any], request: Any, view: Any) -> Awaitable[Non
     the `message` and `code` of the class that refused.
     """
     for permission in permissions:
-        if not _only_looks(permission):
+        if not only_looks(permission):
             return run(_ask, permissions, request, view)
     _ask(permissions, request, view)
     return None
@@ -81,10 +86,16 @@ def _ask(permissions: Sequence[Any], request: Any, view: Any) -> None:
             refuse(request, permission)
 
 
-def _only_looks(permission: Any) -> bool:
+def only_looks(permission: Any) -> bool:
+    """Whether it can be asked on the loop: it looks at nothing but the request."""
     if type(permission) in _LOOKING:
         return True
-    return isinstance(permission, OPERATORS) and all(map(_only_looks, _operands(permission)))
+    return isinstance(permission, OPERATORS) and all(map(only_looks, operands_of(permission)))
+
+
+def deny(permission: Any) -> NoReturn:
+    """Raise the `PermissionDenied` that `permission` has the words for."""
+    raise PermissionDenied(getattr(permission, "message", None), getattr(permission, "code", None))
 
 
 # Actions of consumers.
@@ -138,155 +149,3 @@ def method_of(action: str, given: str | None = None) -> str:
     if given is not None:
         return given
     return "GET" if action.startswith(READING) else METHODS.get(action, "POST")
-
-
-async def may_connect(permissions: Sequence[Any], consumer: Any, request: SocketRequest) -> bool:
-    """Whether all of `permissions` let the connection of `request` be opened."""
-
-    async def ask(permission: Any) -> Verdict:
-        if not isinstance(permission, BasePermission):
-            return await _ask_drf(permission, request, consumer)
-        if _has_none(permission, "can_connect"):
-            return None
-        message = {"type": "websocket.connect"}
-        return bool(await run(permission.can_connect, consumer.scope, consumer, message))
-
-    for permission in permissions:
-        if await _verdict(permission, ask) is False:
-            return False
-    return True
-
-
-@dataclass(slots=True)
-class Asked:
-    """What a client asks of a consumer, and whom it was asked about."""
-
-    action: str | None
-    connection: Connection
-    method: str = "GET"
-    """The HTTP method that it is like, as permission classes see it."""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    permissions: Sequence[Any] = ()
-    verdicts: dict[int, bool] = field(default_factory=dict)
-    """What each operand of a mixture of both kinds said, by its `id`."""
-    paginator: Any = None
-    _request: SocketRequest | None = None
-
-    @property
-    def request(self) -> SocketRequest:
-        """The request that permissions, filters and serializers see."""
-        if self._request is None:
-            event = "event" if self.action is None else "receive"
-            self._request = SocketRequest(self.connection, event)
-            self._request.show_action(self.method, self.arguments)
-        return self._request
-
-
-async def permit_action(asked: Asked, consumer: Any) -> None:
-    """Raise `PermissionDenied` (403) if a permission refuses the action."""
-
-    async def ask(permission: Any) -> bool:
-        if isinstance(permission, BasePermission):
-            said = await _ask_ours(permission, asked, consumer)
-        else:
-            said = await _ask_drf(permission, asked.request, consumer)
-        asked.verdicts[id(permission)] = said
-        return said
-
-    for permission in asked.permissions:
-        if isinstance(permission, BasePermission):
-            said: Verdict = await _ask_ours(permission, asked, consumer)
-        else:
-            said = await _verdict(permission, ask)
-        if not said:
-            deny(permission)
-
-
-async def _ask_ours(permission: BasePermission, asked: Asked, consumer: Any) -> bool:
-    given = offered(type(permission).has_permission, 4, asked.arguments)
-    method = permission.has_permission
-    return bool(await run(method, consumer.scope, consumer, asked.action, **given))
-
-
-def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
-    """Raise `PermissionDenied` (403) if a permission refuses the object that was `found`."""
-
-    def verdict(permission: Any) -> Verdict:
-        """As DRF's operands have it: an alternative counts only where it let the action pass."""
-        if not _is_mixed(permission):
-            if _has_none(permission, "has_object_permission"):
-                return None
-            return bool(permission.has_object_permission(asked.request, consumer, found))
-        operands = [*vars(permission).values()]
-        if isinstance(permission, drf.OR):
-            operands = [one for one in operands if _recall(one, asked.verdicts)]
-        return _combined(permission, [verdict(one) for one in operands])
-
-    for permission in asked.permissions:
-        if verdict(permission) is False:
-            deny(permission)
-
-
-def deny(permission: Any) -> NoReturn:
-    """Raise the `PermissionDenied` that `permission` has the words for."""
-    raise PermissionDenied(getattr(permission, "message", None), getattr(permission, "code", None))
-
-
-def _recall(permission: Any, verdicts: dict[int, bool]) -> bool:
-    """What was said of the action, without asking again."""
-    if id(permission) in verdicts:
-        return verdicts[id(permission)]
-    said = [_recall(operand, verdicts) for operand in vars(permission).values()]
-    if isinstance(permission, drf.NOT):
-        return not said[0]
-    return all(said) if isinstance(permission, drf.AND) else any(said)
-
-
-Verdict = bool | None
-"""`None`: no opinion, as of a class that has none about connecting."""
-
-
-async def _verdict(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) -> Verdict:
-    """What `ask` says of `permission`; of a mixture of both kinds, operand by operand."""
-    if not _is_mixed(permission):
-        return await ask(permission)
-    return _combined(permission, [await _verdict(one, ask) for one in vars(permission).values()])
-
-
-def _combined(operator: Any, said: list[Verdict]) -> Verdict:
-    """What `operator` makes of what its operands said."""
-    if isinstance(operator, drf.NOT):
-        return None if said[0] is None else not said[0]
-    decisive = isinstance(operator, drf.OR)
-    if decisive in said:
-        return decisive
-    return None if None in said else not decisive
-
-
-def _has_none(permission: Any, opinion: str) -> bool:
-    """Whether a class of ours has not said anything under that name."""
-    kind = type(permission)
-    if not isinstance(permission, BasePermission):
-        return False
-    return getattr(kind, opinion) is getattr(BasePermission, opinion)
-
-
-async def _ask_drf(permission: Any, request: SocketRequest, view: Any) -> bool:
-    if _only_looks(permission):
-        return bool(permission.has_permission(request, view))
-    return bool(await run(permission.has_permission, request, view))
-
-
-def _is_mixed(permission: Any) -> bool:
-    return isinstance(permission, OPERATORS) and any(
-        isinstance(operand, BasePermission) for operand in _operands(permission)
-    )
-
-
-def _operands(permission: Any) -> Iterator[Any]:
-    """All permissions that a mixture is made of."""
-    if isinstance(permission, OPERATORS):
-        for operand in vars(permission).values():
-            yield from _operands(operand)
-    else:
-        yield permission

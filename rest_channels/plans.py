@@ -4,11 +4,22 @@ from collections.abc import Callable, Sequence
 from inspect import getattr_static
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
-from .arguments import Parameters, parameters
+from .arguments import Parameters, offered, parameters
 from .decorators import action_mark
+from .execution import run
 from .permissions import method_of
 
-__all__ = ["CHECKING", "OWN", "READING", "REPLYING", "Plan", "has_same", "own_or", "plan_of"]
+__all__ = [
+    "CHECKING",
+    "OWN",
+    "READING",
+    "REPLYING",
+    "Plan",
+    "ahand",
+    "has_same",
+    "own_or",
+    "plan_of",
+]
 
 T = TypeVar("T")
 
@@ -70,3 +81,8 @@ def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
 def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
     """Whether `cls` has what `base` has under all these `names`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
+
+
+async def ahand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+    """`hand`, for a method that may be `def` or `async def`."""
+    return await run(method, *given, **offered(method.__func__, 1 + len(given), arguments))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -26,6 +26,7 @@ from .envelopes import Action
 from .execution import is_async, run
 from .handshake import http_request
 from .messages import Call
+from .plans import ahand
 from .renderers import encode
 from .settings import api_settings
 
@@ -79,30 +80,43 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Call the view, and answer with what it responds."""
         try:
-            await self.check_permissions(action)
-            response = await self.call_view(action, **kwargs)
-            data = await run(_content, response)
+            if action == "authenticate" and self._authentication.authenticators:
+                await self._do_our_own(action, request_id, kwargs)
+                return
+            view, method = self._find(action)
+            self._begin(action, method, kwargs)
+            await ahand(self.check_permissions, action, arguments=kwargs)
+            response = await self.call_view(view, method, **kwargs)
+            data = await _content(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
 
     async def call_view(
-        self, action: str, data: Any = None, query: Any = None, parameters: Any = None, **rest: Any
+        self,
+        view: Callable[..., Any],
+        method: str,
+        /,
+        data: Any = None,
+        query: Any = None,
+        parameters: Any = None,
+        **rest: Any,
     ) -> HttpResponseBase:
         """The view's response. In: the request's body, its query string, the view's arguments.
 
-        Raises `ValidationError` (400) for other keys, `HandlerNotFound` (405).
+        Raises `ValidationError` (400) for other keys. What the path says cannot be said otherwise.
         """
         wrong = {name: [_("There is no such argument.")] for name in rest}
         for name, value in {"query": query, "parameters": parameters}.items():
             if not isinstance(value, dict | None):
                 wrong[name] = [_("This has to be an object.")]
+        if isinstance(parameters, dict) and parameters.keys() & {"self", "request"}:
+            wrong["parameters"] = [_("There is no such argument.")]
         if wrong:
             raise ValidationError(wrong)
-        view, method = self._find(action)
         request = self._make_request(method, data, query or {})
-        arguments = {**self.kwargs, **(parameters or {})}
-        response = await run(view if is_async(view) else _atomic(view), request, **arguments)
+        called = view if is_async(view) else _atomic(view)
+        response = await run(called, request, **{**(parameters or {}), **self.kwargs})
         if hasattr(response, "render") and not response.is_rendered:
             await run(response.render)
         return response  # type: ignore[no-any-return]
@@ -112,9 +126,10 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         view: Any = type(self).view
         name = action if isinstance(action, str) else ""
         if hasattr(view, "get_extra_actions"):
-            name = ALIASES.get(name, name)
-            if (method := _viewset_method(view, name)) is not None:
-                return view.as_view({method: name}), method.upper()
+            route = _routes(view).get(ALIASES.get(name, name))
+            if route is not None:
+                method, initkwargs = route
+                return view.as_view({method: ALIASES.get(name, name)}, **initkwargs), method.upper()
         else:
             method = self.actions.get(name, name.upper())
             if method in HTTP:
@@ -136,38 +151,59 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
 
 
-def _viewset_method(view: Any, name: str) -> str | None:
-    """The HTTP method of an action of a viewset, or `None` if it has no such action."""
-    if not callable(getattr(view, name, None)):
-        return None
-    extra = {one.__name__: next(iter(one.mapping)) for one in view.get_extra_actions()}
-    return {**VIEWSET, **extra}.get(name)
+def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The actions of a viewset: HTTP method, and what DRF's routers give to `as_view()`."""
+    model = getattr(getattr(view, "queryset", None), "model", None)
+    common = {"basename": None if model is None else model._meta.object_name.lower()}
+    routes = {
+        name: (method, {**common, "detail": name not in ("list", "create")})
+        for name, method in VIEWSET.items()
+        if callable(getattr(view, name, None))
+    }
+    for extra in view.get_extra_actions():
+        initkwargs = {**common, "detail": extra.detail, **extra.kwargs}
+        for method, name in extra.mapping.items():
+            routes.setdefault(name, (method, initkwargs))
+    return routes
 
 
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
-    """As Django's handler: in a transaction, if the database says that requests are."""
+    """As Django's handler: in a transaction of every database that says that requests are."""
     exempt: set[str] = getattr(view, "_non_atomic_requests", set())
-    if not connections[DEFAULT_DB_ALIAS].settings_dict["ATOMIC_REQUESTS"]:
-        return view
-    return view if DEFAULT_DB_ALIAS in exempt else transaction.atomic(view)
+    for alias in connections:
+        if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
+            view = transaction.atomic(using=alias)(view)
+    return view
 
 
-def _content(response: Any) -> Any:
+async def _content(response: Any) -> Any:
     """What a response says: its data, else its body as text, else that in hexadecimal."""
     if hasattr(response, "data"):
         return response.data
-    body = _streamed(response) if response.streaming else response.content
+    if not response.streaming:
+        body = response.content
+    elif response.is_async:
+        parts: list[bytes] = []
+        async for part in response:
+            _add(parts, part)
+        body = b"".join(parts)
+    else:
+        body = await run(_collected, response)
     try:
         return body.decode()
     except UnicodeDecodeError:
         return body.hex()
 
 
-def _streamed(response: Any) -> bytes:
-    """All of a stream. Raises `ValueError` for more than a client may be sent at once."""
-    body = b""
+def _collected(response: Any) -> bytes:
+    parts: list[bytes] = []
     for part in response:
-        body += part
-        if len(body) > api_settings.OUTBOX_BYTES:
-            raise ValueError(f"{response!r} is too long for a frame.")
-    return body
+        _add(parts, part)
+    return b"".join(parts)
+
+
+def _add(parts: list[bytes], part: bytes) -> None:
+    """Another part of a stream. Raises `ValueError` for more than a frame may have."""
+    parts.append(part)
+    if sum(map(len, parts)) > api_settings.OUTBOX_BYTES:
+        raise ValueError("The response is too long for a frame.")

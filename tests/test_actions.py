@@ -440,3 +440,58 @@ async def test_a_key_named_action_of_an_own_dialect_is_a_400() -> None:
     async with client(Own) as socket:
         refused = await answer(socket, do="exact", action="x", pk=1)
         assert refused["response_status"] == 400
+
+
+@pytest.mark.parametrize("error", [SystemExit(), BaseException(), Http404()])
+async def test_a_detached_action_that_exits_is_answered_and_ends_nothing(error) -> None:
+    class Exiting(AsyncAPIConsumer):
+        @action(detached=True)
+        async def leave(self):
+            raise error
+
+    async with client(Exiting) as socket:
+        for number in (1, 2):
+            refused = await answer(socket, action="leave", request_id=number)
+            assert refused["response_status"] in (404, 500)
+
+
+@pytest.mark.parametrize("key", ["handler", "self", "token", "action_name", "method", "lane"])
+async def test_keys_that_the_engine_uses_itself_are_arguments_like_others(key) -> None:
+    class Taking(AsyncAPIConsumer):
+        @action()
+        def take(self, **kwargs):
+            return sorted(kwargs), 200
+
+    async with client(Taking) as socket:
+        said = await answer(socket, action="take", request_id=1, **{key: 1})
+        assert said["response_status"] == (400 if key == "self" else 200)
+        assert (await answer(socket, action="nope", **{key: 1}))["response_status"] == 405
+
+
+async def test_permissions_are_asked_by_keyword_and_may_be_no_class_of_ours() -> None:
+    class Keywords(BasePermission):
+        async def has_permission(self, *, consumer, action, scope, **kwargs):
+            return action == "exact"
+
+        async def can_connect(self, consumer, scope):
+            return True
+
+    class Duck:
+        def has_permission(self, scope, consumer, action, **kwargs):
+            return action == "exact"
+
+    for permission in (Keywords, Duck):
+        async with client(guarded(permission)) as socket:
+            assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
+            assert (await answer(socket, action="a_sync_action"))["response_status"] == 403
+
+
+async def test_a_mixture_stops_at_what_decides() -> None:
+    class Never(BasePermission):
+        def has_permission(self, scope, consumer, action, **kwargs):
+            raise AssertionError("Nobody was to ask.")
+
+    async with client(guarded(IsAuthenticated & Never), user=AnonymousUser()) as socket:
+        assert (await answer(socket, action="exact", pk=1))["response_status"] == 403
+    async with client(guarded(AllowAny | Never), user=AnonymousUser()) as socket:
+        assert (await answer(socket, action="exact", pk=1))["response_status"] == 202

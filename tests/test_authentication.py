@@ -1,5 +1,6 @@
 """Who a client is: DRF's authenticators, on the handshake and by a frame."""
 
+import asyncio
 import base64
 import time
 from datetime import timedelta
@@ -15,12 +16,13 @@ from rest_framework.authentication import (
     TokenAuthentication,
 )
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAuthenticated
 
 from rest_channels import permissions
 from rest_channels.authentication import expiry_of
-from rest_channels.consumers import AsyncAPIConsumer
+from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
 from rest_channels.decorators import action
+from rest_channels.mixins import RetrieveModelMixin
 from rest_channels.testing import SocketCommunicator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -158,6 +160,65 @@ async def test_a_token_that_is_none_is_a_401_and_the_connection_lives(ada, token
     async with client(Patient) as socket:
         assert (await asked(socket, "authenticate", token=token))[0] == 401
         assert (await asked(socket, "who"))[0] == 401
+
+
+@pytest.mark.parametrize("frame", [{"token": "bogus"}, {"token": "bogus", "scheme": "Foo"}])
+async def test_a_bad_token_renews_nothing_whatever_else_is_good(ada, frame) -> None:
+    class Both(Patient):
+        authentication_classes = [Bearer, SessionAuthentication]
+
+    async with client(Both, user=ada, headers=[("authorization", "Bearer ada.0.2")]) as socket:
+        assert (await asked(socket, "authenticate", **frame))[0] in (401, 403)
+        warned = await socket.receive_json()
+        assert warned["response_status"] == 401
+        assert (await asked(socket, "who"))[0] in (401, 403)
+
+
+async def test_who_accepts_himself_accepts_the_subprotocol(ada) -> None:
+    class Accepting(Me):
+        async def connect(self):
+            await self.accept()
+
+    socket = client(Accepting, subprotocols=["authorization.Bearer.ada"])
+    assert await socket.connect() == (True, "authorization.Bearer.ada")
+    await socket.disconnect()
+
+
+async def test_what_was_begun_for_one_user_does_not_go_on_for_another(ada) -> None:
+    ended = []
+
+    class Working(Patient):
+        @action(detached=True)
+        async def work(self):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(str(self.scope["user"]))
+
+    await sync_to_async(User.objects.create_user)("bob")
+    async with client(Working) as socket:
+        await asked(socket, "authenticate", token="ada")
+        await socket.send_json({"action": "work"})
+        await asked(socket, "who")
+        await asked(socket, "authenticate", token="ada")
+        assert ended == []
+        await asked(socket, "authenticate", token="bob")
+        await asked(socket, "who")
+        assert len(ended) == 1
+
+
+async def test_an_object_is_refused_with_401_where_credentials_are_asked_for(ada) -> None:
+    class Own(BasePermission):
+        def has_object_permission(self, request, view, obj):
+            return obj == request.user
+
+    class Users(RetrieveModelMixin, GenericAsyncAPIConsumer):
+        authentication_classes = [Bearer]
+        permission_classes = [Own]
+        queryset = User.objects.all()
+
+    async with client(Users) as socket:
+        assert (await asked(socket, "retrieve", pk=ada.pk))[0] == 401
 
 
 async def test_without_authenticators_there_is_no_such_action() -> None:

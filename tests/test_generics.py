@@ -6,14 +6,21 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.filters import OrderingFilter, SearchFilter
-from rest_framework.permissions import SAFE_METHODS, BasePermission, DjangoModelPermissions
+from rest_framework.permissions import (
+    SAFE_METHODS,
+    AllowAny,
+    BasePermission,
+    DjangoModelPermissions,
+)
 
 from rest_channels import permissions
 from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
 from rest_channels.consumers import ModelConsumer, ReadOnlyModelConsumer
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
+from rest_channels.messages import Event
 from rest_channels.mixins import (
     CreateModelMixin,
     DeleteModelMixin,
@@ -29,6 +36,7 @@ from rest_channels.pagination import (
     WebsocketLimitOffsetPagination,
     WebsocketPageNumberPagination,
 )
+from rest_channels.reach import hub_here
 from rest_channels.testing import SocketCommunicator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -270,7 +278,9 @@ async def test_the_size_of_a_page_is_a_setting(users, settings) -> None:
         assert await asked(socket, "list") == (200, page, [])
 
 
-@pytest.mark.parametrize("bound", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}])
+@pytest.mark.parametrize(
+    "bound", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"offset": 2**63}]
+)
 async def test_bounds_that_are_none_are_a_400(bound, users) -> None:
     async with client(Paged) as socket:
         status, _data, [errors] = await asked(socket, "list", **{"limit": 1, **bound})
@@ -339,6 +349,16 @@ async def test_a_stream_sends_page_after_page_under_one_id(users) -> None:
         await socket.expect_nothing()
 
 
+async def test_a_stream_without_bounds_has_the_usual_ones(users) -> None:
+    class Numbered(Streamed):
+        pagination_class = WebsocketPageNumberPagination
+
+    async with client(Streamed) as socket:
+        assert (await asked(socket, "list", limit=None))[1]["results"] == users
+    async with client(Numbered) as socket:
+        assert (await asked(socket, "list"))[0] == 500
+
+
 async def rest(socket):
     said = await socket.receive_json()
     return said["response_status"], said["data"], said["errors"]
@@ -373,6 +393,66 @@ async def test_permissions_are_asked_about_the_object(users) -> None:
         words = ["You do not have permission to perform this action."]
         assert await asked(socket, "retrieve", pk=users[1]["id"]) == (403, None, words)
         assert await asked(socket, "delete", pk=users[1]["id"]) == (403, None, words)
+
+
+class AsyncNobody(permissions.BasePermission):
+    async def has_permission(self, scope, consumer, action, **kwargs):
+        return True
+
+    async def has_object_permission(self, request, view, obj):
+        return False
+
+
+class AsyncDRF(BasePermission):
+    async def has_object_permission(self, request, view, obj):
+        return False
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [[AsyncNobody], [AsyncDRF], [AsyncNobody & AllowAny], [AsyncDRF | AsyncNobody], [~~AsyncDRF]],
+)
+async def test_a_verdict_that_has_to_be_awaited_is(classes, users) -> None:
+    guarded = type("Guarded", (UserConsumer,), {"permission_classes": classes})
+    async with client(guarded) as socket:
+        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
+
+
+async def test_who_checks_in_his_own_way_is_not_open_to_all(users) -> None:
+    class Own(UserConsumer):
+        permission_classes = [OwnOnly]
+
+        async def check_permissions(self, action, **kwargs):
+            pass
+
+        def changed(self, event):
+            try:
+                self.get_object(pk=users[1]["id"])
+            except PermissionDenied:
+                self.send_json("denied")
+
+    class AsyncOwn(UserConsumer):
+        async def check_object_permissions(self, request, obj):
+            raise PermissionDenied
+
+    async with client(Own) as socket:
+        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
+        [member] = hub_here().members.values()
+        member.deliver(Event("", {"type": "changed"}))
+        assert await socket.receive_json() == "denied"
+    async with client(AsyncOwn) as socket:
+        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
+
+
+async def test_a_serializer_may_be_made_as_djangochannelsrestframework_has_it(users) -> None:
+    class Old(UserConsumer):
+        def get_serializer(self, action_kwargs=None, *args, **kwargs):
+            return super().get_serializer(*args, action_kwargs=action_kwargs, **kwargs)
+
+    async with client(Old) as socket:
+        assert await asked(socket, "retrieve", pk=users[0]["id"]) == (200, users[0], [])
+        assert await asked(socket, "list") == (200, users, [])
+        assert (await asked(socket, "patch", pk=users[0]["id"], data={}))[0] == 200
 
 
 async def test_what_has_no_opinion_about_objects_refuses_none(users) -> None:

@@ -1,6 +1,7 @@
 """Many consumers on one socket, each with a life of its own."""
 
 import asyncio
+from unittest.mock import patch
 
 import pytest
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -121,8 +122,8 @@ async def test_a_stream_that_is_refused_refuses_no_other() -> None:
             told[frame["stream"]].append(frame["payload"])
         assert told["no"][0] == {"detail": "Not you.", "status": 403}
         assert (told["no"][1]["errors"], told["no"][1]["response_status"]) == (["Not you."], 403)
-        assert told["closed"][0]["response_status"] == 410
-        assert (await said(socket, "closed", {}))["response_status"] == 410
+        assert told["closed"][0]["response_status"] == 403
+        assert (await said(socket, "closed", {}))["response_status"] == 403
         assert await said(socket, "echo", 1) == 1
 
 
@@ -149,9 +150,66 @@ async def test_a_stream_that_fails_fails_alone(caplog) -> None:
 
     async with client(broken=broken) as socket:
         ended = await said(socket, "broken", 1)
-        assert (ended["response_status"], ended["errors"]) == (410, ["The stream is closed."])
+        assert (ended["response_status"], ended["errors"]) == (500, ["The stream is closed."])
         assert "The stream 'broken' failed." in caplog.text
         assert await said(socket, "echo", 1) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(), asyncio.CancelledError(), BaseException()])
+async def test_a_stream_that_exits_does_not_end_the_process(error) -> None:
+    async def exiting(scope, receive, send):
+        await receive()
+        raise error
+
+    async with client(exiting=exiting) as socket:
+        while (frame := await socket.receive_json())["stream"] != "exiting":
+            pass
+        assert frame["payload"]["response_status"] == 500
+        assert await said(socket, "echo", 1) == 1
+
+
+async def test_what_is_said_to_a_stream_that_still_connects_waits_for_it() -> None:
+    going_on = asyncio.Event()
+
+    class Slow(Echo):
+        async def connect(self, request):
+            await going_on.wait()
+            if request.scope["path"] == "/no/":
+                raise PermissionDenied
+
+    for path, expected in {"/": 7, "/no/": 403}.items():
+        going_on.clear()
+        streams = {"fast": Echo.as_asgi(), "slow": Slow.as_asgi()}
+        async with SocketCommunicator(Multiplexer(streams), path) as socket:
+            await socket.send_json({"stream": "slow", "payload": {"request_id": 7}})
+            assert await said(socket, "fast", 1) == 1
+            going_on.set()
+            frames = [await socket.receive_json() for _ in range(1 if path == "/" else 2)]
+            last = frames[-1]["payload"]
+            assert expected in (last["request_id"], last.get("response_status"))
+
+
+async def test_a_stream_that_does_not_read_closes_the_socket_in_order(settings) -> None:
+    settings.REST_CHANNELS = {"INBOX_FRAMES": 10}
+    left = []
+
+    async def deaf(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.Event().wait()
+
+    class Leaving(Echo):
+        async def disconnect(self, request):
+            left.append(request.code)
+
+    socket = SocketCommunicator(Multiplexer(deaf=deaf, leaving=Leaving.as_asgi()))
+    with patch("rest_channels.multiplexer.GRACE", 0.1):
+        await socket.connect()
+        for number in range(20):
+            await socket.send_json({"stream": "deaf", "payload": number})
+        await socket.expect_close(CloseCode.FLOOD)
+        await socket.disconnect()
+    assert left == [CloseCode.FLOOD]
 
 
 async def test_when_the_client_leaves_every_stream_ends() -> None:

@@ -3,11 +3,13 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured
-from django.http import FileResponse, Http404, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.test import override_settings
 from django.views import View
 from rest_framework import serializers
+from rest_framework.authentication import TokenAuthentication
 from rest_framework.decorators import action, api_view
-from rest_framework.permissions import DjangoModelPermissionsOrAnonReadOnly
+from rest_framework.permissions import DjangoModelPermissionsOrAnonReadOnly, IsAdminUser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
@@ -85,6 +87,74 @@ async def test_its_permissions_and_errors_are_those_of_http(root) -> None:
         assert (missing[0], missing[1].keys()) == (404, {"detail"})
         assert await asked(socket, "as_view") == (405, ['Method "as_view" not allowed.'])
         assert (await asked(socket, "get_queryset"))[0] == 405
+
+
+async def test_what_an_action_of_a_viewset_says_of_itself_holds() -> None:
+    class Own(UserViewSet):
+        @action(detail=True, methods=["post"], permission_classes=[IsAdminUser])
+        def wipe(self, request, pk):
+            return Response([self.detail, self.basename])
+
+        @wipe.mapping.delete
+        def unwipe(self, request, pk):
+            return Response(request.method)
+
+    ada = await User.objects.acreate_user("ada")
+    async with client(Own, user=ada) as socket:
+        assert (await asked(socket, "wipe", parameters={"pk": 1}))[0] == 403
+        assert (await asked(socket, "unwipe", parameters={"pk": 1}))[0] == 403
+    ada.is_staff = True
+    async with client(Own, user=ada) as socket:
+        assert await asked(socket, "wipe", parameters={"pk": 1}) == (200, [True, "user"])
+        assert await asked(socket, "unwipe", parameters={"pk": 1}) == (200, "DELETE")
+
+
+async def test_permissions_of_the_consumer_see_the_method_of_the_view(settings) -> None:
+    settings.REST_CHANNELS = {
+        "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"]
+    }
+    async with client(Echo, user=AnonymousUser()) as socket:
+        assert (await asked(socket, "list"))[0] == 203
+        assert (await asked(socket, "post"))[0] == 403
+
+
+async def test_what_the_path_says_cannot_be_said_otherwise() -> None:
+    async with client(Echo, kwargs={"team": 1}) as socket:
+        _status, said = await asked(socket, "list", parameters={"team": 2, "x": 3})
+        assert said["kwargs"] == {"team": 1, "x": 3}
+
+
+async def test_a_stream_without_end_is_not_collected() -> None:
+    async def endless(request):
+        async def parts():
+            while True:
+                yield b"x" * 100_000
+
+        return StreamingHttpResponse(parts())
+
+    async def short(request):
+        async def parts():
+            yield b"str"
+            yield b"eam"
+
+        return StreamingHttpResponse(parts())
+
+    async with client(short) as socket:
+        assert await asked(socket, "list") == (200, "stream")
+    async with client(endless) as socket:
+        assert (await asked(socket, "list"))[0] == 500
+
+
+async def test_a_view_can_be_told_who_one_is(root) -> None:
+    class Tokens(TokenAuthentication):
+        def authenticate_credentials(self, key):
+            return User.objects.get(username=key), key
+
+    settings = {"DEFAULT_AUTHENTICATION_CLASSES": [Tokens]}
+    with override_settings(REST_CHANNELS=settings):
+        async with client(Echo) as socket:
+            assert await asked(socket, "authenticate", token="root") == (200, {"user": root.pk})
+            assert (await asked(socket, "list"))[1]["user"] == "root"
 
 
 class Echo(APIView):
@@ -179,7 +249,8 @@ async def test_what_is_no_part_of_a_request_is_a_400_that_names_it(frame) -> Non
 
 async def test_parameters_that_the_view_does_not_take_end_nothing() -> None:
     async with client(Plain) as socket:
-        assert (await asked(socket, "list", parameters={"self": 1}))[0] == 500
+        assert (await asked(socket, "list", parameters={"self": 1}))[0] == 400
+        assert (await asked(socket, "list", parameters={"x": 1}))[0] == 500
         assert (await asked(socket, "list", query={"kind": "text"}))[0] == 201
 
 

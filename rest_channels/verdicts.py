@@ -1,0 +1,198 @@
+"""What permissions say of a consumer's connecting, of its actions, and of objects.
+
+DRF's classes, the library's, and mixtures of both are asked; the verdict is the one that a view of
+DRF's would give. What cannot be told is a refusal.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from inspect import isawaitable
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from rest_framework import permissions as drf
+
+from .arguments import offered, parameters
+from .connection import Connection
+from .execution import is_async, run
+from .permissions import OPERATORS, BasePermission, deny, only_looks, operands_of
+from .request import SocketRequest
+
+__all__ = ["Asked", "awaited", "may_connect", "permit_action", "permit_object"]
+
+
+async def may_connect(permissions: Sequence[Any], consumer: Any, request: SocketRequest) -> bool:
+    """Whether all of `permissions` let the connection of `request` be opened."""
+
+    async def ask(permission: Any) -> Verdict:
+        if not _is_ours(permission):
+            return await _ask_drf(permission, request, consumer)
+        if _has_none(permission, "can_connect"):
+            return None
+        given = {"scope": consumer.scope, "consumer": consumer}
+        given["message"] = {"type": "websocket.connect"}
+        taken = offered(type(permission).can_connect, 1, given)
+        return bool(await run(permission.can_connect, **taken))
+
+    for permission in permissions:
+        if await _verdict(permission, ask) is False:
+            return False
+    return True
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a client asks of a consumer, and whom it was asked about."""
+
+    action: str | None
+    connection: Connection
+    method: str = "GET"
+    """The HTTP method that it is like, as permission classes see it."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    permissions: Sequence[Any] | None = None
+    """`None`: they have not been asked about the action."""
+    verdicts: dict[int, bool] = field(default_factory=dict)
+    """What each operand of a mixture of both kinds said, by its `id`."""
+    paginator: Any = None
+    _request: SocketRequest | None = None
+
+    @property
+    def request(self) -> SocketRequest:
+        """The request that permissions, filters and serializers see."""
+        if self._request is None:
+            event = "event" if self.action is None else "receive"
+            self._request = SocketRequest(self.connection, event)
+            self._request.show_action(self.method, self.arguments)
+        return self._request
+
+
+async def permit_action(asked: Asked, consumer: Any) -> None:
+    """Raise `PermissionDenied` (403) if a permission refuses the action."""
+
+    async def ask(permission: Any) -> bool:
+        if _is_ours(permission):
+            said = bool(await run(permission.has_permission, **_taken(permission, asked, consumer)))
+        else:
+            said = await _ask_drf(permission, asked.request, consumer)
+        asked.verdicts[id(permission)] = said
+        return said
+
+    for permission in asked.permissions or ():
+        if not await _verdict(permission, ask):
+            deny(permission)
+
+
+def _taken(permission: Any, asked: Asked, consumer: Any) -> dict[str, Any]:
+    """The arguments of one of our permissions. A client's never stand for ours."""
+    ours = {"scope": consumer.scope, "consumer": consumer, "action": asked.action}
+    return offered(type(permission).has_permission, 1, {**asked.arguments, **ours})
+
+
+def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
+    """Raise `PermissionDenied` (403) if a permission refuses the object that was `found`.
+
+    To be called in a thread. Where nobody was asked about the action, they are now.
+    """
+
+    def verdict(permission: Any) -> Verdict:
+        """As DRF's operands have it: an alternative counts only where it let the action pass."""
+        if not _is_mixed(permission):
+            if _has_none(permission, "has_object_permission"):
+                return None
+            said = permission.has_object_permission(asked.request, consumer, found)
+            return bool(awaited(said))
+        operands = [*vars(permission).values()]
+        if isinstance(permission, drf.OR):
+            operands = [one for one in operands if _recall(one, asked, consumer)]
+        return _combined(permission, [verdict(one) for one in operands])
+
+    if asked.permissions is None:
+        asked.permissions = awaited(consumer.get_permissions(action=asked.action))
+    for permission in asked.permissions or ():
+        if verdict(permission) is False:
+            deny(permission)
+
+
+def _recall(permission: Any, asked: Asked, consumer: Any) -> bool:
+    """What was said of the action; who was not asked is asked now."""
+    if id(permission) in asked.verdicts:
+        return asked.verdicts[id(permission)]
+    if isinstance(permission, OPERATORS):
+        said: list[Verdict] = [
+            _recall(operand, asked, consumer) for operand in vars(permission).values()
+        ]
+        return bool(_combined(permission, said))
+    if _is_ours(permission):
+        return bool(awaited(permission.has_permission(**_taken(permission, asked, consumer))))
+    return bool(awaited(permission.has_permission(asked.request, consumer)))
+
+
+def awaited(value: Any) -> Any:
+    """`value`, in a thread, whether or not it has to be awaited."""
+
+    async def wait() -> Any:
+        return await value
+
+    return async_to_sync(wait)() if isawaitable(value) else value
+
+
+Verdict = bool | None
+"""`None`: no opinion, as of a class that has none about connecting."""
+
+
+async def _verdict(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) -> Verdict:
+    """What `ask` says of `permission`; of a mixture of both kinds, operand by operand."""
+    if not _is_mixed(permission):
+        return await ask(permission)
+    said = []
+    for operand in vars(permission).values():
+        said.append(await _verdict(operand, ask))
+        if said[-1] is isinstance(permission, drf.OR):  # that decides it
+            break
+    return _combined(permission, said)
+
+
+def _combined(operator: Any, said: list[Verdict]) -> Verdict:
+    """What `operator` makes of what its operands said."""
+    if isinstance(operator, drf.NOT):
+        return None if said[0] is None else not said[0]
+    decisive = isinstance(operator, drf.OR)
+    if decisive in said:
+        return decisive
+    return None if None in said else not decisive
+
+
+def _has_none(permission: Any, opinion: str) -> bool:
+    """Whether a class of ours has not said anything under that name."""
+    said = getattr(type(permission), opinion, None)
+    return _is_ours(permission) and said in (None, getattr(BasePermission, opinion))
+
+
+async def _ask_drf(permission: Any, request: SocketRequest, view: Any) -> bool:
+    if only_looks(permission):
+        return bool(permission.has_permission(request, view))
+    return bool(await run(permission.has_permission, request, view))
+
+
+def _is_ours(permission: Any) -> bool:
+    """Whether it is asked as this library asks: one of our classes, or one that looks like them."""
+    if isinstance(permission, BasePermission):
+        return True
+    kind: Any = type(permission)
+    return not isinstance(permission, (drf.BasePermission, *OPERATORS)) and _takes_a_scope(kind)
+
+
+@lru_cache(maxsize=1_000)
+def _takes_a_scope(kind: type[Any]) -> bool:
+    return "scope" in parameters(kind.has_permission, 1).names
+
+
+def _is_mixed(permission: Any) -> bool:
+    """Whether DRF's operators cannot be left to decide by themselves."""
+    return isinstance(permission, OPERATORS) and any(
+        _is_ours(operand)
+        or is_async(operand.has_permission)
+        or is_async(operand.has_object_permission)
+        for operand in operands_of(permission)
+    )
