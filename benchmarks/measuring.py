@@ -91,6 +91,11 @@ def of_bare(share: float) -> Floor:
     return Floor(f"≥ {share:g} of bare", lambda line: _reaches(line.gain("bare"), share))
 
 
+def of_bare_at_most(factor: float) -> Floor:
+    """At most so many times what the bare application takes."""
+    return Floor(f"≤ {factor:g}× bare", lambda line: _reaches(line.gain("bare"), 1 / factor))
+
+
 def at_most(limit: float, unit: str) -> Floor:
     """An absolute limit for ours."""
 

@@ -176,14 +176,14 @@ class AsyncAPIConsumer(SocketConsumer):
         try:
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
-                await self._do_our_own(action, request_id, arguments)
-                return
+                return await self._do_our_own(action, request_id, arguments)
             asked = self._begin(action, plan.method, arguments)
             if not self._checks_as_we_do:
                 await ahand(self.check_permissions, action, arguments=arguments)
-            elif permissions := self._make_permissions():
-                asked.permissions = permissions
-                await self._permit(asked)
+            else:
+                asked.permissions = self._make_permissions()
+                if asked.permissions:
+                    await self._permit(asked)
             own = {"action": action, "request_id": request_id} if plan.takes_own else {}
             work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
             if plan.detached:
