@@ -70,22 +70,27 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
         return {**bounds, "results": data}
 
 
-class WebsocketPageNumberPagination(pagination.PageNumberPagination):
-    """`page`, and `page_size` where `page_size_query_param` allows it → `{"count", "page", …}`.
-
-    `{"count", "page", "pages", "results"}`. The size is `page_size`, else the setting `PAGE_SIZE`,
-    else `DEFAULT_PAGE_SIZE`. Raises `NotFound` for a page that is not there.
-    """
+class _ByArguments:
+    """Pages of a size, of DRF's paginators, that are asked for by an action's arguments."""
 
     page_size: int | None = None
 
-    def paginate_queryset(  # type: ignore[override]
+    def paginate_queryset(
         self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
     ) -> Sequence[Any]:
-        """The rows of a page."""
-        _note_size(self)
-        rows: Sequence[Any] | None = super().paginate_queryset(queryset, _asking(kwargs), view)
-        return rows or []
+        """The rows of a page. Raises `NotFound` for one that is not there."""
+        if self.page_size is None:
+            self.page_size = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
+        paginate: Any = super().paginate_queryset  # type: ignore[misc]
+        return paginate(queryset, _asking(kwargs), view) or []
+
+
+class WebsocketPageNumberPagination(_ByArguments, pagination.PageNumberPagination):  # type: ignore[misc]
+    """`page`, and `page_size` where `page_size_query_param` allows it.
+
+    The answer is `{"count", "page", "pages", "results"}`. The size is `page_size`, else the setting
+    `PAGE_SIZE`, else `DEFAULT_PAGE_SIZE`.
+    """
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
         """A page with its number."""
@@ -95,18 +100,8 @@ class WebsocketPageNumberPagination(pagination.PageNumberPagination):
         return {**bounds, "results": data}
 
 
-class WebsocketCursorPagination(pagination.CursorPagination):
+class WebsocketCursorPagination(_ByArguments, pagination.CursorPagination):  # type: ignore[misc]
     """`cursor` → `{"next", "previous", "results"}`, where both are cursors, or `None` at an end."""
-
-    page_size: int | None = None
-
-    def paginate_queryset(  # type: ignore[override]
-        self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
-    ) -> Sequence[Any]:
-        """The rows of a page. Raises `NotFound` for what is no cursor."""
-        _note_size(self)
-        rows: Sequence[Any] | None = super().paginate_queryset(queryset, _asking(kwargs), view)
-        return rows or []
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
         """A page with the ways to its neighbours."""
@@ -116,11 +111,6 @@ class WebsocketCursorPagination(pagination.CursorPagination):
 
     def _cursor_of(self, link: str | None) -> str | None:
         return parse_qs(urlsplit(link).query)[self.cursor_query_param][0] if link else None
-
-
-def _note_size(paginator: Any) -> None:
-    if paginator.page_size is None:
-        paginator.page_size = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
 
 
 def _asking(arguments: dict[str, Any]) -> Any:

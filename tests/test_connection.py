@@ -166,7 +166,9 @@ async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> Non
     incoming = asyncio.Queue()
 
     async def send(message):
-        if message["type"] == "websocket.send":
+        if message["type"] == "websocket.accept":
+            incoming.put_nowait({"type": "websocket.receive", "text": "1"})
+        elif message["type"] == "websocket.send":
             raise ValueError("What is that?")
 
     class Echo(SocketView):
@@ -174,8 +176,7 @@ async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> Non
             self.send_json(request.data)
 
     application = Echo.as_asgi()(SocketCommunicator(None).scope, incoming.get, send)
-    for message in ({"type": "websocket.connect"}, {"type": "websocket.receive", "text": "1"}):
-        incoming.put_nowait(message)
+    incoming.put_nowait({"type": "websocket.connect"})
     async with asyncio.timeout(2):
         await application
 
