@@ -12,9 +12,8 @@
 "data", "errors", "response_status"}`. Source: djangochannelsrestframework 1.3 (seeds 001, 004).
 """
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -26,16 +25,16 @@ from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
     PermissionDenied,
-    Throttled,
     ValidationError,
 )
 
 from .arguments import fitted
 from .authentication import Authentication
 from .bases import SocketConsumer
-from .dispatch import DirectVisit, as_exception, refuse
+from .detached import Detached
+from .dispatch import DirectVisit, refuse
 from .envelopes import Action
-from .execution import leased, run
+from .execution import run
 from .messages import Call, Reply
 from .parsers import JSONParser
 from .permissions import made
@@ -43,6 +42,7 @@ from .plans import CHECKING, OWN, READING, REPLYING, Plan, ahand, has_same, own_
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
+from .throttling import throttle
 from .verbs import Sent
 from .verdicts import Asked, may_connect, permit_action
 
@@ -59,12 +59,13 @@ class AsyncAPIConsumer(SocketConsumer):
 
     `permission_classes` are DRF's or this library's (`None`: the setting
     `DEFAULT_PERMISSION_CLASSES`), `authentication_classes` are DRF's (`None`:
-    `DEFAULT_AUTHENTICATION_CLASSES`). `available_actions` are the names that frames may use, with
-    the methods they lead to.
+    `DEFAULT_AUTHENTICATION_CLASSES`), and so are `throttle_classes`. `available_actions` are the
+    names that frames may use, with the methods they lead to.
     """
 
     authentication_classes: Sequence[Any] | None = None
     permission_classes: Sequence[Any] | None = None
+    throttle_classes: Sequence[Any] | None = None
     available_actions: ClassVar[dict[str, str]] = {}
 
     _envelope = Action()
@@ -84,7 +85,8 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
-        self.detached_tasks: list[asyncio.Task[None]] = []
+        self._detached = Detached(self)
+        self.detached_tasks = self._detached.tasks
 
     @property
     def asked(self) -> Asked:
@@ -184,10 +186,12 @@ class AsyncAPIConsumer(SocketConsumer):
                 asked.permissions = self._make_permissions()
                 if asked.permissions:
                     await self._permit(asked)
+            if throttles := self.get_throttles():
+                await throttle(throttles, asked.request, self)
             own = {"action": action, "request_id": request_id} if plan.takes_own else {}
             work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
             if plan.detached:
-                self._detach(work, action, request_id)
+                self._detached.begin(work, action, request_id, self._connection.home)
             else:
                 await self._answer(await work, action, request_id)
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
@@ -202,8 +206,10 @@ class AsyncAPIConsumer(SocketConsumer):
         """The action `authenticate`, where there are authenticators: be whom a token names."""
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._envelope.unknown(Call(None, {"action": action}))
-        if await self._authentication.again(arguments.get("token"), arguments.get("scheme")):
-            self._end_detached()
+        asked = self._begin(action, "POST", arguments)
+        if throttles := self.get_throttles():
+            await throttle(throttles, asked.request, self)
+        await self._authentication.again(arguments.get("token"), arguments.get("scheme"))
         user = {"user": self.scope["user"].pk}
         await self.reply("authenticate", data=user, request_id=request_id)
 
@@ -216,6 +222,13 @@ class AsyncAPIConsumer(SocketConsumer):
         asked = self.asked
         asked.permissions = await ahand(self.get_permissions, action, arguments=kwargs)
         await self._permit(asked)
+
+    def get_throttles(self) -> Sequence[Any]:
+        """The throttles to ask for every action, as instances; `authenticate` is one."""
+        classes = self.throttle_classes
+        if classes is None:
+            classes = api_settings.DEFAULT_THROTTLE_CLASSES
+        return [one() for one in classes]
 
     def _make_permissions(self) -> Sequence[Any]:
         classes = self.permission_classes
@@ -263,38 +276,10 @@ class AsyncAPIConsumer(SocketConsumer):
                 response,
             )
 
-    def _end_detached(self) -> None:
-        """What was begun for one user does not go on for another."""
-        for task in [*self.detached_tasks]:
-            task.cancel()
-
     def _ask_for_token(self) -> None:
-        self._end_detached()
+        self._detached.end()
         words = [_("Your token has expired. Send another one.")]
         self.reply("authenticate", errors=words, status=status.HTTP_401_UNAUTHORIZED)
 
-    def _detach(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
-        if len(self.detached_tasks) >= api_settings.MAX_DETACHED:
-            work.close()
-            raise Throttled(detail=_("Too much runs at the same time."))
-        detached = self._run_detached(work, action, request_id)
-        task = self._connection.home.begin(detached)
-        if not task.done():
-            self.detached_tasks.append(task)
-            task.add_done_callback(self.detached_tasks.remove)
-
     async def handle_detached_task_completion(self, task: Any) -> None:
         """A detached action has ended; `task` is what it ran in."""
-
-    async def _run_detached(
-        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any
-    ) -> None:
-        try:
-            async with leased():
-                await self._answer(await work, action, request_id)
-        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - as in handle_action
-            error = as_exception(error)
-            await run(self.handle_exception, error, action=action, request_id=request_id)
-        await run(self.handle_detached_task_completion, asyncio.current_task())

@@ -7,14 +7,12 @@ spread over a call as it is.
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-__all__ = ["Parameters", "fitted", "hand", "offered", "parameters"]
-
-T = TypeVar("T")
+__all__ = ["Parameters", "fitted", "offered", "parameters"]
 
 
 class Parameters(NamedTuple):
@@ -49,14 +47,6 @@ def offered(function: Callable[..., Any], given: int, arguments: dict[str, Any])
     if known.taken.isdisjoint(arguments):
         return arguments
     return {name: value for name, value in arguments.items() if name not in known.taken}
-
-
-def hand(method: Callable[..., T], *given: Any, arguments: dict[str, Any]) -> T:
-    """Call a bound `method` with `given`, and with those of a client's `arguments` it takes."""
-    function = getattr(method, "__func__", None)
-    if function is None:
-        return method(*given, **offered(method, len(given), arguments))
-    return method(*given, **offered(function, 1 + len(given), arguments))
 
 
 def fitted(known: Parameters, arguments: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

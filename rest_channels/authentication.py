@@ -14,7 +14,12 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    PermissionDenied,
+)
 
 from .connection import Connection
 from .exceptions import CloseCode
@@ -42,6 +47,7 @@ class Authentication:
     ) -> None:
         self.authenticators = [one() for one in classes]
         self.successful = False
+        self._owner: Any = None
         self._connection = connection
         self._expired = expired
         self._timer: asyncio.TimerHandle | None = None
@@ -56,10 +62,12 @@ class Authentication:
         scope = self._connection.scope
         await self._perform(_with_header(scope, f"{scheme} {token}") if token else scope)
 
-    async def again(self, token: Any, scheme: Any = None) -> bool:
-        """Let the client be whom `token` names; whether that is another. Raises 401.
+    async def again(self, token: Any, scheme: Any = None) -> None:
+        """Let the client be whom `token` names. Raises 401, or 403 for another than it was.
 
-        In: `scheme`, the first word of an `Authorization` header; `None`: the authenticator's.
+        What was joined and begun for one user would go on for the next: so a connection is one
+        user's for its life, from the first that is known. In: `scheme`, the first word of an
+        `Authorization` header; `None`: the authenticator's.
         """
         keywords = (getattr(one, "keyword", None) for one in self.authenticators)
         scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
@@ -67,14 +75,13 @@ class Authentication:
             raise AuthenticationFailed(_("Send your token as text."))
         # What else the handshake brought, a cookie or a session, is no answer to a bad token.
         bare = {**self._connection.scope, "user": user_of(None), "session": None, "headers": []}
-        before = self._connection.scope["user"], self._connection.scope.get("auth")
         user, auth, successful = await run(self._ask, _with_header(bare, f"{scheme} {token}"))
         if not successful:
             raise AuthenticationFailed(_("Nobody here knows such a token."))
+        if self._owner not in (None, _pk(user)):
+            raise PermissionDenied(_("This connection is somebody else's: open one of your own."))
         self.successful = True
         self._be(user, auth)
-        self._await_expiry(auth)
-        return bool(before[0] != user)
 
     def refusal(self, error: APIException) -> APIException:
         """What `error` is for who has shown no credentials: 401 where some are asked for."""
@@ -90,11 +97,13 @@ class Authentication:
     async def _perform(self, scope: dict[str, Any]) -> None:
         user, auth, self.successful = await run(self._ask, scope)
         self._be(user, auth)
-        self._await_expiry(auth)
 
     def _be(self, user: Any, auth: Any) -> None:
+        if self._owner is None:
+            self._owner = _pk(user)
         self._connection.scope["user"], self._connection.scope["auth"] = user, auth
         watch(self._connection.hub, self._connection)
+        self._await_expiry(auth)
 
     def _ask(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
         """In a thread: the user, what the authenticator says of him, and whether it knew him."""
@@ -130,6 +139,10 @@ class Authentication:
     async def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _pk(user: Any) -> Any:
+    return getattr(user, "pk", None)
 
 
 def answer_to(offered: Sequence[str]) -> str | None:

@@ -12,13 +12,13 @@ from functools import partial
 from inspect import CO_COROUTINE, isawaitable
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext, iscoroutinefunction, sync_to_async
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunction, sync_to_async
 
 from .lanes import current_lane
 from .settings import api_settings
 from .threads import Lease, Leasing, current_lease
 
-__all__ = ["bare_context", "is_async", "leased", "own_threads", "run", "shared_thread"]
+__all__ = ["awaited", "bare_context", "is_async", "leased", "own_threads", "run", "shared_thread"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -46,6 +46,15 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         logger.warning("%r was left running: it keeps its thread until it ends.", handler)
         raise
     return await result if isawaitable(result) else result
+
+
+def awaited(value: Any) -> Any:
+    """`value`, in a thread, whether or not it has to be awaited."""
+
+    async def wait() -> Any:
+        return await value
+
+    return async_to_sync(wait)() if isawaitable(value) else value
 
 
 def own_threads() -> AbstractAsyncContextManager[Any]:

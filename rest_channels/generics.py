@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
 from .actions import AsyncAPIConsumer
-from .arguments import hand
-from .verdicts import awaited, permit_object
+from .execution import awaited
+from .plans import hand
+from .verdicts import permit_object
 
 __all__ = ["GenericAsyncAPIConsumer"]
 

@@ -16,11 +16,11 @@ from typing import Any
 from django.utils.functional import cached_property
 from rest_framework import status
 
-from .arguments import hand
 from .decorators import action
-from .execution import run
+from .execution import awaited, run
 from .lanes import cancel
 from .pagination import WebsocketLimitOffsetPagination
+from .plans import hand
 from .settings import api_settings
 
 __all__ = [
@@ -43,7 +43,7 @@ class CreateModelMixin:
     @action()
     def create(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
         """Make a row."""
-        serializer = self.get_serializer(data=data, action_kwargs=kwargs)
+        serializer = _serializer(self, kwargs, data=data)
         serializer.is_valid(raise_exception=True)
         hand(self.perform_create, serializer, arguments=kwargs)
         return serializer.data, status.HTTP_201_CREATED
@@ -59,10 +59,7 @@ class ListModelMixin:
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
         """All rows that the filters let through."""
-        serializer = self.get_serializer(
-            instance=_rows(self, kwargs), many=True, action_kwargs=kwargs
-        )
-        return serializer.data, status.HTTP_200_OK
+        return _all(self, kwargs, _rows(self, kwargs)), status.HTTP_200_OK
 
 
 class RetrieveModelMixin:
@@ -72,7 +69,7 @@ class RetrieveModelMixin:
     def retrieve(self: Any, **kwargs: Any) -> Answer:
         """One row."""
         found = hand(self.get_object, arguments=kwargs)
-        return self.get_serializer(instance=found, action_kwargs=kwargs).data, status.HTTP_200_OK
+        return _serializer(self, kwargs, instance=found).data, status.HTTP_200_OK
 
 
 class UpdateModelMixin:
@@ -138,10 +135,8 @@ class PaginatedModelListMixin(ListModelMixin):
         rows = _rows(self, kwargs)
         page = hand(self.paginate_queryset, rows, arguments=kwargs)
         if page is None:
-            serializer = self.get_serializer(instance=rows, many=True, action_kwargs=kwargs)
-            return serializer.data, status.HTTP_200_OK
-        serializer = self.get_serializer(instance=page, many=True, action_kwargs=kwargs)
-        return self.get_paginated_response(serializer.data), status.HTTP_200_OK
+            return _all(self, kwargs, rows), status.HTTP_200_OK
+        return _page_of(self, kwargs, page), status.HTTP_200_OK
 
     def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
         """The rows of the page that `kwargs` ask for. Raises `ValidationError`, `NotFound`."""
@@ -188,11 +183,9 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
         await cancel(set(self._streams), 1.0)
         return None, status.HTTP_200_OK
 
-    def _page(self: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _page(self: Any, kwargs: dict[str, Any]) -> Any:
         page = hand(self.paginate_queryset, _rows(self, kwargs), arguments=kwargs)
-        serializer = self.get_serializer(instance=page, many=True, action_kwargs=kwargs)
-        response: dict[str, Any] = self.get_paginated_response(serializer.data)
-        return response
+        return _page_of(self, kwargs, page)
 
     @cached_property
     def _streams(self) -> set[asyncio.Task[Any]]:
@@ -204,13 +197,24 @@ def _rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
     return hand(consumer.filter_queryset, queryset, arguments=kwargs)
 
 
+def _serializer(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
+    return awaited(consumer.get_serializer(action_kwargs=kwargs, **options))
+
+
+def _all(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:
+    return _serializer(consumer, kwargs, instance=rows, many=True).data
+
+
+def _page_of(consumer: Any, kwargs: dict[str, Any], page: Any) -> Any:
+    data = _all(consumer, kwargs, page)
+    return awaited(consumer.get_paginated_response(data))
+
+
 def _changed(
     consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
 ) -> Answer:
     found = hand(consumer.get_object, arguments={**kwargs, "data": data})
-    serializer = consumer.get_serializer(
-        instance=found, data=data, action_kwargs=kwargs, partial=partial
-    )
+    serializer = _serializer(consumer, kwargs, instance=found, data=data, partial=partial)
     serializer.is_valid(raise_exception=True)
     hand(save, serializer, arguments=kwargs)
     # As DRF: what was prefetched with the row may be older than what was saved.

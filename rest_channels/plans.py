@@ -6,7 +6,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from .arguments import Parameters, offered, parameters
 from .decorators import action_mark
-from .execution import run
+from .execution import awaited, run
 from .permissions import method_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "REPLYING",
     "Plan",
     "ahand",
+    "hand",
     "has_same",
     "own_or",
     "plan_of",
@@ -81,6 +82,17 @@ def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
 def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
     """Whether `cls` has what `base` has under all these `names`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
+
+
+def hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+    """Call a bound `method` with `given`, and with those of a client's `arguments` it takes.
+
+    In a thread; a method that is `async def` is awaited.
+    """
+    function = getattr(method, "__func__", None)
+    if function is None:
+        return awaited(method(*given, **offered(method, len(given), arguments)))
+    return awaited(method(*given, **offered(function, 1 + len(given), arguments)))
 
 
 async def ahand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:

@@ -7,19 +7,17 @@ DRF's would give. What cannot be told is a refusal.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from inspect import isawaitable
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from rest_framework import permissions as drf
 
 from .arguments import offered, parameters
 from .connection import Connection
-from .execution import is_async, run
+from .execution import awaited, is_async, run
 from .permissions import OPERATORS, BasePermission, deny, only_looks, operands_of
 from .request import SocketRequest
 
-__all__ = ["Asked", "awaited", "may_connect", "permit_action", "permit_object"]
+__all__ = ["Asked", "may_connect", "permit_action", "permit_object"]
 
 
 async def may_connect(permissions: Sequence[Any], consumer: Any, request: SocketRequest) -> bool:
@@ -126,15 +124,6 @@ def _recall(permission: Any, asked: Asked, consumer: Any) -> bool:
     if _is_ours(permission):
         return bool(awaited(permission.has_permission(**_taken(permission, asked, consumer))))
     return bool(awaited(permission.has_permission(asked.request, consumer)))
-
-
-def awaited(value: Any) -> Any:
-    """`value`, in a thread, whether or not it has to be awaited."""
-
-    async def wait() -> Any:
-        return await value
-
-    return async_to_sync(wait)() if isawaitable(value) else value
 
 
 Verdict = bool | None

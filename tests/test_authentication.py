@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.authentication import (
     BasicAuthentication,
@@ -17,6 +18,7 @@ from rest_framework.authentication import (
 )
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.throttling import UserRateThrottle
 
 from rest_channels import permissions
 from rest_channels.authentication import expiry_of
@@ -184,8 +186,27 @@ async def test_who_accepts_himself_accepts_the_subprotocol(ada) -> None:
     await socket.disconnect()
 
 
-async def test_what_was_begun_for_one_user_does_not_go_on_for_another(ada) -> None:
-    ended = []
+async def test_a_connection_is_one_users_for_its_life(ada) -> None:
+    await sync_to_async(User.objects.create_user)("bob")
+    async with client(Patient) as socket:
+        assert (await asked(socket, "authenticate", token="ada"))[0] == 200
+        assert (await asked(socket, "authenticate", token="ada"))[0] == 200
+        status, [error] = await asked(socket, "authenticate", token="bob")
+        assert (status, "somebody else's" in error) == (403, True)
+        assert await asked(socket, "who") == (200, ["ada", True])
+
+
+async def test_an_expired_token_is_not_followed_by_another_users(ada) -> None:
+    await sync_to_async(User.objects.create_user)("bob")
+    async with client(Patient) as socket:
+        await asked(socket, "authenticate", token="ada.0.05")
+        await socket.receive_json()
+        assert (await asked(socket, "authenticate", token="bob"))[0] == 403
+        assert (await asked(socket, "who"))[0] == 401
+
+
+async def test_what_was_begun_under_a_token_ends_with_it(ada) -> None:
+    ended = asyncio.Event()
 
     class Working(Patient):
         @action(detached=True)
@@ -193,18 +214,41 @@ async def test_what_was_begun_for_one_user_does_not_go_on_for_another(ada) -> No
             try:
                 await asyncio.sleep(60)
             finally:
-                ended.append(str(self.scope["user"]))
+                ended.set()
 
-    await sync_to_async(User.objects.create_user)("bob")
     async with client(Working) as socket:
-        await asked(socket, "authenticate", token="ada")
+        await asked(socket, "authenticate", token="ada.0.2")
         await socket.send_json({"action": "work"})
-        await asked(socket, "who")
-        await asked(socket, "authenticate", token="ada")
-        assert ended == []
-        await asked(socket, "authenticate", token="bob")
-        await asked(socket, "who")
-        assert len(ended) == 1
+        await asyncio.wait_for(ended.wait(), 2)
+
+
+async def test_guessing_tokens_is_throttled_as_actions_are(ada) -> None:
+    class Three(UserRateThrottle):
+        scope = "three"
+        rate = "3/min"
+
+    class Guarded(Patient):
+        throttle_classes = [Three]
+
+    cache.clear()
+    async with client(Guarded) as socket:
+        statuses = [(await asked(socket, "authenticate", token=f"x{n}"))[0] for n in range(4)]
+        assert statuses == [401, 401, 401, 429]
+
+
+async def test_actions_are_throttled_by_drfs_classes(ada) -> None:
+    class Two(UserRateThrottle):
+        scope = "two"
+        rate = "2/min"
+
+    class Guarded(Me):
+        throttle_classes = [Two]
+
+    cache.clear()
+    async with client(Guarded, headers=[("authorization", "Bearer ada")]) as socket:
+        assert [(await asked(socket, "who"))[0] for _ in range(2)] == [200, 200]
+        status, [error] = await asked(socket, "who")
+        assert (status, error["retry_after"] > 0) == (429, True)
 
 
 async def test_an_object_is_refused_with_401_where_credentials_are_asked_for(ada) -> None:

@@ -1,6 +1,7 @@
 """Generic consumers and their mixins: the models of djangochannelsrestframework's examples."""
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -544,3 +545,62 @@ def test_a_list_costs_one_query(users) -> None:
     with CaptureQueriesContext(connection) as queries:
         list(consumer.get_queryset())
     assert len(queries) == 1
+
+
+class Awaiting(UserConsumer):
+    """Every method that a user may override is `async def` here."""
+
+    async def get_queryset(self):
+        return User.objects.exclude(email="0@example.com")
+
+    async def filter_queryset(self, queryset):
+        return queryset.order_by("-pk")
+
+    async def get_object(self, pk):
+        return await User.objects.aget(pk=pk)
+
+    async def get_serializer_class(self):
+        return UserSerializer
+
+    async def get_serializer(self, action_kwargs=None, **kwargs):
+        return UserSerializer(**kwargs)
+
+    async def perform_create(self, serializer):
+        await sync_to_async(serializer.save)(email="0@example.com")
+
+    async def perform_update(self, serializer):
+        await sync_to_async(serializer.save)(email="1@example.com")
+
+    perform_patch = perform_update
+
+    async def perform_delete(self, instance):
+        await instance.adelete()
+
+
+async def test_what_a_user_overrides_may_be_async(users) -> None:
+    data = {"username": "ada", "email": "x@example.com", "password": "x"}
+    async with client(Awaiting) as socket:
+        status, made, _errors = await asked(socket, "create", data=data)
+        assert (status, made["email"]) == (201, "0@example.com")
+        assert await asked(socket, "list") == (200, users[::-1], [])
+        for name in ("update", "patch"):
+            _status, saved, _errors = await asked(socket, name, pk=made["id"], data=data)
+            assert saved["email"] == "1@example.com"
+        assert (await asked(socket, "delete", pk=made["id"]))[0] == 204
+        assert not await User.objects.filter(username="ada").aexists()
+
+
+async def test_an_atomic_action_rolls_back_what_an_async_override_did() -> None:
+    class Regretting(UserConsumer):
+        @action(atomic=True)
+        def create(self, data, **kwargs):
+            return super().create.__wrapped__(self, data, **kwargs)
+
+        async def perform_create(self, serializer):
+            await sync_to_async(serializer.save)()
+            raise PermissionDenied
+
+    async with client(Regretting) as socket:
+        data = {"username": "ada", "email": "x@example.com", "password": "x"}
+        assert (await asked(socket, "create", data=data))[0] == 403
+        assert not await User.objects.filter(username="ada").aexists()

@@ -1,0 +1,64 @@
+"""Detached actions: they run beside the frames that follow, and end with their connection."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import Throttled
+
+from .dispatch import as_exception
+from .execution import leased, run
+from .home import Home
+from .settings import api_settings
+
+__all__ = ["Detached"]
+
+
+class Detaching(Protocol):
+    """What detached actions need of their consumer."""
+
+    async def _answer(self, response: Any, action: str, request_id: Any) -> None: ...
+
+    async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
+        """Tell the client of `exc`."""
+
+    async def handle_detached_task_completion(self, task: Any) -> None:
+        """An action has ended."""
+
+
+class Detached:
+    """The detached actions of one consumer that still run."""
+
+    def __init__(self, consumer: Detaching) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+        self._consumer = consumer
+
+    def begin(
+        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, home: Home
+    ) -> None:
+        """Let `work` run in `home`. Raises `Throttled` (429) where `MAX_DETACHED` do already."""
+        if len(self.tasks) >= api_settings.MAX_DETACHED:
+            work.close()
+            raise Throttled(detail=_("Too much runs at the same time."))
+        task = home.begin(self._run(work, action, request_id))
+        if not task.done():
+            self.tasks.append(task)
+            task.add_done_callback(self.tasks.remove)
+
+    def end(self) -> None:
+        """Cancel all of them."""
+        for task in [*self.tasks]:
+            task.cancel()
+
+    async def _run(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
+        consumer = self._consumer
+        try:
+            async with leased():
+                await consumer._answer(await work, action, request_id)
+        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as where actions are done
+            error = as_exception(error)
+            await run(consumer.handle_exception, error, action=action, request_id=request_id)
+        await run(consumer.handle_detached_task_completion, asyncio.current_task())
