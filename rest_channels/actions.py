@@ -264,7 +264,7 @@ class AsyncAPIConsumer(SocketConsumer):
         if isinstance(response, tuple) and len(response) == 2:
             data, code = response
             if self._replies_as_we_do:
-                reply = self._envelope.close(Reply(Call(action, None, request_id), data, code))
+                reply = self._envelope.dressed(action, data, code, request_id)
                 await self._connection.answer(encode(reply).decode())
             else:
                 await self.reply(action, data=data, status=code, request_id=request_id)

@@ -6,6 +6,7 @@ djangochannelsrestframework (action), django-channels-router (type) and rest_cha
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from django.utils.translation import gettext as _
@@ -63,12 +64,20 @@ class Action(_Named):
         return HandlerNotFound(call.data[self.key])
 
     def close(self, reply: Reply) -> dict[str, Any]:
+        call, data, status, errors = reply
+        listed = [] if errors is None else _listed(errors)
+        return self.dressed(call.name, data, status, call.request_id, listed)
+
+    def dressed(
+        self, name: str | None, data: Any, status: int, request_id: Any, errors: Sequence[Any] = ()
+    ) -> dict[str, Any]:
+        """What `close` makes, without the records: every answer to an action passes here."""
         return {
-            "errors": [] if reply.errors is None else _listed(reply.errors),
-            "data": reply.data,
-            "action": reply.call.name,
-            "response_status": reply.status,
-            "request_id": reply.call.request_id,
+            "errors": errors,
+            "data": data,
+            "action": name,
+            "response_status": status,
+            "request_id": request_id,
         }
 
 

@@ -69,16 +69,25 @@ async def permit_action(asked: Asked, consumer: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the action."""
 
     async def ask(permission: Any) -> bool:
-        if _is_ours(permission):
-            said = bool(await run(permission.has_permission, **_taken(permission, asked, consumer)))
-        else:
-            said = await _ask_drf(permission, asked.request, consumer)
-        asked.verdicts[id(permission)] = said
+        asked.verdicts[id(permission)] = said = await _permits(permission, asked, consumer)
         return said
 
     for permission in asked.permissions or ():
-        if not await _verdict(permission, ask):
+        if isinstance(permission, OPERATORS):
+            permitted = await _verdict(permission, ask)
+        else:
+            permitted = await _permits(permission, asked, consumer)
+        if not permitted:
             deny(permission)
+
+
+async def _permits(permission: Any, asked: Asked, consumer: Any) -> bool:
+    if not _is_ours(permission):
+        return await _ask_drf(permission, asked.request, consumer)
+    taken = _taken(permission, asked, consumer)
+    if is_async(permission.has_permission):
+        return bool(await permission.has_permission(**taken))
+    return bool(await run(permission.has_permission, **taken))
 
 
 def _taken(permission: Any, asked: Asked, consumer: Any) -> dict[str, Any]:
