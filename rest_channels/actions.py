@@ -66,6 +66,8 @@ class AsyncAPIConsumer(SocketConsumer):
     authentication_classes: Sequence[Any] | None = None
     permission_classes: Sequence[Any] | None = None
     throttle_classes: Sequence[Any] | None = None
+    check_deliveries: ClassVar[bool] = False
+    """Whether permissions are asked, the row's as well, before each thing that observers tell."""
     available_actions: ClassVar[dict[str, str]] = {}
 
     _envelope = Action()
@@ -191,11 +193,13 @@ class AsyncAPIConsumer(SocketConsumer):
             own = {"action": action, "request_id": request_id} if plan.takes_own else {}
             work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
             if plan.detached:
-                self._detached.begin(work, action, request_id, self._connection.home)
+                self._detached.begin(work, action, request_id, asked)
             else:
                 await self._answer(await work, action, request_id)
+                asked.answered()
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
+            self.asked.answered()
 
     def _begin(self, action: str, method: str, arguments: dict[str, Any]) -> Asked:
         """From now on this is what is asked."""

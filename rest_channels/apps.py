@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.core.checks import Tags, register
+from django.utils.module_loading import autodiscover_modules
 
 __all__ = ["RestChannelsConfig"]
 
@@ -13,7 +14,7 @@ class RestChannelsConfig(AppConfig):
     verbose_name = "REST Channels"
 
     def ready(self) -> None:
-        """Register the checks, and listen to the end of sessions and users."""
+        """Register the checks, listen to the end of sessions and users, load all consumers."""
         from . import checks, receivers  # noqa: PLC0415 - settings are complete only now
 
         register(checks.check_settings)
@@ -22,3 +23,4 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_reach, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
         receivers.connect_signals()
+        autodiscover_modules("consumers")  # so that every process tells their observers

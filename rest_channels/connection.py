@@ -75,7 +75,7 @@ class Connection:
         self.memory: dict[str, Any] = {}  # what a view's `state` and its sessions keep
         self.close_code: int = CloseCode.NORMAL
         self._receive = receive
-        self._locale = locale_of(scope)
+        self.locale = locale_of(scope)
         self._turn = asyncio.Lock()
         self.calls: Lane[Frame | int | None]
         self.events: Lane[Event | Gap] | None = None
@@ -116,8 +116,8 @@ class Connection:
 
     def _lane(self, work: Callable[[T], Coroutine[Any, Any, None]]) -> Lane[T]:
         lane: Lane[T] = Lane(work, self._turn, api_settings.HANDLER_TIMEOUT)
-        if self._locale is not None:
-            lane.context.run(self._locale.activate)
+        if self.locale is not None:
+            lane.context.run(self.locale.activate)
         return lane
 
     def _take(self, message: dict[str, Any]) -> None:

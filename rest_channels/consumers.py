@@ -18,9 +18,9 @@ from .mixins import (
     DeleteModelMixin,
     PaginatedModelListMixin,
     PatchModelMixin,
-    RetrieveModelMixin,
     UpdateModelMixin,
 )
+from .observer.generics import ObserverModelInstanceMixin
 from .wrapped import DjangoViewAsConsumer, view_as_consumer
 
 __all__ = [
@@ -34,8 +34,10 @@ __all__ = [
 ]
 
 
-class ReadOnlyModelConsumer(PaginatedModelListMixin, RetrieveModelMixin, GenericAsyncAPIConsumer):
-    """`list` and `retrieve`."""
+class ReadOnlyModelConsumer(
+    PaginatedModelListMixin, ObserverModelInstanceMixin, GenericAsyncAPIConsumer
+):
+    """`list`, `retrieve`, `subscribe_instance` and `unsubscribe_instance`."""
 
 
 class ModelConsumer(
@@ -45,4 +47,4 @@ class ModelConsumer(
     DeleteModelMixin,
     ReadOnlyModelConsumer,
 ):
-    """All actions of a model: list, retrieve, create, update, patch, delete."""
+    """All actions of a model: these, and create, update, patch, delete."""

@@ -9,8 +9,8 @@ from rest_framework.exceptions import Throttled
 
 from .dispatch import as_exception
 from .execution import leased, run
-from .home import Home
 from .settings import api_settings
+from .verdicts import Asked
 
 __all__ = ["Detached"]
 
@@ -35,13 +35,14 @@ class Detached:
         self._consumer = consumer
 
     def begin(
-        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, home: Home
+        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, asked: Asked
     ) -> None:
-        """Let `work` run in `home`. Raises `Throttled` (429) where `MAX_DETACHED` do already."""
+        """Let `work` run. Raises `Throttled` (429) where `MAX_DETACHED` do already."""
         if len(self.tasks) >= api_settings.MAX_DETACHED:
             work.close()
             raise Throttled(detail=_("Too much runs at the same time."))
-        task = home.begin(self._run(work, action, request_id))
+        task = asked.connection.home.begin(self._run(work, action, request_id))
+        task.add_done_callback(lambda _done: asked.answered())
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)

@@ -124,6 +124,8 @@ class ConsumerFace:
             await self._visit("event", self.consumer.gap, event.groups)
         elif event.data is None:
             self.connection.pass_on(event)
+        elif callable(event.data):  # an observer's, that has to look at the consumer
+            await self._visit("event", event.data, self.consumer)
         else:
             handler = self.consumer.send_json if event.size else self._call_named
             await self._visit("event", handler, event.data)

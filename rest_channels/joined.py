@@ -78,6 +78,10 @@ class Joined(Ledger):
         for group in self.clear():
             self._hub.leave(group, self._member)
 
+    def expect(self, waiting: asyncio.Future[Any] | None) -> None:
+        """Let `settle` wait for this as well."""
+        self._await(waiting)
+
     def _await(self, waiting: asyncio.Future[Any] | None, sent: Sent = DONE) -> Sent:
         if waiting is None:
             return sent

@@ -24,6 +24,7 @@ from .messages import Event
 from .verbs import DONE, Sent
 
 __all__ = [
+    "anyone_in",
     "ask",
     "everywhere",
     "hub_here",
@@ -62,6 +63,11 @@ def publish(event: Event) -> Sent:
     sent = _say((event.group, event))
     everywhere(Hub.publish, event)
     return sent
+
+
+def anyone_in(group: str) -> bool:
+    """Whether somebody may be in `group`: here, or in another process, of which nobody knows."""
+    return crosses_processes() or any(group in hub.groups for hub in _all())
 
 
 def order_all(wanted: Order, *args: Any) -> Sent:

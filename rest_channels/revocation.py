@@ -5,6 +5,7 @@ user deleted, a user deactivated, a password changed) reaches all hubs at once; 
 session that expires, `QuerySet.update`, a broker that was away) is found by one query each beat.
 """
 
+import asyncio
 import logging
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from .hub import Hub, command, on_beat
 from .reach import order_all
 from .verbs import Sent
 
-__all__ = ["arevoke", "check", "recheck", "revoke", "unwatch", "watch"]
+__all__ = ["arevoke", "check", "checked", "recheck", "revoke", "unwatch", "watch"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -82,6 +83,8 @@ class Watch:
     identities: dict[Watched, Identity] = field(default_factory=dict)
     sessions: dict[str, set[Watched]] = field(default_factory=dict)
     users: dict[str, set[Watched]] = field(default_factory=dict)
+    checks: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Those that were asked for, and have not been answered."""
 
     def index(self, identity: Identity) -> Iterable[tuple[dict[str, set[Watched]], str]]:
         """Where `identity` stands in the books."""
@@ -136,8 +139,17 @@ def recheck(hub: Hub, users: list[str]) -> None:
     """Look at these users now."""
     books = _watches.get(hub)
     here = [user for user in users if user in books.users] if books else []
-    if here:
-        hub.own(check(hub, here))
+    if books and here:
+        task = hub.own(check(hub, here))
+        books.checks.add(task)
+        task.add_done_callback(books.checks.discard)
+
+
+async def checked(hub: Hub) -> None:
+    """Wait until it is known whether those whose users have changed may stay."""
+    books = _watches.get(hub)
+    if books is not None and books.checks:
+        await asyncio.wait(books.checks)
 
 
 @on_beat

@@ -7,11 +7,13 @@
         await socket.expect_nothing()
 
 It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`,
-where handlers then run inside the test's transaction.
+where handlers then run inside the test's transaction, and commit hooks run whenever the test
+waits for something: so observers speak there as well.
 """
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from typing import Any, Self
@@ -26,6 +28,8 @@ from .execution import shared_thread
 from .lanes import cancel
 
 __all__ = ["SocketCommunicator"]
+
+logger = logging.getLogger("rest_channels")
 
 _MISSING = object()
 
@@ -67,6 +71,7 @@ class SocketCommunicator:
         self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._aside: list[Any] = []  # frames that came while another was awaited
         self._task: asyncio.Task[None] | None = None
+        self._depths: dict[str, int] = {}
 
     # The connection.
 
@@ -81,8 +86,10 @@ class SocketCommunicator:
     async def connect(self) -> tuple[bool, Any]:
         """Open it. `(True, subprotocol)` when accepted, `(False, close code)` when refused."""
         context = copy_context()  # what is set for the application is not for the test
-        if await sync_to_async(_in_transaction)():
+        self._depths = await sync_to_async(_depths)()
+        if self._depths:
             context.run(shared_thread.set, True)
+            await self._commit()
         running: Any = self.application(self.scope, self._in.get, self._out.put)
         self._task = asyncio.create_task(running, context=context)
         self._in.put_nowait({"type": "websocket.connect"})
@@ -151,11 +158,8 @@ class SocketCommunicator:
     async def expect_nothing(self, timeout: float = 0.05) -> None:
         """Nothing has come and nothing comes within `timeout` seconds."""
         assert not self._aside, f"Expected nothing, but got {self._aside}."
-        try:
-            message = await asyncio.wait_for(self._out.get(), timeout)
-        except TimeoutError:
-            return
-        raise AssertionError(f"Expected nothing, but got {message}.")
+        if (message := await self._wait(timeout)) is not None:
+            raise AssertionError(f"Expected nothing, but got {message}.")
 
     async def expect_close(self, code: int | None = None) -> int:
         """The server closes, with `code` if given; frames before that are passed over."""
@@ -182,20 +186,38 @@ class SocketCommunicator:
 
     async def _next(self, what: str) -> dict[str, Any]:
         assert self._task is not None, "Connect first."
-        if not self._out.empty():
-            return self._out.get_nowait()
-        waiting = asyncio.ensure_future(self._out.get())
-        try:
-            await asyncio.wait(
-                {waiting, self._task}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            if waiting.done():
-                return waiting.result()
-        finally:
-            waiting.cancel()
+        if (message := await self._wait(self.timeout)) is not None:
+            return message
         if self._task.done():
             self._task.result()
         raise AssertionError(f"Expected {what}, but nothing came; put aside: {self._aside}.")
+
+    async def _wait(self, timeout: float) -> dict[str, Any] | None:
+        """The next message, if it comes in time, and before the application ends."""
+        if not self._out.empty():
+            return self._out.get_nowait()
+        deadline = asyncio.get_running_loop().time() + timeout
+        waiting = asyncio.ensure_future(self._out.get())
+        tasks = {waiting} if self._task is None else {waiting, self._task}
+        try:
+            while not waiting.done() and (self._task is None or not self._task.done()):
+                await self._commit()
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    break
+                turn = min(left, TURN) if self._depths else left
+                await asyncio.wait(tasks, timeout=turn, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            waiting.cancel()
+
+    async def _commit(self) -> None:
+        """Run commit hooks where a test's transaction, which never commits, holds them back.
+
+        Nothing of the library waits for the test, so it is looked again and again.
+        """
+        if self._depths:
+            await sync_to_async(_run_commit_hooks)(self._depths)
 
 
 def _scope(
@@ -233,16 +255,37 @@ def _checked(frame: Any, fields: dict[str, Any]) -> Any:
     return frame
 
 
-def _in_transaction() -> bool:
-    """Whether the thread that thread-sensitive code shares is in a test's transaction.
+TURN = 0.01
+"""Seconds from one look at commit hooks to the next, in a test's transaction."""
 
-    Its connections then stay open: `channels.db.database_sync_to_async` would take them for old
-    ones, because they do not autocommit, and close the test's data away.
+
+def _depths() -> dict[str, int]:
+    """The databases on which the thread that thread-sensitive code shares is in a transaction.
+
+    With how many savepoints there are in it: it is the test's own. These connections stay open:
+    `channels.db.database_sync_to_async` would take them for old ones, because they do not
+    autocommit, and close the test's data away.
     """
     atomic = [one for one in connections.all(initialized_only=True) if one.in_atomic_block]
     for connection in atomic:
         _keep_open(connection)
-    return bool(atomic)
+    return {connection.alias: len(connection.savepoint_ids) for connection in atomic}
+
+
+def _run_commit_hooks(depths: dict[str, int]) -> None:
+    """Do what a commit would do, unless somebody is within an `atomic` of his own."""
+    for alias, depth in depths.items():
+        connection = connections[alias]
+        while connection.run_on_commit and len(connection.savepoint_ids) <= depth:
+            hooks: list[Any] = connection.run_on_commit
+            connection.run_on_commit = []
+            for _savepoints, hook, robust in hooks:
+                try:
+                    hook()
+                except Exception:
+                    if not robust:
+                        raise
+                    logger.exception("A commit hook failed.")
 
 
 def _keep_open(connection: BaseDatabaseWrapper) -> None:

@@ -4,6 +4,7 @@ DRF's classes, the library's, and mixtures of both are asked; the verdict is the
 DRF's would give. What cannot be told is a refusal.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -53,6 +54,9 @@ class Asked:
     verdicts: dict[int, bool] = field(default_factory=dict)
     """What each operand of a mixture of both kinds said, by its `id`."""
     paginator: Any = None
+    over: bool = False
+    """Whether it has been answered."""
+    _waiting: "list[asyncio.Future[None]] | None" = None
     _request: SocketRequest | None = None
 
     @property
@@ -63,6 +67,21 @@ class Asked:
             self._request = SocketRequest(self.connection, event)
             self._request.show_action(self.method, self.arguments)
         return self._request
+
+    def when_answered(self) -> "asyncio.Future[None] | None":
+        """On the loop: what to wait for until it is; `None` where nothing is to be answered."""
+        if self.action is None or self.over:
+            return None
+        future: asyncio.Future[None] = self.connection.home.loop.create_future()
+        self._waiting = [*(self._waiting or ()), future]
+        return future
+
+    def answered(self) -> None:
+        """It is: who waits for that may go on."""
+        self.over = True
+        for future in self._waiting or ():
+            if not future.done():
+                future.set_result(None)
 
 
 async def permit_action(asked: Asked, consumer: Any) -> None:

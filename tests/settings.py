@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "rest_channels",
     "sockets",
     "tests.readme",
+    "tests.observers",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

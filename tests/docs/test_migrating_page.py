@@ -4,7 +4,6 @@ import asyncio
 import re
 import subprocess
 from decimal import Decimal
-from importlib.util import find_spec
 
 import pytest
 from channels.layers import get_channel_layer
@@ -122,24 +121,15 @@ def test_the_lobbies_differ_in_what_the_page_says() -> None:
 LOBBIES = ("lobby_before", "lobby")
 
 
-def test_the_command_replaces_names_where_no_observers_are(tmp_path) -> None:
-    old = "from djangochannelsrestframework.mixins import ListModelMixin\n"
+def test_the_command_replaces_names(tmp_path) -> None:
+    old = "from djangochannelsrestframework.observer import observer\n"
     (tmp_path / "consumers.py").write_text(old)
-    (tmp_path / "live.py").write_text(
-        watching := old + "from djangochannelsrestframework import observer\n"
-    )
     (tmp_path / "settings.py").write_text("DJANGO_CHANNELS_REST_API = {}\n")
     shell = PAGE.split("```console\n$ ")[1].split("```")[0]
     subprocess.run(shell, shell=True, check=True, cwd=tmp_path)
-    new = "from rest_channels.mixins import ListModelMixin\n"
+    new = "from rest_channels.observer import observer\n"
     assert (tmp_path / "consumers.py").read_text() == new
-    assert (tmp_path / "live.py").read_text() == watching
     assert (tmp_path / "settings.py").read_text() == "REST_CHANNELS = {}\n"
-
-
-def test_observers_are_said_to_be_missing_as_long_as_they_are() -> None:
-    missing = find_spec("rest_channels.observer") is None
-    assert ("Observers are not here yet" in PAGE) == missing
 
 
 # What stays the same.

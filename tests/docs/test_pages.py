@@ -14,7 +14,7 @@ from rest_channels.settings import Settings
 from .settings import database
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("groups.md", "deployment.md", "sockets.md", "migrating.md")
+NAMES = ("groups.md", "deployment.md", "sockets.md", "observers.md", "migrating.md")
 PAGES = {name: (ROOT / "docs" / name).read_text() for name in NAMES}
 BLOCKS = [
     (path, code)

@@ -1,0 +1,52 @@
+"""Observers: what happens to rows, and what signals say, as subscribers hear it.
+
+class Shop(GenericAsyncAPIConsumer):
+    comments = model_observer(Comment, serializer_class=CommentSerializer)
+
+    @action()
+    async def subscribe_to_comments(self, request_id, **kwargs):
+        await self.comments.subscribe(request_id=request_id)
+"""
+
+from typing import Any
+
+from django.db.models import Model
+from django.dispatch import Signal
+
+from .base_observer import BaseObserver
+from .changes import Action
+from .generics import ObserverConsumerMixin, ObserverModelInstanceMixin
+from .model_observer import ModelObserver
+from .notify import ObservedQuerySet, notify_changed
+from .observer import Observer
+
+__all__ = [
+    "Action",
+    "BaseObserver",
+    "ModelObserver",
+    "ObservedQuerySet",
+    "Observer",
+    "ObserverConsumerMixin",
+    "ObserverModelInstanceMixin",
+    "model_observer",
+    "notify_changed",
+    "observer",
+]
+
+
+def observer(signal: Signal, **kwargs: Any) -> Observer:
+    """Observe a signal: a decorator of handlers. In: `kwargs`, for its `connect` (`sender`)."""
+    return Observer(None, signal, kwargs)
+
+
+def model_observer(
+    model: type[Model], serializer_class: Any = None, many_to_many: bool = False
+) -> ModelObserver:
+    """Observe the rows of a model: a decorator of handlers, or an attribute by itself.
+
+    In: `serializer_class`, of DRF's (`None`: the message is `{"pk": …}`); `many_to_many`, whether
+    it is a change, too, whom a row is related to. By itself, each subscribing request is answered
+    with `create` (201), `update` (200) and `delete` (204), with the serialized row as `data`.
+    Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.5).
+    """
+    return ModelObserver(None, model, serializer_class, many_to_many)

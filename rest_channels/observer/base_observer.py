@@ -1,0 +1,244 @@
+"""What all observers are: an attribute of a consumer class that can be subscribed to."""
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+from ..actions import AsyncAPIConsumer
+from ..arguments import offered
+from ..execution import run
+from .subscribing import Joined, Subscription, ready, subscriptions
+
+__all__ = ["BaseObserver", "BoundObserver", "find"]
+
+Labels = Callable[..., Iterable[str]]
+
+
+class BaseObserver:
+    """An observer; on an instance of its consumer class it is a `BoundObserver`.
+
+    In: `func`, the handler, `func(consumer, message, **kwargs)`, `def` or `async def`; `None`
+    where there is none.
+    """
+
+    def __init__(self, func: Callable[..., Any] | None) -> None:
+        self.func = func
+        self.name = ""
+        self.id = ""  # the same in every process
+        self._serializer: Callable[..., Any] | None = None
+        self._labels_for_signal: Labels | None = None
+        self._labels_for_consumer: Labels | None = None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if not self.id:
+            self.identify(f"{owner.__module__}.{owner.__qualname__}.{name}", name)
+
+    def identify(self, path: str, name: str) -> None:
+        """Be known by `path` in every process: two that have one path are numbered."""
+        self.name, self.id = name, path
+        number = 1
+        while self.id in _observers:
+            number += 1
+            self.id = f"{path}#{number}"
+        _observers[self.id] = self
+
+    def __get__(self, consumer: Any, owner: type) -> Any:
+        return self if consumer is None else BoundObserver(self, consumer)
+
+    # What a project says of it: each of these decorates a function, of the same name or another.
+
+    def serializer(self, func: Callable[..., Any]) -> Self:
+        """Let `func(self, instance, action)` make the message, in the process that publishes."""
+        self._serializer = func
+        return self
+
+    def groups_for_signal(self, func: Labels) -> Self:
+        """Let `func(self, instance)` yield whom a change is told: names, of any text.
+
+        It is called often, also when rows are loaded: it must not query.
+        """
+        self._labels_for_signal = func
+        return self
+
+    def groups_for_consumer(self, func: Labels) -> Self:
+        """Let `func(self, **kwargs)` yield what `subscribe(**kwargs)` joins.
+
+        `self` has the consumer's `scope`; the consumer comes as `consumer`, if it is taken.
+        """
+        self._labels_for_consumer = func
+        return self
+
+    def groups(self, func: Labels) -> Self:
+        """Let one function yield both."""
+        return self.groups_for_signal(func).groups_for_consumer(func)
+
+    def default_labels(self, **kwargs: Any) -> Iterable[str]:
+        """The groups of an observer that nobody has parted."""
+        return ("*",)
+
+    def group(self, label: str) -> str:
+        """The group's name for the hub and the layer, which take only some."""
+        return f"observer.{blake2b(f'{self.id}|{label}'.encode(), digest_size=16).hexdigest()}"
+
+    def signal_groups(self, *args: Any, **kwargs: Any) -> list[str]:
+        """The groups that are told."""
+        if self._labels_for_signal is None:
+            return [self.group(label) for label in self.default_labels(**kwargs)]
+        return [self.group(label) for label in self._labels_for_signal(self, *args, **kwargs)]
+
+    def consumer_groups(self, consumer: AsyncAPIConsumer, *args: Any, **kwargs: Any) -> list[str]:
+        """The groups that `subscribe` joins and `unsubscribe` leaves."""
+        if self._labels_for_consumer is None:
+            return [self.group(label) for label in self.default_labels(**kwargs)]
+        bound = BoundObserver(self, consumer)
+        function = self._labels_for_consumer
+        given = 1 + len(args)
+        own = offered(function, given, {"consumer": consumer})
+        return [self.group(label) for label in function(bound, *args, **{**kwargs, **own})]
+
+    # Who subscribes.
+
+    def subscribe(
+        self,
+        consumer: AsyncAPIConsumer,
+        *args: Any,
+        request_id: Any = None,
+        **kwargs: Any,
+    ) -> Joined:
+        """Tell `consumer` from now on, after the reply to the action that is running.
+
+        In: what `groups_for_consumer` takes; `request_id`, under which it is told. Out: names of
+        groups; in `async def` await them. Raises `TooManySubscriptions` (400).
+        """
+        groups = self.consumer_groups(consumer, *args, **kwargs)
+        return self.join(consumer, groups, request_id)
+
+    def unsubscribe(
+        self,
+        consumer: AsyncAPIConsumer,
+        *args: Any,
+        request_id: Any = None,
+        **kwargs: Any,
+    ) -> Joined:
+        """Stop telling this request of `consumer`; without an id, all requests."""
+        groups = self.consumer_groups(consumer, *args, **kwargs)
+        consumer._connection.home.call(self.leave, consumer, groups, request_id)
+        return Joined(groups, consumer)
+
+    def join(
+        self,
+        consumer: AsyncAPIConsumer,
+        groups: Iterable[str],
+        request_id: Any = None,
+        lookup: dict[str, Any] | None = None,
+    ) -> Joined:
+        """Subscribe to these `groups`."""
+        joined = Joined(groups, consumer)
+        home = consumer._connection.home
+        home.call(self._join, consumer, joined, consumer.asked, request_id, lookup)
+        if not home.here():
+            home.perform(consumer._connection.groups.settle())
+        return joined
+
+    def _join(
+        self,
+        consumer: AsyncAPIConsumer,
+        groups: list[str],
+        asked: Any,
+        request_id: Any,
+        lookup: Any,
+    ) -> None:
+        ledger = consumer._connection.groups
+        ready = asked.when_answered()
+        subscription = Subscription(self, consumer, request_id, lookup, ready)
+        new = [group for group in groups if subscription not in ledger.askers(group)]
+        try:
+            for group in new:
+                ledger.join(group, subscription)
+        except Exception:
+            for group in new:
+                ledger.leave(group, subscription)
+            raise
+        consumer.groups = {*(consumer.groups or ()), *groups}
+        self.begin(consumer)
+
+    def begin(self, consumer: AsyncAPIConsumer) -> None:
+        """`consumer` has subscribed."""
+
+    def leave(self, consumer: AsyncAPIConsumer, groups: Iterable[str], request_id: Any) -> None:
+        """End subscriptions to `groups`: the request's, or all where it is `None`."""
+        ledger = consumer._connection.groups
+        for group in groups:
+            for subscription in subscriptions(self, consumer._connection, group):
+                if request_id is None or subscription.request_id == request_id:
+                    ledger.leave(group, subscription)
+        left = {group for group in groups if group not in ledger}
+        consumer.groups = {*(consumer.groups or ())} - left
+
+    async def handle(
+        self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **about: Any
+    ) -> None:
+        """Call the handler."""
+        about |= {
+            "observer": self,
+            "message_type": self.name.replace("_", "."),
+            "subscribing_request_ids": [
+                one.request_id for one in subscribed if one.request_id is not None
+            ],
+        }
+        if self.func is not None:
+            await run(self.func, consumer, body, **offered(self.func, 2, about))
+
+
+class BoundObserver:
+    """An observer, for one consumer."""
+
+    def __init__(self, observer: Any, consumer: AsyncAPIConsumer) -> None:
+        self.observer = observer
+        self.consumer = consumer
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The consumer's."""
+        return self.consumer.scope
+
+    @property
+    def model_cls(self) -> Any:
+        """The model that is observed."""
+        return self.observer.model_cls
+
+    @property
+    def model_label(self) -> str:
+        """Its name, `app.model`."""
+        label: str = self.observer.model_label
+        return label
+
+    def subscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> Joined:
+        """See `BaseObserver.subscribe`."""
+        joined: Joined = self.observer.subscribe(
+            self.consumer, *args, request_id=request_id, **kwargs
+        )
+        return joined
+
+    def unsubscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> Joined:
+        """See `BaseObserver.unsubscribe`."""
+        left: Joined = self.observer.unsubscribe(
+            self.consumer, *args, request_id=request_id, **kwargs
+        )
+        return left
+
+    async def __call__(self, message: dict[str, Any], **kwargs: Any) -> None:
+        """What a group was told by way of its name, `{"type", "body", "group"}`: handle it."""
+        subscribed = await ready(self.observer, self.consumer._connection, message.get("group", ""))
+        about = {key: value for key, value in message.items() if key not in ("type", "body")}
+        body = message.get("body", {})
+        await self.observer.handle(self.consumer, body, subscribed, **about, **kwargs)
+
+
+def find(identity: str) -> BaseObserver | None:
+    """The observer of that id, if this process knows it."""
+    return _observers.get(identity)
+
+
+_observers: WeakValueDictionary[str, BaseObserver] = WeakValueDictionary()

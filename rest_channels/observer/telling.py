@@ -1,0 +1,60 @@
+"""From a commit to the hubs: one message for each model's changes, whoever hears them."""
+
+import logging
+from hashlib import blake2b
+from itertools import groupby
+from typing import Any
+
+from django.db.models import Model
+
+from ..cluster.packets import portable
+from ..messages import Event
+from ..reach import anyone_in, publish
+from .changes import Action, Change, listeners
+
+__all__ = ["hub_group", "plain_key", "tell"]
+
+logger = logging.getLogger("rest_channels")
+
+AT_ONCE = 100
+"""How many changes travel in one message."""
+
+
+def hub_group(model: type[Model]) -> str:
+    """The group in which hubs hear of that model."""
+    return f"observed.{blake2b(model._meta.label_lower.encode(), digest_size=16).hexdigest()}"
+
+
+def plain_key(pk: Any) -> Any:
+    """A primary key as JSON has it: a number, or text."""
+    return pk if isinstance(pk, int | str) else str(pk)
+
+
+def tell(changes: list[Change]) -> None:
+    """Let all hubs know what was committed, in order. Nothing is done where nobody listens."""
+    for model, some in groupby(changes, key=lambda change: change.model):
+        told = [entry for change in some if (entry := _entry(change))]
+        for start in range(0, len(told), AT_ONCE):
+            changed = portable({"changed": told[start : start + AT_ONCE]})
+            publish(Event(hub_group(model), changed))
+
+
+listeners.append(tell)
+
+
+def _entry(change: Change) -> list[Any]:
+    """What travels of a change: `[pk, database, [[observer, group, action, body], …]]`."""
+    told = []
+    for observer, group, action in change.told():
+        if anyone_in(group):
+            told.append([observer.id, group, str(action), _body(observer, change, action)])
+    return [plain_key(change.pk), change.using, told] if told else []
+
+
+def _body(observer: Any, change: Change, action: Action) -> str | None:
+    try:
+        body: str | None = observer.published(change, action)
+    except Exception:
+        logger.exception("%s cannot tell of %s %r.", observer.id, change.model, change.pk)
+        return None
+    return body

@@ -1,0 +1,10 @@
+from rest_channels.observer import notify_changed
+
+from .models import Note
+
+
+def archive(notes):
+    """`notes` is a queryset."""
+    changed = list(notes.values_list("pk", flat=True))
+    notes.update(title="Archived")
+    notify_changed(Note.objects.filter(pk__in=changed))

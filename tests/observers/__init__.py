@@ -1,0 +1,1 @@
+"""Observers: what is told of rows and signals, to whom, and when."""
