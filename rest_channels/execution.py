@@ -5,7 +5,7 @@ Both run in the lane of their connection, under its deadline.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import Context, ContextVar
 from functools import partial
@@ -50,11 +50,11 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 
 def awaited(value: Any) -> Any:
     """`value`, in a thread, whether or not it has to be awaited."""
+    return async_to_sync(_wait_for)(value) if isawaitable(value) else value
 
-    async def wait() -> Any:
-        return await value
 
-    return async_to_sync(wait)() if isawaitable(value) else value
+async def _wait_for(value: Awaitable[Any]) -> Any:
+    return await value
 
 
 def own_threads() -> AbstractAsyncContextManager[Any]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rest_framework import permissions as drf
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
-from .execution import run
+from .execution import awaited, run
 
 __all__ = [
     "OPERATORS",
@@ -68,7 +68,9 @@ def permit(permissions: Sequence[Any], request: Any, view: Any) -> Awaitable[Non
     for permission in permissions:
         if not only_looks(permission):
             return run(_ask, permissions, request, view)
-    _ask(permissions, request, view)
+    for permission in permissions:
+        if not permission.has_permission(request, view):
+            refuse(request, permission)
     return None
 
 
@@ -82,8 +84,18 @@ def refuse(request: Any, permission: Any) -> NoReturn:
 
 def _ask(permissions: Sequence[Any], request: Any, view: Any) -> None:
     for permission in permissions:
-        if not permission.has_permission(request, view):
+        if not _permits(permission, request, view):
             refuse(request, permission)
+
+
+def _permits(permission: Any, request: Any, view: Any) -> bool:
+    """What a class says, in a thread; DRF's operators would take a coroutine for a yes."""
+    if not isinstance(permission, OPERATORS):
+        return bool(awaited(permission.has_permission(request, view)))
+    said = (_permits(operand, request, view) for operand in vars(permission).values())
+    if isinstance(permission, drf.NOT):
+        return not next(said)
+    return any(said) if isinstance(permission, drf.OR) else all(said)
 
 
 def only_looks(permission: Any) -> bool:

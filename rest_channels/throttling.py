@@ -9,7 +9,7 @@ from typing import Any
 
 from rest_framework.exceptions import Throttled
 
-from .execution import run
+from .execution import awaited, run
 
 __all__ = ["throttle"]
 
@@ -24,6 +24,8 @@ def throttle(throttles: Sequence[Any], request: Any, view: Any) -> Awaitable[Non
 
 def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:
     # All are asked, as DRF does, so that each counts this request.
-    refused = [one.wait() for one in throttles if not one.allow_request(request, view)]
+    refused = [
+        awaited(one.wait()) for one in throttles if not awaited(one.allow_request(request, view))
+    ]
     if refused:
         raise Throttled(max((wait for wait in refused if wait is not None), default=None))

@@ -6,7 +6,8 @@ from django.test import override_settings
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.throttling import AnonRateThrottle, BaseThrottle, UserRateThrottle
 
-from rest_channels.decorators import socket_route
+from rest_channels.consumers import AsyncAPIConsumer
+from rest_channels.decorators import action, socket_route
 from rest_channels.exceptions import CloseCode
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
@@ -233,3 +234,38 @@ async def test_a_throttle_that_breaks_is_a_500_and_the_connection_lives(caplog) 
         await socket.expect_event({"detail": "A server error occurred.", "status": 500})
         await socket.send_json("fine")
         await socket.expect_event({"ok": "fine"})
+
+
+async def test_an_async_throttle_is_awaited_and_so_is_its_wait() -> None:
+    class Never(BaseThrottle):
+        async def allow_request(self, request, view):
+            return request.event == "connect"
+
+        async def wait(self):
+            return 7.0
+
+    class Slow(SocketView):
+        throttle_classes = [Never]
+
+        async def receive(self, request):
+            self.send_json("the secret")
+
+    async with SocketCommunicator(Slow.as_asgi()) as socket:
+        await socket.send_json({"request_id": 1})
+        await socket.expect_reply(1, status=429, retry_after=7)
+
+
+async def test_an_async_throttle_of_a_consumer_is_awaited() -> None:
+    class Never(BaseThrottle):
+        async def allow_request(self, request, view):
+            return False
+
+    class Slow(AsyncAPIConsumer):
+        throttle_classes = [Never]
+
+        @action()
+        async def tell(self):
+            return "the secret", 200
+
+    async with SocketCommunicator(Slow.as_asgi(), dialect="action") as socket:
+        await socket.expect_reply(await socket.call("tell"), response_status=429, data=None)

@@ -6,7 +6,7 @@ import threading
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 
 from rest_channels.consumers import SocketConsumer
 from rest_channels.decorators import socket_route
@@ -361,3 +361,33 @@ async def test_a_subclass_adds_routes_and_overrides_them() -> None:
 class Somebody:
     is_authenticated = True
     is_staff = False
+
+
+class Nobody(BasePermission):
+    async def has_permission(self, request, view):
+        return request.event == "connect"
+
+
+class Lazy(BasePermission):
+    def has_permission(self, request, view):
+        return Nobody().has_permission(request, view)
+
+
+class Tired(BasePermission):
+    async def has_permission(self, request, view):
+        return request.event != "connect"
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [Nobody, Lazy, Lazy & AllowAny, AllowAny & Nobody, Nobody | IsAuthenticated, ~Tired],
+)
+async def test_a_permission_that_is_awaited_is_asked_as_any_other(permission) -> None:
+    class Guarded(SocketView):
+        permission_classes = [permission]
+
+        def receive(self, request):
+            self.send_json("the secret")
+
+    async with SocketCommunicator(Guarded.as_asgi()) as socket:
+        await socket.expect_reply(await socket.call("x"), status=401)
