@@ -38,7 +38,7 @@ from .execution import run
 from .messages import Call, Reply
 from .parsers import JSONParser
 from .permissions import made
-from .plans import CHECKING, OWN, READING, REPLYING, Plan, ahand, has_same, own_or, plan_of
+from .plans import CHECKING, OWN, READING, REPLYING, Plan, ahand, has_same, own_or, plans_of
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
@@ -78,8 +78,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        plans = [plan_of(cls, AsyncAPIConsumer, name) for name in dir(cls)]
-        cls._plans = {plan.name: plan for plan in plans if plan is not None}
+        cls._plans = plans_of(cls, AsyncAPIConsumer)
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._reads_as_we_do = has_same(cls, AsyncAPIConsumer, READING)
         cls._checks_as_we_do = has_same(cls, AsyncAPIConsumer, CHECKING)

@@ -26,7 +26,6 @@ from .exceptions import CloseCode
 from .execution import run
 from .handshake import http_request
 from .identity import user_of
-from .revocation import watch
 from .settings import api_settings
 
 __all__ = ["Authentication", "answer_to"]
@@ -102,7 +101,7 @@ class Authentication:
         if self._owner is None:
             self._owner = _pk(user)
         self._connection.scope["user"], self._connection.scope["auth"] = user, auth
-        watch(self._connection.hub, self._connection)
+        self._connection.watch()
         self._await_expiry(auth)
 
     def _ask(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:

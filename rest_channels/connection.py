@@ -55,6 +55,7 @@ class Connection:
     """The engine's half of one connection. `scope`, `receive` and `send` are ASGI's."""
 
     endings: tuple[Callable[[], Awaitable[None]], ...] = ()  # what else ends with it
+    closings: tuple[Callable[[], Any], ...] = ()  # what is to be called when the server closes it
     subprotocol: str | None = None  # to accept, unless whoever accepts names another
 
     def __init__(
@@ -81,6 +82,7 @@ class Connection:
         self.events: Lane[Event | Gap] | None = None
         self._task = asyncio.current_task()
         self.admitted = False  # whether its `connect` was called, so that `disconnect` must be
+        self._closed = False  # by the server: what its client still wants is not done
         self._over = False
         self._farewell: asyncio.TimerHandle | None = None
         self.face = face(self)
@@ -97,7 +99,7 @@ class Connection:
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
-                watch(self.hub, self)
+                self.watch()
                 self.calls.put(None)
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
@@ -112,7 +114,13 @@ class Connection:
                 try:
                     await self._end(code)
                 finally:
+                    unwatch(self.hub, self)  # last: until now it could become somebody else
                     await self.hub.close(self)
+
+    def watch(self) -> None:
+        """End with the session and the user in `scope`; to be called again when they change."""
+        if self.state is not State.CLOSED:
+            watch(self.hub, self)
 
     def _lane(self, work: Callable[[T], Coroutine[Any, Any, None]]) -> Lane[T]:
         lane: Lane[T] = Lane(work, self._turn, api_settings.HANDLER_TIMEOUT)
@@ -139,7 +147,8 @@ class Connection:
         """What the lane of calls does: `connect` (None), the frames, `disconnect` (a code)."""
         if isinstance(item, tuple):
             self.inbox.handled(item[2])
-            await self.face.receive(item)
+            if not self._closed:
+                await self.face.receive(item)
         elif item is None:
             try:
                 await self.face.connect()
@@ -194,10 +203,12 @@ class Connection:
             self.home.call(self.close, code, reason)
         elif self.state < State.CLOSING:
             refused = self.state is State.CONNECTING
-            self._move(State.CLOSING)
+            self._closed = self._move(State.CLOSING)
             self.close_code = code
             self.hub.forget(self)
             self.groups.leave_all()
+            for tell in self.closings:
+                tell()
             (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
             self._await_departure()
         return DONE
@@ -266,7 +277,6 @@ class Connection:
         self._over = True
         self._move(State.CLOSED)
         self.hub.forget(self)
-        unwatch(self.hub, self)
         self.groups.leave_all()
         await self.calls.drain(GRACE)
         for lane in (self.calls, self.events):

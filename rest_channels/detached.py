@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
+from .connection import Connection, State
 from .dispatch import as_exception
 from .execution import leased, run
 from .settings import api_settings
@@ -37,20 +38,31 @@ class Detached:
     def begin(
         self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, asked: Asked
     ) -> None:
-        """Let `work` run. Raises `Throttled` (429) where `MAX_DETACHED` do already."""
+        """Let `work` run beside, until the server closes the connection or its client leaves.
+
+        Raises `Throttled` (429) where `MAX_DETACHED` do already.
+        """
+        connection = asked.connection
+        if connection.state is not State.OPEN:
+            work.close()
+            return
         if len(self.tasks) >= api_settings.MAX_DETACHED:
             work.close()
             raise Throttled(detail=_("Too much runs at the same time."))
-        task = asked.connection.home.begin(self._run(work, action, request_id))
+        if self.end not in connection.closings:
+            connection.closings += (self.end,)
+        task = connection.home.begin(self._run(work, action, request_id))
         task.add_done_callback(lambda _done: asked.answered())
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)
 
     def end(self) -> None:
-        """Cancel all of them."""
+        """Cancel all of them, but for one that asks for it itself."""
+        here = asyncio.current_task()
         for task in [*self.tasks]:
-            task.cancel()
+            if task is not here:
+                task.cancel()
 
     async def _run(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
         consumer = self._consumer

@@ -20,6 +20,7 @@ __all__ = [
     "has_same",
     "own_or",
     "plan_of",
+    "plans_of",
 ]
 
 T = TypeVar("T")
@@ -58,6 +59,27 @@ class own_or(Generic[T]):  # noqa: N801 - a decorator
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: Any, owner: type) -> "own_or[T] | T":
         return self if instance is None else self.function(instance)
+
+
+def plans_of(cls: type[Any], base: type[Any]) -> dict[str, Plan]:
+    """How to call the actions of `cls`, by their names: the most derived class decides.
+
+    Raises `TypeError` if one hides a method of `base`, or two of one class have the same name.
+    """
+    plans: dict[str, Plan] = {}
+    seen: set[str] = set()
+    for kind in cls.__mro__:
+        own: dict[str, Plan] = {}
+        for attribute in sorted(vars(kind).keys() - seen):
+            if (plan := plan_of(cls, base, attribute)) is None:
+                continue
+            other = own.setdefault(plan.name, plan).attribute
+            if getattr(cls, other) is not getattr(cls, attribute):
+                both = f"{other} and {attribute} are both the action {plan.name!r}"
+                raise TypeError(f"{kind.__name__}: {both}.")
+        seen |= vars(kind).keys()
+        plans = own | plans
+    return plans
 
 
 def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:

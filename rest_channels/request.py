@@ -14,7 +14,6 @@ from .envelopes import Plain
 from .groups import Channel
 from .handshake import http_request
 from .messages import Call, Frame
-from .revocation import watch
 from .settings import api_settings
 
 __all__ = ["SocketRequest"]
@@ -79,7 +78,7 @@ class SocketRequest:
     def user(self, user: Any) -> None:
         self._user = None
         self.scope["user"] = user
-        self.connection.home.call(watch, self.connection.hub, self.connection)
+        self.connection.home.call(self.connection.watch)
 
     def set_event_user(self, user: Any) -> None:
         """Let `user` be the user of this event only: a decorator's.

@@ -495,3 +495,101 @@ async def test_a_mixture_stops_at_what_decides() -> None:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 403
     async with client(guarded(AllowAny | Never), user=AnonymousUser()) as socket:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
+
+
+async def test_of_two_methods_with_one_name_the_most_derived_is_the_action() -> None:
+    class Kind(AsyncAPIConsumer):
+        @action(name="greet")
+        def zz_greet(self):
+            return "hello", 200
+
+    class Rude(Kind):
+        @action(name="greet")
+        def aa_greet(self):
+            return "go away", 200
+
+    class Mild(Rude):
+        pass
+
+    async with client(Mild) as socket:
+        await socket.expect_reply(await socket.call("greet"), data="go away")
+    assert Mild.available_actions == {"greet": "aa_greet"}
+
+
+def test_two_methods_of_one_class_with_one_name_are_an_error() -> None:
+    with pytest.raises(TypeError, match="Twice: first and second are both the action 'greet'"):
+
+        class Twice(AsyncAPIConsumer):
+            @action(name="greet")
+            def second(self):
+                return 2, 200
+
+            @action(name="greet")
+            def first(self):
+                return 1, 200
+
+
+async def test_what_waits_when_the_server_closes_is_not_done() -> None:
+    done = []
+
+    class Short(AsyncAPIConsumer):
+        @action()
+        async def cheat(self):
+            await asyncio.sleep(0.01)
+            self.close(4403)
+
+        @action()
+        async def go_on(self):
+            done.append(1)
+
+    async with client(Short) as socket:
+        await socket.call("cheat")
+        await socket.call("go_on")
+        await socket.expect_close(4403)
+    assert done == []
+
+
+async def test_detached_actions_end_when_the_server_closes(settle) -> None:
+    ends = []
+
+    class Long(AsyncAPIConsumer):
+        @action(detached=True)
+        async def watch(self):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ends.append("watch")
+
+        @action(detached=True)
+        async def part(self):
+            await self.close(4403)
+            await asyncio.sleep(0)
+            ends.append("part")
+
+    async with client(Long) as socket:
+        await socket.call("watch")
+        await socket.call("part")
+        await settle(lambda: sorted(ends) == ["part", "watch"])
+
+
+async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(settings) -> None:
+    settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": True}
+    said, frames, done = [], asyncio.Queue(), []
+
+    class Closed(AsyncAPIConsumer):
+        permission_classes = [IsAdminUser]
+
+        async def receive_json(self, content):
+            done.append(content)
+
+    async def send(message):
+        said.append(message["type"])
+        if message["type"] == "websocket.accept":
+            frames.put_nowait({"type": "websocket.receive", "text": "{}"})
+            await asyncio.sleep(0.01)
+        if message["type"] == "websocket.close":
+            frames.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+    frames.put_nowait({"type": "websocket.connect"})
+    await Closed.as_asgi()(client().scope, frames.get, send)
+    assert (said, done) == (["websocket.accept", "websocket.send", "websocket.close"], [])

@@ -1,5 +1,7 @@
 """A socket outlives neither its session nor its user."""
 
+import asyncio
+import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib import import_module
@@ -13,8 +15,10 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
 
 from rest_channels import revocation
+from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.reach import hub_here
 from rest_channels.revocation import arevoke, check, revoke
 from rest_channels.standing import standing
@@ -250,3 +254,38 @@ async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
 def test_a_wrong_call_says_so(wrong, error) -> None:
     with pytest.raises(error):
         revoke(**wrong)
+
+
+async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada) -> None:
+    class Slow(BaseAuthentication):
+        def authenticate(self, request):
+            time.sleep(0.05)
+            return ada, None
+
+    class Guarded(AsyncAPIConsumer):
+        authentication_classes = [Slow]
+
+    frames = asyncio.Queue()
+    frames.put_nowait({"type": "websocket.connect"})
+    frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    socket = SocketCommunicator(Guarded.as_asgi())
+    await socket.application(socket.scope, frames.get, socket._out.put)
+    books = revocation._watches.get(hub_here())
+    assert not (books and books.identities)
+
+
+async def test_what_is_revoked_does_nothing_more_although_its_client_stays(ada, settle) -> None:
+    done = []
+
+    class Busy(SocketView):
+        async def receive(self, request):
+            done.append(request.data)
+            await asyncio.sleep(0.02)
+
+    async with SocketCommunicator(Busy.as_asgi(), user=ada) as socket:
+        for number in range(5):
+            await socket.send_json(number)
+        await settle(lambda: done)
+        await revoke(user=ada)
+        await asyncio.sleep(0.1)
+    assert done == [0]
