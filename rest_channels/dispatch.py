@@ -114,22 +114,24 @@ async def dispatch(visit: Visit) -> None:
 
 
 def _meaning(error: asyncio.CancelledError) -> Exception:
-    """What a cancellation means for the client. One that comes from outside is raised again."""
-    if current_lane.get().timed_out():
-        return HandlerTimeout()
-    task = asyncio.current_task()
-    if task is None or task.cancelling():
-        raise error
-    meant = RuntimeError("The handler awaited a task that was cancelled.")
-    meant.__cause__ = error
-    return meant
+    """What a cancellation means for the client."""
+    return HandlerTimeout() if current_lane.get().timed_out() else as_exception(error)
 
 
 def as_exception(error: BaseException) -> Exception:
-    """A handler may not end the process: `SystemExit` and its like are errors of its own."""
+    """A handler may not end the process: `SystemExit` and its like are errors of its own.
+
+    A cancellation that comes from outside is raised again.
+    """
     if isinstance(error, Exception):
         return error
-    meant = RuntimeError(f"A handler raised {error!r}.")
+    words = f"A handler raised {error!r}."
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise error
+        words = "The handler awaited a task that was cancelled."
+    meant = RuntimeError(words)
     meant.__cause__ = error
     return meant
 

@@ -5,7 +5,7 @@ Both run in the lane of their connection, under its deadline.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import Context, ContextVar
 from functools import partial
@@ -34,18 +34,36 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a `def` or `async def` handler; its result. Raises what it raises.
 
     A `def` that is cancelled goes on in its thread, which it keeps until it ends; nobody waits
-    for it.
+    for it. One that calls another, by way of `async_to_sync`, has it done in its own turn.
     """
     if is_async(handler):
         return await handler(*args, **kwargs)
+    call = sync_to_async(partial(handler, *args, **kwargs))
     lane = current_lane.get(None)  # a test may call a handler outside of any
     try:
-        async with nullcontext() if lane is None else lane.turn:
-            result = await sync_to_async(partial(handler, *args, **kwargs))()
+        if lane is None or lane.turn in _held.get():
+            result = await call()
+        else:
+            result = await _in_turn(lane.turn, call)
     except asyncio.CancelledError:
         logger.warning("%r was left running: it keeps its thread until it ends.", handler)
         raise
     return await result if isawaitable(result) else result
+
+
+_held: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
+"""The turn that this context has; empty when it is over, also for tasks begun meanwhile."""
+
+
+async def _in_turn(turn: asyncio.Lock, call: Callable[[], Awaitable[Any]]) -> Any:
+    async with turn:
+        held = [turn]
+        token = _held.set(held)
+        try:
+            return await call()
+        finally:
+            held.clear()
+            _held.reset(token)
 
 
 def awaited(value: Any) -> Any:
