@@ -46,6 +46,7 @@ class Authentication:
     ) -> None:
         self.authenticators = [one() for one in classes]
         self.successful = False
+        self.expiries = 0
         self._owner: Any = None
         self._connection = connection
         self._expired = expired
@@ -72,12 +73,13 @@ class Authentication:
         scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
         if not all(isinstance(one, str) and _TOKEN.fullmatch(one) for one in (scheme, token)):
             raise AuthenticationFailed(_("Send your token as text."))
-        # What else the handshake brought, a cookie or a session, is no answer to a bad token.
+        # What else the handshake brought, a cookie or a query, is no answer to a bad token.
         bare = {**self._connection.scope, "user": user_of(None), "session": None, "headers": []}
+        bare["query_string"] = b""
         user, auth, successful = await run(self._ask, _with_header(bare, f"{scheme} {token}"))
         if not successful:
             raise AuthenticationFailed(_("Nobody here knows such a token."))
-        if self._owner not in (None, _pk(user)):
+        if self._owner not in (None, _owner(user)):
             raise PermissionDenied(_("This connection is somebody else's: open one of your own."))
         self.successful = True
         self._be(user, auth)
@@ -93,13 +95,18 @@ class Authentication:
             error.status_code = status.HTTP_401_UNAUTHORIZED if asks else status.HTTP_403_FORBIDDEN
         return error
 
+    def insist(self, expiries: int) -> None:
+        """Raise 401 where a token has expired since there were so many `expiries`."""
+        if self.expiries != expiries:
+            raise self.refusal(NotAuthenticated())
+
     async def _perform(self, scope: dict[str, Any]) -> None:
         user, auth, self.successful = await run(self._ask, scope)
         self._be(user, auth)
 
     def _be(self, user: Any, auth: Any) -> None:
         if self._owner is None:
-            self._owner = _pk(user)
+            self._owner = _owner(user)
         self._connection.scope["user"], self._connection.scope["auth"] = user, auth
         self._connection.watch()
         self._await_expiry(auth)
@@ -126,6 +133,7 @@ class Authentication:
     def _expire(self) -> None:
         """Ask for another token; who brings none in time is closed."""
         self.successful = False
+        self.expiries += 1
         self._be(user_of(None), None)
         grace = api_settings.REAUTHENTICATE_WITHIN
         self._timer = self._connection.home.loop.call_later(grace or 0, self._close)
@@ -140,8 +148,13 @@ class Authentication:
             self._timer.cancel()
 
 
-def _pk(user: Any) -> Any:
-    return getattr(user, "pk", None)
+def _owner(user: Any) -> Any:
+    """Whose a connection is with this user: not two users', because a pk is the same."""
+    if not getattr(user, "is_authenticated", user is not None):
+        return None
+    kind = getattr(getattr(user, "_meta", None), "concrete_model", user.__class__)
+    pk = getattr(user, "pk", None)
+    return user if pk is None else (kind, pk)
 
 
 def answer_to(offered: Sequence[str]) -> str | None:

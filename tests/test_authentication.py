@@ -12,13 +12,14 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.authentication import (
+    BaseAuthentication,
     BasicAuthentication,
     SessionAuthentication,
     TokenAuthentication,
 )
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission, IsAuthenticated
-from rest_framework.throttling import UserRateThrottle
+from rest_framework.throttling import BaseThrottle, UserRateThrottle
 
 from rest_channels import permissions
 from rest_channels.authentication import expiry_of
@@ -317,3 +318,88 @@ def test_when_a_token_expires_is_read_as_its_makers_write_it() -> None:
     assert expiry_of({"exp": 7}) == 7.0
     for endless in (None, {}, "token", SimpleNamespace(expires=None), {"exp": "soon"}):
         assert expiry_of(endless) is None
+
+
+class Person(SimpleNamespace):
+    is_authenticated = True
+
+
+class Customer(Person):
+    pass
+
+
+class Admin(Person):
+    pass
+
+
+class ByName(BaseAuthentication):
+    """Tokens are `<kind>:<pk>`, of users that are no models; some have no pk."""
+
+    def authenticate(self, request):
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        kind, _colon, pk = header.split()[1].partition(":")
+        kinds = {"customer": Customer, "admin": Admin}
+        return kinds.get(kind, Person)(name=header, **({"pk": pk} if pk else {})), None
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [("customer:1", 200), ("customer:2", 403), ("admin:1", 403), ("customer", 403)],
+)
+async def test_a_pk_alone_makes_nobody_the_same(other, status) -> None:
+    class Mine(Patient):
+        authentication_classes = [ByName]
+
+    async with client(Mine) as socket:
+        assert (await asked(socket, "authenticate", token="customer:1"))[0] == 200
+        assert (await asked(socket, "authenticate", token=other))[0] == status
+
+
+async def test_who_has_no_pk_is_followed_by_nobody() -> None:
+    class Mine(Patient):
+        authentication_classes = [ByName]
+
+        @action()
+        def name(self):
+            return self.scope["user"].name, 200
+
+    async with client(Mine) as socket:
+        assert await asked(socket, "authenticate", token="a") == (200, {"user": None})
+        assert (await asked(socket, "authenticate", token="b"))[0] == 403
+        assert await asked(socket, "name") == (200, "Bearer a")
+
+
+@pytest.mark.parametrize("detached", [True, False])
+async def test_a_token_that_expires_before_the_action_begins_is_a_401(ada, detached) -> None:
+    class Slow(BaseThrottle):
+        def allow_request(self, request, view):
+            time.sleep(0.3 if view.action == "secret" else 0)
+            return True
+
+    class Mine(Patient):
+        throttle_classes = [Slow]
+
+        @action(detached=detached)
+        async def secret(self):
+            return str(self.scope["user"]), 200
+
+    async with client(Mine) as socket:
+        assert (await asked(socket, "authenticate", token="ada.0.15"))[0] == 200
+        call = await socket.call("secret")
+        await socket.expect_reply(call, response_status=401, data=None)
+
+
+async def test_a_query_string_is_no_answer_to_a_bad_token(ada) -> None:
+    class InQuery(BaseAuthentication):
+        def authenticate(self, request):
+            name = request.query_params.get("token")
+            return (User.objects.get(username=name), name) if name else None
+
+    class Mine(Me):
+        authentication_classes = [InQuery]
+
+    async with client(Mine, path="/?token=ada") as socket:
+        assert (await asked(socket, "authenticate", token="bogus"))[0] in (401, 403)
+        assert await asked(socket, "who") == (200, ["ada", True])
