@@ -14,19 +14,13 @@
 
 import logging
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied as Forbidden
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import (
-    APIException,
-    AuthenticationFailed,
-    PermissionDenied,
-    ValidationError,
-)
+from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 
 from .arguments import fitted
 from .authentication import Authentication
@@ -38,20 +32,29 @@ from .execution import run
 from .messages import Call, Reply
 from .parsers import JSONParser
 from .permissions import made
-from .plans import CHECKING, OWN, READING, REPLYING, Plan, ahand, has_same, own_or, plans_of
+from .plans import (
+    CHECKING,
+    OWN,
+    READING,
+    REPLYING,
+    VIEWS,
+    Plan,
+    ahand,
+    bridge,
+    has_same,
+    own_or,
+    plans_of,
+)
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
 from .throttling import throttle
 from .verbs import Sent
-from .verdicts import Asked, may_connect, permit_action
+from .verdicts import Asked, admit, asking, permit_action
 
 __all__ = ["AsyncAPIConsumer"]
 
 logger = logging.getLogger("rest_channels")
-
-
-_asked: ContextVar[Asked | None] = ContextVar("rest_channels_asked", default=None)
 
 
 class AsyncAPIConsumer(SocketConsumer):
@@ -78,6 +81,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        bridge(cls, VIEWS)
         cls._plans = plans_of(cls, AsyncAPIConsumer)
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._reads_as_we_do = has_same(cls, AsyncAPIConsumer, READING)
@@ -92,7 +96,10 @@ class AsyncAPIConsumer(SocketConsumer):
     @property
     def asked(self) -> Asked:
         """The action that is running, with its request and its permissions."""
-        return _asked.get() or Asked(None, self._connection)
+        asked = asking.get()
+        if asked is None:
+            asking.set(asked := Asked(None, self._connection))
+        return asked
 
     @own_or
     def action(self) -> str | None:
@@ -107,8 +114,7 @@ class AsyncAPIConsumer(SocketConsumer):
     @own_or
     def kwargs(self) -> dict[str, Any]:
         """What the route found in the path."""
-        kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
-        return kwargs
+        return self.asked.kwargs
 
     # The road in. Each step may be overridden, as in djangochannelsrestframework.
 
@@ -130,15 +136,7 @@ class AsyncAPIConsumer(SocketConsumer):
         own = self.authentication_classes
         classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES if own is None else own
         self._authentication = Authentication(classes, self._connection, self._ask_for_token)
-        try:
-            if classes:
-                await self._authentication.handshake()
-            permissions = await run(self.get_permissions, action="connect")
-            request = SocketRequest(self._connection, "connect")
-            if not await may_connect(permissions, self, request):
-                raise PermissionDenied
-        except (AuthenticationFailed, PermissionDenied) as error:
-            raise self._authentication.refusal(error) from error
+        await admit(self, self._authentication, SocketRequest(self._connection, "connect"))
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come."""
@@ -176,11 +174,13 @@ class AsyncAPIConsumer(SocketConsumer):
         await self._do(action, request_id, kwargs)
 
     async def _do(self, action: str, request_id: Any, arguments: dict[str, Any]) -> None:
+        before = asking.get()
         try:
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
                 return await self._do_our_own(action, request_id, arguments)
             asked = self._begin(action, plan.method, arguments)
+            expiries = self._authentication.expiries
             if not self._checks_as_we_do:
                 await ahand(self.check_permissions, action, arguments=arguments)
             else:
@@ -190,6 +190,7 @@ class AsyncAPIConsumer(SocketConsumer):
             if throttles := self.get_throttles():
                 await throttle(throttles, asked.request, self)
             own = {"action": action, "request_id": request_id} if plan.takes_own else {}
+            self._authentication.insist(expiries)
             work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
             if plan.detached:
                 self._detached.begin(work, action, request_id, asked)
@@ -199,10 +200,12 @@ class AsyncAPIConsumer(SocketConsumer):
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
             self.asked.answered()
+        finally:
+            asking.set(before)  # an action may have another one done on its way
 
     def _begin(self, action: str, method: str, arguments: dict[str, Any]) -> Asked:
         """From now on this is what is asked."""
-        _asked.set(asked := Asked(action, self._connection, method, arguments))
+        asking.set(asked := Asked(action, self._connection, method, arguments))
         return asked
 
     async def _do_our_own(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
@@ -213,7 +216,7 @@ class AsyncAPIConsumer(SocketConsumer):
         if throttles := self.get_throttles():
             await throttle(throttles, asked.request, self)
         await self._authentication.again(arguments.get("token"), arguments.get("scheme"))
-        user = {"user": self.scope["user"].pk}
+        user = {"user": getattr(self.scope["user"], "pk", None)}
         await self.reply("authenticate", data=user, request_id=request_id)
 
     async def get_permissions(self, action: str, **kwargs: Any) -> Sequence[Any]:

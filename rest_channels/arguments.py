@@ -6,13 +6,13 @@ spread over a call as it is.
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-__all__ = ["Parameters", "fitted", "offered", "parameters"]
+__all__ = ["Parameters", "fitted", "offered", "parameters", "parameters_of"]
 
 
 class Parameters(NamedTuple):
@@ -39,9 +39,22 @@ def parameters(function: Callable[..., Any], given: int) -> Parameters:
     )
 
 
-def offered(function: Callable[..., Any], given: int, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Those of `arguments` that `function` takes by name, beside `given` ones by position."""
-    known = parameters(function, given)
+def parameters_of(method: Callable[..., Any], given: int) -> Parameters:
+    """`parameters`, of a bound `method`, apart from what it is bound to.
+
+    Those of its function are kept: it lives as long as its class, and a method only as its
+    instance. What asgiref makes of a method, `@sync_to_async`, is bound anew each time.
+    """
+    if (function := getattr(method, "__func__", None)) is not None:
+        return parameters(function, 1 + given)
+    if isinstance(method, partial) and (function := getattr(method, "__wrapped__", None)):
+        return parameters(function, 1 + given)
+    return parameters.__wrapped__(method, given)
+
+
+def offered(method: Callable[..., Any], given: int, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of `arguments` that `method` takes by name, beside `given` ones by position."""
+    known = parameters_of(method, given)
     if not known.any_name:
         return {name: arguments[name] for name in known.names & arguments.keys()}
     if known.taken.isdisjoint(arguments):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
-from .connection import Connection, State
+from .connection import State
 from .dispatch import as_exception
 from .execution import leased, run
 from .settings import api_settings
@@ -38,7 +38,7 @@ class Detached:
     def begin(
         self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, asked: Asked
     ) -> None:
-        """Let `work` run beside, until the server closes the connection or its client leaves.
+        """Let `work` run until it ends, the server closes the connection, or its client leaves.
 
         Raises `Throttled` (429) where `MAX_DETACHED` do already.
         """
@@ -69,7 +69,7 @@ class Detached:
         try:
             async with leased():
                 await consumer._answer(await work, action, request_id)
-        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - as where actions are done
             error = as_exception(error)

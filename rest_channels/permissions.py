@@ -14,6 +14,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from .execution import awaited, run
 
 __all__ = [
+    "ALIASES",
     "OPERATORS",
     "AllowAny",
     "BasePermission",
@@ -38,6 +39,9 @@ METHODS = {
     "update": "PUT",
 }
 """The HTTP method that DRF's classes see for an action; POST for those that are not here."""
+
+ALIASES = {"patch": "partial_update", "delete": "destroy"}
+"""The names that actions have in DRF's viewsets, where they differ."""
 
 READING = ("subscribe_", "unsubscribe_")
 """How the names of other actions begin for which they see GET."""

@@ -1,8 +1,12 @@
 """How the actions of a class are called, and what of a frame's way it has changed; found once."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import wraps
 from inspect import getattr_static
 from typing import Any, Generic, NamedTuple, TypeVar, overload
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
 from .arguments import Parameters, offered, parameters
 from .decorators import action_mark
@@ -14,8 +18,10 @@ __all__ = [
     "OWN",
     "READING",
     "REPLYING",
+    "VIEWS",
     "Plan",
     "ahand",
+    "bridge",
     "hand",
     "has_same",
     "own_or",
@@ -32,6 +38,16 @@ READING = ("receive", "receive_json", "decode_json", "get_action_name", "handle_
 CHECKING = ("check_permissions", "get_permissions")
 REPLYING = ("reply", "send", "send_json", "encode_json")
 """The methods through which a frame comes, is permitted, and is answered."""
+
+VIEWS = (
+    "filter_queryset",
+    "get_object",
+    "get_queryset",
+    "get_serializer",
+    "get_serializer_class",
+    "get_serializer_context",
+)
+"""What DRF's permissions, filters and paginators may call on a view."""
 
 
 class Plan(NamedTuple):
@@ -106,17 +122,47 @@ def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
 
 
+def bridge(cls: type[Any], names: Sequence[str]) -> None:
+    """Let async methods of these `names` be called without `await` in threads, as DRF does.
+
+    On the loop they are awaited as before.
+    """
+    for kind in cls.__mro__:
+        for name in vars(kind).keys() & names:
+            method = vars(kind)[name]
+            if iscoroutinefunction(method) and not hasattr(method, _BRIDGED):
+                setattr(kind, name, _bridged(method))
+
+
+_BRIDGED = "_rest_channels_bridged"
+
+
+def _bridged(method: Any) -> Any:
+    @wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        coming = method.__get__(self, type(self))(*args, **kwargs)
+        return coming if _on_loop() else awaited(coming)
+
+    setattr(called, _BRIDGED, True)
+    return markcoroutinefunction(called)
+
+
+def _on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
     """Call a bound `method` with `given`, and with those of a client's `arguments` it takes.
 
     In a thread; a method that is `async def` is awaited.
     """
-    function = getattr(method, "__func__", None)
-    if function is None:
-        return awaited(method(*given, **offered(method, len(given), arguments)))
-    return awaited(method(*given, **offered(function, 1 + len(given), arguments)))
+    return awaited(method(*given, **offered(method, len(given), arguments)))
 
 
 async def ahand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
     """`hand`, for a method that may be `def` or `async def`."""
-    return await run(method, *given, **offered(method.__func__, 1 + len(given), arguments))
+    return await run(method, *given, **offered(method, len(given), arguments))

@@ -5,6 +5,7 @@ itself is bounded elsewhere (`inbox`), without any I/O.
 """
 
 from collections.abc import Awaitable, Sequence
+from inspect import isawaitable
 from typing import Any
 
 from rest_framework.exceptions import Throttled
@@ -14,12 +15,11 @@ from .execution import awaited, run
 __all__ = ["throttle"]
 
 
-def throttle(throttles: Sequence[Any], request: Any, view: Any) -> Awaitable[None]:
-    """Ask every throttle, elsewhere.
-
-    Awaiting it raises `Throttled` (429) with the longest wait, in seconds.
-    """
-    return run(_ask, throttles, request, view)
+async def throttle(
+    throttles: Sequence[Any] | Awaitable[Sequence[Any]], request: Any, view: Any
+) -> None:
+    """Ask every throttle, elsewhere. Raises `Throttled` (429) with the longest wait, in seconds."""
+    await run(_ask, await throttles if isawaitable(throttles) else throttles, request, view)
 
 
 def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:

@@ -5,33 +5,51 @@ DRF's would give. What cannot be told is a refusal.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from rest_framework import permissions as drf
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from .arguments import offered, parameters
+from .authentication import Authentication
 from .connection import Connection
 from .execution import awaited, is_async, run
-from .permissions import OPERATORS, BasePermission, deny, only_looks, operands_of
+from .permissions import ALIASES, OPERATORS, BasePermission, deny, only_looks
 from .request import SocketRequest
 
-__all__ = ["Asked", "may_connect", "permit_action", "permit_object"]
+__all__ = ["Asked", "admit", "asking", "permit_action", "permit_object"]
 
 
-async def may_connect(permissions: Sequence[Any], consumer: Any, request: SocketRequest) -> bool:
+async def admit(consumer: Any, authentication: Authentication, request: SocketRequest) -> None:
+    """Find out who connects, and whether he may. Raises 401, 403."""
+    try:
+        if authentication.authenticators:
+            await authentication.handshake()
+        permissions = await run(consumer.get_permissions, action="connect")
+        if not await _may_connect(permissions, consumer, request):
+            raise PermissionDenied
+    except (AuthenticationFailed, PermissionDenied) as error:
+        raise authentication.refusal(error) from error
+
+
+async def _may_connect(permissions: Sequence[Any], consumer: Any, request: SocketRequest) -> bool:
     """Whether all of `permissions` let the connection of `request` be opened."""
 
     async def ask(permission: Any) -> Verdict:
+        if only_looks(permission):
+            return bool(permission.has_permission(request, consumer))
         if not _is_ours(permission):
-            return await _ask_drf(permission, request, consumer)
+            return bool(await run(permission.has_permission, request, consumer))
         if _has_none(permission, "can_connect"):
             return None
         given = {"scope": consumer.scope, "consumer": consumer}
         given["message"] = {"type": "websocket.connect"}
-        taken = offered(type(permission).can_connect, 1, given)
+        taken = offered(permission.can_connect, 0, given)
         return bool(await run(permission.can_connect, **taken))
 
     for permission in permissions:
@@ -40,7 +58,7 @@ async def may_connect(permissions: Sequence[Any], consumer: Any, request: Socket
     return True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Asked:
     """What a client asks of a consumer, and whom it was asked about."""
 
@@ -57,7 +75,16 @@ class Asked:
     over: bool = False
     """Whether it has been answered."""
     _waiting: "list[asyncio.Future[None]] | None" = None
+    _kwargs: dict[str, Any] | None = None
     _request: SocketRequest | None = None
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """What the route found in the path, or what DRF's classes are shown in its place."""
+        if self._kwargs is not None:
+            return self._kwargs
+        kwargs: dict[str, Any] = self.connection.scope.get("url_route", {}).get("kwargs", {})
+        return kwargs
 
     @property
     def request(self) -> SocketRequest:
@@ -84,6 +111,34 @@ class Asked:
                 future.set_result(None)
 
 
+asking: ContextVar[Asked | None] = ContextVar("rest_channels_asking", default=None)
+"""What is asked just now."""
+
+LISTING = ("list", "list_cancel", "create")
+"""Actions whose URL has no key in it: there it would be the client's to choose."""
+
+
+@contextmanager
+def _as_in_drf(asked: Asked, consumer: Any) -> Iterator[SocketRequest]:
+    """The block in which the view looks to DRF's classes as one of DRF's; its request.
+
+    `action` is DRF's name for it, and `kwargs` have the key that the frame names, as text.
+    """
+    kwargs = dict(consumer.kwargs)
+    field: str = getattr(consumer, "lookup_field", "")
+    name = getattr(consumer, "lookup_url_kwarg", None) or field
+    key = asked.arguments.get(name)
+    if asked.action not in LISTING and isinstance(key, str | int) and not isinstance(key, bool):
+        kwargs[name] = str(key)
+    request, before = asked.request, asking.get()
+    action = asked.action and ALIASES.get(asked.action, asked.action)
+    asking.set(replace(asked, action=action, _kwargs=kwargs))
+    try:
+        yield request
+    finally:
+        asking.set(before)
+
+
 async def permit_action(asked: Asked, consumer: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the action."""
 
@@ -101,8 +156,11 @@ async def permit_action(asked: Asked, consumer: Any) -> None:
 
 
 async def _permits(permission: Any, asked: Asked, consumer: Any) -> bool:
+    if only_looks(permission):
+        return bool(permission.has_permission(asked.request, consumer))
     if not _is_ours(permission):
-        return await _ask_drf(permission, asked.request, consumer)
+        with _as_in_drf(asked, consumer) as request:
+            return bool(await run(permission.has_permission, request, consumer))
     taken = _taken(permission, asked, consumer)
     if is_async(permission.has_permission):
         return bool(await permission.has_permission(**taken))
@@ -112,7 +170,7 @@ async def _permits(permission: Any, asked: Asked, consumer: Any) -> bool:
 def _taken(permission: Any, asked: Asked, consumer: Any) -> dict[str, Any]:
     """The arguments of one of our permissions. A client's never stand for ours."""
     ours = {"scope": consumer.scope, "consumer": consumer, "action": asked.action}
-    return offered(type(permission).has_permission, 1, {**asked.arguments, **ours})
+    return offered(permission.has_permission, 0, {**asked.arguments, **ours})
 
 
 def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
@@ -126,16 +184,20 @@ def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
         if not _is_mixed(permission):
             if _has_none(permission, "has_object_permission"):
                 return None
-            said = permission.has_object_permission(asked.request, consumer, found)
-            return bool(awaited(said))
+            if _is_ours(permission):
+                said = permission.has_object_permission(asked.request, consumer, found)
+                return bool(awaited(said))
+            with _as_in_drf(asked, consumer) as request:
+                return bool(awaited(permission.has_object_permission(request, consumer, found)))
         operands = [*vars(permission).values()]
         if isinstance(permission, drf.OR):
             operands = [one for one in operands if _recall(one, asked, consumer)]
         return _combined(permission, [verdict(one) for one in operands])
 
-    if asked.permissions is None:
-        asked.permissions = awaited(consumer.get_permissions(action=asked.action))
-    for permission in asked.permissions or ():
+    permissions = asked.permissions
+    if permissions is None:
+        permissions = awaited(consumer.get_permissions(action=asked.action))
+    for permission in permissions or ():
         if verdict(permission) is False:
             deny(permission)
 
@@ -151,7 +213,8 @@ def _recall(permission: Any, asked: Asked, consumer: Any) -> bool:
         return bool(_combined(permission, said))
     if _is_ours(permission):
         return bool(awaited(permission.has_permission(**_taken(permission, asked, consumer))))
-    return bool(awaited(permission.has_permission(asked.request, consumer)))
+    with _as_in_drf(asked, consumer) as request:
+        return bool(awaited(permission.has_permission(request, consumer)))
 
 
 Verdict = bool | None
@@ -186,12 +249,6 @@ def _has_none(permission: Any, opinion: str) -> bool:
     return _is_ours(permission) and said in (None, getattr(BasePermission, opinion))
 
 
-async def _ask_drf(permission: Any, request: SocketRequest, view: Any) -> bool:
-    if only_looks(permission):
-        return bool(permission.has_permission(request, view))
-    return bool(await run(permission.has_permission, request, view))
-
-
 def _is_ours(permission: Any) -> bool:
     """Whether it is asked as this library asks: one of our classes, or one that looks like them."""
     if isinstance(permission, BasePermission):
@@ -207,9 +264,4 @@ def _takes_a_scope(kind: type[Any]) -> bool:
 
 def _is_mixed(permission: Any) -> bool:
     """Whether DRF's operators cannot be left to decide by themselves."""
-    return isinstance(permission, OPERATORS) and any(
-        _is_ours(operand)
-        or is_async(operand.has_permission)
-        or is_async(operand.has_object_permission)
-        for operand in operands_of(permission)
-    )
+    return isinstance(permission, OPERATORS) and not only_looks(permission)

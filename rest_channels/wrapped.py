@@ -26,9 +26,12 @@ from .envelopes import Action
 from .execution import is_async, run
 from .handshake import http_request
 from .messages import Call
+from .permissions import ALIASES
 from .plans import ahand
 from .renderers import encode
 from .settings import api_settings
+from .throttling import throttle
+from .verdicts import asking
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
@@ -46,9 +49,6 @@ VIEWSET = {
     "destroy": "delete",
 }
 """The actions of a viewset, by the methods that DRF's routers give them."""
-
-ALIASES = {"patch": "partial_update", "delete": "destroy"}
-"""The same actions under this library's names."""
 
 
 def view_as_consumer(
@@ -79,18 +79,25 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Call the view, and answer with what it responds."""
+        before = asking.get()
         try:
             if action == "authenticate" and self._authentication.authenticators:
                 await self._do_our_own(action, request_id, kwargs)
                 return
             view, method = self._find(action)
-            self._begin(action, method, kwargs)
+            asked = self._begin(action, method, kwargs)
+            expiries = self._authentication.expiries
             await ahand(self.check_permissions, action, arguments=kwargs)
+            if throttles := self.get_throttles():
+                await throttle(throttles, asked.request, self)
+            self._authentication.insist(expiries)
             response = await self.call_view(view, method, **kwargs)
             data = await _content(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
+        finally:
+            asking.set(before)
 
     async def call_view(
         self,

@@ -1,13 +1,19 @@
 """`AsyncAPIConsumer`: frames name an action, and are answered as djangochannelsrestframework's."""
 
 import asyncio
+import gc
 import json
+import time
+import weakref
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import Http404
+from rest_framework import permissions as drf
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.permissions import IsAdminUser
+from rest_framework.throttling import BaseThrottle
 
 from rest_channels import permissions
 from rest_channels.consumers import AsyncAPIConsumer
@@ -593,3 +599,140 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
     frames.put_nowait({"type": "websocket.connect"})
     await Closed.as_asgi()(client().scope, frames.get, send)
     assert (said, done) == (["websocket.accept", "websocket.send", "websocket.close"], [])
+
+
+async def test_a_def_action_may_have_another_done_on_its_way(settings) -> None:
+    settings.REST_CHANNELS = {"HANDLER_TIMEOUT": 1}
+
+    class Twice(AsyncAPIConsumer):
+        @action()
+        def one(self):
+            return 1, 200
+
+        @action()
+        def two(self):
+            one, _status = async_to_sync(self.one)()
+            return one + async_to_sync(self.one)()[0], 200
+
+    async with client(Twice) as socket:
+        for name, said in ("two", 2), ("one", 1):
+            await socket.expect_reply(await socket.call(name), response_status=200, data=said)
+
+
+async def test_a_task_begun_in_a_turn_does_not_keep_it() -> None:
+    running, most = 0, []
+
+    class Many(AsyncAPIConsumer):
+        @action()
+        def slow(self):
+            nonlocal running
+            running += 1
+            most.append(running)
+            time.sleep(0.02)
+            running -= 1
+            return None, 200
+
+        @action()
+        def begin(self):
+            async_to_sync(self.begin_beside)()
+            return None, 200
+
+        async def begin_beside(self):
+            later = asyncio.sleep(0.02)
+            self._perform(self.after(later))
+
+        async def after(self, later):
+            await later
+            await self.slow()
+
+    async with client(Many) as socket:
+        for name in ("begin", "slow", "slow", "slow"):
+            await socket.expect_reply(await socket.call(name), response_status=200)
+    assert set(most) == {1}
+
+
+async def test_an_action_that_has_another_done_is_itself_again() -> None:
+    class Nested(AsyncAPIConsumer):
+        @action(http_method="GET")
+        async def inner(self):
+            return [self.action, self.request.method], 200
+
+        @action()
+        async def outer(self):
+            await self.handle_action("inner", "side")
+            return [self.action, self.request.method], 200
+
+    async with client(Nested) as socket:
+        call = await socket.call("outer")
+        await socket.expect_reply("side", data=["inner", "GET"])
+        await socket.expect_reply(call, data=["outer", "POST"])
+
+
+async def test_a_detached_action_that_awaits_what_was_cancelled_is_answered() -> None:
+    class Unlucky(AsyncAPIConsumer):
+        @action(detached=True)
+        async def wait(self):
+            other = asyncio.ensure_future(asyncio.sleep(9))
+            other.cancel()
+            await other
+
+    async with client(Unlucky) as socket:
+        await socket.expect_reply(await socket.call("wait"), response_status=500)
+
+
+@pytest.mark.parametrize(
+    "opinion",
+    [lambda lazy: lazy & drf.AllowAny, lambda lazy: drf.AllowAny & lazy, lambda lazy: lazy | lazy],
+)
+async def test_a_mixture_awaits_what_its_operands_return(opinion) -> None:
+    class Lazy(drf.BasePermission):
+        def has_permission(self, request, view):
+            return self._look()
+
+        async def _look(self):
+            return False
+
+    class Guarded(Things):
+        permission_classes = [opinion(Lazy)]
+
+    socket = client(Guarded)
+    assert (await socket.connect())[0] is False
+    await socket.disconnect()
+
+
+async def test_throttles_may_be_found_by_an_async_method() -> None:
+    class Slow(Things):
+        async def get_throttles(self):
+            return [Never()] if self.action == "exact" else []
+
+    class Never(BaseThrottle):
+        def allow_request(self, request, view):
+            return False
+
+    async with client(Slow) as socket:
+        await socket.expect_reply(await socket.call("exact", pk=1), response_status=429)
+        await socket.expect_reply(await socket.call("a_sync_action"), response_status=200)
+
+
+async def test_methods_that_asgiref_wraps_take_what_others_take() -> None:
+    kept = []
+
+    class Wrapped(Things):
+        def __init__(self):
+            super().__init__()
+            kept.append(weakref.ref(self))
+
+        @sync_to_async
+        def get_permissions(self, action, self_=None, **kwargs):
+            return []
+
+        @sync_to_async
+        def check_permissions(self, action, **kwargs):
+            assert "self" not in kwargs
+
+    for _ in range(3):
+        async with client(Wrapped) as socket:
+            await socket.expect_reply(await socket.call("exact", pk=1), response_status=202)
+    del socket
+    gc.collect()
+    assert [one() for one in kept] == [None] * 3

@@ -2,6 +2,7 @@
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -604,3 +605,100 @@ async def test_an_atomic_action_rolls_back_what_an_async_override_did() -> None:
         data = {"username": "ada", "email": "x@example.com", "password": "x"}
         assert (await asked(socket, "create", data=data))[0] == 403
         assert not await User.objects.filter(username="ada").aexists()
+
+
+class Users(ModelConsumer):
+    queryset = User.objects.order_by("pk")
+    serializer_class = UserSerializer
+
+
+async def test_a_list_outside_of_an_action_has_a_paginator() -> None:
+    class Eager(Users):
+        async def connect(self):
+            page, _status = await self.list(limit=1)
+            await self.send_json(page)
+
+    await User.objects.acreate_user("ada")
+    await User.objects.acreate_user("grace")
+    async with client(Eager) as socket:
+        page = await socket.receive_json()
+    assert (page["count"], len(page["results"])) == (2, 1)
+
+
+async def test_object_permissions_of_an_action_outlive_another_that_it_has_done() -> None:
+    class ReadOnly(BasePermission):
+        def has_object_permission(self, request, view, obj):
+            return request.method in SAFE_METHODS
+
+    class Guarded(Users):
+        permission_classes = [ReadOnly]
+
+        @action()
+        async def wipe(self, pk):
+            await self.handle_action("list", "side")
+            await sync_to_async(self.get_object)(pk=pk)
+            return "wiped", 200
+
+    user = await User.objects.acreate_user("ada")
+    async with client(Guarded) as socket:
+        call = await socket.call("wipe", pk=user.pk)
+        await socket.expect_reply("side", response_status=200)
+        await socket.expect_reply(call, response_status=403)
+
+
+async def test_an_async_override_may_await_another_action() -> None:
+    class Telling(Users):
+        async def perform_create(self, serializer, **kwargs):
+            await sync_to_async(serializer.save)()
+            page, _status = await self.list(limit=5)
+            await self.send_json({"count": page["count"]})
+
+    async with client(Telling) as socket:
+        call = await socket.call(
+            "create", {"username": "ada", "email": "a@example.com", "password": "x"}
+        )
+        assert (await socket.receive_json())["count"] == 1
+        await socket.expect_reply(call, response_status=201)
+
+
+class AsyncRows:
+    async def get_queryset(self, **kwargs):
+        return User.objects.exclude(username="hidden").order_by("pk")
+
+
+class WrappedRows:
+    @database_sync_to_async
+    def get_queryset(self, **kwargs):
+        assert "self" not in kwargs
+        return User.objects.exclude(username="hidden").order_by("pk")
+
+
+@pytest.mark.parametrize("mixin", [AsyncRows, WrappedRows])
+async def test_drfs_permissions_ask_an_async_queryset(mixin) -> None:
+    class Guarded(mixin, Users):
+        permission_classes = [DjangoModelPermissions]
+
+        @action()
+        async def count(self):
+            return await (await self.get_queryset()).acount(), 200
+
+    root = await User.objects.acreate_superuser("root")
+    hidden = await User.objects.acreate_user("hidden")
+    async with client(Guarded, user=root) as socket:
+        assert (await asked(socket, "list", limit=9))[1]["count"] == 1
+        assert await asked(socket, "count") == (200, 1, [])
+        assert (await asked(socket, "retrieve", pk=hidden.pk))[0] == 404
+
+
+async def test_a_client_cannot_give_what_a_wrapped_override_is_given() -> None:
+    class Wrapped(Users):
+        @database_sync_to_async
+        def perform_create(self, serializer, **kwargs):
+            assert "serializer" not in kwargs
+            assert kwargs["instance"] == 2
+            serializer.save()
+
+    data = {"username": "ada", "email": "a@example.com", "password": "x"}
+    async with client(Wrapped) as socket:
+        said = await asked(socket, "create", data=data, serializer=1, instance=2)
+        assert said[0] == 201

@@ -11,6 +11,7 @@ from rest_framework.authentication import TokenAuthentication
 from rest_framework.decorators import action, api_view
 from rest_framework.permissions import DjangoModelPermissionsOrAnonReadOnly, IsAdminUser
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
@@ -258,3 +259,16 @@ def test_what_is_no_view_is_an_error() -> None:
     with pytest.raises(ImproperlyConfigured, match="takes a view, not 7"):
         view_as_consumer(7)
     assert issubclass(view_as_consumer(Plain).consumer_class, DjangoViewAsConsumer)
+
+
+async def test_views_are_throttled(settings) -> None:
+    class Never(BaseThrottle):
+        def allow_request(self, request, view):
+            return False
+
+    def secret(request):
+        return HttpResponse("the secret")
+
+    settings.REST_CHANNELS = {"DEFAULT_THROTTLE_CLASSES": [Never]}
+    async with client(secret) as socket:
+        assert (await asked(socket, "list"))[0] == 429

@@ -65,6 +65,27 @@ class NotTheLast(drf.BasePermission):
         return view.get_queryset().exclude(pk=obj.pk).exists()
 
 
+class StaffChange(drf.BasePermission):
+    """It asks the view what it does, by the names that viewsets have for it."""
+
+    def has_permission(self, request, view):
+        changing = ("create", "update", "partial_update", "destroy")
+        return view.action not in changing or request.user.is_staff
+
+    def has_object_permission(self, request, view, obj):
+        return view.action != "destroy" or obj != request.user
+
+
+class ByKey(drf.BasePermission):
+    """It asks the view for the key in the path."""
+
+    def has_permission(self, request, view):
+        return view.kwargs.get("pk") == str(request.user.pk) or not view.kwargs
+
+    def has_object_permission(self, request, view, obj):
+        return view.kwargs == {"pk": str(obj.pk)}
+
+
 class Hidden(drf.DjangoObjectPermissions):
     """Reading takes a permission as well: what one may not see is not there."""
 
@@ -88,6 +109,10 @@ SAME = {
     "ReadOnly": [ReadOnly],
     "NoPuts": [NoPuts],
     "NotTheLast": [NotTheLast],
+    "StaffChange": [StaffChange],
+    "ByKey": [ByKey],
+    "by action and key": [StaffChange & ByKey],
+    "by action or key": [~StaffChange | ByKey],
     "two": [drf.IsAuthenticated, OwnOnly],
     "two, the stricter last": [drf.IsAuthenticatedOrReadOnly, drf.DjangoModelPermissions],
     "and": [drf.IsAuthenticated & OwnOnly],
@@ -231,7 +256,7 @@ def by_http(classes, name):
         request = getattr(APIRequestFactory(), METHODS[action])("/", DATA, format="json")
         force_authenticate(request, None if name == "anonymous" else user)
         view = Guarded.as_view({METHODS[action]: VIEWSET.get(action, action)})
-        response = view(request, **({"pk": row(whose, user)} if whose else {}))
+        response = view(request, **({"pk": str(row(whose, user))} if whose else {}))
         said[action, whose] = response.status_code, words(response.status_code, response.data)
     return said
 
