@@ -250,6 +250,55 @@ async def test_frames_that_are_no_objects_are_messages_too(fake, connect):
 # The connection
 
 
+WATCH = """() => {
+  window.told = [];
+  window.stop = socket.watch("subscribe_instance", { pk: 1 }, (data, frame) => told.push([data, frame.action]));
+}"""
+
+
+async def test_a_watch_hears_all_that_comes_under_its_id(fake, connect):
+    page = await connect(dialect="action")
+    fake.reply = lambda frame: {**frame, "data": None, "response_status": 201}
+    await page.evaluate(WATCH)
+    await eventually(lambda: len(fake.frames) == 1)
+    for number in (1, 2):
+        event = {"action": "update", "request_id": 1, "response_status": 200, "data": number}
+        await fake.connections[-1].send(json.dumps(event))
+    await page.wait_for_function("told.length === 2")
+    assert await page.evaluate("told") == [[1, "update"], [2, "update"]]
+
+
+async def test_a_watch_asks_again_when_the_connection_is_back(fake, connect):
+    page = await connect(dialect="action")
+    fake.reply = lambda frame: {**frame, "data": "page", "response_status": 200}
+    await page.evaluate(WATCH)
+    await page.wait_for_function("told.length === 1")
+    await fake.connections[-1].close(4503)
+    await page.wait_for_function("told.length === 2")
+    assert [frame["request_id"] for frame in fake.frames] == [1, 1]
+
+
+async def test_a_refusal_ends_a_watch_and_says_why(fake, connect):
+    page = await connect(dialect="action")
+    fake.reply = lambda frame: {**frame, "errors": ["No."], "data": None, "response_status": 403}
+    await page.evaluate(WATCH)
+    await page.wait_for_function("told.length === 1")
+    await fake.connections[-1].close(4503)
+    await page.wait_for_function("seen('state').filter((state) => state === 'ready').length === 2")
+    assert (await page.evaluate("told"), len(fake.frames)) == ([[None, "subscribe_instance"]], 1)
+
+
+async def test_who_stops_a_watch_may_say_so(fake, connect):
+    page = await connect(dialect="action")
+    fake.reply = lambda frame: {**frame, "data": None, "response_status": 201}
+    await page.evaluate(WATCH)
+    await eventually(lambda: len(fake.frames) == 1)
+    await page.wait_for_function("socket.state === 'ready'")
+    await page.evaluate("stop('unsubscribe_instance')")
+    await eventually(lambda: len(fake.frames) == 2)
+    assert fake.frames[1] == {"action": "unsubscribe_instance", "request_id": 1, "pk": 1}
+
+
 async def test_sends_wait_for_the_connection_in_order_and_are_bounded(fake, connect):
     page = await connect(queue=2, idle=True, base=60_000)
     await fake.close(1012)

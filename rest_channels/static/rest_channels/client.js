@@ -7,6 +7,7 @@
  *     socket.subscribe((now) => now.request("sign_in"));       // after every (re)connect
  *     socket.on("version", (data) => show(data));              // a message, by its name
  *     await socket.request("save", { title: "Waltz" });        // a reply, by its request_id
+ *     socket.watch("subscribe_instance", { pk: 1 }, show);     // all that comes under one
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, at last closed.
  * Events: the names of messages, and open, ready, close, reconnecting, message, error, state.
@@ -76,6 +77,7 @@ export class SocketClient {
   #dialect;
   #listeners = new Map(); // event → Set of functions
   #subscriptions = new Set();
+  #watched = new Map(); // request_id → function
   #subscribing = 0; // subscriptions that still run
   #queue = []; // calls that wait for "ready", oldest first
   #pending = new Map(); // request_id → call that waits for its reply
@@ -144,6 +146,30 @@ export class SocketClient {
   }
 
   /**
+   * Ask whenever the connection opens, and hear all that comes under the request's id from then on:
+   * what observers tell, pages of a list. `fn(data, frame)` also gets the reply, if it has data; and
+   * what ends the watch, a refusal, with null as data: `frame.errors` says why.
+   * @param {string} name  @param {object | undefined} data  @param {(data: any, frame: any) => unknown} fn
+   * @returns {(name?: string) => void} stops it; in: what to send, with the same id and data, to say so
+   */
+  watch(name, data, fn) {
+    this.#mustReply();
+    const id = ++this.#lastId;
+    const end = () => (stop(), this.#watched.delete(id));
+    this.#watched.set(id, (data, frame, failure) => {
+      if (failure) end();
+      if (failure || data !== null) fn(data, frame);
+    });
+    const stop = this.subscribe((now) => now.request(name, data, { id }).catch((error) => {
+      if (!error.status) throw error; // the connection was lost: there will be another one
+    }));
+    return (leave) => {
+      end();
+      if (leave && this.#state === "ready") this.request(leave, data, { id }).catch(() => {});
+    };
+  }
+
+  /**
    * Send a message of the dialect, `send("move", { x: 1 })`, or a frame as it is, `send({ … })`.
    * @returns {Promise<void>} fulfilled when it was sent; rejected, which may be ignored, when not
    */
@@ -160,6 +186,10 @@ export class SocketClient {
     return this.#request(null, name, data, options);
   }
 
+  #mustReply() {
+    if (this.#dialect === DIALECTS.type) throw new SocketError('The dialect "type" knows no replies: use send().');
+  }
+
   #send(via, name, data) {
     const named = typeof name === "string" && this.#dialect !== DIALECTS.none;
     const frame = encoded(named ? this.#dialect.wrap(name, data) : name);
@@ -170,10 +200,9 @@ export class SocketClient {
 
   async #request(via, name, data, options) {
     if (typeof name === "object") [name, data, options] = ["request", name, data];
-    if (this.#dialect === DIALECTS.type) throw new SocketError('The dialect "type" knows no replies: use send().');
-    const { timeout = this.#options.timeout, retry = false, signal } = options ?? {};
+    this.#mustReply();
+    const { timeout = this.#options.timeout, retry = false, signal, id = ++this.#lastId } = options ?? {};
     signal?.throwIfAborted();
-    const id = ++this.#lastId;
     const frame = encoded(this.#dialect.wrap(name, data, id));
     return new Promise((resolve, reject) => {
       const call = { id, frame, retry: retry && !via, resolve, reject };
@@ -248,11 +277,14 @@ export class SocketClient {
     const data = this.#dialect.whole ? frame : frame?.data;
     this.#emit("message", frame);
     const call = this.#pending.get(frame?.request_id);
+    const watching = this.#watched.get(frame?.request_id);
+    watching?.(failure ? null : data, frame, failure);
     if (call) {
       this.#pending.delete(call.id);
       return failure ? call.reject(failure) : call.resolve(data);
     }
-    if (failure) this.#emit("error", failure);
+    if (failure && !watching) this.#emit("error", failure);
+    if (watching) return;
     const name = frame?.[this.#dialect.key];
     if (!LIFECYCLE.has(name)) this.#emit(name, data, frame);
   }
