@@ -206,6 +206,13 @@ class Outbox:
         """`task` waits for this client: it ends with the connection."""
         self._task = task
 
+    async def emptied(self) -> None:
+        """Wait until all is sent, or nothing can be."""
+        while self.busy and not self.closed:
+            waiter = self._loop.create_future()
+            self.waiters.append(waiter)
+            await waiter
+
     async def stop(self) -> None:
         """Drop what is left and end the writer."""
         self._shut()

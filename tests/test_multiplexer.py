@@ -258,3 +258,41 @@ async def test_a_multiplexer_of_others_wraps_our_consumers_by_plain_asgi() -> No
         await socket.send_json({"action": "greet", "name": "ada"})
         name, frame = await socket.receive_json()
         assert (name, frame["data"]) == ("theirs", "hello ada")
+
+
+async def test_who_does_not_read_is_still_seen_to_leave() -> None:
+    may_read, frames = asyncio.Event(), asyncio.Queue()
+
+    async def send(message):
+        if message["type"] != "websocket.accept":
+            await may_read.wait()
+
+    frames.put_nowait({"type": "websocket.connect"})
+    socket = client()
+    running = asyncio.create_task(socket.application(socket.scope, frames.get, send))
+    for text in ('{"$ping": 1}', "no JSON", '{"stream": "echo", "payload": 1}'):
+        frames.put_nowait({"type": "websocket.receive", "text": text})
+    frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await asyncio.wait_for(running, 3)
+
+
+async def test_who_asks_on_and_does_not_read_is_closed(settings) -> None:
+    settings.REST_CHANNELS = {"OUTBOX_BYTES": 1_000, "FRAME_RATE": None}
+    sent, may_read, frames = [], asyncio.Event(), asyncio.Queue()
+
+    async def send(message):
+        if message["type"] == "websocket.send":
+            await may_read.wait()
+        sent.append(message)
+        if message["type"] == "websocket.close":
+            frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
+
+    frames.put_nowait({"type": "websocket.connect"})
+    socket = client()
+    running = asyncio.create_task(socket.application(socket.scope, frames.get, send))
+    for _ in range(100):
+        frames.put_nowait({"type": "websocket.receive", "text": '{"$ping": 1}'})
+    await asyncio.sleep(0.1)
+    may_read.set()
+    await asyncio.wait_for(running, 3)
+    assert (sent[-1]["code"], 10 < len(sent) < 100) == (CloseCode.TOO_SLOW, True)
