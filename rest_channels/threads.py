@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .settings import api_settings
 
@@ -197,14 +198,29 @@ class _Thread(threading.Thread):
     def _tidy(self, leases: int) -> None:
         """Close what `CONN_MAX_AGE` or an error made obsolete (Django does it per request).
 
-        In: how many handlers may be there. Not if there are more: one may be in the middle of an
-        iteration, and come back for the rest of its rows.
+        That takes a query, and is done once a second. What an earlier handler visibly spoiled is
+        closed at once. In: how many handlers may be there. Not if there are more: one may be in the
+        middle of an iteration, and come back for the rest of its rows.
         """
+        if self.leases > leases:
+            return
         now = time.monotonic()
-        if now - self.tidied >= TIDY and self.leases <= leases:
-            self.tidied = now
-            for connection in connections.all(initialized_only=True):
+        due = now - self.tidied >= TIDY
+        for connection in connections.all(initialized_only=True):
+            if due:
                 connection.close_if_unusable_or_obsolete()
+            elif _is_spoiled(connection):
+                connection.close()
+        if due:
+            self.tidied = now
+
+
+def _is_spoiled(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a handler left it with an error, or with autocommit otherwise than it was."""
+    if connection.connection is None or connection.in_atomic_block:
+        return False
+    intended = connection.settings_dict["AUTOCOMMIT"]
+    return connection.errors_occurred or connection.autocommit != intended
 
 
 threads = Threads()

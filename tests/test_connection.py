@@ -1,11 +1,13 @@
 """One connection from its handshake to its end, whatever its handlers and its client do."""
 
 import asyncio
+import contextlib
 import threading
 import time
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
 from rest_channels.consumers import SocketConsumer
@@ -592,3 +594,24 @@ async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monk
     async with SocketCommunicator(Slow.as_asgi()) as socket:
         await socket.send_json("go")
         await socket.expect_event(10)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_a_handler_leaves_of_its_connection_is_not_the_next_ones() -> None:
+    class Careless(SocketView):
+        def receive(self, request):
+            if request.data == "off":
+                transaction.set_autocommit(False)
+                User.objects.create_user("eve")
+            elif request.data == "broken":
+                with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+                    cursor.execute("SELECT nonsense")
+            else:
+                User.objects.create_user("bob")
+            self.send_json([transaction.get_autocommit(), connection.errors_occurred])
+
+    for word, said in ("off", [False, False]), ("broken", [True, True]), ("write", [True, False]):
+        async with SocketCommunicator(Careless.as_asgi()) as socket:
+            await socket.send_json(word)
+            await socket.expect_event(said)
+    assert [user.username async for user in User.objects.all()] == ["bob"]
