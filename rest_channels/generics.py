@@ -5,10 +5,12 @@ to every method here that takes it: `get_queryset(self, **kwargs)` sees all of i
 `get_queryset(self)` nothing. No key of a client's ever becomes a lookup: only `lookup_field` is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -20,7 +22,24 @@ from .execution import awaited
 from .plans import hand
 from .verdicts import permit_object
 
-__all__ = ["GenericAsyncAPIConsumer"]
+__all__ = ["GenericAsyncAPIConsumer", "in_range"]
+
+TOO_BIG = (OverflowError, DataError)
+"""What databases raise for numbers that none of their columns holds."""
+
+WISHES = ("query", "cursor", "page", "page_size", "limit", "offset")
+
+
+@contextmanager
+def in_range(arguments: dict[str, Any]) -> Iterator[None]:
+    """The block that looks for rows. Raises `ValidationError` (400) for a number out of range."""
+    try:
+        yield
+    except TOO_BIG as error:
+        wishes = {name: [_("A number is out of range.")] for name in WISHES if name in arguments}
+        if not wishes:
+            raise
+        raise exceptions.ValidationError(wishes) from error
 
 
 class GenericAsyncAPIConsumer(AsyncAPIConsumer):
@@ -68,7 +87,7 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         )
         try:
             found = get_object_or_404(queryset, **{self.lookup_field: value})
-        except (TypeError, ValueError, ValidationError) as error:  # no value for such a field
+        except (TypeError, ValueError, ValidationError, *TOO_BIG) as error:  # no value for a field
             raise Http404 from error
         check: Any = self.check_object_permissions
         awaited(check(self.request, found))
@@ -85,7 +104,7 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
         """A serializer. In: its own arguments; `action_kwargs`, what the action was sent."""
-        sent = action_kwargs or {}
+        sent = action_kwargs or self.asked.action_kwargs or {}
         serializer_class = hand(self.get_serializer_class, arguments=sent)
         kwargs.setdefault("context", hand(self.get_serializer_context, arguments=sent))
         return serializer_class(*args, **kwargs)

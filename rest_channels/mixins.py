@@ -16,8 +16,10 @@ from typing import Any
 from django.utils.functional import cached_property
 from rest_framework import status
 
+from .arguments import parameters, parameters_of
 from .decorators import action
 from .execution import awaited, run
+from .generics import in_range
 from .lanes import cancel
 from .pagination import WebsocketLimitOffsetPagination
 from .plans import hand
@@ -59,7 +61,8 @@ class ListModelMixin:
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
         """All rows that the filters let through."""
-        return _all(self, kwargs, _rows(self, kwargs)), status.HTTP_200_OK
+        with in_range(kwargs):
+            return _all(self, kwargs, _rows(self, kwargs)), status.HTTP_200_OK
 
 
 class RetrieveModelMixin:
@@ -121,6 +124,15 @@ class PaginatedModelListMixin(ListModelMixin):
 
     pagination_class: Any = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        paginate = getattr(cls.pagination_class, "paginate_queryset", None)
+        if paginate is not None and "request" in parameters(paginate, 1).names:
+            raise TypeError(
+                f"{cls.__name__}.pagination_class reads query strings: derive it from one of "
+                "rest_channels.pagination, which read the arguments of an action."
+            )
+
     @property
     def paginator(self: Any) -> Any:
         """What parts the rows of this call into pages."""
@@ -132,11 +144,12 @@ class PaginatedModelListMixin(ListModelMixin):
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
         """A page of the rows that the filters let through."""
-        rows = _rows(self, kwargs)
-        page = hand(self.paginate_queryset, rows, arguments=kwargs)
-        if page is None:
-            return _all(self, kwargs, rows), status.HTTP_200_OK
-        return _page_of(self, kwargs, page), status.HTTP_200_OK
+        with in_range(kwargs):
+            rows = _rows(self, kwargs)
+            page = hand(self.paginate_queryset, rows, arguments=kwargs)
+            if page is None:
+                return _all(self, kwargs, rows), status.HTTP_200_OK
+            return _page_of(self, kwargs, page), status.HTTP_200_OK
 
     def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
         """The rows of the page that `kwargs` ask for. Raises `ValidationError`, `NotFound`."""
@@ -184,8 +197,9 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
         return None, status.HTTP_200_OK
 
     def _page(self: Any, kwargs: dict[str, Any]) -> Any:
-        page = hand(self.paginate_queryset, _rows(self, kwargs), arguments=kwargs)
-        return _page_of(self, kwargs, page)
+        with in_range(kwargs):
+            page = hand(self.paginate_queryset, _rows(self, kwargs), arguments=kwargs)
+            return _page_of(self, kwargs, page)
 
     @cached_property
     def _streams(self) -> set[asyncio.Task[Any]]:
@@ -198,7 +212,18 @@ def _rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _serializer(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
-    return awaited(consumer.get_serializer(action_kwargs=kwargs, **options))
+    """An override that names `action_kwargs` is given them; others, as DRF has them, are not.
+
+    Those would hand them to a serializer. The method that they override finds them in `asked`.
+    """
+    if "action_kwargs" in parameters_of(consumer.get_serializer, 0).names:
+        return awaited(consumer.get_serializer(action_kwargs=kwargs, **options))
+    asked = consumer.asked
+    before, asked.action_kwargs = asked.action_kwargs, kwargs
+    try:
+        return awaited(consumer.get_serializer(**options))
+    finally:
+        asked.action_kwargs = before
 
 
 def _all(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:

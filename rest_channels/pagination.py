@@ -5,13 +5,15 @@ it. A cursor is a token: it goes back as the argument `cursor`.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.core import exceptions as core
 from django.utils.translation import gettext as _
 from rest_framework import pagination
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 
 from .settings import api_settings
 
@@ -74,6 +76,7 @@ class _ByArguments:
     """Pages of a size, of DRF's paginators, that are asked for by an action's arguments."""
 
     page_size: int | None = None
+    page_size_query_param: str | None = None
 
     def paginate_queryset(
         self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
@@ -82,7 +85,12 @@ class _ByArguments:
         if self.page_size is None:
             self.page_size = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
         paginate: Any = super().paginate_queryset  # type: ignore[misc]
-        return paginate(queryset, _asking(kwargs), view) or []
+        return paginate(queryset, _asking(kwargs, view), view) or []
+
+    def get_page_size(self, request: Any) -> int | None:
+        """How many rows a page has. Raises `ValidationError` for more than can be counted."""
+        size: int | None = super().get_page_size(request)  # type: ignore[misc]
+        return _whole(self.page_size_query_param or "page_size", size, 1) if size else size
 
 
 class WebsocketPageNumberPagination(_ByArguments, pagination.PageNumberPagination):  # type: ignore[misc]
@@ -100,8 +108,22 @@ class WebsocketPageNumberPagination(_ByArguments, pagination.PageNumberPaginatio
         return {**bounds, "results": data}
 
 
-class WebsocketCursorPagination(_ByArguments, pagination.CursorPagination):  # type: ignore[misc]
+class WebsocketCursorPagination(_ByArguments, pagination.CursorPagination):
     """`cursor` → `{"next", "previous", "results"}`, where both are cursors, or `None` at an end."""
+
+    def paginate_queryset(  # type: ignore[override]
+        self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
+    ) -> Sequence[Any]:
+        """The rows after the cursor. Raises `NotFound` for one that leads nowhere."""
+        try:
+            return super().paginate_queryset(queryset, scope, view, **kwargs)
+        except (
+            ValueError,
+            core.ValidationError,
+        ) as error:  # of another ordering
+            if getattr(self, "cursor", None) is None:
+                raise
+            raise NotFound(self.invalid_cursor_message) from error
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
         """A page with the ways to its neighbours."""
@@ -113,10 +135,19 @@ class WebsocketCursorPagination(_ByArguments, pagination.CursorPagination):  # t
         return parse_qs(urlsplit(link).query)[self.cursor_query_param][0] if link else None
 
 
-def _asking(arguments: dict[str, Any]) -> Any:
-    """A request of DRF's whose query string is `arguments`."""
+def _asking(arguments: dict[str, Any], view: Any) -> Any:
+    """The view's request with `arguments` as its query string, beside the frame's `query`.
+
+    Paginators ask filters how rows are ordered, and those look there.
+    """
     texts = {name: str(value) for name, value in arguments.items() if isinstance(value, str | int)}
-    return SimpleNamespace(query_params=texts, build_absolute_uri=lambda: "")
+    if view is None:
+        return SimpleNamespace(query_params=texts, build_absolute_uri=lambda: "")
+    query = arguments.get("query")
+    request = copy(view.request)
+    request.show_query({**(query if isinstance(query, dict) else {}), **texts})
+    request.build_absolute_uri = lambda: ""
+    return request
 
 
 def _whole(name: str, value: Any, least: int) -> int:

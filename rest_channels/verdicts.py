@@ -75,6 +75,8 @@ class Asked:
     over: bool = False
     """Whether it has been answered."""
     _waiting: "list[asyncio.Future[None]] | None" = None
+    action_kwargs: dict[str, Any] | None = None
+    """What the action was sent, while a `get_serializer` is called that does not take it."""
     _kwargs: dict[str, Any] | None = None
     _request: SocketRequest | None = None
 

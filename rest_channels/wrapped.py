@@ -50,6 +50,9 @@ VIEWSET = {
 }
 """The actions of a viewset, by the methods that DRF's routers give them."""
 
+DETAIL = ("retrieve", "update", "partial_update", "destroy")
+"""Those of one object; routers put its key into the path."""
+
 
 def view_as_consumer(
     wrapped_view: Callable[..., Any] | type[Any], mapped_actions: Mapping[str, str] | None = None
@@ -57,8 +60,9 @@ def view_as_consumer(
     """An ASGI application that calls a view for each frame.
 
     In: a function view, a class of views (or its `as_view()`), an `APIView`, a viewset;
-    `mapped_actions`, action → HTTP method, instead of the documented mapping. A viewset's own
-    actions need none. An action that is in no mapping may be a method's name: `post`.
+    `mapped_actions`, action → HTTP method, instead of the documented mapping: then there are no
+    others. Without it a viewset has its own actions, and any other view those of its methods'
+    names as well: `post`.
     """
     if not callable(wrapped_view):
         raise ImproperlyConfigured(f"view_as_consumer() takes a view, not {wrapped_view!r}.")
@@ -113,17 +117,19 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 
         Raises `ValidationError` (400) for other keys. What the path says cannot be said otherwise.
         """
-        wrong = {name: [_("There is no such argument.")] for name in rest}
+        wrong: dict[str, Any] = {name: [_("There is no such argument.")] for name in rest}
         for name, value in {"query": query, "parameters": parameters}.items():
             if not isinstance(value, dict | None):
                 wrong[name] = [_("This has to be an object.")]
-        if isinstance(parameters, dict) and parameters.keys() & {"self", "request"}:
-            wrong["parameters"] = [_("There is no such argument.")]
+        given = parameters if isinstance(parameters, dict) else {}
+        path = {**given, **self.kwargs}
+        if errors := _wrong_in_path(given) | _missing_in_path(path, view, method):
+            wrong.setdefault("parameters", errors)
         if wrong:
             raise ValidationError(wrong)
         request = self._make_request(method, data, query or {})
         called = view if is_async(view) else _atomic(view)
-        response = await run(called, request, **{**(parameters or {}), **self.kwargs})
+        response = await run(called, request, **path)
         if hasattr(response, "render") and not response.is_rendered:
             await run(response.render)
         return response  # type: ignore[no-any-return]
@@ -134,11 +140,11 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         name = action if isinstance(action, str) else ""
         if hasattr(view, "get_extra_actions"):
             route = _routes(view).get(ALIASES.get(name, name))
-            if route is not None:
+            if route is not None and (self.actions is METHODS or name in self.actions):
                 method, initkwargs = route
                 return view.as_view({method: ALIASES.get(name, name)}, **initkwargs), method.upper()
         else:
-            method = self.actions.get(name, name.upper())
+            method = self.actions.get(name, name.upper() if self.actions is METHODS else "")
             if method in HTTP:
                 make = getattr(view, "as_view", None)  # a class has it
                 return (view if make is None else make()), method
@@ -155,6 +161,30 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         return request
 
 
+def _wrong_in_path(given: dict[str, Any]) -> dict[str, Any]:
+    """Errors about what a client gave as a view's arguments, and no URL could."""
+    wrong: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in ("self", "request"):
+            wrong[name] = [_("There is no such argument.")]
+        elif isinstance(value, bool) or not isinstance(value, str | int):
+            wrong[name] = [_("This has to be text or a whole number.")]
+    return wrong
+
+
+def _missing_in_path(path: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
+    """Errors about the key that a viewset looks up, if every URL of this action has one."""
+    from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
+
+    handler = (getattr(view, "actions", None) or {}).get(method.lower())
+    if handler is None or view.cls.get_object is not GenericAPIView.get_object:
+        return {}
+    if not (view.initkwargs.get("detail") or handler in DETAIL):
+        return {}
+    key = view.cls.lookup_url_kwarg or view.cls.lookup_field
+    return {} if key in path else {key: [_("This argument is required.")]}
+
+
 BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
 
 
@@ -163,7 +193,7 @@ def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
     model = getattr(getattr(view, "queryset", None), "model", None)
     common = {"basename": None if model is None else model._meta.object_name.lower()}
     routes = {
-        name: (method, {**common, "detail": name not in ("list", "create")})
+        name: (method, {**common, "detail": name in DETAIL})
         for name, method in VIEWSET.items()
         if callable(getattr(view, name, None))
     }

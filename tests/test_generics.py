@@ -1,5 +1,7 @@
 """Generic consumers and their mixins: the models of djangochannelsrestframework's examples."""
 
+from base64 import b64encode
+
 import pytest
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
@@ -7,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework import serializers
+from rest_framework import pagination, serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.permissions import (
@@ -702,3 +704,114 @@ async def test_a_client_cannot_give_what_a_wrapped_override_is_given() -> None:
     async with client(Wrapped) as socket:
         said = await asked(socket, "create", data=data, serializer=1, instance=2)
         assert said[0] == 201
+
+
+class Ordered(Users):
+    filter_backends = [OrderingFilter, DjangoFilterBackend]
+    ordering_fields = ["username"]
+    filterset_fields = {"id": ["in"]}
+
+
+class Cursors(WebsocketCursorPagination):
+    page_size = 2
+    page_size_query_param = "page_size"
+    ordering = "pk"
+
+
+class Dates(Cursors):
+    ordering = "date_joined"
+
+
+class Numbers(WebsocketPageNumberPagination):
+    page_size = 2
+
+
+class ByCursor(Ordered):
+    pagination_class = Cursors
+
+
+class ByDate(Ordered):
+    pagination_class = Dates
+
+
+class ByNumber(Ordered):
+    pagination_class = Numbers
+
+
+@pytest.mark.parametrize("consumer", [Ordered, ByCursor, ByNumber])
+async def test_pages_are_ordered_as_the_query_says(consumer, users) -> None:
+    async with client(consumer) as socket:
+        query = {"ordering": "-username"}
+        _status, page, _errors = await asked(socket, "list", query=query, limit=2)
+        assert [one["username"] for one in page["results"]] == ["test3", "test2"]
+        if consumer is ByCursor:
+            _status, page, _errors = await asked(socket, "list", query=query, cursor=page["next"])
+            assert [one["username"] for one in page["results"]] == ["test1"]
+
+
+@pytest.mark.parametrize(
+    ("consumer", "frame", "status"),
+    [
+        (ByCursor, {"cursor": b64encode(b"p=abc").decode()}, 404),
+        (ByDate, {"cursor": b64encode(b"p=abc").decode()}, 404),
+        (ByCursor, {"query": {"cursor": b64encode(b"p=abc").decode()}}, 404),
+        (ByCursor, {"page_size": 2**63}, 400),
+        (ByCursor, {"query": {"id__in": 2**63}}, 400),
+        (ByNumber, {"query": {"id__in": 2**63}}, 400),
+        (Ordered, {"query": {"id__in": 2**63}, "limit": 2}, 400),
+        (Ordered, {"query": {"id__in": 2**63}}, 400),
+    ],
+)
+async def test_what_no_database_can_compare_is_a_refusal(consumer, frame, status, users) -> None:
+    async with client(consumer) as socket:
+        assert (await asked(socket, "list", **frame))[0] == status
+        pk = users[0]["id"]
+        query = {"query": {"id__in": 2**63}}
+        assert (await asked(socket, "retrieve", pk=pk, **query))[0] == 404
+
+
+async def test_an_own_number_out_of_range_is_a_500(users) -> None:
+    class Broken(Users):
+        def get_queryset(self):
+            return User.objects.filter(pk__in=[2**63])
+
+    async with client(Broken) as socket:
+        assert (await asked(socket, "list"))[0] == 500
+
+
+async def test_get_serializer_may_be_overridden_as_drf_has_it(users) -> None:
+    class AsInDRF(Users):
+        def get_serializer(self, *args, **kwargs):
+            kwargs["context"] = self.get_serializer_context()
+            return self.get_serializer_class()(*args, **kwargs)
+
+    class PassingOn(Users):
+        def get_serializer(self, *args, **kwargs):
+            return super().get_serializer(*args, **kwargs)
+
+        def get_serializer_class(self, brief=False, **kwargs):
+            return Brief if brief else UserSerializer
+
+    class AsInDCRF(PassingOn):
+        def get_serializer(self, *args, action_kwargs=None, **kwargs):
+            assert action_kwargs["brief"]
+            return super().get_serializer(*args, action_kwargs=action_kwargs, **kwargs)
+
+    class Brief(serializers.ModelSerializer):
+        class Meta:
+            model = User
+            fields = ["username"]
+
+    pk = users[0]["id"]
+    for consumer, said in (AsInDRF, users[0]), (PassingOn, brief := {"username": "test1"}):
+        async with client(consumer) as socket:
+            assert await asked(socket, "retrieve", pk=pk, brief=True) == (200, said, [])
+    async with client(AsInDCRF) as socket:
+        assert await asked(socket, "retrieve", pk=pk, brief=True) == (200, brief, [])
+
+
+def test_a_pagination_of_drfs_is_an_error_when_the_class_is_made() -> None:
+    with pytest.raises(TypeError, match="query strings"):
+
+        class Paged(Users):
+            pagination_class = pagination.PageNumberPagination

@@ -248,6 +248,38 @@ async def test_what_is_no_part_of_a_request_is_a_400_that_names_it(frame) -> Non
         assert (status, errors.keys()) == (400, frame.keys())
 
 
+@pytest.mark.parametrize("value", [True, None, 1.0, [1], {"gte": 1}])
+async def test_what_no_path_could_say_is_a_400(root, value) -> None:
+    async with client(UserViewSet, user=root) as socket:
+        status, [errors] = await asked(socket, "retrieve", parameters={"pk": value})
+        assert (status, errors["parameters"].keys()) == (400, {"pk"})
+
+
+@pytest.mark.parametrize("name", ["retrieve", "delete", "rename"])
+async def test_a_key_that_every_path_has_is_required(root, name) -> None:
+    async with client(UserViewSet, user=root) as socket:
+        status, [errors] = await asked(socket, name, parameters={})
+        assert (status, errors["parameters"].keys()) == (400, {"pk"})
+        assert (await asked(socket, "list", parameters={}))[0] == 200
+
+
+async def test_a_viewset_that_knows_its_row_needs_no_key(root) -> None:
+    class Me(UserViewSet):
+        def get_object(self):
+            return self.request.user
+
+    async with client(Me, user=root) as socket:
+        assert (await asked(socket, "retrieve"))[1]["username"] == "root"
+
+
+@pytest.mark.parametrize("view", [UserViewSet, UserViewSet.as_view({"get": "list"})])
+async def test_a_mapping_that_is_given_names_all_actions(view, root) -> None:
+    async with client(view, {"list": "GET"}, user=root) as socket:
+        assert (await asked(socket, "list"))[0] == 200
+        for other in ("get", "delete", "retrieve"):
+            assert (await asked(socket, other, parameters={"pk": root.pk}))[0] == 405
+
+
 async def test_parameters_that_the_view_does_not_take_end_nothing() -> None:
     async with client(Plain) as socket:
         assert (await asked(socket, "list", parameters={"self": 1}))[0] == 400

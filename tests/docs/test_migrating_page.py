@@ -172,7 +172,7 @@ def test_the_settings_of_the_table_are_settings() -> None:
 
 def test_the_methods_of_the_table_are_those_that_permissions_see() -> None:
     rows = rows_of("| action | the method was | is |")
-    assert len(rows) == 8
+    assert len(rows) == 9
     for row, (_was, now) in rows.items():
         name = "connect" if row == "connecting" else row.split("`")[1]
         assert method_of(name) == now.split(",")[0]
