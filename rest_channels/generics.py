@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
 from .actions import AsyncAPIConsumer
+from .arguments import parameters_of
 from .execution import awaited
 from .plans import hand
 from .verdicts import permit_object
 
-__all__ = ["GenericAsyncAPIConsumer", "in_range"]
+__all__ = ["GenericAsyncAPIConsumer", "in_range", "serializer_for"]
 
 TOO_BIG = (OverflowError, DataError)
 """What databases raise for numbers that none of their columns holds."""
@@ -121,3 +122,19 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     def get_serializer_context(self, **kwargs: Any) -> dict[str, Any]:
         """What serializers may look at."""
         return {"scope": self.scope, "consumer": self, "request": self.request, "view": self}
+
+
+def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
+    """`get_serializer` for what an action was sent, in a thread.
+
+    An override that names `action_kwargs` is given them. Others, as DRF has them, would hand them
+    to a serializer: they are not, and the method that they override finds them in `asked`.
+    """
+    if "action_kwargs" in parameters_of(consumer.get_serializer, 0).names:
+        return awaited(consumer.get_serializer(action_kwargs=kwargs, **options))
+    asked = consumer.asked
+    before, asked.action_kwargs = asked.action_kwargs, kwargs
+    try:
+        return awaited(consumer.get_serializer(**options))
+    finally:
+        asked.action_kwargs = before

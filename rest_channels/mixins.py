@@ -16,10 +16,10 @@ from typing import Any
 from django.utils.functional import cached_property
 from rest_framework import status
 
-from .arguments import parameters, parameters_of
+from .arguments import parameters
 from .decorators import action
 from .execution import awaited, run
-from .generics import in_range
+from .generics import in_range, serializer_for
 from .lanes import cancel
 from .pagination import WebsocketLimitOffsetPagination
 from .plans import hand
@@ -45,7 +45,7 @@ class CreateModelMixin:
     @action()
     def create(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
         """Make a row."""
-        serializer = _serializer(self, kwargs, data=data)
+        serializer = serializer_for(self, kwargs, data=data)
         serializer.is_valid(raise_exception=True)
         hand(self.perform_create, serializer, arguments=kwargs)
         return serializer.data, status.HTTP_201_CREATED
@@ -72,7 +72,7 @@ class RetrieveModelMixin:
     def retrieve(self: Any, **kwargs: Any) -> Answer:
         """One row."""
         found = hand(self.get_object, arguments=kwargs)
-        return _serializer(self, kwargs, instance=found).data, status.HTTP_200_OK
+        return serializer_for(self, kwargs, instance=found).data, status.HTTP_200_OK
 
 
 class UpdateModelMixin:
@@ -211,23 +211,8 @@ def _rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
     return hand(consumer.filter_queryset, queryset, arguments=kwargs)
 
 
-def _serializer(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
-    """An override that names `action_kwargs` is given them; others, as DRF has them, are not.
-
-    Those would hand them to a serializer. The method that they override finds them in `asked`.
-    """
-    if "action_kwargs" in parameters_of(consumer.get_serializer, 0).names:
-        return awaited(consumer.get_serializer(action_kwargs=kwargs, **options))
-    asked = consumer.asked
-    before, asked.action_kwargs = asked.action_kwargs, kwargs
-    try:
-        return awaited(consumer.get_serializer(**options))
-    finally:
-        asked.action_kwargs = before
-
-
 def _all(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:
-    return _serializer(consumer, kwargs, instance=rows, many=True).data
+    return serializer_for(consumer, kwargs, instance=rows, many=True).data
 
 
 def _page_of(consumer: Any, kwargs: dict[str, Any], page: Any) -> Any:
@@ -239,7 +224,7 @@ def _changed(
     consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
 ) -> Answer:
     found = hand(consumer.get_object, arguments={**kwargs, "data": data})
-    serializer = _serializer(consumer, kwargs, instance=found, data=data, partial=partial)
+    serializer = serializer_for(consumer, kwargs, instance=found, data=data, partial=partial)
     serializer.is_valid(raise_exception=True)
     hand(save, serializer, arguments=kwargs)
     # As DRF: what was prefetched with the row may be older than what was saved.

@@ -117,7 +117,20 @@ asking: ContextVar[Asked | None] = ContextVar("rest_channels_asking", default=No
 """What is asked just now."""
 
 LISTING = ("list", "list_cancel", "create")
-"""Actions whose URL has no key in it: there it would be the client's to choose."""
+"""Actions of no single row. If a key were shown for them, it would be the client's to choose."""
+
+
+def _key(asked: Asked, consumer: Any) -> dict[str, str]:
+    """What a frame names as the key of its row, where an URL would."""
+    name: str | None = getattr(consumer, "lookup_field", None)
+    if name is None or asked.action is None or asked.action in LISTING:
+        return {}
+    method = getattr(consumer, consumer.available_actions.get(asked.action, ""), None)
+    name = consumer.lookup_url_kwarg or name
+    key = asked.arguments.get(name)
+    if getattr(method, "kwargs", {}).get("detail") is False or isinstance(key, bool):
+        return {}
+    return {name: str(key)} if isinstance(key, str | int) else {}
 
 
 @contextmanager
@@ -126,12 +139,7 @@ def _as_in_drf(asked: Asked, consumer: Any) -> Iterator[SocketRequest]:
 
     `action` is DRF's name for it, and `kwargs` have the key that the frame names, as text.
     """
-    kwargs = dict(consumer.kwargs)
-    field: str = getattr(consumer, "lookup_field", "")
-    name = getattr(consumer, "lookup_url_kwarg", None) or field
-    key = asked.arguments.get(name)
-    if asked.action not in LISTING and isinstance(key, str | int) and not isinstance(key, bool):
-        kwargs[name] = str(key)
+    kwargs = {**asked.kwargs, **_key(asked, consumer)}
     request, before = asked.request, asking.get()
     action = asked.action and ALIASES.get(asked.action, asked.action)
     asking.set(replace(asked, action=action, _kwargs=kwargs))

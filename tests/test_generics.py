@@ -815,3 +815,35 @@ def test_a_pagination_of_drfs_is_an_error_when_the_class_is_made() -> None:
 
         class Paged(Users):
             pagination_class = pagination.PageNumberPagination
+
+
+async def test_only_actions_of_a_row_show_a_key_to_permissions() -> None:
+    seen = {}
+
+    class Seeing(BasePermission):
+        def has_permission(self, request, view):
+            seen[view.action] = view.kwargs
+            return True
+
+    class Keyed(Users):
+        permission_classes = [Seeing]
+        lookup_url_kwarg = "user"
+
+        @action(detail=False)
+        def all(self, user=None):
+            return self.kwargs, 200
+
+        @action()
+        def one(self, user):
+            return self.kwargs, 200
+
+    async with client(Keyed, kwargs={"room": 1}) as socket:
+        for name in ("list", "all", "one"):
+            assert (await asked(socket, name, user=5, limit=1))[0] in (200, 400)
+        assert await asked(socket, "one", user=5) == (200, {"room": 1}, [])
+    assert seen == {
+        None: {"room": 1},
+        "list": {"room": 1},
+        "all": {"room": 1},
+        "one": {"room": 1, "user": "5"},
+    }
