@@ -252,7 +252,8 @@ async def test_frames_that_are_no_objects_are_messages_too(fake, connect):
 
 WATCH = """() => {
   window.told = [];
-  window.stop = socket.watch("subscribe_instance", { pk: 1 }, (data, frame) => told.push([data, frame.action]));
+  const hear = (data, frame) => told.push([data, frame.action]);
+  window.stop = socket.watch("subscribe_instance", { pk: 1 }, hear);
 }"""
 
 

@@ -5,7 +5,7 @@ import uuid
 from threading import Thread
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -452,4 +452,4 @@ def test_notify_changed_says_what_it_does_not_take() -> None:
 
 def test_notify_changed_costs_nothing_where_nobody_observes(django_assert_num_queries) -> None:
     with django_assert_num_queries(0):
-        notify_changed(Group.objects.all())
+        notify_changed(Permission.objects.all())
