@@ -43,8 +43,9 @@ class Detached:
         Raises `Throttled` (429) where `MAX_DETACHED` do already.
         """
         connection = asked.connection
-        if connection.state is not State.OPEN:
+        if connection.state is State.CLOSING:
             work.close()
+            asked.answered()
             return
         if len(self.tasks) >= api_settings.MAX_DETACHED:
             work.close()

@@ -736,3 +736,27 @@ async def test_methods_that_asgiref_wraps_take_what_others_take() -> None:
     del socket
     gc.collect()
     assert [one() for one in kept] == [None] * 3
+
+
+async def test_a_detached_action_may_begin_while_connecting_but_not_while_closing() -> None:
+    began = []
+
+    class Eager(AsyncAPIConsumer):
+        async def connect(self):
+            await self.handle_action("watch", 1, when="connecting")
+
+        @action(detached=True)
+        async def watch(self, when):
+            began.append(when)
+            return when, 200
+
+        @action()
+        async def part(self):
+            self.close(4403)
+            await self.handle_action("watch", 2, when="closing")
+
+    async with client(Eager) as socket:
+        await socket.expect_reply(1, data="connecting")
+        await socket.call("part")
+        await socket.expect_close(4403)
+    assert began == ["connecting"]
