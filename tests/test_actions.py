@@ -590,7 +590,7 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
 
     async def send(message):
         said.append(message["type"])
-        if message["type"] == "websocket.accept":
+        if message["type"] == "websocket.send":
             frames.put_nowait({"type": "websocket.receive", "text": "{}"})
             await asyncio.sleep(0.01)
         if message["type"] == "websocket.close":
