@@ -18,6 +18,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_channels import permissions
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action, detached, detail_action, list_action
+from rest_channels.messages import Event
 from rest_channels.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_channels.testing import SocketCommunicator
 
@@ -620,35 +621,34 @@ async def test_a_def_action_may_have_another_done_on_its_way(settings) -> None:
 
 
 async def test_a_task_begun_in_a_turn_does_not_keep_it() -> None:
-    running, most = 0, []
+    running, most, loop = [], [], asyncio.get_running_loop()
 
     class Many(AsyncAPIConsumer):
+        def work(self, event):
+            running.append(event)
+            most.append(len(running))
+            time.sleep(0.05)
+            running.pop()
+
         @action()
         def slow(self):
-            nonlocal running
-            running += 1
-            most.append(running)
-            time.sleep(0.02)
-            running -= 1
-            return None, 200
+            return self.work(None), 204
 
         @action()
         def begin(self):
-            async_to_sync(self.begin_beside)()
-            return None, 200
+            asyncio.run_coroutine_threadsafe(self.after(), loop)
+            return None, 204
 
-        async def begin_beside(self):
-            later = asyncio.sleep(0.02)
-            self._perform(self.after(later))
-
-        async def after(self, later):
-            await later
+        async def after(self):
+            await asyncio.sleep(0.02)
+            self._connection.deliver(Event("", {"type": "work"}))
             await self.slow()
+            await self.reply("after")
 
     async with client(Many) as socket:
-        for name in ("begin", "slow", "slow", "slow"):
-            await socket.expect_reply(await socket.call(name), response_status=200)
-    assert set(most) == {1}
+        await socket.expect_reply(await socket.call("begin"), response_status=204)
+        await socket.expect_event(action="after")
+    assert most == [1, 1]
 
 
 async def test_an_action_that_has_another_done_is_itself_again() -> None:
