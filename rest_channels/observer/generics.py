@@ -17,8 +17,8 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
 from ..decorators import action
-from ..execution import awaited, run
-from ..generics import GenericAsyncAPIConsumer
+from ..execution import run
+from ..generics import GenericAsyncAPIConsumer, serializer_for
 from ..locale import Locale
 from ..mixins import RetrieveModelMixin
 from ..plans import ahand, hand, has_same
@@ -121,7 +121,7 @@ def _shown(consumer: Any, delivery: Delivery, lookup: dict[str, Any]) -> Rendere
     row = rows.using(delivery.row.using).filter(pk=delivery.row.pk).first()
     if row is None:
         raise Http404
-    return Rendered.json(awaited(consumer.get_serializer(instance=row, action_kwargs=lookup)).data)
+    return Rendered.json(serializer_for(consumer, lookup, instance=row).data)
 
 
 async def _handle_instance_change(
