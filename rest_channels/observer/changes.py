@@ -24,12 +24,20 @@ from django.db.models import Model
 __all__ = [
     "Action",
     "Change",
+    "Groups",
+    "Seen",
     "Watcher",
+    "add_watcher",
+    "below",
+    "classes_of",
     "groups_of",
     "listeners",
+    "recall",
+    "remember",
     "see",
     "see_rows",
     "seen",
+    "watched",
     "watching",
 ]
 
@@ -113,6 +121,18 @@ def watching(model: type[Model]) -> list[Watcher]:
 def watched() -> list[type[Model]]:
     """The models that somebody watches."""
     return list(_watchers)
+
+
+def below(model: type[Model]) -> Iterator[type[Model]]:
+    """The classes that are made of `model`: its proxies, its children, and theirs."""
+    for one in model.__subclasses__():
+        yield one
+        yield from below(one)
+
+
+def classes_of(model: type[Model]) -> list[type[Model]]:
+    """`model`, which is concrete, and its proxies: what the sender of a row's signal may be."""
+    return [model, *(one for one in below(model) if one._meta.concrete_model is model)]
 
 
 def groups_of(watcher: Watcher, pk: Any, row: Any) -> Groups:

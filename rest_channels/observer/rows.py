@@ -17,11 +17,13 @@ from django.db.models.signals import (
     pre_save,
 )
 
-from . import changes, relations
+from . import cascades, changes, relations
 from .changes import (
     NONE,
     Groups,
     Watcher,
+    below,
+    classes_of,
     groups_of,
     recall,
     remember,
@@ -45,12 +47,12 @@ def watch(watcher: Watcher) -> None:
     if model is None:
         raise TypeError(f"{watcher.model.__name__} is abstract: it has no rows to be observed.")
     changes.add_watcher(model, watcher)
-    for one in (model, *_below(model)):
+    for one in (model, *below(model)):
         _connect(one, looks=watcher.looks_at_rows)
     for parent in model._meta.get_parent_list():
-        for one in (parent, *_below(parent)):
-            if one._meta.concrete_model is parent:
-                post_save.connect(_saved, one, dispatch_uid=UID)
+        for one in classes_of(parent):
+            post_save.connect(_saved, one, dispatch_uid=UID)
+    cascades.watch(model)
     if watcher.many_to_many:
         relations.watch(model)
 
@@ -61,12 +63,6 @@ def _connect(model: type[Model], *, looks: bool) -> None:
     if looks:
         post_init.connect(_made, model, dispatch_uid=UID)
         pre_save.connect(_saving, model, dispatch_uid=UID)
-
-
-def _below(model: type[Model]) -> Iterator[type[Model]]:
-    for one in model.__subclasses__():
-        yield one
-        yield from _below(one)
 
 
 def _prepared(sender: type[Model], **kwargs: Any) -> None:

@@ -42,6 +42,13 @@ class Watching(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
 
 
+class Note(models.Model):
+    """What outlives those it is about."""
+
+    about = models.ForeignKey(Ticket, on_delete=models.SET_NULL, null=True)
+    tag = models.ForeignKey(Tag, on_delete=models.SET(None), null=True)
+
+
 class Country(models.Model):
     """A row whose key is text."""
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from rest_channels.observer import changes, notify_changed, rows
 
-from .models import Cafe, Comment, Country, NamedPlace, Place, Tag, Ticket, Watching
+from .models import Cafe, Comment, Country, NamedPlace, Note, Place, Tag, Ticket, Watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -204,6 +204,20 @@ def test_cascades_are_told(told, comments, people) -> None:
     told.clear()
     people[0].delete()
     assert sorted(told[0]) == [(pk, "all", "delete") for pk in pks]
+
+
+def test_what_a_deletion_leaves_behind_is_told(told) -> None:
+    watchers = [Watcher(Note), Watcher(Note, lambda row: f"about {row.about_id}")]
+    ticket, tag = Ticket.objects.create(), Tag.objects.create()
+    note = Note.objects.create(about=ticket, tag=tag)
+    told.clear()
+    pk = ticket.pk
+    ticket.delete()
+    tag.delete()
+    moved = [(note.pk, f"about {pk}", "delete"), (note.pk, "about None", "create")]
+    stays = (note.pk, "about None", "update")
+    assert told == [[(note.pk, "all", "update"), *moved], [(note.pk, "all", "update"), stays]]
+    assert len(watchers) == 2
 
 
 def test_keys_may_be_uuids_and_text(told) -> None:
