@@ -66,7 +66,17 @@ TEMPLATES = [
 ROOT_URLCONF = "tests.sockets.urls"
 STATIC_URL = "/static/"
 SILENCED_SYSTEM_CHECKS = ["admin.E409"]  # tests/servers has no messages, and serves no admin
-DATABASES = {"default": database(os.environ.get("DATABASE_URL"))}
+DATABASES = {
+    "default": database(os.environ.get("DATABASE_URL")),
+    "other": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": (
+            OTHER := Path(tempfile.gettempdir()) / f"rest-channels-other-{os.getpid()}.sqlite3"
+        ),
+        "TEST": {"NAME": OTHER, "MIGRATE": False},
+        "OPTIONS": {"timeout": 20},
+    },
+}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

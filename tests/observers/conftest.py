@@ -1,18 +1,46 @@
-"""What the tests of `sockets` share."""
+"""What the tests of observers share: SQL that is counted, and changes that are told."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
 
+from rest_channels.observer import changes, rows
+
+
+class Watcher:
+    """Who wants to know of a model. In: `group`, a row → the name of its group."""
+
+    keeps_rows = False
+
+    def __init__(self, model, group=None, many_to_many=False):
+        self.id = model.__name__
+        self.model = model
+        self.many_to_many = many_to_many
+        self.looks_at_rows = group is not None
+        self.group = group
+        rows.watch(self)
+
+    def groups_of(self, pk, row):
+        return ["all"] if self.group is None else [self.group(row)]
+
 
 @pytest.fixture
-def ada(transactional_db) -> User:
-    return User.objects.create_user("ada")
+def told():
+    """What was told: lists of (pk, group, action), one list for each commit."""
+    heard = []
 
+    def hear(committed):
+        told = [
+            (change.pk, group, str(action))
+            for change in committed
+            for watcher, group, action in change.told()
+            if isinstance(watcher, Watcher)
+        ]
+        if told:
+            heard.append(told)
 
-@pytest.fixture
-def bob(transactional_db) -> User:
-    return User.objects.create_user("bob")
+    changes.listeners.append(hear)
+    yield heard
+    changes.listeners.remove(hear)
 
 
 @pytest.fixture

@@ -9,48 +9,12 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from rest_channels.observer import changes, notify_changed, rows
+from rest_channels.observer import notify_changed
 
+from .conftest import Watcher
 from .models import Cafe, Comment, Country, NamedPlace, Note, Place, Tag, Ticket, Watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Watcher:
-    """Who wants to know of a model. In: `group`, a row → the name of its group."""
-
-    keeps_rows = False
-
-    def __init__(self, model, group=None, many_to_many=False):
-        self.id = model.__name__
-        self.model = model
-        self.many_to_many = many_to_many
-        self.looks_at_rows = group is not None
-        self.group = group
-        rows.watch(self)
-
-    def groups_of(self, pk, row):
-        return ["all"] if self.group is None else [self.group(row)]
-
-
-@pytest.fixture
-def told():
-    """What was told: lists of (pk, group, action), one list for each commit."""
-    heard = []
-
-    def hear(committed):
-        told = [
-            (change.pk, group, str(action))
-            for change in committed
-            for watcher, group, action in change.told()
-            if isinstance(watcher, Watcher)
-        ]
-        if told:
-            heard.append(told)
-
-    changes.listeners.append(hear)
-    yield heard
-    changes.listeners.remove(hear)
 
 
 @pytest.fixture
