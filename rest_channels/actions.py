@@ -174,7 +174,7 @@ class AsyncAPIConsumer(SocketConsumer):
         await self._do(action, request_id, kwargs)
 
     async def _do(self, action: str, request_id: Any, arguments: dict[str, Any]) -> None:
-        before = asking.get()
+        before, asked = asking.get(), None
         try:
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
@@ -194,14 +194,15 @@ class AsyncAPIConsumer(SocketConsumer):
             work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
             if plan.detached:
                 self._detached.begin(work, action, request_id, asked)
+                asked = None
             else:
                 await self._answer(await work, action, request_id)
-                asked.answered()
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
-            self.asked.answered()
         finally:
             asking.set(before)  # an action may have another one done on its way
+            if asked is not None:
+                asked.answered()
 
     def _begin(self, action: str, method: str, arguments: dict[str, Any]) -> Asked:
         """From now on this is what is asked."""

@@ -25,6 +25,7 @@ from .exceptions import CloseCode, HandlerTimeout
 from .execution import is_async, run
 from .lanes import current_lane
 from .messages import Call, Reply
+from .permissions import forget_permissions
 from .renderers import encode
 from .settings import api_settings
 
@@ -86,6 +87,7 @@ class Visit(Protocol):
 async def dispatch(visit: Visit) -> None:
     """Lead `visit` through its steps, and send the answer."""
     connection = visit.connection
+    forget_permissions(connection.scope.get("user"))
     try:
         visit.call = visit.get_call()
         handler, args, kwargs = visit.get_target()

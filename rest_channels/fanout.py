@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import repeat
 from typing import Protocol
 
-from .lanes import start
+from .lanes import EAGER, start
 from .messages import Event, Gap
 from .outbox import Outbox
 from .verbs import Sent
 
-__all__ = ["Groups", "Member", "deliver", "spread"]
+__all__ = ["Groups", "Member", "Parcel", "deliver", "spread", "spread_each"]
 
 
 class Groups(Protocol):
@@ -48,6 +49,10 @@ class Member(Protocol):
         """End it."""
 
 
+Parcel = tuple[Member, str, int]
+"""Who is sent which text, and its size in bytes."""
+
+
 class Turn:
     """How far one task came with a message for many."""
 
@@ -59,16 +64,16 @@ class Turn:
         self.over = False
 
 
-async def _send_to_each(event: Event, members: Iterator[Member], turn: Turn) -> None:
+async def _send_to_each(event: Event, parcels: Iterator[Parcel], turn: Turn) -> None:
     """Send to one after another: what `Outbox.write` does, written out.
 
     A call of it for each member would cost a third more.
     """
-    text, size = event.text, event.size
-    for member in members:
+    for member, text, size in parcels:
         outbox = turn.outbox = member.outbox
         if outbox.busy or member.aside:
-            member.deliver(event)
+            same = text is event.text
+            member.deliver(event if same else event._replace(text=text, size=size))
             continue
         message = {"type": "websocket.send", "text": text}
         outbox.busy = True
@@ -89,15 +94,25 @@ async def _send_to_each(event: Event, members: Iterator[Member], turn: Turn) -> 
             return
 
 
-def spread(event: Event, members: Iterator[Member], loop: asyncio.AbstractEventLoop) -> None:
-    """Send what is rendered to all, in one task as long as no client makes it wait.
+def spread(event: Event, members: Sequence[Member], loop: asyncio.AbstractEventLoop) -> None:
+    """Send what is rendered to all."""
+    parcels = zip(members, repeat(event.text or ""), repeat(event.size), strict=False)
+    spread_each(event, parcels, loop)
+
+
+def spread_each(event: Event, parcels: Iterator[Parcel], loop: asyncio.AbstractEventLoop) -> None:
+    """Send each a text of his own, in one task as long as no client makes it wait.
 
     A task that has to wait belongs to the client it waits for, and another one goes on with the
-    rest.
+    rest. In: `event`, of which all else is said to those who cannot be sent to at once.
     """
+    if not EAGER:  # no task would run before the next turn of the loop
+        for member, text, size in parcels:
+            member.deliver(event._replace(text=text, size=size))
+        return
     while True:
         turn = Turn()
-        task = start(_send_to_each(event, members, turn), loop)
+        task = start(_send_to_each(event, parcels, turn), loop)
         if task.done():
             return
         turn.over = True

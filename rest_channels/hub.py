@@ -154,7 +154,7 @@ class Hub:
         self._depth += 1
         try:
             if EAGER and event.text is not None and event.close is None and not event.accept:
-                spread(event, iter(members), self.loop)
+                spread(event, members, self.loop)
             else:
                 deliver(event, members)
         finally:

@@ -78,6 +78,20 @@ def permit(permissions: Sequence[Any], request: Any, view: Any) -> Awaitable[Non
     return None
 
 
+KEPT = ("_perm_cache", "_user_perm_cache", "_group_perm_cache")
+"""Where Django's users keep their permissions, once they were asked for."""
+
+
+def forget_permissions(user: Any) -> None:
+    """Let `user` look for them again: what is kept for a request is too old for a socket."""
+    known = getattr(user, "__dict__", None)
+    if known and "_wrapped" in known:  # a lazy user's
+        known = getattr(known["_wrapped"], "__dict__", None)
+    if known:
+        for name in KEPT:
+            known.pop(name, None)
+
+
 def refuse(request: Any, permission: Any) -> NoReturn:
     """Raise the refusal of `permission`."""
     user = request.user

@@ -5,7 +5,7 @@ subscriber number 7, the class attribute `groups`). The connection is in the gro
 that asks until the last that stops asking.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 
 from .exceptions import TooManySubscriptions
 
@@ -71,6 +71,10 @@ class Ledger:
     def askers(self, group: str) -> frozenset[Hashable]:
         """Who asked for `group`."""
         return frozenset(self._askers.get(group, ()))
+
+    def asking(self, group: str) -> Collection[Hashable]:
+        """The same, for who only looks: it is not copied, and changes."""
+        return self._askers.get(group, ())
 
     def __contains__(self, group: object) -> bool:
         return group in self._askers

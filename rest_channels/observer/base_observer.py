@@ -1,6 +1,8 @@
 """What all observers are: an attribute of a consumer class that can be subscribed to."""
 
 from collections.abc import Callable, Iterable
+from copy import copy
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -8,7 +10,7 @@ from weakref import WeakValueDictionary
 from ..actions import AsyncAPIConsumer
 from ..arguments import offered
 from ..execution import run
-from .subscribing import Joined, Subscription, ready, subscriptions
+from .subscribing import Joined, Subscription, subscriptions
 
 __all__ = ["BaseObserver", "BoundObserver", "find"]
 
@@ -50,28 +52,39 @@ class BaseObserver:
 
     def serializer(self, func: Callable[..., Any]) -> Self:
         """Let `func(self, instance, action)` make the message, in the process that publishes."""
-        self._serializer = func
-        return self
+        observer = self._own()
+        observer._serializer = func
+        return observer
 
     def groups_for_signal(self, func: Labels) -> Self:
         """Let `func(self, instance)` yield whom a change is told: names, of any text.
 
         It is called often, also when rows are loaded: it must not query.
         """
-        self._labels_for_signal = func
-        return self
+        observer = self._own()
+        observer._labels_for_signal = func
+        return observer
 
     def groups_for_consumer(self, func: Labels) -> Self:
         """Let `func(self, **kwargs)` yield what `subscribe(**kwargs)` joins.
 
         `self` has the consumer's `scope`; the consumer comes as `consumer`, if it is taken.
         """
-        self._labels_for_consumer = func
-        return self
+        observer = self._own()
+        observer._labels_for_consumer = func
+        return observer
 
     def groups(self, func: Labels) -> Self:
         """Let one function yield both."""
         return self.groups_for_signal(func).groups_for_consumer(func)
+
+    def _own(self) -> Self:
+        """Itself while its class is made; later, for a subclass, one that has no name yet."""
+        if not self.id:
+            return self
+        own = copy(self)
+        own.id = ""
+        return own
 
     def default_labels(self, **kwargs: Any) -> Iterable[str]:
         """The groups of an observer that nobody has parted."""
@@ -131,12 +144,12 @@ class BaseObserver:
         consumer: AsyncAPIConsumer,
         groups: Iterable[str],
         request_id: Any = None,
-        lookup: dict[str, Any] | None = None,
+        **about: Any,
     ) -> Joined:
-        """Subscribe to these `groups`."""
+        """Subscribe to these `groups`. In: what else a `Subscription` takes."""
         joined = Joined(groups, consumer)
         home = consumer._connection.home
-        home.call(self._join, consumer, joined, consumer.asked, request_id, lookup)
+        home.call(self._join, consumer, joined, consumer.asked, request_id, about)
         if not home.here():
             home.perform(consumer._connection.groups.settle())
         return joined
@@ -147,17 +160,21 @@ class BaseObserver:
         groups: list[str],
         asked: Any,
         request_id: Any,
-        lookup: Any,
+        about: dict[str, Any],
     ) -> None:
         ledger = consumer._connection.groups
         ready = asked.when_answered()
-        subscription = Subscription(self, consumer, request_id, lookup, ready)
-        new = [group for group in groups if subscription not in ledger.askers(group)]
+        new = {
+            group: one
+            for group in groups
+            if (one := Subscription(self, consumer, request_id, ready=ready, **about))
+            not in ledger.asking(group)
+        }
         try:
-            for group in new:
+            for group, subscription in new.items():
                 ledger.join(group, subscription)
         except Exception:
-            for group in new:
+            for group, subscription in new.items():
                 ledger.leave(group, subscription)
             raise
         consumer.groups = {*(consumer.groups or ()), *groups}
@@ -168,13 +185,48 @@ class BaseObserver:
 
     def leave(self, consumer: AsyncAPIConsumer, groups: Iterable[str], request_id: Any) -> None:
         """End subscriptions to `groups`: the request's, or all where it is `None`."""
-        ledger = consumer._connection.groups
         for group in groups:
-            for subscription in subscriptions(self, consumer._connection, group):
-                if request_id is None or subscription.request_id == request_id:
-                    ledger.leave(group, subscription)
-        left = {group for group in groups if group not in ledger}
-        consumer.groups = {*(consumer.groups or ())} - left
+            asked = subscriptions(self, consumer._connection, group)
+            self.end(consumer, group, [one for one in asked if one.is_of(request_id)])
+
+    def end(self, consumer: AsyncAPIConsumer, group: str, asked: list[Subscription]) -> None:
+        """End these subscriptions to `group`."""
+        ledger = consumer._connection.groups
+        for one in asked:
+            one.left = True
+            ledger.leave(group, one)
+        if group not in ledger:
+            consumer.groups = {*(consumer.groups or ())} - {group}
+
+    # What it says.
+
+    async def permit(self, consumer: Any, action: str, row: Any = None) -> None:
+        """Ask the consumer's permissions, of the `row` as well, if there is one.
+
+        Raises 401, 403.
+        """
+        about = {} if row is None else {"pk": row.pk}
+        consumer._begin(action, "GET", about).answered()
+        await run(consumer.check_permissions, action, **about)
+        check = getattr(consumer, "check_object_permissions", None)
+        if check is None or row is None:
+            return
+        if (found := await run(row.read)) is not None:
+            await run(check, consumer.request, found)
+
+    async def refuse(
+        self,
+        consumer: Any,
+        refusal: Exception,
+        action: str,
+        group: str,
+        asked: list[Subscription],
+    ) -> None:
+        """Tell these requests, once, that they are told nothing more."""
+        self.end(consumer, group, asked)
+        for one in asked:
+            tell = partial(consumer.handle_exception, refusal, action=action)
+            await run(tell, request_id=one.request_id)
 
     async def handle(
         self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **about: Any
@@ -230,10 +282,8 @@ class BoundObserver:
 
     async def __call__(self, message: dict[str, Any], **kwargs: Any) -> None:
         """What a group was told by way of its name, `{"type", "body", "group"}`: handle it."""
-        subscribed = await ready(self.observer, self.consumer._connection, message.get("group", ""))
         about = {key: value for key, value in message.items() if key not in ("type", "body")}
-        body = message.get("body", {})
-        await self.observer.handle(self.consumer, body, subscribed, **about, **kwargs)
+        await self.observer.hear(self.consumer, message.get("body", {}), about | kwargs)
 
 
 def find(identity: str) -> BaseObserver | None:

@@ -1,7 +1,7 @@
 """One change, for the consumers of one class that asked for it under one group."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,19 +12,26 @@ from django.db.models import Model
 from django.http import Http404
 from rest_framework.exceptions import APIException
 
-from ..connection import Connection
+from ..connection import Connection, State
 from ..envelopes import Action as ActionDialect
 from ..execution import run
+from ..fanout import Parcel, spread_each
 from ..locale import Locale
-from ..messages import Event, size_of
+from ..messages import Event, Gap, size_of
 from ..renderers import Rendered, encode
+from ..settings import api_settings
 from .rendering import Bodies, Personal, person
-from .subscribing import Subscription, ready
+from .subscribing import Subscription, subscriptions
 
-__all__ = ["STATUS", "Delivery", "Row"]
+__all__ = ["REFUSALS", "STATUS", "Delivery", "Row"]
 
 STATUS = {"create": 201, "update": 200, "delete": 204}
 """The `response_status` of what observers send."""
+
+REFUSALS = (APIException, Http404, Forbidden)
+"""What says that somebody may not be told; it is said once, and ends the subscription."""
+
+Asking = Sequence[tuple[Connection, list[Subscription]]]
 
 
 class Row:
@@ -39,9 +46,18 @@ class Row:
     def read(self) -> Any:
         """In a thread: the row, or `None` where it is gone."""
         if self._found is None:
-            rows = self.model._base_manager.using(self.using).filter(pk=self.pk)
-            self._found = [rows.first()]
+            self._found = [self.among(self.model._base_manager.get_queryset()).first()]
         return self._found[0]
+
+    def read_again(self) -> Any:
+        """In a thread: the same, as it is now."""
+        self._found = None
+        return self.read()
+
+    def among(self, rows: Any) -> Any:
+        """That row of the queryset `rows`, read where it was written if `rows` do not say where."""
+        rows = rows.all() if rows._db else rows.using(self.using)
+        return rows.filter(pk=tuple(self.pk) if isinstance(self.pk, list) else self.pk)
 
 
 class Delivery:
@@ -65,7 +81,7 @@ class Delivery:
         self.bodies: Bodies | None = None  # by locale; None: each person has one of his own
         self._personal: dict[Any, asyncio.Future[Rendered | None]] = {}
 
-    async def to(self, asking: Sequence[tuple[Connection, list[Subscription]]]) -> None:
+    async def to(self, asking: Asking) -> None:
         """Tell all of them: at once where that is possible, else each in his lane."""
         locales = {member.locale for member, _asked in asking}
         if self.given is not None:
@@ -76,15 +92,38 @@ class Delivery:
                 return
             self.bodies = None if isinstance(shared, Personal) else shared
         frames = self._frames() if self.observer.replies_at_once(self.kind) else {}
+        asides: list[Connection] = [] if frames else [member for member, _asked in asking]
+        if frames:
+            parcels = self._parcels(asking, frames, asides)
+            spread_each(Event(""), parcels, asyncio.get_running_loop())
+        for member in asides:
+            self._tell_aside(member)
+
+    def _parcels(
+        self,
+        asking: Asking,
+        frames: dict[Locale | None, tuple[str, int]],
+        asides: list[Connection],
+    ) -> Iterator[Parcel]:
+        """What goes out at once, frame by frame. Who has to be told in his lane is put `asides`."""
         for member, asked in asking:
-            if frames and not member.aside and _idle(member) and all(map(_ready, asked)):
+            lane = member.events
+            if (
+                member.aside
+                or (lane is not None and lane.busy)
+                or not all(one.ready for one in asked)
+                or not self._shows_the_same(asked[0].consumer)
+            ):
+                asides.append(member)
+            elif member.state <= State.OPEN and not member.outbox.closed:
                 head, size = frames[member.locale]
                 for one in asked:
-                    text = f"{head}{encode(one.request_id).decode()}}}"
-                    own = size + len(text) - len(head)
-                    member.deliver(Event("", None, text, None, own))
-            else:
-                member.deliver(Event(self.group, self.tell))
+                    if not one.left:
+                        yield member, head + one.tail, size + one.size
+
+    def _shows_the_same(self, consumer: Any) -> bool:
+        """Whether what was rendered for all is also for `consumer`."""
+        return self.given is not None or self.observer.shows_the_same(consumer)
 
     def _frames(self) -> dict[Locale | None, tuple[str, int]]:
         """For each locale a frame as far as it is the same for all, and its size."""
@@ -95,35 +134,61 @@ class Delivery:
             frames[locale] = head, size_of(head)
         return frames
 
+    def _tell_aside(self, member: Connection) -> None:
+        """Queue it for the lane of events; if that is full, whoever minds learns of a gap."""
+        lane = member.events
+        full = lane is not None and len(lane.items) >= api_settings.INBOX_FRAMES - 1
+        if not full or not member.face.minds_gaps:
+            member.deliver(Event(self.group, self.tell))
+        elif lane is not None and not isinstance(lane.items[-1], Gap):
+            member.deliver(Gap((self.group,)))
+
     async def tell(self, consumer: Any) -> None:
         """In the consumer's own lane of events."""
-        asked = await ready(self.observer, consumer._connection, self.group)
+        alike: dict[bytes, list[Subscription]] = {}
+        for one in subscriptions(self.observer, consumer._connection, self.group):
+            if one.using not in (None, self.row.using):
+                continue
+            if one.ready:
+                alike.setdefault(encode(one.lookup), []).append(one)
+            else:
+                one.hold(partial(self._tell, [one]))
+        for asked in alike.values():
+            await self._tell(asked, consumer)
+
+    async def _tell(self, asked: list[Subscription], consumer: Any) -> None:
+        asked = [one for one in asked if not one.left]
         if not asked:
             return
         try:
-            if self.kind.check_deliveries and self.action != "delete":
-                await self.observer.permit(consumer, self)
+            if self.kind.check_deliveries:
+                await self.observer.permit(consumer, self.action, self.row)
             body = await self._body(consumer, asked[0])
-        except (APIException, Http404, Forbidden) as refusal:
-            self.observer.leave(consumer, [self.group], None)
-            for one in asked:
-                tell = partial(consumer.handle_exception, refusal, action=self.action)
-                await run(tell, request_id=one.request_id)
+        except REFUSALS as refusal:
+            await self.observer.refuse(consumer, refusal, self.action, self.group, asked)
             return
-        if body is not None:
+        asked = [one for one in asked if not one.left]
+        if body is not None and asked:
             await self.observer.hand_over(consumer, self, orjson.loads(body.body), asked)
 
     async def _body(self, consumer: Any, asked: Subscription) -> Rendered | None:
-        if self.bodies is not None:
+        guarded = self.kind.check_deliveries and self.observer.says_only_keys(self.action)
+        if guarded and await run(self.row.read) is None:  # nobody can be asked about it any more
+            return Rendered.json({"pk": self.row.pk})
+        if self.bodies is not None and self._shows_the_same(consumer):
             return self.bodies[consumer._connection.locale]
-        whose = person(consumer)
+        whose = person(consumer), encode(asked.lookup)
+        return await self._once(whose, lambda: self.observer.personal(consumer, self, asked))
+
+    async def _once(self, whose: Any, render: Callable[[], Any]) -> Rendered | None:
+        """`render()`, but once for each `whose`: others wait for the first."""
         while (known := self._personal.get(whose)) is not None:
             await asyncio.wait({known})
             if not known.cancelled():
                 return known.result()
         future = self._personal[whose] = asyncio.get_running_loop().create_future()
         try:
-            body: Rendered | None = await self.observer.personal(consumer, self, asked)
+            body: Rendered | None = await render()
         except asyncio.CancelledError:  # this one has left: let another one do it
             del self._personal[whose]
             future.cancel()
@@ -134,12 +199,3 @@ class Delivery:
             raise
         future.set_result(body)
         return body
-
-
-def _idle(member: Connection) -> bool:
-    """Whether nothing that was told before is still under way to that client."""
-    return member.events is None or not member.events.busy
-
-
-def _ready(one: Subscription) -> bool:
-    return one.ready is None or one.ready.done()

@@ -64,6 +64,8 @@ class Desk:
         if not asking:
             del self._asking[group]
             self._hub.leave(group, self._member)
+        if not self._asking:
+            self._changed.clear()  # who comes later asks for what happens then
 
     @property
     def _member(self) -> Member:
@@ -115,12 +117,20 @@ class Desk:
             classes: dict[type, list[tuple[Connection, list[Subscription]]]] = {}
             for member in members:
                 connection = cast(Connection, member)
-                asked = subscriptions(observer, connection, group)
+                asked = [
+                    one
+                    for one in subscriptions(observer, connection, group)
+                    if one.using in (None, using)
+                ]
                 if asked:
                     kind = type(asked[0].consumer)
                     classes.setdefault(kind, []).append((connection, asked))
             for kind, asking in classes.items():
-                await Delivery(observer, kind, group, action, row, body).to(asking)
+                delivery = Delivery(observer, kind, group, action, row, body)
+                try:
+                    await delivery.to(asking)
+                except Exception:
+                    logger.exception("%s cannot be told of a change.", kind.__name__)
 
 
 def desk_of(hub: Hub) -> Desk:

@@ -8,9 +8,12 @@ class Users(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
 from collections.abc import Iterable
 from copy import copy
 from functools import partial
-from inspect import getattr_static, isfunction
+from inspect import getattr_static, isclass, isfunction
 from typing import Any, ClassVar
 
+from django.db import router
+from django.db.models import QuerySet
+from django.db.models.manager import BaseManager
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import status
@@ -42,6 +45,9 @@ SHOWING = (
     "get_serializer_context",
 )
 """Who overrides none of these shows everybody the same."""
+
+SAYING = {"queryset", "serializer_class", "filter_backends", "lookup_field", *SHOWING}
+"""What an instance may say otherwise than its class."""
 
 
 class InstanceObserver(ModelObserver):
@@ -77,29 +83,39 @@ class InstanceObserver(ModelObserver):
         )
         return at_once
 
+    def shows_the_same(self, consumer: Any) -> bool:
+        """Whether the class says all that there is to say about `consumer`."""
+        return SAYING.isdisjoint(vars(consumer))
+
     def shared(
         self, kind: Any, delivery: Delivery, locales: Iterable[Locale | None]
     ) -> Bodies | Personal | None:
         """In a thread: what `retrieve` shows, where it shows everybody the same."""
         if delivery.action == Action.DELETE or not kind._tells_as_we_do:
             return dict.fromkeys(locales, Rendered.json({"pk": delivery.row.pk}))
+        row = None
         if kind._shows_all_the_same and not self._personal:
-            rows = kind.queryset.all().using(delivery.row.using)
-            if (row := rows.filter(pk=delivery.row.pk).first()) is not None:
-                bodies = render_each(kind.serializer_class, row, locales)
-                self._personal = isinstance(bodies, Personal)
-                return bodies
+            row = delivery.row.among(kind.queryset.all()).first()
+        if row is not None:
+            bodies = render_each(kind.serializer_class, row, locales)
+            self._personal = isinstance(bodies, Personal)
+            return bodies
         return None if delivery.row.read() is None else PERSONAL
 
     async def personal(
         self, consumer: Any, delivery: Delivery, asked: Subscription
     ) -> Rendered | None:
         """What `retrieve` shows this consumer. Raises 404 where it may not see the row."""
-        consumer._begin("retrieve", "GET", asked.lookup)
+        consumer._begin("retrieve", "GET", asked.lookup).answered()
         if consumer._finds_as_we_do:
-            rendered: Rendered = await run(_shown, consumer, delivery, asked.lookup)
+            rendered: Rendered | None = await run(_shown, consumer, delivery, asked.lookup)
             return rendered
+        if (row := await run(delivery.row.read)) is None:
+            return None
         about = {**asked.lookup, "request_id": asked.request_id, "action": delivery.action}
+        if (key := consumer.lookup_url_kwarg or consumer.lookup_field) in about:
+            value = getattr(row, consumer.lookup_field, about[key])  # it may have changed
+            about[key] = value if isinstance(value, int) else str(value)
         said = await ahand(consumer.retrieve, arguments=about)
         return Rendered.json(said[0]) if isinstance(said, tuple) else None
 
@@ -114,12 +130,14 @@ class InstanceObserver(ModelObserver):
             await self.handle(consumer, body, asked, **about)
 
 
-def _shown(consumer: Any, delivery: Delivery, lookup: dict[str, Any]) -> Rendered:
+def _shown(consumer: Any, delivery: Delivery, lookup: dict[str, Any]) -> Rendered | None:
     """In a thread: the row, as the consumer's queryset and its serializer have it."""
     rows = hand(consumer.get_queryset, arguments=lookup)
     rows = hand(consumer.filter_queryset, rows, arguments=lookup)
-    row = rows.using(delivery.row.using).filter(pk=delivery.row.pk).first()
+    row = delivery.row.among(rows).first()
     if row is None:
+        if delivery.row.read_again() is None:
+            return None  # it will be told that it is deleted
         raise Http404
     return Rendered.json(serializer_for(consumer, lookup, instance=row).data)
 
@@ -168,7 +186,11 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
             retrieves = has_same(cls, RetrieveModelMixin, ("retrieve",))
             cls._finds_as_we_do = retrieves and has_same(cls, generic, ("get_object",))
             cls._shows_all_the_same = (
-                cls._finds_as_we_do and has_same(cls, generic, SHOWING) and not own.filter_backends
+                cls._finds_as_we_do
+                and has_same(cls, generic, SHOWING)
+                and not own.filter_backends
+                and isinstance(getattr_static(cls, "queryset"), QuerySet | BaseManager)
+                and isclass(getattr_static(cls, "serializer_class"))
             )
 
     @action()
@@ -181,22 +203,28 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
             raise TypeError(f"Set {type(self).__name__}.queryset: its model is what is observed.")
         row = await run(hand, self.get_object, arguments=kwargs)
         groups = observer.signal_groups(pk=row.pk)
-        await observer.join(self, groups, request_id, kwargs)
+        lookup = {key: value for key, value in kwargs.items() if key != "action"}
+        using = router.db_for_write(type(row), instance=row)
+        await observer.join(self, groups, request_id, lookup=lookup, using=using)
         return None, status.HTTP_201_CREATED
 
     @action()
     async def unsubscribe_instance(self: Any, request_id: Any = None, **kwargs: Any) -> Answer:
-        """Stop: this request; or all for this row, where no request is named."""
+        """Stop: this request; or all for this row, where it is none that asked for it."""
         key = self.lookup_url_kwarg or self.lookup_field
         if request_id is None and key not in kwargs:
             raise ValidationError({key: [_("This argument is required.")]})
         observer = type(self).handle_instance_change
-        for group in list(self._connection.groups):
-            for one in subscriptions(observer, self._connection, group):
-                if key not in kwargs or str(one.lookup.get(key)) == str(kwargs[key]):
-                    observer.leave(
-                        self, [group], one.request_id if request_id is None else request_id
-                    )
+        found = [
+            (group, one)
+            for group in list(self._connection.groups)
+            for one in subscriptions(observer, self._connection, group)
+            if key not in kwargs or str(one.lookup.get(key)) == str(kwargs[key])
+        ]
+        theirs = [(group, one) for group, one in found if one.is_of(request_id)]
+        # Clients that number all their frames name the row.
+        for group, one in theirs or (found if key in kwargs else ()):
+            observer.end(self, group, [one])
         return None, status.HTTP_204_NO_CONTENT
 
     async def handle_observed_action(
@@ -219,7 +247,8 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
 
 def _model_of(consumer_class: Any) -> Any:
     """The model whose rows a class of consumers shows, if it says so."""
-    if (queryset := getattr(consumer_class, "queryset", None)) is not None:
-        return queryset.model
+    queryset = getattr(consumer_class, "queryset", None)
+    if (model := getattr(queryset, "model", None)) is not None:
+        return model
     meta = getattr(getattr(consumer_class, "serializer_class", None), "Meta", None)
     return getattr(meta, "model", None)

@@ -63,8 +63,9 @@ class ModelObserver(BaseObserver):
         return label
 
     def groups_for_signal(self, func: Callable[..., Iterable[str]]) -> Self:
-        self.looks_at_rows = True
-        return super().groups_for_signal(func)
+        observer = super().groups_for_signal(func)
+        observer.looks_at_rows = True
+        return observer
 
     # For `changes`: a watcher. What is published was looked at when it was saved.
 
@@ -92,6 +93,10 @@ class ModelObserver(BaseObserver):
         body = render(self.serializer_class, change.row)
         return None if isinstance(body, Personal) else body.body.decode()
 
+    def _is_in(self, row: Any, group: str) -> bool:
+        """Whether it is there: it may have left again, or been elsewhere than who saved knew."""
+        return not self.looks_at_rows or group in self.groups_of(row.pk, row)
+
     def _serialized(self, row: Any, action: Action) -> Rendered:
         made = self._serializer(self, row, action) if self._serializer else None
         return Rendered.json(getattr(made, "data", made))  # a serializer is rendered as well
@@ -107,6 +112,14 @@ class ModelObserver(BaseObserver):
         """Whether consumers of class `kind` need not be asked before their clients are told."""
         return self.func is None and kind._replies_as_we_do and not kind.check_deliveries
 
+    def shows_the_same(self, consumer: Any) -> bool:
+        """Whether what was rendered for all is also for `consumer`."""
+        return True
+
+    def says_only_keys(self, action: str) -> bool:
+        """Whether of a deleted row, where permissions are asked, only the key may be told."""
+        return action == Action.DELETE and self._serializer is None
+
     def shared(
         self, kind: Any, delivery: Delivery, locales: Iterable[Locale | None]
     ) -> Bodies | Personal | None:
@@ -118,6 +131,8 @@ class ModelObserver(BaseObserver):
             return dict.fromkeys(locales, key) if delivery.action == Action.DELETE else None
         if self._serializer is not None:
             return dict.fromkeys(locales, self._serialized(row, Action(delivery.action)))
+        if delivery.action != Action.DELETE and not self._is_in(row, delivery.group):
+            return None
         if self._personal:
             return PERSONAL
         bodies = render_each(self.serializer_class, row, locales)
@@ -135,16 +150,8 @@ class ModelObserver(BaseObserver):
         if row is None:
             return None
         own = getattr(consumer, "get_serializer_context", None)
-        context = own() if own else {"scope": consumer.scope, "consumer": consumer}
+        context = own() if own else _context(consumer)
         return Rendered.json(self.serializer_class(row, context=context).data)
-
-    async def permit(self, consumer: Any, delivery: Delivery) -> None:
-        """Ask the consumer's permissions, of the row as well. Raises 401, 403."""
-        consumer._begin(delivery.action, "GET", {"pk": delivery.row.pk})
-        await run(consumer.check_permissions, delivery.action, pk=delivery.row.pk)
-        check = getattr(consumer, "check_object_permissions", None)
-        if check is not None and (row := await run(delivery.row.read)) is not None:
-            await run(check, consumer.request, row)
 
     async def hand_over(
         self, consumer: Any, delivery: Delivery, body: Any, asked: list[Subscription]
@@ -167,3 +174,9 @@ class ModelObserver(BaseObserver):
                 status=STATUS[delivery.action],
                 request_id=one.request_id,
             )
+
+
+def _context(consumer: Any) -> dict[str, Any]:
+    """What serializers may look at, where the consumer has no idea of its own."""
+    request = consumer.request
+    return {"scope": consumer.scope, "consumer": consumer, "request": request, "view": consumer}

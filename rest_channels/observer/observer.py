@@ -1,18 +1,25 @@
 """`observer`: what any of Django's signals says."""
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.dispatch import Signal
 
 from ..messages import Event
 from ..reach import anyone_in, publish
 from ..renderers import encode
 from .base_observer import BaseObserver
+from .delivery import REFUSALS
+from .subscribing import Subscription, subscriptions
 
 __all__ = ["Observer"]
+
+logger = logging.getLogger("rest_channels")
 
 
 class Observer(BaseObserver):
@@ -36,13 +43,49 @@ class Observer(BaseObserver):
         return self
 
     def _sent(self, *args: Any, **kwargs: Any) -> None:
-        using = kwargs.get("using") or DEFAULT_DB_ALIAS
-        transaction.on_commit(lambda: self._tell(*args, **kwargs), using=using, robust=True)
+        using = kwargs.get("using")
+        if not isinstance(using, str) or using not in connections:
+            using = DEFAULT_DB_ALIAS
+        tell = partial(self._tell_safely, *args, **kwargs)
+        try:
+            transaction.on_commit(tell, using=using, robust=True)
+        except (SynchronousOnlyOperation, transaction.TransactionManagementError):
+            tell()  # on a loop, or without autocommit, there is no commit to wait for
+
+    def _tell_safely(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            self._tell(*args, **kwargs)
+        except Exception:  # it is not the sender's
+            logger.exception("%s cannot tell of a signal.", self.id)
 
     def _tell(self, *args: Any, **kwargs: Any) -> None:
         signal = kwargs.pop("signal", self.signal)
+        if self._labels_for_signal is None and not any(map(anyone_in, self.signal_groups())):
+            return
         body = {} if self._serializer is None else self._serializer(self, signal, *args, **kwargs)
         message = {"type": self.name.replace("_", "."), "body": orjson.loads(encode(body))}
         for group in self.signal_groups(*args, message=message, **kwargs):
             if anyone_in(group):
                 publish(Event(group, {**message, "group": group}))
+
+    async def hear(self, consumer: Any, body: Any, about: dict[str, Any]) -> None:
+        """In the consumer's lane of events: call the handler for those who may be told."""
+        asked = []
+        for one in subscriptions(self, consumer._connection, about.get("group", "")):
+            if one.ready:
+                asked.append(one)
+            else:
+                one.hold(partial(self._hand_over, [one], body, about))
+        if asked:
+            await self._hand_over(asked, body, about, consumer)
+
+    async def _hand_over(
+        self, asked: list[Subscription], body: Any, about: dict[str, Any], consumer: Any
+    ) -> None:
+        if consumer.check_deliveries:
+            try:
+                await self.permit(consumer, self.name)
+            except REFUSALS as refusal:
+                await self.refuse(consumer, refusal, self.name, about["group"], asked)
+                return
+        await self.handle(consumer, body, [one for one in asked if not one.left], **about)

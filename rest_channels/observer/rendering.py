@@ -4,12 +4,12 @@ What is rendered for all is rendered with nobody in the serializer's context. A 
 looks for somebody there gives itself away, and is then asked for each person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from typing import Any, NoReturn
+from typing import Any
 
 from ..locale import Locale
-from ..renderers import Rendered
+from ..renderers import Rendered, encode
 
 __all__ = ["PERSONAL", "Personal", "person", "render", "render_each"]
 
@@ -22,58 +22,39 @@ PERSONAL = Personal()
 
 
 class Nobody(dict[str, Any]):
-    """A serializer's context that knows when it is asked for something."""
+    """A serializer's context, empty, that knows when it is asked for anything at all."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = False
+    asked = False
 
-    def _ask(self) -> None:
+
+SILENT = {
+    "__class__",
+    "__class_getitem__",
+    "__delattr__",
+    "__getattribute__",
+    "__init__",
+    "__init_subclass__",
+    "__new__",
+    "__setattr__",
+    "__setitem__",
+    "__subclasshook__",
+    "update",
+}
+"""What a dict is asked without being asked for something in it."""
+
+
+def _asking(name: str) -> Callable[..., Any]:
+    method = getattr(dict, name)
+
+    def ask(self: Nobody, *args: Any, **kwargs: Any) -> Any:
         self.asked = True
+        return method(self, *args, **kwargs)
 
-    def __getitem__(self, key: str) -> NoReturn:
-        self._ask()
-        raise KeyError(key)
+    return ask
 
-    def __contains__(self, key: object) -> bool:
-        self._ask()
-        return False
 
-    def __iter__(self) -> Any:
-        self._ask()
-        return super().__iter__()
-
-    def __len__(self) -> int:
-        self._ask()
-        return super().__len__()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self._ask()
-        return default
-
-    def keys(self) -> Any:
-        self._ask()
-        return super().keys()
-
-    def items(self) -> Any:
-        self._ask()
-        return super().items()
-
-    def values(self) -> Any:
-        self._ask()
-        return super().values()
-
-    def pop(self, key: str, *default: Any) -> Any:
-        self._ask()
-        return super().pop(key, *default)
-
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        self._ask()
-        return super().setdefault(key, default)
-
-    def copy(self) -> Any:
-        self._ask()
-        return super().copy()
+for _name in {name for name in dir(dict) if callable(getattr(dict, name))} - SILENT:
+    setattr(Nobody, _name, _asking(_name))
 
 
 def render(serializer_class: Any, row: Any) -> Rendered | Personal:
@@ -122,18 +103,30 @@ PLAIN = {
 }
 """What every consumer remembers."""
 
+SAME = {"client", "extensions", "raw_path", "server", "session", "state", "url_route", "user"}
+"""Keys of a scope that may differ between two connections of one person, or follow from others."""
+
 
 def person(consumer: Any) -> Any:
     """For whom `consumer` is: those of one person get one rendering.
 
-    A consumer that remembers something of its own may show something of its own.
+    One person is one user, who connected in one way: by the same session, to the same address, with
+    the same headers. Whatever else a consumer or its scope knows may be for it alone.
     """
     if vars(consumer).keys() - PLAIN:
         return consumer
-    scope, connection = consumer.scope, consumer._connection
+    scope = consumer.scope
     user = scope.get("user")
     if getattr(user, "pk", None) is None:
-        return consumer  # nobody that is known: what one may see can be in a session, or a token
-    host = next((value for name, value in scope.get("headers", ()) if name == b"host"), b"")
-    path = scope.get("path"), scope.get("query_string")
-    return type(user), user.pk, path, host, connection.locale
+        return consumer
+    headers = [
+        pair for pair in scope.get("headers", ()) if not pair[0].startswith(b"sec-websocket-")
+    ]
+    rest = {key: value for key, value in scope.items() if key not in SAME and key != "headers"}
+    session = getattr(scope.get("session"), "session_key", scope.get("session"))
+    try:
+        known = (type(user), user.pk, session, tuple(headers), encode(rest))
+        hash(known)
+    except TypeError:  # something that only this connection knows
+        return consumer
+    return known

@@ -27,6 +27,8 @@ def hub_group(model: type[Model]) -> str:
 
 def plain_key(pk: Any) -> Any:
     """A primary key as JSON has it: a number, or text."""
+    if isinstance(pk, tuple):
+        return [plain_key(part) for part in pk]
     return pk if isinstance(pk, int | str) else str(pk)
 
 
@@ -47,14 +49,15 @@ def _entry(change: Change) -> list[Any]:
     told = []
     for observer, group, action in change.told():
         if anyone_in(group):
-            told.append([observer.id, group, str(action), _body(observer, change, action)])
+            try:
+                body = _body(observer, change, action)
+            except Exception:
+                logger.exception("%s cannot tell of %s %r.", observer.id, change.model, change.pk)
+            else:
+                told.append([observer.id, group, str(action), body])
     return [plain_key(change.pk), change.using, told] if told else []
 
 
 def _body(observer: Any, change: Change, action: Action) -> str | None:
-    try:
-        body: str | None = observer.published(change, action)
-    except Exception:
-        logger.exception("%s cannot tell of %s %r.", observer.id, change.model, change.pk)
-        return None
+    body: str | None = observer.published(change, action)
     return body

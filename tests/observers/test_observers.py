@@ -102,7 +102,8 @@ async def test_to_subscribe_twice_is_to_subscribe_once(comment) -> None:
         ({"request_id": 1}, [2]),
         ({"request_id": 1, "pk": 0}, [2]),
         ({"request_id": None, "pk": 0}, []),
-        ({"request_id": 3, "pk": 0}, [1, 2]),
+        ({"request_id": 3, "pk": 0}, []),
+        ({"request_id": 3}, [1, 2]),
     ],
 )
 async def test_a_request_or_a_row_is_unsubscribed(comment, frame, left) -> None:

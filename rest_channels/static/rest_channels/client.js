@@ -29,6 +29,7 @@ const DEFAULTS = {
   cap: 15_000, // … up to this
   stable: 5_000, // a connection that was ready for so long was a success: start from `base` again
   queue: 100, // how much may wait for a connection
+  /** @type {string[]} */ protocols: [], // subprotocols: a token comes as `authorization.Bearer.<token>`
 };
 
 /** How a dialect dresses what we send; in what comes, the key of its name, and if all of it is data. */
@@ -110,7 +111,7 @@ export class SocketClient {
     this.#watchPage();
     this.#refusal = null;
     this.#readySince = Infinity;
-    const socket = (this.#socket = new WebSocket(this.#url));
+    const socket = (this.#socket = new WebSocket(this.#url, this.#options.protocols));
     this.#after(this.#options.patience, () => this.#lost(socket, 1006, "The server does not answer."));
     socket.onopen = () => socket === this.#socket && this.#opened(socket);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#received(data);
