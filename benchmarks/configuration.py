@@ -10,6 +10,7 @@ from pathlib import Path
 import django
 from django.conf import settings
 
+from .apart.environment import is_apart
 from .cluster.environment import given
 
 #: Lives as long as the first process, whose others are killed and could not remove one of their
@@ -43,8 +44,7 @@ def configure() -> None:
             "django.contrib.contenttypes",
             "django.contrib.auth",
             "django.contrib.sessions",
-            "rest_channels",
-            "sockets",
+            *(() if is_apart() else ("rest_channels", "sockets")),
         ],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",

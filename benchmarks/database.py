@@ -19,6 +19,11 @@ class ContentTypeSerializer(ModelSerializer[ContentType]):
         fields = ("id", "app_label", "model")
 
 
+def retrieve(pk: int) -> Any:
+    """A row, as it is sent."""
+    return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
+
+
 def _sleep(seconds: float) -> float:
     time.sleep(seconds)
     return seconds

@@ -12,6 +12,9 @@ from .driver import PATIENCE
 
 Sample = TypeVar("Sample")
 
+#: How a peer is called, where that is not its name.
+WORDS = {"dcrf": "DCRF"}
+
 
 class Named(Protocol):
     """A peer, or what else takes turns."""
@@ -76,14 +79,19 @@ class Line:
         return this / that if self.more_is_better else that / this
 
 
-def over_raw(factor: float) -> Floor:
-    """At least `factor` times as good as raw Channels."""
+def over(peer: str, factor: float) -> Floor:
+    """At least `factor` times as good as that peer."""
 
     def beyond(line: Line) -> bool:
-        return _reaches(line.ratio("bare", "raw"), factor) is False
+        return _reaches(line.ratio("bare", peer), factor) is False
 
-    words = f"≥ {factor:,g}× raw"
-    return Floor(words, lambda line: _reaches(line.gain("raw"), factor), beyond)
+    words = f"≥ {factor:,g}× {WORDS.get(peer, peer)}"
+    return Floor(words, lambda line: _reaches(line.gain(peer), factor), beyond)
+
+
+def over_raw(factor: float) -> Floor:
+    """At least `factor` times as good as raw Channels."""
+    return over("raw", factor)
 
 
 def of_bare(share: float) -> Floor:

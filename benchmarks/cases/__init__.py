@@ -13,6 +13,7 @@ from . import (
     fanout,
     handlers,
     imports,
+    observers,
     outage,
     over_redis,
     publish,
@@ -33,5 +34,6 @@ CASES: dict[str, Case] = {
     "publish": publish.run,
     "sockets": routed.run,
     "actions": actions.run,
+    "observers": observers.run,
     "outage": outage.run,
 }

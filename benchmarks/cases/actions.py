@@ -3,21 +3,20 @@
 import json
 import tracemalloc
 from collections.abc import Sequence
-from time import perf_counter
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.contenttypes.models import ContentType
 
-from ..driver import Arrivals, PingPong, Socket, close_sockets, open_sockets
-from ..measuring import Line, Plan, at_most, interleave, medians, of_bare, over_raw
+from ..driver import Arrivals, close_sockets, open_sockets
+from ..exchanges import connections, measure
+from ..measuring import Line, Plan, at_most, of_bare, over_raw
 from ..peers import Peer
 
 DATA = {"id": 1, "text": "The quick brown fox", "tags": ["a", "b"], "at": 1.5}
 
-#: Frames in one sample, see `echo`.
-FRAMES = {"ours": 10_000, "raw": 1_000, "bare": 10_000}
 ROWS, PAGE = 10_000, 100
+#: Frames in one sample.
 QUERIES = {"ours": 500, "raw": 500}
 
 
@@ -25,14 +24,15 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Microseconds per action."""
     echo = {"action": "echo", "request_id": 1, "data": DATA}
     floors = (over_raw(10), of_bare(0.6))
-    lines = [
-        await measure(peers, plan, "actions", count, echo, FRAMES, floors) for count in (1, 100)
-    ]
+    lines = []
+    for count in (1, 100):
+        values = await measure(peers, plan, "actions", count, echo, right)
+        lines.append(Line(f"action 'echo', {connections(count)}", "µs", values, floors))
     pk = await sync_to_async(lambda: ContentType.objects.order_by("pk")[0].pk)()
     retrieve = {"action": "retrieve", "request_id": 1, "pk": pk}
     querying = [peer for peer in peers if peer.name != "bare"]
-    floors = (over_raw(1.25),)
-    lines.append(await measure(querying, plan, "rows", 1, retrieve, QUERIES, floors))
+    values = await measure(querying, plan, "rows", 1, retrieve, right, QUERIES)
+    lines.append(Line(f"action 'retrieve', {connections(1)}", "µs", values, (over_raw(1.25),)))
     return [*lines, await stream(peers)]
 
 
@@ -62,42 +62,6 @@ def make_rows() -> None:
         ContentType.objects.bulk_create(rows)
 
 
-async def measure(
-    peers: Sequence[Peer],
-    plan: Plan,
-    application: str,
-    count: int,
-    frame: dict[str, Any],
-    frames: dict[str, int],
-    floors: Any,
-) -> Line:
-    """One line: `count` connections, each asks again when it was answered."""
-    sockets = {peer.name: await open_sockets(peer[application], count) for peer in peers}
-
-    async def sample(peer: Peer) -> float:
-        number = frames[peer.name] // (5 if plan.quick else 1)
-        return 1e6 * await exchange(sockets[peer.name], frame, number) / number
-
-    for peer in peers:
-        await exchange(sockets[peer.name], frame, 200)
-    samples = await interleave(peers, plan.count(9, 5), sample)
-    for peer in peers:
-        await close_sockets(sockets[peer.name])
-    plural = "s" if count > 1 else ""
-    case = f"action {frame['action']!r}, {count} connection{plural}"
-    return Line(case, "µs", medians(samples), floors)
-
-
-async def exchange(sockets: Sequence[Socket], frame: dict[str, Any], number: int) -> float:
-    """Seconds for so many answers."""
-    sink = PingPong(json.dumps(frame), number)
-    for socket in sockets:
-        socket.sink = sink
-    start = perf_counter()
-    sink.start(sockets)
-    await sink.wait()
-    seconds = perf_counter() - start
-    answer = json.loads(sink.last["text"])
-    if answer["errors"] or answer["response_status"] != 200:
-        raise RuntimeError(f"not an answer: {answer!r:.200}")
-    return seconds
+def right(answer: Any) -> bool:
+    """Whether it says yes."""
+    return not answer["errors"] and answer["response_status"] == 200

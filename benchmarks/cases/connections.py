@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from ..driver import close_sockets, open_sockets
+from ..exchanges import exchange
 from ..measuring import Line, Plan, interleave, medians, of_raw_at_most, over_raw
 from ..peers import Peer
-from .echo import exchange
+from .echo import CONTENT, right
 
 #: Connections of one sample.
 IDLE = 2_000
@@ -37,7 +38,7 @@ async def resident(peer: Peer, count: int) -> float:
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     sockets = await open_sockets(peer["echo"], count)
-    await exchange(sockets, count)
+    await exchange(sockets, CONTENT, right, count)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

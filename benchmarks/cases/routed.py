@@ -2,57 +2,34 @@
 
 import json
 from collections.abc import Sequence
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
-from ..driver import Arrivals, PingPong, Socket, close_sockets, open_sockets
+from ..driver import Arrivals, Socket, close_sockets, open_sockets
+from ..exchanges import measure
 from ..measuring import Line, Plan, interleave, medians, of_bare_at_most, over_raw
 from ..peers import Peer, bare
 
 TYPES = {"exact": "TYPE_25", "by pattern": "GAME_25_MOVE"}
-
-#: Frames in one sample, see `echo`.
-FRAMES = {"ours": 10_000, "raw": 1_000, "bare": 10_000}
 
 MANY = 1_000
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Microseconds per message; milliseconds of CPU per message to many."""
-    lines = [await measure(peers, plan, kind) for kind in TYPES]
+    lines = [await dispatch(peers, plan, kind) for kind in TYPES]
     return [*lines, *await speak(peers, plan)]
 
 
-async def measure(peers: Sequence[Peer], plan: Plan, kind: str) -> Line:
+async def dispatch(peers: Sequence[Peer], plan: Plan, kind: str) -> Line:
     """One line: one connection, whose messages are of this kind."""
-    sockets = {peer.name: await open_sockets(peer["dispatch"], 1) for peer in peers}
     content = {"type": TYPES[kind], "x": 1}
 
-    async def sample(peer: Peer) -> float:
-        frames = FRAMES[peer.name] // (5 if plan.quick else 1)
-        return 1e6 * await exchange(sockets[peer.name], content, frames) / frames
+    def right(answer: Any) -> bool:
+        return answer.pop("TIMESTAMP") is not None and answer == content
 
-    for peer in peers:
-        await exchange(sockets[peer.name], content, 200)
-    samples = await interleave(peers, plan.count(9, 5), sample)
-    for peer in peers:
-        await close_sockets(sockets[peer.name])
-    return Line(f"100 routes, {kind}", "µs", medians(samples), (over_raw(8),))
-
-
-async def exchange(sockets: Sequence[Socket], content: dict[str, Any], frames: int) -> float:
-    """Seconds for so many messages and answers."""
-    sink = PingPong(json.dumps(content), frames)
-    for socket in sockets:
-        socket.sink = sink
-    start = perf_counter()
-    sink.start(sockets)
-    await sink.wait()
-    seconds = perf_counter() - start
-    answer = json.loads(sink.last["text"])
-    if answer.pop("TIMESTAMP") is None or answer != content:
-        raise RuntimeError(f"not an answer: {sink.last!r:.200}")
-    return seconds
+    values = await measure(peers, plan, "dispatch", 1, content, right)
+    return Line(f"100 routes, {kind}", "µs", values, (over_raw(8),))
 
 
 async def speak(peers: Sequence[Peer], plan: Plan) -> list[Line]:

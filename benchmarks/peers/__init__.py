@@ -1,6 +1,7 @@
 """The peers: three ways to write the same applications."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -20,6 +21,8 @@ class Peer:
     #: Say something to a group: `say(group, content)` in a thread, `asay` on a loop. Not for bare.
     say: Callable[[str, Any], object] | None = None
     asay: Callable[[str, Any], Awaitable[None]] | None = None
+    #: Around a save whose observers are this peer's.
+    observing: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __getitem__(self, name: str) -> Application:
         return self.applications[name]
@@ -28,7 +31,12 @@ class Peer:
 def load(names: Sequence[str] = NAMES) -> list[Peer]:
     """Import the peers; Django must be set up."""
     modules = {name: import_module(f"{__name__}.{name}") for name in names}
+    options = ("say", "asay", "observing")
     return [
-        Peer(name, module.APPLICATIONS, getattr(module, "say", None), getattr(module, "asay", None))
+        Peer(
+            name,
+            module.APPLICATIONS,
+            **{option: vars(module)[option] for option in options if hasattr(module, option)},
+        )
         for name, module in modules.items()
     ]

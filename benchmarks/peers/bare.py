@@ -4,20 +4,28 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models.signals import post_save
 
 from ..cluster.environment import given
-from ..database import slow_query
+from ..database import retrieve, slow_query
 from ..driver import Application, Message, Receive, Scope, Send
 
 #: As many threads as the library uses unless told otherwise.
 POOL = ThreadPoolExecutor(max_workers=32, thread_name_prefix="bare")
 
 MEMBERS: set[Send] = set()
+
+#: By primary key: whom to tell of a row, and how such a frame ends, with the id of the request.
+WATCHERS: dict[int, list[tuple[Send, str]]] = {}
 
 #: The connection to Redis, and the task that listens to it, once they are there.
 OTHERS: list[Any] = []
@@ -87,6 +95,43 @@ async def actions(scope: Scope, receive: Receive, send: Send) -> None:
         else:
             said = {"errors": ["no"], "data": None, "action": name, "response_status": 405}
         await send(text({**said, "request_id": number}))
+
+
+async def observer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Notes who wants to know of which row."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        content = orjson.loads(message["text"])
+        number = content["request_id"]
+        WATCHERS.setdefault(content["pk"], []).append((send, f"{number}}}"))
+        said = {"errors": [], "data": None, "action": content["action"], "response_status": 201}
+        await send(text({**said, "request_id": number}))
+
+
+async def tell_of_row(pk: int) -> None:
+    """Query and render once, one `send` for each who wants to know."""
+    data = await asyncio.get_running_loop().run_in_executor(POOL, retrieve, pk)
+    said = {"errors": [], "data": data, "action": "update", "response_status": 200}
+    head = text({**said, "request_id": None})["text"].removesuffix("null}")
+    for send, number in WATCHERS.get(pk, ()):
+        await send({"type": "websocket.send", "text": head + number})
+
+
+@contextmanager
+def observing() -> Iterator[None]:
+    """Signals are heard in its own turn only, see `raw`."""
+    loop = asyncio.get_running_loop()
+
+    def saved(instance: ContentType, **kwargs: Any) -> None:
+        work = partial(asyncio.run_coroutine_threadsafe, tell_of_row(instance.pk), loop)
+        transaction.on_commit(work)
+
+    post_save.connect(saved, ContentType)
+    try:
+        yield
+    finally:
+        post_save.disconnect(saved, ContentType)
 
 
 async def room(scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,6 +210,7 @@ APPLICATIONS = {
     "dispatch": dispatch,
     "actions": actions,
     "addressed": addressed,
+    "observer": observer,
     "blocking": make(sleep),
     "awaiting": make(sleep),
     "querying": make(query),

@@ -14,6 +14,7 @@ from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.groups import Group
 from rest_channels.mixins import RetrieveModelMixin, StreamedPaginatedListMixin
+from rest_channels.observer import ObserverModelInstanceMixin
 from rest_channels.views import SocketRouteView, SocketView
 from sockets.handlers import RoutedSocketHandler
 
@@ -136,6 +137,13 @@ class Stream(StreamedPaginatedListMixin, Rows):
     queryset = ContentType.objects.filter(app_label="many").order_by("pk")
 
 
+class Observer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
+    """One row, whenever it changes."""
+
+    queryset = ContentType.objects.all()
+    serializer_class = ContentTypeSerializer
+
+
 def say(group: str, content: Any) -> None:
     """From where nothing is served."""
     Group(group).send({"text": json.dumps(content)})
@@ -157,6 +165,7 @@ APPLICATIONS = {
     "dispatch": Dispatch.as_asgi(),
     "actions": Actions.as_asgi(),
     "rows": Rows.as_asgi(),
+    "observer": Observer.as_asgi(),
     "stream": Stream.as_asgi(),
     "addressed": RoutedSocketHandler.as_asgi(),
 }

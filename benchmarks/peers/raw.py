@@ -3,6 +3,8 @@
 import asyncio
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -10,6 +12,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.contrib.contenttypes.models import ContentType
+from django.db.models.signals import post_save
 
 from ..database import ContentTypeSerializer, aslow_query
 
@@ -113,6 +116,43 @@ class Rows(AsyncJsonWebsocketConsumer):
         return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
 
 
+class Observer(AsyncJsonWebsocketConsumer):
+    """One row, whenever it changes: who is told queries it."""
+
+    channel_layer_alias = "raw"
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        self.asked = content
+        await self.channel_layer.group_add(f"row-{content['pk']}", self.channel_name)
+        await self.send_json(answer(content, None, 201))
+
+    async def row_changed(self, event: dict[str, Any]) -> None:
+        """Called once per member."""
+        data = await self.retrieve(event["pk"])
+        await self.send_json(answer({**self.asked, "action": "update"}, data))
+
+    @database_sync_to_async
+    def retrieve(self, pk: int) -> Any:
+        """In a thread, as the documentation of Channels says."""
+        return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
+
+
+def tell_of_row(instance: ContentType, **kwargs: Any) -> None:
+    """A receiver of `post_save`."""
+    message = {"type": "row.changed", "pk": instance.pk}
+    async_to_sync(get_channel_layer("raw").group_send)(f"row-{instance.pk}", message)
+
+
+@contextmanager
+def observing() -> Iterator[None]:
+    """The receiver is connected in raw's own turn only: it would delay the saves of others."""
+    post_save.connect(tell_of_row, ContentType)
+    try:
+        yield
+    finally:
+        post_save.disconnect(tell_of_row, ContentType)
+
+
 class Dispatch(AsyncJsonWebsocketConsumer):
     """Fifty types and fifty patterns; all do the same."""
 
@@ -187,6 +227,7 @@ APPLICATIONS = {
     "dispatch": Dispatch.as_asgi(),
     "actions": Actions.as_asgi(),
     "rows": Rows.as_asgi(),
+    "observer": Observer.as_asgi(),
     "member": Member.as_asgi(),
     "speaker": Speaker.as_asgi(),
 }

@@ -1,0 +1,1 @@
+"""A peer that cannot live in our environment: it has one of its own, and a process."""

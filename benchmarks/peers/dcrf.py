@@ -1,0 +1,21 @@
+"""djangochannelsrestframework, as its documentation writes it. It has a process of its own."""
+
+from django.contrib.contenttypes.models import ContentType
+from djangochannelsrestframework.generics import (  # type: ignore[import-not-found]
+    GenericAsyncAPIConsumer,
+)
+from djangochannelsrestframework.observer.generics import (  # type: ignore[import-not-found]
+    ObserverModelInstanceMixin,
+)
+
+from ..database import ContentTypeSerializer
+
+
+class Observer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):  # type: ignore[misc]
+    """One row, whenever it changes."""
+
+    queryset = ContentType.objects.all()
+    serializer_class = ContentTypeSerializer
+
+
+APPLICATIONS = {"observer": Observer.as_asgi()}
