@@ -25,6 +25,8 @@ INSTALLED_APPS = [
     "demo.chat",
     "demo.table",
     "demo.plants",
+    "demo.talk",
+    "demo.board",
 ]
 
 MIDDLEWARE = [

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -42,12 +43,14 @@ class Row:
         self.pk = pk
         self.using = using
         self._found: list[Any] | None = None
+        self._lock = Lock()
 
     def read(self) -> Any:
         """In a thread: the row, or `None` where it is gone."""
-        if self._found is None:
-            self._found = [self.among(self.model._base_manager.get_queryset()).first()]
-        return self._found[0]
+        with self._lock:
+            if self._found is None:
+                self._found = [self.among(self.model._base_manager.get_queryset()).first()]
+            return self._found[0]
 
     def read_again(self) -> Any:
         """In a thread: the same, as it is now."""

@@ -262,7 +262,8 @@ async def test_the_meter_counts_what_a_change_costs(person, board):
         f"“{title}” was changed: 1 to save, 1 to read it, 3 to ask who may see it."
     )
     await (await choose(page, "ben", title)).get_by_role("button", name="Delete").click()
-    await expect(figures).to_have_text("1 save · 3 subscribers · 1 query")
+    await expect(account).to_contain_text("was deleted")
+    await expect(figures).to_have_text("1 save · 3 subscribers · 5 queries")
 
 
 async def test_a_change_in_the_admin_is_seen_at_once(person, visitor, board, demo_server):

@@ -14,6 +14,9 @@ PAGES = [
     "/chat/lobby/",
     "/table/1/",
     "/plants/",
+    "/talk/",
+    "/talk/1/",
+    "/board/",
 ]
 PHONE = {"width": 390, "height": 844}
 

@@ -7,10 +7,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from demo.board.samples import bring_tickets
 from demo.compositions.models import STEPS, Composition, Presence
 from demo.people import ADMIN, NAMES, PASSWORD
 from demo.plants.samples import bring_plants
 from demo.table.models import Game
+from demo.talk.samples import bring_rooms
 
 SAMPLES = [
     # title, tempo, owner, members, tracks
@@ -54,6 +56,8 @@ class Command(BaseCommand):
                 self.composition(people, *sample)
             self.table("The green table", seats=4)
             bring_plants([*people.values()])
+            bring_rooms(people)
+            bring_tickets([*people.values()])
         self.stdout.write(LOG_INS.format(port=os.environ.get("PORT", "8000")))
 
     def person(self, name, **rights):

@@ -1,0 +1,38 @@
+from django.contrib.auth import get_user_model
+from rest_framework import serializers
+
+from .models import Ticket
+from .rights import may_see
+
+
+class TicketSerializer(serializers.ModelSerializer):
+    owner = serializers.CharField(source="owner.username", read_only=True)
+
+    class Meta:
+        model = Ticket
+        fields = ["id", "title", "status", "position", "owner"]
+        read_only_fields = ["status", "position"]
+
+
+class MoveSerializer(serializers.Serializer):
+    status = serializers.ChoiceField(Ticket.Status)
+    before = serializers.IntegerField(
+        allow_null=True, default=None, help_text="The ticket below it."
+    )
+
+
+class PersonSerializer(serializers.ModelSerializer):
+    name = serializers.CharField(source="username")
+    may_see = serializers.SerializerMethodField()
+
+    class Meta:
+        model = get_user_model()
+        fields = ["name", "may_see"]
+
+    def get_may_see(self, user):
+        return may_see(user)
+
+
+class SwitchSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    may_see = serializers.BooleanField()

@@ -1,0 +1,22 @@
+from django.contrib import admin
+
+from .models import Message, Room, Visit
+
+
+class VisitInline(admin.TabularInline):
+    model = Visit
+    extra = 0
+
+
+@admin.register(Room)
+class RoomAdmin(admin.ModelAdmin):
+    list_display = ["name", "host"]
+    search_fields = ["name"]
+    inlines = [VisitInline]
+
+
+@admin.register(Message)
+class MessageAdmin(admin.ModelAdmin):
+    list_display = ["text", "user", "room", "created_at"]
+    list_filter = ["room", "user"]
+    search_fields = ["text"]
