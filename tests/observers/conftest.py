@@ -10,6 +10,7 @@ class Watcher:
     """Who wants to know of a model. In: `group`, a row → the name of its group."""
 
     keeps_rows = False
+    listening = True
 
     def __init__(self, model, group=None, many_to_many=False):
         self.id = model.__name__
@@ -18,6 +19,9 @@ class Watcher:
         self.looks_at_rows = group is not None
         self.group = group
         rows.watch(self)
+
+    def heard(self):
+        return self.listening
 
     def groups_of(self, pk, row):
         return ["all"] if self.group is None else [self.group(row)]

@@ -73,3 +73,136 @@ class NamedPlace(Place):
 
     class Meta:
         proxy = True
+
+
+class Shop(models.Model):
+    """A parent whose keys are others than its children's."""
+
+    shop_id = models.AutoField(primary_key=True)
+    sells = models.CharField(max_length=50)
+
+
+class Bookstore(Cafe, Shop):
+    """A child of two."""
+
+    books = models.IntegerField(default=0)
+
+
+class Kennel(Place):
+    """Another child, with a relation that its own children inherit."""
+
+    tags = models.ManyToManyField(Tag)
+
+
+class BigKennel(Kennel):
+    """One of those."""
+
+    size = models.IntegerField(default=0)
+
+
+class TagProxy(Tag):
+    """A class that rows of a far end may be deleted by."""
+
+    class Meta:
+        proxy = True
+
+
+class Price(models.Model):
+    """A row whose key has several spellings."""
+
+    amount = models.DecimalField(primary_key=True, max_digits=8, decimal_places=2)
+    text = models.CharField(max_length=20, default="")
+
+
+class Pair(models.Model):
+    """A row with a key of two columns."""
+
+    pk = models.CompositePrimaryKey("a", "b")
+    a = models.IntegerField()
+    b = models.IntegerField()
+
+
+class Word(models.Model):
+    """What is found by something else than its key."""
+
+    slug = models.CharField(max_length=20, unique=True)
+    name = models.CharField(max_length=20, default="")
+    language = models.CharField(max_length=2, default="en")
+
+    objects = ObservedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "language"], name="word_once")]
+
+
+class Text(models.Model):
+    """A relation by that something else, and one that words know nothing of."""
+
+    words = models.ManyToManyField(Word, through="Use", related_name="texts")
+    tags = models.ManyToManyField(Tag, related_name="+")
+
+
+class Use(models.Model):
+    """What is in between."""
+
+    text = models.ForeignKey(Text, on_delete=models.CASCADE)
+    word = models.ForeignKey(Word, to_field="slug", on_delete=models.CASCADE)
+
+
+class Meeting(models.Model):
+    """Two relations through one model."""
+
+    hosts = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        through="Attendance",
+        through_fields=("meeting", "host"),
+        related_name="hosting",
+    )
+    guests = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        through="Attendance",
+        through_fields=("meeting", "guest"),
+        related_name="visiting",
+    )
+
+
+class Attendance(models.Model):
+    """Who is at a meeting, as the one or the other."""
+
+    meeting = models.ForeignKey(Meeting, on_delete=models.CASCADE)
+    host = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    guest = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+
+
+class Guarded:
+    """What lets an attribute be set once, as django-fsm's protected fields do."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else vars(instance)[self.name]
+
+    def __set__(self, instance, value):
+        if self.name in vars(instance):
+            raise AttributeError("This is not set directly.")
+        vars(instance)[self.name] = value
+
+
+class GuardedField(models.CharField):
+    """A column of that kind."""
+
+    def contribute_to_class(self, cls, name, **kwargs):
+        super().contribute_to_class(cls, name, **kwargs)
+        setattr(cls, name, Guarded(name))
+
+
+class Order(models.Model):
+    """A row with such a column."""
+
+    state = GuardedField(max_length=10, default="new")
+    team = models.IntegerField(default=1)
