@@ -4,18 +4,18 @@ Django writes them in one query and says nothing of it; it does say what is dele
 """
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db.models import SET, SET_DEFAULT, SET_NULL, Model
 from django.db.models.signals import post_delete, pre_delete
 
-from .changes import Groups, Watcher, classes_of, groups_of, see, seen, watching
+from .changes import see, seen
+from .family import find
+from .watchers import Groups, Watcher, classes_of, groups_of, guarded, watching
 
 __all__ = ["watch"]
 
 UID = "rest_channels.observer.cascades"
-
-LEFT = "_rest_channels_left"
-"""Where `pre_delete` leaves what `post_delete` needs: which rows, and their groups before."""
 
 _fields: dict[type[Model], set[tuple[type[Model], Any]]] = {}
 """A model → the watched models, and their fields, that a deletion of its rows changes."""
@@ -39,25 +39,39 @@ def _is_set(field: Any) -> bool:
     return on_delete in (SET_NULL, SET_DEFAULT) or made_by_set
 
 
-Before = list[tuple[type[Model], Any, dict[Watcher, Groups]]]
+Before = list[tuple[type[Model], dict[Any, dict[Watcher, Groups]]]]
+
+_left: WeakKeyDictionary[Any, Before] = WeakKeyDictionary()
+"""The `_state` of an instance that is being deleted → who will lose it, and their groups before."""
 
 
+@guarded
 def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row is about to be deleted: find those that will lose it."""
-    before: Before = []
-    for model, field in _fields[sender._meta.concrete_model or sender]:
-        if watchers := watching(model):
-            for row in model._base_manager.using(using).filter(**{field.name: instance}):
-                before.append(
-                    (model, row.pk, {one: groups_of(one, row.pk, row) for one in watchers})
-                )
-    vars(instance._state)[LEFT] = before
+    _left[instance._state] = before = []
+    for model, field in _fields.get(sender._meta.concrete_model or sender, ()):
+        if watchers := [one for one in watching(model) if one.heard()]:
+            rows = model._base_manager.using(using).filter(**{field.name: instance})
+            groups = {
+                row.pk: {one: groups_of(one, row.pk, row) for one in watchers} for row in rows
+            }
+            before.append((model, groups))
 
 
+@guarded
 def _deleted(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """It is deleted, and they have lost it."""
-    for model, pk, before in vars(instance._state).pop(LEFT, ()):
-        row = model._base_manager.using(using).filter(pk=pk).first()
-        if row is not None:
-            moves = {one: (groups, groups_of(one, pk, row)) for one, groups in before.items()}
-            see(seen(model, pk, using, moves, row=row))
+    for model, before in _left.pop(instance._state, ()):
+        rows = find(model, list(before), using, whole=True)
+        see(
+            *(
+                seen(
+                    model,
+                    pk,
+                    using,
+                    {one: (groups, groups_of(one, pk, row)) for one, groups in before[pk].items()},
+                    row=row,
+                )
+                for pk, row in rows.items()
+            )
+        )

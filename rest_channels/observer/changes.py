@@ -5,46 +5,32 @@ the database it was written to: each row once per transaction, nothing of a save
 rolled back, in order.
 
 How that is known: Django drops a commit hook together with the savepoint it was registered in.
-Every change that is seen is held by a hook of its own, and by nobody else; so those that are
-still there when the first hook runs are those that were committed.
+Every change that is seen has a hook of its own, so those that are left at the commit are those
+that were committed. They are told before other hooks run: one of those may fail, or write.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-__all__ = [
-    "Action",
-    "Change",
-    "Groups",
-    "Seen",
-    "Watcher",
-    "add_watcher",
-    "below",
-    "classes_of",
-    "groups_of",
-    "listeners",
-    "recall",
-    "remember",
-    "see",
-    "see_rows",
-    "seen",
-    "watched",
-    "watching",
-]
+from .watchers import NONE, Groups, Watcher, as_stored, remember
+
+__all__ = ["Action", "Change", "Moves", "Seen", "Watcher", "clock", "listeners", "see", "seen"]
 
 logger = logging.getLogger("rest_channels")
 
-Groups = frozenset[str]
-NONE: Groups = frozenset()
+Moves = dict[Watcher, tuple[Groups, Groups]]
+"""For each watcher a row's groups, before and after."""
 
 
 class Action(StrEnum):
@@ -53,27 +39,6 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-
-
-class Watcher(Protocol):
-    """Who wants to know what happens to the rows of a model. It is hashed by identity."""
-
-    id: str
-    many_to_many: bool
-    """Whether that includes whom a row is related to."""
-    looks_at_rows: bool
-    """Whether its groups depend on more than the primary key."""
-
-    @property
-    def model(self) -> type[Model]:
-        """The model."""
-
-    @property
-    def keeps_rows(self) -> bool:
-        """Whether it takes the instance, as it was saved, along."""
-
-    def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Who is to be told of that row. `row` is `None` unless it `looks_at_rows`."""
 
 
 class Change(NamedTuple):
@@ -85,8 +50,7 @@ class Change(NamedTuple):
     row: Any
     """The instance as it was saved last, for watchers that keep it."""
     exists: bool
-    moves: dict[Watcher, tuple[Groups, Groups]]
-    """For each watcher the row's groups, before and after."""
+    moves: Moves
 
     def told(self) -> Iterator[tuple[Watcher, str, Action]]:
         """Which groups are to be told what."""
@@ -103,45 +67,8 @@ listeners: list[Callable[[list[Change]], None]] = []
 """Who is told what was committed."""
 
 
-_watchers: dict[type[Model], list[ref[Watcher]]] = {}
-
-
-def add_watcher(model: type[Model], watcher: Watcher) -> None:
-    """Let `watcher` be asked about changes of `model`, which is concrete, while it lives."""
-    alive = [one for one in _watchers.get(model, ()) if one() is not None]
-    _watchers[model] = [*alive, ref(watcher)]
-
-
-def watching(model: type[Model]) -> list[Watcher]:
-    """Who watches that model."""
-    alive = (one() for one in _watchers.get(model, ()))
-    return [one for one in alive if one is not None]
-
-
-def watched() -> list[type[Model]]:
-    """The models that somebody watches."""
-    return list(_watchers)
-
-
-def below(model: type[Model]) -> Iterator[type[Model]]:
-    """The classes that are made of `model`: its proxies, its children, and theirs."""
-    for one in model.__subclasses__():
-        yield one
-        yield from below(one)
-
-
-def classes_of(model: type[Model]) -> list[type[Model]]:
-    """`model`, which is concrete, and its proxies: what the sender of a row's signal may be."""
-    return [model, *(one for one in below(model) if one._meta.concrete_model is model)]
-
-
-def groups_of(watcher: Watcher, pk: Any, row: Any) -> Groups:
-    """The groups of a row; an error in a project's code is logged, and never fails a save."""
-    try:
-        return frozenset(watcher.groups_of(pk, row if watcher.looks_at_rows else None))
-    except Exception:
-        logger.exception("The groups of %s %r cannot be told.", watcher.model.__name__, pk)
-        return NONE
+clock = count()
+"""Numbers for what begins: of two saves, one within the other, the outer began first."""
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -152,21 +79,26 @@ class Seen:
     pk: Any
     connection: BaseDatabaseWrapper
     exists: bool
-    moves: dict[Watcher, tuple[Groups, Groups]]
-    row: Any = None
-    state: Any = None
+    moves: Moves
+    row: Any
+    state: Any
     """The `_state` of the instance, which is to remember its groups once they are committed."""
+    began: int
+    batch: "Batch | None" = None
+    told: bool = False
 
     def committed(self) -> None:
-        """The transaction was. The first of its changes that learns it speaks for all."""
-        batch = _batches.pop(self.connection, None)
-        if batch is not None:
-            _tell([row for one in batch.seen if (row := one()) is not None])
+        """The transaction was: here by itself, as where nothing is begun, or in a test."""
+        if self.batch is not None and not self.told:
+            self.batch.tell()
 
 
 @dataclass(eq=False, slots=True)
 class Batch:
-    """What was seen in one transaction."""
+    """What is told together where commit hooks are run one by one.
+
+    It holds nothing: what is rolled back is gone.
+    """
 
     seen: list[ref[Seen]] = field(default_factory=list)
 
@@ -174,9 +106,15 @@ class Batch:
         if self.seen and self.seen[0]() is None:  # rolled back, maybe all of them
             self.seen = [one for one in self.seen if one() is not None]
         self.seen.append(ref(seen))
+        seen.batch = self
+
+    def tell(self) -> None:
+        alive = [row for one in self.seen if (row := one()) is not None and not row.told]
+        self.seen.clear()
+        _tell(alive)
 
 
-_batches: WeakKeyDictionary[BaseDatabaseWrapper, Batch] = WeakKeyDictionary()
+_batches: WeakKeyDictionary[BaseDatabaseWrapper, tuple[str, Batch]] = WeakKeyDictionary()
 """A connection belongs to one thread, so nobody else looks at its batch."""
 
 
@@ -184,76 +122,98 @@ def seen(
     model: type[Model],
     pk: Any,
     using: str,
-    moves: dict[Watcher, tuple[Groups, Groups]],
+    moves: Moves,
     *,
     row: Any = None,
     exists: bool = True,
+    began: int | None = None,
 ) -> Seen:
     """A row that was written in the running transaction, for `see`."""
     connection = transaction.get_connection(using)
-    kept = copy(row) if row is not None and any(one.keeps_rows for one in moves) else None
-    return Seen(model, pk, connection, exists, moves, kept, getattr(row, "_state", None))
+    kept = _kept(row) if row is not None and any(one.keeps_rows for one in moves) else None
+    state = getattr(row, "_state", None)
+    began = next(clock) if began is None else began
+    return Seen(model, as_stored(model, pk), connection, exists, moves, kept, state, began)
+
+
+def _kept(row: Any) -> Any:
+    """The instance as it is now. How its class wants to be copied is not asked: that may fail."""
+    kept = object.__new__(type(row))
+    vars(kept).update(vars(row))
+    vars(kept)["_state"] = state = copy(row._state)
+    state.fields_cache = row._state.fields_cache.copy()
+    return kept
 
 
 def see(*rows: Seen) -> None:
     """Tell of these when their transaction is committed; together, where there is none."""
-    for one in rows:
-        _batches.setdefault(one.connection, Batch()).add(one)
-    for one in rows:
+    for connection in dict.fromkeys(one.connection for one in rows):
+        own = [one for one in rows if one.connection is connection]
+        batch = _batch(connection)
+        for one in own:
+            batch.add(one)
+        if "run_and_clear_commit_hooks" not in vars(connection):
+            vars(connection)["run_and_clear_commit_hooks"] = partial(_commit, ref(connection))
         try:
-            transaction.on_commit(one.committed, using=one.connection.alias, robust=True)
+            for one in own:
+                transaction.on_commit(one.committed, using=connection.alias, robust=True)
         except transaction.TransactionManagementError:
             logger.warning("Without autocommit and outside of atomic() no change can be observed.")
 
 
-def see_rows(
-    model: type[Model], pks: Iterable[Any], using: str, watchers: Iterable[Watcher] | None = None
-) -> None:
-    """These rows were changed, and stay in their groups. It queries if watchers look at rows."""
-    watchers = watching(model) if watchers is None else list(watchers)
-    pks = list(pks) if watchers else []
-    rows: dict[Any, Any] = {}
-    if pks and any(one.looks_at_rows or one.keeps_rows for one in watchers):
-        rows = model._base_manager.using(using).in_bulk(pks)
-    written = []
-    for pk in pks:
-        row = rows.get(pk)
-        if rows and row is None:
-            continue  # it is gone: whoever deleted it says so
-        moves = {one: (groups := groups_of(one, pk, row), groups) for one in watchers}
-        written.append(seen(model, pk, using, moves, row=row))
-    see(*written)
+def _batch(connection: BaseDatabaseWrapper) -> Batch:
+    """In a test's transaction, that of the transaction which the project began: a savepoint."""
+    tests = sum(getattr(one, "_from_testcase", False) for one in connection.atomic_blocks)
+    inner = connection.savepoint_ids[max(tests - 1, 0) :]  # the outermost block has no savepoint
+    if (savepoint := next(filter(None, inner), None)) is None:
+        return Batch()
+    known = _batches.get(connection)
+    if known is None or known[0] != savepoint:
+        known = _batches[connection] = savepoint, Batch()
+    return known[1]
+
+
+def _commit(whose: ref[BaseDatabaseWrapper]) -> None:
+    """In the place of a connection's `run_and_clear_commit_hooks`: ours first, then the others."""
+    connection: Any = whose()
+    if not connection.in_atomic_block:
+        hooks, connection.run_on_commit = connection.run_on_commit, []
+        owners = [getattr(hook, "__self__", None) for _savepoints, hook, _robust in hooks]
+        try:
+            _tell([one for one in owners if isinstance(one, Seen) and not one.told])
+        finally:
+            others = zip(hooks, owners, strict=True)
+            connection.run_on_commit = [hook for hook, one in others if not isinstance(one, Seen)]
+    type(connection).run_and_clear_commit_hooks(connection)
 
 
 def _tell(seen: list[Seen]) -> None:
-    changes: dict[tuple[type[Model], Any], Change] = {}
+    rows: dict[tuple[type[Model], Any], list[Seen]] = {}
     for one in seen:
-        moves = one.moves
-        if (before := changes.get((one.model, one.pk))) is not None:
-            first = {watcher: groups for watcher, (groups, _after) in before.moves.items()}
-            moves = before.moves | {
-                watcher: (first.get(watcher, groups), after)
-                for watcher, (groups, after) in one.moves.items()
-            }
-        row = one.row if one.row is not None or before is None else before.row
-        alias = one.connection.alias
-        changes[one.model, one.pk] = Change(one.model, one.pk, alias, row, one.exists, moves)
-        remember(one.state, {watcher: after for watcher, (_before, after) in one.moves.items()})
-    for listener in listeners:
-        listener(list(changes.values()))
+        one.told = True
+        rows.setdefault((one.model, one.pk), []).append(one)
+    changes = [_merged(some) for some in rows.values()]
+    for change, some in zip(changes, rows.values(), strict=True):
+        for one in some:
+            if one.state is not None:
+                groups = {watcher: after for watcher, (_before, after) in change.moves.items()}
+                remember(one.state, one.pk, groups)
+    for listener in listeners if changes else ():
+        try:
+            listener(changes)
+        except Exception:
+            logger.exception("%s failed to tell what was committed.", listener)
 
 
-MEMORY = "_rest_channels_groups"
-
-
-def remember(state: Any, groups: dict[Watcher, Groups]) -> None:
-    """Let an instance's `_state` know the groups that the row is in, by the database's word."""
-    looking = {id(one): known for one, known in groups.items() if one.looks_at_rows}
-    if state is not None and looking:
-        vars(state)[MEMORY] = recall(state) | looking
-
-
-def recall(state: Any) -> dict[int, Groups]:
-    """What it knows: the `id` of a watcher → groups."""
-    known: dict[int, Groups] = vars(state).get(MEMORY, {})
-    return known
+def _merged(seen: list[Seen]) -> Change:
+    """One change out of all that happened to a row: from what began first to what ended last."""
+    moves: Moves = {}
+    for one in sorted(seen, key=lambda one: one.began):
+        for watcher, (before, _after) in one.moves.items():
+            moves.setdefault(watcher, (before, NONE))
+    for one in seen:
+        for watcher, (_before, after) in one.moves.items():
+            moves[watcher] = moves[watcher][0], after
+    last = seen[-1]
+    row = next((one.row for one in reversed(seen) if one.row is not None), None)
+    return Change(last.model, last.pk, last.connection.alias, row, last.exists, moves)

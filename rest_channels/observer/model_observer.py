@@ -80,6 +80,10 @@ class ModelObserver(BaseObserver):
         """Whether the process that saves renders: a serializer of one's own, or a deletion."""
         return self._serializer is not None or self.serializer_class is not None
 
+    def heard(self) -> bool:
+        """Whether anybody may be told: queries that observing costs are made only then."""
+        return True
+
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
         """Whom a change of that row is told."""
         return self.signal_groups(instance=row) if self.looks_at_rows else self.signal_groups(pk=pk)

@@ -6,7 +6,9 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import Model, QuerySet
 
-from .changes import NONE, Action, Seen, groups_of, see, see_rows, seen, watching
+from .changes import Action, Seen, see, seen
+from .family import see_rows
+from .watchers import NONE, groups_of, watching
 
 __all__ = ["ObservedQuerySet", "notify_changed"]
 

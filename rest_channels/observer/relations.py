@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from django.db.models import ManyToManyField, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 
-from .changes import Watcher, see_rows, watching
+from .family import see_rows
+from .watchers import Watcher, watching
 
 __all__ = ["watch"]
 
@@ -56,8 +57,7 @@ def _concrete(model: type[Model]) -> type[Model]:
 
 
 def _see(model: type[Model], pks: Iterable[Any], using: str) -> None:
-    if watchers := _related(model):
-        see_rows(model, pks, using, watchers)
+    see_rows(model, pks, using, lambda watcher: watcher.many_to_many)
 
 
 def _related(model: type[Model]) -> list[Watcher]:

@@ -3,7 +3,7 @@
 import pytest
 from django.db.backends.utils import CursorWrapper
 
-from rest_channels.observer import changes, rows
+from rest_channels.observer import changes, rows, watchers
 
 
 class Watcher:
@@ -25,6 +25,12 @@ class Watcher:
 
     def groups_of(self, pk, row):
         return ["all"] if self.group is None else [self.group(row)]
+
+
+@pytest.fixture(autouse=True)
+def no_watcher_is_left(monkeypatch):
+    """A test that failed keeps its watchers alive: the next one does not hear them."""
+    monkeypatch.setattr(watchers, "_watchers", dict(watchers._watchers))
 
 
 @pytest.fixture

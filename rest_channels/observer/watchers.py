@@ -1,0 +1,172 @@
+"""Who watches which model, what a row's key is, and what instances remember of their groups."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from functools import wraps
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary, ref
+
+from django.core.exceptions import ValidationError
+from django.db.models import DecimalField, Model
+
+__all__ = [
+    "NONE",
+    "Groups",
+    "Watcher",
+    "add_watcher",
+    "as_stored",
+    "below",
+    "classes_of",
+    "forget",
+    "groups_of",
+    "guarded",
+    "recall",
+    "remember",
+    "watched",
+    "watching",
+]
+
+logger = logging.getLogger("rest_channels")
+
+Groups = frozenset[str]
+NONE: Groups = frozenset()
+
+
+class Watcher(Protocol):
+    """Who wants to know what happens to the rows of a model. It is hashed by identity."""
+
+    id: str
+    many_to_many: bool
+    """Whether that includes whom a row is related to."""
+    looks_at_rows: bool
+    """Whether its groups depend on more than the primary key."""
+
+    @property
+    def model(self) -> type[Model]:
+        """The model."""
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether it takes the instance, as it was saved, along."""
+
+    def heard(self) -> bool:
+        """Whether anybody may be told by it now: where not, no query is made for its sake.
+
+        Who subscribes between a write and its commit is told only what needed none.
+        """
+
+    def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
+        """Who is to be told of that row. `row` is `None` unless it `looks_at_rows`."""
+
+
+_watchers: dict[type[Model], list[ref[Watcher]]] = {}
+
+
+def add_watcher(model: type[Model], watcher: Watcher) -> None:
+    """Let `watcher` be asked about changes of `model`, which is concrete, while it lives."""
+    alive = [one for one in _watchers.get(model, ()) if one() is not None]
+    _watchers[model] = [*alive, ref(watcher)]
+
+
+def watching(model: type[Model]) -> list[Watcher]:
+    """Who watches that model."""
+    alive = (one() for one in _watchers.get(model, ()))
+    return [one for one in alive if one is not None]
+
+
+def watched() -> list[type[Model]]:
+    """The models that somebody watches."""
+    return list(_watchers)
+
+
+def below(model: type[Model]) -> Iterator[type[Model]]:
+    """The classes that are made of `model`: its proxies, its children, and theirs."""
+    for one in model.__subclasses__():
+        yield one
+        yield from below(one)
+
+
+def classes_of(model: type[Model]) -> list[type[Model]]:
+    """`model`, which is concrete, and its proxies: what the sender of a row's signal may be."""
+    return [model, *(one for one in below(model) if one._meta.concrete_model is model)]
+
+
+def guarded(receiver: Callable[..., None]) -> Callable[..., None]:
+    """A receiver of signals whose errors are logged: none may fail what somebody saves."""
+
+    @wraps(receiver)
+    def receive(sender: type[Model], **kwargs: Any) -> None:
+        try:
+            receiver(sender, **kwargs)
+        except Exception:
+            logger.exception("What happens to a %s cannot be observed.", sender.__name__)
+
+    return receive
+
+
+def groups_of(watcher: Watcher, pk: Any, row: Any) -> Groups:
+    """The groups of a row; an error in a project's code is logged, and never fails a save."""
+    try:
+        groups = watcher.groups_of(pk, row if watcher.looks_at_rows else None)
+        if isinstance(groups, str):
+            raise TypeError(f"{groups!r} is a text: each of its letters would be a group.")
+        return frozenset(groups)
+    except Exception:
+        logger.exception("The groups of %s %r cannot be told.", watcher.model.__name__, pk)
+        return NONE
+
+
+def as_stored(model: type[Model], pk: Any) -> Any:
+    """A primary key as the database has it, however it was spelled."""
+    fields = model._meta.pk_fields
+    if isinstance(pk, tuple | list):
+        return tuple(_as_stored(field, part) for field, part in zip(fields, pk, strict=False))
+    return _as_stored(fields[0], pk)
+
+
+def _as_stored(field: Any, value: Any) -> Any:
+    while field.is_relation:
+        field = field.target_field
+    try:
+        value = field.to_python(value)
+        if isinstance(field, DecimalField) and isinstance(value, Decimal):
+            return value.quantize(Decimal(1).scaleb(-field.decimal_places))
+    except (ArithmeticError, TypeError, ValueError, ValidationError):
+        pass  # an expression, or what the database refuses
+    return value
+
+
+# What instances remember. Nothing of it is kept in them, so that no copy of theirs, and no pickle
+# that another process reads, claims to know where a row is.
+
+
+class Memory(NamedTuple):
+    """In which groups a row was, by the database's word."""
+
+    pk: Any
+    groups: dict[ref[Watcher], Groups]
+
+
+_memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
+"""An instance's `_state` → what it remembers."""
+
+
+def remember(state: Any, pk: Any, groups: dict[Watcher, Groups]) -> None:
+    """Let an instance know the groups of its row."""
+    looking = {ref(one): known for one, known in groups.items() if one.looks_at_rows}
+    if looking:
+        memory = _memories.get(state)
+        known = memory.groups if memory is not None and memory.pk == pk else {}
+        _memories[state] = Memory(pk, known | looking)
+
+
+def recall(state: Any, pk: Any, watcher: Watcher) -> Groups | None:
+    """What it knows of the row `pk`."""
+    memory = _memories.get(state)
+    return memory.groups.get(ref(watcher)) if memory is not None and memory.pk == pk else None
+
+
+def forget(state: Any) -> None:
+    """Let it know nothing until the next commit."""
+    _memories.pop(state, None)
