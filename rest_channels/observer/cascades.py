@@ -11,7 +11,7 @@ from django.db.models.signals import post_delete, pre_delete
 
 from .changes import see, seen
 from .family import find
-from .watchers import Groups, Watcher, classes_of, groups_of, guarded, watching
+from .watchers import Groups, Watcher, classes_of, groups_of, guarded, heard
 
 __all__ = ["watch"]
 
@@ -50,7 +50,7 @@ def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -
     """A row is about to be deleted: find those that will lose it."""
     _left[instance._state] = before = []
     for model, field in _fields.get(sender._meta.concrete_model or sender, ()):
-        if watchers := [one for one in watching(model) if one.heard()]:
+        if watchers := heard(model):
             rows = model._base_manager.using(using).filter(**{field.name: instance})
             groups = {
                 row.pk: {one: groups_of(one, row.pk, row) for one in watchers} for row in rows

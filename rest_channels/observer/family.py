@@ -6,10 +6,32 @@ from typing import Any
 from django.db import connections
 from django.db.models import Model
 
-from .changes import Moves, see, seen
-from .watchers import Watcher, groups_of, watched, watching
+from .changes import Seen, see, seen
+from .watchers import (
+    NONE,
+    Groups,
+    Watcher,
+    as_stored,
+    groups_of,
+    heard,
+    needs_rows,
+    watched,
+    watching,
+)
 
-__all__ = ["common", "find", "key_of", "kin", "lineage", "see_rows", "tables_of"]
+__all__ = [
+    "common",
+    "find",
+    "is_heard",
+    "key_of",
+    "kin",
+    "lineage",
+    "look_up",
+    "relatives",
+    "see_between",
+    "see_rows",
+    "tables_of",
+]
 
 
 def tables_of(model: type[Model], *, raw: bool = False) -> list[type[Model]]:
@@ -65,22 +87,91 @@ def find(
     return found
 
 
+def is_heard(model: type[Model]) -> bool:
+    """Whether anybody may hear of rows of `model`, as its own or as a relative's."""
+    tables = tables_of(model)
+    return any(heard(one) for one in (*tables, *kin(tables)))
+
+
+def relatives(row: Model, using: str) -> list[Seen]:
+    """The rows of `row`'s kin that are changed with it, and stay in their groups."""
+    tables, told = tables_of(type(row)), []
+    for one in kin(tables):
+        if watchers := heard(one):
+            table: Any = common(one, tables)
+            keys, column = [key_of(table, row)], table._meta.pk.attname
+            found = find(one, keys, using, whole=needs_rows(watchers), column=column)
+            for (model, pk), (other, groups) in _know(one, found, watchers).items():
+                moves = {each: (known, known) for each, known in groups.items()}
+                told.append(seen(model, pk, using, moves, row=other))
+    return told
+
+
+Known = dict[tuple[type[Model], Any], tuple[Any, dict[Watcher, Groups]]]
+"""A model and a key → the row, as far as somebody needs it, and its groups."""
+
+
+def look_up(
+    model: type[Model],
+    pks: Iterable[Any],
+    using: str,
+    *,
+    tables: list[type[Model]] | None = None,
+    chosen: Callable[[Watcher], bool] | None = None,
+) -> Known:
+    """What is stored of these rows, which are there, for all who share a table with them.
+
+    In: `tables`, those that matter, by default all of `model`; `chosen`, which watchers do.
+    """
+    tables, pks = tables or tables_of(model), list(pks)
+    own = {one: some for one in tables if (some := heard(one, chosen))}
+    shared = {one: some for one in kin(tables) if (some := heard(one, chosen))}
+    if not pks or not (own or shared):
+        return {}
+    needed = [*own, *(common(one, tables) for one in shared)]
+    whole = any(one is not model for one in needed) or needs_rows(own.get(model, ()))
+    rows = find(model, pks, using, whole=True) if whole else dict.fromkeys(pks)
+    known: Known = {}
+    for one, watchers in own.items():
+        found = {pk if row is None else key_of(one, row): row for pk, row in rows.items()}
+        known |= _know(one, found, watchers)
+    for one, watchers in shared.items():
+        table: Any = common(one, tables)
+        keys = [pk if row is None else key_of(table, row) for pk, row in rows.items()]
+        column, whole = table._meta.pk.attname, needs_rows(watchers)
+        known |= _know(one, find(one, keys, using, whole=whole, column=column), watchers)
+    return known
+
+
+def _know(model: type[Model], rows: dict[Any, Any], watchers: list[Watcher]) -> Known:
+    stored = {as_stored(model, pk): row for pk, row in rows.items()}
+    return {
+        (model, pk): (row, {one: groups_of(one, pk, row) for one in watchers})
+        for pk, row in stored.items()
+    }
+
+
+def see_between(before: Known, after: Known, using: str) -> None:
+    """Tell how what is stored has changed."""
+    told = []
+    for model, pk in before | after:
+        gone, (row, old) = (model, pk) not in after, before.get((model, pk), (None, {}))
+        if not gone:
+            row, new = after[model, pk]
+            old = old or dict.fromkeys(new, NONE)
+            moves = {one: (groups, new[one]) for one, groups in old.items() if one in new}
+        else:
+            moves = {one: (groups, NONE) for one, groups in old.items()}
+        told.append(seen(model, pk, using, moves, row=row, exists=not gone))
+    see(*told)
+
+
 def see_rows(
     model: type[Model],
     pks: Iterable[Any],
     using: str,
-    chosen: Callable[[Watcher], bool] = lambda watcher: True,
+    chosen: Callable[[Watcher], bool] | None = None,
 ) -> None:
-    """These rows were changed, and stay in their groups; those of the model's children as well."""
-    pks, written = list(pks), []
-    for one in (model, *kin([model])) if pks else ():
-        watchers = [watcher for watcher in watching(one) if watcher.heard() and chosen(watcher)]
-        whole = any(watcher.looks_at_rows or watcher.keeps_rows for watcher in watchers)
-        rows = dict.fromkeys(pks)
-        if watchers and (whole or one is not model):
-            column = "pk" if one is model else common(one, [model])._meta.pk.attname
-            rows = find(one, pks, using, whole=whole, column=column)
-        for pk, row in rows.items() if watchers else ():
-            moves: Moves = {each: ((g := groups_of(each, pk, row)), g) for each in watchers}
-            written.append(seen(one, pk, using, moves, row=row))
-    see(*written)
+    """These rows of that table were changed, and stay in their groups."""
+    known = look_up(model, pks, using, tables=[model], chosen=chosen)
+    see_between(known, known, using)

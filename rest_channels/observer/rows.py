@@ -31,6 +31,8 @@ from .watchers import (
     below,
     groups_of,
     guarded,
+    heard,
+    needs_rows,
     recall,
     remember,
     watched,
@@ -138,8 +140,8 @@ def _deleting(
     """
     _deletions.pop(instance._state, None)  # of a deletion that failed
     model = sender._meta.concrete_model or sender
-    heard = [one for one in watching(model) if one.heard()]
-    looking = [one for one in heard if one.looks_at_rows]
+    watchers = heard(model)
+    looking = [one for one in watchers if one.looks_at_rows]
     pk = as_stored(model, instance.pk)
     if not instance.get_deferred_fields():
         given = isinstance(origin, model) and as_stored(model, key_of(model, origin)) == pk
@@ -147,8 +149,8 @@ def _deleting(
             recall(instance._state, pk, one) == groups_of(one, pk, instance) for one in looking
         ):
             return
-    elif any(one.keeps_rows for one in heard):
-        looking = heard
+    elif needs_rows(watchers):
+        looking = watchers
     if looking and (row := model._base_manager.using(using).filter(pk=pk).first()) is not None:
         _deletions[instance._state] = row
 

@@ -19,6 +19,8 @@ from .watchers import (
     as_stored,
     forget,
     groups_of,
+    heard,
+    needs_rows,
     recall,
     watching,
 )
@@ -67,9 +69,9 @@ class Save:
         forget(self.instance._state)
         own = self.sender._meta.concrete_model  # of which Django says whether it is created
         for model in models:
-            heard = [one for one in watching(model) if one.heard()]
-            looks = any(one.looks_at_rows for one in heard)
-            if self._may_exist(model) and (looks or (heard and model is not own)):
+            watchers = heard(model)
+            looks = any(one.looks_at_rows for one in watchers)
+            if self._may_exist(model) and (looks or (watchers and model is not own)):
                 found = find(model, [key_of(model, self.instance)], self.using, whole=looks)
                 for row in found.values():
                     self._found(model, row)
@@ -84,13 +86,13 @@ class Save:
     def _found(self, model: type[Model], row: Any) -> None:
         self.stored[model] = row
         if row is not None:
-            looking = [one for one in watching(model) if one.looks_at_rows and one.heard()]
+            looking = [one for one in heard(model) if one.looks_at_rows]
             self.before |= _groups(looking, model, row)
 
     def _remembered(self, models: list[type[Model]]) -> bool:
         """Whether there is nothing that the database has to be asked."""
-        watchers = [(model, one) for model in models for one in watching(model)]
-        looking = [(model, one) for model, one in watchers if one.looks_at_rows and one.heard()]
+        watchers = [(model, one) for model in models for one in heard(model)]
+        looking = [(model, one) for model, one in watchers if one.looks_at_rows]
         instance = self.instance
         if not looking:
             return True
@@ -109,11 +111,11 @@ class Save:
     def _look_for_relatives(self) -> None:
         tables = tables_of(self.sender, raw=self.raw)
         for model in kin(tables):
-            watchers = [one for one in watching(model) if one.heard()]
+            watchers = heard(model)
             table = common(model, tables)
             if watchers and self._may_exist(table):
                 column = table._meta.pk.attname
-                whole = any(one.looks_at_rows or one.keeps_rows for one in watchers)
+                whole = needs_rows(watchers)
                 keys = [key_of(table, self.instance)]
                 found = find(model, keys, self.using, whole=whole, column=column)
                 for pk, row in found.items():
@@ -147,7 +149,7 @@ class Save:
 
     def _after(self, model: type[Model]) -> Any:
         """The row as it is stored now."""
-        if not any(one.looks_at_rows and one.heard() for one in watching(model)):
+        if not any(one.looks_at_rows for one in heard(model)):
             return self.instance
         if _has_expressions(self.instance) or (self.raw and model._meta.parents):
             rows = model._base_manager.using(self.using)

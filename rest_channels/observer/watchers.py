@@ -21,6 +21,8 @@ __all__ = [
     "forget",
     "groups_of",
     "guarded",
+    "heard",
+    "needs_rows",
     "recall",
     "remember",
     "watched",
@@ -73,6 +75,16 @@ def watching(model: type[Model]) -> list[Watcher]:
     """Who watches that model."""
     alive = (one() for one in _watchers.get(model, ()))
     return [one for one in alive if one is not None]
+
+
+def heard(model: type[Model], chosen: Callable[[Watcher], bool] | None = None) -> list[Watcher]:
+    """Who watches that model, and may be heard; in: `chosen`, which of them matter."""
+    return [one for one in watching(model) if (chosen is None or chosen(one)) and one.heard()]
+
+
+def needs_rows(watchers: Iterable[Watcher]) -> bool:
+    """Whether a key is not all that they need."""
+    return any(one.looks_at_rows or one.keeps_rows for one in watchers)
 
 
 def watched() -> list[type[Model]]:

@@ -7,10 +7,11 @@ from django.db import DatabaseError, transaction
 from rest_framework import serializers
 
 from rest_channels.consumers import ModelConsumer
+from rest_channels.observer import notify_changed
 from rest_channels.testing import SocketCommunicator
 
 from .conftest import Watcher
-from .models import Country
+from .models import Country, Word
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -73,3 +74,26 @@ async def test_a_row_is_read_where_it_was_written(settings) -> None:
         country.name = "Germany"
         await country.asave()
         await socket.expect_reply(call, data={"name": "Germany"})
+
+
+def test_what_was_read_elsewhere_is_told_where_it_is_written(told, countries, settings) -> None:
+    country = Country(code="de")
+    country.save(using="default")
+    told.clear()
+    settings.DATABASE_ROUTERS = [f"{__name__}.Apart"]
+    row = Country.objects.get()
+    assert row._state.db == "default"
+    with transaction.atomic(using="other"):
+        notify_changed([row])
+        assert told == []
+    assert told == [[("de", "all", "update")]]
+
+
+def test_a_database_that_is_named_is_where_rows_are_made(told, settings) -> None:
+    watcher = Watcher(Word)
+    settings.DATABASE_ROUTERS = [f"{__name__}.Apart"]
+    with transaction.atomic():
+        Word.objects.using("default").bulk_create([Word(slug="a")])
+        assert told == []
+    assert [action for [(_pk, _group, action)] in told] == ["create"]
+    assert watcher.model is Word
