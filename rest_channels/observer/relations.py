@@ -1,53 +1,88 @@
 """Many-to-many relations: whom a row is related to, seen from both sides.
 
 Django has a signal for what is done through a relation's manager. It has none where the row at
-the other end is deleted, and none of its kind where a project has a model of its own in between.
+the other end is deleted, and none of its kind where a project has a model of its own in between:
+of that, rows are saved and deleted.
 """
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from django.db.models import ManyToManyField, Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
-from .family import see_rows
-from .watchers import Watcher, watching
+from .family import key_of, kin, see_rows
+from .watchers import Watcher, classes_of, guarded, heard
 
 __all__ = ["watch"]
 
 UID = "rest_channels.observer.relations"
 
 
+class Side(NamedTuple):
+    """One end of a relation."""
+
+    model: type[Model]
+    link: Any
+    """The foreign key, of the table in between, that leads there."""
+
+    @property
+    def column(self) -> str:
+        """What that key refers to: mostly, but not always, the primary key."""
+        name: str = self.link.target_field.attname
+        return name
+
+    def heard(self) -> bool:
+        """Whether anybody may hear of whom these rows are related to."""
+        return any(heard(one, _cares) for one in (self.model, *kin([self.model])))
+
+    def see(self, values: Iterable[Any], using: str) -> None:
+        """The rows to which these values of the foreign key lead have other relations now."""
+        values = [one for one in dict.fromkeys(values) if one is not None]
+        if not values or not self.heard():
+            return
+        pk: Any = self.model._meta.pk
+        if self.link.target_field != pk:
+            rows = self.model._base_manager.using(using).filter(**{f"{self.column}__in": values})
+            values = list(rows.values_list("pk", flat=True))
+        see_rows(self.model, values, using, _cares)
+
+
 class Relation(NamedTuple):
-    """A table in between, with the names of its two foreign keys."""
+    """A table in between, and its two ends."""
 
-    source: type[Model]
-    source_key: str
-    target: type[Model]
-    target_key: str
+    source: Side
+    target: Side
+
+    def sides(self, reverse: bool) -> tuple[Side, Side]:
+        """Here and there."""
+        return (self.target, self.source) if reverse else (self.source, self.target)
 
 
-_relations: dict[type[Model], Relation] = {}
+_relations: dict[type[Model], dict[Any, Relation]] = {}
+"""A table in between → its relations, by their fields: it may be that of several."""
 
 
 def watch(model: type[Model]) -> None:
     """See to it that who watches `model`, with its relations, hears of those."""
-    for field in model._meta.get_fields():
+    for field in model._meta.get_fields(include_hidden=True):
         forward: Any = field if isinstance(field, ManyToManyField) else field.remote_field
         if not isinstance(forward, ManyToManyField):
             continue
         through: Any = forward.remote_field.through
-        _relations[through] = Relation(
-            _concrete(forward.model),
-            forward.m2m_field_name(),
-            _concrete(forward.remote_field.model),
-            forward.m2m_reverse_field_name(),
+        link, reverse_link = forward.m2m_field_name(), forward.m2m_reverse_field_name()
+        relation = _relations.setdefault(through, {})[forward] = Relation(
+            Side(_concrete(forward.model), through._meta.get_field(link)),
+            Side(_concrete(forward.remote_field.model), through._meta.get_field(reverse_link)),
         )
         m2m_changed.connect(_changed, through, dispatch_uid=UID)
         if through._meta.auto_created:
-            other = _relations[through].target if field is forward else _relations[through].source
-            pre_delete.connect(_deleting, other, dispatch_uid=UID)
+            for side in relation:
+                for one in classes_of(side.model):
+                    pre_delete.connect(_deleting, one, dispatch_uid=UID)
         else:
+            pre_save.connect(_linking, through, dispatch_uid=UID)
             post_save.connect(_linked, through, dispatch_uid=UID)
             post_delete.connect(_linked, through, dispatch_uid=UID)
 
@@ -56,14 +91,14 @@ def _concrete(model: type[Model]) -> type[Model]:
     return model._meta.concrete_model or model  # an abstract one has no relations
 
 
-def _see(model: type[Model], pks: Iterable[Any], using: str) -> None:
-    see_rows(model, pks, using, lambda watcher: watcher.many_to_many)
+def _cares(watcher: Watcher) -> bool:
+    return watcher.many_to_many
 
 
-def _related(model: type[Model]) -> list[Watcher]:
-    return [one for one in watching(model) if one.many_to_many]
+# By a relation's manager.
 
 
+@guarded
 def _changed(
     sender: type[Model],
     instance: Model,
@@ -73,43 +108,85 @@ def _changed(
     using: str,
     **kwargs: Any,
 ) -> None:
-    """Rows were added to a relation of `instance`, or removed; or all of them are about to be."""
-    relation = _relations[sender]
-    here, there = (relation.target, relation.source) if reverse else relation[::2]
-    if action == "pre_clear":
-        pk_set = _others(sender, here, instance.pk, using, reverse=reverse)
-    elif action not in ("post_add", "post_remove"):
-        return
-    if pk_set:
-        _see(here, [instance.pk], using)
-        _see(there, sorted(pk_set, key=str), using)
+    """Rows were added to a relation of `instance`; or are about to be removed.
+
+    Whether they are related at all is not known after that. What is removed from a table of the
+    project's own is deleted there row by row, and told as that.
+    """
+    for relation in _relations[sender].values():
+        here, there = relation.sides(reverse)
+        if not isinstance(instance, here.model) or not (here.heard() or there.heard()):
+            continue
+        others: Iterable[Any] = ()
+        if action == "post_add":
+            others = pk_set or ()
+        elif action in ("pre_remove", "pre_clear") and sender._meta.auto_created:
+            others = _others(sender, here, there, instance, using, pk_set)
+        if others := sorted(others, key=str):
+            here.see([_end(here, instance)], using)
+            there.see(others, using)
+
+
+def _end(side: Side, instance: Model) -> Any:
+    """What a foreign key to `instance` has for a value."""
+    target = side.link.target_field
+    return key_of(side.model, instance) if target.primary_key else getattr(instance, side.column)
 
 
 def _others(
-    through: type[Model], here: type[Model], pk: Any, using: str, *, reverse: bool
-) -> set[Any]:
-    """The keys of all rows that this one is related to."""
-    relation = _relations[through]
-    own, other = relation.source_key, relation.target_key
-    if reverse:
-        own, other = other, own
-    rows = through._base_manager.using(using).filter(**{own: pk})
-    return set(rows.values_list(f"{other}_id", flat=True))
+    through: type[Model],
+    here: Side,
+    there: Side,
+    instance: Model,
+    using: str,
+    among: Iterable[Any] | None = None,
+) -> list[Any]:
+    """What leads to the rows that this one is related to."""
+    links = {here.link.attname: _end(here, instance)}
+    if among is not None:
+        links[f"{there.link.attname}__in"] = among
+    rows = through._base_manager.using(using).filter(**links)
+    return list(rows.values_list(there.link.attname, flat=True))
 
 
+# By deletions, and rows of a project's own tables in between.
+
+
+@guarded
 def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row is about to be deleted: those related to it will not be."""
-    for through, relation in _relations.items():
-        if not through._meta.auto_created:
-            continue
-        for reverse in (False, True):
-            here, there = (relation.target, relation.source) if reverse else relation[::2]
-            if issubclass(sender, here) and _related(there):
-                _see(there, _others(through, here, instance.pk, using, reverse=reverse), using)
+    for through, relations in _relations.items():
+        for relation in relations.values() if through._meta.auto_created else ():
+            for reverse in (False, True):
+                here, there = relation.sides(reverse)
+                if _concrete(sender) is here.model and there.heard():
+                    there.see(_others(through, here, there, instance, using), using)
 
 
+_ends: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+"""The `_state` of a row in between that is being saved → where its foreign keys led before."""
+
+
+@guarded
+def _linking(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    """A row in between is about to be saved: it may leave its ends for others."""
+    _ends.pop(instance._state, None)
+    sides = [side for relation in _relations[sender].values() for side in relation]
+    new = instance._state.adding and sender._meta.pk.has_default()
+    if instance.pk is not None and not new and any(side.heard() for side in sides):
+        rows = sender._base_manager.using(using).filter(pk=instance.pk)
+        names = {side.link.attname for side in sides}
+        _ends[instance._state] = rows.values(*names).first() or {}
+
+
+@guarded
 def _linked(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row in between was saved or deleted by itself."""
-    relation = _relations[sender]
-    _see(relation.source, [getattr(instance, f"{relation.source_key}_id")], using)
-    _see(relation.target, [getattr(instance, f"{relation.target_key}_id")], using)
+    before = _ends.pop(instance._state, {})
+    seen: set[Side] = set()
+    for relation in _relations[sender].values():
+        for side in relation:
+            if side not in seen:
+                seen.add(side)
+                name = side.link.attname
+                side.see([before.get(name), getattr(instance, name)], using)
