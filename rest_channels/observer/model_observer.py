@@ -8,6 +8,7 @@ from django.db.models import Model
 from ..actions import AsyncAPIConsumer
 from ..execution import run
 from ..locale import Locale
+from ..reach import anyone_in
 from ..renderers import Rendered
 from . import rows
 from .base_observer import BaseObserver
@@ -16,6 +17,7 @@ from .delivery import STATUS, Delivery
 from .desk import desk_of
 from .rendering import PERSONAL, Bodies, Personal, render, render_each
 from .subscribing import Subscription
+from .telling import hub_group
 
 __all__ = ["Action", "ModelObserver"]
 
@@ -82,7 +84,7 @@ class ModelObserver(BaseObserver):
 
     def heard(self) -> bool:
         """Whether anybody may be told: queries that observing costs are made only then."""
-        return True
+        return anyone_in(hub_group(self.model_cls._meta.concrete_model))
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
         """Whom a change of that row is told."""
