@@ -24,7 +24,7 @@ from asgiref.sync import markcoroutinefunction
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
-from .connection import Connection
+from .connection import Connection, State
 from .envelopes import Envelope, Plain
 from .exceptions import CloseCode
 from .execution import run
@@ -94,6 +94,9 @@ class SocketConsumer:
             self.add_group(group)
         await self._connection.groups.settle()
         await run(self.connect)
+        overridden = type(self).accept is not SocketConsumer.accept
+        if overridden and self._connection.state is State.CONNECTING:
+            await run(self.accept)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come: its text or its bytes go to `receive`."""

@@ -1,104 +1,27 @@
 """What all observers are: an attribute of a consumer class that can be subscribed to."""
 
-from collections.abc import Callable, Iterable
-from copy import copy
+from collections.abc import Iterable
 from functools import partial
-from hashlib import blake2b
-from typing import Any, Self
-from weakref import WeakValueDictionary
+from typing import Any
 
 from ..actions import AsyncAPIConsumer
 from ..arguments import offered
 from ..execution import run
-from .subscribing import Joined, Subscription, subscriptions
+from .naming import NamedObserver
+from .subscribing import REFUSALS, Joined, Subscription, subscriptions
 
-__all__ = ["BaseObserver", "BoundObserver", "find"]
-
-Labels = Callable[..., Iterable[str]]
+__all__ = ["BaseObserver", "BoundObserver"]
 
 
-class BaseObserver:
+class BaseObserver(NamedObserver):
     """An observer; on an instance of its consumer class it is a `BoundObserver`.
 
     In: `func`, the handler, `func(consumer, message, **kwargs)`, `def` or `async def`; `None`
     where there is none.
     """
 
-    def __init__(self, func: Callable[..., Any] | None) -> None:
-        self.func = func
-        self.name = ""
-        self.id = ""  # the same in every process
-        self._serializer: Callable[..., Any] | None = None
-        self._labels_for_signal: Labels | None = None
-        self._labels_for_consumer: Labels | None = None
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        if not self.id:
-            self.identify(f"{owner.__module__}.{owner.__qualname__}.{name}", name)
-
-    def identify(self, path: str, name: str) -> None:
-        """Be known by `path` in every process: two that have one path are numbered."""
-        self.name, self.id = name, path
-        number = 1
-        while self.id in _observers:
-            number += 1
-            self.id = f"{path}#{number}"
-        _observers[self.id] = self
-
     def __get__(self, consumer: Any, owner: type) -> Any:
         return self if consumer is None else BoundObserver(self, consumer)
-
-    # What a project says of it: each of these decorates a function, of the same name or another.
-
-    def serializer(self, func: Callable[..., Any]) -> Self:
-        """Let `func(self, instance, action)` make the message, in the process that publishes."""
-        observer = self._own()
-        observer._serializer = func
-        return observer
-
-    def groups_for_signal(self, func: Labels) -> Self:
-        """Let `func(self, instance)` yield whom a change is told: names, of any text.
-
-        It is called often, also when rows are loaded: it must not query.
-        """
-        observer = self._own()
-        observer._labels_for_signal = func
-        return observer
-
-    def groups_for_consumer(self, func: Labels) -> Self:
-        """Let `func(self, **kwargs)` yield what `subscribe(**kwargs)` joins.
-
-        `self` has the consumer's `scope`; the consumer comes as `consumer`, if it is taken.
-        """
-        observer = self._own()
-        observer._labels_for_consumer = func
-        return observer
-
-    def groups(self, func: Labels) -> Self:
-        """Let one function yield both."""
-        return self.groups_for_signal(func).groups_for_consumer(func)
-
-    def _own(self) -> Self:
-        """Itself while its class is made; later, for a subclass, one that has no name yet."""
-        if not self.id:
-            return self
-        own = copy(self)
-        own.id = ""
-        return own
-
-    def default_labels(self, **kwargs: Any) -> Iterable[str]:
-        """The groups of an observer that nobody has parted."""
-        return ("*",)
-
-    def group(self, label: str) -> str:
-        """The group's name for the hub and the layer, which take only some."""
-        return f"observer.{blake2b(f'{self.id}|{label}'.encode(), digest_size=16).hexdigest()}"
-
-    def signal_groups(self, *args: Any, **kwargs: Any) -> list[str]:
-        """The groups that are told."""
-        if self._labels_for_signal is None:
-            return [self.group(label) for label in self.default_labels(**kwargs)]
-        return [self.group(label) for label in self._labels_for_signal(self, *args, **kwargs)]
 
     def consumer_groups(self, consumer: AsyncAPIConsumer, *args: Any, **kwargs: Any) -> list[str]:
         """The groups that `subscribe` joins and `unsubscribe` leaves."""
@@ -228,6 +151,28 @@ class BaseObserver:
             tell = partial(consumer.handle_exception, refusal, action=action)
             await run(tell, request_id=one.request_id)
 
+    async def hear(self, consumer: Any, body: Any, about: dict[str, Any]) -> None:
+        """In the consumer's lane of events: call the handler for those who may be told."""
+        group = about.get("group", "")
+        asked = subscriptions(self, consumer._connection, group)
+        for one in asked:
+            if not one.ready:
+                one.hold(partial(self._hand_over, [one], body, about))
+        now = [one for one in asked if one.ready]
+        if now or not group:  # by its name, or by a call of a project's own
+            await self._hand_over(now, body, about, consumer)
+
+    async def _hand_over(
+        self, asked: list[Subscription], body: Any, about: dict[str, Any], consumer: Any
+    ) -> None:
+        if consumer.check_deliveries:
+            try:
+                await self.permit(consumer, self.name)
+            except REFUSALS as refusal:
+                await self.refuse(consumer, refusal, self.name, about.get("group", ""), asked)
+                return
+        await self.handle(consumer, body, [one for one in asked if not one.left], **about)
+
     async def handle(
         self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **about: Any
     ) -> None:
@@ -284,11 +229,3 @@ class BoundObserver:
         """What a group was told by way of its name, `{"type", "body", "group"}`: handle it."""
         about = {key: value for key, value in message.items() if key not in ("type", "body")}
         await self.observer.hear(self.consumer, message.get("body", {}), about | kwargs)
-
-
-def find(identity: str) -> BaseObserver | None:
-    """The observer of that id, if this process knows it."""
-    return _observers.get(identity)
-
-
-_observers: WeakValueDictionary[str, BaseObserver] = WeakValueDictionary()

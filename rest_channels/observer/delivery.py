@@ -8,10 +8,7 @@ from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
-from django.core.exceptions import PermissionDenied as Forbidden
 from django.db.models import Model
-from django.http import Http404
-from rest_framework.exceptions import APIException
 
 from ..connection import Connection, State
 from ..envelopes import Action as ActionDialect
@@ -22,15 +19,12 @@ from ..messages import Event, Gap, size_of
 from ..renderers import Rendered, encode
 from ..settings import api_settings
 from .rendering import Bodies, Personal, person
-from .subscribing import Subscription, subscriptions
+from .subscribing import REFUSALS, Subscription, subscriptions
 
-__all__ = ["REFUSALS", "STATUS", "Delivery", "Row"]
+__all__ = ["STATUS", "Delivery", "Row"]
 
 STATUS = {"create": 201, "update": 200, "delete": 204}
 """The `response_status` of what observers send."""
-
-REFUSALS = (APIException, Http404, Forbidden)
-"""What says that somebody may not be told; it is said once, and ends the subscription."""
 
 Asking = Sequence[tuple[Connection, list[Subscription]]]
 

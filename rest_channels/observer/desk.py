@@ -20,8 +20,8 @@ from ..fanout import Member
 from ..hub import Hub
 from ..messages import Event, Gap
 from ..revocation import checked
-from .base_observer import find
 from .delivery import Delivery, Row
+from .naming import find
 from .subscribing import Subscription, subscriptions
 from .telling import hub_group
 

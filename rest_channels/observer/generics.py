@@ -108,7 +108,8 @@ class InstanceObserver(ModelObserver):
         """What `retrieve` shows this consumer. Raises 404 where it may not see the row."""
         consumer._begin("retrieve", "GET", asked.lookup).answered()
         if consumer._finds_as_we_do:
-            rendered: Rendered | None = await run(_shown, consumer, delivery, asked.lookup)
+            about = {**asked.lookup, "action": delivery.action}
+            rendered: Rendered | None = await run(_shown, consumer, delivery, about)
             return rendered
         if (row := await run(delivery.row.read)) is None:
             return None
@@ -176,6 +177,11 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
         observer = getattr_static(cls, "handle_instance_change")
         if isfunction(observer):
             observer = InstanceObserver(observer, None)
+        if not isinstance(observer, InstanceObserver):
+            raise TypeError(
+                f"{cls.__name__}.handle_instance_change is a method; it observes the rows of the "
+                "consumer's own model."
+            )
         own: Any = cls
         cls.handle_instance_change = observer.of(own, _model_of(own))
         mixin = ObserverModelInstanceMixin
@@ -232,7 +238,9 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
     ) -> None:
         """Tell the client. In: `group`, the subscriptions to which; `kwargs`, the row's `pk`."""
         observer = type(self).handle_instance_change
-        for one in subscriptions(observer, self._connection, group or ""):
+        groups = self._connection.groups if group is None else [group]
+        asked = [one for each in groups for one in subscriptions(observer, self._connection, each)]
+        for one in dict.fromkeys(asked):
             tell = partial(self.reply, action=action, request_id=one.request_id)
             try:
                 if action == Action.DELETE:

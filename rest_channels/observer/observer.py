@@ -14,8 +14,6 @@ from ..messages import Event
 from ..reach import anyone_in, publish
 from ..renderers import encode
 from .base_observer import BaseObserver
-from .delivery import REFUSALS
-from .subscribing import Subscription, subscriptions
 
 __all__ = ["Observer"]
 
@@ -67,25 +65,3 @@ class Observer(BaseObserver):
         for group in self.signal_groups(*args, message=message, **kwargs):
             if anyone_in(group):
                 publish(Event(group, {**message, "group": group}))
-
-    async def hear(self, consumer: Any, body: Any, about: dict[str, Any]) -> None:
-        """In the consumer's lane of events: call the handler for those who may be told."""
-        asked = []
-        for one in subscriptions(self, consumer._connection, about.get("group", "")):
-            if one.ready:
-                asked.append(one)
-            else:
-                one.hold(partial(self._hand_over, [one], body, about))
-        if asked:
-            await self._hand_over(asked, body, about, consumer)
-
-    async def _hand_over(
-        self, asked: list[Subscription], body: Any, about: dict[str, Any], consumer: Any
-    ) -> None:
-        if consumer.check_deliveries:
-            try:
-                await self.permit(consumer, self.name)
-            except REFUSALS as refusal:
-                await self.refuse(consumer, refusal, self.name, about["group"], asked)
-                return
-        await self.handle(consumer, body, [one for one in asked if not one.left], **about)

@@ -4,13 +4,20 @@ import asyncio
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Self
 
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework.exceptions import APIException
+
 from ..actions import AsyncAPIConsumer
 from ..connection import Connection
 from ..messages import Event
 from ..renderers import encode
 from ..settings import api_settings
 
-__all__ = ["Joined", "Subscription", "subscriptions"]
+__all__ = ["REFUSALS", "Joined", "Subscription", "subscriptions"]
+
+REFUSALS = (APIException, Http404, PermissionDenied)
+"""What says that somebody may not be told; it is said once, and ends the subscription."""
 
 
 class Subscription:

@@ -10,6 +10,7 @@ from django.db.models import Model
 from ..cluster.packets import portable
 from ..messages import Event
 from ..reach import anyone_in, publish
+from ..renderers import encode
 from .changes import Action, Change, listeners
 
 __all__ = ["hub_group", "plain_key", "tell"]
@@ -53,8 +54,10 @@ def _entry(change: Change) -> list[Any]:
                 body = _body(observer, change, action)
             except Exception:
                 logger.exception("%s cannot tell of %s %r.", observer.id, change.model, change.pk)
-            else:
-                told.append([observer.id, group, str(action), body])
+                if action is not Action.DELETE:
+                    continue
+                body = encode({"pk": plain_key(change.pk)}).decode()  # what it was may be gone too
+            told.append([observer.id, group, str(action), body])
     return [plain_key(change.pk), change.using, told] if told else []
 
 

@@ -688,3 +688,89 @@ class TestInATestCase(TestCase):
     @override_settings(REST_CHANNELS={"THREAD_SENSITIVE": True})
     async def test_in_one_thread_as_well(self) -> None:
         await self.test_observers_speak()
+
+
+# What djangochannelsrestframework's users do.
+
+
+async def test_an_overridden_accept_is_called_once() -> None:
+    class Doorman(AsyncAPIConsumer):
+        @observer(paid)
+        async def on_paid(self, message, **kwargs):
+            await self.send_json("paid")
+
+        async def accept(self, **kwargs):
+            await self.on_paid.subscribe()
+            await super().accept()
+            await self.send_json("welcome")
+
+    async with client(Doorman) as socket:
+        assert await socket.receive_json() == "welcome"
+        await sync_to_async(paid.send)(sender=None, amount=1)
+        assert await socket.receive_json() == "paid"
+
+
+async def test_hooks_know_what_is_told(comment) -> None:
+    class Hooked(Comments):
+        def get_serializer_class(self, action=None, **kwargs):
+            return CommentSerializer if action == "update" else None
+
+    async with client(Hooked) as socket:
+        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await comment.asave()
+        assert (await told(socket))[3] == {"id": comment.pk, "text": "a"}
+
+
+async def test_a_row_may_be_told_by_hand(comment) -> None:
+    class ByHand(Comments):
+        @action()
+        async def again(self, pk):
+            await self.handle_observed_action(action="update", pk=pk)
+
+    async with client(ByHand) as socket:
+        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await socket.send_json({"action": "again", "pk": comment.pk})
+        assert await told(socket) == ("update", 7, 200, {"id": comment.pk, "text": "a"})
+
+
+async def test_a_handler_may_be_called_by_hand() -> None:
+    class ByHand(AsyncAPIConsumer):
+        @model_observer(Comment)
+        async def activity(self, message, **kwargs):
+            await self.send_json(message)
+
+        @action()
+        async def again(self):
+            await self.activity({"body": {"pk": 1}})
+
+    async with client(ByHand) as socket:
+        await socket.send_json({"action": "again"})
+        assert await socket.receive_json() == {"pk": 1}
+
+
+async def test_a_deletion_is_told_even_if_what_it_was_cannot_be() -> None:
+    class Failing(AsyncAPIConsumer):
+        comments = model_observer(Comment)
+
+        @comments.serializer
+        def comments(self, instance, action, **kwargs):
+            return {"user": instance.user.username}
+
+        @action()
+        async def subscribe(self, request_id):
+            await self.comments.subscribe(request_id=request_id)
+            return None, 201
+
+    ada = await User.objects.acreate_user("ada")
+    comment = await Comment.objects.acreate(text="a", user=ada)
+    async with client(Failing) as socket:
+        await asked(socket, "subscribe")
+        await ada.adelete()
+        assert (await told(socket))[3] in ({"pk": comment.pk}, {"user": "ada"})
+
+
+def test_an_observer_of_another_model_is_no_handle_instance_change() -> None:
+    with pytest.raises(TypeError, match="is a method; it observes the rows of the consumer's own"):
+
+        class Other(Comments):
+            handle_instance_change = model_observer(Tag)
