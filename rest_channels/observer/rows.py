@@ -84,18 +84,21 @@ class_prepared.connect(_prepared, dispatch_uid=UID)
 
 @guarded
 def _made(sender: type[Model], instance: Model, **kwargs: Any) -> None:
-    """An instance was made, or loaded: it remembers its groups."""
-    if instance.pk is None or instance.get_deferred_fields():
+    """An instance was made, or loaded: it remembers its groups. This is done for each that is."""
+    pk = instance.pk
+    if pk is None or instance.get_deferred_fields():
         return
     groups: dict[Watcher, Groups] = {}
+    own = sender._meta.concrete_model
     for model in lineage(sender):
+        key = pk if model is own else key_of(model, instance)
         for watcher in watching(model):
             if watcher.looks_at_rows:
                 # It may be half made; then one looks when it is saved.
                 with contextlib.suppress(Exception):
-                    pk = as_stored(model, key_of(model, instance))
-                    groups[watcher] = frozenset(watcher.groups_of(pk, instance))
-    remember(instance._state, as_stored(sender, instance.pk), groups)
+                    groups[watcher] = frozenset(watcher.groups_of(key, instance))
+    if groups:
+        remember(instance._state, pk, groups)
 
 
 @guarded
@@ -146,7 +149,8 @@ def _deleting(
     if not instance.get_deferred_fields():
         given = isinstance(origin, model) and as_stored(model, key_of(model, origin)) == pk
         if not given and all(
-            recall(instance._state, pk, one) == groups_of(one, pk, instance) for one in looking
+            recall(instance._state, instance.pk, one) == groups_of(one, pk, instance)
+            for one in looking
         ):
             return
     elif needs_rows(watchers):

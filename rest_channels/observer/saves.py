@@ -99,7 +99,7 @@ class Save:
         if self._is_partial() or instance._state.db != self.using or _has_expressions(instance):
             return False
         for model, one in looking:
-            known = recall(instance._state, as_stored(type(instance), instance.pk), one)
+            known = recall(instance._state, instance.pk, one)
             if known is None or known != _groups([one], model, instance)[one]:
                 return False
             self.before[one] = known

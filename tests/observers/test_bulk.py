@@ -91,6 +91,19 @@ def test_an_update_is_told_to_parents_and_children(told) -> None:
     assert len(watchers) == 3
 
 
+def test_the_manager_of_a_reverse_relation_tells_what_it_takes_away(told, comment) -> None:
+    watcher, ada = Watcher(Comment, lambda row: str(row.user_id)), comment.user
+    ada.comments.remove(comment)
+    ada.comments.add(comment, bulk=False)
+    ada.comments.clear()
+    comment.refresh_from_db()
+    ada.comments.set([comment], bulk=False)
+    gone, come = [(str(ada.pk), "delete"), ("None", "create")], [("None", "delete")]
+    come.append((str(ada.pk), "create"))
+    assert [{one[1:] for one in some} for some in told] == [{*gone}, {*come}] * 2
+    assert watcher.model is Comment
+
+
 # Rows that are made together.
 
 

@@ -310,6 +310,12 @@ def test_an_old_instance_that_moves_its_row_is_told_where_it_was(told, stale, pe
     assert told == [[(stale.pk, *one) for one in moved]]
 
 
+def test_an_old_instance_that_is_saved_whole_is_believed(told, stale, people) -> None:
+    """What docs/observers.md says of it; it is not told that bob has lost the comment."""
+    stale.save()
+    assert told == [[(stale.pk, f"user {people[0].pk}", "update")]]
+
+
 def test_an_unmoved_row_costs_no_query(comment, django_assert_num_queries) -> None:
     loaded = Comment.objects.get(pk=comment.pk)
     for _ in range(2):
