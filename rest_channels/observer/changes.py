@@ -15,7 +15,6 @@ from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
@@ -23,9 +22,9 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from .watchers import NONE, Groups, Watcher, as_stored, remember
+from .watchers import NONE, Groups, Watcher, as_stored, clock, move, remember
 
-__all__ = ["Action", "Change", "Moves", "Seen", "Watcher", "clock", "listeners", "see", "seen"]
+__all__ = ["Action", "Change", "Moves", "Seen", "Watcher", "listeners", "see", "seen"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -65,10 +64,6 @@ class Change(NamedTuple):
 
 listeners: list[Callable[[list[Change]], None]] = []
 """Who is told what was committed."""
-
-
-clock = count()
-"""Numbers for what begins: of two saves, one within the other, the outer began first."""
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -193,6 +188,9 @@ def _tell(seen: list[Seen]) -> None:
         one.told = True
         rows.setdefault((one.model, one.pk), []).append(one)
     changes = [_merged(some) for some in rows.values()]
+    for change in changes:
+        if any(before - after and after for before, after in change.moves.values()):
+            move(change.model)
     for change, some in zip(changes, rows.values(), strict=True):
         for one in some:
             if one.state is not None:

@@ -10,13 +10,14 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Model
 
-from .changes import Seen, clock, seen
+from .changes import Seen, seen
 from .family import common, find, key_of, kin, lineage, tables_of
 from .watchers import (
     NONE,
     Groups,
     Watcher,
     as_stored,
+    clock,
     forget,
     groups_of,
     heard,

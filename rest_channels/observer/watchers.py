@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import wraps
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary, ref
 
@@ -18,10 +19,12 @@ __all__ = [
     "as_stored",
     "below",
     "classes_of",
+    "clock",
     "forget",
     "groups_of",
     "guarded",
     "heard",
+    "move",
     "needs_rows",
     "recall",
     "remember",
@@ -158,6 +161,11 @@ class Memory(NamedTuple):
 
     pk: Any
     groups: dict[ref[Watcher], Groups]
+    since: int
+
+
+clock = count()
+"""Numbers for what begins: of two saves, one within the other, the outer began first."""
 
 
 _memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
@@ -170,13 +178,25 @@ def remember(state: Any, pk: Any, groups: dict[Watcher, Groups]) -> None:
     if looking:
         memory = _memories.get(state)
         known = memory.groups if memory is not None and memory.pk == pk else {}
-        _memories[state] = Memory(pk, known | looking)
+        _memories[state] = Memory(pk, known | looking, next(clock))
 
 
 def recall(state: Any, pk: Any, watcher: Watcher) -> Groups | None:
-    """What it knows of the row `pk`."""
+    """What it knows of the row `pk`. Since any row was moved by this process, it knows nothing."""
     memory = _memories.get(state)
-    return memory.groups.get(ref(watcher)) if memory is not None and memory.pk == pk else None
+    moved = _moved.get(watcher.model._meta.concrete_model or watcher.model, -1)
+    if memory is None or memory.pk != pk or memory.since < moved:
+        return None
+    return memory.groups.get(ref(watcher))
+
+
+_moved: dict[type[Model], int] = {}
+"""When a row of that model last went from one group to another."""
+
+
+def move(model: type[Model]) -> None:
+    """A row of `model` has: instances that were loaded before may be wrong about theirs."""
+    _moved[model] = next(clock)
 
 
 def forget(state: Any) -> None:

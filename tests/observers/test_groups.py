@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import serializers
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.signals import post_save, pre_save
 
 from rest_channels.observer import rows, saves, watchers
@@ -310,10 +310,17 @@ def test_an_old_instance_that_moves_its_row_is_told_where_it_was(told, stale, pe
     assert told == [[(stale.pk, *one) for one in moved]]
 
 
-def test_an_old_instance_that_is_saved_whole_is_believed(told, stale, people) -> None:
-    """What docs/observers.md says of it; it is not told that bob has lost the comment."""
+def test_an_old_instance_that_is_saved_whole_brings_its_row_back(told, stale, people) -> None:
     stale.save()
-    assert told == [[(stale.pk, f"user {people[0].pk}", "update")]]
+    back = [(f"user {people[1].pk}", "delete"), (f"user {people[0].pk}", "create")]
+    assert set(told[0]) == {(stale.pk, *one) for one in back}
+
+
+def test_what_another_process_has_moved_is_not_known(told, comment, people) -> None:
+    """What docs/observers.md says of it: it is not told that bob has lost the comment."""
+    QuerySet(Comment).update(user=people[1])
+    comment.save()
+    assert told == [[(comment.pk, f"user {people[0].pk}", "update")]]
 
 
 def test_an_unmoved_row_costs_no_query(comment, django_assert_num_queries) -> None:
