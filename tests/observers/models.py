@@ -202,3 +202,26 @@ class Order(models.Model):
 
 
 Order.state = Guarded("state")  # type: ignore[assignment]
+
+
+class Room(models.Model):
+    """The tutorial's."""
+
+    name = models.CharField(max_length=255, unique=True)
+    host = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rooms"
+    )
+    current_users = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="current_rooms", blank=True
+    )
+
+
+class Message(models.Model):
+    """The tutorial's, with the time that its serializer shows."""
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
+    text = models.TextField(max_length=500)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="messages"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)

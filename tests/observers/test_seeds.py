@@ -3,6 +3,8 @@
 Frames are compared whole. Where its examples cannot run as printed they are mended.
 """
 
+import json
+
 import pytest
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
@@ -13,7 +15,7 @@ from rest_channels.decorators import action
 from rest_channels.observer import ObserverModelInstanceMixin, model_observer
 from rest_channels.testing import SocketCommunicator
 
-from .models import Comment
+from .models import Comment, Message, Room
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -189,3 +191,159 @@ async def test_only_the_comments_of_one_user_are_told(ada, by_pk) -> None:
         made = await Comment.objects.acreate(text="mine", user=ada)
         assert await socket.receive_json() == {"id": made.pk, "text": "mine", "user": ada.pk}
         await socket.expect_nothing()
+
+
+# 1.3.9: the tutorial's chat.
+
+
+class PersonSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "username"]
+
+
+class MessageSerializer(serializers.ModelSerializer):
+    created_at_formatted = serializers.SerializerMethodField()
+    user = PersonSerializer()
+
+    class Meta:
+        model = Message
+        fields = ["id", "room", "text", "user", "created_at_formatted"]
+
+    def get_created_at_formatted(self, obj: Message):
+        return obj.created_at.strftime("%d-%m-%Y")
+
+
+class RoomSerializer(serializers.ModelSerializer):
+    last_message = serializers.SerializerMethodField()
+    messages = MessageSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Room
+        fields = ["pk", "name", "host", "messages", "current_users", "last_message"]
+        read_only_fields = ["messages", "last_message"]
+
+    def get_last_message(self, obj: Room):
+        last = obj.messages.order_by("created_at").last()
+        return last and MessageSerializer(last).data
+
+
+class RoomConsumer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
+    queryset = Room.objects.all()
+    serializer_class = RoomSerializer
+    lookup_field = "pk"
+
+    async def disconnect(self, code):
+        if hasattr(self, "room_subscribe"):
+            await self.remove_user_from_room(self.room_subscribe)
+            await self.notify_users()
+        await super().disconnect(code)
+
+    @action()
+    async def join_room(self, pk, **kwargs):
+        self.room_subscribe = pk
+        await self.add_user_to_room(pk)
+        await self.notify_users()
+
+    @action()
+    async def leave_room(self, pk, **kwargs):
+        await self.remove_user_from_room(pk)
+
+    @action()
+    async def create_message(self, message, **kwargs):
+        room: Room = await self.get_room(pk=self.room_subscribe)
+        await database_sync_to_async(Message.objects.create)(
+            room=room, user=self.scope["user"], text=message
+        )
+
+    @action()
+    async def subscribe_to_messages_in_room(self, pk, **kwargs):
+        await self.message_activity.subscribe(room=pk)
+
+    @model_observer(Message)
+    async def message_activity(self, message, observer=None, **kwargs):
+        await self.send_json(message)
+
+    @message_activity.groups_for_signal
+    def message_activity(self, instance: Message, **kwargs):
+        yield f"room__{instance.room_id}"
+        yield f"pk__{instance.pk}"
+
+    @message_activity.groups_for_consumer
+    def message_activity(self, room=None, **kwargs):
+        if room is not None:
+            yield f"room__{room}"
+
+    @message_activity.serializer
+    def message_activity(self, instance: Message, action, **kwargs):
+        data = MessageSerializer(instance).data
+        return {"data": data, "action": action.value, "pk": instance.pk}
+
+    async def notify_users(self):
+        room: Room = await self.get_room(self.room_subscribe)
+        for group in self.groups:
+            await self.channel_layer.group_send(
+                group, {"type": "update_users", "usuarios": await self.current_users(room)}
+            )
+
+    async def update_users(self, event: dict):
+        await self.send(text_data=json.dumps({"usuarios": event["usuarios"]}))
+
+    @database_sync_to_async
+    def get_room(self, pk: int) -> Room:
+        return Room.objects.get(pk=pk)
+
+    @database_sync_to_async
+    def current_users(self, room: Room):
+        return [PersonSerializer(user).data for user in room.current_users.all()]
+
+    @database_sync_to_async
+    def remove_user_from_room(self, room):
+        user: User = self.scope["user"]
+        user.current_rooms.remove(room)
+
+    @database_sync_to_async
+    def add_user_to_room(self, pk):
+        user: User = self.scope["user"]
+        if not user.current_rooms.filter(pk=self.room_subscribe).exists():
+            user.current_rooms.add(Room.objects.get(pk=pk))
+
+
+async def test_the_tutorials_chat(ada) -> None:
+    bob = await User.objects.acreate_user("test 2")
+    room = await Room.objects.acreate(name="lobby", host=ada)
+    hers, his = ({"id": one.pk, "username": one.username} for one in (ada, bob))
+    async with client(RoomConsumer, user=ada) as page:
+        await page.send_json({"action": "join_room", "request_id": 1, "pk": room.pk})
+        row = {"pk": room.pk, "name": "lobby", "host": ada.pk, "messages": [], "last_message": None}
+        row["current_users"] = [ada.pk]
+        assert await answer(page, "retrieve", pk=room.pk) == reply("retrieve", row)
+        await page.send_json({"action": "subscribe_to_messages_in_room", "pk": room.pk})
+        subscribed = await answer(page, "subscribe_instance", pk=room.pk)
+        assert subscribed == reply("subscribe_instance", status=201)
+
+        async with client(RoomConsumer, user=bob) as other:
+            await other.send_json({"action": "subscribe_to_messages_in_room", "pk": room.pk})
+            await other.send_json({"action": "join_room", "pk": room.pk})
+            assert await page.receive_json() == {"usuarios": [hers, his]}
+            assert await other.receive_json() == {"usuarios": [hers, his]}
+
+            await other.send_json({"action": "create_message", "message": "hi"})
+            said = await page.receive_json()
+            made = await Message.objects.aget()
+            data = {"id": made.pk, "room": room.pk, "text": "hi", "user": his}
+            data["created_at_formatted"] = f"{made.created_at:%d-%m-%Y}"
+            assert said == {"data": data, "action": "create", "pk": made.pk}
+            assert await other.receive_json() == said
+        assert await page.receive_json() == {"usuarios": [hers]}
+
+
+async def test_the_tutorials_room_is_told_as_it_is_now(ada) -> None:
+    room = await Room.objects.acreate(name="lobby", host=ada)
+    async with client(RoomConsumer, user=ada) as page:
+        await answer(page, "subscribe_instance", pk=room.pk)
+        room.name = "hall"
+        await room.asave()
+        row = {"pk": room.pk, "name": "hall", "host": ada.pk, "messages": []}
+        row |= {"current_users": [], "last_message": None}
+        assert await page.receive_json() == reply("update", row)
