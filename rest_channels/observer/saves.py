@@ -96,6 +96,7 @@ class Save:
         looking = [(model, one) for model, one in watchers if one.looks_at_rows]
         instance = self.instance
         if not looking:
+            forget(instance._state)  # when somebody listens it may have moved unseen
             return True
         if self._is_partial() or instance._state.db != self.using or _has_expressions(instance):
             return False
@@ -142,10 +143,14 @@ class Save:
             row = self._after(model)
             is_new = created and not self.told and model not in first.stored
             moves = {}
-            for one in watching(model):
-                after = groups_of(one, as_stored(model, pk), row)
-                moves[one] = NONE if is_new else first.before.get(one, after), after
-            told.append(seen(model, pk, self.using, moves, row=self.instance, began=began))
+            for watcher in watching(model):
+                after = groups_of(watcher, as_stored(model, pk), row)
+                before = NONE if is_new else first.before.get(watcher, after)
+                moves[watcher] = before, after
+            one = seen(model, pk, self.using, moves, row=self.instance, began=began)
+            if self._is_partial() and model not in self.stored:
+                one.state = None  # what was not looked for is not to be remembered
+            told.append(one)
         return [*told, *self._relatives_after()]
 
     def _after(self, model: type[Model]) -> Any:

@@ -356,6 +356,19 @@ def test_nothing_is_asked_where_nobody_hears(queries) -> None:
     assert [sql.split()[0] for sql in queries] == ["INSERT", "UPDATE", "UPDATE", "DELETE"]
 
 
+@pytest.mark.parametrize("fields", [None, ["text"], ["user"]])
+def test_what_nobody_heard_is_not_remembered(told, comment, moving, people, fields) -> None:
+    moving.listening = False
+    comment.user = people[1]
+    comment.save(update_fields=fields)
+    moving.listening = True
+    told.clear()
+    stored = Comment.objects.get(pk=comment.pk).user_id
+    comment.user = people[0] if stored == people[1].pk else people[1]
+    comment.save()
+    assert {action for _pk, _group, action in told[0]} == {"delete", "create"}
+
+
 def test_a_new_row_that_is_saved_before_it_is_saved_is_created_once(told, comment) -> None:
     def first(sender, instance, **kwargs):
         if instance.text == "first":
