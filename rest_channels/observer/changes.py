@@ -126,8 +126,7 @@ def seen(
     """A row that was written in the running transaction, for `see`."""
     connection = transaction.get_connection(using)
     kept = _kept(row) if row is not None and any(one.keeps_rows for one in moves) else None
-    known = all(one.heard() for one in moves if one.looks_at_rows)
-    state = getattr(row, "_state", None) if known else None
+    state = getattr(row, "_state", None)
     began = next(clock) if began is None else began
     return Seen(model, as_stored(model, pk), connection, exists, moves, kept, state, began)
 

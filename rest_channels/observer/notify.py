@@ -60,6 +60,8 @@ def _written(row: Model, action: Action, using: str | None = None) -> list[Seen]
             moves[watcher] = before, NONE if action is Action.DELETE else groups
         exists = action is not Action.DELETE
         told.append(seen(model, pk, using, moves, row=row, exists=exists))
+        if action is Action.UPDATE:
+            told[-1].state = None  # it is said that it was written, but not what
     if action is Action.UPDATE:
         told += relatives(row, using)
     return [one for one in told if one.pk is not None]

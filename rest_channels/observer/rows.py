@@ -93,7 +93,7 @@ def _made(sender: type[Model], instance: Model, **kwargs: Any) -> None:
     for model in lineage(sender):
         key = pk if model is own else key_of(model, instance)
         for watcher in watching(model):
-            if watcher.looks_at_rows and watcher.heard():
+            if watcher.looks_at_rows:
                 # It may be half made; then one looks when it is saved.
                 with contextlib.suppress(Exception):
                     groups[watcher] = frozenset(watcher.groups_of(key, instance))

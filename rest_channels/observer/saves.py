@@ -61,9 +61,11 @@ class Save:
             self._look_for_rows_saved_over(models)
         elif not self._remembered(models):
             forget(self.instance._state)
-            row = self.sender._base_manager.using(self.using).filter(pk=self.instance.pk).first()
-            for model in models if row is not None else ():
-                self._found(model, row)
+            if any(one.looks_at_rows for model in models for one in heard(model)):
+                rows = self.sender._base_manager.using(self.using)
+                row = rows.filter(pk=self.instance.pk).first()
+                for model in models if row is not None else ():
+                    self._found(model, row)
         self._look_for_relatives()
 
     def _look_for_rows_saved_over(self, models: list[type[Model]]) -> None:
@@ -87,16 +89,15 @@ class Save:
     def _found(self, model: type[Model], row: Any) -> None:
         self.stored[model] = row
         if row is not None:
-            looking = [one for one in heard(model) if one.looks_at_rows]
+            looking = [one for one in watching(model) if one.looks_at_rows]
             self.before |= _groups(looking, model, row)
 
     def _remembered(self, models: list[type[Model]]) -> bool:
         """Whether there is nothing that the database has to be asked."""
-        watchers = [(model, one) for model in models for one in heard(model)]
+        watchers = [(model, one) for model in models for one in watching(model)]
         looking = [(model, one) for model, one in watchers if one.looks_at_rows]
         instance = self.instance
         if not looking:
-            forget(instance._state)  # when somebody listens it may have moved unseen
             return True
         if self._is_partial() or instance._state.db != self.using or _has_expressions(instance):
             return False
@@ -109,6 +110,10 @@ class Save:
 
     def _is_partial(self) -> bool:
         return self.update_fields is not None or bool(self.instance.get_deferred_fields())
+
+    def _is_unknown(self) -> bool:
+        """Whether the instance does not say what is stored."""
+        return self._is_partial() or _has_expressions(self.instance)
 
     def _look_for_relatives(self) -> None:
         tables = tables_of(self.sender, raw=self.raw)
@@ -148,8 +153,8 @@ class Save:
                 before = NONE if is_new else first.before.get(watcher, after)
                 moves[watcher] = before, after
             one = seen(model, pk, self.using, moves, row=self.instance, began=began)
-            if self._is_partial() and model not in self.stored:
-                one.state = None  # what was not looked for is not to be remembered
+            if row is self.instance and self._is_unknown():
+                one.state = None  # where it is was not looked for, and is not to be remembered
             told.append(one)
         return [*told, *self._relatives_after()]
 
