@@ -31,7 +31,7 @@ class BaseObserver(NamedObserver):
         function = self._labels_for_consumer
         given = 1 + len(args)
         own = offered(function, given, {"consumer": consumer})
-        return [self.group(label) for label in function(bound, *args, **{**kwargs, **own})]
+        return self.groups_named(function(bound, *args, **{**kwargs, **own}))
 
     # Who subscribes.
 

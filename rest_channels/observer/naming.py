@@ -81,11 +81,17 @@ class NamedObserver:
         """The group's name for the hub and the layer, which take only some."""
         return f"observer.{blake2b(f'{self.id}|{label}'.encode(), digest_size=16).hexdigest()}"
 
+    def groups_named(self, labels: Iterable[str]) -> list[str]:
+        """The groups of these labels. Raises `TypeError` for a text: its letters are none."""
+        if isinstance(labels, str):
+            raise TypeError(f"{self.id} has {labels!r} for its groups: yield it.")
+        return [self.group(label) for label in labels]
+
     def signal_groups(self, *args: Any, **kwargs: Any) -> list[str]:
         """The groups that are told."""
         if self._labels_for_signal is None:
             return [self.group(label) for label in self.default_labels(**kwargs)]
-        return [self.group(label) for label in self._labels_for_signal(self, *args, **kwargs)]
+        return self.groups_named(self._labels_for_signal(self, *args, **kwargs))
 
 
 def find(identity: str) -> NamedObserver | None:

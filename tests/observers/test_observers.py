@@ -774,3 +774,16 @@ def test_an_observer_of_another_model_is_no_handle_instance_change() -> None:
 
         class Other(Comments):
             handle_instance_change = model_observer(Tag)
+
+
+async def test_groups_that_are_a_text_are_refused(caplog) -> None:
+    class Letters(Everything):
+        comments = model_observer(Comment)
+
+        @comments.groups_for_signal
+        def comments(self, instance, **kwargs):
+            return "abc"
+
+    comment = await Comment.objects.acreate(text="a")
+    assert comment.pk
+    assert "has 'abc' for its groups: yield it." in caplog.text
