@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import SyncToAsync
 from django.db import connections
+from django.db.backends.utils import CursorWrapper
 
 from rest_channels.cluster.publisher import publisher
 from rest_channels.reach import hub_here
@@ -69,3 +70,18 @@ def redis_url() -> Iterator[str]:
 
     with ValkeyServer() as server:
         yield server.connection_url
+
+
+@pytest.fixture
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of the database from now on, in whatever thread."""
+    asked: list[str] = []
+
+    def execute(self: Any, sql: str, *args: Any) -> Any:
+        if sql.lstrip("(").split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            asked.append(sql)
+        return original(self, sql, *args)
+
+    original = CursorWrapper.execute
+    monkeypatch.setattr(CursorWrapper, "execute", execute)
+    return asked

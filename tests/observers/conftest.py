@@ -1,7 +1,6 @@
-"""What the tests of observers share: SQL that is counted, and changes that are told."""
+"""What the tests of observers share: changes that are told."""
 
 import pytest
-from django.db.backends.utils import CursorWrapper
 
 from rest_channels.observer import changes, rows, watchers
 
@@ -51,18 +50,3 @@ def told():
     changes.listeners.append(hear)
     yield heard
     changes.listeners.remove(hear)
-
-
-@pytest.fixture
-def queries(monkeypatch) -> list[str]:
-    """What is asked of the database from now on, in whatever thread."""
-    asked: list[str] = []
-
-    def execute(self, sql, *args):
-        if sql.lstrip("(").split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
-            asked.append(sql)
-        return original(self, sql, *args)
-
-    original = CursorWrapper.execute
-    monkeypatch.setattr(CursorWrapper, "execute", execute)
-    return asked
