@@ -66,6 +66,7 @@ class Desk:
             self._hub.leave(group, self._member)
         if not self._asking:
             self._changed.clear()  # who comes later asks for what happens then
+            _desks.pop(self._hub, None)
 
     @property
     def _member(self) -> Member:
