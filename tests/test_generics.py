@@ -749,6 +749,10 @@ async def test_pages_are_ordered_as_the_query_says(consumer, users) -> None:
             assert [one["username"] for one in page["results"]] == ["test1"]
 
 
+COMPARED = None if connection.vendor == "sqlite" else 200
+"""PostgreSQL compares numbers of any size; SQLite raises for those beyond 64 bits."""
+
+
 @pytest.mark.parametrize(
     ("consumer", "frame", "status"),
     [
@@ -756,10 +760,10 @@ async def test_pages_are_ordered_as_the_query_says(consumer, users) -> None:
         (ByDate, {"cursor": b64encode(b"p=abc").decode()}, 404),
         (ByCursor, {"query": {"cursor": b64encode(b"p=abc").decode()}}, 404),
         (ByCursor, {"page_size": 2**63}, 400),
-        (ByCursor, {"query": {"id__in": 2**63}}, 400),
-        (ByNumber, {"query": {"id__in": 2**63}}, 400),
-        (Ordered, {"query": {"id__in": 2**63}, "limit": 2}, 400),
-        (Ordered, {"query": {"id__in": 2**63}}, 400),
+        (ByCursor, {"query": {"id__in": 2**63}}, COMPARED or 400),
+        (ByNumber, {"query": {"id__in": 2**63}}, COMPARED or 400),
+        (Ordered, {"query": {"id__in": 2**63}, "limit": 2}, COMPARED or 400),
+        (Ordered, {"query": {"id__in": 2**63}}, COMPARED or 400),
     ],
 )
 async def test_what_no_database_can_compare_is_a_refusal(consumer, frame, status, users) -> None:
@@ -776,7 +780,7 @@ async def test_an_own_number_out_of_range_is_a_500(users) -> None:
             return User.objects.filter(pk__in=[2**63])
 
     async with client(Broken) as socket:
-        assert (await asked(socket, "list"))[0] == 500
+        assert (await asked(socket, "list"))[0] == (COMPARED or 500)
 
 
 async def test_get_serializer_may_be_overridden_as_drf_has_it(users) -> None:
