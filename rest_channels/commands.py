@@ -12,20 +12,20 @@ from .verbs import Sent
 __all__ = ["dismiss", "enlist", "enroll", "expel", "shut_each", "tell", "tell_each"]
 
 
-@command
+@command("tell")
 def tell(hub: Hub, address: str, event: Event) -> None:
     """Hand it `event`."""
     if (member := hub.members.get(address)) is not None:
         member.deliver(event)
 
 
-@command
+@command("tell_each")
 def tell_each(hub: Hub, numbers: list[str], event: Event) -> None:
     """Hand it to them."""
     hub.hand(event, _members(hub, numbers))
 
 
-@command
+@command("shut_each")
 def shut_each(hub: Hub, numbers: list[str], code: int, reason: str) -> None:
     """Close them."""
     for member in _members(hub, numbers):
@@ -37,28 +37,28 @@ def _members(hub: Hub, numbers: list[str]) -> list[Member]:
     return [member for number in numbers if (member := find(head + number)) is not None]
 
 
-@command
+@command("enlist")
 def enlist(hub: Hub, address: str, group: str, asker: str) -> Sent | None:
     """Let it join `group`."""
     member = hub.members.get(address)
     return None if member is None else member.groups.join(group, asker)
 
 
-@command
+@command("dismiss")
 def dismiss(hub: Hub, address: str, group: str, asker: str) -> None:
     """Let it leave `group`."""
     if (member := hub.members.get(address)) is not None:
         member.groups.leave(group, asker)
 
 
-@command
+@command("enroll")
 def enroll(hub: Hub, address: str, group: str) -> Sent | None:
     """Let it join `group` in both lanes."""
     member = hub.members.get(address)
     return None if member is None else member.groups.listen(group)
 
 
-@command
+@command("expel")
 def expel(hub: Hub, address: str, group: str) -> None:
     """Let it leave `group` in both lanes."""
     if (member := hub.members.get(address)) is not None:

@@ -26,7 +26,7 @@ from .lanes import EAGER, cancel, start
 from .messages import Event, Gap
 from .settings import api_settings
 
-__all__ = ["Hub", "check_group", "command", "on_beat"]
+__all__ = ["Command", "Hub", "check_group", "command", "on_beat"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
@@ -178,7 +178,7 @@ class Hub:
         self.publish(event)
 
     def obey(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
-        """Another process asks for a command; one that is not known here is none for us."""
+        """Run the command that another process sent; ignore those of a newer release."""
         wanted = _commands.get(name)
         return None if wanted is None else wanted(self, *args)
 
@@ -206,7 +206,22 @@ class Hub:
         self.missed([*self.groups, group_of(self.node)])
 
 
-Command = Callable[..., Awaitable[Any] | None]
+class Command:
+    """A function of a hub that other processes may call, under a name that never changes.
+
+    Two releases share a broker while one replaces the other, so the name on the wire is not the
+    function's: renaming the function must not make the other release ignore the command.
+    """
+
+    def __init__(self, wire_name: str, function: Callable[..., Awaitable[Any] | None]) -> None:
+        self.wire_name = wire_name
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
+        """Run it on `hub`; what it returns can be awaited until it is done."""
+        return self._function(hub, *args)
+
 
 Work = TypeVar("Work", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -214,10 +229,14 @@ _commands: dict[str, Command] = {}
 _beats: list[Callable[[Hub], Coroutine[Any, Any, None]]] = []
 
 
-def command(function: Command) -> Command:
-    """Let hubs of other processes be asked to call `function(hub, *args)`, under its name."""
-    _commands[function.__name__] = function
-    return function
+def command(wire_name: str) -> Callable[[Callable[..., Any]], Command]:
+    """Let other processes call the decorated `function(hub, *args)` under `wire_name`."""
+
+    def register(function: Callable[..., Any]) -> Command:
+        _commands[wire_name] = registered = Command(wire_name, function)
+        return registered
+
+    return register
 
 
 def on_beat(work: Work) -> Work:

@@ -19,7 +19,7 @@ from .cluster.nodes import is_here, node_of
 from .cluster.packets import Do
 from .cluster.publisher import Word, publisher
 from .cluster.uplink import EVERYONE, group_of
-from .hub import Hub
+from .hub import Command, Hub
 from .messages import Event
 from .verbs import DONE, Sent
 
@@ -38,10 +38,6 @@ logger = logging.getLogger("rest_channels")
 
 AT_ONCE = 2000
 """How many addresses travel in one message."""
-
-Order = Callable[..., Any]
-"""A command: a function of a hub, see `hub.command`."""
-
 
 def hub_here() -> Hub:
     """The hub of the running loop."""
@@ -70,13 +66,13 @@ def anyone_in(group: str) -> bool:
     return crosses_processes() or any(group in hub.groups for hub in _all())
 
 
-def order_all(wanted: Order, *args: Any) -> Sent:
+def order_all(wanted: Command, *args: Any) -> Sent:
     """Let every hub of every process obey."""
     everywhere(wanted, *args)
-    return _say((EVERYONE, Do(wanted.__name__, args)))
+    return _say((EVERYONE, Do(wanted.wire_name, args)))
 
 
-def order(address: str, wanted: Order, *args: Any) -> Sent:
+def order(address: str, wanted: Command, *args: Any) -> Sent:
     """Let the hub that owns `address` obey, if there is one: `wanted(hub, address, *args)`."""
     node = _node_of(address)
     if node is None:
@@ -84,10 +80,10 @@ def order(address: str, wanted: Order, *args: Any) -> Sent:
     if is_here(node):
         everywhere(_only(node, wanted), address, *args)
         return DONE
-    return _say((group_of(node), Do(wanted.__name__, (address, *args))))
+    return _say((group_of(node), Do(wanted.wire_name, (address, *args))))
 
 
-def order_each(addresses: Iterable[str], wanted: Order, *args: Any) -> Sent:
+def order_each(addresses: Iterable[str], wanted: Command, *args: Any) -> Sent:
     """Let every hub that owns some of `addresses` obey: `wanted(hub, numbers, *args)`.
 
     One message goes to each, or one for every `AT_ONCE` addresses; in it they are numbers: what
@@ -105,11 +101,11 @@ def order_each(addresses: Iterable[str], wanted: Order, *args: Any) -> Sent:
                 continue
             for start in range(0, len(numbers), AT_ONCE):
                 some = numbers[start : start + AT_ONCE]
-                orders.append((group_of(node), Do(wanted.__name__, (some, *args))))
+                orders.append((group_of(node), Do(wanted.wire_name, (some, *args))))
     return _say(*orders)
 
 
-def ask(address: str, wanted: Order, *args: Any) -> Sent:
+def ask(address: str, wanted: Command, *args: Any) -> Sent:
     """`order`, and wait until it is done there, for at most `PATIENCE`."""
     node = _node_of(address)
     if node is None:
@@ -121,8 +117,8 @@ def ask(address: str, wanted: Order, *args: Any) -> Sent:
     if not crosses_processes():
         return DONE
     if hub is not None and hub.link is not None:
-        return _on(hub, hub.link.ask(node, wanted.__name__, address, *args))
-    return _waiting(publisher.ask(node, wanted.__name__, address, *args))
+        return _on(hub, hub.link.ask(node, wanted.wire_name, address, *args))
+    return _waiting(publisher.ask(node, wanted.wire_name, address, *args))
 
 
 def everywhere(method: Callable[..., Any], *args: Any) -> None:
@@ -170,7 +166,7 @@ async def _put(hub: Hub, words: Sequence[Word]) -> None:
         await hub.link.uplink.put(*word)
 
 
-async def _obeyed(hub: Hub, wanted: Order, args: tuple[Any, ...]) -> None:
+async def _obeyed(hub: Hub, wanted: Command, args: tuple[Any, ...]) -> None:
     waiting = wanted(hub, *args)
     if waiting is not None:
         await waiting
@@ -208,7 +204,7 @@ def _node_of(address: str) -> str | None:
     return node
 
 
-def _only(node: str, wanted: Order) -> Callable[..., None]:
+def _only(node: str, wanted: Command) -> Callable[..., None]:
     def by_its_owner(hub: Hub, *args: Any) -> None:
         if hub.node == node:
             wanted(hub, *args)

@@ -124,7 +124,7 @@ def unwatch(hub: Hub, member: Watched) -> None:
             del book[key]
 
 
-@command
+@command("expire")
 def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: str) -> None:
     """Close the hub's connections of these sessions and users."""
     if (books := _watches.get(hub)) is None:
@@ -134,7 +134,7 @@ def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: s
             member.close(code, reason)
 
 
-@command
+@command("recheck")
 def recheck(hub: Hub, users: list[str]) -> None:
     """Look at these users now."""
     books = _watches.get(hub)

@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import override_settings
 
+from rest_channels import hub
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.link import Link
 from rest_channels.cluster.publisher import publisher
@@ -253,3 +254,18 @@ async def test_the_order_is_kept_while_connections_come_and_go(grace, awaited) -
     done = True
     await visits
     await grace.hears(*map(str, range(400)))
+
+
+def test_the_names_of_commands_on_the_wire_never_change() -> None:
+    """Two releases share a broker during a rolling restart: a new name would lose a revocation."""
+    assert sorted(hub._commands) == [
+        "dismiss",
+        "enlist",
+        "enroll",
+        "expel",
+        "expire",
+        "recheck",
+        "shut_each",
+        "tell",
+        "tell_each",
+    ]
