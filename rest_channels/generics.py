@@ -23,7 +23,7 @@ from .execution import awaited
 from .plans import hand
 from .verdicts import permit_object
 
-__all__ = ["GenericAsyncAPIConsumer", "in_range", "serializer_for"]
+__all__ = ["GenericAsyncAPIConsumer", "in_range", "rows_of", "serializer_for"]
 
 TOO_BIG = (OverflowError, DataError)
 """What databases raise for numbers that none of their columns holds."""
@@ -83,11 +83,8 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         value = kwargs[key]
         if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
             raise Http404
-        queryset = hand(
-            self.filter_queryset, hand(self.get_queryset, arguments=kwargs), arguments=kwargs
-        )
         try:
-            found = get_object_or_404(queryset, **{self.lookup_field: value})
+            found = get_object_or_404(rows_of(self, kwargs), **{self.lookup_field: value})
         except (TypeError, ValueError, ValidationError, *TOO_BIG) as error:  # no value for a field
             raise Http404 from error
         check: Any = self.check_object_permissions
@@ -122,6 +119,12 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     def get_serializer_context(self, **kwargs: Any) -> dict[str, Any]:
         """What serializers may look at."""
         return {"scope": self.scope, "consumer": self, "request": self.request, "view": self}
+
+
+def rows_of(consumer: Any, kwargs: dict[str, Any]) -> Any:
+    """The rows that the consumer shows for what an action was sent, filtered; in a thread."""
+    queryset = hand(consumer.get_queryset, arguments=kwargs)
+    return hand(consumer.filter_queryset, queryset, arguments=kwargs)
 
 
 def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:

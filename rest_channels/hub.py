@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 
 from .cluster.layer import crosses_processes
-from .cluster.link import Link
+from .cluster.link import Ears, Link
 from .cluster.listeners import Listeners
 from .cluster.nodes import new_node
 from .cluster.publisher import publisher
@@ -26,6 +26,8 @@ from .lanes import EAGER, cancel, start
 from .messages import Event, Gap
 from .settings import api_settings
 
+P = TypeVar("P")
+
 __all__ = ["Command", "Hub", "check_group", "command", "on_beat"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
@@ -35,7 +37,7 @@ NESTING = 16
 deep, and beyond that at the loop's next turn."""
 
 
-class Hub:
+class Hub(Ears):
     """The groups of one event loop. Its methods belong to that loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -49,6 +51,7 @@ class Hub:
         self._depth = 0
         self._guests = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._parts: dict[Any, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     # Who is here. The hub is at work from the first connection to the last.
@@ -111,6 +114,13 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def part(self, kind: Callable[["Hub"], P]) -> P:
+        """This hub's own `kind(hub)`: what other modules keep for it, made when first asked for."""
+        if kind not in self._parts:
+            self._parts[kind] = kind(self)
+        part: P = self._parts[kind]
+        return part
 
     # Groups.
 

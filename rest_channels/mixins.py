@@ -19,7 +19,7 @@ from rest_framework import status
 from .arguments import parameters
 from .decorators import action
 from .execution import awaited, run
-from .generics import in_range, serializer_for
+from .generics import in_range, rows_of, serializer_for
 from .lanes import cancel
 from .pagination import WebsocketLimitOffsetPagination
 from .plans import hand
@@ -62,7 +62,7 @@ class ListModelMixin:
     def list(self: Any, **kwargs: Any) -> Answer:
         """All rows that the filters let through."""
         with in_range(kwargs):
-            return _all(self, kwargs, _rows(self, kwargs)), status.HTTP_200_OK
+            return _all(self, kwargs, rows_of(self, kwargs)), status.HTTP_200_OK
 
 
 class RetrieveModelMixin:
@@ -145,7 +145,7 @@ class PaginatedModelListMixin(ListModelMixin):
     def list(self: Any, **kwargs: Any) -> Answer:
         """A page of the rows that the filters let through."""
         with in_range(kwargs):
-            rows = _rows(self, kwargs)
+            rows = rows_of(self, kwargs)
             page = hand(self.paginate_queryset, rows, arguments=kwargs)
             if page is None:
                 return _all(self, kwargs, rows), status.HTTP_200_OK
@@ -198,17 +198,12 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
 
     def _page(self: Any, kwargs: dict[str, Any]) -> Any:
         with in_range(kwargs):
-            page = hand(self.paginate_queryset, _rows(self, kwargs), arguments=kwargs)
+            page = hand(self.paginate_queryset, rows_of(self, kwargs), arguments=kwargs)
             return _page_of(self, kwargs, page)
 
     @cached_property
     def _streams(self) -> set[asyncio.Task[Any]]:
         return set()
-
-
-def _rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
-    queryset = hand(consumer.get_queryset, arguments=kwargs)
-    return hand(consumer.filter_queryset, queryset, arguments=kwargs)
 
 
 def _all(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:

@@ -11,9 +11,10 @@ consumer of Channels. The frames are those of channelsmultiplexer and of dcrf-cl
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import orjson
@@ -23,15 +24,13 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from .authentication import answer_to
+from .connection import Connection, State
 from .envelopes import Action
 from .exceptions import CloseCode, ProtocolViolation
-from .inbox import Inbox, ping
 from .lanes import cancel
-from .messages import Call, Reply, size_of
-from .outbox import Outbox, accept_message, close_message
+from .messages import Call, Event, Frame, Gap, Reply
 from .parsers import JSONParser
 from .renderers import encode
-from .settings import api_settings
 from .stream import Message, Stream
 
 __all__ = ["Multiplexer"]
@@ -56,51 +55,57 @@ class Multiplexer:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one socket."""
-        await Socket(self.applications, scope, receive, send).serve()
+        face = partial(Socket, applications=self.applications)
+        await Connection(scope, receive, send, face).serve()
 
 
 class Socket:
-    """One client, and its streams."""
+    """One client, and its streams: what its connection tells of its events."""
 
-    def __init__(
-        self, applications: dict[str, Application], scope: Scope, receive: Any, send: Any
-    ) -> None:
+    intercepts = False
+    minds_gaps = False
+
+    def __init__(self, connection: Connection, applications: dict[str, Application]) -> None:
         self.streams = {name: Stream(name, self) for name in applications}
+        self._connection = connection
         self._applications = applications
-        self._scope = scope
-        self._receive = receive
-        self._inbox = Inbox()
-        self._outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._await_departure)
-        self._farewell: asyncio.TimerHandle | None = None
-        self._accepted = False
-        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._context = copy_context()  # without the lane that the socket's own events run in
+        self._decided = asyncio.Event()  # a stream has accepted, or the last one has ended
         self._ended: list[tuple[str, int, str]] = []  # streams, before the socket was accepted
-        self._over = asyncio.Event()
 
-    async def serve(self) -> None:
-        """Be the socket, from its handshake until its streams have ended."""
-        message = await self._receive()
-        tasks = set()
+    async def connect(self) -> None:
+        """The handshake has come: it is for every stream."""
+        self._connection.admitted = True
+        loop = asyncio.get_running_loop()
         for stream in self.streams.values():
-            stream.put(message)
-            tasks.add(asyncio.create_task(self._run(stream)))
+            stream.put({"type": "websocket.connect"})
+            self._tasks.add(loop.create_task(self._run(stream), context=self._context.copy()))
+        await self._decided.wait()
+
+    async def receive(self, frame: Frame) -> None:
+        """Hand a frame to its stream."""
         try:
-            code = await self._read()
-            for stream in self.streams.values():
-                if stream.closed is None:
-                    stream.end(code)
-            await asyncio.wait(tasks, timeout=GRACE)
-            if self._closed:
-                await self._say_farewell()
+            self._take(frame[0])
+        except ProtocolViolation as violation:
+            self._connection.close(violation.code, violation.reason)
+
+    async def event(self, event: Event | Gap) -> None:
+        """The socket itself is in no group."""
+
+    async def disconnect(self, code: int) -> None:
+        """End the streams, and wait until they have."""
+        for stream in self.streams.values():
+            if stream.closed is None:
+                stream.end(code)
+        try:
+            await asyncio.wait(self._tasks, timeout=GRACE)
         finally:
-            await cancel({task for task in tasks if not task.done()}, 1.0)
-            await self._outbox.stop()
-            if self._farewell is not None:
-                self._farewell.cancel()
+            await cancel({task for task in self._tasks if not task.done()}, 1.0)
 
     async def _run(self, stream: Stream) -> None:
         application = self._applications[stream.name]
-        scope = {**self._scope, "stream": stream.name}
+        scope = {**self._connection.scope, "stream": stream.name}
         try:
             await application(scope, stream.receive, stream.send)
         except (KeyboardInterrupt, GeneratorExit):
@@ -116,36 +121,7 @@ class Socket:
 
     # What the client says.
 
-    async def _read(self) -> int:
-        """Hand frames to their streams; the close code at the end."""
-        while (message := await self._next())["type"] == "websocket.receive":
-            try:
-                text, _data, size = self._inbox.admit(message)
-                self._inbox.handled(size)
-                self._take(text)
-            except ProtocolViolation as violation:
-                self._close(violation.code, violation.reason)
-                return int(violation.code)
-        return int(message.get("code") or CloseCode.NORMAL)
-
-    async def _next(self) -> Message:
-        """The next message, or the end of the last stream."""
-        reading = asyncio.ensure_future(self._receive())
-        over = asyncio.ensure_future(self._over.wait())
-        try:
-            await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done():
-                message: Message = reading.result()
-                return message
-            return {"type": "websocket.disconnect"}
-        finally:
-            reading.cancel()
-            over.cancel()
-
     def _take(self, text: str | None) -> None:
-        if text is not None and (pong := ping(text)) is not None:
-            self._offer(pong)
-            return
         try:
             content = JSONParser().parse(text or "")
         except ParseError as error:
@@ -166,68 +142,43 @@ class Socket:
             stream.put_frame(encode(payload).decode())
 
     def _refuse(self, name: str | None, payload: Any, code: int, words: Any) -> None:
+        """Say what the socket itself has to say: a client that does not read it is closed."""
         request_id = payload.get("request_id") if isinstance(payload, dict) else None
         action = payload.get("action") if isinstance(payload, dict) else None
         call = Call(action if isinstance(action, str) else None, None, request_id)
-        self._offer(_frame(name, Action().close(Reply(call, None, code, words))))
-
-    def _offer(self, text: str) -> None:
-        """Say what the socket itself has to say. Reading never waits for a client that does not."""
-        message = {"type": "websocket.send", "text": text}
-        if not self._closed and not self._outbox.offer(message, size_of(text)):
-            self._close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
+        text = _frame(name, Action().close(Reply(call, None, code, words)))
+        self._connection.deliver(Event.rendered("", None, text))
 
     # What streams say.
 
     def accept(self, message: Message) -> None:
         """Accept the handshake, as the first stream does that accepts."""
-        if self._accepted or self._closed:
+        if self._connection.state is not State.CONNECTING:
             return
-        self._accepted = True
-        chosen = message.get("subprotocol") or answer_to(self._scope.get("subprotocols", ()))
-        self._outbox.release(accept_message(chosen, message.get("headers") or ()))
+        offered = self._connection.scope.get("subprotocols", ())
+        chosen = message.get("subprotocol") or answer_to(offered)
+        self._connection.accept(chosen, message.get("headers") or ())
         for name, code, reason in self._ended:
             self._refuse(name, None, code, reason)
+        self._decided.set()
 
     async def say(self, name: str | None, payload: Any) -> None:
         """Send a frame of the stream `name`; returns when there is room for more."""
-        if not self._closed:
-            text = _frame(name, payload)
-            await self._outbox.write({"type": "websocket.send", "text": text}, size_of(text))
+        await self._connection.answer(_frame(name, payload))
 
     def ended(self, stream: Stream, reason: str) -> None:
         """Tell of the end of a stream; the last one's is the socket's."""
-        if any(other.closed is None for other in self.streams.values()):
-            told = (stream.status, reason or stream.words)
-            if self._accepted:
-                self._refuse(stream.name, None, *told)
-            else:
-                self._ended.append((stream.name, *told))
-            for text in stream.unheard():
-                self._refuse(stream.name, orjson.loads(text), *told)
+        if all(other.closed is not None for other in self.streams.values()):
+            self._connection.close(stream.closed or CloseCode.NORMAL, reason)
+            self._decided.set()
             return
-        self._close(stream.closed or CloseCode.NORMAL, reason)
-
-    # The end.
-
-    def _close(self, code: int, reason: str) -> None:
-        """Close the socket after what was said until now; before it is accepted, refuse it."""
-        if not self._closed:
-            self._closed = True
-            leave = self._outbox.add if self._accepted else self._outbox.refuse
-            leave(close_message(code, reason))
-            self._over.set()
-
-    def _await_departure(self) -> None:
-        """Nothing can be sent to the client: it is leaving, or has left."""
-        if self._farewell is None:
-            self._farewell = asyncio.get_running_loop().call_later(GRACE, self._over.set)
-
-    async def _say_farewell(self) -> None:
-        """Let the client have what is left for it, if it reads."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                await self._outbox.emptied()
+        told = (stream.status, reason or stream.words)
+        if self._connection.state is State.CONNECTING:
+            self._ended.append((stream.name, *told))
+        else:
+            self._refuse(stream.name, None, *told)
+        for text in stream.unheard():
+            self._refuse(stream.name, orjson.loads(text), *told)
 
 
 def _frame(name: str | None, payload: Any) -> str:

@@ -39,6 +39,7 @@ logger = logging.getLogger("rest_channels")
 AT_ONCE = 2000
 """How many addresses travel in one message."""
 
+
 def hub_here() -> Hub:
     """The hub of the running loop."""
     loop = asyncio.get_running_loop()

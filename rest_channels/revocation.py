@@ -8,9 +8,7 @@ session that expires, `QuerySet.update`, a broker that was away) is found by one
 import asyncio
 import logging
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
@@ -76,15 +74,15 @@ class Identity:
         self.password = getattr(user, "password", None) if self.user else None
 
 
-@dataclass(slots=True)
 class Watch:
     """The connections of one hub, by what they stand on."""
 
-    identities: dict[Watched, Identity] = field(default_factory=dict)
-    sessions: dict[str, set[Watched]] = field(default_factory=dict)
-    users: dict[str, set[Watched]] = field(default_factory=dict)
-    checks: set[asyncio.Task[Any]] = field(default_factory=set)
-    """Those that were asked for, and have not been answered."""
+    def __init__(self, hub: Hub) -> None:
+        self.identities: dict[Watched, Identity] = {}
+        self.sessions: dict[str, set[Watched]] = {}
+        self.users: dict[str, set[Watched]] = {}
+        self.checks: set[asyncio.Task[Any]] = set()
+        """Those that were asked for, and have not been answered."""
 
     def index(self, identity: Identity) -> Iterable[tuple[dict[str, set[Watched]], str]]:
         """Where `identity` stands in the books."""
@@ -92,9 +90,6 @@ class Watch:
             yield self.sessions, identity.session
         if identity.user is not None:
             yield self.users, identity.user
-
-
-_watches: WeakKeyDictionary[Hub, Watch] = WeakKeyDictionary()
 
 
 def watch(hub: Hub, member: Watched) -> None:
@@ -106,7 +101,7 @@ def watch(hub: Hub, member: Watched) -> None:
     identity = Identity(member.scope)
     if identity.session is None and identity.user is None:
         return
-    books = _watches.setdefault(hub, Watch())
+    books = hub.part(Watch)
     books.identities[member] = identity
     for book, key in books.index(identity):
         book.setdefault(key, set()).add(member)
@@ -114,9 +109,9 @@ def watch(hub: Hub, member: Watched) -> None:
 
 def unwatch(hub: Hub, member: Watched) -> None:
     """It has ended."""
-    books = _watches.get(hub)
-    identity = books.identities.pop(member, None) if books else None
-    if books is None or identity is None:
+    books = hub.part(Watch)
+    identity = books.identities.pop(member, None)
+    if identity is None:
         return
     for book, key in books.index(identity):
         book[key].discard(member)
@@ -127,8 +122,7 @@ def unwatch(hub: Hub, member: Watched) -> None:
 @command("expire")
 def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: str) -> None:
     """Close the hub's connections of these sessions and users."""
-    if (books := _watches.get(hub)) is None:
-        return
+    books = hub.part(Watch)
     for book, keys in ((books.sessions, sessions), (books.users, users)):
         for member in [member for key in keys for member in book.get(key, ())]:
             member.close(code, reason)
@@ -137,9 +131,9 @@ def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: s
 @command("recheck")
 def recheck(hub: Hub, users: list[str]) -> None:
     """Look at these users now."""
-    books = _watches.get(hub)
-    here = [user for user in users if user in books.users] if books else []
-    if books and here:
+    books = hub.part(Watch)
+    here = [user for user in users if user in books.users]
+    if here:
         task = hub.own(check(hub, here))
         books.checks.add(task)
         task.add_done_callback(books.checks.discard)
@@ -147,8 +141,8 @@ def recheck(hub: Hub, users: list[str]) -> None:
 
 async def checked(hub: Hub) -> None:
     """Wait until it is known whether those whose users have changed may stay."""
-    books = _watches.get(hub)
-    if books is not None and books.checks:
+    books = hub.part(Watch)
+    if books.checks:
         await asyncio.wait(books.checks)
 
 
@@ -158,8 +152,8 @@ async def check(hub: Hub, users: Iterable[str] | None = None) -> None:
 
     In: `users`, the only ones to look at (`None`: everybody, and every session).
     """
-    books = _watches.get(hub)
-    if books is None or not books.identities or not apps.is_installed("django.contrib.auth"):
+    books = hub.part(Watch)
+    if not books.identities or not apps.is_installed("django.contrib.auth"):
         return
     from .standing import standing  # noqa: PLC0415 - it needs ready apps
 

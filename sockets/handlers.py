@@ -40,7 +40,7 @@ from rest_channels.verbs import Sent
 
 from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
-from .presence import Presence, presence_of
+from .presence import Presence
 from .rows import new_row
 from .signals import socket_connected, socket_disconnected
 from .targets import Target, checked
@@ -211,7 +211,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     @cached_property
     def _presence(self) -> Presence:
-        return presence_of(self._connection.hub)
+        return self._connection.hub.part(Presence)
 
     @property
     def user(self) -> Any:

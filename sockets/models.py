@@ -39,9 +39,6 @@ class Reachable:
     def _addresses(self) -> Addresses:
         raise NotImplementedError
 
-    async def _aaddresses(self) -> Addresses:
-        return await sync_to_async(self._addresses)()
-
     # To speak.
 
     def send_str(self, text: str) -> int:
@@ -75,15 +72,11 @@ class Reachable:
 
     async def asend_str(self, text: str) -> int:
         """`send_str`, awaited."""
-        to = await self._aaddresses()
-        await to.send_str(text)
-        return len(to)
+        return await sync_to_async(self.send_str)(text)
 
     async def asend_json(self, content: dict[str, Any]) -> int:
         """`send_json`, awaited."""
-        to = await self._aaddresses()
-        await to.send_json(content)
-        return len(to)
+        return await sync_to_async(self.send_json)(content)
 
     async def asend_action(self, type: str, /, **kwargs: Any) -> int:
         """`send_action`, awaited."""
@@ -91,13 +84,11 @@ class Reachable:
 
     async def adisconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
         """`disconnect`, awaited."""
-        to = await self._aaddresses()
-        await to.disconnect(code, reason)
-        return len(to)
+        return await sync_to_async(self.disconnect)(code, reason)
 
     async def agroup(self) -> Addresses:
         """`group`, awaited."""
-        return await self._aaddresses()
+        return await sync_to_async(self.group)()
 
     # To know who is still there.
 
@@ -126,10 +117,7 @@ class Reachable:
 
     async def acleanup_stale(self) -> int:
         """`cleanup_stale`, awaited."""
-        to = await self._aaddresses()
-        await self.amark_inactive()
-        await to.send_json({"type": PING})
-        return len(to)
+        return await sync_to_async(self.cleanup_stale)()
 
 
 class SocketQuerySet(Reachable, models.QuerySet["Socket", "Socket"]):

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, router
@@ -26,7 +25,7 @@ from rest_channels.hub import Hub, on_beat
 from .leases import expiry
 from .models import Node, Socket, SocketQuerySet, deleted
 
-__all__ = ["Presence", "presence_of", "purge"]
+__all__ = ["Presence", "purge"]
 
 T = TypeVar("T")
 
@@ -42,8 +41,8 @@ TRIES = 5
 class Presence:
     """The rows of one hub's connections, by address. Its methods belong to the hub's loop."""
 
-    def __init__(self, node: str) -> None:
-        self.node = node
+    def __init__(self, hub: Hub) -> None:
+        self.node = hub.node
         self.rows: dict[str, Socket] = {}
         self._pks: dict[str, int] = {}  # of the rows that are made
         self._making: dict[str, asyncio.Future[None]] = {}
@@ -139,21 +138,10 @@ class Presence:
         return row
 
 
-def presence_of(hub: Hub) -> Presence:
-    """The one of `hub`."""
-    presence = _presences.get(hub)
-    if presence is None:
-        presence = _presences[hub] = Presence(hub.node)
-    return presence
-
-
-_presences: WeakKeyDictionary[Hub, Presence] = WeakKeyDictionary()
-
-
 @on_beat
 async def renew(hub: Hub) -> None:
     """Every hub with connections does it: for its own rows, and for those of the dead."""
-    await presence_of(hub).beat()
+    await hub.part(Presence).beat()
 
 
 def purge(sockets: SocketQuerySet | None = None) -> int:

@@ -276,7 +276,7 @@ async def test_who_does_not_read_is_still_seen_to_leave() -> None:
     await asyncio.wait_for(running, 3)
 
 
-async def test_who_asks_on_and_does_not_read_is_closed(settings) -> None:
+async def test_who_asks_on_and_does_not_read_is_closed(settings, settle) -> None:
     settings.REST_CHANNELS = {"OUTBOX_BYTES": 1_000, "FRAME_RATE": None}
     sent, may_read, frames = [], asyncio.Event(), asyncio.Queue()
 
@@ -290,6 +290,7 @@ async def test_who_asks_on_and_does_not_read_is_closed(settings) -> None:
     frames.put_nowait({"type": "websocket.connect"})
     socket = client()
     running = asyncio.create_task(socket.application(socket.scope, frames.get, send))
+    await settle(lambda: sent)  # no server has frames before it has accepted
     for _ in range(100):
         frames.put_nowait({"type": "websocket.receive", "text": '{"$ping": 1}'})
     await asyncio.sleep(0.1)

@@ -244,7 +244,7 @@ async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(SocketCommunicator(Quiet.as_asgi(), user=ada))
-    books = revocation._watches[hub_here()]
+    books = hub_here().part(revocation.Watch)
     assert (len(books.identities), len(books.users), len(books.sessions)) == (2, 2, 1)
 
 
@@ -270,7 +270,7 @@ async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada
     frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
     socket = SocketCommunicator(Guarded.as_asgi())
     await socket.application(socket.scope, frames.get, socket._out.put)
-    books = revocation._watches.get(hub_here())
+    books = hub_here().part(revocation.Watch)
     assert not (books and books.identities)
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable
 from concurrent.futures import Future
 from contextvars import Context
-from typing import Any, Protocol
+from typing import Any
 
 from ..lanes import cancel, insist, start
 from ..messages import Event
@@ -36,20 +36,23 @@ RETRY = 0.25
 """Seconds between two attempts to open a line."""
 
 
-class Ears(Protocol):
-    """Who hears."""
+class Ears:
+    """Receives the packets of other processes. By default it is in no group and does nothing."""
 
     def wants(self, group: str) -> bool:
         """Whether somebody here is a member of `group`."""
+        return False
 
     def wanted(self) -> list[str]:
         """All those groups."""
+        return []
 
     def hear(self, event: Event) -> None:
         """Another process says `event`."""
 
     def obey(self, command: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
         """Another process asks for `command`; what to wait for until it is done."""
+        return None
 
     def missed(self, groups: list[str]) -> None:
         """Something said to `groups` has not come, and will not."""

@@ -18,7 +18,7 @@ from django.core.signals import setting_changed
 
 from ..messages import Event
 from .layer import PATIENCE
-from .link import Link
+from .link import Ears, Link
 from .nodes import new_node
 from .packets import Packet
 
@@ -30,30 +30,6 @@ IDLE = 30.0
 
 Word = tuple[str, Event | Packet]
 """What to say, after the group to say it to."""
-
-
-class Deaf:
-    """The ears of one who only speaks."""
-
-    def wants(self, group: str) -> bool:
-        """Nothing."""
-        return False
-
-    def wanted(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def hear(self, event: Event) -> None:
-        """Nobody is here."""
-
-    def obey(self, command: str, args: tuple[Any, ...]) -> None:
-        """Nobody is here."""
-
-    def missed(self, groups: list[str]) -> None:
-        """Nobody is here."""
-
-    def restored(self) -> None:
-        """Nobody is here."""
 
 
 class Publisher:
@@ -123,7 +99,7 @@ class Publisher:
     def _linked(self) -> Link:
         self._used = time.monotonic()
         if self._link is None:
-            self._link = Link(new_node(), Deaf())
+            self._link = Link(new_node(), Ears())
             asyncio.get_running_loop().call_later(IDLE, self._look)
         return self._link
 

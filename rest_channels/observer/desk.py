@@ -10,7 +10,6 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 from django.db.models import Model
 
@@ -25,7 +24,7 @@ from .naming import find
 from .subscribing import Subscription, subscriptions
 from .telling import hub_group
 
-__all__ = ["Desk", "desk_of"]
+__all__ = ["Desk"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -66,7 +65,6 @@ class Desk:
             self._hub.leave(group, self._member)
         if not self._asking:
             self._changed.clear()  # who comes later asks for what happens then
-            _desks.pop(self._hub, None)
 
     @property
     def _member(self) -> Member:
@@ -132,13 +130,3 @@ class Desk:
                     await delivery.to(asking)
                 except Exception:
                     logger.exception("%s cannot be told of a change.", kind.__name__)
-
-
-def desk_of(hub: Hub) -> Desk:
-    """The desk of `hub`."""
-    if (desk := _desks.get(hub)) is None:
-        desk = _desks[hub] = Desk(hub)
-    return desk
-
-
-_desks: WeakKeyDictionary[Hub, Desk] = WeakKeyDictionary()

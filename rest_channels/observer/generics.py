@@ -21,7 +21,7 @@ from rest_framework.exceptions import ValidationError
 
 from ..decorators import action
 from ..execution import run
-from ..generics import GenericAsyncAPIConsumer, serializer_for
+from ..generics import GenericAsyncAPIConsumer, rows_of, serializer_for
 from ..locale import Locale
 from ..mixins import RetrieveModelMixin
 from ..plans import ahand, hand, has_same
@@ -133,9 +133,7 @@ class InstanceObserver(ModelObserver):
 
 def _shown(consumer: Any, delivery: Delivery, lookup: dict[str, Any]) -> Rendered | None:
     """In a thread: the row, as the consumer's queryset and its serializer have it."""
-    rows = hand(consumer.get_queryset, arguments=lookup)
-    rows = hand(consumer.filter_queryset, rows, arguments=lookup)
-    row = delivery.row.among(rows).first()
+    row = delivery.row.among(rows_of(consumer, lookup)).first()
     if row is None:
         if delivery.row.read_again() is None:
             return None  # it will be told that it is deleted

@@ -14,7 +14,7 @@ from . import rows
 from .base_observer import BaseObserver
 from .changes import Action, Change
 from .delivery import STATUS, Delivery
-from .desk import desk_of
+from .desk import Desk
 from .rendering import PERSONAL, Bodies, Personal, render, render_each
 from .subscribing import Subscription
 from .telling import hub_group
@@ -112,7 +112,7 @@ class ModelObserver(BaseObserver):
     def begin(self, consumer: AsyncAPIConsumer) -> None:
         """`consumer` has subscribed: its hub has to hear of the model."""
         connection = consumer._connection
-        desk_of(connection.hub).serve(self.model_cls._meta.concrete_model, connection)
+        connection.hub.part(Desk).serve(self.model_cls._meta.concrete_model, connection)
 
     def replies_at_once(self, kind: Any) -> bool:
         """Whether consumers of class `kind` need not be asked before their clients are told."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.models import Model
 
-from ..cluster.packets import portable
 from ..messages import Event
 from ..reach import anyone_in, publish
 from ..renderers import encode
@@ -38,8 +37,7 @@ def tell(changes: list[Change]) -> None:
     for model, some in groupby(changes, key=lambda change: change.model):
         told = [entry for change in some if (entry := _entry(change))]
         for start in range(0, len(told), AT_ONCE):
-            changed = portable({"changed": told[start : start + AT_ONCE]})
-            publish(Event(hub_group(model), changed))
+            publish(Event(hub_group(model), {"changed": told[start : start + AT_ONCE]}))
 
 
 listeners.append(tell)

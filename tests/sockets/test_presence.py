@@ -22,7 +22,7 @@ from rest_channels.testing import SocketCommunicator
 from sockets import presence
 from sockets.handlers import RoutedSocketHandler
 from sockets.models import Node, Socket
-from sockets.presence import presence_of, purge
+from sockets.presence import Presence, purge
 from sockets.signals import socket_connected, socket_disconnected
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,7 +42,7 @@ def client(**kwargs):
 
 
 async def beat() -> None:
-    await presence_of(hub_here()).beat()
+    await hub_here().part(Presence).beat()
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ async def test_a_beat_costs_four_whatever_the_number_of_sockets(number, crowd, q
     await beat()
     for _ in range(2):
         queries.clear()
-        for socket in presence_of(hub_here()).rows.values():
-            presence_of(hub_here()).ping(socket)
+        for socket in hub_here().part(Presence).rows.values():
+            hub_here().part(Presence).ping(socket)
         await beat()
         assert kinds(queries) == ["UPDATE", "UPDATE", "SELECT", "SELECT"]
 
@@ -220,7 +220,7 @@ async def test_who_leaves_before_the_row_is_made_leaves_none(monkeypatch) -> Non
 
 async def test_a_row_whose_delete_is_called_is_back_with_its_pk(crowd) -> None:
     await crowd(1)
-    [row] = presence_of(hub_here()).rows.values()
+    [row] = hub_here().part(Presence).rows.values()
     pk = row.pk
     await row.adelete()
     await beat()
@@ -288,7 +288,7 @@ async def test_who_leaves_during_a_beat_is_not_brought_back(crowd, monkeypatch) 
     beating = asyncio.create_task(beat())
     await reached.wait()
     departure = asyncio.create_task(socket.disconnect())
-    while len(presence_of(hub_here()).rows) > 1:  # noqa: ASYNC110 - the condition is the house's
+    while len(hub_here().part(Presence).rows) > 1:  # noqa: ASYNC110 - the condition is the house's
         await asyncio.sleep(0)
     leaving.set()
     await asyncio.gather(beating, departure)

@@ -16,7 +16,7 @@ from rest_channels.testing import SocketCommunicator
 from sockets import SocketRouter
 from sockets.handlers import RoutedSocketHandler
 from sockets.models import Socket
-from sockets.presence import presence_of
+from sockets.presence import Presence
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,7 +115,7 @@ async def test_a_ping_route_answers_and_the_sign_of_life_is_noted_all_the_same()
         await Socket.objects.amark_inactive()
         await socket.send_json({"type": "PING"})
         await socket.expect_event(type="PONG")
-        await presence_of(hub_here()).beat()
+        await hub_here().part(Presence).beat()
         assert (await Socket.objects.aget()).active
 
 
