@@ -15,12 +15,12 @@ class RestChannelsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, listen to the end of sessions and users, load all consumers."""
-        from . import checks, receivers  # noqa: PLC0415 - settings are complete only now
+        from . import checks, revocation  # noqa: PLC0415 - settings are complete only now
 
         register(checks.check_settings)
         register(checks.check_layer)
         register(checks.check_server, deploy=True)
         register(checks.check_reach, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
-        receivers.connect_signals()
+        revocation.connect_signals()
         autodiscover_modules("consumers")  # so that every process tells their observers

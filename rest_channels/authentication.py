@@ -21,11 +21,11 @@ from rest_framework.exceptions import (
     PermissionDenied,
 )
 
-from .connection import Connection
+from .concurrency.execution import run
+from .engine.connection import Connection
 from .exceptions import CloseCode
-from .execution import run
-from .handshake import http_request
-from .identity import user_of
+from .handshake.http_request import http_request
+from .handshake.identity import user_of
 from .settings import api_settings
 
 __all__ = ["Authentication", "answer_to"]

@@ -10,8 +10,8 @@ djangochannelsrestframework. A `ModelConsumer` is to a `GenericAsyncAPIConsumer`
         permission_classes = [DjangoModelPermissions]
 """
 
-from .actions import AsyncAPIConsumer
-from .bases import SocketConsumer
+from .api_consumer import AsyncAPIConsumer
+from .django_views import DjangoViewAsConsumer, view_as_consumer
 from .generics import GenericAsyncAPIConsumer
 from .mixins import (
     CreateModelMixin,
@@ -21,7 +21,7 @@ from .mixins import (
     UpdateModelMixin,
 )
 from .observer.generics import ObserverModelInstanceMixin
-from .wrapped import DjangoViewAsConsumer, view_as_consumer
+from .socket_consumer import SocketConsumer
 
 __all__ = [
     "AsyncAPIConsumer",

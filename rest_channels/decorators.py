@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils.decorators import method_decorator
 
-from .execution import run
+from .concurrency.execution import run
 
 __all__ = [
     "action",

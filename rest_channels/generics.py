@@ -17,11 +17,11 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
-from .actions import AsyncAPIConsumer
-from .arguments import parameters_of
-from .execution import awaited
-from .plans import hand
-from .verdicts import permit_object
+from .actions.authorization import permit_object
+from .actions.hooks import hand
+from .api_consumer import AsyncAPIConsumer
+from .concurrency.execution import awaited
+from .protocol.arguments import parameters_of
 
 __all__ = ["GenericAsyncAPIConsumer", "in_range", "rows_of", "serializer_for"]
 

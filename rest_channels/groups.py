@@ -14,13 +14,13 @@ from .cluster.layer import crosses_processes, shared_layer
 from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import portable
-from .commands import dismiss, enlist, enroll, expel, tell
-from .connection import Connection
+from .concurrency.awaitables import DONE, Sent
+from .engine.commands import dismiss, enlist, enroll, expel, tell
+from .engine.connection import Connection
+from .engine.hub import check_group
+from .engine.publish import ask, order, publish
 from .exceptions import CloseCode, check_close_code
-from .hub import check_group
-from .messages import Event, sendable
-from .reach import ask, order, publish
-from .verbs import DONE, Sent
+from .protocol.messages import Event, sendable
 
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
 

@@ -16,13 +16,13 @@ from typing import Any
 from django.utils.functional import cached_property
 from rest_framework import status
 
-from .arguments import parameters
+from .actions.hooks import hand
+from .concurrency.execution import awaited, run
+from .concurrency.serial_queue import cancel
 from .decorators import action
-from .execution import awaited, run
 from .generics import in_range, rows_of, serializer_for
-from .lanes import cancel
 from .pagination import WebsocketLimitOffsetPagination
-from .plans import hand
+from .protocol.arguments import parameters
 from .settings import api_settings
 
 __all__ = [

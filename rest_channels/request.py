@@ -9,11 +9,11 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError, ValidationError
 
-from .connection import Connection
-from .envelopes import Plain
+from .engine.connection import Connection
 from .groups import Channel
-from .handshake import http_request
-from .messages import Call, Frame
+from .handshake.http_request import http_request
+from .protocol.dialects import Plain
+from .protocol.messages import Call, Frame
 from .settings import api_settings
 
 __all__ = ["SocketRequest"]

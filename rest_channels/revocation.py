@@ -1,28 +1,31 @@
-"""Who may still be connected: a socket outlives neither its session nor its user.
+"""What Django says of sessions and users that end, told to those who close their sockets."""
 
-Every hub knows its connections by session and by user. What Django signals (logout, a session or a
-user deleted, a user deactivated, a password changed) reaches all hubs at once; what it does not (a
-session that expires, `QuerySet.update`, a broker that was away) is found by one query each beat.
-"""
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
-import asyncio
-import logging
-from collections.abc import Hashable, Iterable
-from typing import Any, Protocol
-
-from asgiref.sync import sync_to_async
 from django.apps import apps
-from django.utils.translation import gettext as _
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_out
+from django.db import router, transaction
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from .concurrency.awaitables import Sent
+from .engine.publish import order_all
+from .engine.revocation import expire, recheck
 from .exceptions import CloseCode, check_close_code
-from .execution import leased
-from .hub import Hub, command, on_beat
-from .reach import order_all
-from .verbs import Sent
 
-__all__ = ["arevoke", "check", "checked", "recheck", "revoke", "unwatch", "watch"]
+__all__ = ["arevoke", "connect_signals", "revoke"]
 
-logger = logging.getLogger("rest_channels")
+SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
+USER_INACTIVE = {"code": CloseCode.USER_INACTIVE, "reason": _("Your account is no longer active.")}
+
+TELLING = {"is_active", "password"}
+"""The fields of a user whose change can end a connection."""
 
 
 def revoke(
@@ -53,127 +56,49 @@ async def arevoke(**kwargs: Any) -> None:
     await revoke(**kwargs)
 
 
-class Watched(Hashable, Protocol):
-    """What is known here of a connection."""
-
-    scope: dict[str, Any]
-
-    def close(self, code: int = ..., reason: str = ...) -> Any:
-        """End it."""
-
-
-class Identity:
-    """As whom somebody connected."""
-
-    __slots__ = ("password", "session", "user")
-
-    def __init__(self, scope: dict[str, Any]) -> None:
-        user = scope.get("user")
-        self.session: str | None = getattr(scope.get("session"), "session_key", None)
-        self.user = None if getattr(user, "pk", None) is None else str(user.pk)  # type: ignore[union-attr]
-        self.password = getattr(user, "password", None) if self.user else None
-
-
-class Watch:
-    """The connections of one hub, by what they stand on."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.identities: dict[Watched, Identity] = {}
-        self.sessions: dict[str, set[Watched]] = {}
-        self.users: dict[str, set[Watched]] = {}
-        self.checks: set[asyncio.Task[Any]] = set()
-        """Those that were asked for, and have not been answered."""
-
-    def index(self, identity: Identity) -> Iterable[tuple[dict[str, set[Watched]], str]]:
-        """Where `identity` stands in the books."""
-        if identity.session is not None:
-            yield self.sessions, identity.session
-        if identity.user is not None:
-            yield self.users, identity.user
-
-
-def watch(hub: Hub, member: Watched) -> None:
-    """See to it that `member` is closed when its session or its user ends.
-
-    To be called again when it has become somebody else.
-    """
-    unwatch(hub, member)
-    identity = Identity(member.scope)
-    if identity.session is None and identity.user is None:
+def connect_signals() -> None:
+    """Listen to Django, in every process of the project that has the app installed."""
+    if not apps.is_installed("django.contrib.auth"):
         return
-    books = hub.part(Watch)
-    books.identities[member] = identity
-    for book, key in books.index(identity):
-        book.setdefault(key, set()).add(member)
+    user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
+    for model in apps.get_models():
+        if issubclass(model, get_user_model()):  # itself, its proxies, its children
+            post_save.connect(_user_saved, model, dispatch_uid="rest_channels")
+            post_delete.connect(_user_deleted, model, dispatch_uid="rest_channels")
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if apps.is_installed("django.contrib.sessions") and hasattr(store, "get_model_class"):
+        model = store.get_model_class()
+        post_delete.connect(_session_deleted, model, dispatch_uid="rest_channels")
 
 
-def unwatch(hub: Hub, member: Watched) -> None:
-    """It has ended."""
-    books = hub.part(Watch)
-    identity = books.identities.pop(member, None)
-    if identity is None:
+def _logged_out(request: Any, **kwargs: Any) -> None:
+    """The session is flushed after this signal."""
+    key = getattr(getattr(request, "session", None), "session_key", None)
+    if key is not None:
+        using = router.db_for_write(get_user_model())
+        _on_commit(using, revoke, session_key=key, **SESSION_ENDED)
+
+
+def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
+    """One that had expired (`clearsessions` deletes many) is left to the beat."""
+    if instance.expire_date > timezone.now():
+        _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
+
+
+def _user_saved(
+    instance: Any, created: bool, using: str, update_fields: Any = None, **kwargs: Any
+) -> None:
+    if created or (update_fields is not None and TELLING.isdisjoint(update_fields)):
         return
-    for book, key in books.index(identity):
-        book[key].discard(member)
-        if not book[key]:
-            del book[key]
+    if getattr(instance, "is_active", True):
+        _on_commit(using, order_all, recheck, [str(instance.pk)])
+    else:
+        _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
 
 
-@command("expire")
-def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: str) -> None:
-    """Close the hub's connections of these sessions and users."""
-    books = hub.part(Watch)
-    for book, keys in ((books.sessions, sessions), (books.users, users)):
-        for member in [member for key in keys for member in book.get(key, ())]:
-            member.close(code, reason)
+def _user_deleted(instance: Model, using: str, **kwargs: Any) -> None:
+    _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
 
 
-@command("recheck")
-def recheck(hub: Hub, users: list[str]) -> None:
-    """Look at these users now."""
-    books = hub.part(Watch)
-    here = [user for user in users if user in books.users]
-    if here:
-        task = hub.own(check(hub, here))
-        books.checks.add(task)
-        task.add_done_callback(books.checks.discard)
-
-
-async def checked(hub: Hub) -> None:
-    """Wait until it is known whether those whose users have changed may stay."""
-    books = hub.part(Watch)
-    if books.checks:
-        await asyncio.wait(books.checks)
-
-
-@on_beat
-async def check(hub: Hub, users: Iterable[str] | None = None) -> None:
-    """Close those whose session or user has ended, by the database's word.
-
-    In: `users`, the only ones to look at (`None`: everybody, and every session).
-    """
-    books = hub.part(Watch)
-    if not books.identities or not apps.is_installed("django.contrib.auth"):
-        return
-    from .standing import standing  # noqa: PLC0415 - it needs ready apps
-
-    sessions = list(books.sessions) if users is None else []
-    users = list(books.users) if users is None else list(users)
-    try:
-        async with leased(urgent=True):
-            found = await sync_to_async(standing)(sessions, users)
-    except Exception:  # a database fails in many ways, and an error here must not end the beats
-        logger.exception("Cannot ask whether sessions and users are still good; at the next beat.")
-        return
-    ended = [session for session in sessions if session not in found.sessions]
-    gone = [user for user in users if user not in found.passwords]
-    expire(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
-    expire(hub, [], gone, CloseCode.USER_INACTIVE, _("Your account is no longer active."))
-    for user in set(users) - set(gone):
-        _close_changed(books, user, found.passwords[user])
-
-
-def _close_changed(books: Watch, user: str, password: str) -> None:
-    for member in list(books.users.get(user, ())):
-        if books.identities[member].password not in (None, "", password):
-            member.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))
+def _on_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    transaction.on_commit(lambda: function(*args, **kwargs), using=using, robust=True)

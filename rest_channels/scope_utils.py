@@ -6,8 +6,8 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
-from .execution import is_async
-from .handshake import http_request
+from .concurrency.execution import is_async
+from .handshake.http_request import http_request
 
 __all__ = ["ensure_async", "request_from_scope"]
 

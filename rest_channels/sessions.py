@@ -22,7 +22,7 @@ from django.apps import apps
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
-from .identity import LOGIN_KEYS, MemorySession, open_session, session_key, user_of
+from .handshake.identity import LOGIN_KEYS, MemorySession, open_session, session_key, user_of
 from .request import SocketRequest
 from .settings import api_settings
 

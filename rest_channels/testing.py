@@ -24,8 +24,8 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .execution import shared_thread
-from .lanes import cancel
+from .concurrency.execution import shared_thread
+from .concurrency.serial_queue import cancel
 
 __all__ = ["SocketCommunicator"]
 

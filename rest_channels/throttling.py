@@ -10,7 +10,7 @@ from typing import Any
 
 from rest_framework.exceptions import Throttled
 
-from .execution import awaited, run
+from .concurrency.execution import awaited, run
 
 __all__ = ["throttle"]
 

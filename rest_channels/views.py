@@ -24,21 +24,23 @@ from typing import Any, ClassVar
 from asgiref.sync import markcoroutinefunction
 from rest_framework.permissions import AllowAny
 
-from .connection import Connection
+from .concurrency.awaitables import Sent
+from .concurrency.execution import run
 from .decorators import route_name
-from .dispatch import Target, dispatch, refuse
-from .envelopes import Envelope, Method, Plain
+from .dispatch.access import permit
+from .dispatch.adapters import ViewFace
+from .dispatch.dispatcher import dispatch
+from .dispatch.errors import refuse
+from .dispatch.invocation import Target
+from .dispatch.sending import Voice
+from .engine.connection import Connection
 from .exceptions import EventNotAllowed
-from .execution import run
-from .faces import ViewFace
-from .messages import Call, Reply
-from .permissions import permit
+from .protocol.dialects import Envelope, Method, Plain
+from .protocol.messages import Call, Reply
+from .protocol.route_table import RouteTable
 from .request import SocketRequest
-from .routes import RouteTable
 from .settings import api_settings
 from .throttling import throttle
-from .verbs import Sent
-from .voice import Voice
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 

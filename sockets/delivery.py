@@ -7,14 +7,14 @@ where nothing is served, and nothing raises because a broker is down.
 from collections.abc import Iterable
 from typing import Any
 
-from rest_channels.commands import shut_each, tell_each
-from rest_channels.envelopes import stamped
+from rest_channels.concurrency.awaitables import Sent
+from rest_channels.engine.commands import shut_each, tell_each
+from rest_channels.engine.publish import order_each
 from rest_channels.exceptions import check_close_code
 from rest_channels.groups import content_event
-from rest_channels.messages import Event
-from rest_channels.reach import order_each
+from rest_channels.protocol.dialects import stamped
+from rest_channels.protocol.messages import Event
 from rest_channels.renderers import encode
-from rest_channels.verbs import Sent
 
 from .constants import BOT
 

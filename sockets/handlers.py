@@ -28,22 +28,22 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.serializers import BaseSerializer
 
+from rest_channels.concurrency.awaitables import Sent
+from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
-from rest_channels.envelopes import Type, stamped
-from rest_channels.execution import is_async, run
 from rest_channels.groups import Channel
-from rest_channels.messages import Call
 from rest_channels.parsers import JSONParser
+from rest_channels.protocol.dialects import Type, stamped
+from rest_channels.protocol.messages import Call
+from rest_channels.protocol.route_table import RouteTable
 from rest_channels.request import SocketRequest
-from rest_channels.routes import RouteTable
-from rest_channels.verbs import Sent
 
 from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
 from .presence import Presence
+from .route_targets import Target, checked
 from .rows import new_row
 from .signals import socket_connected, socket_disconnected
-from .targets import Target, checked
 
 __all__ = ["RoutedSocketHandler"]
 

@@ -19,8 +19,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated
 
-from rest_channels.execution import leased
-from rest_channels.hub import Hub, on_beat
+from rest_channels.concurrency.execution import leased
+from rest_channels.engine.hub import Hub, on_beat
 
 from .leases import expiry
 from .models import Node, Socket, SocketQuerySet, deleted

@@ -22,7 +22,7 @@ from weakref import WeakSet
 from asgiref.sync import markcoroutinefunction
 from django.utils.functional import cached_property
 
-from rest_channels.execution import run
+from rest_channels.concurrency.execution import run
 
 __all__ = ["SocketRouter", "routers"]
 

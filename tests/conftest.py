@@ -13,8 +13,8 @@ from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
 from rest_channels.cluster.publisher import publisher
-from rest_channels.reach import hub_here
-from rest_channels.threads import threads
+from rest_channels.concurrency.threads import threads
+from rest_channels.engine.publish import hub_here
 
 
 @pytest.fixture(autouse=True)

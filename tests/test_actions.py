@@ -18,8 +18,8 @@ from rest_framework.throttling import BaseThrottle
 from rest_channels import permissions
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action, detached, detail_action, list_action
-from rest_channels.messages import Event
 from rest_channels.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 
 

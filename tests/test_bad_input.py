@@ -17,9 +17,9 @@ from django.db import DatabaseError, IntegrityError, OperationalError
 from django.test import override_settings
 from rest_framework.exceptions import APIException, ValidationError
 
-from rest_channels.connection import Connection
 from rest_channels.consumers import SocketConsumer
 from rest_channels.decorators import socket_route
+from rest_channels.engine.connection import Connection
 from rest_channels.exceptions import CloseCode
 from rest_channels.parsers import MessagePackParser
 from rest_channels.testing import SocketCommunicator

@@ -10,12 +10,12 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
+from rest_channels.concurrency.awaitables import DONE
+from rest_channels.concurrency.threads import threads
 from rest_channels.consumers import SocketConsumer
 from rest_channels.exceptions import CloseCode, OutboxFull
 from rest_channels.groups import Group
 from rest_channels.testing import SocketCommunicator
-from rest_channels.threads import threads
-from rest_channels.verbs import DONE
 from rest_channels.views import SocketView
 
 
@@ -164,7 +164,7 @@ async def test_a_connect_that_cannot_be_answered_ends_the_handshake() -> None:
 
 
 async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> None:
-    monkeypatch.setattr("rest_channels.connection.FAREWELL", 0.02)
+    monkeypatch.setattr("rest_channels.engine.connection.FAREWELL", 0.02)
     incoming = asyncio.Queue()
 
     async def send(message):
@@ -571,15 +571,15 @@ async def test_only_a_frame_that_is_nothing_but_a_ping_is_one() -> None:
 
 async def publish(group, message):
     """Say `message` to the methods of a group's members."""
-    from rest_channels.messages import Event
-    from rest_channels.reach import publish
+    from rest_channels.engine.publish import publish
+    from rest_channels.protocol.messages import Event
 
     publish(Event(group, message))
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monkeypatch) -> None:
-    monkeypatch.setattr("rest_channels.threads.TIDY", 0.01)
+    monkeypatch.setattr("rest_channels.concurrency.threads.TIDY", 0.01)
     users = [User(username=f"user-{number}") for number in range(10)]
     await User.objects.abulk_create(users)
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 
-from rest_channels.envelopes import Action, Method, Plain, Type
 from rest_channels.exceptions import HandlerNotFound
-from rest_channels.messages import Call, Reply
+from rest_channels.protocol.dialects import Action, Method, Plain, Type
+from rest_channels.protocol.messages import Call, Reply
 from rest_channels.renderers import JSONRenderer
 
 NAMED = [(Action(), "action"), (Method(), "method"), (Type(), "type")]

@@ -23,8 +23,8 @@ from rest_channels import permissions
 from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
 from rest_channels.consumers import ModelConsumer, ReadOnlyModelConsumer
 from rest_channels.decorators import action
+from rest_channels.engine.publish import hub_here
 from rest_channels.generics import GenericAsyncAPIConsumer
-from rest_channels.messages import Event
 from rest_channels.mixins import (
     CreateModelMixin,
     DeleteModelMixin,
@@ -40,7 +40,7 @@ from rest_channels.pagination import (
     WebsocketLimitOffsetPagination,
     WebsocketPageNumberPagination,
 )
-from rest_channels.reach import hub_here
+from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 
 pytestmark = pytest.mark.django_db(transaction=True)

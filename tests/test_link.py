@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import override_settings
 
-from rest_channels.cluster import uplink
+from rest_channels.cluster import packet_sender
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.link import Link
 from rest_channels.cluster.nodes import new_node
+from rest_channels.cluster.packet_sender import EVERYONE, group_of
 from rest_channels.cluster.packets import VERSION, Do, Say, pack
-from rest_channels.cluster.uplink import EVERYONE, group_of
-from rest_channels.messages import Event
+from rest_channels.protocol.messages import Event
 from tests.brokers import LAYERS, Broker, layers
 
 ADA, GRACE = "aaaaaaaaaa-1", "bbbbbbbbbb-1"
@@ -187,7 +187,7 @@ async def test_the_queue_is_bounded_and_what_does_not_fit_is_missed(
     pair, missed, monkeypatch
 ) -> None:
     ada, grace = pair
-    monkeypatch.setattr(uplink, "QUEUE", 20)
+    monkeypatch.setattr(packet_sender, "QUEUE", 20)
     ada.say("chess", *map(str, range(100)))
     await ada.link.uplink.flush()
     ada.say("chess", "last")

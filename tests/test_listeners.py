@@ -10,8 +10,8 @@ from django.test import override_settings
 
 from rest_channels.cluster import listeners
 from rest_channels.consumers import SocketConsumer
+from rest_channels.engine.publish import hub_here
 from rest_channels.groups import Group
-from rest_channels.reach import hub_here
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.brokers import LAYERS, Broker, layers

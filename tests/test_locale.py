@@ -9,7 +9,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 from rest_framework.permissions import BasePermission
 
-from rest_channels.locale import Locale, locale_of
+from rest_channels.handshake.locale import Locale, locale_of
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rest_channels import messages
-from rest_channels.messages import Call, Event, Reply, size_of
+from rest_channels.protocol import messages
+from rest_channels.protocol.messages import Call, Event, Reply, size_of
 
 
 @pytest.mark.parametrize("record", [Call("a"), Reply(Call("a")), Event("g")], ids=str)

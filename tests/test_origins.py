@@ -4,7 +4,7 @@ import pytest
 from django.test import override_settings
 from django.urls import path
 
-from rest_channels.origins import origin_allowed
+from rest_channels.handshake.origins import origin_allowed
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView

@@ -4,7 +4,7 @@ import msgpack
 import pytest
 
 from rest_channels.cluster.packets import Ack, Canary, Do, Heads, Say, Unreadable, pack, unpack
-from rest_channels.messages import Event
+from rest_channels.protocol.messages import Event
 
 NODE = "3f9a0c1b2d-1"
 RENDERED = Event.rendered("chess", {"move": "e4"}, '{"move":"é4"}')

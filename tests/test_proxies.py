@@ -7,7 +7,7 @@ from django.test import override_settings
 from django.urls import path
 from rest_framework.throttling import BaseThrottle
 
-from rest_channels.proxies import forwarded
+from rest_channels.handshake.proxies import forwarded
 from rest_channels.routing import SocketApplication
 from rest_channels.settings import api_settings
 from rest_channels.testing import SocketCommunicator

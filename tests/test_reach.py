@@ -9,16 +9,16 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import override_settings
 
-from rest_channels import hub
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.link import Link
+from rest_channels.cluster.packet_sender import group_of
 from rest_channels.cluster.publisher import publisher
-from rest_channels.cluster.uplink import group_of
-from rest_channels.commands import tell_each
 from rest_channels.consumers import SocketConsumer
+from rest_channels.engine import hub
+from rest_channels.engine.commands import tell_each
+from rest_channels.engine.publish import hub_here, order_each
 from rest_channels.groups import Channel, Group
-from rest_channels.messages import Event
-from rest_channels.reach import hub_here, order_each
+from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.brokers import LAYERS, layers

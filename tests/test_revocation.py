@@ -17,11 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 
-from rest_channels import revocation
 from rest_channels.consumers import AsyncAPIConsumer
-from rest_channels.reach import hub_here
-from rest_channels.revocation import arevoke, check, revoke
-from rest_channels.standing import standing
+from rest_channels.engine import revocation
+from rest_channels.engine.account_status import standing
+from rest_channels.engine.publish import hub_here
+from rest_channels.engine.revocation import check
+from rest_channels.revocation import arevoke, revoke
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
@@ -203,7 +204,7 @@ async def test_one_query_answers_for_all_however_many(ada, client) -> None:
 
 async def test_only_who_is_watched_costs_a_query(ada, monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr("rest_channels.standing.standing", asked.append)
+    monkeypatch.setattr("rest_channels.engine.account_status.standing", asked.append)
     async with SocketCommunicator(Quiet.as_asgi()):
         await check(hub_here())
     assert asked == []
@@ -214,7 +215,7 @@ async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplo
         raise OperationalError("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("rest_channels.standing.standing", away)
+        patched.setattr("rest_channels.engine.account_status.standing", away)
         await check(hub_here())
     await sockets[0].expect_nothing()
     assert "at the next beat" in caplog.text

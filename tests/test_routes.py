@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rest_channels.routes import RouteTable
+from rest_channels.protocol.route_table import RouteTable
 
 
 def test_a_name_is_found_whole_or_not_at_all() -> None:

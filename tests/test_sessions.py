@@ -12,10 +12,9 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from rest_framework.permissions import IsAuthenticated
 
-from rest_channels.channel_routes import ChannelRouter, route
 from rest_channels.decorators import rest_channels
-from rest_channels.identity import MemorySession
-from rest_channels.routing import SocketApplication
+from rest_channels.handshake.identity import MemorySession
+from rest_channels.routing import ChannelRouter, SocketApplication, route
 from rest_channels.sessions import (
     channel_session,
     channel_session_user,

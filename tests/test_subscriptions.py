@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from rest_channels.engine.subscriptions import Ledger
 from rest_channels.exceptions import TooManySubscriptions
-from rest_channels.subscriptions import Ledger
 
 
 def test_a_membership_begins_with_the_first_that_asks_and_ends_with_the_last() -> None:

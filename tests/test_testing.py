@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import TestCase, TransactionTestCase
 
+from rest_channels.concurrency.execution import shared_thread
 from rest_channels.consumers import SocketConsumer
 from rest_channels.decorators import socket_route
-from rest_channels.execution import shared_thread
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 

@@ -1,1 +1,1 @@
-"""How server processes speak to each other: two lanes through Django Channels' layer."""
+"""How server processes exchange messages through the channel layer."""

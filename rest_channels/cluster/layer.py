@@ -17,7 +17,7 @@ from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.core.signals import setting_changed
 
-from ..lanes import insist
+from ..concurrency.serial_queue import insist
 
 __all__ = [
     "PATIENCE",

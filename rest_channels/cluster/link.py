@@ -15,15 +15,15 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any
 
-from ..lanes import cancel, insist, start
-from ..messages import Event
+from ..concurrency.serial_queue import cancel, insist, start
+from ..protocol.messages import Event
 from .counts import counts
 from .layer import PATIENCE, Broken, Line
-from .memberships import Memberships
+from .layer_memberships import Memberships
 from .nodes import process_of
+from .packet_sender import EVERYONE, PULSE, Uplink, group_of
 from .packets import Ack, Canary, Do, Heads, Packet, Unreadable, pack, unpack
 from .streams import Heard
-from .uplink import EVERYONE, PULSE, Uplink, group_of
 
 __all__ = ["Ears", "Link"]
 

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 from channels.exceptions import ChannelFull
 
-from ..lanes import Lane, insist
-from ..messages import Event
-from ..verbs import DONE, Sent
+from ..concurrency.awaitables import DONE, Sent
+from ..concurrency.serial_queue import Lane, insist
+from ..protocol.messages import Event
 from .counts import counts
 from .layer import PATIENCE, group_expiry, shared_layer
 

@@ -9,7 +9,7 @@ asks for a newer reader.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..messages import Event, size_of
+from ..protocol.messages import Event, size_of
 
 __all__ = [
     "Ack",

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.core.signals import setting_changed
 
-from ..messages import Event
+from ..protocol.messages import Event
 from .layer import PATIENCE
 from .link import Ears, Link
 from .nodes import new_node

@@ -14,7 +14,7 @@ from django.db.models import Model
 from django.dispatch import Signal
 
 from .base_observer import BaseObserver
-from .changes import Action
+from .capture.changes import Action
 from .generics import ObserverConsumerMixin, ObserverModelInstanceMixin
 from .model_observer import ModelObserver
 from .notify import ObservedQuerySet, notify_changed

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from ..actions import AsyncAPIConsumer
-from ..arguments import offered
-from ..execution import run
+from ..api_consumer import AsyncAPIConsumer
+from ..concurrency.execution import run
+from ..protocol.arguments import offered
 from .naming import NamedObserver
-from .subscribing import REFUSALS, Joined, Subscription, subscriptions
+from .subscriptions import REFUSALS, Joined, Subscription, subscriptions
 
 __all__ = ["BaseObserver", "BoundObserver"]
 

@@ -19,18 +19,19 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
+from ..actions.hooks import ahand, hand
+from ..actions.plan import has_same
+from ..concurrency.execution import run
 from ..decorators import action
-from ..execution import run
 from ..generics import GenericAsyncAPIConsumer, rows_of, serializer_for
-from ..locale import Locale
+from ..handshake.locale import Locale
 from ..mixins import RetrieveModelMixin
-from ..plans import ahand, hand, has_same
 from ..renderers import Rendered
-from .changes import Action
-from .delivery import Delivery
+from .capture.changes import Action
+from .delivery.delivery import Delivery
+from .delivery.rendering import PERSONAL, Bodies, Personal, render_each
 from .model_observer import ModelObserver
-from .rendering import PERSONAL, Bodies, Personal, render_each
-from .subscribing import Subscription, subscriptions
+from .subscriptions import Subscription, subscriptions
 
 Answer = tuple[Any, int]
 

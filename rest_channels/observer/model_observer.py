@@ -5,19 +5,19 @@ from typing import Any, Self
 
 from django.db.models import Model
 
-from ..actions import AsyncAPIConsumer
-from ..execution import run
-from ..locale import Locale
-from ..reach import anyone_in
+from ..api_consumer import AsyncAPIConsumer
+from ..concurrency.execution import run
+from ..engine.publish import anyone_in
+from ..handshake.locale import Locale
 from ..renderers import Rendered
-from . import rows
 from .base_observer import BaseObserver
-from .changes import Action, Change
-from .delivery import STATUS, Delivery
-from .desk import Desk
-from .rendering import PERSONAL, Bodies, Personal, render, render_each
-from .subscribing import Subscription
-from .telling import hub_group
+from .capture import signals
+from .capture.changes import Action, Change
+from .delivery.delivery import STATUS, Delivery
+from .delivery.dispatcher import Desk
+from .delivery.publish import hub_group
+from .delivery.rendering import PERSONAL, Bodies, Personal, render, render_each
+from .subscriptions import Subscription
 
 __all__ = ["Action", "ModelObserver"]
 
@@ -56,7 +56,7 @@ class ModelObserver(BaseObserver):
     def identify(self, path: str, name: str) -> None:
         """Be known by that name, and by the model's; from now on its rows are watched."""
         super().identify(f"{path}:{self.model_label}", name)
-        rows.watch(self)
+        signals.watch(self)
 
     @property
     def model_label(self) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import Model, Q, QuerySet
 
-from .changes import Action, Moves, Seen, see, seen
-from .family import find, is_heard, key_of, lineage, look_up, relatives, see_between
-from .watchers import NONE, as_stored, groups_of, watching
+from .capture.changes import Action, Moves, Seen, see, seen
+from .capture.inheritance import find, is_heard, key_of, lineage, look_up, relatives, see_between
+from .capture.registry import NONE, as_stored, groups_of, watching
 
 __all__ = ["ObservedQuerySet", "notify_changed"]
 

@@ -10,8 +10,8 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.dispatch import Signal
 
-from ..messages import Event
-from ..reach import anyone_in, publish
+from ..engine.publish import anyone_in, publish
+from ..protocol.messages import Event
 from ..renderers import encode
 from .base_observer import BaseObserver
 

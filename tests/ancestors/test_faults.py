@@ -21,9 +21,9 @@ from django.test import override_settings
 from django.urls import path
 from rest_framework.permissions import BasePermission
 
-from rest_channels.connection import Connection
 from rest_channels.consumers import SocketConsumer
 from rest_channels.decorators import socket_route
+from rest_channels.engine.connection import Connection
 from rest_channels.exceptions import CloseCode
 from rest_channels.groups import Channel, Group
 from rest_channels.parsers import JSONParser

@@ -8,8 +8,8 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.test import override_settings
 
-from rest_channels.proxies import forwarded
-from rest_channels.reach import hub_here
+from rest_channels.engine.publish import hub_here
+from rest_channels.handshake.proxies import forwarded
 from rest_channels.testing import SocketCommunicator
 
 from .board import Board

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.test import RequestFactory, override_settings
 
 from rest_channels.consumers import SocketConsumer
+from rest_channels.engine.publish import hub_here
 from rest_channels.groups import Group
-from rest_channels.reach import hub_here
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.brokers import LAYERS, layers

@@ -15,6 +15,7 @@ from django.test import override_settings
 from django.views import View
 from rest_framework import permissions as drf
 
+from rest_channels.actions.http_methods import http_method_of
 from rest_channels.consumers import (
     AsyncAPIConsumer,
     ModelConsumer,
@@ -24,7 +25,6 @@ from rest_channels.consumers import (
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import StreamedPaginatedListMixin
-from rest_channels.permissions import method_of
 from rest_channels.settings import Settings
 from rest_channels.testing import SocketCommunicator
 from tests.brokers import LAYERS, layers
@@ -175,7 +175,7 @@ def test_the_methods_of_the_table_are_those_that_permissions_see() -> None:
     assert len(rows) == 9
     for row, (_was, now) in rows.items():
         name = "connect" if row == "connecting" else row.split("`")[1]
-        assert method_of(name) == now.split(",")[0]
+        assert http_method_of(name) == now.split(",")[0]
 
 
 class Odd(AsyncAPIConsumer):

@@ -4,7 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 
-from rest_channels.observer import delivery
+from rest_channels.observer.delivery import delivery
 from rest_channels.testing import SocketCommunicator
 
 from .activity import Activity

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from channels_redis.core import RedisChannelLayer
 
-from rest_channels import threads
-from rest_channels.cluster import layer, publisher, uplink
+from rest_channels.cluster import layer, packet_sender, publisher
+from rest_channels.concurrency import threads
 from rest_channels.exceptions import CloseCode
 from rest_channels.settings import Settings
 
@@ -50,8 +50,8 @@ def test_links_lead_to_files_and_to_headings_that_are_there(page) -> None:
 @pytest.mark.parametrize(
     ("page", "words", "number"),
     [
-        ("groups.md", "More than {} messages", uplink.QUEUE),
-        ("groups.md", "up to {} messages of one group in a row", uplink.BATCH),
+        ("groups.md", "More than {} messages", packet_sender.QUEUE),
+        ("groups.md", "up to {} messages of one group in a row", packet_sender.BATCH),
         ("groups.md", "`MAX_SUBSCRIPTIONS`, {} groups", Settings.MAX_SUBSCRIPTIONS.default),
         ("groups.md", "{} events may wait", Settings.INBOX_FRAMES.default),
         ("deployment.md", "up to {} threads", Settings.MAX_THREADS.default),

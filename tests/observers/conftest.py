@@ -2,7 +2,7 @@
 
 import pytest
 
-from rest_channels.observer import changes, rows, watchers
+from rest_channels.observer.capture import changes, registry, signals
 
 
 class Watcher:
@@ -17,7 +17,7 @@ class Watcher:
         self.many_to_many = many_to_many
         self.looks_at_rows = group is not None
         self.group = group
-        rows.watch(self)
+        signals.watch(self)
 
     def heard(self):
         return self.listening
@@ -29,7 +29,7 @@ class Watcher:
 @pytest.fixture(autouse=True)
 def no_watcher_is_left(monkeypatch):
     """A test that failed keeps its watchers alive: the next one does not hear them."""
-    monkeypatch.setattr(watchers, "_watchers", dict(watchers._watchers))
+    monkeypatch.setattr(registry, "_watchers", dict(registry._watchers))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from django.contrib.auth.models import User
 from django.db import NotSupportedError, connection, transaction
 from django.db.models import Count, Q
 
-from rest_channels.observer import ObservedQuerySet, changes, notify_changed
+from rest_channels.observer import ObservedQuerySet, notify_changed
+from rest_channels.observer.capture import changes
 
 from .conftest import Watcher
 from .models import Bookstore, Cafe, Comment, Country, Pair, Place, Word

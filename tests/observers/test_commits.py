@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from django.test import TestCase
 
-from rest_channels.observer import changes
+from rest_channels.observer.capture import changes
 
 from .conftest import Watcher
 from .models import Country

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.signals import post_save, pre_save
 
-from rest_channels.observer import rows, saves, watchers
+from rest_channels.observer.capture import registry, saves, signals
 
 from .conftest import Watcher
 from .models import (
@@ -90,7 +90,7 @@ def test_a_field_that_is_not_set_directly_is_no_obstacle(told) -> None:
 @pytest.mark.parametrize("name", ["_saving", "_saved", "_deleting", "_deleted", "_made"])
 def test_an_error_of_ours_fails_no_save(comment, monkeypatch, caplog, name) -> None:
     broken = {"_saving": "begin", "_saved": "end", "_made": "remember"}.get(name, "as_stored")
-    monkeypatch.setattr(rows, broken, None)
+    monkeypatch.setattr(signals, broken, None)
     comment.save()
     comment.refresh_from_db()
     comment.delete()
@@ -134,7 +134,7 @@ def again(monkeypatch):
                 change(instance)
 
         receivers.append((receiver, model))
-        post_save.disconnect(sender=model, dispatch_uid=rows.UID)
+        post_save.disconnect(sender=model, dispatch_uid=signals.UID)
         post_save.connect(receiver, model)
 
     yield save_again
@@ -331,9 +331,9 @@ def test_an_unmoved_row_costs_no_query(comment, django_assert_num_queries) -> No
 
 
 def test_copies_and_pickles_remember_nothing(comment) -> None:
-    assert comment._state in watchers._memories
+    assert comment._state in registry._memories
     for copied in (copy.copy(comment), copy.deepcopy(comment), pickle.loads(pickle.dumps(comment))):
-        assert copied._state not in watchers._memories
+        assert copied._state not in registry._memories
     assert "rest_channels" not in str(vars(comment._state))
 
 

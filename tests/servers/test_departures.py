@@ -8,7 +8,7 @@ import threading
 import pytest
 from django.urls import path
 
-from rest_channels.reach import hub_here
+from rest_channels.engine.publish import hub_here
 from rest_channels.views import SocketView
 
 let_go = threading.Event()

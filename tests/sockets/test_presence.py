@@ -16,7 +16,7 @@ from django.test import Client, TestCase, override_settings
 from django.urls import path
 from django.utils import timezone
 
-from rest_channels.reach import hub_here
+from rest_channels.engine.publish import hub_here
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from sockets import presence

@@ -10,7 +10,7 @@ from django.urls import path
 from django.views import View
 from rest_framework import serializers
 
-from rest_channels.reach import hub_here
+from rest_channels.engine.publish import hub_here
 from rest_channels.routing import SocketApplication, route_class
 from rest_channels.testing import SocketCommunicator
 from sockets import SocketRouter

@@ -1,0 +1,1 @@
+"""How an `AsyncAPIConsumer` finds, permits and runs an action."""

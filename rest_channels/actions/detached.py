@@ -1,0 +1,78 @@
+"""Detached actions: they run beside the frames that follow, and end with their connection."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import Throttled
+
+from ..concurrency.execution import leased, run
+from ..dispatch.errors import as_exception
+from ..engine.connection import State
+from ..settings import api_settings
+from .authorization import Asked
+
+__all__ = ["Detached"]
+
+
+class Detaching(Protocol):
+    """What detached actions need of their consumer."""
+
+    async def _answer(self, response: Any, action: str, request_id: Any) -> None: ...
+
+    async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
+        """Tell the client of `exc`."""
+
+    async def handle_detached_task_completion(self, task: Any) -> None:
+        """An action has ended."""
+
+
+class Detached:
+    """The detached actions of one consumer that still run."""
+
+    def __init__(self, consumer: Detaching) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+        self._consumer = consumer
+
+    def begin(
+        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, asked: Asked
+    ) -> None:
+        """Let `work` run until it ends, the server closes the connection, or its client leaves.
+
+        Raises `Throttled` (429) where `MAX_DETACHED` do already.
+        """
+        connection = asked.connection
+        if connection.state is State.CLOSING:
+            work.close()
+            asked.answered()
+            return
+        if len(self.tasks) >= api_settings.MAX_DETACHED:
+            work.close()
+            raise Throttled(detail=_("Too much runs at the same time."))
+        if self.end not in connection.closings:
+            connection.closings += (self.end,)
+        task = connection.home.begin(self._run(work, action, request_id))
+        task.add_done_callback(lambda _done: asked.answered())
+        if not task.done():
+            self.tasks.append(task)
+            task.add_done_callback(self.tasks.remove)
+
+    def end(self) -> None:
+        """Cancel all of them, but for one that asks for it itself."""
+        here = asyncio.current_task()
+        for task in [*self.tasks]:
+            if task is not here:
+                task.cancel()
+
+    async def _run(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
+        consumer = self._consumer
+        try:
+            async with leased():
+                await consumer._answer(await work, action, request_id)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as where actions are done
+            error = as_exception(error)
+            await run(consumer.handle_exception, error, action=action, request_id=request_id)
+        await run(consumer.handle_detached_task_completion, asyncio.current_task())

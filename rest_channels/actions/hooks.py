@@ -1,0 +1,76 @@
+"""Call the hooks that users override: `def` or `async def`, with the arguments they take."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Generic, TypeVar, overload
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+
+from ..concurrency.execution import awaited, run
+from ..protocol.arguments import offered
+
+__all__ = ["ahand", "bridge", "hand", "own_or"]
+
+T = TypeVar("T")
+
+
+class own_or(Generic[T]):  # noqa: N801 - a decorator
+    """A property that gives way to an attribute of the instance: names of users come first."""
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "own_or[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: Any, owner: type) -> "own_or[T] | T":
+        return self if instance is None else self.function(instance)
+
+
+def bridge(cls: type[Any], names: Sequence[str]) -> None:
+    """Let async methods of these `names` be called without `await` in threads, as DRF does.
+
+    On the loop they are awaited as before.
+    """
+    for kind in cls.__mro__:
+        for name in vars(kind).keys() & names:
+            method = vars(kind)[name]
+            if iscoroutinefunction(method) and not hasattr(method, _BRIDGED):
+                setattr(kind, name, _bridged(method))
+
+
+_BRIDGED = "_rest_channels_bridged"
+
+
+def _bridged(method: Any) -> Any:
+    @wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        coming = method.__get__(self, type(self))(*args, **kwargs)
+        return coming if _on_loop() else awaited(coming)
+
+    setattr(called, _BRIDGED, True)
+    return markcoroutinefunction(called)
+
+
+def _on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+    """Call a bound `method` with `given`, and with those of a client's `arguments` it takes.
+
+    In a thread; a method that is `async def` is awaited.
+    """
+    return awaited(method(*given, **offered(method, len(given), arguments)))
+
+
+async def ahand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+    """`hand`, for a method that may be `def` or `async def`."""
+    return await run(method, *given, **offered(method, len(given), arguments))

@@ -1,0 +1,98 @@
+"""How the actions of a class are called, and what of a frame's way it has changed; found once."""
+
+from collections.abc import Sequence
+from inspect import getattr_static
+from typing import Any, NamedTuple, TypeVar
+
+from ..decorators import action_mark
+from ..protocol.arguments import Parameters, parameters
+from .http_methods import http_method_of
+
+__all__ = [
+    "CHECKING",
+    "OWN",
+    "READING",
+    "REPLYING",
+    "VIEWS",
+    "Plan",
+    "has_same",
+    "plan_of",
+    "plans_of",
+]
+
+T = TypeVar("T")
+
+OWN = ("action", "request_id")
+"""What an action may take beside what its client sends."""
+
+READING = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
+CHECKING = ("check_permissions", "get_permissions")
+REPLYING = ("reply", "send", "send_json", "encode_json")
+"""The methods through which a frame comes, is permitted, and is answered."""
+
+VIEWS = (
+    "filter_queryset",
+    "get_object",
+    "get_queryset",
+    "get_serializer",
+    "get_serializer_class",
+    "get_serializer_context",
+)
+"""What DRF's permissions, filters and paginators may call on a view."""
+
+
+class Plan(NamedTuple):
+    """How an action is called."""
+
+    name: str
+    attribute: str
+    parameters: Parameters
+    takes_own: bool
+    """Whether it takes the name of the action, or the id of the frame."""
+    method: str
+    detached: bool
+
+
+def plans_of(cls: type[Any], base: type[Any]) -> dict[str, Plan]:
+    """How to call the actions of `cls`, by their names: the most derived class decides.
+
+    Raises `TypeError` if one hides a method of `base`, or two of one class have the same name.
+    """
+    plans: dict[str, Plan] = {}
+    seen: set[str] = set()
+    for kind in cls.__mro__:
+        own: dict[str, Plan] = {}
+        for attribute in sorted(vars(kind).keys() - seen):
+            if (plan := plan_of(cls, base, attribute)) is None:
+                continue
+            other = own.setdefault(plan.name, plan).attribute
+            if getattr(cls, other) is not getattr(cls, attribute):
+                both = f"{other} and {attribute} are both the action {plan.name!r}"
+                raise TypeError(f"{kind.__name__}: {both}.")
+        seen |= vars(kind).keys()
+        plans = own | plans
+    return plans
+
+
+def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
+    """How to call that method of `cls`, if it is an action.
+
+    Raises `TypeError` if it hides one of `base`.
+    """
+    function = getattr(cls, attribute)
+    if (mark := action_mark(function)) is None:
+        return None
+    if hasattr(base, attribute):
+        raise TypeError(
+            f"{cls.__name__}.{attribute} would hide a method that every consumer has: call it "
+            f"otherwise and mark it @action(name={attribute!r})."
+        )
+    method = http_method_of(mark.name, mark.http_method)
+    known = parameters(function, 1)
+    takes_own = known.any_name or not known.names.isdisjoint(OWN)
+    return Plan(mark.name, attribute, known, takes_own, method, mark.detached)
+
+
+def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
+    """Whether `cls` has what `base` has under all these `names`."""
+    return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)

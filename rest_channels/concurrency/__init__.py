@@ -1,0 +1,1 @@
+"""How handlers run: serial queues, threads, and the way from a thread to the event loop."""

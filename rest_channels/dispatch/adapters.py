@@ -1,0 +1,166 @@
+"""Between a connection and the classes people write.
+
+For a view whatever happens becomes a request; a consumer is told of it as ASGI says it.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rest_framework.exceptions import ParseError
+
+from ..concurrency.execution import run
+from ..decorators import route_name
+from ..engine.connection import Connection
+from ..parsers import JSONParser
+from ..protocol.dialects import Envelope
+from ..protocol.messages import Call, Event, Frame, Gap, Reply
+from ..request import SocketRequest
+from .dispatcher import dispatch
+from .invocation import DirectVisit, Target
+
+__all__ = ["ConsumerFace", "RequestFace", "ViewFace"]
+
+
+class RequestFace:
+    """Makes a `SocketRequest` of whatever happens and hands it to `handle`."""
+
+    intercepts = False
+    minds_gaps = False
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.frames = 0
+
+    def handle(self, request: SocketRequest) -> Awaitable[None]:
+        """Let the right code see `request`; it handles its own errors."""
+        raise NotImplementedError
+
+    def connect(self) -> Awaitable[None]:
+        """The handshake, as a request."""
+        return self.handle(SocketRequest(self.connection, "connect"))
+
+    def receive(self, frame: Frame) -> Awaitable[None]:
+        """A frame, as a request."""
+        self.frames += 1
+        return self.handle(SocketRequest(self.connection, "receive", frame, self.frames))
+
+    async def event(self, event: Event | Gap) -> None:
+        """What a group says is for the client only."""
+        if isinstance(event, Event):
+            self.connection.say(event)
+
+    async def disconnect(self, code: int) -> None:
+        """The end, as a request."""
+        request = SocketRequest(self.connection, "disconnect", None, self.frames + 1)
+        request.code = code
+        await self.handle(request)
+
+
+class ViewFace(RequestFace):
+    """A connection whose every event is a call of one `view(request, *args, **kwargs)`."""
+
+    def __init__(self, connection: Connection, view: Any) -> None:
+        super().__init__(connection)
+        self.view = view
+        self.intercepts = view.view_class.overrides_sending
+        gap = getattr(view.view_class, "gap", None)
+        self.minds_gaps = gap is not None and route_name(gap) is None
+        route = connection.scope.get("url_route", {})
+        self.args = route.get("args", ())
+        self.kwargs = route.get("kwargs", {})
+
+    def handle(self, request: SocketRequest) -> Awaitable[None]:
+        result: Awaitable[None] = self.view(request, *self.args, **self.kwargs)
+        return result
+
+    async def event(self, event: Event | Gap) -> None:
+        """What a group says goes through the `send_json` that the view overrides.
+
+        A gap is its `gap(request, groups, *args, **kwargs)`.
+        """
+        view = self.view.view_class(**self.view.view_initkwargs)
+        view.connection = self.connection
+        view.request = SocketRequest(self.connection, "event")
+        target: Target
+        if isinstance(event, Gap):
+            target = (view.gap, (view.request, event.groups, *self.args), self.kwargs)
+        elif event.data is None:
+            self.connection.pass_on(event)
+            return
+        elif event.size:
+            target = (view.send_json, (event.data,), {})
+        else:
+            return  # it is for a consumer's method
+        await dispatch(DirectVisit(self.connection, "event", target))
+
+
+class ConsumerFace:
+    """Between a connection and its consumer: everything that happens is a visit."""
+
+    def __init__(self, consumer: Any, connection: Connection) -> None:
+        self.consumer = consumer
+        self.connection = connection
+        self.intercepts = consumer.intercepts
+        self.minds_gaps = consumer.minds_gaps
+        self.envelope: Envelope = consumer._envelope
+
+    async def connect(self) -> None:
+        """The handshake, as ASGI says it."""
+        channel = await self.connection.hub.listeners.channel(self._ring)
+        if channel is not None:
+            self.consumer._channel = channel
+            self.connection.endings += (channel.stop,)
+        await self._visit("connect", self.consumer.websocket_connect, {"type": "websocket.connect"})
+
+    async def receive(self, frame: Frame) -> None:
+        """A frame, as ASGI says it."""
+        text, binary, _size = frame
+        message = {"type": "websocket.receive", "text": text, "bytes": binary}
+        target: Target = (self.consumer.websocket_receive, (message,), {})
+        await dispatch(FrameVisit(self.connection, "receive", target, self.envelope))
+
+    async def event(self, event: Event | Gap) -> None:
+        """What a group says: for the client if it was rendered, else for the method it names."""
+        if isinstance(event, Gap):
+            await self._visit("event", self.consumer.gap, event.groups)
+        elif event.data is None:
+            self.connection.pass_on(event)
+        elif callable(event.data):  # an observer's, that has to look at the consumer
+            await self._visit("event", event.data, self.consumer)
+        else:
+            handler = self.consumer.send_json if event.size else self._call_named
+            await self._visit("event", handler, event.data)
+
+    async def _call_named(self, message: dict[str, Any]) -> None:
+        name = str(message.get("type")).replace(".", "_")
+        method = None if name.startswith("_") else getattr(self.consumer, name, None)
+        if method is None:
+            raise TypeError(f"{type(self.consumer).__name__} has no method {name!r} for an event.")
+        await run(method, dict(message))  # it may be others' as well
+
+    def _ring(self, message: dict[str, Any]) -> None:
+        """Somebody speaks to the consumer's own channel."""
+        self.connection.deliver(Event("", message))
+
+    async def disconnect(self, code: int) -> None:
+        """The end, as ASGI says it."""
+        message = {"type": "websocket.disconnect", "code": code}
+        await self._visit("disconnect", self.consumer.websocket_disconnect, message)
+
+    async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
+        target: Target = (method, (argument,), {})
+        await dispatch(DirectVisit(self.connection, event, target, self.envelope))
+
+
+class FrameVisit(DirectVisit):
+    """A frame of a consumer: a refusal comes under its id, if it is JSON and has one."""
+
+    def handle_exception(self, error: Exception) -> Reply:
+        _handler, (message,), _kwargs = self.target
+        return super().handle_exception(error)._replace(call=self._call_of(message["text"]))
+
+    def _call_of(self, text: str | None) -> Call:
+        try:
+            return self.envelope.open(JSONParser().parse(text or ""))
+        except ParseError:
+            return Call(None)

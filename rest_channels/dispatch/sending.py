@@ -1,0 +1,114 @@
+"""What a view can say, and to whom: to its client, to a group, to any channel."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from ..concurrency.awaitables import DONE, Sent, adopt
+from ..engine.connection import Connection
+from ..engine.publish import publish
+from ..exceptions import CloseCode
+from ..protocol.messages import Event
+from ..settings import api_settings
+
+__all__ = ["Voice"]
+
+
+VERBS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
+
+
+class Voice:
+    """The verbs of a view. They work in `def` and in `async def`; awaiting them is optional.
+
+    `text_renderer_class` and `bytes_renderer_class` say how data becomes a frame (`None`: the
+    settings `DEFAULT_TEXT_RENDERER_CLASS` and `DEFAULT_BYTES_RENDERER_CLASS`).
+    """
+
+    text_renderer_class: Any = None
+    bytes_renderer_class: Any = None
+
+    connection: Connection
+    overrides_sending: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.overrides_sending = cls.send is not Voice.send or cls.send_json is not Voice.send_json
+        adopt(cls, VERBS, "_perform")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A dict that lives as long as the connection."""
+        return self.connection.memory
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Sent:
+        """Accept the handshake now, before `connect` returns: to choose a subprotocol, say."""
+        return self.connection.accept(subprotocol, headers)
+
+    def join(self, group: str) -> Sent:
+        """Let this connection hear what is said to `group`.
+
+        Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
+        """
+        return self.connection.groups.join(group)
+
+    def leave(self, group: str) -> Sent:
+        """Stop hearing what is said to `group`."""
+        self.connection.groups.leave(group)
+        return DONE
+
+    def broadcast(self, group: str, data: Any) -> Sent:
+        """Send `data` to every member of `group`; it is rendered once."""
+        event = Event.rendered(group, data, self.render_text(data))
+        return self.connection.home.call(publish, event)  # in order, in threads too
+
+    def send_json(self, data: Any) -> Sent:
+        """Send `data` to this connection's client."""
+        return self.connection.send(text=self.render_text(data))
+
+    def send(
+        self,
+        channel_or_group: Any,
+        data: Any,
+        content_type: str = "text",
+        close: bool | int = False,
+    ) -> Sent:
+        """Render `data` and send it to a `Channel` or a `Group` (seed 000).
+
+        In: `content_type`, `"text"` or `"binary"`; `close`, `True` or a close code to end the
+        connection(s) afterwards. Raises `ValueError` for another content type.
+        """
+        if content_type == "text":
+            content: dict[str, Any] = {"text": self.render_text(data)}
+        elif content_type in ("binary", "bytes"):
+            content = {"bytes": self.render_bytes(data)}
+        else:
+            raise ValueError(f"content_type is 'text' or 'binary', not {content_type!r}.")
+        sent: Sent = channel_or_group.send({**content, "close": close})
+        return sent
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
+        """End the connection after what was sent until now."""
+        return self.connection.close(code, reason)
+
+    def render_text(self, data: Any) -> str:
+        """`data` as the text of a frame."""
+        renderer = self.text_renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
+        text: str | bytes = renderer().render(data)
+        return text.decode() if isinstance(text, bytes) else text
+
+    def render_bytes(self, data: Any) -> bytes:
+        """`data` as the bytes of a frame. Raises `TypeError` without a renderer for them."""
+        if isinstance(data, bytes):
+            return data
+        renderer = self.bytes_renderer_class or api_settings.DEFAULT_BYTES_RENDERER_CLASS
+        if renderer is None:
+            raise TypeError(
+                f"{type(self).__name__} sends binary data that is no bytes: set its "
+                "bytes_renderer_class, or REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
+            )
+        data = renderer().render(data)
+        return data.encode() if isinstance(data, str) else data
+
+    def _perform(self, work: Any) -> Sent:
+        return self.connection.home.perform(work)

@@ -1,0 +1,246 @@
+"""`view_as_consumer`: Django's and DRF's views over a socket, as they are.
+
+    path("ws/users/", view_as_consumer(UserViewSet))
+
+    {"action": "list", "query": {"page": 2}, "request_id": 1}
+    {"action": "update", "parameters": {"pk": 7}, "data": {"email": "…"}, "request_id": 2}
+
+Each frame becomes a request with the connection's user, session, cookies, headers and address; the
+view's permissions, its content negotiation and its errors are those it has over HTTP. No middleware
+runs. Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.4).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, transaction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from .actions.authorization import asking
+from .actions.hooks import ahand
+from .actions.http_methods import ALIASES
+from .api_consumer import AsyncAPIConsumer
+from .concurrency.execution import is_async, run
+from .handshake.http_request import http_request
+from .protocol.dialects import Action
+from .protocol.messages import Call
+from .renderers import encode
+from .settings import api_settings
+from .throttling import throttle
+
+__all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
+
+METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
+"""What actions become for views that have no actions, as it is documented (seed 001)."""
+
+HTTP = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+
+VIEWSET = {
+    "list": "get",
+    "retrieve": "get",
+    "create": "post",
+    "update": "put",
+    "partial_update": "patch",
+    "destroy": "delete",
+}
+"""The actions of a viewset, by the methods that DRF's routers give them."""
+
+DETAIL = ("retrieve", "update", "partial_update", "destroy")
+"""Those of one object; routers put its key into the path."""
+
+
+def view_as_consumer(
+    wrapped_view: Callable[..., Any] | type[Any], mapped_actions: Mapping[str, str] | None = None
+) -> Any:
+    """An ASGI application that calls a view for each frame.
+
+    In: a function view, a class of views (or its `as_view()`), an `APIView`, a viewset;
+    `mapped_actions`, action → HTTP method, instead of the documented mapping: then there are no
+    others. Without it a viewset has its own actions, and any other view those of its methods'
+    names as well: `post`.
+    """
+    if not callable(wrapped_view):
+        raise ImproperlyConfigured(f"view_as_consumer() takes a view, not {wrapped_view!r}.")
+
+    class Wrapped(DjangoViewAsConsumer):
+        view = staticmethod(wrapped_view)
+        actions = METHODS if mapped_actions is None else mapped_actions
+
+    Wrapped.__qualname__ = f"view_as_consumer({getattr(wrapped_view, '__name__', wrapped_view)})"
+    return Wrapped.as_asgi()
+
+
+class DjangoViewAsConsumer(AsyncAPIConsumer):
+    """A consumer whose actions are calls of one `view`; `view_as_consumer` makes them."""
+
+    view: ClassVar[Any]
+    actions: ClassVar[Mapping[str, str]] = METHODS
+
+    async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
+        """Call the view, and answer with what it responds."""
+        before = asking.get()
+        try:
+            if action == "authenticate" and self._authentication.authenticators:
+                await self._do_our_own(action, request_id, kwargs)
+                return
+            view, method = self._find(action)
+            asked = self._begin(action, method, kwargs)
+            expiries = self._authentication.expiries
+            await ahand(self.check_permissions, action, arguments=kwargs)
+            if throttles := self.get_throttles():
+                await throttle(throttles, asked.request, self)
+            self._authentication.insist(expiries)
+            response = await self.call_view(view, method, **kwargs)
+            data = await _content(response)
+            await self.reply(action, data=data, status=response.status_code, request_id=request_id)
+        except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
+            await run(self.handle_exception, error, action=action, request_id=request_id)
+        finally:
+            asking.set(before)
+
+    async def call_view(
+        self,
+        view: Callable[..., Any],
+        method: str,
+        /,
+        data: Any = None,
+        query: Any = None,
+        parameters: Any = None,
+        **rest: Any,
+    ) -> HttpResponseBase:
+        """The view's response. In: the request's body, its query string, the view's arguments.
+
+        Raises `ValidationError` (400) for other keys. What the path says cannot be said otherwise.
+        """
+        wrong: dict[str, Any] = {name: [_("There is no such argument.")] for name in rest}
+        for name, value in {"query": query, "parameters": parameters}.items():
+            if not isinstance(value, dict | None):
+                wrong[name] = [_("This has to be an object.")]
+        given = parameters if isinstance(parameters, dict) else {}
+        path = {**given, **self.kwargs}
+        if errors := _wrong_in_path(given) | _missing_in_path(path, view, method):
+            wrong.setdefault("parameters", errors)
+        if wrong:
+            raise ValidationError(wrong)
+        request = self._make_request(method, data, query or {})
+        called = view if is_async(view) else _atomic(view)
+        response = await run(called, request, **path)
+        if hasattr(response, "render") and not response.is_rendered:
+            await run(response.render)
+        return response  # type: ignore[no-any-return]
+
+    def _find(self, action: Any) -> tuple[Any, str]:
+        """The view for `action`, and the HTTP method it is called with."""
+        view: Any = type(self).view
+        name = action if isinstance(action, str) else ""
+        if hasattr(view, "get_extra_actions"):
+            route = _routes(view).get(ALIASES.get(name, name))
+            if route is not None and (self.actions is METHODS or name in self.actions):
+                method, initkwargs = route
+                return view.as_view({method: ALIASES.get(name, name)}, **initkwargs), method.upper()
+        else:
+            method = self.actions.get(name, name.upper() if self.actions is METHODS else "")
+            if method in HTTP:
+                make = getattr(view, "as_view", None)  # a class has it
+                return (view if make is None else make()), method
+        raise Action().unknown(Call(None, {"action": action}))
+
+    def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
+        body = b"" if data is None else encode(data)
+        headers = [(k, v) for k, v in self.scope.get("headers", ()) if k not in BODY_HEADERS]
+        headers += [(b"content-type", b"application/json")] if body else []
+        headers += [(b"content-length", str(len(body)).encode())]
+        scope = {**self.scope, "headers": headers, "query_string": urlencode(query, True).encode()}
+        request = http_request(scope, method, body)
+        vars(request)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
+        return request
+
+
+def _wrong_in_path(given: dict[str, Any]) -> dict[str, Any]:
+    """Errors about what a client gave as a view's arguments, and no URL could."""
+    wrong: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in ("self", "request"):
+            wrong[name] = [_("There is no such argument.")]
+        elif isinstance(value, bool) or not isinstance(value, str | int):
+            wrong[name] = [_("This has to be text or a whole number.")]
+    return wrong
+
+
+def _missing_in_path(path: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
+    """Errors about the key that a viewset looks up, if every URL of this action has one."""
+    from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
+
+    handler = (getattr(view, "actions", None) or {}).get(method.lower())
+    if handler is None or view.cls.get_object is not GenericAPIView.get_object:
+        return {}
+    if not (view.initkwargs.get("detail") or handler in DETAIL):
+        return {}
+    key = view.cls.lookup_url_kwarg or view.cls.lookup_field
+    return {} if key in path else {key: [_("This argument is required.")]}
+
+
+BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
+
+
+def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The actions of a viewset: HTTP method, and what DRF's routers give to `as_view()`."""
+    model = getattr(getattr(view, "queryset", None), "model", None)
+    common = {"basename": None if model is None else model._meta.object_name.lower()}
+    routes = {
+        name: (method, {**common, "detail": name in DETAIL})
+        for name, method in VIEWSET.items()
+        if callable(getattr(view, name, None))
+    }
+    for extra in view.get_extra_actions():
+        initkwargs = {**common, "detail": extra.detail, **extra.kwargs}
+        for method, name in extra.mapping.items():
+            routes.setdefault(name, (method, initkwargs))
+    return routes
+
+
+def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
+    """As Django's handler: in a transaction of every database that says that requests are."""
+    exempt: set[str] = getattr(view, "_non_atomic_requests", set())
+    for alias in connections:
+        if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
+            view = transaction.atomic(using=alias)(view)
+    return view
+
+
+async def _content(response: Any) -> Any:
+    """What a response says: its data, else its body as text, else that in hexadecimal."""
+    if hasattr(response, "data"):
+        return response.data
+    if not response.streaming:
+        body = response.content
+    elif response.is_async:
+        parts: list[bytes] = []
+        async for part in response:
+            _add(parts, part)
+        body = b"".join(parts)
+    else:
+        body = await run(_collected, response)
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.hex()
+
+
+def _collected(response: Any) -> bytes:
+    parts: list[bytes] = []
+    for part in response:
+        _add(parts, part)
+    return b"".join(parts)
+
+
+def _add(parts: list[bytes], part: bytes) -> None:
+    """Another part of a stream. Raises `ValueError` for more than a frame may have."""
+    parts.append(part)
+    if sum(map(len, parts)) > api_settings.OUTBOX_BYTES:
+        raise ValueError("The response is too long for a frame.")

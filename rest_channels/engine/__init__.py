@@ -1,0 +1,1 @@
+"""Connections, groups, fan-out and revocation."""

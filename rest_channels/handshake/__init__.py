@@ -1,0 +1,1 @@
+"""What a WebSocket handshake says: origin, proxies, session, user, language."""

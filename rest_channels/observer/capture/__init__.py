@@ -1,0 +1,1 @@
+"""From a saved row to the changes that were committed."""

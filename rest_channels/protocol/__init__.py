@@ -1,0 +1,1 @@
+"""Messages, dialects, routes and arguments. This package does no I/O."""

@@ -1,0 +1,9 @@
+"""`SocketApplication`, the ASGI application of a site, and the route lists of Channels 1.
+
+This module may be imported before Django's apps are ready.
+"""
+
+from .application import SocketApplication
+from .channel_routes import ChannelRouter, include, route, route_class
+
+__all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]

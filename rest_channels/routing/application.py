@@ -1,0 +1,146 @@
+"""`SocketApplication`, the door of every connection, and the route lists of Channels 1.
+
+    application = SocketApplication("shop.live", http=get_asgi_application())
+
+A list may mix `path()` and `re_path()` of any ASGI application with `route(…)`, `route_class(…)`
+and `include(…)`; the first entry that fits a connection has it.
+This module may be imported before Django's apps are ready.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import Resolver404, URLPattern, URLResolver
+from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
+
+from ..concurrency.threads import threads
+from ..handshake.http_request import path_info, refuse, routed, turn_away
+from ..handshake.identity import identify
+from ..handshake.origins import origin_allowed
+from ..handshake.proxies import forwarded
+from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
+
+__all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
+
+logger = logging.getLogger("rest_channels")
+
+Scope = dict[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+class SocketApplication:
+    """An ASGI application for the whole site: WebSockets by a list, everything else by `http`.
+
+    In: `routes`, a list, or the dotted path of one, or of a module with `urlpatterns` (imported
+    at the server's start or the first connection); `http`, Django's ASGI application.
+
+    A handshake from a foreign origin or for an unknown path is refused (HTTP 403). Every other
+    finds `session` and `user` in its scope, and the client as trusted proxies describe it.
+    """
+
+    def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
+        self.given = routes
+        self.http = http
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """ASGI's entry: one connection, one request, or the server's life."""
+        if scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await (self.http or _no_http)(scope, receive, send)
+        else:
+            raise ValueError(f"SocketApplication has nothing for scopes of {scope['type']!r}.")
+
+    @cached_property
+    def routes(self) -> list[Any]:
+        """The list, imported. Raises `ImproperlyConfigured` for what is none, naming the entry."""
+        routes = _imported(self.given) if isinstance(self.given, str) else self.given
+        if not isinstance(routes, list | tuple):
+            raise ImproperlyConfigured(f"SocketApplication takes a list of routes, not {routes!r}.")
+        for entry in routes:
+            if not isinstance(entry, URLPattern | URLResolver | Route | Include):
+                raise ImproperlyConfigured(
+                    f"{entry!r} is no route: use path(), re_path(), route(), "
+                    "route_class() or include()."
+                )
+        return list(routes)
+
+    @cached_property
+    def _channel_router(self) -> ChannelRouter:
+        return ChannelRouter([entry for entry in self.routes if isinstance(entry, Route | Include)])
+
+    def find(self, scope: Scope) -> tuple[Application, Scope] | None:
+        """The application for `scope`'s path, and the scope it gets; `None` if there is none."""
+        path = path_info(scope).removeprefix("/")
+        for entry in self.routes:
+            if isinstance(entry, Route | Include):
+                if covers(entry, scope):
+                    return self._channel_router.find(scope)
+                continue
+            try:
+                match = entry.resolve(path)
+            except Resolver404:
+                continue
+            if match is not None:
+                return match.func, routed(scope, match.args, match.kwargs)
+        return None
+
+    async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
+        scope = forwarded(scope)
+        found = None
+        if not origin_allowed(scope):
+            logger.warning("Refused origin for %r.", scope["path"])
+        elif (found := self.find(scope)) is None:
+            logger.warning("No route for %r.", scope["path"])
+        if found is None:
+            await refuse(receive, send)
+            return
+        application, scope = found
+        try:
+            scope = await identify(scope)
+        except Exception:  # a database fails in many ways
+            logger.exception("Cannot tell who connects to %r.", scope["path"])
+            await turn_away(receive, send)
+        else:
+            await application(scope, receive, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        """The lifespan protocol. Nothing depends on it: not every server speaks it."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                threads.shutdown()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            try:
+                _ = self.routes
+            except Exception as error:
+                logger.exception("The routes %r cannot be used.", self.given)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+
+
+def _imported(dotted: str) -> Any:
+    """A module's `urlpatterns`, or the list itself."""
+    try:
+        module = import_module(dotted)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (dotted + ".").startswith(error.name + "."):
+            raise
+        return import_string(dotted)
+    if not hasattr(module, "urlpatterns"):
+        raise ImproperlyConfigured(f"The module {dotted!r} has no 'urlpatterns'.")
+    return module.urlpatterns
+
+
+async def _no_http(scope: Scope, receive: Any, send: Any) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b"There are only WebSockets here."})
