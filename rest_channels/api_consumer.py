@@ -22,24 +22,39 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 
-from .actions.authorization import Asked, admit, asking, made, permit_action
-from .actions.detached import Detached
-from .actions.hooks import ahand, bridge, own_or
-from .actions.plan import CHECKING, OWN, READING, REPLYING, VIEWS, Plan, has_same, plans_of
+from .actions.authorization import (
+    ActionContext,
+    authorize_action,
+    authorize_connection,
+    current_action,
+    permission_instances,
+)
+from .actions.detached import DetachedActions
+from .actions.hooks import acall_hook, instance_attribute_or, wrap_async_hooks
+from .actions.plan import (
+    CHECKING_HOOKS,
+    READING_HOOKS,
+    REPLYING_HOOKS,
+    RESERVED_ARGUMENTS,
+    VIEW_HOOKS,
+    ActionPlan,
+    action_plans,
+    overrides_none,
+)
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
-from .dispatch.errors import refuse
-from .dispatch.invocation import DirectVisit
+from .dispatch.errors import error_reply
+from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
-from .protocol.arguments import fitted
-from .protocol.dialects import Action
+from .protocol.arguments import fit_arguments
+from .protocol.dialects import ActionDialect
 from .protocol.messages import Call, Reply
 from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
 from .socket_consumer import SocketConsumer
-from .throttling import throttle
+from .throttling import check_throttles
 
 __all__ = ["AsyncAPIConsumer"]
 
@@ -62,48 +77,48 @@ class AsyncAPIConsumer(SocketConsumer):
     """Whether permissions are asked, the row's as well, before each thing that observers tell."""
     available_actions: ClassVar[dict[str, str]] = {}
 
-    _envelope = Action()
-    _plans: ClassVar[dict[str, Plan]] = {}
+    _dialect = ActionDialect()
+    _plans: ClassVar[dict[str, ActionPlan]] = {}
     _reads_as_we_do: ClassVar[bool] = True  # then a frame need not pass all the methods below
     _checks_as_we_do: ClassVar[bool] = True
     _replies_as_we_do: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        bridge(cls, VIEWS)
-        cls._plans = plans_of(cls, AsyncAPIConsumer)
+        wrap_async_hooks(cls, VIEW_HOOKS)
+        cls._plans = action_plans(cls, AsyncAPIConsumer)
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
-        cls._reads_as_we_do = has_same(cls, AsyncAPIConsumer, READING)
-        cls._checks_as_we_do = has_same(cls, AsyncAPIConsumer, CHECKING)
-        cls._replies_as_we_do = has_same(cls, AsyncAPIConsumer, REPLYING)
+        cls._reads_as_we_do = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
+        cls._checks_as_we_do = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
+        cls._replies_as_we_do = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
-        self._detached = Detached(self)
+        self._detached = DetachedActions(self)
         self.detached_tasks = self._detached.tasks
 
     @property
-    def asked(self) -> Asked:
+    def action_context(self) -> ActionContext:
         """The action that is running, with its request and its permissions."""
-        asked = asking.get()
+        asked = current_action.get()
         if asked is None:
-            asking.set(asked := Asked(None, self._connection))
+            current_action.set(asked := ActionContext(None, self._connection))
         return asked
 
-    @own_or
+    @instance_attribute_or
     def action(self) -> str | None:
         """The name of the action that is running, as in DRF's viewsets."""
-        return self.asked.action
+        return self.action_context.action
 
-    @own_or
+    @instance_attribute_or
     def request(self) -> SocketRequest:
         """The request that permissions, filters and serializers see."""
-        return self.asked.request
+        return self.action_context.request
 
-    @own_or
+    @instance_attribute_or
     def kwargs(self) -> dict[str, Any]:
         """What the route found in the path."""
-        return self.asked.kwargs
+        return self.action_context.kwargs
 
     # The road in. Each step may be overridden, as in djangochannelsrestframework.
 
@@ -125,7 +140,9 @@ class AsyncAPIConsumer(SocketConsumer):
         own = self.authentication_classes
         classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES if own is None else own
         self._authentication = Authentication(classes, self._connection, self._ask_for_token)
-        await admit(self, self._authentication, SocketRequest(self._connection, "connect"))
+        await authorize_connection(
+            self, self._authentication, SocketRequest(self._connection, "connect")
+        )
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come."""
@@ -134,21 +151,23 @@ class AsyncAPIConsumer(SocketConsumer):
             await super().websocket_receive(message)
             return
         content = JSONParser().parse(text)
-        call = self._envelope.open(content)
+        call = self._dialect.parse_call(content)
         if "action" not in content:
-            raise self._envelope.unknown(call)
-        arguments = {name: value for name, value in content.items() if name not in OWN}
+            raise self._dialect.handler_not_found(call)
+        arguments = {
+            name: value for name, value in content.items() if name not in RESERVED_ARGUMENTS
+        }
         await self._do(content["action"], call.request_id, arguments)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Find out what a frame asks for, and do it."""
-        call = self._envelope.open(content)
+        call = self._dialect.parse_call(content)
         asked = {name: value for name, value in content.items() if name != "request_id"}
         try:
             action, arguments = await run(self.get_action_name, asked, **kwargs)
         except KeyError:
-            raise self._envelope.unknown(call._replace(data=content)) from None
-        if wrong := arguments.keys() & {"self", *OWN}:
+            raise self._dialect.handler_not_found(call._replace(data=content)) from None
+        if wrong := arguments.keys() & {"self", *RESERVED_ARGUMENTS}:
             raise ValidationError({name: [_("There is no such argument.")] for name in wrong})
         await self.handle_action(action, call.request_id, **arguments)
 
@@ -163,7 +182,7 @@ class AsyncAPIConsumer(SocketConsumer):
         await self._do(action, request_id, kwargs)
 
     async def _do(self, action: str, request_id: Any, arguments: dict[str, Any]) -> None:
-        before, asked = asking.get(), None
+        before, asked = current_action.get(), None
         try:
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
@@ -171,16 +190,16 @@ class AsyncAPIConsumer(SocketConsumer):
             asked = self._begin(action, plan.method, arguments)
             expiries = self._authentication.expiries
             if not self._checks_as_we_do:
-                await ahand(self.check_permissions, action, arguments=arguments)
+                await acall_hook(self.check_permissions, action, arguments=arguments)
             else:
                 asked.permissions = self._make_permissions()
                 if asked.permissions:
                     await self._permit(asked)
             if throttles := self.get_throttles():
-                await throttle(throttles, asked.request, self)
+                await check_throttles(throttles, asked.request, self)
             own = {"action": action, "request_id": request_id} if plan.takes_own else {}
             self._authentication.insist(expiries)
-            work = getattr(self, plan.attribute)(**fitted(plan.parameters, arguments, own))
+            work = getattr(self, plan.attribute)(**fit_arguments(plan.parameters, arguments, own))
             if plan.detached:
                 self._detached.begin(work, action, request_id, asked)
                 asked = None
@@ -189,22 +208,22 @@ class AsyncAPIConsumer(SocketConsumer):
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
         finally:
-            asking.set(before)  # an action may have another one done on its way
+            current_action.set(before)  # an action may have another one done on its way
             if asked is not None:
-                asked.answered()
+                asked.mark_answered()
 
-    def _begin(self, action: str, method: str, arguments: dict[str, Any]) -> Asked:
+    def _begin(self, action: str, method: str, arguments: dict[str, Any]) -> ActionContext:
         """From now on this is what is asked."""
-        asking.set(asked := Asked(action, self._connection, method, arguments))
+        current_action.set(asked := ActionContext(action, self._connection, method, arguments))
         return asked
 
     async def _do_our_own(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
         """The action `authenticate`, where there are authenticators: be whom a token names."""
         if action != "authenticate" or not self._authentication.authenticators:
-            raise self._envelope.unknown(Call(None, {"action": action}))
+            raise self._dialect.handler_not_found(Call(None, {"action": action}))
         asked = self._begin(action, "POST", arguments)
         if throttles := self.get_throttles():
-            await throttle(throttles, asked.request, self)
+            await check_throttles(throttles, asked.request, self)
         await self._authentication.again(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
         await self.reply("authenticate", data=user, request_id=request_id)
@@ -215,8 +234,8 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def check_permissions(self, action: str, **kwargs: Any) -> None:
         """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused."""
-        asked = self.asked
-        asked.permissions = await ahand(self.get_permissions, action, arguments=kwargs)
+        asked = self.action_context
+        asked.permissions = await acall_hook(self.get_permissions, action, arguments=kwargs)
         await self._permit(asked)
 
     def get_throttles(self) -> Sequence[Any]:
@@ -228,18 +247,20 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def _make_permissions(self) -> Sequence[Any]:
         classes = self.permission_classes
-        return made(api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes)
+        return permission_instances(
+            api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes
+        )
 
-    async def _permit(self, asked: Asked) -> None:
+    async def _permit(self, asked: ActionContext) -> None:
         try:
-            await permit_action(asked, self)
+            await authorize_action(asked, self)
         except PermissionDenied as error:
             raise self._authentication.refusal(error) from error
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Tell the client of `exc`: what DRF would say, else a 500 whose traceback is logged."""
-        visit = DirectVisit(self._connection, "receive", (self.handle_action, (), {}))
-        refusal = refuse(visit, exc)
+        invocation = DirectInvocation(self._connection, "receive", (self.handle_action, (), {}))
+        refusal = error_reply(invocation, exc)
         errors = [_("Not found")] if isinstance(exc, Http404) else refusal.errors
         await self.reply(action, errors=errors, status=refusal.status, request_id=request_id)
 
@@ -253,14 +274,14 @@ class AsyncAPIConsumer(SocketConsumer):
     ) -> Sent:
         """Send `{"errors", "data", "action", "response_status", "request_id"}`."""
         reply = Reply(Call(action, None, request_id), data, status, errors)
-        return self.send_json(self._envelope.close(reply))
+        return self.send_json(self._dialect.build_reply(reply))
 
     async def _answer(self, response: Any, action: str, request_id: Any) -> None:
         """Send what an action returned: `(data, status)`, or nothing for `None`."""
         if isinstance(response, tuple) and len(response) == 2:
             data, code = response
             if self._replies_as_we_do:
-                reply = self._envelope.dressed(action, data, code, request_id)
+                reply = self._dialect.build_content(action, data, code, request_id)
                 await self._connection.answer(encode(reply).decode())
             else:
                 await self.reply(action, data=data, status=code, request_id=request_id)

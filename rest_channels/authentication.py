@@ -25,7 +25,7 @@ from .concurrency.execution import run
 from .engine.connection import Connection
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
-from .handshake.identity import user_of
+from .handshake.identity import session_user
 from .settings import api_settings
 
 __all__ = ["Authentication", "answer_to"]
@@ -54,7 +54,7 @@ class Authentication:
 
     async def handshake(self) -> None:
         """Find out who connects. Raises what the authenticators raise (401, 403)."""
-        self._connection.endings += (self._end,)
+        self._connection.on_ended += (self._end,)
         offered: list[str] = self._connection.scope.get("subprotocols", [])
         self._connection.subprotocol = answer_to(offered)
         said = next((one for one in offered if one.startswith(SUBPROTOCOL)), "")
@@ -74,7 +74,12 @@ class Authentication:
         if not all(isinstance(one, str) and _TOKEN.fullmatch(one) for one in (scheme, token)):
             raise AuthenticationFailed(_("Send your token as text."))
         # What else the handshake brought, a cookie or a query, is no answer to a bad token.
-        bare = {**self._connection.scope, "user": user_of(None), "session": None, "headers": []}
+        bare = {
+            **self._connection.scope,
+            "user": session_user(None),
+            "session": None,
+            "headers": [],
+        }
         bare["query_string"] = b""
         user, auth, successful = await run(self._ask, _with_header(bare, f"{scheme} {token}"))
         if not successful:
@@ -108,7 +113,7 @@ class Authentication:
         if self._owner is None:
             self._owner = _owner(user)
         self._connection.scope["user"], self._connection.scope["auth"] = user, auth
-        self._connection.watch()
+        self._connection.watch_account()
         self._await_expiry(auth)
 
     def _ask(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
@@ -128,15 +133,17 @@ class Authentication:
             self._timer = None
         if (moment := expiry_of(auth)) is not None:
             seconds = moment - timezone.now().timestamp()
-            self._timer = self._connection.home.loop.call_later(max(seconds, 0), self._expire)
+            self._timer = self._connection.loop_bridge.loop.call_later(
+                max(seconds, 0), self._expire
+            )
 
     def _expire(self) -> None:
         """Ask for another token; who brings none in time is closed."""
         self.successful = False
         self.expiries += 1
-        self._be(user_of(None), None)
+        self._be(session_user(None), None)
         grace = api_settings.REAUTHENTICATE_WITHIN
-        self._timer = self._connection.home.loop.call_later(grace or 0, self._close)
+        self._timer = self._connection.loop_bridge.loop.call_later(grace or 0, self._close)
         if grace:
             self._expired()
 

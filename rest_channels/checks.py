@@ -7,7 +7,7 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from .cluster.layer import crosses_processes, wrong_setting
+from .cluster.layer import configuration_error, crosses_processes
 from .settings import Settings, api_settings
 
 __all__ = ["check_debug_errors", "check_layer", "check_reach", "check_server", "check_settings"]
@@ -40,7 +40,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
 
 def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """E002: `CHANNEL_LAYERS` names no layer."""
-    if why := wrong_setting():
+    if why := configuration_error():
         return [
             Error(
                 why,

@@ -21,21 +21,21 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-from .actions.authorization import asking
-from .actions.hooks import ahand
-from .actions.http_methods import ALIASES
+from .actions.authorization import current_action
+from .actions.hooks import acall_hook
+from .actions.http_methods import DRF_NAMES
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
 from .handshake.http_request import http_request
-from .protocol.dialects import Action
+from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
 from .renderers import encode
 from .settings import api_settings
-from .throttling import throttle
+from .throttling import check_throttles
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
-METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
+DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
 """What actions become for views that have no actions, as it is documented (seed 001)."""
 
 HTTP = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -69,7 +69,7 @@ def view_as_consumer(
 
     class Wrapped(DjangoViewAsConsumer):
         view = staticmethod(wrapped_view)
-        actions = METHODS if mapped_actions is None else mapped_actions
+        actions = DEFAULT_METHODS if mapped_actions is None else mapped_actions
 
     Wrapped.__qualname__ = f"view_as_consumer({getattr(wrapped_view, '__name__', wrapped_view)})"
     return Wrapped.as_asgi()
@@ -79,11 +79,11 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     """A consumer whose actions are calls of one `view`; `view_as_consumer` makes them."""
 
     view: ClassVar[Any]
-    actions: ClassVar[Mapping[str, str]] = METHODS
+    actions: ClassVar[Mapping[str, str]] = DEFAULT_METHODS
 
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Call the view, and answer with what it responds."""
-        before = asking.get()
+        before = current_action.get()
         try:
             if action == "authenticate" and self._authentication.authenticators:
                 await self._do_our_own(action, request_id, kwargs)
@@ -91,9 +91,9 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             view, method = self._find(action)
             asked = self._begin(action, method, kwargs)
             expiries = self._authentication.expiries
-            await ahand(self.check_permissions, action, arguments=kwargs)
+            await acall_hook(self.check_permissions, action, arguments=kwargs)
             if throttles := self.get_throttles():
-                await throttle(throttles, asked.request, self)
+                await check_throttles(throttles, asked.request, self)
             self._authentication.insist(expiries)
             response = await self.call_view(view, method, **kwargs)
             data = await _content(response)
@@ -101,7 +101,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             await run(self.handle_exception, error, action=action, request_id=request_id)
         finally:
-            asking.set(before)
+            current_action.set(before)
 
     async def call_view(
         self,
@@ -139,16 +139,18 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         view: Any = type(self).view
         name = action if isinstance(action, str) else ""
         if hasattr(view, "get_extra_actions"):
-            route = _routes(view).get(ALIASES.get(name, name))
-            if route is not None and (self.actions is METHODS or name in self.actions):
+            route = _routes(view).get(DRF_NAMES.get(name, name))
+            if route is not None and (self.actions is DEFAULT_METHODS or name in self.actions):
                 method, initkwargs = route
-                return view.as_view({method: ALIASES.get(name, name)}, **initkwargs), method.upper()
+                return view.as_view(
+                    {method: DRF_NAMES.get(name, name)}, **initkwargs
+                ), method.upper()
         else:
-            method = self.actions.get(name, name.upper() if self.actions is METHODS else "")
+            method = self.actions.get(name, name.upper() if self.actions is DEFAULT_METHODS else "")
             if method in HTTP:
                 make = getattr(view, "as_view", None)  # a class has it
                 return (view if make is None else make()), method
-        raise Action().unknown(Call(None, {"action": action}))
+        raise ActionDialect().handler_not_found(Call(None, {"action": action}))
 
     def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
         body = b"" if data is None else encode(data)

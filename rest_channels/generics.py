@@ -17,27 +17,29 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
-from .actions.authorization import permit_object
-from .actions.hooks import hand
+from .actions.authorization import authorize_object
+from .actions.hooks import call_hook
 from .api_consumer import AsyncAPIConsumer
-from .concurrency.execution import awaited
+from .concurrency.execution import await_in_thread
 from .protocol.arguments import parameters_of
 
-__all__ = ["GenericAsyncAPIConsumer", "in_range", "rows_of", "serializer_for"]
+__all__ = ["GenericAsyncAPIConsumer", "filtered_rows", "out_of_range_as_400", "serializer_for"]
 
-TOO_BIG = (OverflowError, DataError)
+OUT_OF_RANGE_ERRORS = (OverflowError, DataError)
 """What databases raise for numbers that none of their columns holds."""
 
-WISHES = ("query", "cursor", "page", "page_size", "limit", "offset")
+EXPECTED_ERRORS = ("query", "cursor", "page", "page_size", "limit", "offset")
 
 
 @contextmanager
-def in_range(arguments: dict[str, Any]) -> Iterator[None]:
+def out_of_range_as_400(arguments: dict[str, Any]) -> Iterator[None]:
     """The block that looks for rows. Raises `ValidationError` (400) for a number out of range."""
     try:
         yield
-    except TOO_BIG as error:
-        wishes = {name: [_("A number is out of range.")] for name in WISHES if name in arguments}
+    except OUT_OF_RANGE_ERRORS as error:
+        wishes = {
+            name: [_("A number is out of range.")] for name in EXPECTED_ERRORS if name in arguments
+        }
         if not wishes:
             raise
         raise exceptions.ValidationError(wishes) from error
@@ -84,17 +86,22 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
             raise Http404
         try:
-            found = get_object_or_404(rows_of(self, kwargs), **{self.lookup_field: value})
-        except (TypeError, ValueError, ValidationError, *TOO_BIG) as error:  # no value for a field
+            found = get_object_or_404(filtered_rows(self, kwargs), **{self.lookup_field: value})
+        except (
+            TypeError,
+            ValueError,
+            ValidationError,
+            *OUT_OF_RANGE_ERRORS,
+        ) as error:  # no value for a field
             raise Http404 from error
         check: Any = self.check_object_permissions
-        awaited(check(self.request, found))
+        await_in_thread(check(self.request, found))
         return found
 
     def check_object_permissions(self, request: Any, obj: Any) -> None:
         """Raise `PermissionDenied` (403) if a permission refuses `obj`, as DRF does."""
         try:
-            permit_object(self.asked, self, obj)
+            authorize_object(self.action_context, self, obj)
         except exceptions.PermissionDenied as error:
             raise self._authentication.refusal(error) from error
 
@@ -102,9 +109,9 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
         """A serializer. In: its own arguments; `action_kwargs`, what the action was sent."""
-        sent = action_kwargs or self.asked.action_kwargs or {}
-        serializer_class = hand(self.get_serializer_class, arguments=sent)
-        kwargs.setdefault("context", hand(self.get_serializer_context, arguments=sent))
+        sent = action_kwargs or self.action_context.action_kwargs or {}
+        serializer_class = call_hook(self.get_serializer_class, arguments=sent)
+        kwargs.setdefault("context", call_hook(self.get_serializer_context, arguments=sent))
         return serializer_class(*args, **kwargs)
 
     def get_serializer_class(self, **kwargs: Any) -> Any:
@@ -121,10 +128,10 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         return {"scope": self.scope, "consumer": self, "request": self.request, "view": self}
 
 
-def rows_of(consumer: Any, kwargs: dict[str, Any]) -> Any:
+def filtered_rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
     """The rows that the consumer shows for what an action was sent, filtered; in a thread."""
-    queryset = hand(consumer.get_queryset, arguments=kwargs)
-    return hand(consumer.filter_queryset, queryset, arguments=kwargs)
+    queryset = call_hook(consumer.get_queryset, arguments=kwargs)
+    return call_hook(consumer.filter_queryset, queryset, arguments=kwargs)
 
 
 def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
@@ -134,10 +141,10 @@ def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any
     to a serializer: they are not, and the method that they override finds them in `asked`.
     """
     if "action_kwargs" in parameters_of(consumer.get_serializer, 0).names:
-        return awaited(consumer.get_serializer(action_kwargs=kwargs, **options))
-    asked = consumer.asked
-    before, asked.action_kwargs = asked.action_kwargs, kwargs
+        return await_in_thread(consumer.get_serializer(action_kwargs=kwargs, **options))
+    context = consumer.action_context
+    before, context.action_kwargs = context.action_kwargs, kwargs
     try:
-        return awaited(consumer.get_serializer(**options))
+        return await_in_thread(consumer.get_serializer(**options))
     finally:
-        asked.action_kwargs = before
+        context.action_kwargs = before

@@ -13,18 +13,24 @@ from asgiref.sync import markcoroutinefunction
 from .cluster.layer import crosses_processes, shared_layer
 from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
-from .cluster.packets import portable
+from .cluster.packets import packable
 from .concurrency.awaitables import DONE, Sent
-from .engine.commands import dismiss, enlist, enroll, expel, tell
+from .engine.commands import (
+    deliver_to,
+    join_group,
+    join_layer_group,
+    leave_group,
+    leave_layer_group,
+)
 from .engine.connection import Connection
 from .engine.hub import check_group
-from .engine.publish import ask, order, publish
+from .engine.publish import publish, send_command, send_command_and_wait
 from .exceptions import CloseCode, check_close_code
-from .protocol.messages import Event, sendable
+from .protocol.messages import Event, encoded_size
 
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
 
-ASKER = "group"
+SUBSCRIBER = "group"
 """Who asks for a membership that `Group.add` began."""
 
 
@@ -45,8 +51,8 @@ class Channel:
         """Send `content`, to whatever process; what nobody hears is dropped. Raises `TypeError`."""
         event = content_event(self.name, content)
         if self.connection is None:
-            return order(self.name, tell, event)
-        return self.connection.say(event)
+            return send_command(self.name, deliver_to, event)
+        return self.connection.send_event(event)
 
     async def asend(self, content: dict[str, Any]) -> None:
         """`send`, awaited."""
@@ -71,15 +77,15 @@ class Group:
         What is said to the group afterwards reaches it; in `async def` that takes awaiting.
         """
         if isinstance(channel, Channel) and channel.connection is not None:
-            return channel.connection.groups.join(self.name, ASKER)
-        return ask(str(channel), enlist, self.name, ASKER)
+            return channel.connection.groups.join(self.name, SUBSCRIBER)
+        return send_command_and_wait(str(channel), join_group, self.name, SUBSCRIBER)
 
     def discard(self, channel: Channel | str) -> Sent:
         """End a membership that `add` began; nothing happens if there is none."""
         if isinstance(channel, Channel) and channel.connection is not None:
-            channel.connection.groups.leave(self.name, ASKER)
+            channel.connection.groups.leave(self.name, SUBSCRIBER)
             return DONE
-        return order(str(channel), dismiss, self.name, ASKER)
+        return send_command(str(channel), leave_group, self.name, SUBSCRIBER)
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError`."""
@@ -117,25 +123,25 @@ class HubLayer:
         """Let `channel` hear what is said to `group`. In: an address, or a name of the layer."""
         check_group(group)
         if self._is_own(channel):
-            return self.connection.groups.listen(group)
+            return self.connection.groups.join_layer_group(group)
         if node_of(channel) is not None:
-            return ask(channel, enroll, group)
+            return send_command_and_wait(channel, join_layer_group, group)
         return self._do("group_add", group, channel)
 
     @markcoroutinefunction
     def group_discard(self, group: str, channel: str) -> Sent:
         """End that."""
         if self._is_own(channel):
-            self.connection.groups.unlisten(group)
+            self.connection.groups.leave_layer_group(group)
             return DONE
         if node_of(channel) is not None:
-            return order(channel, expel, group)
+            return send_command(channel, leave_layer_group, group)
         return self._do("group_discard", group, channel)
 
     @markcoroutinefunction
     def group_send(self, group: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on every member of `group`."""
-        return self.connection.home.call(self._group_send, group, _typed(message))
+        return self.connection.loop_bridge.call(self._group_send, group, _typed(message))
 
     def _group_send(self, group: str, message: dict[str, Any]) -> Sent:
         publish(Event(check_group(group), message, listeners_know=shared_layer() is not None))
@@ -145,7 +151,7 @@ class HubLayer:
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on the consumer at `channel`."""
         if node_of(channel) is not None:
-            return order(channel, tell, Event(channel, _typed(message)))
+            return send_command(channel, deliver_to, Event(channel, _typed(message)))
         return self._do("send", channel, _typed(message))
 
     @property
@@ -160,7 +166,9 @@ class HubLayer:
         layer = shared_layer()
         if layer is None:
             return DONE
-        return self.connection.home.call(self._listeners.do, lambda: getattr(layer, verb)(*args))
+        return self.connection.loop_bridge.call(
+            self._listeners.do, lambda: getattr(layer, verb)(*args)
+        )
 
 
 def content_event(address: str, content: dict[str, Any]) -> Event:
@@ -181,11 +189,11 @@ def content_event(address: str, content: dict[str, Any]) -> Event:
     text, data = content.get("text"), content.get("bytes")
     if not isinstance(text, str | None) or not isinstance(data, bytes | None):
         raise TypeError("A message's 'text' is text, and its 'bytes' are bytes.")
-    size = sendable(text) if text else len(data or b"")
+    size = encoded_size(text) if text else len(data or b"")
     return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))
 
 
 def _typed(message: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise TypeError(f"A layer's message is a dict with a 'type', not {message!r}.")
-    return portable(message) if crosses_processes() else deepcopy(message)
+    return packable(message) if crosses_processes() else deepcopy(message)

@@ -16,11 +16,11 @@ from typing import Any
 from django.utils.functional import cached_property
 from rest_framework import status
 
-from .actions.hooks import hand
-from .concurrency.execution import awaited, run
-from .concurrency.serial_queue import cancel
+from .actions.hooks import call_hook
+from .concurrency.execution import await_in_thread, run
+from .concurrency.serial_queue import cancel_tasks
 from .decorators import action
-from .generics import in_range, rows_of, serializer_for
+from .generics import filtered_rows, out_of_range_as_400, serializer_for
 from .pagination import WebsocketLimitOffsetPagination
 from .protocol.arguments import parameters
 from .settings import api_settings
@@ -47,7 +47,7 @@ class CreateModelMixin:
         """Make a row."""
         serializer = serializer_for(self, kwargs, data=data)
         serializer.is_valid(raise_exception=True)
-        hand(self.perform_create, serializer, arguments=kwargs)
+        call_hook(self.perform_create, serializer, arguments=kwargs)
         return serializer.data, status.HTTP_201_CREATED
 
     def perform_create(self, serializer: Any, **kwargs: Any) -> None:
@@ -61,8 +61,8 @@ class ListModelMixin:
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
         """All rows that the filters let through."""
-        with in_range(kwargs):
-            return _all(self, kwargs, rows_of(self, kwargs)), status.HTTP_200_OK
+        with out_of_range_as_400(kwargs):
+            return _all(self, kwargs, filtered_rows(self, kwargs)), status.HTTP_200_OK
 
 
 class RetrieveModelMixin:
@@ -71,7 +71,7 @@ class RetrieveModelMixin:
     @action()
     def retrieve(self: Any, **kwargs: Any) -> Answer:
         """One row."""
-        found = hand(self.get_object, arguments=kwargs)
+        found = call_hook(self.get_object, arguments=kwargs)
         return serializer_for(self, kwargs, instance=found).data, status.HTTP_200_OK
 
 
@@ -107,7 +107,9 @@ class DeleteModelMixin:
     @action()
     def delete(self: Any, **kwargs: Any) -> Answer:
         """Delete a row."""
-        hand(self.perform_delete, hand(self.get_object, arguments=kwargs), arguments=kwargs)
+        call_hook(
+            self.perform_delete, call_hook(self.get_object, arguments=kwargs), arguments=kwargs
+        )
         return None, status.HTTP_204_NO_CONTENT
 
     def perform_delete(self, instance: Any, **kwargs: Any) -> None:
@@ -136,24 +138,26 @@ class PaginatedModelListMixin(ListModelMixin):
     @property
     def paginator(self: Any) -> Any:
         """What parts the rows of this call into pages."""
-        if self.asked.paginator is None:
+        if self.action_context.paginator is None:
             chosen = self.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
-            self.asked.paginator = (chosen or WebsocketLimitOffsetPagination)()
-        return self.asked.paginator
+            self.action_context.paginator = (chosen or WebsocketLimitOffsetPagination)()
+        return self.action_context.paginator
 
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
         """A page of the rows that the filters let through."""
-        with in_range(kwargs):
-            rows = rows_of(self, kwargs)
-            page = hand(self.paginate_queryset, rows, arguments=kwargs)
+        with out_of_range_as_400(kwargs):
+            rows = filtered_rows(self, kwargs)
+            page = call_hook(self.paginate_queryset, rows, arguments=kwargs)
             if page is None:
                 return _all(self, kwargs, rows), status.HTTP_200_OK
             return _page_of(self, kwargs, page), status.HTTP_200_OK
 
     def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
         """The rows of the page that `kwargs` ask for. Raises `ValidationError`, `NotFound`."""
-        return hand(self.paginator.paginate_queryset, queryset, self.scope, self, arguments=kwargs)
+        return call_hook(
+            self.paginator.paginate_queryset, queryset, self.scope, self, arguments=kwargs
+        )
 
     def get_paginated_response(self: Any, data: Any) -> Any:
         """`data`, the rows of a page, with what tells which page it is."""
@@ -193,12 +197,12 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
     @action()
     async def list_cancel(self: Any, **kwargs: Any) -> Answer:
         """End all streams of this connection."""
-        await cancel(set(self._streams), 1.0)
+        await cancel_tasks(set(self._streams), 1.0)
         return None, status.HTTP_200_OK
 
     def _page(self: Any, kwargs: dict[str, Any]) -> Any:
-        with in_range(kwargs):
-            page = hand(self.paginate_queryset, rows_of(self, kwargs), arguments=kwargs)
+        with out_of_range_as_400(kwargs):
+            page = call_hook(self.paginate_queryset, filtered_rows(self, kwargs), arguments=kwargs)
             return _page_of(self, kwargs, page)
 
     @cached_property
@@ -212,16 +216,16 @@ def _all(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:
 
 def _page_of(consumer: Any, kwargs: dict[str, Any], page: Any) -> Any:
     data = _all(consumer, kwargs, page)
-    return awaited(consumer.get_paginated_response(data))
+    return await_in_thread(consumer.get_paginated_response(data))
 
 
 def _changed(
     consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
 ) -> Answer:
-    found = hand(consumer.get_object, arguments={**kwargs, "data": data})
+    found = call_hook(consumer.get_object, arguments={**kwargs, "data": data})
     serializer = serializer_for(consumer, kwargs, instance=found, data=data, partial=partial)
     serializer.is_valid(raise_exception=True)
-    hand(save, serializer, arguments=kwargs)
+    call_hook(save, serializer, arguments=kwargs)
     # As DRF: what was prefetched with the row may be older than what was saved.
     vars(found).pop("_prefetched_objects_cache", None)
     return serializer.data, status.HTTP_200_OK

@@ -12,13 +12,13 @@ from rest_framework.exceptions import ParseError, ValidationError
 from .engine.connection import Connection
 from .groups import Channel
 from .handshake.http_request import http_request
-from .protocol.dialects import Plain
+from .protocol.dialects import PlainDialect
 from .protocol.messages import Call, Frame
 from .settings import api_settings
 
 __all__ = ["SocketRequest"]
 
-METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
+EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
 """The HTTP method that DRF's permission classes see for an event."""
 
 
@@ -78,7 +78,7 @@ class SocketRequest:
     def user(self, user: Any) -> None:
         self._user = None
         self.scope["user"] = user
-        self.connection.home.call(self.connection.watch)
+        self.connection.loop_bridge.call(self.connection.watch_account)
 
     def set_event_user(self, user: Any) -> None:
         """Let `user` be the user of this event only: a decorator's.
@@ -101,7 +101,7 @@ class SocketRequest:
     @property
     def method(self) -> str:
         """The HTTP method that a permission class sees: GET to connect, POST for a frame."""
-        return self._method or METHODS[self.event]
+        return self._method or EVENT_METHODS[self.event]
 
     def show_query(self, query: Any) -> None:
         """Let filters see `query`, a dict, as the query string. Raises `ValidationError` (400).
@@ -207,7 +207,7 @@ class SocketRequest:
         if self._data is _UNREAD and self._tried:
             return None  # it could not be parsed, and the client is being told so
         try:
-            return Plain().open(self.data).request_id
+            return PlainDialect().parse_call(self.data).request_id
         except Exception:  # noqa: BLE001 - a parser may be anybody's
             return None
 

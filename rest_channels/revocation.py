@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .concurrency.awaitables import Sent
-from .engine.publish import order_all
-from .engine.revocation import expire, recheck
+from .engine.publish import broadcast_command
+from .engine.revocation import close_connections, recheck_users
 from .exceptions import CloseCode, check_close_code
 
 __all__ = ["arevoke", "connect_signals", "revoke"]
@@ -48,7 +48,9 @@ def revoke(
         raise TypeError("revoke() takes a user that has been saved.")
     users = [] if user is None else [str(pk)]
     sessions = [] if session_key is None else [session_key]
-    return order_all(expire, sessions, users, int(check_close_code(code)), str(reason))
+    return broadcast_command(
+        close_connections, sessions, users, int(check_close_code(code)), str(reason)
+    )
 
 
 async def arevoke(**kwargs: Any) -> None:
@@ -91,7 +93,7 @@ def _user_saved(
     if created or (update_fields is not None and TELLING.isdisjoint(update_fields)):
         return
     if getattr(instance, "is_active", True):
-        _on_commit(using, order_all, recheck, [str(instance.pk)])
+        _on_commit(using, broadcast_command, recheck_users, [str(instance.pk)])
     else:
         _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
 

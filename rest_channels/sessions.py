@@ -22,7 +22,7 @@ from django.apps import apps
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
-from .handshake.identity import LOGIN_KEYS, MemorySession, open_session, session_key, user_of
+from .handshake.identity import LOGIN_KEYS, MemorySession, open_session, session_key, session_user
 from .request import SocketRequest
 from .settings import api_settings
 
@@ -182,7 +182,7 @@ def _copy_login(request: SocketRequest) -> None:
 def _user_of(session: Any) -> Any:
     if not apps.is_installed("django.contrib.auth"):
         raise ImproperlyConfigured("A session's user needs 'django.contrib.auth' to be installed.")
-    return user_of(session)
+    return session_user(session)
 
 
 # Saving.

@@ -24,14 +24,14 @@ from asgiref.sync import markcoroutinefunction
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
-from .concurrency.awaitables import DONE, Sent, adopt
+from .concurrency.awaitables import DONE, Sent, wrap_async_verbs
 from .concurrency.execution import run
-from .dispatch.adapters import ConsumerFace
+from .dispatch.adapters import ConsumerAdapter
 from .engine.connection import Connection, State
 from .exceptions import CloseCode
 from .groups import HubLayer
 from .parsers import JSONParser
-from .protocol.dialects import Envelope, Plain
+from .protocol.dialects import Dialect, PlainDialect
 from .renderers import encode
 
 __all__ = ["SocketConsumer"]
@@ -52,19 +52,19 @@ class SocketConsumer:
 
     groups: Iterable[str] | None = None
     scope: Scope
-    _envelope: ClassVar[Envelope] = Plain()
-    intercepts: ClassVar[bool] = False
-    minds_gaps: ClassVar[bool] = False
+    _dialect: ClassVar[Dialect] = PlainDialect()
+    overrides_sending: ClassVar[bool] = False
+    handles_gaps: ClassVar[bool] = False
     _channel: Listener | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.intercepts = any(
+        cls.overrides_sending = any(
             getattr_static(cls, name) not in cls._senders
             for name in ("send", "send_json", "encode_json")
         )
-        cls.minds_gaps = cls.gap is not SocketConsumer.gap
-        adopt(cls, VERBS, "_perform")
+        cls.handles_gaps = cls.gap is not SocketConsumer.gap
+        wrap_async_verbs(cls, VERBS, "_perform")
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
@@ -82,7 +82,7 @@ class SocketConsumer:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection."""
         self.scope = scope
-        self._connection = Connection(scope, receive, send, partial(ConsumerFace, self))
+        self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
         await self._connection.serve()
 
     # What happens, as ASGI says it. The methods below are meant to be overridden.
@@ -92,7 +92,7 @@ class SocketConsumer:
         groups, self.groups = self.groups or (), set()
         for group in groups:
             self.add_group(group)
-        await self._connection.groups.settle()
+        await self._connection.groups.wait_joined()
         await run(self.connect)
         overridden = type(self).accept is not SocketConsumer.accept
         if overridden and self._connection.state is State.CONNECTING:
@@ -174,13 +174,13 @@ class SocketConsumer:
 
         Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
         """
-        sent = self._connection.groups.listen(name)
+        sent = self._connection.groups.join_layer_group(name)
         self.groups = {*(self.groups or ()), name}
         return sent
 
     def remove_group(self, name: str) -> Sent:
         """Stop hearing it."""
-        self._connection.groups.unlisten(name)
+        self._connection.groups.leave_layer_group(name)
         self.groups = {*(self.groups or ())} - {name}
         return DONE
 
@@ -211,7 +211,7 @@ class SocketConsumer:
                 "The channel layer did not answer when this connection began, so it has no name "
                 "there. Its groups work."
             )
-        self._connection.home.call(self._channel.start)
+        self._connection.loop_bridge.call(self._channel.start)
         return self._channel.channel
 
     @property
@@ -221,4 +221,4 @@ class SocketConsumer:
         return HubLayer(self._connection, own)
 
     def _perform(self, work: Any) -> Sent:
-        return self._connection.home.perform(work)
+        return self._connection.loop_bridge.start_or_wait(work)

@@ -25,7 +25,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .concurrency.execution import shared_thread
-from .concurrency.serial_queue import cancel
+from .concurrency.serial_queue import cancel_tasks
 
 __all__ = ["SocketCommunicator"]
 
@@ -107,7 +107,7 @@ class SocketCommunicator:
         task, self._task = self._task, None
         done, _late = await asyncio.wait({task}, timeout=max(self.timeout, 5.0))
         if not done:
-            await cancel({task}, 1.0)
+            await cancel_tasks({task}, 1.0)
             raise AssertionError("The application did not end after its client had left.")
         task.result()
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from rest_framework.exceptions import Throttled
 
-from .concurrency.execution import awaited, run
+from .concurrency.execution import await_in_thread, run
 
-__all__ = ["throttle"]
+__all__ = ["check_throttles"]
 
 
-async def throttle(
+async def check_throttles(
     throttles: Sequence[Any] | Awaitable[Sequence[Any]], request: Any, view: Any
 ) -> None:
     """Ask every throttle, elsewhere. Raises `Throttled` (429) with the longest wait, in seconds."""
@@ -25,7 +25,9 @@ async def throttle(
 def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:
     # All are asked, as DRF does, so that each counts this request.
     refused = [
-        awaited(one.wait()) for one in throttles if not awaited(one.allow_request(request, view))
+        await_in_thread(one.wait())
+        for one in throttles
+        if not await_in_thread(one.allow_request(request, view))
     ]
     if refused:
         raise Throttled(max((wait for wait in refused if wait is not None), default=None))

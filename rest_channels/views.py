@@ -27,20 +27,20 @@ from rest_framework.permissions import AllowAny
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
 from .decorators import route_name
-from .dispatch.access import permit
-from .dispatch.adapters import ViewFace
+from .dispatch.access import check_permissions
+from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import dispatch
-from .dispatch.errors import refuse
+from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
-from .dispatch.sending import Voice
+from .dispatch.sending import SendingMixin
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
-from .protocol.dialects import Envelope, Method, Plain
+from .protocol.dialects import Dialect, MethodDialect, PlainDialect
 from .protocol.messages import Call, Reply
 from .protocol.route_table import RouteTable
 from .request import SocketRequest
 from .settings import api_settings
-from .throttling import throttle
+from .throttling import check_throttles
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
@@ -48,7 +48,7 @@ Scope = dict[str, Any]
 Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 
-class SocketView(Voice):
+class SocketView(SendingMixin):
     """A view for the events of a WebSocket; see the module's text for an example.
 
     Class attributes, each may also be given to `as_asgi(…)`: `permission_classes` and
@@ -61,7 +61,7 @@ class SocketView(Voice):
     text_parser_class: Any = None
     bytes_parser_class: Any = None
 
-    envelope: ClassVar[Envelope] = Plain()
+    dialect: ClassVar[Dialect] = PlainDialect()
 
     request: SocketRequest
     event: str
@@ -84,7 +84,7 @@ class SocketView(Voice):
         view = cls.as_view(**initkwargs)
 
         def application(scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
-            return Connection(scope, receive, send, partial(ViewFace, view=view)).serve()
+            return Connection(scope, receive, send, partial(ViewAdapter, view=view)).serve()
 
         markcoroutinefunction(application)
         application.view_class = cls  # type: ignore[attr-defined]
@@ -138,14 +138,14 @@ class SocketView(Voice):
         if self.event == "disconnect":  # who may no longer stay must still be able to leave
             return None
         permissions = self.get_permissions()
-        return permit(permissions, self.request, self) if permissions else None
+        return check_permissions(permissions, self.request, self) if permissions else None
 
     def check_throttles(self) -> Awaitable[None] | None:
         """Raise `Throttled` (429) when awaited."""
         if self.event == "disconnect":
             return None
         throttles = self.get_throttles()
-        return throttle(throttles, self.request, self) if throttles else None
+        return check_throttles(throttles, self.request, self) if throttles else None
 
     def get_reply(self, result: Any) -> Reply | None:
         """The answer to a frame: here none, `receive` sends what it likes."""
@@ -153,7 +153,7 @@ class SocketView(Voice):
 
     def handle_exception(self, error: Exception) -> Reply:
         """The answer that tells of `error`, under the id of the frame."""
-        reply = refuse(self, error)
+        reply = error_reply(self, error)
         call = reply.call._replace(request_id=self.request.request_id)
         return reply._replace(call=call)
 
@@ -169,7 +169,7 @@ class SocketView(Voice):
         classes = self.throttle_classes
         if classes is None:
             classes = api_settings.DEFAULT_THROTTLE_CLASSES
-        return [throttle() for throttle in classes]
+        return [check_throttles() for check_throttles in classes]
 
 
 WebSocketView = SocketView
@@ -183,7 +183,7 @@ class SocketRouteView(SocketView):
     answers nothing. A `request_id` in the frame comes back with the answer.
     """
 
-    envelope = Method()
+    dialect = MethodDialect()
     routes: ClassVar[RouteTable[str]] = RouteTable()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -203,7 +203,7 @@ class SocketRouteView(SocketView):
         """The method that the frame names."""
         if self.event != "receive":
             return self.call
-        self.request.call = call = self.envelope.open(self.request.data)
+        self.request.call = call = self.dialect.parse_call(self.request.data)
         return call
 
     def get_target(self) -> Target:
@@ -227,7 +227,7 @@ class SocketRouteView(SocketView):
     def _named(self) -> Callable[..., Any]:
         attribute = self.routes.find(self.call.name)
         if attribute is None:
-            raise self.envelope.unknown(self.call)
+            raise self.dialect.handler_not_found(self.call)
         method: Callable[..., Any] = getattr(self, attribute)
         return method
 
@@ -242,7 +242,7 @@ class SocketRouteView(SocketView):
     ) -> Sent:
         """Send `{"method", "data", "status"}`; the method called now, or another."""
         call = Call(method or self.call.name)
-        frame = self.envelope.close(Reply(call, data, status))
+        frame = self.dialect.build_reply(Reply(call, data, status))
         return self.send(channel_or_group, frame, content_type, close)
 
 

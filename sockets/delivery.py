@@ -8,20 +8,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from rest_channels.concurrency.awaitables import Sent
-from rest_channels.engine.commands import shut_each, tell_each
-from rest_channels.engine.publish import order_each
+from rest_channels.engine.commands import close_each, deliver_to_each
+from rest_channels.engine.publish import send_command_to_each
 from rest_channels.exceptions import check_close_code
 from rest_channels.groups import content_event
-from rest_channels.protocol.dialects import stamped
+from rest_channels.protocol.dialects import with_timestamp
 from rest_channels.protocol.messages import Event
 from rest_channels.renderers import encode
 
 from .constants import BOT
 
-__all__ = ["Addresses"]
+__all__ = ["AddressList"]
 
 
-class Addresses:
+class AddressList:
     """Some connections, by their addresses. Those that have ended meanwhile hear nothing.
 
     `len` says how many they are. Each verb has done its work, or in `async def` queued it, when it
@@ -52,11 +52,13 @@ class Addresses:
 
     def send_json(self, content: dict[str, Any]) -> Sent:
         """Send `content` as JSON, with a `TIMESTAMP`. Raises `TypeError` for what is no dict."""
-        return self._tell(Event.rendered("", content, encode(stamped(content)).decode()))
+        return self._tell(Event.rendered("", content, encode(with_timestamp(content)).decode()))
 
     def disconnect(self, code: int, reason: str) -> Sent:
         """Close them. Raises `ValueError` for a code that is none."""
-        return order_each(self.addresses, shut_each, int(check_close_code(code)), str(reason))
+        return send_command_to_each(
+            self.addresses, close_each, int(check_close_code(code)), str(reason)
+        )
 
     def _tell(self, event: Event) -> Sent:
-        return order_each(self.addresses, tell_each, event)
+        return send_command_to_each(self.addresses, deliver_to_each, event)

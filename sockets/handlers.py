@@ -33,7 +33,7 @@ from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
 from rest_channels.groups import Channel
 from rest_channels.parsers import JSONParser
-from rest_channels.protocol.dialects import Type, stamped
+from rest_channels.protocol.dialects import TypeDialect, with_timestamp
 from rest_channels.protocol.messages import Call
 from rest_channels.protocol.route_table import RouteTable
 from rest_channels.request import SocketRequest
@@ -41,8 +41,8 @@ from rest_channels.request import SocketRequest
 from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
 from .presence import Presence
-from .route_targets import Target, checked
-from .rows import new_row
+from .route_targets import Target, check_route
+from .rows import socket_from_scope
 from .signals import socket_connected, socket_disconnected
 
 __all__ = ["RoutedSocketHandler"]
@@ -66,14 +66,14 @@ class RoutedSocketHandler(SocketConsumer):
     row: Socket | None = None
 
     _made: Socket | None = None  # whether or not it came to be
-    _envelope = Type()
+    _dialect = TypeDialect()
     _table: ClassVar[RouteTable[Target]]
     _reads_as_we_do: ClassVar[bool] = True  # then a frame need not pass three methods
     _now: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._table = RouteTable(checked(cls, route) for route in cls.routes)
+        cls._table = RouteTable(check_route(cls, route) for route in cls.routes)
         cls._reads_as_we_do = all(
             getattr_static(cls, name) is getattr_static(RoutedSocketHandler, name)
             for name in ("receive", "receive_json", "decode_json")
@@ -86,7 +86,7 @@ class RoutedSocketHandler(SocketConsumer):
         self._now = message
         if self._is_stranger:
             return
-        self._made = row = new_row(self.scope, self.reply_channel.name)
+        self._made = row = socket_from_scope(self.scope, self.reply_channel.name)
         await self._presence.open(row)
         self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
@@ -107,25 +107,25 @@ class RoutedSocketHandler(SocketConsumer):
         await self._route(content)
 
     async def _route(self, content: Any) -> None:
-        name = self._envelope.open(content).name
+        name = self._dialect.parse_call(content).name
         if name == PING:  # whoever answers it
             self._presence.ping(self._own_row)
         target = self._table.find(name)
         if target is None:
             await run(self.default_route, content)
         elif target.serializer_class is not None:
-            await self._runchecked(target, target.serializer_class, content)
+            await self._run_validated(target, target.serializer_class, content)
         elif isinstance(target.handler, str):
             await run(getattr(self, target.handler), content)
         else:
             await run(target.handler, self, content)
 
-    async def _runchecked(
+    async def _run_validated(
         self, target: Target, serializer_class: type[BaseSerializer[Any]], content: dict[str, Any]
     ) -> None:
         """Let the handler have what the serializer makes of `content`; `def` costs one thread."""
 
-        def checked() -> dict[str, Any]:
+        def validate() -> dict[str, Any]:
             context = {"request": self.message, "socket": self}
             serializer = serializer_class(data=content, context=context)
             serializer.is_valid(raise_exception=True)
@@ -134,9 +134,9 @@ class RoutedSocketHandler(SocketConsumer):
         handler = target.handler
         handler = getattr(self, handler) if isinstance(handler, str) else partial(handler, self)
         if is_async(handler):
-            await handler(await run(checked))
+            await handler(await run(validate))
         else:
-            await run(lambda: handler(checked()))
+            await run(lambda: handler(validate()))
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """It is over: delete the row, then `disconnect`."""
@@ -149,7 +149,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     async def default_route(self, content: dict[str, Any]) -> None:
         """Handle a message that no route is for: here it is an error. May be overridden."""
-        error = self._envelope.unknown(Call(None, content))
+        error = self._dialect.handler_not_found(Call(None, content))
         logger.info("%r: %s", self._connection, error.detail)
         raise error
 
@@ -179,7 +179,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
         """Send `content`, a dict, as JSON, with a `TIMESTAMP` (ms since 1970, as text)."""
-        return super().send_json(stamped(content), close)
+        return super().send_json(with_timestamp(content), close)
 
     def send_action(self, type: str, /, **kwargs: Any) -> Sent:
         """Send `{**kwargs, "type": type}`."""
@@ -211,7 +211,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     @cached_property
     def _presence(self) -> Presence:
-        return self._connection.hub.part(Presence)
+        return self._connection.hub.get_part(Presence)
 
     @property
     def user(self) -> Any:
@@ -262,5 +262,5 @@ class RoutedSocketHandler(SocketConsumer):
 
 
 RoutedSocketHandler._table = RouteTable(
-    checked(RoutedSocketHandler, route) for route in RoutedSocketHandler.routes
+    check_route(RoutedSocketHandler, route) for route in RoutedSocketHandler.routes
 )

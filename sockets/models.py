@@ -20,13 +20,13 @@ from rest_channels.exceptions import CloseCode
 from rest_channels.groups import Channel
 
 from .constants import PATH_LENGTH, PING
-from .delivery import Addresses
+from .delivery import AddressList
 from .leases import expiry
 
 __all__ = ["Node", "Socket", "SocketQuerySet", "deleted"]
 
 
-class Reachable:
+class SocketCommands:
     """What one can do with a row, and with many. Each verb has an `a…` twin.
 
     What sends gives the number of sockets that were addressed. What nobody hears any more is
@@ -36,7 +36,7 @@ class Reachable:
     def _rows(self) -> "SocketQuerySet":
         raise NotImplementedError
 
-    def _addresses(self) -> Addresses:
+    def _addresses(self) -> AddressList:
         raise NotImplementedError
 
     # To speak.
@@ -66,7 +66,7 @@ class Reachable:
         to.disconnect(code, reason)
         return len(to)
 
-    def group(self) -> Addresses:
+    def group(self) -> AddressList:
         """Those connected now, as an object with Channels 1's `send({"text": …})`."""
         return self._addresses()
 
@@ -86,7 +86,7 @@ class Reachable:
         """`disconnect`, awaited."""
         return await sync_to_async(self.disconnect)(code, reason)
 
-    async def agroup(self) -> Addresses:
+    async def agroup(self) -> AddressList:
         """`group`, awaited."""
         return await sync_to_async(self.group)()
 
@@ -120,7 +120,7 @@ class Reachable:
         return await sync_to_async(self.cleanup_stale)()
 
 
-class SocketQuerySet(Reachable, models.QuerySet["Socket", "Socket"]):
+class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
     """Sockets to be filtered, and to be spoken to. To speak costs one query."""
 
     def online(self) -> "SocketQuerySet":
@@ -160,8 +160,8 @@ class SocketQuerySet(Reachable, models.QuerySet["Socket", "Socket"]):
     def _rows(self) -> "SocketQuerySet":
         return self
 
-    def _addresses(self) -> Addresses:
-        return Addresses(self.values_list("channel_name", flat=True))
+    def _addresses(self) -> AddressList:
+        return AddressList(self.values_list("channel_name", flat=True))
 
 
 def deleted(sockets: models.QuerySet[Any, Any]) -> int:
@@ -184,7 +184,7 @@ class Node(models.Model):
         return self.name
 
 
-class Socket(Reachable, models.Model):
+class Socket(SocketCommands, models.Model):
     """One open connection. In: see seed 003; `channel_name` is its address, for `Channel(…)`."""
 
     session = models.ForeignKey(
@@ -238,5 +238,5 @@ class Socket(Reachable, models.Model):
     def _rows(self) -> SocketQuerySet:
         return type(self).objects.filter(pk=self.pk)
 
-    def _addresses(self) -> Addresses:
-        return Addresses([self.channel_name])
+    def _addresses(self) -> AddressList:
+        return AddressList([self.channel_name])

@@ -19,8 +19,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated
 
-from rest_channels.concurrency.execution import leased
-from rest_channels.engine.hub import Hub, on_beat
+from rest_channels.concurrency.execution import thread_lease
+from rest_channels.engine.hub import Hub, on_heartbeat
 
 from .leases import expiry
 from .models import Node, Socket, SocketQuerySet, deleted
@@ -119,7 +119,7 @@ class Presence:
             pinged, self._pinged = self._pinged, set()
             self._asked.clear()
             try:
-                async with leased(urgent=True):
+                async with thread_lease(urgent=True):
                     alive = sorted(made[name] for name in pinged & made.keys())
                     present = await sync_to_async(_renew)(self.node, alive)
                     missing = self.rows.keys() & made.keys() - present
@@ -138,10 +138,10 @@ class Presence:
         return row
 
 
-@on_beat
+@on_heartbeat
 async def renew(hub: Hub) -> None:
     """Every hub with connections does it: for its own rows, and for those of the dead."""
-    await hub.part(Presence).beat()
+    await hub.get_part(Presence).beat()
 
 
 def purge(sockets: SocketQuerySet | None = None) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rest_framework.serializers import BaseSerializer
 
-__all__ = ["Target", "checked"]
+__all__ = ["Target", "check_route"]
 
 
 class Target(NamedTuple):
@@ -16,7 +16,7 @@ class Target(NamedTuple):
     serializer_class: type[BaseSerializer[Any]] | None = None
 
 
-def checked(cls: type[Any], route: Any) -> tuple[Any, Target]:
+def check_route(cls: type[Any], route: Any) -> tuple[Any, Target]:
     """An entry of `cls.routes` for its table. Raises `TypeError` for what can lead nowhere."""
     if not isinstance(route, tuple) or len(route) not in (2, 3):
         raise TypeError(

@@ -10,10 +10,10 @@ from rest_framework.exceptions import NotFound
 from .constants import PATH_LENGTH
 from .models import Socket
 
-__all__ = ["new_row"]
+__all__ = ["socket_from_scope"]
 
 
-def new_row(scope: dict[str, Any], address: str) -> Socket:
+def socket_from_scope(scope: dict[str, Any], address: str) -> Socket:
     """The row of the connection at `address`. Raises `NotFound` for a path that no row can hold."""
     path = scope["path"]
     if len(path) > PATH_LENGTH or "\0" in path:

@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from rest_channels.cluster.publisher import publisher
 from rest_channels.concurrency.threads import threads
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ async def no_task_is_left(no_thread_is_left: None) -> AsyncIterator[None]:
     here = asyncio.current_task()
     left = asyncio.all_tasks() - before - {here}
     assert left == set()
-    ours = hub_here()
+    ours = current_hub()
     assert (ours.groups, ours.members) == ({}, {})
 
 

@@ -295,7 +295,7 @@ KEYS = [
     "call",
     "connection", "socket", "message", "text_data", "bytes_data", "code", "event", "handler",
     "user",
-    "session", "state", "envelope", "routes", "close", "type", "action", "pk", "__init__",
+    "session", "state", "dialect", "routes", "close", "type", "action", "pk", "__init__",
     "__dict__",
     "path", "url_route", "data__in", "password__startswith", "status", "detail", "errors", "echo",
 ]  # fmt: skip
@@ -744,7 +744,7 @@ async def test_a_connect_that_is_refused_with_what_cannot_be_rendered_is_closed(
         await socket.expect_close()
 
 
-def failing_handler(error, visit):
+def failing_handler(error, invocation):
     raise LookupError(MARK)
 
 

@@ -164,7 +164,7 @@ async def test_a_connect_that_cannot_be_answered_ends_the_handshake() -> None:
 
 
 async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> None:
-    monkeypatch.setattr("rest_channels.engine.connection.FAREWELL", 0.02)
+    monkeypatch.setattr("rest_channels.engine.connection.CLOSE_TIMEOUT", 0.02)
     incoming = asyncio.Queue()
 
     async def send(message):

@@ -20,7 +20,10 @@ THEIRS |= {"websocket_receive", "as_asgi", "channel_layer", "channel_name", "gro
 def test_it_has_the_public_names_of_channels_consumer_and_dcrfs_two_for_groups() -> None:
     ours = {name for name in dir(SocketConsumer) if not name.startswith("_")}
     ours |= {name for name in SocketConsumer.__annotations__ if not name.startswith("_")}
-    assert THEIRS | {"add_group", "remove_group", "gap"} == ours - {"intercepts", "minds_gaps"}
+    assert THEIRS | {"add_group", "remove_group", "gap"} == ours - {
+        "overrides_sending",
+        "handles_gaps",
+    }
 
 
 @pytest.mark.parametrize("name", ["accept", "close", "receive", "send", "send_json"])
@@ -251,7 +254,7 @@ async def test_async_overrides_of_verbs_work_from_def_and_unawaited_from_async_d
 
 
 @pytest.mark.parametrize(
-    ("overridden", "intercepts"),
+    ("overridden", "overrides_sending"),
     [
         ({}, False),
         ({"receive_json": None}, False),
@@ -260,5 +263,7 @@ async def test_async_overrides_of_verbs_work_from_def_and_unawaited_from_async_d
         ({"send": lambda self, text_data: None}, True),
     ],
 )
-def test_only_who_overrides_sending_is_asked_about_what_is_rendered(overridden, intercepts) -> None:
-    assert type("Consumer", (SocketConsumer,), overridden).intercepts is intercepts
+def test_only_who_overrides_sending_is_asked_about_what_is_rendered(
+    overridden, overrides_sending
+) -> None:
+    assert type("Consumer", (SocketConsumer,), overridden).overrides_sending is overrides_sending

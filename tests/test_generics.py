@@ -23,7 +23,7 @@ from rest_channels import permissions
 from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
 from rest_channels.consumers import ModelConsumer, ReadOnlyModelConsumer
 from rest_channels.decorators import action
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import (
     CreateModelMixin,
@@ -441,7 +441,7 @@ async def test_who_checks_in_his_own_way_is_not_open_to_all(users) -> None:
 
     async with client(Own) as socket:
         assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
-        [member] = hub_here().members.values()
+        [member] = current_hub().members.values()
         member.deliver(Event("", {"type": "changed"}))
         assert await socket.receive_json() == "denied"
     async with client(AsyncOwn) as socket:

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from rest_channels.cluster import listeners
 from rest_channels.consumers import SocketConsumer
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 from rest_channels.groups import Group
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
@@ -172,7 +172,7 @@ async def test_nothing_is_left_in_the_layer_by_who_has_gone(layer) -> None:
     heard.append(await asyncio.wait_for(layer.receive(probe), 1))
     await layer.group_discard("mixed", probe)
     assert len(heard) == 1
-    assert hub_here().listeners._groups == {}
+    assert current_hub().listeners._groups == {}
 
 
 async def test_memberships_are_renewed_by_the_beat(monkeypatch) -> None:

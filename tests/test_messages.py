@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rest_channels.protocol import messages
-from rest_channels.protocol.messages import Call, Event, Reply, size_of
+from rest_channels.protocol.messages import Call, Event, Reply, utf8_size
 
 
 @pytest.mark.parametrize("record", [Call("a"), Reply(Call("a")), Event("g")], ids=str)
@@ -37,11 +37,11 @@ def test_an_event_says_nothing_and_closes_nothing_by_itself() -> None:
     ("text", "size"), [("", 0), ("abc", 3), ("ä", 2), ("€", 3), ("😀", 4), ("a😀", 5)]
 )
 def test_a_size_is_bytes_on_the_wire(text, size) -> None:
-    assert size_of(text) == size == len(text.encode())
+    assert utf8_size(text) == size == len(text.encode())
 
 
 def test_a_lone_surrogate_has_a_size_too() -> None:
-    assert size_of("\ud800") == 3
+    assert utf8_size("\ud800") == 3
 
 
 def test_the_records_import_nothing_of_the_house() -> None:

@@ -3,7 +3,16 @@
 import msgpack
 import pytest
 
-from rest_channels.cluster.packets import Ack, Canary, Do, Heads, Say, Unreadable, pack, unpack
+from rest_channels.cluster.packets import (
+    Acknowledgement,
+    CommandPacket,
+    EventsPacket,
+    SelfTest,
+    StreamHeads,
+    UnreadablePacket,
+    pack,
+    unpack,
+)
 from rest_channels.protocol.messages import Event
 
 NODE = "3f9a0c1b2d-1"
@@ -24,12 +33,12 @@ def through_a_layer(packet):
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_an_event_arrives_as_it_was_said(event) -> None:
-    say = Say("chess", 12.5, 0.25, 7, (event,))
+    say = EventsPacket("chess", 12.5, 0.25, 7, (event,))
     assert through_a_layer(say) == (NODE, say)
 
 
 def test_what_was_rendered_travels_as_its_text_alone() -> None:
-    _node, say = through_a_layer(Say("chess", 0.0, 0.0, 1, (RENDERED,)))
+    _node, say = through_a_layer(EventsPacket("chess", 0.0, 0.0, 1, (RENDERED,)))
     [event] = say.events
     assert event == RENDERED._replace(data=None, rendered_elsewhere=True)
     assert "move" not in pack(NODE, say)["events"][0]
@@ -38,11 +47,11 @@ def test_what_was_rendered_travels_as_its_text_alone() -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        Heads({"chess": (1.5, 2.0, 3)}),
-        Do("enlist", (f"{NODE}.5", "chess", "group"), 9),
-        Do("expire", (["key"], ["1"], 4440, "Bye.")),
-        Ack(9),
-        Canary(4),
+        StreamHeads({"chess": (1.5, 2.0, 3)}),
+        CommandPacket("enlist", (f"{NODE}.5", "chess", "group"), 9),
+        CommandPacket("expire", (["key"], ["1"], 4440, "Bye.")),
+        Acknowledgement(9),
+        SelfTest(4),
     ],
 )
 def test_every_kind_arrives(packet) -> None:
@@ -51,12 +60,12 @@ def test_every_kind_arrives(packet) -> None:
 
 def test_a_command_may_carry_an_event() -> None:
     event = Event("", None, "for you", None, 7)
-    _node, packet = through_a_layer(Do("tell", (f"{NODE}.5", event)))
+    _node, packet = through_a_layer(CommandPacket("tell", (f"{NODE}.5", event)))
     assert packet.args == (f"{NODE}.5", event)
 
 
 def test_what_a_newer_release_adds_to_a_packet_is_passed_over() -> None:
-    message = pack(NODE, Say("chess", 0.0, 0.0, 1, (EVENTS[1],)))
+    message = pack(NODE, EventsPacket("chess", 0.0, 0.0, 1, (EVENTS[1],)))
     message["offset"] = 12
     message["events"][0]["epoch"] = "x"
     assert unpack(message)[1].events == (EVENTS[1],)
@@ -76,5 +85,5 @@ def test_what_a_newer_release_adds_to_a_packet_is_passed_over() -> None:
     ],
 )
 def test_what_cannot_be_read_says_why_and_harms_nobody(message, why) -> None:
-    with pytest.raises(Unreadable, match=why):
+    with pytest.raises(UnreadablePacket, match=why):
         unpack(message)

@@ -7,7 +7,7 @@ from django.test import override_settings
 from django.urls import path
 from rest_framework.throttling import BaseThrottle
 
-from rest_channels.handshake.proxies import forwarded
+from rest_channels.handshake.proxies import without_proxies
 from rest_channels.routing import SocketApplication
 from rest_channels.settings import api_settings
 from rest_channels.testing import SocketCommunicator
@@ -35,7 +35,7 @@ def handshake(*headers, peer="10.0.0.1", **scope):
 
 
 def client_of(*headers, **scope):
-    return forwarded(handshake(*headers, **scope))["client"]
+    return without_proxies(handshake(*headers, **scope))["client"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_lines_of_a_header_are_one_chain() -> None:
 @trusting(*PROXIES)
 def test_a_way_that_is_malformed_leads_nowhere(chain) -> None:
     given = handshake(("for", chain))
-    assert forwarded(given) == given
+    assert without_proxies(given) == given
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_way_that_is_malformed_leads_nowhere(chain) -> None:
 )
 @trusting(*PROXIES)
 def test_the_scheme_is_the_one_that_the_browser_used(said, scheme) -> None:
-    assert forwarded(handshake(("proto", said), scheme="kept"))["scheme"] == scheme
+    assert without_proxies(handshake(("proto", said), scheme="kept"))["scheme"] == scheme
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_scheme_is_the_one_that_the_browser_used(said, scheme) -> None:
 )
 @trusting(*PROXIES)
 def test_the_host_is_the_one_that_the_browser_asked(said, host) -> None:
-    headers = forwarded(handshake(("host", said)))["headers"]
+    headers = without_proxies(handshake(("host", said)))["headers"]
     assert [value for name, value in headers if name == b"host"] == [
         (host or "inner:8000").encode()
     ]
@@ -131,9 +131,9 @@ def test_the_host_is_the_one_that_the_browser_asked(said, host) -> None:
 @trusting(*PROXIES)
 def test_a_header_that_was_believed_is_taken_out_and_the_rest_stays() -> None:
     given = handshake(("for", "1.2.3.4"), ("proto", "https"), ("host", "public.example"))
-    scope = forwarded(given)
+    scope = without_proxies(given)
     assert sorted(scope["headers"]) == [(b"cookie", b"a=1"), (b"host", b"public.example")]
-    assert forwarded(scope) is scope
+    assert without_proxies(scope) is scope
     assert given["client"] == ("10.0.0.1", 50_000)
     assert len(given["headers"]) == 5
 
@@ -148,7 +148,7 @@ SAID = [("for", "6.6.6.6"), ("proto", "https"), ("host", "evil.example")]
 @trusting(*PROXIES)
 def test_nobody_else_is_believed(peer) -> None:
     given = handshake(*SAID, peer=peer)
-    assert forwarded(given) is given
+    assert without_proxies(given) is given
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1", "192.168.255.255", "fd12::1"])
@@ -160,7 +160,7 @@ def test_a_proxy_is_known_by_its_address_or_its_network(peer) -> None:
 @pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1", None])
 def test_without_the_setting_there_are_no_proxies(peer) -> None:
     given = handshake(*SAID, peer=peer)
-    assert forwarded(given) is given
+    assert without_proxies(given) is given
 
 
 @trusting("unix")
@@ -172,7 +172,7 @@ def test_a_proxy_at_a_socket_file_has_no_address() -> None:
 @trusting("unix")
 def test_what_a_scope_lacks_is_not_made_up() -> None:
     scope = {"type": "websocket", "path": "/"}
-    assert forwarded(scope) == {**scope, "headers": []}
+    assert without_proxies(scope) == {**scope, "headers": []}
 
 
 # The setting

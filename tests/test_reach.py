@@ -11,12 +11,12 @@ from django.test import override_settings
 
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.link import Link
-from rest_channels.cluster.packet_sender import group_of
+from rest_channels.cluster.packet_sender import node_group
 from rest_channels.cluster.publisher import publisher
 from rest_channels.consumers import SocketConsumer
 from rest_channels.engine import hub
-from rest_channels.engine.commands import tell_each
-from rest_channels.engine.publish import hub_here, order_each
+from rest_channels.engine.commands import deliver_to_each
+from rest_channels.engine.publish import current_hub, send_command_to_each
 from rest_channels.groups import Channel, Group
 from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
@@ -102,7 +102,7 @@ async def test_what_is_no_member_of_any_process_is_passed_over(grace) -> None:
     await Channel("0123456789-1.1").asend({"text": "x"})
     await Channel("what is that").asend({"text": "x"})
     await Group("room").aadd("what is that")
-    assert grace.ears.texts == []
+    assert grace.receiver.texts == []
 
 
 MANY = [f"{GRACE}.{number:x}" for number in range(4_500)]
@@ -110,9 +110,9 @@ MANY = [f"{GRACE}.{number:x}" for number in range(4_500)]
 
 async def test_many_addresses_of_a_node_travel_as_numbers_in_few_messages(grace) -> None:
     event = Event.rendered("", None, "hello")
-    await asyncio.to_thread(order_each, MANY, tell_each, event)
-    await happens(lambda: len(grace.ears.obeyed) == 3)
-    names, numbers, events = zip(*grace.ears.obeyed, strict=True)
+    await asyncio.to_thread(send_command_to_each, MANY, deliver_to_each, event)
+    await happens(lambda: len(grace.receiver.obeyed) == 3)
+    names, numbers, events = zip(*grace.receiver.obeyed, strict=True)
     assert set(names) == {"tell_each"}
     assert [len(some) for some in numbers] == [2_000, 2_000, 500]
     assert [f"{GRACE}.{number}" for some in numbers for number in some] == MANY
@@ -121,12 +121,12 @@ async def test_many_addresses_of_a_node_travel_as_numbers_in_few_messages(grace)
 
 async def test_addresses_of_here_of_elsewhere_and_of_nowhere_each_get_theirs(grace) -> None:
     async with SocketCommunicator(Room.as_asgi()) as socket:
-        (here,) = hub_here().members
+        (here,) = current_hub().members
         addresses = [MANY[1], here, "bot-7", "", "what is that", "0123456789-1.1", MANY[2]]
-        await order_each(addresses, tell_each, Event.rendered("", None, '"hello"'))
+        await send_command_to_each(addresses, deliver_to_each, Event.rendered("", None, '"hello"'))
         await socket.expect_event("hello")
-        await happens(lambda: grace.ears.obeyed)
-        [(_name, numbers, _event)] = grace.ears.obeyed
+        await happens(lambda: grace.receiver.obeyed)
+        [(_name, numbers, _event)] = grace.receiver.obeyed
         assert numbers == ["1", "2"]
 
 
@@ -136,10 +136,10 @@ async def test_who_may_have_missed_a_word_is_told_under_its_address() -> None:
             self.send_json(list(groups))
 
     async with SocketCommunicator(Attentive.as_asgi()) as socket:
-        (address,) = hub_here().members
-        hub_here().missed([group_of(hub_here().node)])
+        (address,) = current_hub().members
+        current_hub().messages_lost([node_group(current_hub().node)])
         await socket.expect_event([address])
-        hub_here().restored()
+        current_hub().layer_restored()
         await socket.expect_event([address])
 
 
@@ -155,7 +155,9 @@ async def test_a_link_that_nobody_uses_rests_and_comes_back(grace, monkeypatch) 
 async def test_with_a_dead_broker_a_word_to_many_nodes_waits_a_second_in_all(dead_broker) -> None:
     addresses = [f"00000000{number:02x}-1.1" for number in range(20)]
     began = time.monotonic()
-    await asyncio.to_thread(order_each, addresses, tell_each, Event.rendered("", None, "hello"))
+    await asyncio.to_thread(
+        send_command_to_each, addresses, deliver_to_each, Event.rendered("", None, "hello")
+    )
     assert time.monotonic() - began < 1.5
     await asyncio.to_thread(publisher.stop)
 
@@ -230,7 +232,7 @@ async def test_what_another_process_rendered_its_own_way_reaches_even_those_who_
 
     async with SocketCommunicator(Intercepting.as_asgi()) as socket:
         for text in ('{"a": 1}', "no JSON at all"):
-            grace.link.uplink.put("room", Event.rendered("room", "data", text))
+            grace.link.sender.put("room", Event.rendered("room", "data", text))
         await socket.expect_event({"seen": {"a": 1}})
         assert await socket.receive_from() == "no JSON at all"
 

@@ -19,9 +19,9 @@ from rest_framework.authentication import BaseAuthentication
 
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.engine import revocation
-from rest_channels.engine.account_status import standing
-from rest_channels.engine.publish import hub_here
-from rest_channels.engine.revocation import check
+from rest_channels.engine.account_status import account_status
+from rest_channels.engine.publish import current_hub
+from rest_channels.engine.revocation import check_accounts
 from rest_channels.revocation import arevoke, revoke
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
@@ -148,7 +148,7 @@ def delete_without_a_signal(ada):
 )
 async def test_what_django_does_not_signal_is_found_by_the_beat(sockets, ada, event, code) -> None:
     await sync_to_async(event)(ada)
-    await check(hub_here())
+    await check_accounts(current_hub())
     await sockets[0].expect_close(code)
 
 
@@ -173,7 +173,7 @@ async def test_a_log_in_elsewhere_or_a_new_name_closes_nothing(sockets, ada) -> 
     await sync_to_async(Client().force_login)(ada)
     await User.objects.filter(pk=ada.pk).aupdate(first_name="Ada")
     await ada.asave()
-    await check(hub_here())
+    await check_accounts(current_hub())
     await sockets[0].expect_nothing()
 
 
@@ -194,7 +194,7 @@ async def test_one_query_answers_for_all_however_many(ada, client) -> None:
         with CaptureQueriesContext(
             connection,
         ) as captured:
-            found = standing([client.session.session_key, "x" * 32], [str(ada.pk), "0"])
+            found = account_status([client.session.session_key, "x" * 32], [str(ada.pk), "0"])
         assert found.sessions == {client.session.session_key}
         assert found.passwords == {str(ada.pk): ada.password}
         return len([query for query in captured if "UNION" in query["sql"]])
@@ -204,9 +204,9 @@ async def test_one_query_answers_for_all_however_many(ada, client) -> None:
 
 async def test_only_who_is_watched_costs_a_query(ada, monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr("rest_channels.engine.account_status.standing", asked.append)
+    monkeypatch.setattr("rest_channels.engine.account_status.account_status", asked.append)
     async with SocketCommunicator(Quiet.as_asgi()):
-        await check(hub_here())
+        await check_accounts(current_hub())
     assert asked == []
 
 
@@ -215,8 +215,8 @@ async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplo
         raise OperationalError("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("rest_channels.engine.account_status.standing", away)
-        await check(hub_here())
+        patched.setattr("rest_channels.engine.account_status.account_status", away)
+        await check_accounts(current_hub())
     await sockets[0].expect_nothing()
     assert "at the next beat" in caplog.text
 
@@ -233,10 +233,10 @@ async def test_every_session_engine_is_asked_in_its_own_way(engine, tmp_path) ->
             kept = (
                 {store.session_key, "a" * 32} if engine == "signed_cookies" else {store.session_key}
             )
-            assert standing([store.session_key, "a" * 32], []).sessions == kept
+            assert account_status([store.session_key, "a" * 32], []).sessions == kept
             if engine != "signed_cookies":
                 store.delete()
-                assert standing([store.session_key or "b" * 32], []).sessions == set()
+                assert account_status([store.session_key or "b" * 32], []).sessions == set()
 
         await sync_to_async(keys)()
 
@@ -245,7 +245,7 @@ async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(SocketCommunicator(Quiet.as_asgi(), user=ada))
-    books = hub_here().part(revocation.Watch)
+    books = current_hub().get_part(revocation.RevocationIndex)
     assert (len(books.identities), len(books.users), len(books.sessions)) == (2, 2, 1)
 
 
@@ -271,7 +271,7 @@ async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada
     frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
     socket = SocketCommunicator(Guarded.as_asgi())
     await socket.application(socket.scope, frames.get, socket._out.put)
-    books = hub_here().part(revocation.Watch)
+    books = current_hub().get_part(revocation.RevocationIndex)
     assert not (books and books.identities)
 
 

@@ -318,7 +318,7 @@ async def test_who_cannot_be_identified_is_told_to_come_back(monkeypatch, caplog
     async def broken(scope):
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr("rest_channels.routing.application.identify", broken)
+    monkeypatch.setattr("rest_channels.routing.application.with_identity", broken)
     socket = SocketCommunicator(SocketApplication([path("", SocketView.as_asgi())]), "/")
     assert await socket.connect() == (True, None)
     assert CloseCode(await socket.expect_close()).reconnect

@@ -2,33 +2,33 @@
 
 import pytest
 
-from rest_channels.cluster.packets import Heads, Say
-from rest_channels.cluster.streams import FORGET, KEEP, Heard, Numbers
+from rest_channels.cluster.packets import EventsPacket, StreamHeads
+from rest_channels.cluster.streams import FORGET, KEEP, ReceivedStreams, SentStreams
 
 GROUP = "chess"
 
 
-def said(numbers, count, now) -> Say:
+def said(numbers, count, now) -> EventsPacket:
     """`count` words, on their way."""
     began, age, first = numbers.take(GROUP, count, now)
-    return Say(GROUP, began, age, first, ("word",) * count)
+    return EventsPacket(GROUP, began, age, first, ("word",) * count)
 
 
 @pytest.fixture
-def heard() -> Heard:
+def heard() -> ReceivedStreams:
     """A hub whose members have been in the group for a hundred seconds."""
-    heard = Heard()
+    heard = ReceivedStreams()
     heard.join(GROUP, now=-100)
     return heard
 
 
 def test_what_comes_in_order_leaves_no_hole(heard) -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     assert [heard.take("ada", said(numbers, 2, now), now) for now in range(5)] == [(0, 0)] * 5
 
 
 def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     heard.take("ada", said(numbers, 1, 0), 0)
     said(numbers, 3, 1)
     assert heard.take("ada", said(numbers, 1, 2), 2) == (3, 0)
@@ -36,7 +36,7 @@ def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
 
 
 def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     heard.take("ada", said(numbers, 1, 0), 0)
     said(numbers, 2, 1)
     assert heard.heads("ada", numbers.heads(2.5), 2.5) == {GROUP: 2}
@@ -44,16 +44,16 @@ def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
 
 
 def test_the_loss_of_all_words_is_seen_by_who_was_there_when_they_were_said(heard) -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     said(numbers, 2, 0)
     assert heard.take("ada", said(numbers, 1, 1), 1) == (2, 0)
     heard.join("late", now=0)
     numbers.take("late", 7, now=-50)
-    assert heard.heads("ada", Heads({"late": (-50, 50.0, 7)}), 0.5) == {}
+    assert heard.heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
 
 
 def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     said(numbers, 4, 10)
     told = [now for now in range(10, 20) if numbers.heads(now).streams]
     assert told == [11, 12, 13, 14, 15]
@@ -61,7 +61,7 @@ def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
 
 
 def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     said(numbers, 1, 0)
     numbers.lost(GROUP)
     assert not numbers.heads(30).streams
@@ -70,7 +70,7 @@ def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
 
 
 def test_what_is_delivered_twice_counts_once(heard) -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     word = said(numbers, 3, 0)
     assert heard.take("ada", word, 0) == (0, 0)
     assert heard.take("ada", word, 0) == (0, 3)
@@ -79,14 +79,14 @@ def test_what_is_delivered_twice_counts_once(heard) -> None:
 
 
 def test_every_publisher_and_every_group_has_a_stream_of_its_own(heard) -> None:
-    ada, grace = Numbers(), Numbers()
+    ada, grace = SentStreams(), SentStreams()
     said(ada, 9, 0)
     assert heard.take("ada", said(ada, 1, 0), 0) == (9, 0)
     assert heard.take("grace", said(grace, 1, 0), 0) == (0, 0)
 
 
 def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     heard.take("ada", said(numbers, 5, 0), 0)
     numbers.heads(FORGET + 1)
     assert not numbers.streams
@@ -94,7 +94,7 @@ def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
 
 
 def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
-    numbers = Numbers()
+    numbers = SentStreams()
     said(numbers, 1, 0)
     numbers.lost(GROUP)
     numbers.heads(KEEP - 1)
@@ -104,9 +104,9 @@ def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
 
 
 def test_nothing_is_kept_of_groups_that_were_left_and_of_publishers_long_silent(heard) -> None:
-    heard.take("ada", said(Numbers(), 1, 0), 0)
+    heard.take("ada", said(SentStreams(), 1, 0), 0)
     heard.forget_idle(KEEP + FORGET + 1)
     assert heard._streams == {GROUP: {}}
     heard.leave(GROUP)
     assert (heard._streams, heard._since) == ({}, {})
-    assert heard.take("ada", said(Numbers(), 9, 0), 0) == (0, 0)
+    assert heard.take("ada", said(SentStreams(), 9, 0), 0) == (0, 0)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from ..apart.environment import NotInstalledError
 from ..apart.nodes import Node, node
-from ..cluster.nodes import spread
+from ..cluster.nodes import fan_out
 from ..driver import close_sockets
 from ..measuring import Line, Plan, at_most, interleave, medians, number, over, over_raw
 from ..observing import Audience, Told
@@ -74,7 +74,7 @@ def in_time(told: Mapping[str, Sequence[Told]], other: Apart | None, trouble: st
     spent = ", ".join(f"{name} {number(value)} ms" for name, value in saved.items())
     notes = [
         f"Observers: save() was back after: {spent}.",
-        spread("Observers, until the last is told", "ms", times),
+        fan_out("Observers, until the last is told", "ms", times),
         *([f"Observers: DCRF has an environment of its own, {other.versions}."] if other else []),
     ]
     words = f"a row is saved, {SUBSCRIBERS:,} observers: the last is told ({dcrf})"
@@ -86,6 +86,6 @@ def in_queries(told: Mapping[str, Sequence[Told]]) -> Line:
     counts = {name: [float(one.queries) for one in some] for name, some in told.items()}
     values = medians(counts)
     dcrf = f" (DCRF {number(values['dcrf'])})" if "dcrf" in values else ""
-    notes = [spread("Observers, SQL", "queries", counts)]
+    notes = [fan_out("Observers, SQL", "queries", counts)]
     words = f"the same: SQL queries in all{dcrf}"
     return Line(words, "", values, (at_most(3, "queries"),), notes=notes)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from ..cluster.broker import DOWN, OUTAGES, Broker, running
-from ..cluster.nodes import LAYERS, WORDS, Node, Variant, node, spread
+from ..cluster.nodes import LAYERS, WORDS, Node, Variant, fan_out, node
 from ..measuring import Line, Plan, at_most, interleave, medians, number
 from ..peers import Peer
 
@@ -157,8 +157,8 @@ def lines_of(name: str, rounds: Sequence[Mapping[str, Return]]) -> list[Line]:
     if any(len(times) < len(rounds) for times in last.values()):
         raise RuntimeError(f"{name}: ours is not back after {PATIENCE['ours']:g} s")
     notes = [
-        spread(f"{name}, first group", "s", first),
-        spread(f"{name}, last group", "s", last),
+        fan_out(f"{name}, first group", "s", first),
+        fan_out(f"{name}, last group", "s", last),
         *(fate(name, [one["raw"] for one in rounds]) for peer in peers if peer == "raw"),
     ]
     return [

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.broker import Broker, running
 from ..cluster.environment import environ
-from ..cluster.nodes import LAYERS, WORDS, Variant, of_layer, spread, variants
+from ..cluster.nodes import LAYERS, WORDS, Variant, fan_out, of_layer, variants
 from ..measuring import Line, Plan, medians, over_raw
 from ..peers import Peer
 from .end_to_end import SOCKETS, drive, port_of, serving
@@ -72,7 +72,7 @@ def across(payload: str, samples: dict[str, Any]) -> Line:
         notes=(
             f"Over Redis: the client used at most {samples['busy']:.0%} of its CPU.",
             f"Over Redis, {payload}, CPU time of servers and broker per frame: {cpu}.",
-            spread(f"Over Redis, {payload}", "/s", samples[payload]),
+            fan_out(f"Over Redis, {payload}", "/s", samples[payload]),
         ),
     )
 

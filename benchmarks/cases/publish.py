@@ -16,7 +16,7 @@ from typing import Any
 
 from ..cluster.broker import running
 from ..cluster.node import ROOM
-from ..cluster.nodes import LAYERS, WORDS, Node, Variant, node, of_layer, spread, variants
+from ..cluster.nodes import LAYERS, WORDS, Node, Variant, fan_out, node, of_layer, variants
 from ..measuring import Line, Plan, interleave, medians, number
 from ..peers import Peer
 
@@ -143,7 +143,7 @@ def rates(words: str, samples: dict[str, list[Said]]) -> list[Line]:
     lost = ", ".join(f"{name} {value:.1%}" for name, value in share.items() if value < 1)
     notes = (
         f"Publish, {words}, CPU time of the publisher per message: {spent}.",
-        spread(f"Publish, {words}", "/s", said),
+        fan_out(f"Publish, {words}", "/s", said),
         *([f"Publish, {words}, only heard in part (worst round): {lost}."] if lost else []),
     )
     kinds = {words: medians(said)}
@@ -166,7 +166,7 @@ def delays(words: str, samples: dict[str, list[Said]]) -> list[Line]:
     late = ", ".join(f"{name} {number(value)} ms" for name, value in worst.items())
     notes = (
         f"One message, {words}, 99 of 100 take at most: {late}.",
-        spread(f"One message, {words}, median", "ms", middle),
+        fan_out(f"One message, {words}, median", "ms", middle),
     )
     return [
         Line(

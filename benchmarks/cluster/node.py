@@ -26,7 +26,7 @@ from ..peers import Peer, load
 ROOM = "room"
 
 
-class Ears(Sink):
+class PacketReceiver(Sink):
     """What the sockets of this process hear."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Node:
         assert peer.say is not None
         assert peer.asay is not None
         self.peer, self.say, self.asay = peer, peer.say, peer.asay
-        self.ears = Ears()
+        self.ears = PacketReceiver()
         self.sockets: list[Socket] = []
         self.speaker: Socket | None = None
         self.chatting: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class Node:
 
     async def gather(self, groups: Sequence[Sequence[str]], attempts: int = 1) -> None:
         """Open a socket for each list of groups, which joins them; those before it leave."""
-        self.ears = Ears()
+        self.ears = PacketReceiver()
         for socket in self.sockets:
             socket.sink = self.ears
         if alive := [socket for socket in self.sockets if not socket.task.done()]:

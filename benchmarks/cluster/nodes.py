@@ -54,7 +54,7 @@ def of_layer(layer: str, values: Mapping[str, float]) -> dict[str, float]:
     return {peer: value for (peer, on), value in pairs if on == layer}
 
 
-def spread(words: str, unit: str, samples: Mapping[str, Sequence[float]]) -> str:
+def fan_out(words: str, unit: str, samples: Mapping[str, Sequence[float]]) -> str:
     """A note: from the lowest to the highest round."""
     texts = [
         f"{name} {number(min(values))}–{number(max(values))}"

@@ -145,7 +145,7 @@ async def room(scope: Scope, receive: Receive, send: Send) -> None:
             frame = text(orjson.loads(message["text"]))
             if others is not None:
                 await others.publish("room", NAME + frame["text"].encode())
-            await spread(frame)
+            await fan_out(frame)
     finally:
         MEMBERS.discard(send)
 
@@ -161,10 +161,10 @@ async def addressed(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def tell(content: Any) -> None:
     """Render once, with the time, one `send` per member."""
-    await spread(text({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}))
+    await fan_out(text({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}))
 
 
-async def spread(frame: Message) -> None:
+async def fan_out(frame: Message) -> None:
     """To all who are here."""
     for member in tuple(MEMBERS):
         await member(frame)
@@ -190,7 +190,7 @@ async def listen(pubsub: Any) -> None:
     async for message in pubsub.listen():
         if message["type"] == "message" and not message["data"].startswith(NAME):
             said = message["data"][len(NAME) :].decode()
-            await spread({"type": "websocket.send", "text": said})
+            await fan_out({"type": "websocket.send", "text": said})
 
 
 async def sleep(seconds: float) -> float:

@@ -16,23 +16,32 @@ from rest_framework import permissions as drf
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from ..authentication import Authentication
-from ..concurrency.execution import awaited, is_async, run
-from ..dispatch.access import OPERATORS, deny, only_looks
+from ..concurrency.execution import await_in_thread, is_async, run
+from ..dispatch.access import OPERATORS, needs_no_database, raise_permission_denied
 from ..engine.connection import Connection
 from ..permissions import AllowAny, BasePermission
-from ..protocol.arguments import offered, parameters
+from ..protocol.arguments import accepted_arguments, parameters
 from ..request import SocketRequest
-from .http_methods import ALIASES
+from .http_methods import DRF_NAMES
 
-__all__ = ["Asked", "admit", "asking", "made", "permit_action", "permit_object"]
+__all__ = [
+    "ActionContext",
+    "authorize_action",
+    "authorize_connection",
+    "authorize_object",
+    "current_action",
+    "permission_instances",
+]
 
 
-def made(classes: Sequence[Any]) -> list[Any]:
+def permission_instances(classes: Sequence[Any]) -> list[Any]:
     """Instances of permission classes and of mixtures; those that allow everything are left out."""
     return [one() for one in classes if one not in (AllowAny, drf.AllowAny)]
 
 
-async def admit(consumer: Any, authentication: Authentication, request: SocketRequest) -> None:
+async def authorize_connection(
+    consumer: Any, authentication: Authentication, request: SocketRequest
+) -> None:
     """Find out who connects, and whether he may. Raises 401, 403."""
     try:
         if authentication.authenticators:
@@ -48,7 +57,7 @@ async def _may_connect(permissions: Sequence[Any], consumer: Any, request: Socke
     """Whether all of `permissions` let the connection of `request` be opened."""
 
     async def ask(permission: Any) -> Verdict:
-        if only_looks(permission):
+        if needs_no_database(permission):
             return bool(permission.has_permission(request, consumer))
         if not _is_ours(permission):
             return bool(await run(permission.has_permission, request, consumer))
@@ -56,7 +65,7 @@ async def _may_connect(permissions: Sequence[Any], consumer: Any, request: Socke
             return None
         given = {"scope": consumer.scope, "consumer": consumer}
         given["message"] = {"type": "websocket.connect"}
-        taken = offered(permission.can_connect, 0, given)
+        taken = accepted_arguments(permission.can_connect, 0, given)
         return bool(await run(permission.can_connect, **taken))
 
     for permission in permissions:
@@ -66,7 +75,7 @@ async def _may_connect(permissions: Sequence[Any], consumer: Any, request: Socke
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class ActionContext:
     """What a client asks of a consumer, and whom it was asked about."""
 
     action: str | None
@@ -76,7 +85,7 @@ class Asked:
     arguments: dict[str, Any] = field(default_factory=dict)
     permissions: Sequence[Any] | None = None
     """`None`: they have not been asked about the action."""
-    verdicts: dict[int, bool] = field(default_factory=dict)
+    decisions: dict[int, bool] = field(default_factory=dict)
     """What each operand of a mixture of both kinds said, by its `id`."""
     paginator: Any = None
     over: bool = False
@@ -104,15 +113,15 @@ class Asked:
             self._request.show_action(self.method, self.arguments)
         return self._request
 
-    def when_answered(self) -> "asyncio.Future[None] | None":
+    def answered_future(self) -> "asyncio.Future[None] | None":
         """On the loop: what to wait for until it is; `None` where nothing is to be answered."""
         if self.action is None or self.over:
             return None
-        future: asyncio.Future[None] = self.connection.home.loop.create_future()
+        future: asyncio.Future[None] = self.connection.loop_bridge.loop.create_future()
         self._waiting = [*(self._waiting or ()), future]
         return future
 
-    def answered(self) -> None:
+    def mark_answered(self) -> None:
         """It is: who waits for that may go on."""
         self.over = True
         for future in self._waiting or ():
@@ -120,77 +129,77 @@ class Asked:
                 future.set_result(None)
 
 
-asking: ContextVar[Asked | None] = ContextVar("rest_channels_asking", default=None)
+current_action: ContextVar[ActionContext | None] = ContextVar("rest_channels_asking", default=None)
 """What is asked just now."""
 
 LISTING = ("list", "list_cancel", "create")
 """Actions of no single row. If a key were shown for them, it would be the client's to choose."""
 
 
-def _key(asked: Asked, consumer: Any) -> dict[str, str]:
+def _key(context: ActionContext, consumer: Any) -> dict[str, str]:
     """What a frame names as the key of its row, where an URL would."""
     name: str | None = getattr(consumer, "lookup_field", None)
-    if name is None or asked.action is None or asked.action in LISTING:
+    if name is None or context.action is None or context.action in LISTING:
         return {}
-    method = getattr(consumer, consumer.available_actions.get(asked.action, ""), None)
+    method = getattr(consumer, consumer.available_actions.get(context.action, ""), None)
     name = consumer.lookup_url_kwarg or name
-    key = asked.arguments.get(name)
+    key = context.arguments.get(name)
     if getattr(method, "kwargs", {}).get("detail") is False or isinstance(key, bool):
         return {}
     return {name: str(key)} if isinstance(key, str | int) else {}
 
 
 @contextmanager
-def _as_in_drf(asked: Asked, consumer: Any) -> Iterator[SocketRequest]:
+def _as_in_drf(context: ActionContext, consumer: Any) -> Iterator[SocketRequest]:
     """The block in which the view looks to DRF's classes as one of DRF's; its request.
 
     `action` is DRF's name for it, and `kwargs` have the key that the frame names, as text.
     """
-    kwargs = {**asked.kwargs, **_key(asked, consumer)}
-    request, before = asked.request, asking.get()
-    action = asked.action and ALIASES.get(asked.action, asked.action)
-    asking.set(replace(asked, action=action, _kwargs=kwargs))
+    kwargs = {**context.kwargs, **_key(context, consumer)}
+    request, before = context.request, current_action.get()
+    action = context.action and DRF_NAMES.get(context.action, context.action)
+    current_action.set(replace(context, action=action, _kwargs=kwargs))
     try:
         yield request
     finally:
-        asking.set(before)
+        current_action.set(before)
 
 
-async def permit_action(asked: Asked, consumer: Any) -> None:
+async def authorize_action(context: ActionContext, consumer: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the action."""
 
     async def ask(permission: Any) -> bool:
-        asked.verdicts[id(permission)] = said = await _permits(permission, asked, consumer)
+        context.decisions[id(permission)] = said = await _permits(permission, context, consumer)
         return said
 
-    for permission in asked.permissions or ():
+    for permission in context.permissions or ():
         if isinstance(permission, OPERATORS):
             permitted = await _verdict(permission, ask)
         else:
-            permitted = await _permits(permission, asked, consumer)
+            permitted = await _permits(permission, context, consumer)
         if not permitted:
-            deny(permission)
+            raise_permission_denied(permission)
 
 
-async def _permits(permission: Any, asked: Asked, consumer: Any) -> bool:
-    if only_looks(permission):
-        return bool(permission.has_permission(asked.request, consumer))
+async def _permits(permission: Any, context: ActionContext, consumer: Any) -> bool:
+    if needs_no_database(permission):
+        return bool(permission.has_permission(context.request, consumer))
     if not _is_ours(permission):
-        with _as_in_drf(asked, consumer) as request:
+        with _as_in_drf(context, consumer) as request:
             return bool(await run(permission.has_permission, request, consumer))
-    taken = _taken(permission, asked, consumer)
+    taken = _taken(permission, context, consumer)
     if is_async(permission.has_permission):
         return bool(await permission.has_permission(**taken))
     return bool(await run(permission.has_permission, **taken))
 
 
-def _taken(permission: Any, asked: Asked, consumer: Any) -> dict[str, Any]:
+def _taken(permission: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:
     """The arguments of one of our permissions. A client's never stand for ours."""
-    ours = {"scope": consumer.scope, "consumer": consumer, "action": asked.action}
-    return offered(permission.has_permission, 0, {**asked.arguments, **ours})
+    ours = {"scope": consumer.scope, "consumer": consumer, "action": context.action}
+    return accepted_arguments(permission.has_permission, 0, {**context.arguments, **ours})
 
 
-def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
+def authorize_object(context: ActionContext, consumer: Any, found: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the object that was `found`.
 
     To be called in a thread. Where nobody was asked about the action, they are now.
@@ -202,36 +211,40 @@ def permit_object(asked: Asked, consumer: Any, found: Any) -> None:
             if _has_none(permission, "has_object_permission"):
                 return None
             if _is_ours(permission):
-                said = permission.has_object_permission(asked.request, consumer, found)
-                return bool(awaited(said))
-            with _as_in_drf(asked, consumer) as request:
-                return bool(awaited(permission.has_object_permission(request, consumer, found)))
+                said = permission.has_object_permission(context.request, consumer, found)
+                return bool(await_in_thread(said))
+            with _as_in_drf(context, consumer) as request:
+                return bool(
+                    await_in_thread(permission.has_object_permission(request, consumer, found))
+                )
         operands = [*vars(permission).values()]
         if isinstance(permission, drf.OR):
-            operands = [one for one in operands if _recall(one, asked, consumer)]
+            operands = [one for one in operands if _recall(one, context, consumer)]
         return _combined(permission, [verdict(one) for one in operands])
 
-    permissions = asked.permissions
+    permissions = context.permissions
     if permissions is None:
-        permissions = awaited(consumer.get_permissions(action=asked.action))
+        permissions = await_in_thread(consumer.get_permissions(action=context.action))
     for permission in permissions or ():
         if verdict(permission) is False:
-            deny(permission)
+            raise_permission_denied(permission)
 
 
-def _recall(permission: Any, asked: Asked, consumer: Any) -> bool:
+def _recall(permission: Any, context: ActionContext, consumer: Any) -> bool:
     """What was said of the action; who was not asked is asked now."""
-    if id(permission) in asked.verdicts:
-        return asked.verdicts[id(permission)]
+    if id(permission) in context.decisions:
+        return context.decisions[id(permission)]
     if isinstance(permission, OPERATORS):
         said: list[Verdict] = [
-            _recall(operand, asked, consumer) for operand in vars(permission).values()
+            _recall(operand, context, consumer) for operand in vars(permission).values()
         ]
         return bool(_combined(permission, said))
     if _is_ours(permission):
-        return bool(awaited(permission.has_permission(**_taken(permission, asked, consumer))))
-    with _as_in_drf(asked, consumer) as request:
-        return bool(awaited(permission.has_permission(request, consumer)))
+        return bool(
+            await_in_thread(permission.has_permission(**_taken(permission, context, consumer)))
+        )
+    with _as_in_drf(context, consumer) as request:
+        return bool(await_in_thread(permission.has_permission(request, consumer)))
 
 
 Verdict = bool | None
@@ -281,4 +294,4 @@ def _takes_a_scope(kind: type[Any]) -> bool:
 
 def _is_mixed(permission: Any) -> bool:
     """Whether DRF's operators cannot be left to decide by themselves."""
-    return isinstance(permission, OPERATORS) and not only_looks(permission)
+    return isinstance(permission, OPERATORS) and not needs_no_database(permission)

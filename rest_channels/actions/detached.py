@@ -7,16 +7,16 @@ from typing import Any, Protocol
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
-from ..concurrency.execution import leased, run
+from ..concurrency.execution import run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..settings import api_settings
-from .authorization import Asked
+from .authorization import ActionContext
 
-__all__ = ["Detached"]
+__all__ = ["DetachedActions"]
 
 
-class Detaching(Protocol):
+class DetachedOwner(Protocol):
     """What detached actions need of their consumer."""
 
     async def _answer(self, response: Any, action: str, request_id: Any) -> None: ...
@@ -28,32 +28,32 @@ class Detaching(Protocol):
         """An action has ended."""
 
 
-class Detached:
+class DetachedActions:
     """The detached actions of one consumer that still run."""
 
-    def __init__(self, consumer: Detaching) -> None:
+    def __init__(self, consumer: DetachedOwner) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self._consumer = consumer
 
     def begin(
-        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, asked: Asked
+        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, context: ActionContext
     ) -> None:
         """Let `work` run until it ends, the server closes the connection, or its client leaves.
 
         Raises `Throttled` (429) where `MAX_DETACHED` do already.
         """
-        connection = asked.connection
+        connection = context.connection
         if connection.state is State.CLOSING:
             work.close()
-            asked.answered()
+            context.mark_answered()
             return
         if len(self.tasks) >= api_settings.MAX_DETACHED:
             work.close()
             raise Throttled(detail=_("Too much runs at the same time."))
-        if self.end not in connection.closings:
-            connection.closings += (self.end,)
-        task = connection.home.begin(self._run(work, action, request_id))
-        task.add_done_callback(lambda _done: asked.answered())
+        if self.end not in connection.on_closing:
+            connection.on_closing += (self.end,)
+        task = connection.loop_bridge.begin(self._run(work, action, request_id))
+        task.add_done_callback(lambda _done: context.mark_answered())
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)
@@ -68,7 +68,7 @@ class Detached:
     async def _run(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
         consumer = self._consumer
         try:
-            async with leased():
+            async with thread_lease():
                 await consumer._answer(await work, action, request_id)
         except (KeyboardInterrupt, GeneratorExit):
             raise

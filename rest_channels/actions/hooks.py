@@ -7,15 +7,15 @@ from typing import Any, Generic, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
-from ..concurrency.execution import awaited, run
-from ..protocol.arguments import offered
+from ..concurrency.execution import await_in_thread, run
+from ..protocol.arguments import accepted_arguments
 
-__all__ = ["ahand", "bridge", "hand", "own_or"]
+__all__ = ["acall_hook", "call_hook", "instance_attribute_or", "wrap_async_hooks"]
 
 T = TypeVar("T")
 
 
-class own_or(Generic[T]):  # noqa: N801 - a decorator
+class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
     """A property that gives way to an attribute of the instance: names of users come first."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
@@ -23,14 +23,14 @@ class own_or(Generic[T]):  # noqa: N801 - a decorator
         self.__doc__ = function.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "own_or[T]": ...
+    def __get__(self, instance: None, owner: type) -> "instance_attribute_or[T]": ...
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> "own_or[T] | T":
+    def __get__(self, instance: Any, owner: type) -> "instance_attribute_or[T] | T":
         return self if instance is None else self.function(instance)
 
 
-def bridge(cls: type[Any], names: Sequence[str]) -> None:
+def wrap_async_hooks(cls: type[Any], names: Sequence[str]) -> None:
     """Let async methods of these `names` be called without `await` in threads, as DRF does.
 
     On the loop they are awaited as before.
@@ -49,7 +49,7 @@ def _bridged(method: Any) -> Any:
     @wraps(method)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         coming = method.__get__(self, type(self))(*args, **kwargs)
-        return coming if _on_loop() else awaited(coming)
+        return coming if _on_loop() else await_in_thread(coming)
 
     setattr(called, _BRIDGED, True)
     return markcoroutinefunction(called)
@@ -63,14 +63,14 @@ def _on_loop() -> bool:
     return True
 
 
-def hand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+def call_hook(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
     """Call a bound `method` with `given`, and with those of a client's `arguments` it takes.
 
     In a thread; a method that is `async def` is awaited.
     """
-    return awaited(method(*given, **offered(method, len(given), arguments)))
+    return await_in_thread(method(*given, **accepted_arguments(method, len(given), arguments)))
 
 
-async def ahand(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
-    """`hand`, for a method that may be `def` or `async def`."""
-    return await run(method, *given, **offered(method, len(given), arguments))
+async def acall_hook(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
+    """`call_hook`, for a method that may be `def` or `async def`."""
+    return await run(method, *given, **accepted_arguments(method, len(given), arguments))

@@ -9,28 +9,28 @@ from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
 
 __all__ = [
-    "CHECKING",
-    "OWN",
-    "READING",
-    "REPLYING",
-    "VIEWS",
-    "Plan",
-    "has_same",
-    "plan_of",
-    "plans_of",
+    "CHECKING_HOOKS",
+    "READING_HOOKS",
+    "REPLYING_HOOKS",
+    "RESERVED_ARGUMENTS",
+    "VIEW_HOOKS",
+    "ActionPlan",
+    "action_plan",
+    "action_plans",
+    "overrides_none",
 ]
 
 T = TypeVar("T")
 
-OWN = ("action", "request_id")
+RESERVED_ARGUMENTS = ("action", "request_id")
 """What an action may take beside what its client sends."""
 
-READING = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
-CHECKING = ("check_permissions", "get_permissions")
-REPLYING = ("reply", "send", "send_json", "encode_json")
+READING_HOOKS = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
+CHECKING_HOOKS = ("check_permissions", "get_permissions")
+REPLYING_HOOKS = ("reply", "send", "send_json", "encode_json")
 """The methods through which a frame comes, is permitted, and is answered."""
 
-VIEWS = (
+VIEW_HOOKS = (
     "filter_queryset",
     "get_object",
     "get_queryset",
@@ -41,7 +41,7 @@ VIEWS = (
 """What DRF's permissions, filters and paginators may call on a view."""
 
 
-class Plan(NamedTuple):
+class ActionPlan(NamedTuple):
     """How an action is called."""
 
     name: str
@@ -53,17 +53,17 @@ class Plan(NamedTuple):
     detached: bool
 
 
-def plans_of(cls: type[Any], base: type[Any]) -> dict[str, Plan]:
+def action_plans(cls: type[Any], base: type[Any]) -> dict[str, ActionPlan]:
     """How to call the actions of `cls`, by their names: the most derived class decides.
 
     Raises `TypeError` if one hides a method of `base`, or two of one class have the same name.
     """
-    plans: dict[str, Plan] = {}
+    plans: dict[str, ActionPlan] = {}
     seen: set[str] = set()
     for kind in cls.__mro__:
-        own: dict[str, Plan] = {}
+        own: dict[str, ActionPlan] = {}
         for attribute in sorted(vars(kind).keys() - seen):
-            if (plan := plan_of(cls, base, attribute)) is None:
+            if (plan := action_plan(cls, base, attribute)) is None:
                 continue
             other = own.setdefault(plan.name, plan).attribute
             if getattr(cls, other) is not getattr(cls, attribute):
@@ -74,7 +74,7 @@ def plans_of(cls: type[Any], base: type[Any]) -> dict[str, Plan]:
     return plans
 
 
-def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
+def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan | None:
     """How to call that method of `cls`, if it is an action.
 
     Raises `TypeError` if it hides one of `base`.
@@ -89,10 +89,10 @@ def plan_of(cls: type[Any], base: type[Any], attribute: str) -> Plan | None:
         )
     method = http_method_of(mark.name, mark.http_method)
     known = parameters(function, 1)
-    takes_own = known.any_name or not known.names.isdisjoint(OWN)
-    return Plan(mark.name, attribute, known, takes_own, method, mark.detached)
+    takes_own = known.any_name or not known.names.isdisjoint(RESERVED_ARGUMENTS)
+    return ActionPlan(mark.name, attribute, known, takes_own, method, mark.detached)
 
 
-def has_same(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
+def overrides_none(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
     """Whether `cls` has what `base` has under all these `names`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)

@@ -1,7 +1,7 @@
 """The channel layer as the hub uses it: an instance of its own, trusted until it fails once.
 
 A layer that lost its broker may recover, hang or go deaf, each in its own way. So no instance is
-nursed: the first failure ends the `Line`, and its owner opens another, with new connections.
+nursed: the first failure ends the `LayerConnection`; its owner opens another.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.core.signals import setting_changed
 
-from ..concurrency.serial_queue import insist
+from ..concurrency.serial_queue import cancel_until_done
 
 __all__ = [
     "PATIENCE",
-    "Broken",
-    "Line",
+    "LayerConnection",
+    "LayerUnavailable",
+    "configuration_error",
     "crosses_processes",
     "group_expiry",
     "shared_layer",
-    "wrong_setting",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -51,7 +51,7 @@ def crosses_processes() -> bool:
 def _forget_setting(*, setting: str, **kwargs: Any) -> None:
     if setting == "CHANNEL_LAYERS":
         crosses_processes.cache_clear()
-        wrong_setting.cache_clear()
+        configuration_error.cache_clear()
 
 
 setting_changed.connect(_forget_setting)
@@ -63,11 +63,11 @@ def shared_layer() -> Any:
     `None` where none is configured, and where it cannot be made: the log, and the check E002, say
     why.
     """
-    return None if wrong_setting() else get_channel_layer()
+    return None if configuration_error() else get_channel_layer()
 
 
 @cache
-def wrong_setting() -> str:
+def configuration_error() -> str:
     """Why `CHANNEL_LAYERS` is of no use; empty where nothing is wrong with it."""
     try:
         get_channel_layer()
@@ -83,11 +83,11 @@ def group_expiry(layer: Any) -> float:
     return float(getattr(layer, "group_expiry", 86_400))
 
 
-class Broken(Exception):
+class LayerUnavailable(Exception):
     """The layer failed, or did not answer in time."""
 
 
-class Line:
+class LayerConnection:
     """One instance of the layer. Every failure is final: `failed` is set, and it has to be closed.
 
     Groups are those of the library's own lane: their names in the layer are private.
@@ -103,20 +103,20 @@ class Line:
         self._reader: asyncio.Task[None] | None = None
 
     async def send(self, group: str, message: dict[str, Any]) -> None:
-        """Send `message` to `group`. Raises `Broken`, and `TypeError` for what cannot travel."""
+        """Send `message` to `group`. Raises `LayerUnavailable`, `TypeError`."""
         await self._attempt(self.layer.group_send(_name(group), message), message)
 
     async def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Let `hear` be called with what comes to the groups joined. Raises `Broken`."""
+        """Let `hear` be called with what comes to the groups joined. Raises `LayerUnavailable`."""
         self.channel = await self._attempt(self.layer.new_channel())
         self._reader = self._loop.create_task(self._read(hear), context=Context())
 
     async def add(self, group: str) -> None:
-        """Join `group`, or renew the membership. Raises `Broken`."""
+        """Join `group`, or renew the membership. Raises `LayerUnavailable`."""
         await self._attempt(self.layer.group_add(_name(group), self.channel))
 
     async def discard(self, group: str) -> None:
-        """Leave `group`. Raises `Broken`."""
+        """Leave `group`. Raises `LayerUnavailable`."""
         await self._attempt(self.layer.group_discard(_name(group), self.channel))
 
     async def _read(self, hear: Callable[[dict[str, Any]], None]) -> None:
@@ -135,7 +135,7 @@ class Line:
             self._check(message)
             self.fail(error)
             why = str(error) or f"{type(error).__name__} after {PATIENCE:g} s"
-            raise Broken(why) from error
+            raise LayerUnavailable(why) from error
 
     async def _patiently(self, work: Awaitable[Any]) -> Any:
         """Await `work` for `PATIENCE`, not counting what this loop stood still meanwhile.
@@ -182,7 +182,7 @@ class Line:
         if type(self.layer).__module__ == "channels_redis.pubsub":
             await _quietly(self.layer.flush)
         if self._reader is not None:
-            await insist(self._reader, PATIENCE)
+            await cancel_until_done(self._reader, PATIENCE)
         if hasattr(type(self.layer), "close_pools"):
             await _quietly(self.layer.close_pools)
         self._unwrap()

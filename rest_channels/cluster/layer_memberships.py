@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
 
-from ..concurrency.serial_queue import cancel, start
-from .layer import PATIENCE, Broken, Line, group_expiry
+from ..concurrency.serial_queue import cancel_tasks, start_task
+from .layer import PATIENCE, LayerConnection, LayerUnavailable, group_expiry
 
-__all__ = ["Memberships"]
+__all__ = ["LayerMemberships"]
 
 AT_ONCE = 32
 """How many the broker is asked for at a time."""
@@ -20,10 +20,10 @@ RENEWAL = 300.0
 """Seconds within which every membership is asked for again, or a third of its life if less."""
 
 
-class Memberships:
+class LayerMemberships:
     """What `line` is a member of. In: `wanted`, which tells whether a group is wanted now."""
 
-    def __init__(self, line: Line, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, line: LayerConnection, wanted: Callable[[str], bool]) -> None:
         self.line = line
         self.wanted = wanted
         self.joined: dict[str, None] = {}
@@ -39,7 +39,7 @@ class Memberships:
             return self._changing[group]
         if self.wanted(group) == (group in self.joined):
             return None
-        task = start(self._change(group), asyncio.get_running_loop(), Context())
+        task = start_task(self._change(group), asyncio.get_running_loop(), Context())
         if task.done():
             return None
         self._changing[group] = task
@@ -54,7 +54,7 @@ class Memberships:
                         self.joined[group] = None
                     else:
                         del self.joined[group]
-        except Broken:
+        except LayerUnavailable:
             return  # the next line begins with all that is wanted
         finally:
             self._changing.pop(group, None)
@@ -66,7 +66,7 @@ class Memberships:
             await asyncio.wait(tasks)
 
     async def renew(self) -> None:
-        """Ask again for those whose turn has come. Raises `Broken`."""
+        """Ask again for those whose turn has come. Raises `LayerUnavailable`."""
         now = time.monotonic()
         share = (now - self._renewed) / self._period
         count = math.floor(share * len(self.joined))
@@ -86,4 +86,4 @@ class Memberships:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
                     await self.change_all([*self._changing, *self.joined])
-        await cancel(set(self._changing.values()), PATIENCE)
+        await cancel_tasks(set(self._changing.values()), PATIENCE)

@@ -15,17 +15,26 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any
 
-from ..concurrency.serial_queue import cancel, insist, start
+from ..concurrency.serial_queue import cancel_tasks, cancel_until_done, start_task
 from ..protocol.messages import Event
 from .counts import counts
-from .layer import PATIENCE, Broken, Line
-from .layer_memberships import Memberships
+from .layer import PATIENCE, LayerConnection, LayerUnavailable
+from .layer_memberships import LayerMemberships
 from .nodes import process_of
-from .packet_sender import EVERYONE, PULSE, Uplink, group_of
-from .packets import Ack, Canary, Do, Heads, Packet, Unreadable, pack, unpack
-from .streams import Heard
+from .packet_sender import EVERYONE, HEARTBEAT, PacketSender, node_group
+from .packets import (
+    Acknowledgement,
+    CommandPacket,
+    Packet,
+    SelfTest,
+    StreamHeads,
+    UnreadablePacket,
+    pack,
+    unpack,
+)
+from .streams import ReceivedStreams
 
-__all__ = ["Ears", "Link"]
+__all__ = ["Link", "PacketReceiver"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -36,28 +45,28 @@ RETRY = 0.25
 """Seconds between two attempts to open a line."""
 
 
-class Ears:
+class PacketReceiver:
     """Receives the packets of other processes. By default it is in no group and does nothing."""
 
-    def wants(self, group: str) -> bool:
+    def wants_group(self, group: str) -> bool:
         """Whether somebody here is a member of `group`."""
         return False
 
-    def wanted(self) -> list[str]:
+    def wanted_groups(self) -> list[str]:
         """All those groups."""
         return []
 
-    def hear(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         """Another process says `event`."""
 
-    def obey(self, command: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
+    def run_command(self, command: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
         """Another process asks for `command`; what to wait for until it is done."""
         return None
 
-    def missed(self, groups: list[str]) -> None:
+    def messages_lost(self, groups: list[str]) -> None:
         """Something said to `groups` has not come, and will not."""
 
-    def restored(self) -> None:
+    def layer_restored(self) -> None:
         """The layer was lost and is back: anything may have been missed."""
 
 
@@ -67,17 +76,19 @@ class Link:
     In: `after`, what has to be said by others before it speaks, so that the order is kept.
     """
 
-    def __init__(self, node: str, ears: Ears, after: "Future[Any] | None" = None) -> None:
+    def __init__(
+        self, node: str, receiver: PacketReceiver, after: "Future[Any] | None" = None
+    ) -> None:
         self.node = node
         self._after = after
-        self.ears = ears
-        self.uplink = Uplink(node, self._get_line)
-        self.heard = Heard()
-        for control in (EVERYONE, group_of(node)):
+        self.receiver = receiver
+        self.sender = PacketSender(node, self._get_line)
+        self.heard = ReceivedStreams()
+        for control in (EVERYONE, node_group(node)):
             self.heard.join(control, time.monotonic())
-        self._opened: Line | None = None
-        self._line: Line | None = None  # once it works
-        self._memberships: Memberships | None = None
+        self._opened: LayerConnection | None = None
+        self._line: LayerConnection | None = None  # once it works
+        self._memberships: LayerMemberships | None = None
         self._over = False
         self._lost = False
         self._puzzled = False  # by a packet of another release
@@ -92,13 +103,13 @@ class Link:
 
     async def stop(self) -> None:
         """Say what waits to be said, then leave."""
-        await self.uplink.stop()
+        await self.sender.stop()
         self._over = True
-        await insist(self._keeper, PATIENCE)
-        await cancel(self._obeying, PATIENCE)
+        await cancel_until_done(self._keeper, PATIENCE)
+        await cancel_tasks(self._obeying, PATIENCE)
         await self._close()
 
-    async def _get_line(self) -> Line | None:
+    async def _get_line(self) -> LayerConnection | None:
         if not self.tried.done():
             await asyncio.wait({self.tried}, timeout=PATIENCE)
         line = self._line
@@ -126,67 +137,69 @@ class Link:
         if self._after is not None:
             await asyncio.wait({asyncio.wrap_future(self._after)}, timeout=PATIENCE)
         while not self._over:
-            line, began = Line(), time.monotonic()
+            line, began = LayerConnection(), time.monotonic()
             self._opened = line
             try:
                 await self._open(line)
                 self._announce()
                 while not self._over:
                     await self._watch(line)
-            except Broken as broken:
+            except LayerUnavailable as broken:
                 self._mourn(line, broken)
                 await self._close()
             finally:
                 self._announce()
-            if time.monotonic() - began < PULSE:
+            if time.monotonic() - began < HEARTBEAT:
                 await asyncio.sleep(RETRY)
 
-    async def _open(self, line: Line) -> None:
-        """Begin to use `line`. Raises `Broken`."""
+    async def _open(self, line: LayerConnection) -> None:
+        """Begin to use `line`. Raises `LayerUnavailable`."""
         await line.listen(self._hear)
-        await line.add(group_of(self.node))
+        await line.add(node_group(self.node))
         if not await self._hears_itself(line):
-            raise Broken("a new line stays silent")
+            raise LayerUnavailable("a new line stays silent")
         self._line = line
-        own = group_of(self.node)
-        self._memberships = Memberships(line, lambda one: one == own or self.ears.wants(one))
+        own = node_group(self.node)
+        self._memberships = LayerMemberships(
+            line, lambda one: one == own or self.receiver.wants_group(one)
+        )
         self._memberships.joined[own] = None
-        self.uplink.restore()
-        await self._memberships.change_all(self.ears.wanted())
+        self.sender.restore()
+        await self._memberships.change_all(self.receiver.wanted_groups())
         if self._lost and not line.failed.is_set():
             self._lost = False
             logger.warning("The channel layer is back: other processes are heard again.")
-            self.ears.restored()
+            self.receiver.layer_restored()
 
     def _announce(self) -> None:
         """Let those go on who wait for the first line."""
         if not self.tried.done():
             self.tried.set_result(None)
 
-    async def _watch(self, line: Line) -> None:
-        """One pulse: wait, then see whether `line` lives. Raises `Broken` where it does not."""
+    async def _watch(self, line: LayerConnection) -> None:
+        """Wait for one heartbeat, then check `line`. Raises `LayerUnavailable`."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PULSE):
+            async with asyncio.timeout(HEARTBEAT):
                 await line.failed.wait()
-            raise Broken("it failed")
+            raise LayerUnavailable("it failed")
         if not (await self._hears_itself(line) or await self._hears_itself(line)):
-            raise Broken("nothing comes back from it")
+            raise LayerUnavailable("nothing comes back from it")
         if self._memberships is not None:
             await self._memberships.renew()
         self.heard.forget_idle(time.monotonic())
 
-    def _mourn(self, line: Line, why: Broken) -> None:
+    def _mourn(self, line: LayerConnection, why: LayerUnavailable) -> None:
         line.fail(why)
         if not self._lost:
             self._lost = True
             counts.add("outages")
             logger.warning("The channel layer is lost (%s): other processes are not heard.", why)
 
-    async def _hears_itself(self, line: Line) -> bool:
-        """Send a canary; whether it, or anything else, comes soon. Raises `Broken`."""
+    async def _hears_itself(self, line: LayerConnection) -> bool:
+        """Send a canary; whether it, or anything else, comes soon. Raises `LayerUnavailable`."""
         loop = asyncio.get_running_loop()
         self._sign_of_life.clear()
-        await line.send(group_of(self.node), pack(self.node, Canary(next(self._ids))))
+        await line.send(node_group(self.node), pack(self.node, SelfTest(next(self._ids))))
         sent = loop.time()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SILENCE):
@@ -209,7 +222,7 @@ class Link:
         self._sign_of_life.set()
         try:
             source, packet = unpack(message)
-        except Unreadable as why:
+        except UnreadablePacket as why:
             if not self._puzzled:
                 self._puzzled = True
                 logger.warning("Packets of another release are passed over: %s.", why)
@@ -221,30 +234,30 @@ class Link:
             logger.exception("What %s says could not be handled.", source)
 
     def _take(self, source: str, packet: Packet) -> None:
-        if isinstance(packet, Ack):
+        if isinstance(packet, Acknowledgement):
             answer = self._asked.get(packet.id)
             if answer is not None and not answer.done():
                 answer.set_result(None)
-        elif isinstance(packet, Canary) or process_of(source) == process_of(self.node):
+        elif isinstance(packet, SelfTest) or process_of(source) == process_of(self.node):
             return  # what this process says, it has told its own already
-        elif isinstance(packet, Heads):
+        elif isinstance(packet, StreamHeads):
             self._miss(self.heard.heads(source, packet, time.monotonic()))
         else:
             missing, again = self.heard.take(source, packet, time.monotonic())
             if missing:
                 self._miss({packet.group: missing})
-            if isinstance(packet, Do):
+            if isinstance(packet, CommandPacket):
                 if not again:
                     self._obey(source, packet)
             else:
                 for event in packet.events[again:]:
-                    self.ears.hear(event)
+                    self.receiver.receive(event)
 
     def _miss(self, missing: dict[str, int]) -> None:
         if missing:
             counts.add("missed", sum(missing.values()))
             logger.warning("Messages of other processes were lost: %r.", missing)
-            self.ears.missed(list(missing))
+            self.receiver.messages_lost(list(missing))
 
     # Commands.
 
@@ -255,7 +268,7 @@ class Link:
         number = next(self._ids)
         self._asked[number] = answer = asyncio.get_running_loop().create_future()
         try:
-            self.uplink.put(group_of(node), Do(command, args, number))
+            self.sender.put(node_group(node), CommandPacket(command, args, number))
             async with asyncio.timeout(PATIENCE):
                 await answer
         except TimeoutError:
@@ -264,14 +277,16 @@ class Link:
             del self._asked[number]
         return True
 
-    def _obey(self, source: str, packet: Do) -> None:
-        waiting = self.ears.obey(packet.command, packet.args)
+    def _obey(self, source: str, packet: CommandPacket) -> None:
+        waiting = self.receiver.run_command(packet.command, packet.args)
         if packet.id is not None:
-            task = start(self._acknowledge(source, packet.id, waiting), asyncio.get_running_loop())
+            task = start_task(
+                self._acknowledge(source, packet.id, waiting), asyncio.get_running_loop()
+            )
             self._obeying.add(task)
             task.add_done_callback(self._obeying.discard)
 
     async def _acknowledge(self, source: str, number: int, waiting: Any) -> None:
         if waiting is not None:
             await waiting
-        self.uplink.put(group_of(source), Ack(number))
+        self.sender.put(node_group(source), Acknowledgement(number))

@@ -19,12 +19,12 @@ from typing import Any, Protocol
 from channels.exceptions import ChannelFull
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import Lane, insist
+from ..concurrency.serial_queue import SerialQueue, cancel_until_done
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import PATIENCE, group_expiry, shared_layer
 
-__all__ = ["Hearer", "Listener", "Listeners"]
+__all__ = ["Listener", "Listeners", "MessageReceiver"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -47,7 +47,7 @@ Message = dict[str, Any]
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
-class Hearer(Protocol):
+class MessageReceiver(Protocol):
     """Who listens: a connection."""
 
     def deliver(self, event: Event) -> None:
@@ -70,7 +70,7 @@ class Listener:
     ) -> None:
         self.layer = layer
         self.slots = slots
-        self.hear = hear
+        self.receive = hear
         self.group = group
         self.channel = ""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -103,7 +103,7 @@ class Listener:
                 await self.open()
                 self._announce()
                 while True:
-                    self.hear(await self.layer.receive(self.channel))
+                    self.receive(await self.layer.receive(self.channel))
             except Exception as error:  # noqa: BLE001 - layers fail in their brokers' many ways
                 logger.info("Cannot read from the channel layer: %r", error)
             finally:
@@ -129,40 +129,40 @@ class Listener:
             self.start()  # a layer that subscribes for `new_channel` only ends that with a reader
             await asyncio.sleep(0)
         if self._reader is not None:
-            await insist(self._reader, PATIENCE)  # or pass it over
+            await cancel_until_done(self._reader, PATIENCE)  # or pass it over
 
 
 class Listeners:
     """Who of one loop listens to which groups; and what is said there by the layer's verbs."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, tuple[Listener, dict[Hearer, None]]] = {}
+        self._groups: dict[str, tuple[Listener, dict[MessageReceiver, None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._loop = asyncio.get_running_loop()
-        self._lane: Lane[tuple[Work, Callable[[], None]]]
-        self._lane = Context().run(Lane, self._perform, asyncio.Lock(), None)
+        self._lane: SerialQueue[tuple[Work, Callable[[], None]]]
+        self._lane = Context().run(SerialQueue, self._perform, asyncio.Lock(), None)
         self._down_until = 0.0
 
-    def of(self, group: str) -> Iterable[Hearer]:
+    def of(self, group: str) -> Iterable[MessageReceiver]:
         """Who listens to `group`."""
         found = self._groups.get(group)
         return found[1] if found else ()
 
-    def add(self, group: str, hearer: Hearer) -> asyncio.Future[None] | None:
+    def add(self, group: str, hearer: MessageReceiver) -> asyncio.Future[None] | None:
         """Let `hearer` hear what is said to `group`; what to wait for until it does."""
         layer = shared_layer()
         if layer is None:
             return None
         if group not in self._groups:
-            hear = partial(self.hear, group)
+            hear = partial(self.receive, group)
             self._groups[group] = Listener(layer, hear, self._slots, group), {}
             self._groups[group][0].start()
         listener, hearers = self._groups[group]
         hearers[hearer] = None
         return None if listener.ready.done() else listener.ready
 
-    def discard(self, group: str, hearer: Hearer) -> None:
+    def discard(self, group: str, hearer: MessageReceiver) -> None:
         """End that, if it is so."""
         found = self._groups.get(group)
         if found is not None:
@@ -171,7 +171,7 @@ class Listeners:
                 del self._groups[group]
                 self._end(found[0])
 
-    def hear(self, group: str, message: Message) -> None:
+    def receive(self, group: str, message: Message) -> None:
         """Tell all who listen to `group`."""
         for hearer in tuple(self.of(group)):
             hearer.deliver(Event(group, message))
@@ -184,7 +184,7 @@ class Listeners:
     def restore(self) -> None:
         """The broker was lost and is back: it may have forgotten us, and we do not wait for it."""
         for group, (listener, hearers) in list(self._groups.items()):
-            fresh = Listener(listener.layer, listener.hear, self._slots, group)
+            fresh = Listener(listener.layer, listener.receive, self._slots, group)
             self._groups[group] = fresh, hearers
             fresh.start()
             self._end(listener)
@@ -226,7 +226,7 @@ class Listeners:
                 await asyncio.wait({self._groups[group][0].ready})
             await layer.group_send(group, message)
 
-        return self._put(work, lambda: self.hear(group, message))
+        return self._put(work, lambda: self.receive(group, message))
 
     def do(self, work: Work) -> Sent:
         """Do something else with the layer, in order; it is counted when it fails."""

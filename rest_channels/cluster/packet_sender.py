@@ -14,72 +14,74 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import Lane, cancel
+from ..concurrency.serial_queue import SerialQueue, cancel_tasks
 from ..protocol.messages import Event
 from .counts import counts
-from .layer import PATIENCE, Broken, Line
-from .packets import Do, Heads, Packet, Say, pack
-from .streams import RIPE, Numbers
+from .layer import PATIENCE, LayerConnection, LayerUnavailable
+from .packets import CommandPacket, EventsPacket, Packet, StreamHeads, pack
+from .streams import RIPE, SentStreams
 
-__all__ = ["EVERYONE", "PULSE", "Uplink", "group_of"]
+__all__ = ["EVERYONE", "HEARTBEAT", "PacketSender", "node_group"]
 
 logger = logging.getLogger("rest_channels")
 
 EVERYONE = "nodes:"
 """The group of all hubs. No group of a user has a colon in its name."""
 
-PULSE = 1.0
+HEARTBEAT = 1.0
 """Seconds between two signs of life: heads, canaries."""
 
-QUEUE = 10_000
+QUEUE_SIZE = 10_000
 """Things that may wait to be said; what is said beyond that is dropped and counted."""
 
-BACKLOG = 100
+BACKPRESSURE_SIZE = 100
 """Things waiting from which on awaiting what one says is waiting for them."""
 
-BATCH = 64
+BATCH_SIZE = 64
 """Events of one group that travel in one packet, if they wait in a row."""
 
 BATCH_BYTES = 256 * 1024
 
-OWED = 1_000
+COMMANDS_KEPT = 1_000
 """Commands for everybody (whom to close, say) that are kept until there is a line again."""
 
-HEADS = 500
+HEADS_PER_PACKET = 500
 """Streams that are told in one packet."""
 
 
-def group_of(node: str) -> str:
+def node_group(node: str) -> str:
     """The group that only `node` is in."""
     return f"node:{node}"
 
 
-class Uplink:
+class PacketSender:
     """The way out of one loop. In: the node's name; what gives the line, or `None`."""
 
-    def __init__(self, node: str, get_line: Callable[[], Awaitable[Line | None]]) -> None:
+    def __init__(
+        self, node: str, get_line: Callable[[], Awaitable[LayerConnection | None]]
+    ) -> None:
         self.node = node
-        self.numbers = Numbers()
+        self.numbers = SentStreams()
         self._get_line = get_line
-        self._lane: Lane[tuple[str, Event | Packet]]
-        self._lane = Context().run(Lane, self._say, asyncio.Lock(), None)
+        self._lane: SerialQueue[tuple[str, Event | Packet]]
+        self._lane = Context().run(SerialQueue, self._say, asyncio.Lock(), None)
         self._teller: asyncio.Task[None] | None = None
         self._reported = -math.inf
         self._ending = False
-        self._owed: deque[Do] = deque(maxlen=OWED)
+        self._owed: deque[CommandPacket] = deque(maxlen=COMMANDS_KEPT)
         self._put = 0
         self._done = 0
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def put(self, group: str, what: Event | Packet) -> Sent:
         """Queue something for `group`; to await the result is backpressure."""
-        if len(self._lane.items) >= QUEUE:
+        if len(self._lane.items) >= QUEUE_SIZE:
             self.numbers.take(group, 1, time.monotonic())
             self._lost(group, 1, "too much waits to be said")
             return DONE
         self._put += 1
         self._lane.put((group, what))
-        return DONE if len(self._lane.items) < BACKLOG else Sent(self._room)
+        return DONE if len(self._lane.items) < BACKPRESSURE_SIZE else Sent(self._room)
 
     @property
     def unsent(self) -> bool:
@@ -97,7 +99,7 @@ class Uplink:
         """Say what waits, tell how far the streams are, and end; within twice `PATIENCE`."""
         self._ending = True
         if self._teller is not None:
-            await cancel({self._teller}, PATIENCE)
+            await cancel_tasks({self._teller}, PATIENCE)
             self._tell(time.monotonic() + RIPE)
         await self._lane.drain(PATIENCE)
         self._advance(len(self._lane.items))
@@ -119,20 +121,22 @@ class Uplink:
         events = (what, *self._following(group, what.size)) if isinstance(what, Event) else ()
         count = len(events) or 1
         try:
-            if isinstance(what, Event | Do):
+            if isinstance(what, Event | CommandPacket):
                 await self._send(group, self._numbered(group, what, events), count)
             else:
                 await self._send(group, what, 0)
         finally:
             self._advance(count)
 
-    def _numbered(self, group: str, what: Event | Do, events: tuple[Event, ...]) -> Say | Do:
+    def _numbered(
+        self, group: str, what: Event | CommandPacket, events: tuple[Event, ...]
+    ) -> EventsPacket | CommandPacket:
         began, age, number = self.numbers.take(group, len(events) or 1, time.monotonic())
         if not self._ending and (self._teller is None or self._teller.done()):
             self._teller = asyncio.get_running_loop().create_task(self._keep_telling())
-        if isinstance(what, Do):
+        if isinstance(what, CommandPacket):
             return what._replace(group=group, began=began, age=age, number=number)
-        return Say(group, began, age, number, events)
+        return EventsPacket(group, began, age, number, events)
 
     def _advance(self, count: int) -> None:
         self._done += count
@@ -145,7 +149,7 @@ class Uplink:
         """The events of `group` that wait next: they travel with the first, of `size` bytes."""
         batch: list[Event] = []
         waiting = self._lane.items
-        while waiting and len(batch) < BATCH - 1:
+        while waiting and len(batch) < BATCH_SIZE - 1:
             to, what = waiting[0]
             if to != group or not isinstance(what, Event):
                 break
@@ -160,20 +164,20 @@ class Uplink:
         line = await self._get_line()
         try:
             if line is None:
-                raise Broken("there is no line")
+                raise LayerUnavailable("there is no line")
             await line.send(group, pack(self.node, packet))
-        except Broken as broken:
+        except LayerUnavailable as broken:
             self._lost(group, count, str(broken))
-            if group == EVERYONE and isinstance(packet, Do):
+            if group == EVERYONE and isinstance(packet, CommandPacket):
                 self._owed.append(packet)
         except TypeError:
-            if isinstance(packet, Say) and count > 1:
+            if isinstance(packet, EventsPacket) and count > 1:
                 await self._send_each(packet)
             else:
                 self._lost(group, count, "it cannot travel")
                 logger.exception("What is said to %r cannot travel to other processes.", group)
 
-    async def _send_each(self, say: Say) -> None:
+    async def _send_each(self, say: EventsPacket) -> None:
         """One of its events cannot travel: the others go alone."""
         for place, event in enumerate(say.events):
             alone = say._replace(number=say.number + place, events=(event,))
@@ -184,7 +188,7 @@ class Uplink:
             return
         self.numbers.lost(group)
         counts.add("undelivered", count)
-        if time.monotonic() - self._reported > 10 * PULSE:
+        if time.monotonic() - self._reported > 10 * HEARTBEAT:
             self._reported = time.monotonic()
             logger.warning("Other processes do not hear what is said here: %s.", why)
 
@@ -192,10 +196,10 @@ class Uplink:
 
     async def _keep_telling(self) -> None:
         while self.numbers.has_news(time.monotonic()):
-            await asyncio.sleep(PULSE)
+            await asyncio.sleep(HEARTBEAT)
             self._tell(time.monotonic())
 
     def _tell(self, now: float) -> None:
         streams = list(self.numbers.heads(now).streams.items())
-        for first in range(0, len(streams), HEADS):
-            self.put(EVERYONE, Heads(dict(streams[first : first + HEADS])))
+        for first in range(0, len(streams), HEADS_PER_PACKET):
+            self.put(EVERYONE, StreamHeads(dict(streams[first : first + HEADS_PER_PACKET])))

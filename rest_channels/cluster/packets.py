@@ -9,18 +9,18 @@ asks for a newer reader.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..protocol.messages import Event, size_of
+from ..protocol.messages import Event, utf8_size
 
 __all__ = [
-    "Ack",
-    "Canary",
-    "Do",
-    "Heads",
+    "Acknowledgement",
+    "CommandPacket",
+    "EventsPacket",
     "Packet",
-    "Say",
-    "Unreadable",
+    "SelfTest",
+    "StreamHeads",
+    "UnreadablePacket",
     "pack",
-    "portable",
+    "packable",
     "unpack",
 ]
 
@@ -28,11 +28,11 @@ TYPE = "rest_channels.packet"
 VERSION = 1
 
 
-class Unreadable(Exception):
+class UnreadablePacket(Exception):
     """A packet of a newer release, or no packet at all; says which."""
 
 
-class Say(NamedTuple):
+class EventsPacket(NamedTuple):
     """Events of one group, in order, one number each."""
 
     group: str
@@ -45,13 +45,13 @@ class Say(NamedTuple):
     events: tuple[Event, ...]
 
 
-class Heads(NamedTuple):
+class StreamHeads(NamedTuple):
     """How far a publisher's streams are: group → (began, age, number of the last event)."""
 
     streams: dict[str, tuple[float, float, int]]
 
 
-class Do(NamedTuple):
+class CommandPacket(NamedTuple):
     """A command for hubs, numbered like what is said to them as a group.
 
     `id` is acknowledged to the node it came from, `None` is not.
@@ -66,26 +66,26 @@ class Do(NamedTuple):
     number: int = 0
 
 
-class Ack(NamedTuple):
+class Acknowledgement(NamedTuple):
     """The command `id` is done."""
 
     id: int
 
 
-class Canary(NamedTuple):
+class SelfTest(NamedTuple):
     """What a hub sends to itself, to know that it still hears."""
 
     number: int
 
 
-Packet = Say | Heads | Do | Ack | Canary
+Packet = EventsPacket | StreamHeads | CommandPacket | Acknowledgement | SelfTest
 
 KINDS: dict[str, type[Any]] = {
-    "say": Say,
-    "heads": Heads,
-    "do": Do,
-    "ack": Ack,
-    "canary": Canary,
+    "say": EventsPacket,
+    "heads": StreamHeads,
+    "do": CommandPacket,
+    "ack": Acknowledgement,
+    "canary": SelfTest,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
@@ -93,51 +93,51 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 def pack(source: str, packet: Packet) -> dict[str, Any]:
     """`packet` from the node `source`, as a message for the layer."""
     fields = packet._asdict()
-    if isinstance(packet, Say):
+    if isinstance(packet, EventsPacket):
         fields["events"] = [_pack_event(event) for event in packet.events]
-    elif isinstance(packet, Do):
+    elif isinstance(packet, CommandPacket):
         fields["args"] = [_pack_argument(argument) for argument in packet.args]
     head = {"type": TYPE, "v": VERSION, "from": source, "kind": _NAMES[type(packet)]}
     return head | fields
 
 
 def unpack(message: Any) -> tuple[str, Packet]:
-    """The node a message came from, and its packet. Raises `Unreadable`."""
+    """The node a message came from, and its packet. Raises `UnreadablePacket`."""
     try:
         version, source, kind = message["v"], message["from"], message["kind"]
         known = version <= VERSION and kind in KINDS
     except (TypeError, KeyError) as error:
-        raise Unreadable(f"no packet: {str(message)[:80]}") from error
+        raise UnreadablePacket(f"no packet: {str(message)[:80]}") from error
     if not known:
-        raise Unreadable(f"version {version}, kind {kind!r}; here is version {VERSION}")
+        raise UnreadablePacket(f"version {version}, kind {kind!r}; here is version {VERSION}")
     try:
         return source, _unpacked(KINDS[kind], message)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise Unreadable(f"a broken {kind!r} packet: {error}") from error
+        raise UnreadablePacket(f"a broken {kind!r} packet: {error}") from error
 
 
 def _unpacked(kind: type[Any], message: Mapping[str, Any]) -> Packet:
     fields = {name: message[name] for name in kind._fields if name in message}
-    if kind is Say:
+    if kind is EventsPacket:
         events = fields["events"]
         fields["events"] = tuple(_unpack_event(fields["group"], event) for event in events)
-    elif kind is Heads:
+    elif kind is StreamHeads:
         fields["streams"] = {group: (b, a, n) for group, (b, a, n) in fields["streams"].items()}
-    elif kind is Do:
+    elif kind is CommandPacket:
         fields["args"] = tuple(_unpack_argument(argument) for argument in fields["args"])
     packet: Packet = kind(**fields)
     return packet
 
 
-def portable(value: Any) -> Any:
+def packable(value: Any) -> Any:
     """A copy of `value`, as it arrives elsewhere. Raises `TypeError` for what cannot travel."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"A message's keys are text; {key!r} is none.")
-        return {key: portable(item) for key, item in value.items()}
+        return {key: packable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [portable(item) for item in value]
+        return [packable(item) for item in value]
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise TypeError(f"A message's integers have 64 bits at most, not {value}.")
     if value is not None and not isinstance(value, str | bytes | bool | int | float):
@@ -174,7 +174,7 @@ def _unpack_event(group: str, fields: Mapping[str, Any]) -> Event:
         fields.get("data"),
         text,
         binary,
-        size_of(text) if text is not None else len(binary or b""),
+        utf8_size(text) if text is not None else len(binary or b""),
         fields.get("close"),
         accept=bool(fields.get("accept")),
         rendered_elsewhere=bool(fields.get("rendered")),

@@ -18,17 +18,17 @@ from django.core.signals import setting_changed
 
 from ..protocol.messages import Event
 from .layer import PATIENCE
-from .link import Ears, Link
+from .link import Link, PacketReceiver
 from .nodes import new_node
 from .packets import Packet
 
-__all__ = ["Publisher", "Word", "publisher"]
+__all__ = ["OutgoingPacket", "Publisher", "publisher"]
 
 IDLE = 30.0
 """Seconds without a word after which the link is given up."""
 
 
-Word = tuple[str, Event | Packet]
+OutgoingPacket = tuple[str, Event | Packet]
 """What to say, after the group to say it to."""
 
 
@@ -46,7 +46,7 @@ class Publisher:
         self._link: Link | None = None
         self._used = 0.0
 
-    def say(self, words: Sequence[Word]) -> "Future[None]":
+    def say(self, words: Sequence[OutgoingPacket]) -> "Future[None]":
         """Let other processes hear them; the future is done when they are out, or lost."""
         return self._perform(self._say(words))
 
@@ -83,15 +83,15 @@ class Publisher:
 
     # On the thread's loop.
 
-    async def _say(self, words: Sequence[Word]) -> None:
-        uplink = self._linked().uplink
+    async def _say(self, words: Sequence[OutgoingPacket]) -> None:
+        sender = self._linked().sender
         for word in words:
-            uplink.put(*word)
-        await uplink.flush()
+            sender.put(*word)
+        await sender.flush()
 
     async def _flush(self) -> None:
         if self._link is not None:
-            await self._link.uplink.flush()
+            await self._link.sender.flush()
 
     async def _ask(self, node: str, command: str, *args: Any) -> bool:
         return await self._linked().ask(node, command, *args)
@@ -99,7 +99,7 @@ class Publisher:
     def _linked(self) -> Link:
         self._used = time.monotonic()
         if self._link is None:
-            self._link = Link(new_node(), Ears())
+            self._link = Link(new_node(), PacketReceiver())
             asyncio.get_running_loop().call_later(IDLE, self._look)
         return self._link
 

@@ -8,9 +8,9 @@ ages travel, times do not.
 
 from dataclasses import dataclass
 
-from .packets import Do, Heads, Say
+from .packets import CommandPacket, EventsPacket, StreamHeads
 
-__all__ = ["Heard", "Numbers"]
+__all__ = ["ReceivedStreams", "SentStreams"]
 
 FORGET = 60.0
 """Seconds without a word after which a publisher forgets a stream; the next word begins another."""
@@ -39,7 +39,7 @@ class Stream:
     undelivered: bool = False
 
 
-class Numbers:
+class SentStreams:
     """The streams of one publisher. `now` is its monotonic clock, in seconds."""
 
     def __init__(self) -> None:
@@ -67,12 +67,12 @@ class Numbers:
                 stream.undelivered = False
                 stream.last = now - RIPE
 
-    def heads(self, now: float) -> Heads:
+    def heads(self, now: float) -> StreamHeads:
         """The streams to tell now. What nobody has used for long is forgotten."""
         for group, stream in list(self.streams.items()):
             if now - stream.last > (KEEP if stream.undelivered else FORGET):
                 del self.streams[group]
-        return Heads(
+        return StreamHeads(
             {
                 group: (stream.began, now - stream.began, stream.number)
                 for group, stream in self.streams.items()
@@ -85,7 +85,7 @@ class Numbers:
         return any(now - stream.last < TOLD for stream in self.streams.values())
 
 
-class Heard:
+class ReceivedStreams:
     """The streams that one hub hears, of the groups it is a member of."""
 
     def __init__(self) -> None:
@@ -102,12 +102,12 @@ class Heard:
         self._since.pop(group, None)
         self._streams.pop(group, None)
 
-    def take(self, source: str, said: Say | Do, now: float) -> tuple[int, int]:
+    def take(self, source: str, said: EventsPacket | CommandPacket, now: float) -> tuple[int, int]:
         """Note what `source` said: (words missing before it, words of it that were heard before).
 
         The latter happens: after a failure a layer may deliver again.
         """
-        count = len(said.events) if isinstance(said, Say) else 1
+        count = len(said.events) if isinstance(said, EventsPacket) else 1
         missing = self._expect(source, said.group, said.began, said.age, said.number - 1, now)
         stream = self._streams.get(said.group, {}).get(source)
         if stream is None:
@@ -117,7 +117,7 @@ class Heard:
         stream.number = max(stream.number, last)
         return missing, max(again, 0)
 
-    def heads(self, source: str, heads: Heads, now: float) -> dict[str, int]:
+    def heads(self, source: str, heads: StreamHeads, now: float) -> dict[str, int]:
         """What is missing by `source`'s own account: group → how many words."""
         missing = {}
         for group, (began, age, number) in heads.streams.items():

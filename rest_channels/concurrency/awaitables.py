@@ -10,7 +10,7 @@ from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any
 
-__all__ = ["DONE", "Sent", "adopt"]
+__all__ = ["DONE", "Sent", "wrap_async_verbs"]
 
 
 class Sent(Coroutine[Any, Any, None]):
@@ -57,7 +57,7 @@ DONE = Sent()
 """Sent, and there is room for more."""
 
 
-def adopt(cls: type, names: tuple[str, ...], perform: str) -> None:
+def wrap_async_verbs(cls: type, names: tuple[str, ...], perform: str) -> None:
     """Let verbs that `cls` overrides with `async def` be called like any other.
 
     Without this, `self.send_json(…)` in a `def` handler would make a coroutine that nobody

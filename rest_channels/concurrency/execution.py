@@ -15,10 +15,18 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunction, sync_to_async
 
 from ..settings import api_settings
-from .serial_queue import current_lane
-from .threads import Lease, Leasing, current_lease
+from .serial_queue import current_queue
+from .threads import Lease, LeasingExecutor, current_lease
 
-__all__ = ["awaited", "bare_context", "is_async", "leased", "own_threads", "run", "shared_thread"]
+__all__ = [
+    "await_in_thread",
+    "empty_context",
+    "is_async",
+    "run",
+    "shared_thread",
+    "thread_lease",
+    "use_thread_pool",
+]
 
 logger = logging.getLogger("rest_channels")
 
@@ -39,34 +47,34 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     if is_async(handler):
         return await handler(*args, **kwargs)
     call = sync_to_async(partial(handler, *args, **kwargs))
-    lane = current_lane.get(None)  # a test may call a handler outside of any
+    queue = current_queue.get(None)  # a test may call a handler outside of any
     try:
-        if lane is None or lane.turn in _held.get():
+        if queue is None or queue.handler_lock in _held_locks.get():
             result = await call()
         else:
-            result = await _in_turn(lane.turn, call)
+            result = await _with_lock(queue.handler_lock, call)
     except asyncio.CancelledError:
         logger.warning("%r was left running: it keeps its thread until it ends.", handler)
         raise
     return await result if isawaitable(result) else result
 
 
-_held: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
+_held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
 """The turn that this context has; empty when it is over, also for tasks begun meanwhile."""
 
 
-async def _in_turn(turn: asyncio.Lock, call: Callable[[], Awaitable[Any]]) -> Any:
-    async with turn:
-        held = [turn]
-        token = _held.set(held)
+async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[Any]]) -> Any:
+    async with handler_lock:
+        held = [handler_lock]
+        token = _held_locks.set(held)
         try:
             return await call()
         finally:
             held.clear()
-            _held.reset(token)
+            _held_locks.reset(token)
 
 
-def awaited(value: Any) -> Any:
+def await_in_thread(value: Any) -> Any:
     """`value`, in a thread, whether or not it has to be awaited."""
     return async_to_sync(_wait_for)(value) if isawaitable(value) else value
 
@@ -75,7 +83,7 @@ async def _wait_for(value: Awaitable[Any]) -> Any:
     return await value
 
 
-def own_threads() -> AbstractAsyncContextManager[Any]:
+def use_thread_pool() -> AbstractAsyncContextManager[Any]:
     """The block in which thread-sensitive code goes to our threads, not to asgiref's one.
 
     It changes nothing where `THREAD_SENSITIVE` is on, or in a test's transaction.
@@ -88,23 +96,23 @@ def own_threads() -> AbstractAsyncContextManager[Any]:
 shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", default=False)
 
 
-def bare_context() -> Context:
+def empty_context() -> Context:
     """An empty context, but that a test's transaction is still where it was."""
     context = Context()
     context.run(shared_thread.set, shared_thread.get())
     return context
 
 
-_leasing = Leasing()
+_leasing = LeasingExecutor()
 
 
 @asynccontextmanager
-async def leased(*, urgent: bool = False) -> AsyncIterator[None]:
+async def thread_lease(*, urgent: bool = False) -> AsyncIterator[None]:
     """A block outside any lane whose database work gets a thread of its own.
 
     In: `urgent`, whether it gets one also where handlers keep all of them busy.
     """
-    async with own_threads():
+    async with use_thread_pool():
         lease = Lease(urgent=urgent)
         token = current_lease.set(lease)
         try:

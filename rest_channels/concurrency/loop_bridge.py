@@ -6,14 +6,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .awaitables import DONE, Sent
-from .serial_queue import cancel, start
+from .serial_queue import cancel_tasks, start_task
 
-__all__ = ["Home"]
+__all__ = ["LoopBridge"]
 
 T = TypeVar("T")
 
 
-class Home:
+class LoopBridge:
     """The running loop. Everything here may be used from it and from any thread."""
 
     __slots__ = ("_tasks", "_thread", "loop")
@@ -23,7 +23,7 @@ class Home:
         self._thread = threading.get_ident()
         self._tasks: set[asyncio.Task[Any]] | None = None
 
-    def here(self) -> bool:
+    def on_loop(self) -> bool:
         """Whether this is the loop's own thread."""
         return threading.get_ident() == self._thread
 
@@ -32,7 +32,7 @@ class Home:
 
         If that is a verb's, the thread waits for what there is to wait for.
         """
-        if self.here():
+        if self.on_loop():
             return function(*args)
 
         async def there() -> T:
@@ -43,9 +43,9 @@ class Home:
 
         return asyncio.run_coroutine_threadsafe(there(), self.loop).result()
 
-    def perform(self, work: Coroutine[Any, Any, Any]) -> Sent:
+    def start_or_wait(self, work: Coroutine[Any, Any, Any]) -> Sent:
         """Begin `work` now; it is owned here until it ends. From a thread, wait for its end."""
-        if not self.here():
+        if not self.on_loop():
             asyncio.run_coroutine_threadsafe(work, self.loop).result()
             return DONE
         task = self.begin(work)
@@ -56,7 +56,7 @@ class Home:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """A task that is owned here until it ends. To be called on the loop."""
-        task = start(work, self.loop)
+        task = start_task(work, self.loop)
         if not task.done():
             if self._tasks is None:
                 self._tasks = set()
@@ -67,4 +67,4 @@ class Home:
     async def end(self, timeout: float) -> None:
         """Cancel what is still owned and wait for it at most `timeout` seconds."""
         if self._tasks:
-            await cancel(self._tasks, timeout)
+            await cancel_tasks(self._tasks, timeout)

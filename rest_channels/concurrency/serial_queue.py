@@ -16,7 +16,14 @@ from typing import Any, Generic, TypeVar
 
 from .threads import Lease, current_lease
 
-__all__ = ["EAGER", "Lane", "cancel", "current_lane", "insist", "start"]
+__all__ = [
+    "EAGER",
+    "SerialQueue",
+    "cancel_tasks",
+    "cancel_until_done",
+    "current_queue",
+    "start_task",
+]
 
 logger = logging.getLogger("rest_channels")
 
@@ -28,7 +35,7 @@ EAGER = sys.version_info >= (3, 12)
 
 if sys.version_info >= (3, 12):
 
-    def start(
+    def start_task(
         work: Coroutine[Any, Any, T],
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
@@ -38,7 +45,7 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    def start(
+    def start_task(
         work: Coroutine[Any, Any, T],
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
@@ -47,7 +54,7 @@ else:
         return loop.create_task(work, context=context)
 
 
-class Lane(Generic[T]):
+class SerialQueue(Generic[T]):
     """Does `work(item)` for one item at a time, in order, each in a task of its own.
 
     Every task starts in a fresh copy of the context the lane was made in, so nothing that one
@@ -67,19 +74,19 @@ class Lane(Generic[T]):
         "_work",
         "busy",
         "context",
+        "handler_lock",
         "items",
         "lease",
         "timeout",
-        "turn",
     )
 
-    def __init__(self, work: Work[T], turn: asyncio.Lock, timeout: float | None) -> None:
+    def __init__(self, work: Work[T], handler_lock: asyncio.Lock, timeout: float | None) -> None:
         self.items: list[T] = []  # short and seldom filled: an empty deque has ten times its size
         self.lease = Lease()
-        self.turn = turn
+        self.handler_lock = handler_lock
         self.timeout = timeout
         self.context = copy_context()
-        self.context.run(current_lane.set, self)
+        self.context.run(current_queue.set, self)
         self.context.run(current_lease.set, self.lease)
         self._work = work
         self.busy = False
@@ -99,7 +106,7 @@ class Lane(Generic[T]):
     def _run(self) -> None:
         items = self.items
         while items:
-            task = start(self._work(items.pop(0)), self._loop, self.context.copy())
+            task = start_task(self._work(items.pop(0)), self._loop, self.context.copy())
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
@@ -135,7 +142,7 @@ class Lane(Generic[T]):
             self._expired = True
             self._task.cancel()
 
-    def timed_out(self) -> bool:
+    def take_timeout(self) -> bool:
         """Whether the running item was cancelled by its deadline; it may then go on, once."""
         if not self._expired or self._task is None:
             return False
@@ -160,13 +167,13 @@ class Lane(Generic[T]):
         if self._timer is not None:
             self._timer.cancel()
         if (task := self._task) is not None:
-            await cancel({task}, timeout)
+            await cancel_tasks({task}, timeout)
 
 
-current_lane: ContextVar[Lane[Any]] = ContextVar("rest_channels_lane")
+current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_lane")
 
 
-async def insist(task: asyncio.Task[Any], timeout: float) -> None:
+async def cancel_until_done(task: asyncio.Task[Any], timeout: float) -> None:
     """Cancel `task` again and again until it has ended, for at most `timeout` seconds.
 
     For work of our own that is safe to interrupt anywhere: what it awaits may swallow a
@@ -178,7 +185,7 @@ async def insist(task: asyncio.Task[Any], timeout: float) -> None:
         await asyncio.wait({task}, timeout=timeout / 20)
 
 
-async def cancel(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
+async def cancel_tasks(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
     """Cancel `tasks` and wait for their end; complain of those that refuse to end."""
     for task in tasks:
         task.cancel()

@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..settings import api_settings
 
-__all__ = ["Lease", "Leasing", "Threads", "current_lease", "threads"]
+__all__ = ["Lease", "LeasingExecutor", "Threads", "current_lease", "threads"]
 
 TIDY = 1.0
 """Seconds between two looks for obsolete database connections, in a thread that holds any."""
@@ -51,16 +51,16 @@ class Lease:
 current_lease: ContextVar[Lease] = ContextVar("rest_channels_lease")
 
 
-class Leasing(Executor):
+class LeasingExecutor(Executor):
     """The executor to hand to asgiref: it serves whichever lease the caller's context holds."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        work = _Work(fn, args, kwargs, current_lease.get())
+        work = _WorkItem(fn, args, kwargs, current_lease.get())
         threads.submit(work)
         return work.future
 
 
-class _Work:
+class _WorkItem:
     __slots__ = ("args", "first", "fn", "future", "kwargs", "lease")
 
     def __init__(
@@ -95,12 +95,12 @@ class Threads:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: list[_Thread] = []
-        self._waiting: deque[_Work] = deque()
+        self._waiting: deque[_WorkItem] = deque()
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def submit(self, work: _Work) -> None:
+    def submit(self, work: _WorkItem) -> None:
         """Give `work` to its lease's thread, or choose one for it."""
         with self._lock:
             thread = work.lease.thread or self._choose(work.lease.urgent)
@@ -123,7 +123,7 @@ class Threads:
             while not thread.jobs and self._waiting:
                 self._assign(thread, self._waiting.popleft())
 
-    def retire(self, thread: "_Thread") -> bool:
+    def remove_if_idle(self, thread: "_Thread") -> bool:
         """Whether `thread`, which found nothing to do, may end."""
         with self._lock:
             if thread.jobs or thread.leases:
@@ -153,7 +153,7 @@ class Threads:
             return thread
         return min(free, key=lambda thread: thread.leases, default=None)
 
-    def _assign(self, thread: "_Thread", work: _Work) -> None:
+    def _assign(self, thread: "_Thread", work: _WorkItem) -> None:
         if work.lease.thread is None:
             work.first = True
             work.lease.thread = thread
@@ -168,7 +168,7 @@ class _Thread(threading.Thread):
     def __init__(self, owner: Threads) -> None:
         super().__init__(name="rest_channels", daemon=True)
         self.owner = owner
-        self.inbox: SimpleQueue[_Work | None] = SimpleQueue()
+        self.inbox: SimpleQueue[_WorkItem | None] = SimpleQueue()
         self.jobs = 0  # given and not finished
         self.leases = 0  # handlers that may come back
         self.tidied = 0.0
@@ -184,7 +184,7 @@ class _Thread(threading.Thread):
         finally:
             connections.close_all()
 
-    def _next(self) -> _Work | None:
+    def _next(self) -> _WorkItem | None:
         """The next piece of work; `None` when the thread is to end."""
         idle_since = time.monotonic()
         while True:
@@ -192,7 +192,7 @@ class _Thread(threading.Thread):
                 return self.inbox.get(timeout=TIDY)
             except Empty:
                 self._tidy(leases=0)
-                if time.monotonic() - idle_since > IDLE and self.owner.retire(self):
+                if time.monotonic() - idle_since > IDLE and self.owner.remove_if_idle(self):
                     return None
 
     def _tidy(self, leases: int) -> None:

@@ -12,20 +12,20 @@ from ..concurrency.execution import run
 from ..decorators import route_name
 from ..engine.connection import Connection
 from ..parsers import JSONParser
-from ..protocol.dialects import Envelope
+from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Event, Frame, Gap, Reply
 from ..request import SocketRequest
 from .dispatcher import dispatch
-from .invocation import DirectVisit, Target
+from .invocation import DirectInvocation, Target
 
-__all__ = ["ConsumerFace", "RequestFace", "ViewFace"]
+__all__ = ["ConsumerAdapter", "RequestAdapter", "ViewAdapter"]
 
 
-class RequestFace:
+class RequestAdapter:
     """Makes a `SocketRequest` of whatever happens and hands it to `handle`."""
 
-    intercepts = False
-    minds_gaps = False
+    overrides_sending = False
+    handles_gaps = False
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -47,7 +47,7 @@ class RequestFace:
     async def event(self, event: Event | Gap) -> None:
         """What a group says is for the client only."""
         if isinstance(event, Event):
-            self.connection.say(event)
+            self.connection.send_event(event)
 
     async def disconnect(self, code: int) -> None:
         """The end, as a request."""
@@ -56,15 +56,15 @@ class RequestFace:
         await self.handle(request)
 
 
-class ViewFace(RequestFace):
+class ViewAdapter(RequestAdapter):
     """A connection whose every event is a call of one `view(request, *args, **kwargs)`."""
 
     def __init__(self, connection: Connection, view: Any) -> None:
         super().__init__(connection)
         self.view = view
-        self.intercepts = view.view_class.overrides_sending
+        self.overrides_sending = view.view_class.overrides_sending
         gap = getattr(view.view_class, "gap", None)
-        self.minds_gaps = gap is not None and route_name(gap) is None
+        self.handles_gaps = gap is not None and route_name(gap) is None
         route = connection.scope.get("url_route", {})
         self.args = route.get("args", ())
         self.kwargs = route.get("kwargs", {})
@@ -85,51 +85,53 @@ class ViewFace(RequestFace):
         if isinstance(event, Gap):
             target = (view.gap, (view.request, event.groups, *self.args), self.kwargs)
         elif event.data is None:
-            self.connection.pass_on(event)
+            self.connection.send_rendered(event)
             return
         elif event.size:
             target = (view.send_json, (event.data,), {})
         else:
             return  # it is for a consumer's method
-        await dispatch(DirectVisit(self.connection, "event", target))
+        await dispatch(DirectInvocation(self.connection, "event", target))
 
 
-class ConsumerFace:
+class ConsumerAdapter:
     """Between a connection and its consumer: everything that happens is a visit."""
 
     def __init__(self, consumer: Any, connection: Connection) -> None:
         self.consumer = consumer
         self.connection = connection
-        self.intercepts = consumer.intercepts
-        self.minds_gaps = consumer.minds_gaps
-        self.envelope: Envelope = consumer._envelope
+        self.overrides_sending = consumer.overrides_sending
+        self.handles_gaps = consumer.handles_gaps
+        self.dialect: Dialect = consumer._dialect
 
     async def connect(self) -> None:
         """The handshake, as ASGI says it."""
         channel = await self.connection.hub.listeners.channel(self._ring)
         if channel is not None:
             self.consumer._channel = channel
-            self.connection.endings += (channel.stop,)
-        await self._visit("connect", self.consumer.websocket_connect, {"type": "websocket.connect"})
+            self.connection.on_ended += (channel.stop,)
+        await self._invoke(
+            "connect", self.consumer.websocket_connect, {"type": "websocket.connect"}
+        )
 
     async def receive(self, frame: Frame) -> None:
         """A frame, as ASGI says it."""
         text, binary, _size = frame
         message = {"type": "websocket.receive", "text": text, "bytes": binary}
         target: Target = (self.consumer.websocket_receive, (message,), {})
-        await dispatch(FrameVisit(self.connection, "receive", target, self.envelope))
+        await dispatch(FrameInvocation(self.connection, "receive", target, self.dialect))
 
     async def event(self, event: Event | Gap) -> None:
         """What a group says: for the client if it was rendered, else for the method it names."""
         if isinstance(event, Gap):
-            await self._visit("event", self.consumer.gap, event.groups)
+            await self._invoke("event", self.consumer.gap, event.groups)
         elif event.data is None:
-            self.connection.pass_on(event)
+            self.connection.send_rendered(event)
         elif callable(event.data):  # an observer's, that has to look at the consumer
-            await self._visit("event", event.data, self.consumer)
+            await self._invoke("event", event.data, self.consumer)
         else:
             handler = self.consumer.send_json if event.size else self._call_named
-            await self._visit("event", handler, event.data)
+            await self._invoke("event", handler, event.data)
 
     async def _call_named(self, message: dict[str, Any]) -> None:
         name = str(message.get("type")).replace(".", "_")
@@ -145,14 +147,14 @@ class ConsumerFace:
     async def disconnect(self, code: int) -> None:
         """The end, as ASGI says it."""
         message = {"type": "websocket.disconnect", "code": code}
-        await self._visit("disconnect", self.consumer.websocket_disconnect, message)
+        await self._invoke("disconnect", self.consumer.websocket_disconnect, message)
 
-    async def _visit(self, event: str, method: Callable[..., Any], argument: Any) -> None:
+    async def _invoke(self, event: str, method: Callable[..., Any], argument: Any) -> None:
         target: Target = (method, (argument,), {})
-        await dispatch(DirectVisit(self.connection, event, target, self.envelope))
+        await dispatch(DirectInvocation(self.connection, event, target, self.dialect))
 
 
-class FrameVisit(DirectVisit):
+class FrameInvocation(DirectInvocation):
     """A frame of a consumer: a refusal comes under its id, if it is JSON and has one."""
 
     def handle_exception(self, error: Exception) -> Reply:
@@ -161,6 +163,6 @@ class FrameVisit(DirectVisit):
 
     def _call_of(self, text: str | None) -> Call:
         try:
-            return self.envelope.open(JSONParser().parse(text or ""))
+            return self.dialect.parse_call(JSONParser().parse(text or ""))
         except ParseError:
             return Call(None)

@@ -18,7 +18,7 @@ from ..engine.connection import Connection
 from ..protocol.messages import Call, Reply
 from ..settings import api_settings
 
-__all__ = ["SERVER_ERROR", "Refusal", "as_exception", "exception_handler", "refuse"]
+__all__ = ["SERVER_ERROR", "Refusal", "as_exception", "error_reply", "exception_handler"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -31,10 +31,10 @@ class FailedEvent(Protocol):
     call: Call
 
 
-def refuse(visit: FailedEvent, error: Exception) -> Reply:
+def error_reply(invocation: FailedEvent, error: Exception) -> Reply:
     """An exception, by way of `EXCEPTION_HANDLER`, → the answer that tells of it."""
-    refusal = api_settings.EXCEPTION_HANDLER(error, visit) or unexpected(error, visit)
-    return Reply(visit.call, status=refusal.status, errors=refusal.detail)
+    refusal = api_settings.EXCEPTION_HANDLER(error, invocation) or server_error(error, invocation)
+    return Reply(invocation.call, status=refusal.status, errors=refusal.detail)
 
 
 class Refusal(NamedTuple):
@@ -44,7 +44,7 @@ class Refusal(NamedTuple):
     status: int
 
 
-def exception_handler(error: Exception, visit: FailedEvent) -> Refusal | None:
+def exception_handler(error: Exception, invocation: FailedEvent) -> Refusal | None:
     """The default `EXCEPTION_HANDLER`: what DRF and Django mean for the client.
 
     `None` for any other exception: that is a server's error, logged with its traceback.
@@ -62,9 +62,9 @@ def exception_handler(error: Exception, visit: FailedEvent) -> Refusal | None:
     return Refusal(detail, error.status_code)
 
 
-def unexpected(error: Exception, visit: FailedEvent) -> Refusal:
+def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
     """500: logged with the traceback; the client gets it only where `DEBUG_ERRORS` is on."""
-    logger.error("%r failed on %s.", visit.connection, visit.event, exc_info=error)
+    logger.error("%r failed on %s.", invocation.connection, invocation.event, exc_info=error)
     detail: Any = SERVER_ERROR
     if api_settings.DEBUG_ERRORS:
         lines = [_printable(line) for line in traceback.format_exception(error)]

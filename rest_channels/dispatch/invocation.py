@@ -4,18 +4,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..engine.connection import Connection
-from ..protocol.dialects import Envelope, Plain
+from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode
-from .errors import refuse
+from .errors import error_reply
 
-__all__ = ["DirectVisit", "Target", "Visit"]
+__all__ = ["DirectInvocation", "Invocation", "Target"]
 
 Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A handler and its arguments."""
 
 
-class Visit(Protocol):
+class Invocation(Protocol):
     """One event on its way to its handler: what a `SocketView` is, and what consumers make.
 
     Every step may refuse by raising an exception of `rest_channels.exceptions` or of DRF. A check
@@ -27,7 +27,7 @@ class Visit(Protocol):
     call: Call
 
     @property
-    def envelope(self) -> Envelope:
+    def dialect(self) -> Dialect:
         """The dialect."""
 
     def get_call(self) -> Call:
@@ -52,21 +52,21 @@ class Visit(Protocol):
         """An exception → the answer that tells of it."""
 
 
-PLAIN = Plain()
+PLAIN = PlainDialect()
 
 
-class DirectVisit:
+class DirectInvocation:
     """An event whose handler is known, that nothing guards, and that is not answered."""
 
     call = Call(None)
 
     def __init__(
-        self, connection: Connection, event: str, target: Target, envelope: Envelope = PLAIN
+        self, connection: Connection, event: str, target: Target, dialect: Dialect = PLAIN
     ) -> None:
         self.connection = connection
         self.event = event
         self.target = target
-        self.envelope = envelope
+        self.dialect = dialect
 
     def get_call(self) -> Call:
         return self.call
@@ -87,4 +87,4 @@ class DirectVisit:
         return encode(data).decode()
 
     def handle_exception(self, error: Exception) -> Reply:
-        return refuse(self, error)
+        return error_reply(self, error)

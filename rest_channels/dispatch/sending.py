@@ -3,20 +3,20 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..concurrency.awaitables import DONE, Sent, adopt
+from ..concurrency.awaitables import DONE, Sent, wrap_async_verbs
 from ..engine.connection import Connection
 from ..engine.publish import publish
 from ..exceptions import CloseCode
 from ..protocol.messages import Event
 from ..settings import api_settings
 
-__all__ = ["Voice"]
+__all__ = ["SendingMixin"]
 
 
 VERBS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
 
 
-class Voice:
+class SendingMixin:
     """The verbs of a view. They work in `def` and in `async def`; awaiting them is optional.
 
     `text_renderer_class` and `bytes_renderer_class` say how data becomes a frame (`None`: the
@@ -31,8 +31,10 @@ class Voice:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.overrides_sending = cls.send is not Voice.send or cls.send_json is not Voice.send_json
-        adopt(cls, VERBS, "_perform")
+        cls.overrides_sending = (
+            cls.send is not SendingMixin.send or cls.send_json is not SendingMixin.send_json
+        )
+        wrap_async_verbs(cls, VERBS, "_perform")
 
     @property
     def state(self) -> dict[str, Any]:
@@ -60,7 +62,7 @@ class Voice:
     def broadcast(self, group: str, data: Any) -> Sent:
         """Send `data` to every member of `group`; it is rendered once."""
         event = Event.rendered(group, data, self.render_text(data))
-        return self.connection.home.call(publish, event)  # in order, in threads too
+        return self.connection.loop_bridge.call(publish, event)  # in order, in threads too
 
     def send_json(self, data: Any) -> Sent:
         """Send `data` to this connection's client."""
@@ -111,4 +113,4 @@ class Voice:
         return data.encode() if isinstance(data, str) else data
 
     def _perform(self, work: Any) -> Sent:
-        return self.connection.home.perform(work)
+        return self.connection.loop_bridge.start_or_wait(work)

@@ -16,7 +16,7 @@ from django.db.models import CharField, QuerySet, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-__all__ = ["Standing", "standing"]
+__all__ = ["AccountStatus", "account_status"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -26,7 +26,7 @@ AT_ONCE = 10_000
 SESSION, USER = "session", "user"
 
 
-class Standing(NamedTuple):
+class AccountStatus(NamedTuple):
     """What still holds."""
 
     sessions: set[str]
@@ -35,9 +35,9 @@ class Standing(NamedTuple):
     """Primary keys of active users, as text → their passwords' hashes."""
 
 
-def standing(sessions: Iterable[str], users: Iterable[str]) -> Standing:
+def account_status(sessions: Iterable[str], users: Iterable[str]) -> AccountStatus:
     """Ask for all of them in one query, where both are tables of one database."""
-    found = Standing(set(), {})
+    found = AccountStatus(set(), {})
     session_store = import_module(settings.SESSION_ENGINE).SessionStore
     if not hasattr(session_store, "get_model_class"):
         found.sessions.update(_kept_elsewhere(session_store, list(sessions)))

@@ -9,24 +9,32 @@ from ..protocol.messages import Event
 from .fanout import Member
 from .hub import Hub, command
 
-__all__ = ["dismiss", "enlist", "enroll", "expel", "shut_each", "tell", "tell_each"]
+__all__ = [
+    "close_each",
+    "deliver_to",
+    "deliver_to_each",
+    "join_group",
+    "join_layer_group",
+    "leave_group",
+    "leave_layer_group",
+]
 
 
 @command("tell")
-def tell(hub: Hub, address: str, event: Event) -> None:
+def deliver_to(hub: Hub, address: str, event: Event) -> None:
     """Hand it `event`."""
     if (member := hub.members.get(address)) is not None:
         member.deliver(event)
 
 
 @command("tell_each")
-def tell_each(hub: Hub, numbers: list[str], event: Event) -> None:
+def deliver_to_each(hub: Hub, numbers: list[str], event: Event) -> None:
     """Hand it to them."""
-    hub.hand(event, _members(hub, numbers))
+    hub.deliver_to_members(event, _members(hub, numbers))
 
 
 @command("shut_each")
-def shut_each(hub: Hub, numbers: list[str], code: int, reason: str) -> None:
+def close_each(hub: Hub, numbers: list[str], code: int, reason: str) -> None:
     """Close them."""
     for member in _members(hub, numbers):
         member.close(code, reason)
@@ -38,28 +46,28 @@ def _members(hub: Hub, numbers: list[str]) -> list[Member]:
 
 
 @command("enlist")
-def enlist(hub: Hub, address: str, group: str, asker: str) -> Sent | None:
+def join_group(hub: Hub, address: str, group: str, subscriber: str) -> Sent | None:
     """Let it join `group`."""
     member = hub.members.get(address)
-    return None if member is None else member.groups.join(group, asker)
+    return None if member is None else member.groups.join(group, subscriber)
 
 
 @command("dismiss")
-def dismiss(hub: Hub, address: str, group: str, asker: str) -> None:
+def leave_group(hub: Hub, address: str, group: str, subscriber: str) -> None:
     """Let it leave `group`."""
     if (member := hub.members.get(address)) is not None:
-        member.groups.leave(group, asker)
+        member.groups.leave(group, subscriber)
 
 
 @command("enroll")
-def enroll(hub: Hub, address: str, group: str) -> Sent | None:
+def join_layer_group(hub: Hub, address: str, group: str) -> Sent | None:
     """Let it join `group` in both lanes."""
     member = hub.members.get(address)
-    return None if member is None else member.groups.listen(group)
+    return None if member is None else member.groups.join_layer_group(group)
 
 
 @command("expel")
-def expel(hub: Hub, address: str, group: str) -> None:
+def leave_layer_group(hub: Hub, address: str, group: str) -> None:
     """Let it leave `group` in both lanes."""
     if (member := hub.members.get(address)) is not None:
-        member.groups.unlisten(group)
+        member.groups.leave_layer_group(group)

@@ -6,26 +6,26 @@ from itertools import repeat
 from typing import Protocol
 
 from ..concurrency.awaitables import Sent
-from ..concurrency.serial_queue import EAGER, start
+from ..concurrency.serial_queue import EAGER, start_task
 from ..protocol.messages import Event, Gap
 from .outbox import Outbox
 
-__all__ = ["Groups", "Member", "Parcel", "deliver", "spread", "spread_each"]
+__all__ = ["AddressedFrame", "Member", "MemberGroups", "deliver", "fan_out", "fan_out_each"]
 
 
-class Groups(Protocol):
+class MemberGroups(Protocol):
     """What a connection has joined."""
 
-    def join(self, group: str, asker: Hashable = None) -> Sent:
+    def join(self, group: str, subscriber: Hashable = None) -> Sent:
         """Become a member of `group`."""
 
-    def leave(self, group: str, asker: Hashable = None) -> None:
+    def leave(self, group: str, subscriber: Hashable = None) -> None:
         """Stop being one."""
 
-    def listen(self, group: str) -> Sent:
+    def join_layer_group(self, group: str) -> Sent:
         """Become a member of `group` in both lanes."""
 
-    def unlisten(self, group: str) -> None:
+    def leave_layer_group(self, group: str) -> None:
         """Stop being one."""
 
 
@@ -35,11 +35,11 @@ class Member(Protocol):
     address: str
     outbox: Outbox
 
-    aside: bool
+    needs_queue: bool
     """Whether even what is rendered has to be delivered, not just sent."""
 
     @property
-    def groups(self) -> Groups:
+    def groups(self) -> MemberGroups:
         """What it has joined."""
 
     def deliver(self, event: Event | Gap) -> None:
@@ -49,11 +49,11 @@ class Member(Protocol):
         """End it."""
 
 
-Parcel = tuple[Member, str, int]
+AddressedFrame = tuple[Member, str, int]
 """Who is sent which text, and its size in bytes."""
 
 
-class Turn:
+class Progress:
     """How far one task came with a message for many."""
 
     __slots__ = ("outbox", "over")
@@ -64,14 +64,14 @@ class Turn:
         self.over = False
 
 
-async def _send_to_each(event: Event, parcels: Iterator[Parcel], turn: Turn) -> None:
+async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress: Progress) -> None:
     """Send to one after another: what `Outbox.write` does, written out.
 
     A call of it for each member would cost a third more.
     """
-    for member, text, size in parcels:
-        outbox = turn.outbox = member.outbox
-        if outbox.busy or member.aside:
+    for member, text, size in frames:
+        outbox = progress.outbox = member.outbox
+        if outbox.busy or member.needs_queue:
             same = text is event.text
             member.deliver(event if same else event._replace(text=text, size=size))
             continue
@@ -90,33 +90,35 @@ async def _send_to_each(event: Event, parcels: Iterator[Parcel], turn: Turn) -> 
         outbox.busy = False
         if outbox.items or outbox.waiters:
             outbox.begin()
-        if turn.over:
+        if progress.over:
             return
 
 
-def spread(event: Event, members: Sequence[Member], loop: asyncio.AbstractEventLoop) -> None:
+def fan_out(event: Event, members: Sequence[Member], loop: asyncio.AbstractEventLoop) -> None:
     """Send what is rendered to all."""
-    parcels = zip(members, repeat(event.text or ""), repeat(event.size), strict=False)
-    spread_each(event, parcels, loop)
+    frames = zip(members, repeat(event.text or ""), repeat(event.size), strict=False)
+    fan_out_each(event, frames, loop)
 
 
-def spread_each(event: Event, parcels: Iterator[Parcel], loop: asyncio.AbstractEventLoop) -> None:
+def fan_out_each(
+    event: Event, frames: Iterator[AddressedFrame], loop: asyncio.AbstractEventLoop
+) -> None:
     """Send each a text of his own, in one task as long as no client makes it wait.
 
     A task that has to wait belongs to the client it waits for, and another one goes on with the
     rest. In: `event`, of which all else is said to those who cannot be sent to at once.
     """
     if not EAGER:  # no task would run before the next turn of the loop
-        for member, text, size in parcels:
+        for member, text, size in frames:
             member.deliver(event._replace(text=text, size=size))
         return
     while True:
-        turn = Turn()
-        task = start(_send_to_each(event, parcels, turn), loop)
+        progress = Progress()
+        task = start_task(_send_to_each(event, frames, progress), loop)
         if task.done():
             return
-        turn.over = True
-        turn.outbox.own(task)
+        progress.over = True
+        progress.outbox.own_task(task)
 
 
 def deliver(event: Event, members: Sequence[Member]) -> None:

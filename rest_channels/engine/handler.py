@@ -5,18 +5,18 @@ from typing import Protocol
 
 from ..protocol.messages import Event, Frame, Gap
 
-__all__ = ["Face"]
+__all__ = ["Handler"]
 
 
-class Face(Protocol):
+class Handler(Protocol):
     """Four things may happen to it.
 
-    It handles its own errors. `intercepts` says whether it wants to see even what groups say
-    rendered for the wire; `minds_gaps`, whether it has anything to do on a gap.
+    It handles its own errors. `overrides_sending` says whether it wants to see even what groups say
+    rendered for the wire; `handles_gaps`, whether it has anything to do on a gap.
     """
 
-    intercepts: bool
-    minds_gaps: bool
+    overrides_sending: bool
+    handles_gaps: bool
 
     def connect(self) -> Awaitable[None]:
         """The handshake has come. What is not closed on return is accepted."""

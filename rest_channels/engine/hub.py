@@ -15,20 +15,20 @@ from typing import Any, TypeVar
 import orjson
 
 from ..cluster.layer import crosses_processes
-from ..cluster.link import Ears, Link
+from ..cluster.link import Link, PacketReceiver
 from ..cluster.listeners import Listeners
 from ..cluster.nodes import new_node
-from ..cluster.packet_sender import EVERYONE, group_of
+from ..cluster.packet_sender import EVERYONE, node_group
 from ..cluster.publisher import publisher
-from ..concurrency.execution import bare_context
-from ..concurrency.serial_queue import EAGER, cancel, start
+from ..concurrency.execution import empty_context
+from ..concurrency.serial_queue import EAGER, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
-from .fanout import Member, deliver, spread
+from .fanout import Member, deliver, fan_out
 
 P = TypeVar("P")
 
-__all__ = ["Command", "Hub", "check_group", "command", "on_beat"]
+__all__ = ["Command", "Hub", "check_group", "command", "on_heartbeat"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
@@ -37,7 +37,7 @@ NESTING = 16
 deep, and beyond that at the loop's next turn."""
 
 
-class Hub(Ears):
+class Hub(PacketReceiver):
     """The groups of one event loop. Its methods belong to that loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,7 +60,7 @@ class Hub(Ears):
         """The address of another connection."""
         return f"{self.node}.{next(self._ids):x}"
 
-    def open(self, member: Member) -> None:
+    def add_connection(self, member: Member) -> None:
         """`member` begins: it can be reached under its address."""
         self._guests += 1
         self.members[member.address] = member
@@ -69,11 +69,11 @@ class Hub(Ears):
         if self._timer is None:
             self._await_beat()
 
-    def forget(self, member: Member) -> None:
+    def remove_address(self, member: Member) -> None:
         """`member` can be reached no more."""
         self.members.pop(member.address, None)
 
-    async def close(self, member: Member) -> None:
+    async def remove_connection(self, member: Member) -> None:
         """`member` has ended. The last one ends what goes on here."""
         self._guests -= 1
         if not self._guests:
@@ -81,8 +81,8 @@ class Hub(Ears):
 
     async def _rest(self) -> None:
         link = self.link
-        while link is not None and link.uplink.unsent:  # what follows may go another way
-            await link.uplink.flush()
+        while link is not None and link.sender.unsent:  # what follows may go another way
+            await link.sender.flush()
         if self._guests or link is not self.link:
             return
         self.link = None
@@ -90,7 +90,7 @@ class Hub(Ears):
             self._timer.cancel()
             self._timer = None
         listeners, self.listeners = self.listeners, Listeners()
-        await cancel(self._tasks, 1.0)
+        await cancel_tasks(self._tasks, 1.0)
         await listeners.stop()
         if link is not None:
             await link.stop()
@@ -101,21 +101,21 @@ class Hub(Ears):
 
     def _beat(self) -> None:
         self._await_beat()
-        self.own(self.listeners.renew())
+        self.start_task(self.listeners.renew())
         self._look()
 
     def _look(self) -> None:
         for work in _beats:
-            self.own(work(self))
+            self.start_task(work(self))
 
-    def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def start_task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Begin `work`; it ends at the latest with the hub's last connection."""
-        task = start(work, self.loop, bare_context())
+        task = start_task(work, self.loop, empty_context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def part(self, kind: Callable[["Hub"], P]) -> P:
+    def get_part(self, kind: Callable[["Hub"], P]) -> P:
         """This hub's own `kind(hub)`: what other modules keep for it, made when first asked for."""
         if kind not in self._parts:
             self._parts[kind] = kind(self)
@@ -154,9 +154,9 @@ class Hub(Ears):
         if event.listeners_know:
             listening = set(self.listeners.of(event.group))
             members = [member for member in members if member not in listening]
-        self.hand(event, tuple(members))
+        self.deliver_to_members(event, tuple(members))
 
-    def hand(self, event: Event, members: Sequence[Member]) -> None:
+    def deliver_to_members(self, event: Event, members: Sequence[Member]) -> None:
         """Hand `event` to `members`, one after another."""
         if self._depth >= NESTING:
             self.loop.call_soon(deliver, event, members)
@@ -164,7 +164,7 @@ class Hub(Ears):
         self._depth += 1
         try:
             if EAGER and event.text is not None and event.close is None and not event.accept:
-                spread(event, members, self.loop)
+                fan_out(event, members, self.loop)
             else:
                 deliver(event, members)
         finally:
@@ -172,48 +172,52 @@ class Hub(Ears):
 
     # What other processes say: the link's ears.
 
-    def wants(self, group: str) -> bool:
+    def wants_group(self, group: str) -> bool:
         """Whether the hub is to be in `group`."""
         return group in self.groups or group == EVERYONE
 
-    def wanted(self) -> list[str]:
+    def wanted_groups(self) -> list[str]:
         return [EVERYONE, *self.groups]
 
-    def hear(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         """Another process says `event`. Who intercepts needs the data it was rendered from."""
         members = self.groups.get(event.group, ())
-        if event.rendered_elsewhere and event.text and any(member.aside for member in members):
+        if (
+            event.rendered_elsewhere
+            and event.text
+            and any(member.needs_queue for member in members)
+        ):
             with contextlib.suppress(orjson.JSONDecodeError):  # a renderer may write what it likes
                 event = event._replace(data=orjson.loads(event.text))
         self.publish(event)
 
-    def obey(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
+    def run_command(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
         """Run the command that another process sent; ignore those of a newer release."""
         wanted = _commands.get(name)
         return None if wanted is None else wanted(self, *args)
 
-    def missed(self, groups: list[str]) -> None:
+    def messages_lost(self, groups: list[str]) -> None:
         """Tell the members of `groups` that something did not arrive.
 
         Where that was a command, it may have been one to close somebody: that is looked at now.
         And it may have been a word for anybody here: all are told under their own address.
         """
-        if not {EVERYONE, group_of(self.node)}.isdisjoint(groups):
+        if not {EVERYONE, node_group(self.node)}.isdisjoint(groups):
             self._look()
         missing: dict[Member, list[str]] = {}
         for group in groups:
             for member in self.groups.get(group, ()):
                 missing.setdefault(member, []).append(group)
-        if group_of(self.node) in groups:
+        if node_group(self.node) in groups:
             for address, member in self.members.items():
                 missing.setdefault(member, []).append(address)
         for member, theirs in missing.items():
             member.deliver(Gap(tuple(theirs)))
 
-    def restored(self) -> None:
+    def layer_restored(self) -> None:
         """The layer is back: listen anew, and tell everybody that anything may be missing."""
         self.listeners.restore()
-        self.missed([*self.groups, group_of(self.node)])
+        self.messages_lost([*self.groups, node_group(self.node)])
 
 
 class Command:
@@ -249,7 +253,7 @@ def command(wire_name: str) -> Callable[[Callable[..., Any]], Command]:
     return register
 
 
-def on_beat(work: Work) -> Work:
+def on_heartbeat(work: Work) -> Work:
     """Let `work(hub)` be done every `BEAT` seconds by every hub that has connections."""
     _beats.append(work)
     return work

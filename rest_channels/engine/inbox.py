@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from ..exceptions import CloseCode, ProtocolViolation
-from ..protocol.messages import Frame, size_of
+from ..protocol.messages import Frame, utf8_size
 from ..settings import api_settings
 
 __all__ = ["Inbox", "ping"]
@@ -52,7 +52,7 @@ class Inbox:
         text = message.get("text")
         if text is not None:
             data = None
-            size = len(text) if text.isascii() else size_of(text)
+            size = len(text) if text.isascii() else utf8_size(text)
         else:
             data = message.get("bytes") or b""
             size = len(data)

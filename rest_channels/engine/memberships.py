@@ -6,67 +6,67 @@ from typing import Any
 
 from ..cluster.layer import PATIENCE
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.loop_bridge import Home
+from ..concurrency.loop_bridge import LoopBridge
 from .fanout import Member
 from .hub import Hub, check_group
-from .subscriptions import Ledger
+from .subscriptions import GroupSubscriptions
 
-__all__ = ["Joined"]
+__all__ = ["GroupMemberships"]
 
 LISTENER = "channels"
 """Who asks for a group in whose Channels' lane the connection listens."""
 
 
-class Joined(Ledger):
+class GroupMemberships(GroupSubscriptions):
     """What `member` has joined, and for whom. In: `limit`, how much it may join.
 
     Its four verbs may be called from threads, which wait until other processes reach the group.
     """
 
-    __slots__ = ("_home", "_hub", "_member", "_over", "_waiting")
+    __slots__ = ("_hub", "_loop_bridge", "_member", "_over", "_waiting")
 
-    def __init__(self, member: Member, hub: Hub, home: Home, limit: int) -> None:
+    def __init__(self, member: Member, hub: Hub, home: LoopBridge, limit: int) -> None:
         super().__init__(limit)
         self._member = member
         self._hub = hub
-        self._home = home
+        self._loop_bridge = home
         self._over = False
         self._waiting: list[asyncio.Future[Any]] | None = None
 
-    def join(self, group: str, asker: Hashable = None) -> Sent:
+    def join(self, group: str, subscriber: Hashable = None) -> Sent:
         """Be told what `group` is told. Raises `TooManySubscriptions`, `TypeError`."""
-        if not self._home.here():
-            return self._home.call(self.join, group, asker)
+        if not self._loop_bridge.on_loop():
+            return self._loop_bridge.call(self.join, group, subscriber)
         if self._over:
             return DONE
         if group not in self._hub.groups:
             check_group(group)
-        if not self.add(group, asker):
+        if not self.add(group, subscriber):
             return DONE
         return self._await(self._hub.join(group, self._member))
 
-    def leave(self, group: str, asker: Hashable = None) -> None:
+    def leave(self, group: str, subscriber: Hashable = None) -> None:
         """Stop being told, if nobody else of this connection asks for `group`."""
-        if not self._home.here():
-            self._home.call(self.leave, group, asker)
-        elif self.discard(group, asker):
+        if not self._loop_bridge.on_loop():
+            self._loop_bridge.call(self.leave, group, subscriber)
+        elif self.discard(group, subscriber):
             self._hub.leave(group, self._member)
 
-    def listen(self, group: str) -> Sent:
+    def join_layer_group(self, group: str) -> Sent:
         """`join`, and be told what is said by the channel layer's own verbs."""
-        if not self._home.here():
-            return self._home.call(self.listen, group)
+        if not self._loop_bridge.on_loop():
+            return self._loop_bridge.call(self.join_layer_group, group)
         if self._over:
             return DONE
-        known = LISTENER in self.askers(group)
+        known = LISTENER in self.subscribers_of(group)
         sent = self.join(group, LISTENER)
         return sent if known else self._await(self._hub.listeners.add(group, self._member), sent)
 
-    def unlisten(self, group: str) -> None:
+    def leave_layer_group(self, group: str) -> None:
         """The opposite of `listen`."""
-        if not self._home.here():
-            self._home.call(self.unlisten, group)
-        elif LISTENER in self.askers(group):
+        if not self._loop_bridge.on_loop():
+            self._loop_bridge.call(self.leave_layer_group, group)
+        elif LISTENER in self.subscribers_of(group):
             self._hub.listeners.discard(group, self._member)
             self.leave(group, LISTENER)
 
@@ -88,14 +88,14 @@ class Joined(Ledger):
         if self._waiting is None:
             self._waiting = []
         self._waiting.append(waiting)
-        return Sent(self.settle)
+        return Sent(self.wait_joined)
 
     @property
-    def settled(self) -> bool:
+    def all_joined(self) -> bool:
         """Whether other processes reach every group that was joined."""
         return self._waiting is None
 
-    async def settle(self) -> None:
+    async def wait_joined(self) -> None:
         """Wait until they do, or until it is clear that they cannot, at most `PATIENCE`."""
         if self._waiting:
             await asyncio.wait(self._waiting, timeout=PATIENCE)

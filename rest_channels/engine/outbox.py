@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import EAGER, cancel, start
+from ..concurrency.serial_queue import EAGER, cancel_tasks, start_task
 from ..exceptions import OutboxFull
 
 __all__ = ["Outbox", "accept_message", "close_message", "frame_message"]
@@ -179,7 +179,7 @@ class Outbox:
         def begin(self) -> None:
             """Send what is queued, in a task of its own."""
             self.busy = True
-            task = start(self._write(), self._loop)
+            task = start_task(self._write(), self._loop)
             if not task.done():
                 self._task = task
 
@@ -190,7 +190,7 @@ class Outbox:
         def begin(self) -> None:
             self.busy = True
             if self._task is None:
-                self._task = start(self._serve(), self._loop)
+                self._task = start_task(self._serve(), self._loop)
             elif self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
 
@@ -202,7 +202,7 @@ class Outbox:
 
     # The end.
 
-    def own(self, task: asyncio.Task[None]) -> None:
+    def own_task(self, task: asyncio.Task[None]) -> None:
         """`task` waits for this client: it ends with the connection."""
         self._task = task
 
@@ -217,7 +217,7 @@ class Outbox:
         """Drop what is left and end the writer."""
         self._shut()
         if self._task is not None and not self._task.done():
-            await cancel({self._task}, 0.5)
+            await cancel_tasks({self._task}, 0.5)
 
     def fail(self, error: Exception) -> None:
         """Whatever was not sent will not be: mostly because the client has gone."""

@@ -16,22 +16,22 @@ from typing import Any
 
 from ..cluster.layer import PATIENCE, crosses_processes
 from ..cluster.nodes import is_here, node_of
-from ..cluster.packet_sender import EVERYONE, group_of
-from ..cluster.packets import Do
-from ..cluster.publisher import Word, publisher
+from ..cluster.packet_sender import EVERYONE, node_group
+from ..cluster.packets import CommandPacket
+from ..cluster.publisher import OutgoingPacket, publisher
 from ..concurrency.awaitables import DONE, Sent
 from ..protocol.messages import Event
 from .hub import Command, Hub
 
 __all__ = [
-    "anyone_in",
-    "ask",
-    "everywhere",
-    "hub_here",
-    "order",
-    "order_all",
-    "order_each",
+    "broadcast_command",
+    "current_hub",
+    "may_have_members",
+    "on_every_hub",
     "publish",
+    "send_command",
+    "send_command_and_wait",
+    "send_command_to_each",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -40,7 +40,7 @@ AT_ONCE = 2000
 """How many addresses travel in one message."""
 
 
-def hub_here() -> Hub:
+def current_hub() -> Hub:
     """The hub of the running loop."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
@@ -58,33 +58,33 @@ def publish(event: Event) -> Sent:
     It leaves for other processes first: theirs then need not wait for the members here.
     """
     sent = _say((event.group, event))
-    everywhere(Hub.publish, event)
+    on_every_hub(Hub.publish, event)
     return sent
 
 
-def anyone_in(group: str) -> bool:
+def may_have_members(group: str) -> bool:
     """Whether somebody may be in `group`: here, or in another process, of which nobody knows."""
     return crosses_processes() or any(group in hub.groups for hub in _all())
 
 
-def order_all(wanted: Command, *args: Any) -> Sent:
+def broadcast_command(command: Command, *args: Any) -> Sent:
     """Let every hub of every process obey."""
-    everywhere(wanted, *args)
-    return _say((EVERYONE, Do(wanted.wire_name, args)))
+    on_every_hub(command, *args)
+    return _say((EVERYONE, CommandPacket(command.wire_name, args)))
 
 
-def order(address: str, wanted: Command, *args: Any) -> Sent:
+def send_command(address: str, command: Command, *args: Any) -> Sent:
     """Let the hub that owns `address` obey, if there is one: `wanted(hub, address, *args)`."""
     node = _node_of(address)
     if node is None:
         return DONE
     if is_here(node):
-        everywhere(_only(node, wanted), address, *args)
+        on_every_hub(_only(node, command), address, *args)
         return DONE
-    return _say((group_of(node), Do(wanted.wire_name, (address, *args))))
+    return _say((node_group(node), CommandPacket(command.wire_name, (address, *args))))
 
 
-def order_each(addresses: Iterable[str], wanted: Command, *args: Any) -> Sent:
+def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any) -> Sent:
     """Let every hub that owns some of `addresses` obey: `wanted(hub, numbers, *args)`.
 
     One message goes to each, or one for every `AT_ONCE` addresses; in it they are numbers: what
@@ -95,34 +95,34 @@ def order_each(addresses: Iterable[str], wanted: Command, *args: Any) -> Sent:
         if (node := node_of(head + numbers[0])) is None:
             continue
         if is_here(node):
-            everywhere(_only(node, wanted), numbers, *args)
+            on_every_hub(_only(node, command), numbers, *args)
         else:
             if not crosses_processes():
                 logger.warning("No channel layer leads to %s: nothing is said there.", node)
                 continue
             for start in range(0, len(numbers), AT_ONCE):
                 some = numbers[start : start + AT_ONCE]
-                orders.append((group_of(node), Do(wanted.wire_name, (some, *args))))
+                orders.append((node_group(node), CommandPacket(command.wire_name, (some, *args))))
     return _say(*orders)
 
 
-def ask(address: str, wanted: Command, *args: Any) -> Sent:
-    """`order`, and wait until it is done there, for at most `PATIENCE`."""
+def send_command_and_wait(address: str, command: Command, *args: Any) -> Sent:
+    """`send_command`, and wait until it is done there, for at most `PATIENCE`."""
     node = _node_of(address)
     if node is None:
         return DONE
     hub = _serving()
     if is_here(node):
         owner = next((one for one in _all() if one.node == node), None)
-        return DONE if owner is None else _on(owner, _obeyed(owner, wanted, (address, *args)))
+        return DONE if owner is None else _on(owner, _obeyed(owner, command, (address, *args)))
     if not crosses_processes():
         return DONE
     if hub is not None and hub.link is not None:
-        return _on(hub, hub.link.ask(node, wanted.wire_name, address, *args))
-    return _waiting(publisher.ask(node, wanted.wire_name, address, *args))
+        return _on(hub, hub.link.ask(node, command.wire_name, address, *args))
+    return _waiting(publisher.ask(node, command.wire_name, address, *args))
 
 
-def everywhere(method: Callable[..., Any], *args: Any) -> None:
+def on_every_hub(method: Callable[..., Any], *args: Any) -> None:
     """Call `method(hub, *args)` for every hub of this process, each on its own loop."""
     here = _running()
     for hub in _all():
@@ -147,7 +147,7 @@ def _by_head(addresses: Iterable[str]) -> dict[str, list[str]]:
     return parted
 
 
-def _say(*words: Word) -> Sent:
+def _say(*words: OutgoingPacket) -> Sent:
     """Let other processes hear them: through a link that is open, else through the publisher."""
     if not words or not crosses_processes():
         return DONE
@@ -155,20 +155,20 @@ def _say(*words: Word) -> Sent:
     if hub is None or hub.link is None:
         return _waiting(publisher.say(words))
     if hub.loop is _running():
-        return [hub.link.uplink.put(*word) for word in words][-1]
+        return [hub.link.sender.put(*word) for word in words][-1]
     return _on(hub, _put(hub, words))
 
 
-async def _put(hub: Hub, words: Sequence[Word]) -> None:
+async def _put(hub: Hub, words: Sequence[OutgoingPacket]) -> None:
     for place, word in enumerate(words):
         if hub.link is None:  # its last connection has gone meanwhile
             await _waiting(publisher.say(words[place:]))
             return
-        await hub.link.uplink.put(*word)
+        await hub.link.sender.put(*word)
 
 
-async def _obeyed(hub: Hub, wanted: Command, args: tuple[Any, ...]) -> None:
-    waiting = wanted(hub, *args)
+async def _obeyed(hub: Hub, command: Command, args: tuple[Any, ...]) -> None:
+    waiting = command(hub, *args)
     if waiting is not None:
         await waiting
 
@@ -176,7 +176,7 @@ async def _obeyed(hub: Hub, wanted: Command, args: tuple[Any, ...]) -> None:
 def _on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
     """Do `work` on `hub`'s loop."""
     if hub.loop is _running():
-        task = hub.own(work)
+        task = hub.start_task(work)
         if task.done():
             task.result()
             return DONE
@@ -205,10 +205,10 @@ def _node_of(address: str) -> str | None:
     return node
 
 
-def _only(node: str, wanted: Command) -> Callable[..., None]:
+def _only(node: str, command: Command) -> Callable[..., None]:
     def by_its_owner(hub: Hub, *args: Any) -> None:
         if hub.node == node:
-            wanted(hub, *args)
+            command(hub, *args)
 
     return by_its_owner
 

@@ -14,16 +14,23 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.utils.translation import gettext as _
 
-from ..concurrency.execution import leased
+from ..concurrency.execution import thread_lease
 from ..exceptions import CloseCode
-from .hub import Hub, command, on_beat
+from .hub import Hub, command, on_heartbeat
 
-__all__ = ["check", "checked", "expire", "recheck", "unwatch", "watch"]
+__all__ = [
+    "check_accounts",
+    "close_connections",
+    "forget_connection",
+    "index_connection",
+    "recheck_users",
+    "rechecked",
+]
 
 logger = logging.getLogger("rest_channels")
 
 
-class Watched(Hashable, Protocol):
+class RevocableConnection(Hashable, Protocol):
     """What is known here of a connection."""
 
     scope: dict[str, Any]
@@ -44,17 +51,19 @@ class Identity:
         self.password = getattr(user, "password", None) if self.user else None
 
 
-class Watch:
+class RevocationIndex:
     """The connections of one hub, by what they stand on."""
 
     def __init__(self, hub: Hub) -> None:
-        self.identities: dict[Watched, Identity] = {}
-        self.sessions: dict[str, set[Watched]] = {}
-        self.users: dict[str, set[Watched]] = {}
+        self.identities: dict[RevocableConnection, Identity] = {}
+        self.sessions: dict[str, set[RevocableConnection]] = {}
+        self.users: dict[str, set[RevocableConnection]] = {}
         self.checks: set[asyncio.Task[Any]] = set()
         """Those that were asked for, and have not been answered."""
 
-    def index(self, identity: Identity) -> Iterable[tuple[dict[str, set[Watched]], str]]:
+    def index(
+        self, identity: Identity
+    ) -> Iterable[tuple[dict[str, set[RevocableConnection]], str]]:
         """Where `identity` stands in the books."""
         if identity.session is not None:
             yield self.sessions, identity.session
@@ -62,24 +71,24 @@ class Watch:
             yield self.users, identity.user
 
 
-def watch(hub: Hub, member: Watched) -> None:
+def index_connection(hub: Hub, member: RevocableConnection) -> None:
     """See to it that `member` is closed when its session or its user ends.
 
     To be called again when it has become somebody else.
     """
-    unwatch(hub, member)
+    forget_connection(hub, member)
     identity = Identity(member.scope)
     if identity.session is None and identity.user is None:
         return
-    books = hub.part(Watch)
+    books = hub.get_part(RevocationIndex)
     books.identities[member] = identity
     for book, key in books.index(identity):
         book.setdefault(key, set()).add(member)
 
 
-def unwatch(hub: Hub, member: Watched) -> None:
+def forget_connection(hub: Hub, member: RevocableConnection) -> None:
     """It has ended."""
-    books = hub.part(Watch)
+    books = hub.get_part(RevocationIndex)
     identity = books.identities.pop(member, None)
     if identity is None:
         return
@@ -90,60 +99,64 @@ def unwatch(hub: Hub, member: Watched) -> None:
 
 
 @command("expire")
-def expire(hub: Hub, sessions: list[str], users: list[str], code: int, reason: str) -> None:
+def close_connections(
+    hub: Hub, sessions: list[str], users: list[str], code: int, reason: str
+) -> None:
     """Close the hub's connections of these sessions and users."""
-    books = hub.part(Watch)
+    books = hub.get_part(RevocationIndex)
     for book, keys in ((books.sessions, sessions), (books.users, users)):
         for member in [member for key in keys for member in book.get(key, ())]:
             member.close(code, reason)
 
 
 @command("recheck")
-def recheck(hub: Hub, users: list[str]) -> None:
+def recheck_users(hub: Hub, users: list[str]) -> None:
     """Look at these users now."""
-    books = hub.part(Watch)
+    books = hub.get_part(RevocationIndex)
     here = [user for user in users if user in books.users]
     if here:
-        task = hub.own(check(hub, here))
+        task = hub.start_task(check_accounts(hub, here))
         books.checks.add(task)
         task.add_done_callback(books.checks.discard)
 
 
-async def checked(hub: Hub) -> None:
+async def rechecked(hub: Hub) -> None:
     """Wait until it is known whether those whose users have changed may stay."""
-    books = hub.part(Watch)
+    books = hub.get_part(RevocationIndex)
     if books.checks:
         await asyncio.wait(books.checks)
 
 
-@on_beat
-async def check(hub: Hub, users: Iterable[str] | None = None) -> None:
+@on_heartbeat
+async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
     """Close those whose session or user has ended, by the database's word.
 
     In: `users`, the only ones to look at (`None`: everybody, and every session).
     """
-    books = hub.part(Watch)
+    books = hub.get_part(RevocationIndex)
     if not books.identities or not apps.is_installed("django.contrib.auth"):
         return
-    from .account_status import standing  # noqa: PLC0415 - it needs ready apps
+    from .account_status import account_status  # noqa: PLC0415 - it needs ready apps
 
     sessions = list(books.sessions) if users is None else []
     users = list(books.users) if users is None else list(users)
     try:
-        async with leased(urgent=True):
-            found = await sync_to_async(standing)(sessions, users)
+        async with thread_lease(urgent=True):
+            found = await sync_to_async(account_status)(sessions, users)
     except Exception:  # a database fails in many ways, and an error here must not end the beats
         logger.exception("Cannot ask whether sessions and users are still good; at the next beat.")
         return
     ended = [session for session in sessions if session not in found.sessions]
     gone = [user for user in users if user not in found.passwords]
-    expire(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
-    expire(hub, [], gone, CloseCode.USER_INACTIVE, _("Your account is no longer active."))
+    close_connections(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
+    close_connections(
+        hub, [], gone, CloseCode.USER_INACTIVE, _("Your account is no longer active.")
+    )
     for user in set(users) - set(gone):
         _close_changed(books, user, found.passwords[user])
 
 
-def _close_changed(books: Watch, user: str, password: str) -> None:
+def _close_changed(books: RevocationIndex, user: str, password: str) -> None:
     for member in list(books.users.get(user, ())):
         if books.identities[member].password not in (None, "", password):
             member.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))

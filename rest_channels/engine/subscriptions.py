@@ -9,78 +9,78 @@ from collections.abc import Collection, Hashable, Iterator
 
 from ..exceptions import TooManySubscriptions
 
-__all__ = ["Ledger"]
+__all__ = ["GroupSubscriptions"]
 
 
 _NOTHING: dict[str, set[Hashable]] = {}
 """What everybody begins with, so that who joins nothing costs nothing. It stays empty."""
 
 
-class Ledger:
+class GroupSubscriptions:
     """Group → who asked, at most `limit` entries in all.
 
     It keeps books and acts on nothing: `add` and `discard` say when the membership itself begins
     or ends, and the caller sees to it.
     """
 
-    __slots__ = ("_askers", "_size", "limit")
+    __slots__ = ("_size", "_subscribers", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._askers = _NOTHING
+        self._subscribers = _NOTHING
         self._size = 0
 
-    def add(self, group: str, asker: Hashable = None) -> bool:
+    def add(self, group: str, subscriber: Hashable = None) -> bool:
         """Note that `asker` wants `group`. True if nobody did before: the membership begins.
 
         Raises `TooManySubscriptions` (400) when the ledger is full.
         """
-        askers = self._askers.get(group)
-        if askers is not None and asker in askers:
+        subscribers = self._subscribers.get(group)
+        if subscribers is not None and subscriber in subscribers:
             return False
         if self._size >= self.limit:
             raise TooManySubscriptions(self.limit)
         self._size += 1
-        if askers is not None:
-            askers.add(asker)
+        if subscribers is not None:
+            subscribers.add(subscriber)
             return False
-        if self._askers is _NOTHING:
-            self._askers = {}
-        self._askers[group] = {asker}
+        if self._subscribers is _NOTHING:
+            self._subscribers = {}
+        self._subscribers[group] = {subscriber}
         return True
 
-    def discard(self, group: str, asker: Hashable = None) -> bool:
+    def discard(self, group: str, subscriber: Hashable = None) -> bool:
         """Note that `asker` no longer wants `group`. True if nobody does now: it ends."""
-        askers = self._askers.get(group)
-        if askers is None or asker not in askers:
+        subscribers = self._subscribers.get(group)
+        if subscribers is None or subscriber not in subscribers:
             return False
-        askers.discard(asker)
+        subscribers.discard(subscriber)
         self._size -= 1
-        if askers:
+        if subscribers:
             return False
-        del self._askers[group]
+        del self._subscribers[group]
         return True
 
     def clear(self) -> list[str]:
         """Forget everything; the groups whose membership ends."""
-        groups = list(self._askers)
-        self._askers = _NOTHING
+        groups = list(self._subscribers)
+        self._subscribers = _NOTHING
         self._size = 0
         return groups
 
-    def askers(self, group: str) -> frozenset[Hashable]:
+    def subscribers_of(self, group: str) -> frozenset[Hashable]:
         """Who asked for `group`."""
-        return frozenset(self._askers.get(group, ()))
+        return frozenset(self._subscribers.get(group, ()))
 
-    def asking(self, group: str) -> Collection[Hashable]:
+    def subscribers_view(self, group: str) -> Collection[Hashable]:
         """The same, for who only looks: it is not copied, and changes."""
-        return self._askers.get(group, ())
+        return self._subscribers.get(group, ())
 
     def __contains__(self, group: object) -> bool:
-        return group in self._askers
+        return group in self._subscribers
 
     def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._askers))
+        return iter(tuple(self._subscribers))
 
     def __len__(self) -> int:
         return self._size

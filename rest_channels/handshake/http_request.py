@@ -8,7 +8,7 @@ from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 
 from ..exceptions import CloseCode
 
-__all__ = ["http_request", "path_info", "refuse", "routed", "turn_away"]
+__all__ = ["accept_and_close", "http_request", "path_info", "reject_handshake", "with_route"]
 
 Scope = dict[str, Any]
 
@@ -45,21 +45,21 @@ def path_info(scope: Scope) -> str:
     return path[len(root) :] if inside else path
 
 
-def routed(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope:
+def with_route(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope:
     """`scope` for the application that a route leads to: its `url_route` joined with an outer."""
     outer = scope.get("url_route", {})
     args = (*outer.get("args", ()), *args)
     return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
 
 
-async def turn_away(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+async def accept_and_close(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
     """Accept and close, so that a browser can read why: come back later."""
     await receive()
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     await send({"type": "websocket.close", "code": int(CloseCode.CONNECT_FAILED), "reason": ""})
 
 
-async def refuse(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+async def reject_handshake(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
     """Answer the handshake with HTTP 403. In: ASGI's two callables, unused as yet."""
     await receive()
     await send({"type": "websocket.close", "code": 1000})

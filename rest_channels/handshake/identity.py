@@ -13,10 +13,17 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import parse_cookie
 
-from ..concurrency.execution import leased
+from ..concurrency.execution import thread_lease
 from ..settings import api_settings
 
-__all__ = ["LOGIN_KEYS", "MemorySession", "identify", "open_session", "session_key", "user_of"]
+__all__ = [
+    "LOGIN_KEYS",
+    "MemorySession",
+    "open_session",
+    "session_key",
+    "session_user",
+    "with_identity",
+]
 
 LOGIN_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 """What a login leaves in a session."""
@@ -27,7 +34,7 @@ TIME_ZONE_KEY = "django_timezone"
 Scope = dict[str, Any]
 
 
-async def identify(scope: Scope) -> Scope:
+async def with_identity(scope: Scope) -> Scope:
     """`scope` with `cookies`, `session`, `user` and `time_zone`.
 
     What a middleware outside has put there stays. A handshake without a session key costs no
@@ -39,9 +46,9 @@ async def identify(scope: Scope) -> Scope:
     if "user" not in scope and apps.is_installed("django.contrib.auth"):
         session = scope.get("session")
         if session is None or session.session_key is None:
-            scope["user"] = user_of(None)
+            scope["user"] = session_user(None)
         else:
-            async with leased():
+            async with thread_lease():
                 known = await sync_to_async(_look_up)(session)
             scope["user"], scope["time_zone"] = known
     return scope
@@ -66,7 +73,7 @@ def open_session(key: str | None) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
-def user_of(session: Any) -> Any:
+def session_user(session: Any) -> Any:
     """Who is logged in to `session`; an `AnonymousUser` where it is `None` or nobody is. May query.
 
     Nothing is written: where Django would end the session or give it a new key, which no cookie
@@ -123,4 +130,4 @@ def _cookies(scope: Scope) -> dict[str, str]:
 
 
 def _look_up(session: Any) -> tuple[Any, Any]:
-    return user_of(session), session.get(TIME_ZONE_KEY)
+    return session_user(session), session.get(TIME_ZONE_KEY)

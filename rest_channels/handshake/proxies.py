@@ -13,7 +13,7 @@ from django.http.request import split_domain_port
 
 from ..settings import api_settings
 
-__all__ = ["forwarded"]
+__all__ = ["without_proxies"]
 
 Scope = dict[str, Any]
 Address = IPv4Address | IPv6Address
@@ -24,7 +24,7 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PORTED = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([^:]+):[0-9]{1,5}")
 
 
-def forwarded(scope: Scope) -> Scope:
+def without_proxies(scope: Scope) -> Scope:
     """`scope` as it were if the client had come without its proxies.
 
     From `X-Forwarded-For` comes `client` (the last address that is no trusted proxy's, port 0),

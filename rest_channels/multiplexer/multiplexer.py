@@ -24,11 +24,11 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..authentication import answer_to
-from ..concurrency.serial_queue import cancel
+from ..concurrency.serial_queue import cancel_tasks
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
 from ..parsers import JSONParser
-from ..protocol.dialects import Action
+from ..protocol.dialects import ActionDialect
 from ..protocol.messages import Call, Event, Frame, Gap, Reply
 from ..renderers import encode
 from .stream import Message, Stream
@@ -55,15 +55,15 @@ class Multiplexer:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one socket."""
-        face = partial(Socket, applications=self.applications)
-        await Connection(scope, receive, send, face).serve()
+        handler = partial(Socket, applications=self.applications)
+        await Connection(scope, receive, send, handler).serve()
 
 
 class Socket:
     """One client, and its streams: what its connection tells of its events."""
 
-    intercepts = False
-    minds_gaps = False
+    overrides_sending = False
+    handles_gaps = False
 
     def __init__(self, connection: Connection, applications: dict[str, Application]) -> None:
         self.streams = {name: Stream(name, self) for name in applications}
@@ -76,7 +76,7 @@ class Socket:
 
     async def connect(self) -> None:
         """The handshake has come: it is for every stream."""
-        self._connection.admitted = True
+        self._connection.connect_called = True
         loop = asyncio.get_running_loop()
         for stream in self.streams.values():
             stream.put({"type": "websocket.connect"})
@@ -101,7 +101,7 @@ class Socket:
         try:
             await asyncio.wait(self._tasks, timeout=GRACE)
         finally:
-            await cancel({task for task in self._tasks if not task.done()}, 1.0)
+            await cancel_tasks({task for task in self._tasks if not task.done()}, 1.0)
 
     async def _run(self, stream: Stream) -> None:
         application = self._applications[stream.name]
@@ -146,7 +146,7 @@ class Socket:
         request_id = payload.get("request_id") if isinstance(payload, dict) else None
         action = payload.get("action") if isinstance(payload, dict) else None
         call = Call(action if isinstance(action, str) else None, None, request_id)
-        text = _frame(name, Action().close(Reply(call, None, code, words)))
+        text = _frame(name, ActionDialect().build_reply(Reply(call, None, code, words)))
         self._connection.deliver(Event.rendered("", None, text))
 
     # What streams say.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 
 from ..exceptions import CloseCode, ProtocolViolation
-from ..protocol.messages import size_of
+from ..protocol.messages import utf8_size
 from ..renderers import Rendered
 from ..settings import api_settings
 
@@ -17,7 +17,7 @@ __all__ = ["Message", "Stream"]
 Message = dict[str, Any]
 
 
-class Carrying(Protocol):
+class StreamOwner(Protocol):
     """What a stream needs of its socket."""
 
     def accept(self, message: Message) -> None:
@@ -36,7 +36,7 @@ class Stream:
     What the client says before it has accepted waits for that, within the bounds of an inbox.
     """
 
-    def __init__(self, name: str, socket: Carrying) -> None:
+    def __init__(self, name: str, socket: StreamOwner) -> None:
         self.name = name
         self.open = False
         self.closed: int | None = None
@@ -51,7 +51,7 @@ class Stream:
 
     def put_frame(self, text: str) -> None:
         """Let it have a frame. Raises `ProtocolViolation` if too much waits."""
-        size = size_of(text)
+        size = utf8_size(text)
         frames, waiting = self._waiting = (self._waiting[0] + 1, self._waiting[1] + size)
         if frames > api_settings.INBOX_FRAMES or waiting > api_settings.INBOX_BYTES:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")

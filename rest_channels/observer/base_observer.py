@@ -6,9 +6,9 @@ from typing import Any
 
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
-from ..protocol.arguments import offered
+from ..protocol.arguments import accepted_arguments
 from .naming import NamedObserver
-from .subscriptions import REFUSALS, Joined, Subscription, subscriptions
+from .subscriptions import REJECTIONS, JoinedGroups, Subscription, subscriptions
 
 __all__ = ["BaseObserver", "BoundObserver"]
 
@@ -30,7 +30,7 @@ class BaseObserver(NamedObserver):
         bound = BoundObserver(self, consumer)
         function = self._labels_for_consumer
         given = 1 + len(args)
-        own = offered(function, given, {"consumer": consumer})
+        own = accepted_arguments(function, given, {"consumer": consumer})
         return self.groups_named(function(bound, *args, **{**kwargs, **own}))
 
     # Who subscribes.
@@ -41,7 +41,7 @@ class BaseObserver(NamedObserver):
         *args: Any,
         request_id: Any = None,
         **kwargs: Any,
-    ) -> Joined:
+    ) -> JoinedGroups:
         """Tell `consumer` from now on, after the reply to the action that is running.
 
         In: what `groups_for_consumer` takes; `request_id`, under which it is told. Out: names of
@@ -56,11 +56,11 @@ class BaseObserver(NamedObserver):
         *args: Any,
         request_id: Any = None,
         **kwargs: Any,
-    ) -> Joined:
+    ) -> JoinedGroups:
         """Stop telling this request of `consumer`; without an id, all requests."""
         groups = self.consumer_groups(consumer, *args, **kwargs)
-        consumer._connection.home.call(self.leave, consumer, groups, request_id)
-        return Joined(groups, consumer)
+        consumer._connection.loop_bridge.call(self.leave, consumer, groups, request_id)
+        return JoinedGroups(groups, consumer)
 
     def join(
         self,
@@ -68,13 +68,13 @@ class BaseObserver(NamedObserver):
         groups: Iterable[str],
         request_id: Any = None,
         **about: Any,
-    ) -> Joined:
+    ) -> JoinedGroups:
         """Subscribe to these `groups`. In: what else a `Subscription` takes."""
-        joined = Joined(groups, consumer)
-        home = consumer._connection.home
-        home.call(self._join, consumer, joined, consumer.asked, request_id, about)
-        if not home.here():
-            home.perform(consumer._connection.groups.settle())
+        joined = JoinedGroups(groups, consumer)
+        home = consumer._connection.loop_bridge
+        home.call(self._join, consumer, joined, consumer.action_context, request_id, about)
+        if not home.on_loop():
+            home.start_or_wait(consumer._connection.groups.wait_joined())
         return joined
 
     def _join(
@@ -86,12 +86,12 @@ class BaseObserver(NamedObserver):
         about: dict[str, Any],
     ) -> None:
         ledger = consumer._connection.groups
-        ready = asked.when_answered()
+        ready = asked.answered_future()
         new = {
             group: one
             for group in groups
             if (one := Subscription(self, consumer, request_id, ready=ready, **about))
-            not in ledger.asking(group)
+            not in ledger.subscribers_view(group)
         }
         try:
             for group, subscription in new.items():
@@ -129,7 +129,7 @@ class BaseObserver(NamedObserver):
         Raises 401, 403.
         """
         about = {} if row is None else {"pk": row.pk}
-        consumer._begin(action, "GET", about).answered()
+        consumer._begin(action, "GET", about).mark_answered()
         await run(consumer.check_permissions, action, **about)
         check = getattr(consumer, "check_object_permissions", None)
         if check is None or row is None:
@@ -168,7 +168,7 @@ class BaseObserver(NamedObserver):
         if consumer.check_deliveries:
             try:
                 await self.permit(consumer, self.name)
-            except REFUSALS as refusal:
+            except REJECTIONS as refusal:
                 await self.refuse(consumer, refusal, self.name, about.get("group", ""), asked)
                 return
         await self.handle(consumer, body, [one for one in asked if not one.left], **about)
@@ -185,7 +185,7 @@ class BaseObserver(NamedObserver):
             ],
         }
         if self.func is not None:
-            await run(self.func, consumer, body, **offered(self.func, 2, about))
+            await run(self.func, consumer, body, **accepted_arguments(self.func, 2, about))
 
 
 class BoundObserver:
@@ -211,16 +211,16 @@ class BoundObserver:
         label: str = self.observer.model_label
         return label
 
-    def subscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> Joined:
+    def subscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> JoinedGroups:
         """See `BaseObserver.subscribe`."""
-        joined: Joined = self.observer.subscribe(
+        joined: JoinedGroups = self.observer.subscribe(
             self.consumer, *args, request_id=request_id, **kwargs
         )
         return joined
 
-    def unsubscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> Joined:
+    def unsubscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> JoinedGroups:
         """See `BaseObserver.unsubscribe`."""
-        left: Joined = self.observer.unsubscribe(
+        left: JoinedGroups = self.observer.unsubscribe(
             self.consumer, *args, request_id=request_id, **kwargs
         )
         return left

@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
-from ..actions.hooks import ahand, hand
-from ..actions.plan import has_same
+from ..actions.hooks import acall_hook, call_hook
+from ..actions.plan import overrides_none
 from ..concurrency.execution import run
 from ..decorators import action
-from ..generics import GenericAsyncAPIConsumer, rows_of, serializer_for
+from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..handshake.locale import Locale
 from ..mixins import RetrieveModelMixin
 from ..renderers import Rendered
@@ -107,7 +107,7 @@ class InstanceObserver(ModelObserver):
         self, consumer: Any, delivery: Delivery, asked: Subscription
     ) -> Rendered | None:
         """What `retrieve` shows this consumer. Raises 404 where it may not see the row."""
-        consumer._begin("retrieve", "GET", asked.lookup).answered()
+        consumer._begin("retrieve", "GET", asked.lookup).mark_answered()
         if consumer._finds_as_we_do:
             about = {**asked.lookup, "action": delivery.action}
             rendered: Rendered | None = await run(_shown, consumer, delivery, about)
@@ -118,7 +118,7 @@ class InstanceObserver(ModelObserver):
         if (key := consumer.lookup_url_kwarg or consumer.lookup_field) in about:
             value = getattr(row, consumer.lookup_field, about[key])  # it may have changed
             about[key] = value if isinstance(value, int) else str(value)
-        said = await ahand(consumer.retrieve, arguments=about)
+        said = await acall_hook(consumer.retrieve, arguments=about)
         return Rendered.json(said[0]) if isinstance(said, tuple) else None
 
     async def hand_over(
@@ -134,7 +134,7 @@ class InstanceObserver(ModelObserver):
 
 def _shown(consumer: Any, delivery: Delivery, lookup: dict[str, Any]) -> Rendered | None:
     """In a thread: the row, as the consumer's queryset and its serializer have it."""
-    row = delivery.row.among(rows_of(consumer, lookup)).first()
+    row = delivery.row.among(filtered_rows(consumer, lookup)).first()
     if row is None:
         if delivery.row.read_again() is None:
             return None  # it will be told that it is deleted
@@ -184,15 +184,15 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
         own: Any = cls
         cls.handle_instance_change = observer.of(own, _model_of(own))
         mixin = ObserverModelInstanceMixin
-        same = has_same(cls, mixin, ("handle_observed_action",))
+        same = overrides_none(cls, mixin, ("handle_observed_action",))
         cls._tells_as_we_do = same and observer.func is _handle_instance_change
         generic: Any = GenericAsyncAPIConsumer
         if issubclass(cls, generic):
-            retrieves = has_same(cls, RetrieveModelMixin, ("retrieve",))
-            cls._finds_as_we_do = retrieves and has_same(cls, generic, ("get_object",))
+            retrieves = overrides_none(cls, RetrieveModelMixin, ("retrieve",))
+            cls._finds_as_we_do = retrieves and overrides_none(cls, generic, ("get_object",))
             cls._shows_all_the_same = (
                 cls._finds_as_we_do
-                and has_same(cls, generic, SHOWING)
+                and overrides_none(cls, generic, SHOWING)
                 and not own.filter_backends
                 and isinstance(getattr_static(cls, "queryset"), QuerySet | BaseManager)
                 and isclass(getattr_static(cls, "serializer_class"))
@@ -206,7 +206,7 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
         observer = type(self).handle_instance_change
         if observer.model_cls is None:
             raise TypeError(f"Set {type(self).__name__}.queryset: its model is what is observed.")
-        row = await run(hand, self.get_object, arguments=kwargs)
+        row = await run(call_hook, self.get_object, arguments=kwargs)
         groups = observer.signal_groups(pk=row.pk)
         lookup = {key: value for key, value in kwargs.items() if key != "action"}
         using = router.db_for_write(type(row), instance=row)
@@ -246,7 +246,7 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
                     await tell(data=kwargs, status=status.HTTP_204_NO_CONTENT)
                     continue
                 about = {**one.lookup, **kwargs, "request_id": one.request_id, "action": action}
-                if isinstance(said := await ahand(self.retrieve, arguments=about), tuple):
+                if isinstance(said := await acall_hook(self.retrieve, arguments=about), tuple):
                     await tell(data=said[0], status=said[1])
             except Exception as error:  # noqa: BLE001 - as in djangochannelsrestframework
                 await run(self.handle_exception, error, action=action, request_id=one.request_id)

@@ -7,14 +7,14 @@ from django.db.models import Model
 
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
-from ..engine.publish import anyone_in
+from ..engine.publish import may_have_members
 from ..handshake.locale import Locale
 from ..renderers import Rendered
 from .base_observer import BaseObserver
 from .capture import signals
 from .capture.changes import Action, Change
 from .delivery.delivery import STATUS, Delivery
-from .delivery.dispatcher import Desk
+from .delivery.dispatcher import ChangeDispatcher
 from .delivery.publish import hub_group
 from .delivery.rendering import PERSONAL, Bodies, Personal, render, render_each
 from .subscriptions import Subscription
@@ -82,9 +82,9 @@ class ModelObserver(BaseObserver):
         """Whether the process that saves renders: a serializer of one's own, or a deletion."""
         return self._serializer is not None or self.serializer_class is not None
 
-    def heard(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Whether anybody may be told: queries that observing costs are made only then."""
-        return anyone_in(hub_group(self.model_cls._meta.concrete_model))
+        return may_have_members(hub_group(self.model_cls._meta.concrete_model))
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
         """Whom a change of that row is told."""
@@ -112,7 +112,9 @@ class ModelObserver(BaseObserver):
     def begin(self, consumer: AsyncAPIConsumer) -> None:
         """`consumer` has subscribed: its hub has to hear of the model."""
         connection = consumer._connection
-        connection.hub.part(Desk).serve(self.model_cls._meta.concrete_model, connection)
+        connection.hub.get_part(ChangeDispatcher).serve(
+            self.model_cls._meta.concrete_model, connection
+        )
 
     def replies_at_once(self, kind: Any) -> bool:
         """Whether consumers of class `kind` need not be asked before their clients are told."""

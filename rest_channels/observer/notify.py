@@ -9,9 +9,17 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import Model, Q, QuerySet
 
-from .capture.changes import Action, Moves, Seen, see, seen
-from .capture.inheritance import find, is_heard, key_of, lineage, look_up, relatives, see_between
-from .capture.registry import NONE, as_stored, groups_of, watching
+from .capture.changes import Action, GroupMoves, PendingChange, pending_change, record
+from .capture.inheritance import (
+    ancestors,
+    find,
+    has_listeners,
+    key_of,
+    look_up,
+    record_between,
+    relatives,
+)
+from .capture.registry import NONE, as_stored, groups_of, watchers_of
 
 __all__ = ["ObservedQuerySet", "notify_changed"]
 
@@ -27,15 +35,15 @@ def notify_changed(
     """
     action = Action(action)
     if not isinstance(changed, QuerySet):
-        see(*[one for row in changed for one in _written(row, action)])
-    elif is_heard(changed.model):
+        record(*[one for row in changed for one in _written(row, action)])
+    elif has_listeners(changed.model):
         using = _database(changed)
         if action is not Action.UPDATE:
-            see(*[one for row in changed.using(using) for one in _written(row, action, using)])
+            record(*[one for row in changed.using(using) for one in _written(row, action, using)])
         else:
             keys = changed.using(using).values_list("pk", flat=True)
             known = look_up(_concrete(changed.model), keys, using)
-            see_between(known, known, using)
+            record_between(known, known, using)
 
 
 def _concrete(model: type[Model]) -> type[Model]:
@@ -47,19 +55,19 @@ def _database(rows: Any) -> str:
     return rows._db or router.db_for_write(rows.model)
 
 
-def _written(row: Model, action: Action, using: str | None = None) -> list[Seen]:
+def _written(row: Model, action: Action, using: str | None = None) -> list[PendingChange]:
     """What is said of a row; it was written where its model is, not where it may be read."""
     using = using or router.db_for_write(type(row), instance=row)
     told = []
-    for model in lineage(type(row)):
+    for model in ancestors(type(row)):
         pk = as_stored(model, key_of(model, row))
-        moves: Moves = {}
-        for watcher in watching(model):
+        moves: GroupMoves = {}
+        for watcher in watchers_of(model):
             groups = groups_of(watcher, pk, row)
             before = NONE if action is Action.CREATE else groups
             moves[watcher] = before, NONE if action is Action.DELETE else groups
         exists = action is not Action.DELETE
-        told.append(seen(model, pk, using, moves, row=row, exists=exists))
+        told.append(pending_change(model, pk, using, moves, row=row, exists=exists))
         if action is Action.UPDATE:
             told[-1].state = None  # it is said that it was written, but not what
     if action is Action.UPDATE:
@@ -78,7 +86,7 @@ class ObservedQuerySet(QuerySet[Any, Any]):
         """`QuerySet.update`, told."""
         query = self.query
         refused = query.is_sliced or query.combinator or query.distinct_fields
-        if refused or not is_heard(self.model):
+        if refused or not has_listeners(self.model):
             return super().update(**kwargs)
         self._for_write = True
         model, using = _concrete(self.model), self.db
@@ -88,18 +96,18 @@ class ObservedQuerySet(QuerySet[Any, Any]):
             keys = list(rows.select_for_update().values_list("pk", flat=True))
             before = look_up(model, keys, using)
             count = super().update(**kwargs)
-            see_between(before, look_up(model, _rekeyed(model, keys, kwargs), using), using)
+            record_between(before, look_up(model, _rekeyed(model, keys, kwargs), using), using)
         return count
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """`QuerySet.bulk_create`, told."""
         objs = list(objs)
         given = signature(QuerySet.bulk_create).bind(self, objs, *args, **kwargs).arguments
-        if given.get("update_conflicts") and is_heard(self.model):
+        if given.get("update_conflicts") and has_listeners(self.model):
             return self._upsert(objs, given.get("unique_fields"), args, kwargs)
         made = super().bulk_create(objs, *args, **kwargs)
         if not given.get("ignore_conflicts"):
-            see(*[one for row in made for one in _written(row, Action.CREATE, self.db)])
+            record(*[one for row in made for one in _written(row, Action.CREATE, self.db)])
         return made
 
     def _upsert(self, objs: list[Any], unique: Any, args: Any, kwargs: Any) -> list[Any]:
@@ -109,7 +117,9 @@ class ObservedQuerySet(QuerySet[Any, Any]):
             before = look_up(model, _conflicting(model, objs, unique, using), using)
             made = super().bulk_create(objs, *args, **kwargs)
             keys = [row.pk for row in made if row.pk is not None]
-            see_between(before, look_up(model, find(model, keys, using, whole=False), using), using)
+            record_between(
+                before, look_up(model, find(model, keys, using, whole=False), using), using
+            )
         return made
 
     def bulk_update(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> int:

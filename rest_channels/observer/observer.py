@@ -10,7 +10,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.dispatch import Signal
 
-from ..engine.publish import anyone_in, publish
+from ..engine.publish import may_have_members, publish
 from ..protocol.messages import Event
 from ..renderers import encode
 from .base_observer import BaseObserver
@@ -58,10 +58,10 @@ class Observer(BaseObserver):
 
     def _tell(self, *args: Any, **kwargs: Any) -> None:
         signal = kwargs.pop("signal", self.signal)
-        if self._labels_for_signal is None and not any(map(anyone_in, self.signal_groups())):
+        if self._labels_for_signal is None and not any(map(may_have_members, self.signal_groups())):
             return
         body = {} if self._serializer is None else self._serializer(self, signal, *args, **kwargs)
         message = {"type": self.name.replace("_", "."), "body": orjson.loads(encode(body))}
         for group in self.signal_groups(*args, message=message, **kwargs):
-            if anyone_in(group):
+            if may_have_members(group):
                 publish(Event(group, {**message, "group": group}))

@@ -14,9 +14,9 @@ from ..protocol.messages import Event
 from ..renderers import encode
 from ..settings import api_settings
 
-__all__ = ["REFUSALS", "Joined", "Subscription", "subscriptions"]
+__all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "subscriptions"]
 
-REFUSALS = (APIException, Http404, PermissionDenied)
+REJECTIONS = (APIException, Http404, PermissionDenied)
 """What says that somebody may not be told; it is said once, and ends the subscription."""
 
 
@@ -92,7 +92,7 @@ class Subscription:
             self.consumer._connection.deliver(Event("", tell))
 
 
-class Joined(list[str]):
+class JoinedGroups(list[str]):
     """Names of groups. Awaiting them waits until other processes reach these groups."""
 
     def __init__(self, names: Iterable[str], consumer: AsyncAPIConsumer) -> None:
@@ -100,7 +100,7 @@ class Joined(list[str]):
         self._consumer = consumer
 
     def __await__(self) -> Generator[Any, Any, Self]:
-        yield from self._consumer._connection.groups.settle().__await__()
+        yield from self._consumer._connection.groups.wait_joined().__await__()
         return self
 
 
@@ -108,6 +108,6 @@ def subscriptions(observer: object, connection: Connection, group: str) -> list[
     """Who of `connection` asked `observer` for `group`."""
     return [
         one
-        for one in connection.groups.asking(group)
+        for one in connection.groups.subscribers_view(group)
         if isinstance(one, Subscription) and one.observer is observer
     ]

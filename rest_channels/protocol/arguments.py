@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-__all__ = ["Parameters", "fitted", "offered", "parameters", "parameters_of"]
+__all__ = ["Parameters", "accepted_arguments", "fit_arguments", "parameters", "parameters_of"]
 
 
 class Parameters(NamedTuple):
@@ -52,7 +52,9 @@ def parameters_of(method: Callable[..., Any], given: int) -> Parameters:
     return parameters.__wrapped__(method, given)
 
 
-def offered(method: Callable[..., Any], given: int, arguments: dict[str, Any]) -> dict[str, Any]:
+def accepted_arguments(
+    method: Callable[..., Any], given: int, arguments: dict[str, Any]
+) -> dict[str, Any]:
     """Those of `arguments` that `method` takes by name, beside `given` ones by position."""
     known = parameters_of(method, given)
     if not known.any_name:
@@ -62,7 +64,9 @@ def offered(method: Callable[..., Any], given: int, arguments: dict[str, Any]) -
     return {name: value for name, value in arguments.items() if name not in known.taken}
 
 
-def fitted(known: Parameters, arguments: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def fit_arguments(
+    known: Parameters, arguments: dict[str, Any], own: Mapping[str, Any]
+) -> dict[str, Any]:
     """What to call a function with: a client's `arguments`, and of our `own` those it takes.
 
     Raises `ValidationError` (400) that names what it lacks, or has no use for.

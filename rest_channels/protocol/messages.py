@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-__all__ = ["Call", "Event", "Frame", "Gap", "Reply", "sendable", "size_of"]
+__all__ = ["Call", "Event", "Frame", "Gap", "Reply", "encoded_size", "utf8_size"]
 
 
 Frame = tuple[str | None, bytes | None, int]
@@ -55,7 +55,7 @@ class Event(NamedTuple):
     @classmethod
     def rendered(cls, group: str, data: Any, text: str) -> "Event":
         """What is to be sent as `text`, made of `data`."""
-        return cls(group, data, text, None, sendable(text))
+        return cls(group, data, text, None, encoded_size(text))
 
 
 class Gap(NamedTuple):
@@ -67,7 +67,7 @@ class Gap(NamedTuple):
     groups: tuple[str, ...]
 
 
-def sendable(text: str) -> int:
+def encoded_size(text: str) -> int:
     """Bytes of `text` in UTF-8. Raises `TypeError` for what no frame can carry."""
     if not isinstance(text, str):
         raise TypeError(f"A frame's text is text, not {type(text).__name__}.")
@@ -77,6 +77,6 @@ def sendable(text: str) -> int:
         raise TypeError(f"This text cannot be sent: {error}.") from None
 
 
-def size_of(text: str) -> int:
+def utf8_size(text: str) -> int:
     """Bytes of `text` in UTF-8, without encoding what is ASCII."""
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))

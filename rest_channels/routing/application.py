@@ -18,10 +18,10 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from ..concurrency.threads import threads
-from ..handshake.http_request import path_info, refuse, routed, turn_away
-from ..handshake.identity import identify
+from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
+from ..handshake.identity import with_identity
 from ..handshake.origins import origin_allowed
-from ..handshake.proxies import forwarded
+from ..handshake.proxies import without_proxies
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
 
 __all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
@@ -88,25 +88,25 @@ class SocketApplication:
             except Resolver404:
                 continue
             if match is not None:
-                return match.func, routed(scope, match.args, match.kwargs)
+                return match.func, with_route(scope, match.args, match.kwargs)
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
-        scope = forwarded(scope)
+        scope = without_proxies(scope)
         found = None
         if not origin_allowed(scope):
             logger.warning("Refused origin for %r.", scope["path"])
         elif (found := self.find(scope)) is None:
             logger.warning("No route for %r.", scope["path"])
         if found is None:
-            await refuse(receive, send)
+            await reject_handshake(receive, send)
             return
         application, scope = found
         try:
-            scope = await identify(scope)
+            scope = await with_identity(scope)
         except Exception:  # a database fails in many ways
             logger.exception("Cannot tell who connects to %r.", scope["path"])
-            await turn_away(receive, send)
+            await accept_and_close(receive, send)
         else:
             await application(scope, receive, send)
 

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from ..dispatch.adapters import RequestFace
+from ..dispatch.adapters import RequestAdapter
 from ..dispatch.dispatcher import dispatch
-from ..dispatch.invocation import DirectVisit
+from ..dispatch.invocation import DirectInvocation
 from ..engine.connection import Connection
-from ..handshake.http_request import path_info, refuse, routed
+from ..handshake.http_request import path_info, reject_handshake, with_route
 from ..request import SocketRequest
 from ..views import SocketView
 
@@ -174,7 +174,7 @@ class ChannelRouter:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection, or refuse it if no route could be for it."""
         if not covers(self.routes, scope):
-            await refuse(receive, send)
+            await reject_handshake(receive, send)
             return
         application, scope = self.find(scope)
         await application(scope, receive, send)
@@ -186,7 +186,7 @@ class ChannelRouter:
         """
         found = self.match(CONNECT, _handshake(scope))
         if found is not None and found.whole:
-            return found.consumer, routed(scope, (), found.kwargs)
+            return found.consumer, with_route(scope, (), found.kwargs)
         return self._serve, scope
 
     def match(self, event: str, content: Content) -> Found | None:
@@ -194,10 +194,10 @@ class ChannelRouter:
         return self.routes.match(event, content)
 
     async def _serve(self, scope: Scope, receive: Any, send: Any) -> None:
-        await Connection(scope, receive, send, partial(RouteFace, router=self)).serve()
+        await Connection(scope, receive, send, partial(RouteAdapter, router=self)).serve()
 
 
-class RouteFace(RequestFace):
+class RouteAdapter(RequestAdapter):
     """A connection whose every event is routed on its own."""
 
     def __init__(self, connection: Connection, router: ChannelRouter) -> None:
@@ -208,7 +208,7 @@ class RouteFace(RequestFace):
     async def handle(self, request: SocketRequest) -> None:
         content = {**request.content, "path": self.path}  # the message itself keeps the whole path
         found = self.router.match(f"websocket.{request.event}", content)
-        self.connection.admitted = True  # a connect without a route is accepted
+        self.connection.connect_called = True  # a connect without a route is accepted
         if found is None:
             return
         # A view is a visit of its own; one in a decorator is a function like any other.
@@ -216,7 +216,7 @@ class RouteFace(RequestFace):
             await found.consumer(request, **found.kwargs)
         else:
             target = (found.consumer, (request,), found.kwargs)
-            await dispatch(DirectVisit(self.connection, request.event, target))
+            await dispatch(DirectInvocation(self.connection, request.event, target))
 
 
 def _handshake(scope: Scope) -> Content:

@@ -8,8 +8,8 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.test import override_settings
 
-from rest_channels.engine.publish import hub_here
-from rest_channels.handshake.proxies import forwarded
+from rest_channels.engine.publish import current_hub
+from rest_channels.handshake.proxies import without_proxies
 from rest_channels.testing import SocketCommunicator
 
 from .board import Board
@@ -31,8 +31,8 @@ async def test_the_channel_layers_of_the_page_carry_what_is_said(
     config = importlib.reload(module).CHANNEL_LAYERS
     with override_settings(CHANNEL_LAYERS=config):
         async with SocketCommunicator(Rooms.as_asgi()) as socket:
-            await hub_here().link.tried
-            assert hub_here().link._line is not None
+            await current_hub().link.tried
+            assert current_hub().link._line is not None
             await order(socket, "enter", "attic")
             await socket.expect_event({"entered": "attic"})
             await order(socket, "say", "attic", line="hello")
@@ -44,8 +44,8 @@ def test_the_proxies_of_the_page_are_believed_and_nobody_else() -> None:
     headers = [(b"x-forwarded-for", b"203.0.113.7"), (b"x-forwarded-proto", b"https")]
     scope = {"type": "websocket", "scheme": "ws", "headers": headers}
     with override_settings(REST_CHANNELS=proxy.REST_CHANNELS):
-        near = forwarded({**scope, "client": ("10.1.2.3", 1)})
-        far = forwarded({**scope, "client": ("198.51.100.1", 1)})
+        near = without_proxies({**scope, "client": ("10.1.2.3", 1)})
+        far = without_proxies({**scope, "client": ("198.51.100.1", 1)})
     assert (near["client"][0], near["scheme"]) == ("203.0.113.7", "wss")
     assert far["client"][0] == "198.51.100.1"
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.test import RequestFactory, override_settings
 
 from rest_channels.consumers import SocketConsumer
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 from rest_channels.groups import Group
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
@@ -75,12 +75,12 @@ async def test_a_note_that_was_rolled_back_is_told_to_nobody(ada, board) -> None
 
 async def test_after_a_gap_the_board_shows_what_there_is_now(ada, board) -> None:
     await ada.notes.acreate(title="Holidays")
-    hub_here().missed(["board"])
+    current_hub().messages_lost(["board"])
     await board.expect_event(titles=["Shopping", "Holidays"])
 
 
 async def test_a_task_answers_the_tab_that_asked_and_no_other(ada, board) -> None:
-    (address,) = hub_here().members
+    (address,) = current_hub().members
     async with SocketCommunicator(Board.as_asgi(), user=ada) as other:
         await other.expect_event(titles=["Shopping"])
         await sync_to_async(count_notes)(address)
@@ -114,7 +114,7 @@ async def test_a_room_with_a_wrong_name_is_a_400() -> None:
 
 async def test_after_a_gap_the_rooms_tell_their_client_to_reload() -> None:
     async with SocketCommunicator(Rooms.as_asgi()) as socket:
-        hub_here().missed(["news"])
+        current_hub().messages_lost(["news"])
         await socket.expect_event({"reload": ["news"]})
 
 

@@ -50,8 +50,8 @@ def test_links_lead_to_files_and_to_headings_that_are_there(page) -> None:
 @pytest.mark.parametrize(
     ("page", "words", "number"),
     [
-        ("groups.md", "More than {} messages", packet_sender.QUEUE),
-        ("groups.md", "up to {} messages of one group in a row", packet_sender.BATCH),
+        ("groups.md", "More than {} messages", packet_sender.QUEUE_SIZE),
+        ("groups.md", "up to {} messages of one group in a row", packet_sender.BATCH_SIZE),
         ("groups.md", "`MAX_SUBSCRIPTIONS`, {} groups", Settings.MAX_SUBSCRIPTIONS.default),
         ("groups.md", "{} events may wait", Settings.INBOX_FRAMES.default),
         ("deployment.md", "up to {} threads", Settings.MAX_THREADS.default),

@@ -19,7 +19,7 @@ class Watcher:
         self.group = group
         signals.watch(self)
 
-    def heard(self):
+    def has_subscribers(self):
         return self.listening
 
     def groups_of(self, pk, row):

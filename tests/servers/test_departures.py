@@ -8,7 +8,7 @@ import threading
 import pytest
 from django.urls import path
 
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 from rest_channels.views import SocketView
 
 let_go = threading.Event()
@@ -50,7 +50,7 @@ class Witness(SocketView):
 
     async def receive(self, request, who):
         let_go.set()
-        self.send_json(len(hub_here().groups.get(f"leaving-{who}", ())))
+        self.send_json(len(current_hub().groups.get(f"leaving-{who}", ())))
 
 
 urlpatterns = [

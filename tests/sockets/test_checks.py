@@ -60,9 +60,9 @@ def test_names_beyond_the_limit_meet_no_pattern() -> None:
     class Handler(RoutedSocketHandler):
         routes = ((re.compile("A+"), print),)
 
-    envelope = Handler._envelope
-    assert Handler._table.find(envelope.open({"type": "A" * 256}).name) is not None
-    assert Handler._table.find(envelope.open({"type": "A" * 257}).name) is None
+    dialect = Handler._dialect
+    assert Handler._table.find(dialect.parse_call({"type": "A" * 256}).name) is not None
+    assert Handler._table.find(dialect.parse_call({"type": "A" * 257}).name) is None
 
 
 def test_what_only_the_socket_routes_import_is_found_too(settings, tmp_path, monkeypatch) -> None:

@@ -16,7 +16,7 @@ from django.test import Client, TestCase, override_settings
 from django.urls import path
 from django.utils import timezone
 
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from sockets import presence
@@ -42,7 +42,7 @@ def client(**kwargs):
 
 
 async def beat() -> None:
-    await hub_here().part(Presence).beat()
+    await current_hub().get_part(Presence).beat()
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ async def test_a_beat_costs_four_whatever_the_number_of_sockets(number, crowd, q
     await beat()
     for _ in range(2):
         queries.clear()
-        for socket in hub_here().part(Presence).rows.values():
-            hub_here().part(Presence).ping(socket)
+        for socket in current_hub().get_part(Presence).rows.values():
+            current_hub().get_part(Presence).ping(socket)
         await beat()
         assert kinds(queries) == ["UPDATE", "UPDATE", "SELECT", "SELECT"]
 
@@ -220,7 +220,7 @@ async def test_who_leaves_before_the_row_is_made_leaves_none(monkeypatch) -> Non
 
 async def test_a_row_whose_delete_is_called_is_back_with_its_pk(crowd) -> None:
     await crowd(1)
-    [row] = hub_here().part(Presence).rows.values()
+    [row] = current_hub().get_part(Presence).rows.values()
     pk = row.pk
     await row.adelete()
     await beat()
@@ -288,7 +288,7 @@ async def test_who_leaves_during_a_beat_is_not_brought_back(crowd, monkeypatch) 
     beating = asyncio.create_task(beat())
     await reached.wait()
     departure = asyncio.create_task(socket.disconnect())
-    while len(hub_here().part(Presence).rows) > 1:  # noqa: ASYNC110 - the condition is the house's
+    while len(current_hub().get_part(Presence).rows) > 1:  # noqa: ASYNC110 - the condition is the house's
         await asyncio.sleep(0)
     leaving.set()
     await asyncio.gather(beating, departure)

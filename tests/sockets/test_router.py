@@ -10,7 +10,7 @@ from django.urls import path
 from django.views import View
 from rest_framework import serializers
 
-from rest_channels.engine.publish import hub_here
+from rest_channels.engine.publish import current_hub
 from rest_channels.routing import SocketApplication, route_class
 from rest_channels.testing import SocketCommunicator
 from sockets import SocketRouter
@@ -99,7 +99,7 @@ async def test_after_a_gap_it_is_time_to_look_again() -> None:
         await socket.send_action("GAP", mine=list(groups) == [socket.reply_channel.name])
 
     async with client(router.as_asgi()) as socket:
-        hub_here().restored()
+        current_hub().layer_restored()
         await socket.expect_event(type="LOOK")
         await socket.expect_event(type="GAP", mine=True)
 
@@ -115,7 +115,7 @@ async def test_a_ping_route_answers_and_the_sign_of_life_is_noted_all_the_same()
         await Socket.objects.amark_inactive()
         await socket.send_json({"type": "PING"})
         await socket.expect_event(type="PONG")
-        await hub_here().part(Presence).beat()
+        await current_hub().get_part(Presence).beat()
         assert (await Socket.objects.aget()).active
 
 

@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 from django.db.models import SET, SET_DEFAULT, SET_NULL, Model
 from django.db.models.signals import post_delete, pre_delete
 
-from .changes import see, seen
+from .changes import pending_change, record
 from .inheritance import find
-from .registry import Groups, Watcher, classes_of, groups_of, guarded, heard
+from .registry import Groups, Watcher, active_watchers, classes_of, groups_of, log_errors
 
 __all__ = ["watch"]
 
@@ -45,12 +45,12 @@ _left: WeakKeyDictionary[Any, Before] = WeakKeyDictionary()
 """The `_state` of an instance that is being deleted → who will lose it, and their groups before."""
 
 
-@guarded
+@log_errors
 def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row is about to be deleted: find those that will lose it."""
     _left[instance._state] = before = []
     for model, field in _fields.get(sender._meta.concrete_model or sender, ()):
-        if watchers := heard(model):
+        if watchers := active_watchers(model):
             rows = model._base_manager.using(using).filter(**{field.name: instance})
             groups = {
                 row.pk: {one: groups_of(one, row.pk, row) for one in watchers} for row in rows
@@ -58,14 +58,14 @@ def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -
             before.append((model, groups))
 
 
-@guarded
+@log_errors
 def _deleted(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """It is deleted, and they have lost it."""
     for model, before in _left.pop(instance._state, ()):
         rows = find(model, list(before), using, whole=True)
-        see(
+        record(
             *(
-                seen(
+                pending_change(
                     model,
                     pk,
                     using,

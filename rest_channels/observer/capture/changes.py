@@ -24,11 +24,20 @@ from django.db.models import Model
 
 from .registry import NONE, Groups, Watcher, as_stored, clock, move, remember
 
-__all__ = ["Action", "Change", "Moves", "Seen", "Watcher", "listeners", "see", "seen"]
+__all__ = [
+    "Action",
+    "Change",
+    "GroupMoves",
+    "PendingChange",
+    "Watcher",
+    "listeners",
+    "pending_change",
+    "record",
+]
 
 logger = logging.getLogger("rest_channels")
 
-Moves = dict[Watcher, tuple[Groups, Groups]]
+GroupMoves = dict[Watcher, tuple[Groups, Groups]]
 """For each watcher a row's groups, before and after."""
 
 
@@ -49,7 +58,7 @@ class Change(NamedTuple):
     row: Any
     """The instance as it was saved last, for watchers that keep it."""
     exists: bool
-    moves: Moves
+    moves: GroupMoves
 
     def told(self) -> Iterator[tuple[Watcher, str, Action]]:
         """Which groups are to be told what."""
@@ -67,14 +76,14 @@ listeners: list[Callable[[list[Change]], None]] = []
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
-class Seen:
+class PendingChange:
     """One change, not yet committed."""
 
     model: type[Model]
     pk: Any
     connection: BaseDatabaseWrapper
     exists: bool
-    moves: Moves
+    moves: GroupMoves
     row: Any
     state: Any
     """The `_state` of the instance, which is to remember its groups once they are committed."""
@@ -95,17 +104,17 @@ class Batch:
     It holds nothing: what is rolled back is gone.
     """
 
-    seen: list[ref[Seen]] = field(default_factory=list)
+    pending: list[ref[PendingChange]] = field(default_factory=list)
 
-    def add(self, seen: Seen) -> None:
-        if self.seen and self.seen[0]() is None:  # rolled back, maybe all of them
-            self.seen = [one for one in self.seen if one() is not None]
-        self.seen.append(ref(seen))
-        seen.batch = self
+    def add(self, pending: PendingChange) -> None:
+        if self.pending and self.pending[0]() is None:  # rolled back, maybe all of them
+            self.pending = [one for one in self.pending if one() is not None]
+        self.pending.append(ref(pending))
+        pending.batch = self
 
     def tell(self) -> None:
-        alive = [row for one in self.seen if (row := one()) is not None and not row.told]
-        self.seen.clear()
+        alive = [row for one in self.pending if (row := one()) is not None and not row.told]
+        self.pending.clear()
         _tell(alive)
 
 
@@ -113,22 +122,22 @@ _batches: WeakKeyDictionary[BaseDatabaseWrapper, tuple[str, Batch]] = WeakKeyDic
 """A connection belongs to one thread, so nobody else looks at its batch."""
 
 
-def seen(
+def pending_change(
     model: type[Model],
     pk: Any,
     using: str,
-    moves: Moves,
+    moves: GroupMoves,
     *,
     row: Any = None,
     exists: bool = True,
     began: int | None = None,
-) -> Seen:
-    """A row that was written in the running transaction, for `see`."""
+) -> PendingChange:
+    """A row that was written in the running transaction, for `record`."""
     connection = transaction.get_connection(using)
     kept = _kept(row) if row is not None and any(one.keeps_rows for one in moves) else None
     state = getattr(row, "_state", None)
     began = next(clock) if began is None else began
-    return Seen(model, as_stored(model, pk), connection, exists, moves, kept, state, began)
+    return PendingChange(model, as_stored(model, pk), connection, exists, moves, kept, state, began)
 
 
 def _kept(row: Any) -> Any:
@@ -140,7 +149,7 @@ def _kept(row: Any) -> Any:
     return kept
 
 
-def see(*rows: Seen) -> None:
+def record(*rows: PendingChange) -> None:
     """Tell of these when their transaction is committed; together, where there is none."""
     for connection in dict.fromkeys(one.connection for one in rows):
         own = [one for one in rows if one.connection is connection]
@@ -175,16 +184,18 @@ def _commit(whose: ref[BaseDatabaseWrapper]) -> None:
         hooks, connection.run_on_commit = connection.run_on_commit, []
         owners = [getattr(hook, "__self__", None) for _savepoints, hook, _robust in hooks]
         try:
-            _tell([one for one in owners if isinstance(one, Seen) and not one.told])
+            _tell([one for one in owners if isinstance(one, PendingChange) and not one.told])
         finally:
             others = zip(hooks, owners, strict=True)
-            connection.run_on_commit = [hook for hook, one in others if not isinstance(one, Seen)]
+            connection.run_on_commit = [
+                hook for hook, one in others if not isinstance(one, PendingChange)
+            ]
     type(connection).run_and_clear_commit_hooks(connection)
 
 
-def _tell(seen: list[Seen]) -> None:
-    rows: dict[tuple[type[Model], Any], list[Seen]] = {}
-    for one in seen:
+def _tell(pending: list[PendingChange]) -> None:
+    rows: dict[tuple[type[Model], Any], list[PendingChange]] = {}
+    for one in pending:
         one.told = True
         rows.setdefault((one.model, one.pk), []).append(one)
     changes = [_merged(some) for some in rows.values()]
@@ -203,15 +214,15 @@ def _tell(seen: list[Seen]) -> None:
             logger.exception("%s failed to tell what was committed.", listener)
 
 
-def _merged(seen: list[Seen]) -> Change:
+def _merged(pending: list[PendingChange]) -> Change:
     """One change out of all that happened to a row: from what began first to what ended last."""
-    moves: Moves = {}
-    for one in sorted(seen, key=lambda one: one.began):
+    moves: GroupMoves = {}
+    for one in sorted(pending, key=lambda one: one.began):
         for watcher, (before, _after) in one.moves.items():
             moves.setdefault(watcher, (before, NONE))
-    for one in seen:
+    for one in pending:
         for watcher, (_before, after) in one.moves.items():
             moves[watcher] = moves[watcher][0], after
-    last = seen[-1]
-    row = next((one.row for one in reversed(seen) if one.row is not None), None)
+    last = pending[-1]
+    row = next((one.row for one in reversed(pending) if one.row is not None), None)
     return Change(last.model, last.pk, last.connection.alias, row, last.exists, moves)

@@ -6,30 +6,30 @@ from typing import Any
 from django.db import connections
 from django.db.models import Model
 
-from .changes import Seen, see, seen
+from .changes import PendingChange, pending_change, record
 from .registry import (
     NONE,
     Groups,
     Watcher,
+    active_watchers,
     as_stored,
     groups_of,
-    heard,
     needs_rows,
-    watched,
-    watching,
+    watched_models,
+    watchers_of,
 )
 
 __all__ = [
-    "common",
+    "ancestors",
     "find",
-    "is_heard",
+    "has_listeners",
     "key_of",
-    "kin",
-    "lineage",
     "look_up",
+    "record_between",
+    "record_rows",
+    "related_models",
     "relatives",
-    "see_between",
-    "see_rows",
+    "shared_parent",
     "tables_of",
 ]
 
@@ -43,21 +43,21 @@ def tables_of(model: type[Model], *, raw: bool = False) -> list[type[Model]]:
     return [concrete] if raw else [concrete, *concrete._meta.get_parent_list()]
 
 
-def lineage(model: type[Model], *, raw: bool = False) -> list[type[Model]]:
+def ancestors(model: type[Model], *, raw: bool = False) -> list[type[Model]]:
     """The watched models that a row of `model` is a row of."""
-    return [one for one in tables_of(model, raw=raw) if watching(one)]
+    return [one for one in tables_of(model, raw=raw) if watchers_of(one)]
 
 
-def kin(tables: list[type[Model]]) -> list[type[Model]]:
+def related_models(tables: list[type[Model]]) -> list[type[Model]]:
     """The other watched models which share one of these tables: children, and their siblings."""
     return [
         one
-        for one in watched()
+        for one in watched_models()
         if one not in tables and not set(tables).isdisjoint(one._meta.get_parent_list())
     ]
 
 
-def common(model: type[Model], tables: list[type[Model]]) -> type[Model]:
+def shared_parent(model: type[Model], tables: list[type[Model]]) -> type[Model]:
     """The table among these that `model`, their kin, shares with them."""
     return next(one for one in model._meta.get_parent_list() if one in tables)
 
@@ -87,23 +87,23 @@ def find(
     return found
 
 
-def is_heard(model: type[Model]) -> bool:
+def has_listeners(model: type[Model]) -> bool:
     """Whether anybody may hear of rows of `model`, as its own or as a relative's."""
     tables = tables_of(model)
-    return any(heard(one) for one in (*tables, *kin(tables)))
+    return any(active_watchers(one) for one in (*tables, *related_models(tables)))
 
 
-def relatives(row: Model, using: str) -> list[Seen]:
+def relatives(row: Model, using: str) -> list[PendingChange]:
     """The rows of `row`'s kin that are changed with it, and stay in their groups."""
     tables, told = tables_of(type(row)), []
-    for one in kin(tables):
-        if watchers := heard(one):
-            table: Any = common(one, tables)
+    for one in related_models(tables):
+        if watchers := active_watchers(one):
+            table: Any = shared_parent(one, tables)
             keys, column = [key_of(table, row)], table._meta.pk.attname
             found = find(one, keys, using, whole=needs_rows(watchers), column=column)
             for (model, pk), (other, groups) in _know(one, found, watchers).items():
                 moves = {each: (known, known) for each, known in groups.items()}
-                told.append(seen(model, pk, using, moves, row=other))
+                told.append(pending_change(model, pk, using, moves, row=other))
     return told
 
 
@@ -124,11 +124,11 @@ def look_up(
     In: `tables`, those that matter, by default all of `model`; `chosen`, which watchers do.
     """
     tables, pks = tables or tables_of(model), list(pks)
-    own = {one: some for one in tables if (some := heard(one, chosen))}
-    shared = {one: some for one in kin(tables) if (some := heard(one, chosen))}
+    own = {one: some for one in tables if (some := active_watchers(one, chosen))}
+    shared = {one: some for one in related_models(tables) if (some := active_watchers(one, chosen))}
     if not pks or not (own or shared):
         return {}
-    needed = [*own, *(common(one, tables) for one in shared)]
+    needed = [*own, *(shared_parent(one, tables) for one in shared)]
     whole = any(one is not model for one in needed) or needs_rows(own.get(model, ()))
     rows = find(model, pks, using, whole=True) if whole else dict.fromkeys(pks)
     known: Known = {}
@@ -136,7 +136,7 @@ def look_up(
         found = {pk if row is None else key_of(one, row): row for pk, row in rows.items()}
         known |= _know(one, found, watchers)
     for one, watchers in shared.items():
-        table: Any = common(one, tables)
+        table: Any = shared_parent(one, tables)
         keys = [pk if row is None else key_of(table, row) for pk, row in rows.items()]
         column, whole = table._meta.pk.attname, needs_rows(watchers)
         known |= _know(one, find(one, keys, using, whole=whole, column=column), watchers)
@@ -151,7 +151,7 @@ def _know(model: type[Model], rows: dict[Any, Any], watchers: list[Watcher]) -> 
     }
 
 
-def see_between(before: Known, after: Known, using: str) -> None:
+def record_between(before: Known, after: Known, using: str) -> None:
     """Tell how what is stored has changed."""
     told = []
     for model, pk in before | after:
@@ -162,11 +162,11 @@ def see_between(before: Known, after: Known, using: str) -> None:
             moves = {one: (groups, new[one]) for one, groups in old.items() if one in new}
         else:
             moves = {one: (groups, NONE) for one, groups in old.items()}
-        told.append(seen(model, pk, using, moves, row=row, exists=not gone))
-    see(*told)
+        told.append(pending_change(model, pk, using, moves, row=row, exists=not gone))
+    record(*told)
 
 
-def see_rows(
+def record_rows(
     model: type[Model],
     pks: Iterable[Any],
     using: str,
@@ -174,4 +174,4 @@ def see_rows(
 ) -> None:
     """These rows of that table were changed, and stay in their groups."""
     known = look_up(model, pks, using, tables=[model], chosen=chosen)
-    see_between(known, known, using)
+    record_between(known, known, using)

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 from django.db.models import ManyToManyField, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
-from .inheritance import key_of, kin, see_rows
-from .registry import Watcher, classes_of, guarded, heard
+from .inheritance import key_of, record_rows, related_models
+from .registry import Watcher, active_watchers, classes_of, log_errors
 
 __all__ = ["watch"]
 
@@ -33,20 +33,22 @@ class Side(NamedTuple):
         name: str = self.link.target_field.attname
         return name
 
-    def heard(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Whether anybody may hear of whom these rows are related to."""
-        return any(heard(one, _cares) for one in (self.model, *kin([self.model])))
+        return any(
+            active_watchers(one, _cares) for one in (self.model, *related_models([self.model]))
+        )
 
     def see(self, values: Iterable[Any], using: str) -> None:
         """The rows to which these values of the foreign key lead have other relations now."""
         values = [one for one in dict.fromkeys(values) if one is not None]
-        if not values or not self.heard():
+        if not values or not self.has_subscribers():
             return
         pk: Any = self.model._meta.pk
         if self.link.target_field != pk:
             rows = self.model._base_manager.using(using).filter(**{f"{self.column}__in": values})
             values = list(rows.values_list("pk", flat=True))
-        see_rows(self.model, values, using, _cares)
+        record_rows(self.model, values, using, _cares)
 
 
 class Relation(NamedTuple):
@@ -98,7 +100,7 @@ def _cares(watcher: Watcher) -> bool:
 # By a relation's manager.
 
 
-@guarded
+@log_errors
 def _changed(
     sender: type[Model],
     instance: Model,
@@ -115,7 +117,9 @@ def _changed(
     """
     for relation in _relations[sender].values():
         here, there = relation.sides(reverse)
-        if not isinstance(instance, here.model) or not (here.heard() or there.heard()):
+        if not isinstance(instance, here.model) or not (
+            here.has_subscribers() or there.has_subscribers()
+        ):
             continue
         others: Iterable[Any] = ()
         if action == "post_add":
@@ -152,14 +156,14 @@ def _others(
 # By deletions, and rows of a project's own tables in between.
 
 
-@guarded
+@log_errors
 def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row is about to be deleted: those related to it will not be."""
     for through, relations in _relations.items():
         for relation in relations.values() if through._meta.auto_created else ():
             for reverse in (False, True):
                 here, there = relation.sides(reverse)
-                if _concrete(sender) is here.model and there.heard():
+                if _concrete(sender) is here.model and there.has_subscribers():
                     there.see(_others(through, here, there, instance, using), using)
 
 
@@ -167,19 +171,19 @@ _ends: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 """The `_state` of a row in between that is being saved → where its foreign keys led before."""
 
 
-@guarded
+@log_errors
 def _linking(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row in between is about to be saved: it may leave its ends for others."""
     _ends.pop(instance._state, None)
     sides = [side for relation in _relations[sender].values() for side in relation]
     new = instance._state.adding and sender._meta.pk.has_default()
-    if instance.pk is not None and not new and any(side.heard() for side in sides):
+    if instance.pk is not None and not new and any(side.has_subscribers() for side in sides):
         rows = sender._base_manager.using(using).filter(pk=instance.pk)
         names = {side.link.attname for side in sides}
         _ends[instance._state] = rows.values(*names).first() or {}
 
 
-@guarded
+@log_errors
 def _linked(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row in between was saved or deleted by itself."""
     before = _ends.pop(instance._state, {})

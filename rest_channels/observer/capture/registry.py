@@ -15,21 +15,21 @@ __all__ = [
     "NONE",
     "Groups",
     "Watcher",
+    "active_watchers",
     "add_watcher",
     "as_stored",
-    "below",
     "classes_of",
     "clock",
     "forget",
     "groups_of",
-    "guarded",
-    "heard",
+    "log_errors",
     "move",
     "needs_rows",
     "recall",
     "remember",
-    "watched",
-    "watching",
+    "subclasses_of",
+    "watched_models",
+    "watchers_of",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -55,7 +55,7 @@ class Watcher(Protocol):
     def keeps_rows(self) -> bool:
         """Whether it takes the instance, as it was saved, along."""
 
-    def heard(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Whether anybody may be told by it now: where not, no query is made for its sake.
 
         Who subscribes between a write and its commit is told only what needed none.
@@ -74,15 +74,21 @@ def add_watcher(model: type[Model], watcher: Watcher) -> None:
     _watchers[model] = [*alive, ref(watcher)]
 
 
-def watching(model: type[Model]) -> list[Watcher]:
+def watchers_of(model: type[Model]) -> list[Watcher]:
     """Who watches that model."""
     alive = (one() for one in _watchers.get(model, ()))
     return [one for one in alive if one is not None]
 
 
-def heard(model: type[Model], chosen: Callable[[Watcher], bool] | None = None) -> list[Watcher]:
+def active_watchers(
+    model: type[Model], chosen: Callable[[Watcher], bool] | None = None
+) -> list[Watcher]:
     """Who watches that model, and may be heard; in: `chosen`, which of them matter."""
-    return [one for one in watching(model) if (chosen is None or chosen(one)) and one.heard()]
+    return [
+        one
+        for one in watchers_of(model)
+        if (chosen is None or chosen(one)) and one.has_subscribers()
+    ]
 
 
 def needs_rows(watchers: Iterable[Watcher]) -> bool:
@@ -90,24 +96,24 @@ def needs_rows(watchers: Iterable[Watcher]) -> bool:
     return any(one.looks_at_rows or one.keeps_rows for one in watchers)
 
 
-def watched() -> list[type[Model]]:
+def watched_models() -> list[type[Model]]:
     """The models that somebody watches."""
     return list(_watchers)
 
 
-def below(model: type[Model]) -> Iterator[type[Model]]:
+def subclasses_of(model: type[Model]) -> Iterator[type[Model]]:
     """The classes that are made of `model`: its proxies, its children, and theirs."""
     for one in model.__subclasses__():
         yield one
-        yield from below(one)
+        yield from subclasses_of(one)
 
 
 def classes_of(model: type[Model]) -> list[type[Model]]:
     """`model`, which is concrete, and its proxies: what the sender of a row's signal may be."""
-    return [model, *(one for one in below(model) if one._meta.concrete_model is model)]
+    return [model, *(one for one in subclasses_of(model) if one._meta.concrete_model is model)]
 
 
-def guarded(receiver: Callable[..., None]) -> Callable[..., None]:
+def log_errors(receiver: Callable[..., None]) -> Callable[..., None]:
     """A receiver of signals whose errors are logged: none may fail what somebody saves."""
 
     @wraps(receiver)

@@ -10,20 +10,20 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Model
 
-from .changes import Seen, seen
-from .inheritance import common, find, key_of, kin, lineage, tables_of
+from .changes import PendingChange, pending_change
+from .inheritance import ancestors, find, key_of, related_models, shared_parent, tables_of
 from .registry import (
     NONE,
     Groups,
     Watcher,
+    active_watchers,
     as_stored,
     clock,
     forget,
     groups_of,
-    heard,
     needs_rows,
     recall,
-    watching,
+    watchers_of,
 )
 
 __all__ = ["Save", "begin", "end"]
@@ -56,12 +56,12 @@ class Save:
 
     def look(self) -> None:
         """Find out where the row is."""
-        models = lineage(self.sender, raw=self.raw)
+        models = ancestors(self.sender, raw=self.raw)
         if self.adding:
             self._look_for_rows_saved_over(models)
         elif not self._remembered(models):
             forget(self.instance._state)
-            if any(one.looks_at_rows for model in models for one in heard(model)):
+            if any(one.looks_at_rows for model in models for one in active_watchers(model)):
                 rows = self.sender._base_manager.using(self.using)
                 row = rows.filter(pk=self.instance.pk).first()
                 for model in models if row is not None else ():
@@ -72,7 +72,7 @@ class Save:
         forget(self.instance._state)
         own = self.sender._meta.concrete_model  # of which Django says whether it is created
         for model in models:
-            watchers = heard(model)
+            watchers = active_watchers(model)
             looks = any(one.looks_at_rows for one in watchers)
             if self._may_exist(model) and (looks or (watchers and model is not own)):
                 found = find(model, [key_of(model, self.instance)], self.using, whole=looks)
@@ -89,12 +89,12 @@ class Save:
     def _found(self, model: type[Model], row: Any) -> None:
         self.stored[model] = row
         if row is not None:
-            looking = [one for one in watching(model) if one.looks_at_rows]
+            looking = [one for one in watchers_of(model) if one.looks_at_rows]
             self.before |= _groups(looking, model, row)
 
     def _remembered(self, models: list[type[Model]]) -> bool:
         """Whether there is nothing that the database has to be asked."""
-        watchers = [(model, one) for model in models for one in watching(model)]
+        watchers = [(model, one) for model in models for one in watchers_of(model)]
         looking = [(model, one) for model, one in watchers if one.looks_at_rows]
         instance = self.instance
         if not looking:
@@ -117,9 +117,9 @@ class Save:
 
     def _look_for_relatives(self) -> None:
         tables = tables_of(self.sender, raw=self.raw)
-        for model in kin(tables):
-            watchers = heard(model)
-            table = common(model, tables)
+        for model in related_models(tables):
+            watchers = active_watchers(model)
+            table = shared_parent(model, tables)
             if watchers and self._may_exist(table):
                 column = table._meta.pk.attname
                 whole = needs_rows(watchers)
@@ -131,7 +131,7 @@ class Save:
 
     # After it was written.
 
-    def written(self, created: bool, outer: "Save | None") -> list[Seen]:
+    def written(self, created: bool, outer: "Save | None") -> list[PendingChange]:
         """What happened. In: `outer`, the save that this one was made within.
 
         A receiver of the project's may save a new row again before we hear that it is new. Then
@@ -142,17 +142,17 @@ class Save:
             first, created, outer.told = outer, True, True
         began = next(clock) if self.told else first.began
         told = []
-        for model in lineage(self.sender, raw=self.raw):
+        for model in ancestors(self.sender, raw=self.raw):
             if (pk := key_of(model, self.instance)) is None:
                 continue
             row = self._after(model)
             is_new = created and not self.told and model not in first.stored
             moves = {}
-            for watcher in watching(model):
+            for watcher in watchers_of(model):
                 after = groups_of(watcher, as_stored(model, pk), row)
                 before = NONE if is_new else first.before.get(watcher, after)
                 moves[watcher] = before, after
-            one = seen(model, pk, self.using, moves, row=self.instance, began=began)
+            one = pending_change(model, pk, self.using, moves, row=self.instance, began=began)
             if row is self.instance and self._is_unknown():
                 one.state = None  # where it is was not looked for, and is not to be remembered
             told.append(one)
@@ -160,7 +160,7 @@ class Save:
 
     def _after(self, model: type[Model]) -> Any:
         """The row as it is stored now."""
-        if not any(one.looks_at_rows for one in heard(model)):
+        if not any(one.looks_at_rows for one in active_watchers(model)):
             return self.instance
         if _has_expressions(self.instance) or (self.raw and model._meta.parents):
             rows = model._base_manager.using(self.using)
@@ -171,7 +171,7 @@ class Save:
         self._write(row)
         return row
 
-    def _relatives_after(self) -> list[Seen]:
+    def _relatives_after(self) -> list[PendingChange]:
         told = []
         for model, pk, stored, before in self.relatives:
             row = stored
@@ -180,7 +180,7 @@ class Save:
             elif row is not None:
                 self._write(row)
             moves = {one: (groups, groups_of(one, pk, row)) for one, groups in before.items()}
-            told.append(seen(model, pk, self.using, moves, row=row, began=self.began))
+            told.append(pending_change(model, pk, self.using, moves, row=row, began=self.began))
         return told
 
     def _write(self, row: Any) -> None:

@@ -19,23 +19,23 @@ from django.db.models.signals import (
 )
 
 from . import cascades, many_to_many
-from .changes import see, seen
-from .inheritance import key_of, lineage
+from .changes import pending_change, record
+from .inheritance import ancestors, key_of
 from .registry import (
     NONE,
     Groups,
     Watcher,
+    active_watchers,
     add_watcher,
     as_stored,
-    below,
     groups_of,
-    guarded,
-    heard,
+    log_errors,
     needs_rows,
     recall,
     remember,
-    watched,
-    watching,
+    subclasses_of,
+    watched_models,
+    watchers_of,
 )
 from .saves import Save, begin, end
 
@@ -51,7 +51,7 @@ def watch(watcher: Watcher) -> None:
         raise TypeError(f"{watcher.model.__name__} is abstract: it has no rows to be observed.")
     add_watcher(model, watcher)
     for table in (model, *model._meta.get_parent_list()):
-        for one in (table, *below(table)):
+        for one in (table, *subclasses_of(table)):
             _connect(one, model)
     cascades.watch(model)
     if watcher.many_to_many:
@@ -65,13 +65,13 @@ def _connect(sender: type[Model], model: type[Model]) -> None:
     if issubclass(sender, model):
         pre_delete.connect(_deleting, sender, dispatch_uid=UID)
         post_delete.connect(_deleted, sender, dispatch_uid=UID)
-        if any(one.looks_at_rows for one in watching(model)):
+        if any(one.looks_at_rows for one in watchers_of(model)):
             post_init.connect(_made, sender, dispatch_uid=UID)
 
 
 def _prepared(sender: type[Model], **kwargs: Any) -> None:
     """A model is defined after those who watch what it stands for."""
-    for model in watched():
+    for model in watched_models():
         if sender is not model and issubclass(sender, (model, *model._meta.get_parent_list())):
             _connect(sender, model)
 
@@ -82,7 +82,7 @@ class_prepared.connect(_prepared, dispatch_uid=UID)
 # To know which groups a row leaves, one has to know where it was.
 
 
-@guarded
+@log_errors
 def _made(sender: type[Model], instance: Model, **kwargs: Any) -> None:
     """An instance was made, or loaded: it remembers its groups. This is done for each that is."""
     pk = instance.pk
@@ -90,9 +90,9 @@ def _made(sender: type[Model], instance: Model, **kwargs: Any) -> None:
         return
     groups: dict[Watcher, Groups] = {}
     own = sender._meta.concrete_model
-    for model in lineage(sender):
+    for model in ancestors(sender):
         key = pk if model is own else key_of(model, instance)
-        for watcher in watching(model):
+        for watcher in watchers_of(model):
             if watcher.looks_at_rows:
                 # It may be half made; then one looks when it is saved.
                 with contextlib.suppress(Exception):
@@ -101,7 +101,7 @@ def _made(sender: type[Model], instance: Model, **kwargs: Any) -> None:
         remember(instance._state, pk, groups)
 
 
-@guarded
+@log_errors
 def _saving(
     sender: type[Model],
     instance: Model,
@@ -113,7 +113,7 @@ def _saving(
     begin(Save(sender, instance, using, update_fields, raw, instance._state.adding))
 
 
-@guarded
+@log_errors
 def _saved(
     sender: type[Model],
     instance: Model,
@@ -126,14 +126,14 @@ def _saved(
     save, outer = end(instance, update_fields)
     if save is None:  # somebody has sent this signal without the other one
         save = Save(sender, instance, using, update_fields, raw, False)
-    see(*save.written(created, outer))
+    record(*save.written(created, outer))
 
 
 _deletions: WeakKeyDictionary[Any, Model] = WeakKeyDictionary()
 """The `_state` of an instance that is being deleted → the row as it was stored."""
 
 
-@guarded
+@log_errors
 def _deleting(
     sender: type[Model], instance: Model, using: str, origin: Any = None, **kwargs: Any
 ) -> None:
@@ -143,7 +143,7 @@ def _deleting(
     """
     _deletions.pop(instance._state, None)  # of a deletion that failed
     model = sender._meta.concrete_model or sender
-    watchers = heard(model)
+    watchers = active_watchers(model)
     looking = [one for one in watchers if one.looks_at_rows]
     pk = as_stored(model, instance.pk)
     if not instance.get_deferred_fields():
@@ -159,13 +159,13 @@ def _deleting(
         _deletions[instance._state] = row
 
 
-@guarded
+@log_errors
 def _deleted(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """A row is gone. Django tells of its rows in tables of parents by themselves."""
     model = sender._meta.concrete_model or sender
     stored = _deletions.pop(instance._state, instance)
     pk = as_stored(model, instance.pk)
-    moves = {one: (groups_of(one, pk, stored), NONE) for one in watching(model)}
+    moves = {one: (groups_of(one, pk, stored), NONE) for one in watchers_of(model)}
     if moves:
         row = stored if instance.get_deferred_fields() else instance
-        see(seen(model, pk, using, moves, row=row, exists=False))
+        record(pending_change(model, pk, using, moves, row=row, exists=False))

@@ -12,21 +12,21 @@ from django.db.models import Model
 
 from ...concurrency.execution import run
 from ...engine.connection import Connection, State
-from ...engine.fanout import Parcel, spread_each
+from ...engine.fanout import AddressedFrame, fan_out_each
 from ...handshake.locale import Locale
-from ...protocol.dialects import Action as ActionDialect
-from ...protocol.messages import Event, Gap, size_of
+from ...protocol.dialects import ActionDialect
+from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode
 from ...settings import api_settings
-from ..subscriptions import REFUSALS, Subscription, subscriptions
-from .rendering import Bodies, Personal, person
+from ..subscriptions import REJECTIONS, Subscription, subscriptions
+from .rendering import Bodies, Personal, rendering_key
 
 __all__ = ["STATUS", "Delivery", "Row"]
 
 STATUS = {"create": 201, "update": 200, "delete": 204}
 """The `response_status` of what observers send."""
 
-Asking = Sequence[tuple[Connection, list[Subscription]]]
+Subscriber = Sequence[tuple[Connection, list[Subscription]]]
 
 
 class Row:
@@ -78,7 +78,7 @@ class Delivery:
         self.bodies: Bodies | None = None  # by locale; None: each person has one of his own
         self._personal: dict[Any, asyncio.Future[Rendered | None]] = {}
 
-    async def to(self, asking: Asking) -> None:
+    async def to(self, asking: Subscriber) -> None:
         """Tell all of them: at once where that is possible, else each in his lane."""
         locales = {member.locale for member, _asked in asking}
         if self.given is not None:
@@ -92,21 +92,21 @@ class Delivery:
         asides: list[Connection] = [] if frames else [member for member, _asked in asking]
         if frames:
             parcels = self._parcels(asking, frames, asides)
-            spread_each(Event(""), parcels, asyncio.get_running_loop())
+            fan_out_each(Event(""), parcels, asyncio.get_running_loop())
         for member in asides:
             self._tell_aside(member)
 
     def _parcels(
         self,
-        asking: Asking,
+        asking: Subscriber,
         frames: dict[Locale | None, tuple[str, int]],
         asides: list[Connection],
-    ) -> Iterator[Parcel]:
+    ) -> Iterator[AddressedFrame]:
         """What goes out at once, frame by frame. Who has to be told in his lane is put `asides`."""
         for member, asked in asking:
-            lane = member.events
+            lane = member.event_queue
             if (
-                member.aside
+                member.needs_queue
                 or (lane is not None and lane.busy)
                 or not all(one.ready for one in asked)
                 or not self._shows_the_same(asked[0].consumer)
@@ -126,16 +126,16 @@ class Delivery:
         """For each locale a frame as far as it is the same for all, and its size."""
         frames = {}
         for locale, body in (self.bodies or {}).items():
-            frame = ActionDialect().dressed(self.action, body, STATUS[self.action], None, [])
+            frame = ActionDialect().build_content(self.action, body, STATUS[self.action], None, [])
             head = encode(frame).decode().removesuffix("null}")
-            frames[locale] = head, size_of(head)
+            frames[locale] = head, utf8_size(head)
         return frames
 
     def _tell_aside(self, member: Connection) -> None:
         """Queue it for the lane of events; if that is full, whoever minds learns of a gap."""
-        lane = member.events
+        lane = member.event_queue
         full = lane is not None and len(lane.items) >= api_settings.INBOX_FRAMES - 1
-        if not full or not member.face.minds_gaps:
+        if not full or not member.handler.handles_gaps:
             member.deliver(Event(self.group, self.tell))
         elif lane is not None and not isinstance(lane.items[-1], Gap):
             member.deliver(Gap((self.group,)))
@@ -161,7 +161,7 @@ class Delivery:
             if self.kind.check_deliveries:
                 await self.observer.permit(consumer, self.action, self.row)
             body = await self._body(consumer, asked[0])
-        except REFUSALS as refusal:
+        except REJECTIONS as refusal:
             await self.observer.refuse(consumer, refusal, self.action, self.group, asked)
             return
         asked = [one for one in asked if not one.left]
@@ -174,7 +174,7 @@ class Delivery:
             return Rendered.json({"pk": self.row.pk})
         if self.bodies is not None and self._shows_the_same(consumer):
             return self.bodies[consumer._connection.locale]
-        whose = person(consumer), encode(asked.lookup)
+        whose = rendering_key(consumer), encode(asked.lookup)
         return await self._once(whose, lambda: self.observer.personal(consumer, self, asked))
 
     async def _once(self, whose: Any, render: Callable[[], Any]) -> Rendered | None:

@@ -13,18 +13,18 @@ from typing import Any, cast
 
 from django.db.models import Model
 
-from ...concurrency.execution import bare_context, leased
+from ...concurrency.execution import empty_context, thread_lease
 from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
-from ...engine.revocation import checked
+from ...engine.revocation import rechecked
 from ...protocol.messages import Event, Gap
 from ..naming import find
 from ..subscriptions import Subscription, subscriptions
 from .delivery import Delivery, Row
 from .publish import hub_group
 
-__all__ = ["Desk"]
+__all__ = ["ChangeDispatcher"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -32,30 +32,30 @@ MOST = 10_000
 """How many changes wait here; who would miss more is told that there is a gap."""
 
 
-class Desk:
+class ChangeDispatcher:
     """A hub's own member of the groups in which hubs hear of models."""
 
-    aside = True
+    needs_queue = True
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._asking: dict[str, set[Connection]] = {}
         self._changed: deque[list[Any]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._context = bare_context()
+        self._context = empty_context()
 
     # Who listens here.
 
     def serve(self, model: type[Model], connection: Connection) -> None:
         """`connection` has subscribed to changes of `model`."""
-        self._context = bare_context()  # whoever saves may be elsewhere; a test's rows are not
+        self._context = empty_context()  # whoever saves may be elsewhere; a test's rows are not
         group = hub_group(model)
         asking = self._asking.setdefault(group, set())
         if not asking:
             connection.groups.expect(self._hub.join(group, self._member))
         if connection not in asking:
             asking.add(connection)
-            connection.endings += (lambda: self._forget(group, connection),)
+            connection.on_ended += (lambda: self._forget(group, connection),)
 
     async def _forget(self, group: str, connection: Connection) -> None:
         asking = self._asking[group]
@@ -83,7 +83,7 @@ class Desk:
         else:
             self._changed.extend(event.data["changed"])
             if self._task is None or self._task.done():
-                self._task = self._context.run(self._hub.own, self._work())
+                self._task = self._context.run(self._hub.start_task, self._work())
 
     def _tell_gap(self, groups: Iterable[str]) -> None:
         """Whoever asked for one of these models may have missed something."""
@@ -91,16 +91,18 @@ class Desk:
             asked = [
                 group
                 for group in connection.groups
-                if any(isinstance(one, Subscription) for one in connection.groups.askers(group))
+                if any(
+                    isinstance(one, Subscription) for one in connection.groups.subscribers_of(group)
+                )
             ]
             connection.deliver(Gap(tuple(asked)))
 
     async def _work(self) -> None:
-        async with leased(urgent=True):
+        async with thread_lease(urgent=True):
             while self._changed:
                 changed = self._changed.popleft()
                 try:
-                    await checked(self._hub)  # who has just been deactivated is told nothing
+                    await rechecked(self._hub)  # who has just been deactivated is told nothing
                     await self._tell(*changed)
                 except Exception:
                     logger.exception("A change could not be told.")

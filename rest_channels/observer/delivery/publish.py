@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db.models import Model
 
-from ...engine.publish import anyone_in, publish
+from ...engine.publish import may_have_members, publish
 from ...protocol.messages import Event
 from ...renderers import encode
 from ..capture.changes import Action, Change, listeners
 
-__all__ = ["hub_group", "plain_key", "tell"]
+__all__ = ["hub_group", "plain_key", "publish_changes"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -32,7 +32,7 @@ def plain_key(pk: Any) -> Any:
     return pk if isinstance(pk, int | str) else str(pk)
 
 
-def tell(changes: list[Change]) -> None:
+def publish_changes(changes: list[Change]) -> None:
     """Let all hubs know what was committed, in order. Nothing is done where nobody listens."""
     for model, some in groupby(changes, key=lambda change: change.model):
         told = [entry for change in some if (entry := _entry(change))]
@@ -40,14 +40,14 @@ def tell(changes: list[Change]) -> None:
             publish(Event(hub_group(model), {"changed": told[start : start + AT_ONCE]}))
 
 
-listeners.append(tell)
+listeners.append(publish_changes)
 
 
 def _entry(change: Change) -> list[Any]:
     """What travels of a change: `[pk, database, [[observer, group, action, body], …]]`."""
     told = []
     for observer, group, action in change.told():
-        if anyone_in(group):
+        if may_have_members(group):
             try:
                 body = _body(observer, change, action)
             except Exception:

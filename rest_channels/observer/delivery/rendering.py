@@ -11,7 +11,7 @@ from typing import Any
 from ...handshake.locale import Locale
 from ...renderers import Rendered, encode
 
-__all__ = ["PERSONAL", "Personal", "person", "render", "render_each"]
+__all__ = ["PERSONAL", "Personal", "render", "render_each", "rendering_key"]
 
 
 class Personal:
@@ -21,7 +21,7 @@ class Personal:
 PERSONAL = Personal()
 
 
-class Nobody(dict[str, Any]):
+class DetectingContext(dict[str, Any]):
     """A serializer's context, empty, that knows when it is asked for anything at all."""
 
     asked = False
@@ -46,7 +46,7 @@ SILENT = {
 def _asking(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
-    def ask(self: Nobody, *args: Any, **kwargs: Any) -> Any:
+    def ask(self: DetectingContext, *args: Any, **kwargs: Any) -> Any:
         self.asked = True
         return method(self, *args, **kwargs)
 
@@ -54,12 +54,12 @@ def _asking(name: str) -> Callable[..., Any]:
 
 
 for _name in {name for name in dir(dict) if callable(getattr(dict, name))} - SILENT:
-    setattr(Nobody, _name, _asking(_name))
+    setattr(DetectingContext, _name, _asking(_name))
 
 
 def render(serializer_class: Any, row: Any) -> Rendered | Personal:
     """What `serializer_class` makes of `row` for everybody, if that is the same for everybody."""
-    context = Nobody()
+    context = DetectingContext()
     try:
         body = Rendered.json(serializer_class(row, context=context).data)
     except Exception:
@@ -91,7 +91,7 @@ def _render_in(locale: Locale | None, serializer_class: Any, row: Any) -> Render
     return render(serializer_class, row)
 
 
-PLAIN = {
+CONSUMER_ATTRIBUTES = {
     "_authentication",
     "_channel",
     "_connection",
@@ -103,17 +103,26 @@ PLAIN = {
 }
 """What every consumer remembers."""
 
-SAME = {"client", "extensions", "raw_path", "server", "session", "state", "url_route", "user"}
+SHARED_SCOPE_KEYS = {
+    "client",
+    "extensions",
+    "raw_path",
+    "server",
+    "session",
+    "state",
+    "url_route",
+    "user",
+}
 """Keys of a scope that may differ between two connections of one person, or follow from others."""
 
 
-def person(consumer: Any) -> Any:
+def rendering_key(consumer: Any) -> Any:
     """For whom `consumer` is: those of one person get one rendering.
 
     One person is one user, who connected in one way: by the same session, to the same address, with
     the same headers. Whatever else a consumer or its scope knows may be for it alone.
     """
-    if vars(consumer).keys() - PLAIN:
+    if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer
     scope = consumer.scope
     user = scope.get("user")
@@ -122,7 +131,11 @@ def person(consumer: Any) -> Any:
     headers = [
         pair for pair in scope.get("headers", ()) if not pair[0].startswith(b"sec-websocket-")
     ]
-    rest = {key: value for key, value in scope.items() if key not in SAME and key != "headers"}
+    rest = {
+        key: value
+        for key, value in scope.items()
+        if key not in SHARED_SCOPE_KEYS and key != "headers"
+    }
     session = getattr(scope.get("session"), "session_key", scope.get("session"))
     try:
         known = (type(user), user.pk, session, tuple(headers), encode(rest))
