@@ -2,7 +2,7 @@
 
 The import name is replaced, and what cannot run as printed is mended and no more: status names,
 data that the printed serializer accepts, `re_path`. What is about observers is not here yet, and
-what tests/test_actions.py, test_generics.py and test_wrapped.py try is not tried again.
+what tests/test_api_consumer.py, test_generics.py and test_django_views.py try is not tried again.
 """
 
 import importlib

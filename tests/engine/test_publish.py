@@ -22,8 +22,8 @@ from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.brokers import LAYERS, layers
+from tests.cluster.test_link import GRACE, Node, happens
 from tests.ports import free_port
-from tests.test_link import GRACE, Node, happens
 
 
 class Room(SocketView):
