@@ -1,44 +1,77 @@
-"""The README says what runs: its code is that of files, and the files are tried here."""
+"""The README: its example equals tested files and works when copied; its lists match the code."""
 
+import os
 import re
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import override_settings
+from django.test import Client
 
 from rest_channels.routing import SocketApplication
-from rest_channels.settings import Settings, api_settings
 from rest_channels.testing import SocketCommunicator
 
-from .readme.api import Notes
-from .readme.consumers import Chat
-from .readme.methods import Game
 from .readme.models import Note
-from .readme.quiz import Quiz
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n# notes/(\S+)\n(.*?)```", README, re.DOTALL)
+TESTING = (ROOT / "docs/testing.md").read_text()
+BLOCK = re.compile(r"```(?:python|html|ini)\n(?:# |<!-- )(\S+)(?: -->)?\n(.*?)```", re.DOTALL)
+FILES = dict(BLOCK.findall(README))
 
 
 def test_the_readme_shows_every_file_of_its_example() -> None:
-    shown = {name for name, _code in BLOCKS}
-    files = {path.name for path in (ROOT / "tests/readme").glob("*.py")}
-    assert shown == files - {"__init__.py"}
+    folder = ROOT / "tests/readme"
+    files = [*folder.glob("*.py"), *folder.glob("templates/*")]
+    names = {f"notes/{path.relative_to(folder)}" for path in files}
+    assert set(FILES) == names - {"notes/__init__.py"}
 
 
-@pytest.mark.parametrize(("name", "code"), BLOCKS, ids=[name for name, _code in BLOCKS])
-def test_what_the_readme_shows_is_what_the_file_says(name, code) -> None:
-    assert code.strip() == (ROOT / "tests/readme" / name).read_text().strip()
+@pytest.mark.parametrize("name", FILES)
+def test_each_block_of_the_readme_equals_its_file(name) -> None:
+    file = ROOT / "tests/readme" / name.removeprefix("notes/")
+    assert FILES[name].strip() == file.read_text().strip()
 
 
-def test_every_python_block_of_the_readme_is_a_file() -> None:
-    assert README.count("```python") == len(BLOCKS)
+def test_every_python_and_html_block_of_the_readme_is_a_file() -> None:
+    assert README.count("```python") + README.count("```html") == len(FILES)
+
+
+def test_the_example_works_when_it_is_copied(tmp_path) -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "notes.settings"}
+
+    def run(*command: str) -> None:
+        options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+        done = subprocess.run([sys.executable, *command], check=False, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("-m", "django", "startproject", "notes", ".", "--settings", "django.conf.global_settings")
+    with (tmp_path / "notes/settings.py").open("a") as settings:
+        settings.write('INSTALLED_APPS += ["notes", "rest_channels"]\n')
+    for name, code in {**FILES, **dict(BLOCK.findall(TESTING))}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    run("manage.py", "makemigrations", "notes")
+    run("manage.py", "migrate")
+    run("manage.py", "check")
+    run("-c", "import notes.asgi; assert notes.asgi.application.routes")
+    run("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.readme.urls")
+def test_the_page_connects_to_the_socket_of_its_note() -> None:
+    client = Client()
+    assert client.get("/notes/7/").headers["Location"].startswith("/admin/login/")
+    client.force_login(User.objects.create_user("ada"))
+    assert 'new SocketClient("/ws/notes/7/")' in client.get("/notes/7/").content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_editor_refuses_who_may_not_write_and_names_what_is_wrong() -> None:
+async def test_the_editor_rejects_a_user_who_is_not_a_writer_and_names_invalid_fields() -> None:
     ada, note = await User.objects.acreate_user("ada"), await Note.objects.acreate(title="x")
     app = SocketApplication("tests.readme.live")
     async with SocketCommunicator(app, f"/ws/notes/{note.pk}/", user=ada) as socket:
@@ -52,68 +85,41 @@ async def test_the_editor_refuses_who_may_not_write_and_names_what_is_wrong() ->
         assert "title" in reply
 
 
-async def test_methods_answer_as_their_comments_say() -> None:
-    async with SocketCommunicator(Game.as_asgi(), kwargs={"pk": 1}) as socket:
-        await socket.send_json({"method": "move", "data": {"to": "e4"}})
-        await socket.expect_event({"method": "move", "data": {"moved": "e4"}, "status": 200})
-        await socket.expect_reply(await socket.call("give-up"), data={"sorry": True}, status=202)
-        await socket.expect_event({"over": True})
+def test_every_class_of_the_table_can_be_imported_from_where_the_table_says() -> None:
+    rows = re.findall(r"^\| \[(`.+?`)\]\(.+?\) \| `([\w.]+)` \|", README, re.MULTILINE)
+    python = [row for row in rows if row[1] != "client.js"]
+    assert len(python) == 16
+    for names, module in python:
+        for name in re.findall(r"`(\w+)`", names):
+            assert hasattr(import_module(module), name)
 
 
-@pytest.mark.parametrize("frame", [{"method": "move"}, {"method": "move", "data": {"to": "z9"}}])
-async def test_a_wrong_move_is_a_400(frame) -> None:
-    async with SocketCommunicator(Game.as_asgi(), kwargs={"pk": 1}) as socket:
-        await socket.send_json(frame)
-        await socket.expect_event(status=400)
+def test_the_versions_and_extras_are_those_of_the_package() -> None:
+    setup = (ROOT / "setup.py").read_text()
+    packages = {
+        "Python": r'python_requires=">=([\d.]+)"',
+        "Django": r'"Django>=([\d.]+)"',
+        "Channels": r'"channels>=([\d.]+)"',
+        "Django REST framework": r'"djangorestframework>=([\d.]+)"',
+    }
+    for name, pattern in packages.items():
+        assert f"| {name} | {re.search(pattern, setup)[1]} or newer |" in README
+    extras = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", README, re.MULTILINE)
+    assert extras
+    assert all(f'    "{extra}": [' in setup for extra in extras)
 
 
-@pytest.mark.parametrize("content", [{}, [], None, {"line": ""}, "x"])
-async def test_a_line_that_is_none_is_a_400(content) -> None:
-    async with SocketCommunicator(Chat.as_asgi()) as socket:
-        await socket.send_json(content)
-        await socket.expect_event(status=400)
+def test_the_commands_of_the_readme_are_commands_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    commands = set(re.findall(r"\bmake ([a-z-]+)`", README) + re.findall(r"\$ make (\S+)", README))
+    assert commands == {"demo", "demo-cluster", "test"}
+    assert all(f"\n{command}: environment" in makefile for command in commands)
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_the_quiz_notes_answers_and_tells_who_comes_and_goes() -> None:
-    ada = await User.objects.acreate_user("ada")
-
-    def client(user=None):
-        return SocketCommunicator(Quiz.socket.as_asgi(), "/quiz/1/", user=user, dialect="type")
-
-    async with client() as one:
-        async with client(ada) as two:
-            await one.expect_event(type="CAME", who="ada")
-            await two.send_json({"type": "ANSWER", "number": 2})
-            await two.expect_event(type="NOTED", number=2)
-            await two.send_json({"type": "ANSWER", "number": 5})
-            await two.expect_event(type="ERROR")
-        await one.expect_event(type="LEFT", who="ada")
-
-
-@pytest.mark.django_db(transaction=True)
-async def test_the_notes_are_served_as_drf_would() -> None:
-    root = await User.objects.acreate_user("root", is_staff=True, is_superuser=True)
-    async with SocketCommunicator(Notes.as_asgi(), user=root, dialect="action") as socket:
-        created = await socket.call("create", {"title": "hi", "text": "there"})
-        pk = (await socket.expect_reply(created, response_status=201))["data"]["id"]
-        await socket.expect_reply(await socket.call("shout", pk=pk), data={"title": "HI"})
-    ada = await User.objects.acreate_user("ada")
-    async with SocketCommunicator(Notes.as_asgi(), user=ada, dialect="action") as socket:
-        refused = await socket.call("create", {"title": "hi"})
-        await socket.expect_reply(refused, response_status=403)
-
-
-async def test_the_chat_reaches_its_lobby() -> None:
-    async with SocketCommunicator(Chat.as_asgi()) as one, SocketCommunicator(Chat.as_asgi()) as two:
-        await one.send_json({"line": "hi"})
-        await two.expect_event({"line": "hi"})
-
-
-def test_every_setting_is_listed_with_its_default() -> None:
-    listed = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", README, re.MULTILINE))
-    defaults = {name for name in vars(Settings) if name.isupper()}
-    assert set(listed) == defaults
-    with override_settings(REST_CHANNELS={}):
-        for name in ("INBOX_FRAMES", "MAX_DEPTH", "MAX_THREADS", "MAX_SUBSCRIPTIONS"):
-            assert listed[name].replace(",", "") == str(getattr(api_settings, name))
+def test_commit_hooks_use_the_environment_of_the_project_and_download_nothing() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert re.findall(r"- repo: (\S+)", hooks) == ["local"]
+    assert set(re.findall(r"language: (\S+)", hooks)) == {"system"}
+    assert all(
+        entry.startswith((".venv/bin/", "make ")) for entry in re.findall(r"entry: (.+)", hooks)
+    )

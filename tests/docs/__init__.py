@@ -1,4 +1,4 @@
-"""The examples of docs/groups.md and docs/deployment.md, and the tests of those pages.
+"""The examples of the pages in `docs/`, and the tests of these pages.
 
-They go on where the README's example ends: its app is called `notes` there as well.
+The examples build on the example of the README: its app is called `notes` here as well.
 """

@@ -1,4 +1,4 @@
-"""The README's models, under the name that the pages know them by."""
+"""The model of the README's example, under the name that the pages use."""
 
 from tests.readme.models import Note
 

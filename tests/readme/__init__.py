@@ -1,1 +1,1 @@
-"""The README's example, as a Django app. `tests/test_readme.py` runs it, and compares the texts."""
+"""The example of the README, as a Django app. `tests/test_readme.py` compares and runs it."""

@@ -7,6 +7,6 @@ from rest_channels.routing import SocketApplication
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notes.settings")
 
-# Static files are served by Django here, for development; elsewhere by whatever serves yours.
+# In production, let your web server or CDN serve the static files.
 http = ASGIStaticFilesHandler(get_asgi_application())
 application = SocketApplication("notes.live", http=http)

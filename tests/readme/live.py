@@ -1,11 +1,7 @@
 from django.urls import path
 
-from .consumers import Chat
-from .methods import Game
 from .views import Editor
 
 urlpatterns = [
     path("ws/notes/<int:pk>/", Editor.as_asgi()),
-    path("ws/games/<int:pk>/", Game.as_asgi()),
-    path("ws/chat/", Chat.as_asgi()),
 ]

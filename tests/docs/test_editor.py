@@ -9,15 +9,15 @@ from .views import Editor
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_what_one_writes_the_other_sees():
+async def test_an_edit_in_one_tab_reaches_the_other_tab():
     ada = await User.objects.acreate_user("ada")
     note = await Note.objects.acreate(title="Shopping")
     await note.writers.aadd(ada)
 
-    def tab():
+    def open_tab():
         return SocketCommunicator(Editor.as_asgi(), user=ada, kwargs={"pk": note.pk})
 
-    async with tab() as one, tab() as two:
-        await two.expect_event(text="")
-        await one.send_json({"text": "milk"})
-        await two.expect_event(text="milk")
+    async with open_tab() as first, open_tab() as second:
+        await second.expect_event(text="")
+        await first.send_json({"text": "milk"})
+        await second.expect_event(text="milk")

@@ -1,0 +1,5 @@
+"""The view and the serializer of the README's example, under the name that the pages use."""
+
+from tests.readme.views import Editor, NoteSerializer
+
+__all__ = ["Editor", "NoteSerializer"]
