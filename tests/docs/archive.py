@@ -4,7 +4,7 @@ from .models import Note
 
 
 def archive(notes):
-    """`notes` is a queryset."""
-    changed = list(notes.values_list("pk", flat=True))
+    """Archive `notes`, a queryset."""
+    keys = list(notes.values_list("pk", flat=True))
     notes.update(title="Archived")
-    notify_changed(Note.objects.filter(pk__in=changed))
+    notify_changed(Note.objects.filter(pk__in=keys))

@@ -7,11 +7,11 @@ class Board(SocketView):
     permission_classes = [IsAuthenticated]
 
     def connect(self, request):
-        self.join("board")  # before looking, so that nothing falls in between
+        self.join("board")  # before the query, so that no change is missed
         self.show(request)
 
     def receive(self, request):
-        self.broadcast("board", {"writes": request.user.username})
+        self.broadcast("board", {"editing": request.user.username})
 
     def gap(self, request, groups):
         self.show(request)

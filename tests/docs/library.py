@@ -57,5 +57,5 @@ class Library(
 
     @action(detached=True)
     async def count(self, **kwargs):
-        await asyncio.sleep(0.01)  # ask somebody else
+        await asyncio.sleep(0.01)  # wait for another service
         return {"notes": await database_sync_to_async(self.get_queryset().count)()}, 200

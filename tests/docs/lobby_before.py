@@ -11,7 +11,9 @@ class Lobby(AsyncJsonWebsocketConsumer):
         await self.channel_layer.group_discard(self.room, self.channel_name)
 
     async def receive_json(self, content):
-        await self.channel_layer.group_send(self.room, {"type": "said", "line": content["line"]})
+        await self.channel_layer.group_send(
+            self.room, {"type": "chat.line", "line": content["line"]}
+        )
 
-    async def said(self, event):
+    async def chat_line(self, event):
         await self.send_json({"line": event["line"]})

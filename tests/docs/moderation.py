@@ -5,7 +5,7 @@ from django.db import transaction
 from rest_channels.revocation import revoke
 
 
-def take_away(note, user):
+def remove_writer(note, user):
     note.writers.remove(user)
-    again = partial(revoke, user=user, code=4599, reason="Your rights have changed.")
-    transaction.on_commit(again)
+    reconnect = partial(revoke, user=user, code=4599, reason="Your rights have changed.")
+    transaction.on_commit(reconnect)

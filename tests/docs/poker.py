@@ -19,11 +19,11 @@ class PokerHandler(RoutedSocketHandler):
         self.send_action("GAMESTATE", table=self.kwargs["pk"], players=self.names())
 
     def on_act(self, content):
-        self.peers().send_action("ACTED", who=self.user.get_username(), what=content["type"])
+        self.peers().send_action("ACTED", user=self.user.get_username(), action=content["type"])
 
     def names(self):
-        there = self.peers() | type(self.row).objects.filter(pk=self.row.pk)
-        return sorted(user.get_username() for user in there.users())
+        players = self.peers() | type(self.row).objects.filter(pk=self.row.pk)
+        return sorted(user.get_username() for user in players.users())
 
 
 class PokerPage(View):

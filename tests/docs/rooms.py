@@ -3,8 +3,8 @@ from rest_framework.serializers import CharField, ChoiceField, Serializer, SlugF
 from rest_channels.consumers import SocketConsumer
 
 
-class OrderSerializer(Serializer):
-    do = ChoiceField(["enter", "leave", "say"])
+class CommandSerializer(Serializer):
+    command = ChoiceField(["enter", "leave", "say"])
     room = SlugField(max_length=50)
     line = CharField(max_length=500, default="")
 
@@ -13,17 +13,17 @@ class Rooms(SocketConsumer):
     groups = ["news"]  # joined before connect() runs
 
     async def receive_json(self, content):
-        serializer = OrderSerializer(data=content)
+        serializer = CommandSerializer(data=content)
         serializer.is_valid(raise_exception=True)
-        order = serializer.validated_data
-        group = f"room-{order['room']}"
-        if order["do"] == "enter":
+        data = serializer.validated_data
+        group = f"room-{data['room']}"
+        if data["command"] == "enter":
             await self.add_group(group)
-            await self.send_json({"entered": order["room"]})
-        elif order["do"] == "leave":
+            await self.send_json({"entered": data["room"]})
+        elif data["command"] == "leave":
             await self.remove_group(group)
         else:
-            event = {"type": "room.line", "room": order["room"], "line": order["line"]}
+            event = {"type": "room.line", "room": data["room"], "line": data["line"]}
             await self.channel_layer.group_send(group, event)
 
     async def room_line(self, event):

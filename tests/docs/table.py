@@ -18,7 +18,7 @@ class Table(View):
         return render(request, "table.html", {"pk": pk})
 
     @socket.connect
-    def on_open(socket):
+    def on_connect(socket):
         socket.send_action("WELCOME", table=socket.kwargs["pk"])
 
     @socket.route("CHAT", serializer_class=ChatSerializer)
@@ -30,9 +30,9 @@ class Table(View):
         socket.send_action("DONE", action=content["type"])
 
     @socket.default_route
-    def on_anything_else(socket, content):
-        socket.send_action("ERROR", details="What do you mean?")
+    def on_unknown(socket, content):
+        socket.send_action("ERROR", details="Unknown message type.")
 
     @socket.disconnect
-    def on_close(socket):
-        socket.peers().send_action("LEFT", who=str(socket.user))
+    def on_disconnect(socket):
+        socket.peers().send_action("LEFT", user=str(socket.user))

@@ -1,4 +1,4 @@
-"""The examples of docs/groups.md, tried; and its table of who hears whom."""
+"""The examples of docs/groups.md, and its table of who receives which message."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from rest_channels.views import SocketView
 from tests.brokers import LAYERS, layers
 
 from .board import Board
-from .health import cluster
+from .health import cluster_health
 from .models import Note
 from .pages import create_note
 from .rooms import Rooms
@@ -51,35 +51,35 @@ async def create(user, title, **rest):
     assert (await sync_to_async(create_note)(request)).status_code == 201
 
 
-async def test_who_has_the_board_open_sees_who_writes(ada, board) -> None:
+async def test_members_of_the_board_see_who_is_editing(ada, board) -> None:
     await board.send_json({})
-    await board.expect_event({"writes": "ada"})
+    await board.expect_event({"editing": "ada"})
 
 
-async def test_a_note_that_a_page_created_is_told_after_the_commit(ada, board) -> None:
+async def test_a_created_note_is_sent_after_the_commit(ada, board) -> None:
     await create(ada, "Holidays")
     await board.expect_event({"created": "Holidays"})
 
 
-async def test_a_note_that_was_rolled_back_is_told_to_nobody(ada, board) -> None:
-    def regret():
+async def test_a_note_that_was_rolled_back_is_not_sent(ada, board) -> None:
+    def create_and_roll_back():
         with transaction.atomic():
             request = RequestFactory().post("/notes/", {"title": "Holidays"})
             request.user = ada
             create_note(request)
             transaction.set_rollback(True)
 
-    await sync_to_async(regret)()
+    await sync_to_async(create_and_roll_back)()
     await board.expect_nothing()
 
 
-async def test_after_a_gap_the_board_shows_what_there_is_now(ada, board) -> None:
+async def test_after_a_gap_the_board_sends_the_current_titles(ada, board) -> None:
     await ada.notes.acreate(title="Holidays")
     current_hub().messages_lost(["board"])
     await board.expect_event(titles=["Shopping", "Holidays"])
 
 
-async def test_a_task_answers_the_tab_that_asked_and_no_other(ada, board) -> None:
+async def test_a_task_answers_only_the_tab_that_started_it(ada, board) -> None:
     (address,) = current_hub().members
     async with SocketCommunicator(Board.as_asgi(), user=ada) as other:
         await other.expect_event(titles=["Shopping"])
@@ -88,43 +88,43 @@ async def test_a_task_answers_the_tab_that_asked_and_no_other(ada, board) -> Non
         await other.expect_nothing()
 
 
-async def order(socket, do, room, **line) -> None:
-    await socket.send_json({"do": do, "room": room, **line})
+async def send_command(socket, command, room, **line) -> None:
+    await socket.send_json({"command": command, "room": room, **line})
 
 
-async def test_a_room_is_heard_by_who_is_in_it() -> None:
+async def test_a_line_reaches_only_clients_in_its_room() -> None:
     async with (
         SocketCommunicator(Rooms.as_asgi()) as one,
         SocketCommunicator(Rooms.as_asgi()) as two,
     ):
-        await order(one, "enter", "attic")
+        await send_command(one, "enter", "attic")
         await one.expect_event({"entered": "attic"})
-        await order(two, "say", "attic", line="hello")
+        await send_command(two, "say", "attic", line="hello")
         await one.expect_event({"room": "attic", "line": "hello"})
-        await order(one, "leave", "attic")
-        await order(one, "say", "attic", line="anybody?")
+        await send_command(one, "leave", "attic")
+        await send_command(one, "say", "attic", line="anybody?")
         await one.expect_nothing()
 
 
-async def test_a_room_with_a_wrong_name_is_a_400() -> None:
+async def test_an_invalid_room_name_is_answered_with_400() -> None:
     async with SocketCommunicator(Rooms.as_asgi()) as socket:
-        await order(socket, "enter", "no room")
+        await send_command(socket, "enter", "no room")
         await socket.expect_event(status=400)
 
 
-async def test_after_a_gap_the_rooms_tell_their_client_to_reload() -> None:
+async def test_after_a_gap_the_client_is_sent_a_reload() -> None:
     async with SocketCommunicator(Rooms.as_asgi()) as socket:
         current_hub().messages_lost(["news"])
         await socket.expect_event({"reload": ["news"]})
 
 
-def test_the_health_page_tells_the_counts() -> None:
-    told = json.loads(cluster(RequestFactory().get("/")).content)
-    assert sorted(told) == ["missed", "outages", "undelivered", "unreadable"]
-    assert all(f"`{name}`" in PAGES["groups.md"] for name in told)
+def test_the_health_page_has_the_counters_of_the_table() -> None:
+    counters = json.loads(cluster_health(RequestFactory().get("/")).content)
+    assert sorted(counters) == ["missed", "outages", "undelivered", "unreadable"]
+    assert all(f"`{name}`" in PAGES["groups.md"] for name in counters)
 
 
-# The table: by what something is said → who hears it, and how.
+# The table: how a message is sent → who receives it, and how.
 
 
 class Speaker(SocketView):
@@ -158,14 +158,14 @@ class Theirs(AsyncJsonWebsocketConsumer):
 
 
 def rows_of(page):
-    """The rows of the page's table of lanes: what the first column says → the others."""
-    table = page.split("| said with |")[1].split("\n\n")[0]
+    """The rows of the table: its first column → the others."""
+    table = page.split("| Sent with |")[1].split("\n\n")[0]
     rows = [re.split(r" *\| *", line)[1:-1] for line in table.splitlines()[2:]]
     return {re.sub(r"[^\w.]", " ", first).split()[0]: rest for first, *rest in rows}
 
 
 async def outcome(socket) -> str:
-    """What the page says of one cell."""
+    """What arrives at `socket`, in the words of the table."""
     try:
         frame = await socket.receive_json()
     except AssertionError:
@@ -175,11 +175,11 @@ async def outcome(socket) -> str:
 
 
 @pytest.mark.parametrize("layer", [None, *LAYERS], ids=["memory", "core", "pubsub"])
-@pytest.mark.parametrize("said", rows_of(PAGES["groups.md"]))
-async def test_the_table_of_the_page_is_what_happens(layer, said, redis_url) -> None:
-    told = rows_of(PAGES["groups.md"])[said]
+@pytest.mark.parametrize("sent_with", rows_of(PAGES["groups.md"]))
+async def test_messages_reach_those_that_the_table_lists(layer, sent_with, redis_url) -> None:
+    expected = rows_of(PAGES["groups.md"])[sent_with]
     memory = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    config = memory if layer is None else layers(layer, redis_url, prefix=f"docs-{said}")
+    config = memory if layer is None else layers(layer, redis_url, prefix=f"docs-{sent_with}")
     with override_settings(CHANNEL_LAYERS=config):
         async with AsyncExitStack() as stack:
 
@@ -188,20 +188,20 @@ async def test_the_table_of_the_page_is_what_happens(layer, said, redis_url) -> 
                 return await stack.enter_async_context(communicator)
 
             listeners = [await enter(application) for application in (View, Ours, Theirs)]
-            if said == "self.broadcast":
+            if sent_with == "self.broadcast":
                 await (await enter(Speaker)).send_json({})
-            elif said == "Group":
+            elif sent_with == "Group":
                 await Group("den").asend({"text": '"rendered"'})
-            elif said == "self.channel_layer.group_send":
+            elif sent_with == "self.channel_layer.group_send":
                 await listeners[1].send_json({})
             else:
                 await listeners[2].send_json({})
-            assert [await outcome(socket) for socket in listeners] == told
+            assert [await outcome(socket) for socket in listeners] == expected
         await end(get_channel_layer())
 
 
 async def end(layer) -> None:
-    """Close the connections of the layer that all code of the process shares."""
+    """Close the connections of the shared layer."""
     await layer.flush()
     if hasattr(type(layer), "close_pools"):
         await layer.close_pools()

@@ -1,4 +1,4 @@
-"""What docs/migrating.md says, tried: its examples, its tables, its commands."""
+"""The examples, tables and commands of docs/migrating.md."""
 
 import asyncio
 import re
@@ -62,7 +62,7 @@ async def status_of(socket, action, **frame):
 # The examples.
 
 
-async def test_the_library_works_as_it_did(ada) -> None:
+async def test_the_library_works_as_before(ada) -> None:
     async with client(rollout.application, "/ws/library/", ada) as socket:
         note = await ask(socket, "create", data={"title": "Milk", "text": "Two"})
         pk = note["data"]["id"]
@@ -80,8 +80,8 @@ async def test_the_library_works_as_it_did(ada) -> None:
         assert (await ask(socket, "count"))["data"] == {"notes": 1}
 
 
-async def test_the_permissions_of_the_library_are_asked(ada) -> None:
-    other = await Note.objects.acreate(title="Somebody else's")
+async def test_the_permissions_of_the_library_are_checked(ada) -> None:
+    other = await Note.objects.acreate(title="Of another user")
     async with client(rollout.application, "/ws/library/", ada) as socket:
         assert await status_of(socket, "create", data={"title": "MILK", "text": ""}) == 403
         assert await status_of(socket, "retrieve", pk=other.pk) == 404
@@ -93,7 +93,7 @@ async def test_the_permissions_of_the_library_are_asked(ada) -> None:
 
 
 @pytest.mark.parametrize("layer", [None, *LAYERS], ids=["memory", "core", "pubsub"])
-async def test_both_lobbies_hear_either_once(layer, redis_url) -> None:
+async def test_both_lobbies_receive_each_message_once(layer, redis_url) -> None:
     memory = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     config = memory if layer is None else layers(layer, redis_url, prefix="migrating")
     with override_settings(CHANNEL_LAYERS=config):
@@ -110,7 +110,7 @@ async def test_both_lobbies_hear_either_once(layer, redis_url) -> None:
         await end(get_channel_layer())
 
 
-def test_the_lobbies_differ_in_what_the_page_says() -> None:
+def test_the_lobbies_differ_only_in_the_lines_of_the_diff() -> None:
     before, now = (PAGE.split(f"# notes/{name}.py\n")[1].split("```")[0] for name in LOBBIES)
     changed = PAGE.split("```diff\n")[1].split("```")[0].splitlines()
     for line in filter(None, changed):
@@ -121,7 +121,7 @@ def test_the_lobbies_differ_in_what_the_page_says() -> None:
 LOBBIES = ("lobby_before", "lobby")
 
 
-def test_the_command_replaces_names(tmp_path) -> None:
+def test_the_command_replaces_the_old_names(tmp_path) -> None:
     old = "from djangochannelsrestframework.observer import observer\n"
     (tmp_path / "consumers.py").write_text(old)
     (tmp_path / "settings.py").write_text("DJANGO_CHANNELS_REST_API = {}\n")
@@ -136,17 +136,17 @@ def test_the_command_replaces_names(tmp_path) -> None:
 
 
 def listed(beginning):
-    """The names in the item of the page's list that begins so."""
-    item = PAGE.split(f"* {beginning}")[1].split("\n* ")[0]
+    """The names in the list item that begins with `beginning`."""
+    item = PAGE.split(f"- {beginning}")[1].split("\n- ")[0]
     return re.findall(r"`(?:@|\w+\.)?(\w+)", item)
 
 
-def test_what_one_overrides_is_there() -> None:
+def test_the_methods_to_override_exist() -> None:
     assert all(hasattr(ModelConsumer, name) for name in listed("The mixins"))
     assert all(hasattr(AsyncAPIConsumer, name) for name in listed("The consumer's own steps"))
 
 
-async def test_channels_own_communicator_tests_them() -> None:
+async def test_the_communicator_of_channels_works() -> None:
     socket = WebsocketCommunicator(Odd.as_asgi(), "/")
     assert (await socket.connect())[0]
     await socket.send_json_to({"action": "exact", "size": 1, "request_id": 1})
@@ -161,7 +161,7 @@ def rows_of(title):
     return {first: rest for first, *rest in rows}
 
 
-def test_the_settings_of_the_table_are_settings() -> None:
+def test_the_settings_of_the_table_exist() -> None:
     names = [name.strip("`") for name in rows_of("| `DJANGO_CHANNELS_REST_API` |")]
     assert len(names) == 4
     assert all(hasattr(Settings, name) for name in names)
@@ -170,7 +170,7 @@ def test_the_settings_of_the_table_are_settings() -> None:
 # What differs.
 
 
-def test_the_methods_of_the_table_are_those_that_permissions_see() -> None:
+def test_permissions_see_the_http_methods_of_the_table() -> None:
     rows = rows_of("| action | the method was | is |")
     assert len(rows) == 9
     for row, (_was, now) in rows.items():
@@ -217,7 +217,9 @@ class Odd(AsyncAPIConsumer):
         (7, 400),
     ],
 )
-async def test_an_error_has_a_status_and_the_connection_lives(frame, status) -> None:
+async def test_an_error_is_answered_with_a_status_and_the_connection_stays_open(
+    frame, status
+) -> None:
     async with client(Odd.as_asgi()) as socket:
         await socket.send_json(frame)
         assert (await socket.receive_json())["response_status"] == status
@@ -225,13 +227,13 @@ async def test_an_error_has_a_status_and_the_connection_lives(frame, status) -> 
 
 
 @pytest.mark.parametrize("frame", [{"text_data": "no json"}, {"bytes_data": b"{}"}])
-async def test_what_is_no_frame_of_the_dialect_is_a_400(frame) -> None:
+async def test_a_frame_that_is_not_json_is_answered_with_400(frame) -> None:
     async with client(Odd.as_asgi()) as socket:
         await socket.send_to(**frame)
         assert (await socket.receive_json())["response_status"] == 400
 
 
-async def test_values_are_written_as_drf_writes_them_and_nan_as_null(caplog) -> None:
+async def test_values_are_written_as_by_drf_and_nan_as_null(caplog) -> None:
     async with client(Odd.as_asgi()) as socket:
         assert (await ask(socket, "value", kind="decimal"))["data"] == 1.5
         assert (await ask(socket, "value", kind="nan"))["data"] is None
@@ -252,25 +254,27 @@ class Guarded(ModelConsumer):
         return {}, 200
 
 
-@pytest.mark.parametrize(("right", "may"), [("add", "create escalate"), ("change", "update patch")])
-async def test_who_has_one_right_may_do_what_it_is_for(right, may, ada) -> None:
+@pytest.mark.parametrize(
+    ("permission", "allowed"), [("add", "create escalate"), ("change", "update patch")]
+)
+async def test_one_permission_allows_only_its_actions(permission, allowed, ada) -> None:
     named = Permission.objects.filter(content_type__app_label="readme")
-    await ada.user_permissions.aadd(await named.aget(codename=f"{right}_note"))
+    await ada.user_permissions.aadd(await named.aget(codename=f"{permission}_note"))
     note = await Note.objects.acreate(title="Milk")
     data = {"title": "New", "text": "x"}
     async with client(Guarded.as_asgi(), user=ada) as socket:
         for name in ("create", "update", "patch", "escalate"):
             frame = {} if name == "escalate" else {"pk": note.pk, "data": data}
-            assert (await status_of(socket, name, **frame) < 300) == (name in may.split())
+            assert (await status_of(socket, name, **frame) < 300) == (name in allowed.split())
 
 
-async def test_who_is_nobody_is_refused_also_where_no_middleware_said_so() -> None:
+async def test_an_anonymous_user_is_rejected_without_any_middleware() -> None:
     socket = WebsocketCommunicator(Guarded.as_asgi(), "/")
     assert (await socket.connect())[0] is False
     await socket.disconnect()
 
 
-async def test_an_unknown_action_is_a_405_for_everybody() -> None:
+async def test_an_unknown_action_is_answered_with_405_for_everyone() -> None:
     async with client(library.Library.as_asgi()) as stranger:
         assert await status_of(stranger, "fly") == 405
         assert await status_of(stranger, "count") == 403
@@ -285,7 +289,7 @@ class Lists(ModelConsumer):
         return sorted(self.get_serializer_context(**kwargs)), 200
 
 
-async def test_bounds_and_keys_are_what_they_should_be() -> None:
+async def test_invalid_limits_and_keys_are_rejected() -> None:
     await Note.objects.acreate(pk=1, title="Milk")
     async with client(Lists.as_asgi()) as socket:
         for wrong in ({"limit": 0}, {"limit": "x"}, {"limit": 1, "offset": -1}):
@@ -297,7 +301,7 @@ async def test_bounds_and_keys_are_what_they_should_be() -> None:
         assert (await ask(socket, "context"))["data"] == ["consumer", "request", "scope", "view"]
 
 
-async def test_a_stream_runs_beside_the_frames_that_follow() -> None:
+async def test_a_stream_runs_beside_the_next_frames() -> None:
     class Streamed(StreamedPaginatedListMixin, GenericAsyncAPIConsumer):
         queryset = Note.objects.order_by("pk")
         serializer_class = library.NoteSerializer
@@ -316,25 +320,25 @@ class Room(AsyncAPIConsumer):
     @action()
     async def say(self):
         await self.channel_layer.group_send("room", {"type": "line"})
-        await self.heard.wait()  # which could never end, if the room waited for the action
+        await self.received.wait()  # would never end if the message waited for the action
         return "said", 200
 
     async def connect(self):
-        self.heard = asyncio.Event()
+        self.received = asyncio.Event()
 
     async def line(self, event):
         await self.send_json("line")
-        self.heard.set()
+        self.received.set()
 
 
-async def test_a_groups_message_does_not_wait_for_the_action_that_runs() -> None:
+async def test_a_message_of_a_group_does_not_wait_for_a_running_action() -> None:
     async with client(Room.as_asgi()) as socket:
         assert await ask(socket, "say") == "line"
         assert (await socket.receive_json())["data"] == "said"
 
 
 @pytest.mark.parametrize("name", ["close", "request"])
-def test_an_action_cannot_hide_a_method_but_have_its_name(name) -> None:
+def test_an_action_cannot_hide_a_method_but_may_have_its_name(name) -> None:
     with pytest.raises(TypeError, match="would hide a method"):
         type("Hiding", (AsyncAPIConsumer,), {name: action()(lambda self: None)})
     method = action(name=name)(lambda self: None)
@@ -342,7 +346,7 @@ def test_an_action_cannot_hide_a_method_but_have_its_name(name) -> None:
     assert named.available_actions == {name: "one"}
 
 
-async def test_who_is_deactivated_is_closed(ada) -> None:
+async def test_a_deactivated_user_is_closed(ada) -> None:
     async with client(Odd.as_asgi(), user=ada) as socket:
         ada.is_active = False
         await ada.asave()
@@ -357,10 +361,10 @@ class Page(View):
         return HttpResponse("posted")
 
 
-async def test_a_view_sees_a_request_as_from_a_browser() -> None:
+async def test_a_view_receives_a_request_as_from_a_browser() -> None:
     async with client(view_as_consumer(Page)) as socket:
-        said = await ask(socket, "create", data={"a": 1})
-        assert said["data"] == '{"a":1} testserver'
+        answer = await ask(socket, "create", data={"a": 1})
+        assert answer["data"] == '{"a":1} testserver'
         assert (await ask(socket, "post"))["data"] == "posted"
         assert (await ask(socket, "create", colour=1))["errors"] == [
             {"colour": ["There is no such argument."]}
@@ -370,18 +374,18 @@ async def test_a_view_sees_a_request_as_from_a_browser() -> None:
 # Channels' consumers.
 
 
-class Said(SocketConsumer):
+class Echo(SocketConsumer):
     groups = ["lobby"]
 
     def receive_json(self, content):
-        self.channel_layer.group_send("lobby", {"type": "said", "line": content["line"]})
+        self.channel_layer.group_send("lobby", {"type": "chat.line", "line": content["line"]})
 
-    def said(self, event):
+    def chat_line(self, event):
         self.send_json({"line": event["line"]})
 
 
-async def test_verbs_in_def_need_no_wrapper_and_errors_end_nothing() -> None:
-    async with SocketCommunicator(Said.as_asgi()) as socket:
+async def test_def_methods_need_no_async_to_sync_and_errors_close_nothing() -> None:
+    async with SocketCommunicator(Echo.as_asgi()) as socket:
         await socket.send_json({})
         await socket.expect_event(status=500)
         await socket.send_json({"line": "hello"})

@@ -1,4 +1,4 @@
-"""The examples of docs/observers.md, tried."""
+"""The examples of docs/observers.md."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -9,8 +9,8 @@ from rest_channels.testing import SocketCommunicator
 
 from .activity import Activity
 from .archive import archive
-from .desk import Desk
 from .editing import Editing
+from .live_note import LiveNote
 from .models import Note
 from .test_pages import PAGES
 
@@ -33,29 +33,30 @@ def client(consumer, user):
     return SocketCommunicator(consumer.as_asgi(), dialect="action", user=user)
 
 
-async def asked(socket, action, **frame):
-    call = await socket.call(action, **frame)
-    await socket.expect_reply(call, action=action, errors=[])
-    return call
+async def call(socket, action, **frame):
+    """Call `action`, which succeeds; its `request_id`."""
+    request_id = await socket.call(action, **frame)
+    await socket.expect_reply(request_id, action=action, errors=[])
+    return request_id
 
 
-async def test_a_desk_shows_a_row_as_long_as_one_may_see_it(ada, note) -> None:
-    async with client(Desk, ada) as socket:
-        call = await asked(socket, "subscribe_instance", pk=note.pk)
+async def test_a_subscriber_receives_a_row_as_long_as_they_may_see_it(ada, note) -> None:
+    async with client(LiveNote, ada) as socket:
+        request_id = await call(socket, "subscribe_instance", pk=note.pk)
         note.title = "Moon"
         await note.asave()
         row = {"id": note.pk, "title": "Moon"}
-        await socket.expect_reply(call, action="update", response_status=200, data=row)
+        await socket.expect_reply(request_id, action="update", response_status=200, data=row)
         await note.writers.aremove(ada)
-        await socket.expect_reply(call, response_status=404)
+        await socket.expect_reply(request_id, response_status=404)
         await note.asave()
         await socket.expect_nothing()
 
 
-async def test_rows_come_and_go_by_their_length(ada, note) -> None:
+async def test_a_row_that_changes_its_group_is_deleted_there_and_created_here(ada, note) -> None:
     async with client(Activity, ada) as socket:
-        long = await asked(socket, "subscribe_to_notes", length="long")
-        short = await asked(socket, "subscribe_to_notes", length="short")
+        long = await call(socket, "subscribe_to_notes", length="long")
+        short = await call(socket, "subscribe_to_notes", length="short")
         note.text = "x" * 1001
         await note.asave()
         row = {"id": note.pk, "title": "Sun"}
@@ -67,26 +68,26 @@ async def test_rows_come_and_go_by_their_length(ada, note) -> None:
         await socket.expect_nothing()
 
 
-async def test_who_edits_is_not_told_of_it(ada, note) -> None:
+async def test_the_user_who_edits_does_not_receive_their_own_edit(ada, note) -> None:
     async with client(Editing, ada) as socket:
-        call = await asked(socket, "subscribe_to_edits")
+        request_id = await call(socket, "subscribe_to_edits")
         note.by = ada.pk
         await note.asave()
         del note.by
         await note.asave()
-        said = {"id": note.pk, "title": "Sun", "by": None}
-        await socket.expect_reply(call, action="update", data=said)
+        row = {"id": note.pk, "title": "Sun", "by": None}
+        await socket.expect_reply(request_id, action="update", data=row)
         await socket.expect_nothing()
 
 
-async def test_what_is_archived_is_told(ada, note) -> None:
-    async with client(Desk, ada) as socket:
-        call = await asked(socket, "subscribe_instance", pk=note.pk)
+async def test_notify_changed_sends_archived_rows(ada, note) -> None:
+    async with client(LiveNote, ada) as socket:
+        request_id = await call(socket, "subscribe_instance", pk=note.pk)
         await sync_to_async(archive)(Note.objects.all())
-        await socket.expect_reply(call, data={"id": note.pk, "title": "Archived"})
+        await socket.expect_reply(request_id, data={"id": note.pk, "title": "Archived"})
 
 
-def test_the_statuses_of_the_page_are_those_of_the_code() -> None:
+def test_the_statuses_of_the_page_match_the_code() -> None:
     page = " ".join(PAGES["observers.md"].split())
     words = [f"`{action}` ({status})" for action, status in delivery.STATUS.items()]
     assert f"{words[0]}, {words[1]} and {words[2]}" in page

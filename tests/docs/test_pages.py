@@ -1,4 +1,4 @@
-"""The pages say what runs: their code is that of files, their numbers are those of the code."""
+"""All pages of `docs/`: blocks equal tested files, links lead somewhere, numbers match the code."""
 
 import re
 from pathlib import Path
@@ -14,32 +14,36 @@ from rest_channels.settings import Settings
 from .settings import database
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("groups.md", "deployment.md", "sockets.md", "observers.md", "migrating.md")
-PAGES = {name: (ROOT / "docs" / name).read_text() for name in NAMES}
+DOCS = ROOT / "docs"
+PAGES = {path.name: path.read_text() for path in sorted(DOCS.glob("*.md"))}
+TEXTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{name}" for name in PAGES)]
+EXAMPLES = [text for name, text in PAGES.items() if name != "architecture.md"]
 BLOCKS = [
     (path, code)
-    for page in PAGES.values()
+    for page in EXAMPLES
     for path, code in re.findall(r"```python\n# notes/(\S+)\n(.*?)```", page, re.DOTALL)
 ]
-UNSEEN = {"__init__.py", "settings/__init__.py", "models.py"}
+NOT_SHOWN = {"__init__.py", "settings/__init__.py", "models.py", "views.py"}
+SHOWN_TESTS = {"test_editor.py"}
 
 
 @pytest.mark.parametrize(("path", "code"), BLOCKS, ids=[path for path, _code in BLOCKS])
-def test_what_a_page_shows_is_what_the_file_says(path, code) -> None:
+def test_each_block_of_a_page_equals_its_file(path, code) -> None:
     assert code.strip() == (ROOT / "tests/docs" / path).read_text().strip()
 
 
-def test_every_python_block_is_a_file_and_every_file_is_shown_once() -> None:
+def test_every_python_block_is_a_file_and_every_example_is_shown_once() -> None:
     folder = ROOT / "tests/docs"
     files = {str(path.relative_to(folder)) for path in folder.rglob("*.py")}
-    examples = {path for path in files if not path.startswith("test_")} - UNSEEN
-    assert sorted(path for path, _code in BLOCKS) == sorted(examples)
-    assert sum(page.count("```python") for page in PAGES.values()) == len(BLOCKS)
+    examples = {path for path in files if not path.startswith("test_")} - NOT_SHOWN
+    assert sorted(path for path, _code in BLOCKS) == sorted(examples | SHOWN_TESTS)
+    assert sum(page.count("```python") for page in EXAMPLES) == len(BLOCKS)
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in NAMES)])
-def test_links_lead_to_files_and_to_headings_that_are_there(page) -> None:
-    for target, heading in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", (ROOT / page).read_text()):
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_to_files_and_headings_that_exist(page) -> None:
+    text = re.sub(r"```.*?```|!\[.*?\]\(.*?\)", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    for target, heading in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", text):
         path = (ROOT / page).parent / target if target else ROOT / page
         assert path.exists()
         headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE) if heading else []
@@ -47,13 +51,18 @@ def test_links_lead_to_files_and_to_headings_that_are_there(page) -> None:
         assert not heading or heading in slugs
 
 
+def test_the_index_lists_every_page() -> None:
+    linked = set(re.findall(r"\]\((\w+\.md)\)", PAGES["README.md"]))
+    assert linked == set(PAGES) - {"README.md"}
+
+
 @pytest.mark.parametrize(
     ("page", "words", "number"),
     [
-        ("groups.md", "More than {} messages", packet_sender.QUEUE_SIZE),
-        ("groups.md", "up to {} messages of one group in a row", packet_sender.BATCH_SIZE),
-        ("groups.md", "`MAX_SUBSCRIPTIONS`, {} groups", Settings.MAX_SUBSCRIPTIONS.default),
-        ("groups.md", "{} events may wait", Settings.INBOX_FRAMES.default),
+        ("groups.md", "At most {} messages", packet_sender.QUEUE_SIZE),
+        ("groups.md", "Up to {} messages in a row to one group", packet_sender.BATCH_SIZE),
+        ("groups.md", "`MAX_SUBSCRIPTIONS` ({}) groups", Settings.MAX_SUBSCRIPTIONS.default),
+        ("groups.md", "{} events (`INBOX_FRAMES`) may wait", Settings.INBOX_FRAMES.default),
         ("deployment.md", "up to {} threads", Settings.MAX_THREADS.default),
         ("deployment.md", "ends after {} seconds without work", threads.IDLE),
         ("deployment.md", "after {} seconds of silence", publisher.IDLE),
@@ -62,18 +71,18 @@ def test_links_lead_to_files_and_to_headings_that_are_there(page) -> None:
         ("deployment.md", "up to {} per process", RedisChannelLayer().capacity),
     ],
 )
-def test_the_numbers_of_the_pages_are_those_of_the_code(page, words, number) -> None:
+def test_the_numbers_of_the_pages_match_the_code(page, words, number) -> None:
     assert words.format(f"{number:,g}") in " ".join(PAGES[page].split())
 
 
-def test_the_close_codes_of_the_page_are_those_of_the_code() -> None:
-    told = re.findall(r"^\| (44\d\d) \|", PAGES["deployment.md"], re.MULTILINE)
+def test_the_codes_that_end_a_session_match_the_code_and_are_final() -> None:
+    listed = re.findall(r"^\| (44\d\d) \|", PAGES["deployment.md"], re.MULTILINE)
     ended = [CloseCode.SESSION_ENDED, CloseCode.PASSWORD_CHANGED, CloseCode.USER_INACTIVE]
-    assert list(map(int, told)) == [*ended, CloseCode.REVOKED]
-    assert not any(CloseCode(int(code)).reconnect for code in told)
+    assert list(map(int, listed)) == [*ended, CloseCode.REVOKED]
+    assert not any(CloseCode(int(code)).reconnect for code in listed)
 
 
-def test_the_worked_example_adds_up() -> None:
+def test_the_example_of_database_connections_adds_up() -> None:
     pool = database.DATABASES["default"]["OPTIONS"]["pool"]
     pages_at_once = pool["max_size"] - database.REST_CHANNELS["MAX_THREADS"]
     assert pages_at_once == 3

@@ -1,4 +1,4 @@
-"""The examples of docs/sockets.md, tried."""
+"""The examples of docs/sockets.md."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,7 +11,8 @@ from rest_channels.testing import SocketCommunicator
 from sockets import constants, leases
 from sockets.models import Socket, SocketQuerySet
 
-from .staff import close_the_bar, who_is_on
+from .quiz import Quiz
+from .staff import announce_closing, users_online
 from .test_pages import PAGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,46 +30,60 @@ def client(path="/tables/7/", user=None):
     return SocketCommunicator(application, path, user=user or AnonymousUser(), dialect="type")
 
 
-async def test_the_page_greets_chats_and_says_who_left(ada) -> None:
-    async with client(user=ada) as hers:
-        await hers.expect_event(type="WELCOME", table=7)
+async def test_the_table_welcomes_chats_and_announces_who_left(ada) -> None:
+    async with client(user=ada) as first:
+        await first.expect_event(type="WELCOME", table=7)
         async with client() as other:
             await other.expect_event(type="WELCOME")
             await other.send_json({"type": "CHAT", "text": "hi"})
-            await hers.expect_event(type="CHAT", text="hi")
+            await first.expect_event(type="CHAT", text="hi")
             await other.send_json({"type": "CHAT", "text": ""})
             await other.expect_event(errors=[{"text": ["This field may not be blank."]}])
-        await hers.expect_event(type="LEFT", who="None")
-        await hers.send_json({"type": "GAME_ACTION_ROLL"})
-        await hers.expect_event(type="DONE", action="GAME_ACTION_ROLL")
-        await hers.send_json({"type": "FLY"})
-        await hers.expect_event(details="What do you mean?")
+        await first.expect_event(type="LEFT", user="None")
+        await first.send_json({"type": "GAME_ACTION_ROLL"})
+        await first.expect_event(type="DONE", action="GAME_ACTION_ROLL")
+        await first.send_json({"type": "FLY"})
+        await first.expect_event(details="Unknown message type.")
 
 
-async def test_the_handler_plays_with_those_who_are_logged_in(ada) -> None:
-    async with client("/poker/1/", ada) as hers, client("/poker/1/") as stranger:
+async def test_only_logged_in_users_can_play_poker(ada) -> None:
+    async with client("/poker/1/", ada) as first, client("/poker/1/") as stranger:
         await stranger.send_json({"type": "GET_GAMESTATE"})
         await stranger.expect_event(type="RECONNECT")
-        await hers.send_json({"type": "GET_GAMESTATE"})
-        await hers.expect_event(type="GAMESTATE", table="1", players=["ada"])
+        await first.send_json({"type": "GET_GAMESTATE"})
+        await first.expect_event(type="GAMESTATE", table="1", players=["ada"])
         async with client("/poker/1/", ada) as again:
             await again.send_json({"type": "ACT_FOLD"})
-            await hers.expect_event(type="ACTED", who="ada", what="ACT_FOLD")
+            await first.expect_event(type="ACTED", user="ada", action="ACT_FOLD")
         await stranger.expect_nothing()
 
 
-async def test_a_page_speaks_to_rows(ada) -> None:
-    async with client(user=ada) as hers, client() as guest:
-        response = await sync_to_async(close_the_bar)(RequestFactory().post("/"))
-        assert response.content == b"1 guests were told."
+async def test_a_page_sends_to_rows(ada) -> None:
+    async with client(user=ada) as first, client() as guest:
+        response = await sync_to_async(announce_closing)(RequestFactory().post("/"))
+        assert response.content == b"1 guests were notified."
         await guest.expect_event(type="WELCOME")
         await guest.expect_event(type="CLOSING", minutes=10)
-        await hers.expect_event(type="WELCOME")
-        await hers.expect_event(type="NOTE")
-        assert await who_is_on("/tables/7/") == ["ada"]
+        await first.expect_event(type="WELCOME")
+        await first.expect_event(type="NOTE")
+        assert await users_online("/tables/7/") == ["ada"]
 
 
-def test_every_verb_of_the_tables_is_there() -> None:
+async def test_the_quiz_confirms_answers_and_announces_players(ada) -> None:
+    def player(user=None):
+        return SocketCommunicator(Quiz.socket.as_asgi(), "/quiz/1/", user=user, dialect="type")
+
+    async with player() as first:
+        async with player(ada) as second:
+            await first.expect_event(type="JOINED", user="ada")
+            await second.send_json({"type": "ANSWER", "number": 2})
+            await second.expect_event(type="NOTED", number=2)
+            await second.send_json({"type": "ANSWER", "number": 5})
+            await second.expect_event(type="ERROR")
+        await first.expect_event(type="LEFT", user="ada")
+
+
+def test_every_method_of_the_tables_exists() -> None:
     for name in ("send_action", "send_json", "send_str", "disconnect", "group", "cleanup_stale"):
         assert f"`{name}(" in PAGE
         assert all(hasattr(kind, f"a{name}") for kind in (Socket, SocketQuerySet))
@@ -77,7 +92,7 @@ def test_every_verb_of_the_tables_is_there() -> None:
         assert hasattr(SocketQuerySet, name)
 
 
-def test_the_numbers_are_those_of_the_code() -> None:
+def test_the_numbers_of_the_page_match_the_code() -> None:
     assert f"at most {constants.PATH_LENGTH} characters" in PAGE
     assert f"characters ({api_settings.MAX_NAME_LENGTH})" in PAGE
     assert f"`BEAT` seconds ({api_settings.BEAT:g})" in PAGE

@@ -1,3 +1,3 @@
 REST_CHANNELS = {
-    "TRUSTED_PROXIES": ["10.0.0.5", "10.1.0.0/16"],  # and "unix" for a socket file
+    "TRUSTED_PROXIES": ["10.0.0.5", "10.1.0.0/16"],  # "unix" for a Unix socket
 }

@@ -5,7 +5,7 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [os.environ["REDIS_URL"]],
-            "prefix": "notes",  # a name of its own for every site on one Redis
+            "prefix": "notes",  # a different prefix for each site on one Redis
         },
     },
 }

@@ -13,7 +13,7 @@ class NoteSerializer(ModelSerializer):
         fields = ["id", "title"]
 
 
-class Desk(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
+class LiveNote(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
     queryset = Note.objects.all()
     serializer_class = NoteSerializer
     permission_classes = [IsAuthenticated]
