@@ -97,4 +97,4 @@ def test_the_numbers_of_the_page_match_the_code() -> None:
     assert f"characters ({api_settings.MAX_NAME_LENGTH})" in PAGE
     assert f"`BEAT` seconds ({api_settings.BEAT:g})" in PAGE
     assert leases.BEATS == 3
-    assert "within four beats" in PAGE
+    assert "within four heartbeats" in PAGE
