@@ -1,4 +1,4 @@
-"""The handshake as Django sees requests: an `HttpRequest` made from a scope, its path."""
+"""The handshake as Django sees a request: the `HttpRequest` of an ASGI scope, and its path."""
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -16,14 +16,16 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 
 
 def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRequest:
-    """The request by which `scope`'s connection was opened, with its user and its session.
+    """Return the request of the handshake, with the scope's user and session if it has them.
 
-    In: an ASGI `websocket` scope (the keys `user` and `session` are optional); `method` and `body`,
-    those of HTTP that permission classes and views are to see.
+    Args:
+        scope: An ASGI scope of the type `websocket`.
+        method: The HTTP method that permission classes and views see.
+        body: The HTTP body that they see.
     """
     http = {**scope, "type": "http", "method": method}
     http["scheme"] = _SCHEMES.get(scope.get("scheme", "ws"), "http")
-    # Django would raise for what is no UTF-8, and answer 400; a handshake has no 400.
+    # Django would raise for invalid UTF-8 and answer 400. A handshake cannot be answered with 400.
     http["query_string"] = scope.get("query_string", b"").decode(errors="replace")
     http.setdefault("headers", [])
     request = ASGIRequest(http, BytesIO(body))
@@ -34,32 +36,35 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
 
 
 def path_info(scope: Scope) -> str:
-    """The path below the prefix that the site is mounted under: what routes are matched with.
+    """Return the path to match routes with: the one below the prefix of the site.
 
-    The prefix is a server's `root_path`, or Django's setting `FORCE_SCRIPT_NAME`. A proxy may
-    have cut it off already.
+    The prefix is the server's `root_path` or Django's setting `FORCE_SCRIPT_NAME`. A proxy may
+    have removed it already.
     """
     path: str = scope["path"]
-    root = get_script_prefix(scope).rstrip("/")
-    inside = root and (path == root or path.startswith(root + "/"))
-    return path[len(root) :] if inside else path
+    prefix = get_script_prefix(scope).rstrip("/")
+    has_prefix = prefix and (path == prefix or path.startswith(prefix + "/"))
+    return path[len(prefix) :] if has_prefix else path
 
 
 def with_route(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope:
-    """`scope` for the application that a route leads to: its `url_route` joined with an outer."""
+    """Return a copy of `scope` whose `url_route` is extended with the arguments of a route."""
     outer = scope.get("url_route", {})
     args = (*outer.get("args", ()), *args)
     return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
 
 
 async def accept_and_close(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Accept and close, so that a browser can read why: come back later."""
+    """Accept the handshake and close with 4500, a code that tells the client to connect again.
+
+    A browser cannot read the code of a handshake that was rejected.
+    """
     await receive()
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     await send({"type": "websocket.close", "code": int(CloseCode.CONNECT_FAILED), "reason": ""})
 
 
 async def reject_handshake(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Answer the handshake with HTTP 403. In: ASGI's two callables, unused as yet."""
+    """Answer the handshake with HTTP 403, through ASGI's two callables."""
     await receive()
     await send({"type": "websocket.close", "code": 1000})

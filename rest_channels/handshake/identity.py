@@ -1,4 +1,4 @@
-"""Who connects: the session that the handshake names, and the user it belongs to."""
+"""Find the session that the handshake names, and the user who is logged in to it."""
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
@@ -26,19 +26,18 @@ __all__ = [
 ]
 
 LOGIN_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
-"""What a login leaves in a session."""
+"""The keys that Django's login writes to a session."""
 
 TIME_ZONE_KEY = "django_timezone"
-"""Where Django's documentation keeps a user's time zone in the session."""
+"""The session key in which the examples of Django's documentation keep a user's time zone."""
 
 Scope = dict[str, Any]
 
 
 async def with_identity(scope: Scope) -> Scope:
-    """`scope` with `cookies`, `session`, `user` and `time_zone`.
+    """Return a copy of `scope` with `cookies`, `session`, `user` and `time_zone`.
 
-    What a middleware outside has put there stays. A handshake without a session key costs no
-    query.
+    Values that a middleware has set stay. A handshake without a session key costs no query.
     """
     scope = {**scope, "cookies": _cookies(scope)}
     if "session" not in scope and apps.is_installed("django.contrib.sessions"):
@@ -49,35 +48,35 @@ async def with_identity(scope: Scope) -> Scope:
             scope["user"] = session_user(None)
         else:
             async with thread_lease():
-                known = await sync_to_async(_look_up)(session)
-            scope["user"], scope["time_zone"] = known
+                found = await sync_to_async(_user_and_time_zone)(session)
+            scope["user"], scope["time_zone"] = found
     return scope
 
 
 def session_key(scope: Scope) -> str | None:
-    """The key of the HTTP session that a handshake names, if it names one.
+    """Return the key of the HTTP session that the handshake names, or `None`.
 
-    It is that of the session in the scope; else, with `SESSION_KEY_IN_URL`, the query string's;
-    else the cookie's.
+    The session in the scope comes first, then the query string (setting `SESSION_KEY_IN_URL`),
+    then the cookie.
     """
     key: str | None = getattr(scope.get("session"), "session_key", None)
     if not key and api_settings.SESSION_KEY_IN_URL:
         query = scope.get("query_string", b"").decode("latin-1")
         key = parse_qs(query).get("session_key", [None])[-1]
     key = key or _cookies(scope).get(settings.SESSION_COOKIE_NAME)
-    return key if key and key.isprintable() else None  # PostgreSQL raises when asked for a NUL
+    return key if key and key.isprintable() else None  # PostgreSQL raises an error for a NUL
 
 
 def open_session(key: str | None) -> Any:
-    """The HTTP session of that key. It is read from its engine when something is asked of it."""
+    """Return the HTTP session with that key. Its engine reads it at the first access."""
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
 def session_user(session: Any) -> Any:
-    """Who is logged in to `session`; an `AnonymousUser` where it is `None` or nobody is. May query.
+    """Return the user who is logged in to `session`, else an `AnonymousUser`. May query.
 
-    Nothing is written: where Django would end the session or give it a new key, which no cookie
-    can follow from here, that is left to the next HTTP request.
+    The session is not written. Django may want to end it or to give it a new key, but a socket
+    cannot set the cookie for that. The next HTTP request does it.
     """
     from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs ready apps
 
@@ -92,7 +91,7 @@ def session_user(session: Any) -> Any:
 
 
 class MemorySession(SessionBase, MutableMapping[str, Any]):
-    """A session of Django's that lives as long as somebody holds it, and is a mapping."""
+    """A Django session that is kept in memory only, and is a mapping."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -101,7 +100,7 @@ class MemorySession(SessionBase, MutableMapping[str, Any]):
         return len(self.keys())
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """As a dict's: Django's takes no keyword arguments."""
+        """Update as a dict does: Django's method takes no keyword arguments."""
         MutableMapping.update(self, *args, **kwargs)
 
     def load(self) -> dict[str, Any]:
@@ -111,13 +110,13 @@ class MemorySession(SessionBase, MutableMapping[str, Any]):
         return False
 
     def create(self) -> None:
-        """There is nowhere to create it."""
+        """Do nothing: there is no store."""
 
     def save(self, must_create: bool = False) -> None:
-        """There is nowhere to save it."""
+        """Do nothing: there is no store."""
 
     def delete(self, session_key: str | None = None) -> None:
-        """There is nowhere to delete it from."""
+        """Do nothing: there is no store."""
 
 
 def _cookies(scope: Scope) -> dict[str, str]:
@@ -129,5 +128,5 @@ def _cookies(scope: Scope) -> dict[str, str]:
     return parse_cookie(cookie.decode("latin-1"))
 
 
-def _look_up(session: Any) -> tuple[Any, Any]:
+def _user_and_time_zone(session: Any) -> tuple[Any, Any]:
     return session_user(session), session.get(TIME_ZONE_KEY)

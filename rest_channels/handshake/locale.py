@@ -1,4 +1,4 @@
-"""The language and the time zone that a connection's handlers find activated."""
+"""The language and the time zone that are active in the handlers of a connection."""
 
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +12,7 @@ __all__ = ["Locale", "locale_of"]
 
 
 class Locale(NamedTuple):
-    """A language code and a time zone; `None` for the project's own."""
+    """A language code and a time zone. `None` stands for the project's own."""
 
     language: str | None
     time_zone: ZoneInfo | None
@@ -26,26 +26,24 @@ class Locale(NamedTuple):
 
 
 def locale_of(scope: dict[str, Any]) -> Locale | None:
-    """What the handshake asks for, or `None` where it asks for nothing.
+    """Return the locale that the handshake asks for, or `None` if it asks for none.
 
-    The language is the one Django finds for a request (its cookie, then `Accept-Language`), the
-    time zone what `SocketApplication` found in the session.
+    Django finds the language as for a request: in its cookie, then in `Accept-Language`.
+    `SocketApplication` found the time zone in the session.
     """
-    time_zone = _zone(scope.get("time_zone"))
-    asks = settings.USE_I18N and _speaks(scope)
-    if not asks and time_zone is None:
+    time_zone = _parse_time_zone(scope.get("time_zone"))
+    names = (b"accept-language", b"cookie")
+    has_language = settings.USE_I18N and any(
+        name in names for name, _value in scope.get("headers", ())
+    )
+    if not has_language and time_zone is None:
         return None
-    language = translation.get_language_from_request(http_request(scope)) if asks else None
+    language = translation.get_language_from_request(http_request(scope)) if has_language else None
     return Locale(language, time_zone)
 
 
-def _speaks(scope: dict[str, Any]) -> bool:
-    names = (b"accept-language", b"cookie")
-    return any(name in names for name, _value in scope.get("headers", ()))
-
-
-def _zone(name: Any) -> ZoneInfo | None:
-    """The zone of that name. The name may be what a form wrote into the session: anything."""
+def _parse_time_zone(name: Any) -> ZoneInfo | None:
+    """Return the zone of that name, which may be any value that a form wrote to the session."""
     try:
         return ZoneInfo(name) if isinstance(name, str) else None
     except (ValueError, ZoneInfoNotFoundError, OSError):

@@ -1,7 +1,7 @@
-"""Where a page must come from to connect: cookies travel with every handshake, from any page."""
+"""Check the `Origin` of a handshake, because browsers send cookies with a handshake of any page."""
 
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -12,15 +12,20 @@ from .http_request import http_request
 
 __all__ = ["origin_allowed"]
 
-_PORTS = {"http": 80, "https": 443}
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_allowed(scope: dict[str, Any]) -> bool:
-    """Whether the handshake comes from this site's own origin, or from a trusted one.
+    """Return whether the handshake comes from this site's own origin or from a trusted one.
 
-    An origin is scheme, host and port. Trusted are Django's `CSRF_TRUSTED_ORIGINS` and
-    `REST_CHANNELS["ALLOWED_ORIGINS"]`. None at all is allowed: browsers always send one (RFC
-    6455, 10.2). Two, `null` and what is no origin are not.
+    Trusted are Django's `CSRF_TRUSTED_ORIGINS` and `REST_CHANNELS["ALLOWED_ORIGINS"]`. A handshake
+    without an origin is allowed, because browsers always send one. Two origins, `null` and
+    malformed ones are not allowed.
+
+    Source: RFC 6455, 10.2.
     """
     origins = [value for name, value in scope.get("headers", ()) if name == b"origin"]
     if not origins:
@@ -28,29 +33,24 @@ def origin_allowed(scope: dict[str, Any]) -> bool:
     origin = _parse(origins[0].decode("latin-1")) if len(origins) == 1 else None
     if origin is None:
         return False
-    return origin == _own(scope) or any(_matches(origin, trusted) for trusted in _trusted())
-
-
-Origin = tuple[str, str, int]
+    trusted = [*settings.CSRF_TRUSTED_ORIGINS, *api_settings.ALLOWED_ORIGINS]
+    return origin == _own_origin(scope) or any(_matches(origin, pattern) for pattern in trusted)
 
 
 def _parse(text: str) -> Origin | None:
-    """Scheme, host and port; `None` for what is no origin (RFC 6454, 6.2)."""
+    """Return the origin, or `None` if `text` is not one (RFC 6454, 6.2)."""
     try:
         parts = urlsplit(text)
-        port = parts.port or _PORTS.get(parts.scheme)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None
-    if not parts.hostname or port is None or not _bare(parts):
+    has_more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    if not parts.hostname or port is None or has_more:
         return None
     return parts.scheme, parts.hostname, port
 
 
-def _bare(parts: SplitResult) -> bool:
-    return not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
-
-
-def _own(scope: dict[str, Any]) -> Origin | None:
+def _own_origin(scope: dict[str, Any]) -> Origin | None:
     request = http_request(scope)
     try:
         return _parse(f"{request.scheme}://{request.get_host()}")
@@ -58,16 +58,12 @@ def _own(scope: dict[str, Any]) -> Origin | None:
         return None
 
 
-def _trusted() -> list[str]:
-    return [*settings.CSRF_TRUSTED_ORIGINS, *api_settings.ALLOWED_ORIGINS]
-
-
-def _matches(origin: Origin, trusted: str) -> bool:
-    """`trusted` is an origin, its host may begin with `*.` (Django's rules); `*` is all of them."""
-    if trusted == "*":
+def _matches(origin: Origin, pattern: str) -> bool:
+    """Compare as Django does: `*` is any origin, and a host may begin with `*.`."""
+    if pattern == "*":
         return True
-    wanted = _parse(trusted)
-    if wanted is None or (wanted[0], wanted[2]) != (origin[0], origin[2]):
+    trusted = _parse(pattern)
+    if trusted is None or (trusted[0], trusted[2]) != (origin[0], origin[2]):
         return False
-    host = wanted[1]
+    host = trusted[1]
     return is_same_domain(origin[1], host[1:]) if host.startswith("*.") else origin[1] == host

@@ -1,8 +1,8 @@
-"""Who really connects: what a trusted proxy says of its client, put where the proxy's own stood.
+"""Replace the address of a trusted proxy with that of its client.
 
-Everybody can send these headers, so only the peers that `TRUSTED_PROXIES` names are believed. A
-server that has its own way (uvicorn's `--proxy-headers`) has put the client there already: then
-the peer is no proxy, and its headers say nothing here.
+Any client can send the `X-Forwarded-*` headers, so they count only from the peers that the setting
+`TRUSTED_PROXIES` names. A server may evaluate them itself, as uvicorn does with `--proxy-headers`.
+The peer is then the client, and its headers are ignored here.
 """
 
 import re
@@ -21,88 +21,79 @@ Address = IPv4Address | IPv6Address
 FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_PORTED = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([^:]+):[0-9]{1,5}")
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([^:]+):[0-9]{1,5}")
 
 
 def without_proxies(scope: Scope) -> Scope:
-    """`scope` as it were if the client had come without its proxies.
+    """Return the scope that a client without proxies would have.
 
-    From `X-Forwarded-For` comes `client` (the last address that is no trusted proxy's, port 0),
-    from `X-Forwarded-Proto` the `scheme`, from `X-Forwarded-Host` the header `host`. A header so
-    used is taken out, because the scope says it now. What is malformed is left as it is, and so is
-    all that comes from a peer who is not trusted.
+    `X-Forwarded-For` gives `client`: the last address that is not a trusted proxy's, with port 0.
+    `X-Forwarded-Proto` gives `scheme`, and `X-Forwarded-Host` the header `host`. A header that was
+    used is removed. Malformed headers stay, and so do all headers of a peer that is not trusted.
     """
-    if not api_settings.TRUSTED_PROXIES or not _trusts_peer(scope):
+    if not api_settings.TRUSTED_PROXIES or not _is_trusted_peer(scope.get("client")):
         return scope
     headers = list(scope.get("headers", ()))
     scope = dict(scope)
-    if (client := _client(_said(headers, FOR))) is not None:
+    if (client := _find_client(_header_items(headers, FOR))) is not None:
         scope["client"] = (str(client), 0)
         headers = _without(headers, FOR)
-    if (scheme := _SCHEMES.get(_first(_said(headers, PROTO)).lower())) is not None:
+    # Of these two the first item counts, the one of the proxy nearest to the client, as in Django.
+    if (scheme := _SCHEMES.get(_header_items(headers, PROTO)[0].lower())) is not None:
         scope["scheme"] = scheme
         headers = _without(headers, PROTO)
-    host = _first(_said(headers, HOST))
+    host = _header_items(headers, HOST)[0]
     if split_domain_port(host)[0]:
         headers = [(b"host", host.encode("latin-1")), *_without(headers, HOST, b"host")]
     scope["headers"] = headers
     return scope
 
 
-def _trusts_peer(scope: Scope) -> bool:
-    client = scope.get("client")
+def _is_trusted_peer(client: Any) -> bool:
+    """Return whether ASGI's `client` is a trusted proxy; it is `None` behind a socket file."""
     if client is None:
         return "unix" in api_settings.TRUSTED_PROXIES
-    address = _address(client[0])
-    return address is not None and _trusts(address)
+    address = _parse_address(client[0])
+    return address is not None and _is_trusted(address)
 
 
-def _trusts(address: Address) -> bool:
+def _is_trusted(address: Address) -> bool:
     networks = api_settings.TRUSTED_PROXIES
     return any(address in network for network in networks if network != "unix")
 
 
-def _said(headers: list[Any], name: bytes) -> list[str]:
-    """What the lines of a header list, each proxy behind the one before."""
-    lines = [value.decode("latin-1") for key, value in headers if key == name]
-    return [item.strip() for item in ",".join(lines).split(",")]
-
-
-def _first(items: list[str]) -> str:
-    """What the proxy nearest to the client said, as Django reads these two."""
-    return items[0]
+def _header_items(headers: list[Any], name: bytes) -> list[str]:
+    """Return the items of all headers of that name. Each proxy appends to what it received."""
+    values = [value.decode("latin-1") for key, value in headers if key == name]
+    return [item.strip() for item in ",".join(values).split(",")]
 
 
 def _without(headers: list[Any], *names: bytes) -> list[Any]:
     return [pair for pair in headers if pair[0] not in names]
 
 
-def _client(chain: list[str]) -> Address | None:
-    """The last that is no proxy of ours, because what is before it anybody may have written.
+def _find_client(items: list[str]) -> Address | None:
+    """Return the last address that is not a trusted proxy's: any client may forge those before.
 
-    The first, where all are ours: somebody within. `None` where the way there is malformed.
+    If all are trusted, the client is in the trusted network: it is the first. A malformed item
+    gives `None`.
     """
     address = None
-    for item in reversed(chain):
-        address = _address(_without_port(item))
-        if address is None or not _trusts(address):
+    for item in reversed(items):
+        port_match = _WITH_PORT.fullmatch(item)
+        address = _parse_address((port_match[1] or port_match[2]) if port_match else item)
+        if address is None or not _is_trusted(address):
             return address
     return address
 
 
-def _without_port(item: str) -> str:
-    """`1.2.3.4:567` and `[::1]:567` without port and brackets."""
-    match = _PORTED.fullmatch(item)
-    return (match[1] or match[2]) if match else item
-
-
-def _address(text: str) -> Address | None:
+def _parse_address(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
         return None
     if isinstance(address, IPv4Address):
         return address
-    if address.scope_id is not None:  # after a "%" there may be any text
+    if address.scope_id is not None:  # any text may follow a "%"
         return None
     return address.ipv4_mapped or address
