@@ -21,7 +21,7 @@ from .actions.authorization import authorize_object
 from .actions.hooks import call_hook
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import await_in_thread
-from .protocol.arguments import parameters_of
+from .protocol.arguments import method_parameters
 
 __all__ = ["GenericAsyncAPIConsumer", "filtered_rows", "out_of_range_as_400", "serializer_for"]
 
@@ -140,7 +140,7 @@ def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any
     An override that names `action_kwargs` is given them. Others, as DRF has them, would hand them
     to a serializer: they are not, and the method that they override finds them in `asked`.
     """
-    if "action_kwargs" in parameters_of(consumer.get_serializer, 0).names:
+    if "action_kwargs" in method_parameters(consumer.get_serializer, 0).names:
         return await_in_thread(consumer.get_serializer(action_kwargs=kwargs, **options))
     context = consumer.action_context
     before, context.action_kwargs = context.action_kwargs, kwargs

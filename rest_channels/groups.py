@@ -144,7 +144,7 @@ class HubLayer:
         return self.connection.loop_bridge.call(self._group_send, group, _typed(message))
 
     def _group_send(self, group: str, message: dict[str, Any]) -> Sent:
-        publish(Event(check_group(group), message, listeners_know=shared_layer() is not None))
+        publish(Event(check_group(group), message, also_on_layer=shared_layer() is not None))
         return self._listeners.group_send(group, message)
 
     @markcoroutinefunction

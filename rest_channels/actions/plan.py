@@ -89,7 +89,7 @@ def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan |
         )
     method = http_method_of(mark.name, mark.http_method)
     known = parameters(function, 1)
-    takes_own = known.any_name or not known.names.isdisjoint(RESERVED_ARGUMENTS)
+    takes_own = known.has_var_keyword or not known.names.isdisjoint(RESERVED_ARGUMENTS)
     return ActionPlan(mark.name, attribute, known, takes_own, method, mark.detached)
 
 

@@ -162,7 +162,7 @@ def _pack_event(event: Event) -> dict[str, Any]:
         "close": event.close,
         "accept": event.accept or None,
         "rendered": (event.text is not None and event.data is not None) or None,
-        "listeners_know": event.listeners_know or None,
+        "listeners_know": event.also_on_layer or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -178,7 +178,7 @@ def _unpack_event(group: str, fields: Mapping[str, Any]) -> Event:
         fields.get("close"),
         accept=bool(fields.get("accept")),
         rendered_elsewhere=bool(fields.get("rendered")),
-        listeners_know=bool(fields.get("listeners_know")),
+        also_on_layer=bool(fields.get("listeners_know")),
     )
 
 

@@ -151,7 +151,7 @@ class Hub(PacketReceiver):
         members: Iterable[Member] | None = self.groups.get(event.group)
         if members is None:
             return
-        if event.listeners_know:
+        if event.also_on_layer:
             listening = set(self.listeners.of(event.group))
             members = [member for member in members if member not in listening]
         self.deliver_to_members(event, tuple(members))

@@ -1,7 +1,7 @@
-"""What a client sends as arguments, fitted to what a function takes.
+"""Match the arguments that a client sends with the parameters that a function takes.
 
-Keys are a client's choice: `self`, `queryset`, `__class__` as well. So no dict of a client is ever
-spread over a call as it is.
+A client chooses the keys freely, `self`, `queryset` and `__class__` included. Therefore a client's
+dict is never passed to a function with `**` before it was matched here.
 """
 
 import inspect
@@ -12,74 +12,82 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-__all__ = ["Parameters", "accepted_arguments", "fit_arguments", "parameters", "parameters_of"]
+__all__ = ["Parameters", "accepted_arguments", "fit_arguments", "method_parameters", "parameters"]
 
 
 class Parameters(NamedTuple):
-    """What a function takes by name, apart from those it was given by position."""
+    """The parameters that a function takes by name."""
 
     names: frozenset[str]
     required: tuple[str, ...]
-    taken: frozenset[str]
-    """Names of the parameters that were given by position."""
-    any_name: bool
+    positional: frozenset[str]
+    """Names of the parameters that already have a value, given by position."""
+    has_var_keyword: bool
+    """Whether the function takes `**kwargs`."""
 
 
 @lru_cache(maxsize=1_000)
-def parameters(function: Callable[..., Any], given: int) -> Parameters:
-    """The parameters of `function` after the first `given`, which are given by position."""
+def parameters(function: Callable[..., Any], positional_count: int) -> Parameters:
+    """Return the parameters of `function` after the first `positional_count`."""
     every = list(inspect.signature(function).parameters.values())
-    named = [one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    rest = [one for one in named[given:] if one.kind is not one.POSITIONAL_ONLY]
+    single = [item for item in every if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)]
+    rest = [item for item in single[positional_count:] if item.kind is not item.POSITIONAL_ONLY]
+    positional = single[:positional_count]
     return Parameters(
-        frozenset(one.name for one in rest),
-        tuple(one.name for one in rest if one.default is one.empty),
-        frozenset(one.name for one in named[:given] if one.kind is not one.POSITIONAL_ONLY),
-        any(one.kind is one.VAR_KEYWORD for one in every),
+        frozenset(item.name for item in rest),
+        tuple(item.name for item in rest if item.default is item.empty),
+        frozenset(item.name for item in positional if item.kind is not item.POSITIONAL_ONLY),
+        any(item.kind is item.VAR_KEYWORD for item in every),
     )
 
 
-def parameters_of(method: Callable[..., Any], given: int) -> Parameters:
-    """`parameters`, of a bound `method`, apart from what it is bound to.
+def method_parameters(method: Callable[..., Any], positional_count: int) -> Parameters:
+    """Return the parameters of a bound method, without `self`.
 
-    Those of its function are kept: it lives as long as its class, and a method only as its
-    instance. What asgiref makes of a method, `@sync_to_async`, is bound anew each time.
+    The cache holds those of its function, because a bound method is a new object at each access.
+    asgiref's `@sync_to_async` binds a method as a `partial`.
     """
     if (function := getattr(method, "__func__", None)) is not None:
-        return parameters(function, 1 + given)
+        return parameters(function, 1 + positional_count)
     if isinstance(method, partial) and (function := getattr(method, "__wrapped__", None)):
-        return parameters(function, 1 + given)
-    return parameters.__wrapped__(method, given)
+        return parameters(function, 1 + positional_count)
+    return parameters.__wrapped__(method, positional_count)
 
 
 def accepted_arguments(
-    method: Callable[..., Any], given: int, arguments: dict[str, Any]
+    method: Callable[..., Any], positional_count: int, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """Those of `arguments` that `method` takes by name, beside `given` ones by position."""
-    known = parameters_of(method, given)
-    if not known.any_name:
+    """Return those of `arguments` that `method` takes by name, after `positional_count` others."""
+    known = method_parameters(method, positional_count)
+    if not known.has_var_keyword:
         return {name: arguments[name] for name in known.names & arguments.keys()}
-    if known.taken.isdisjoint(arguments):
+    if known.positional.isdisjoint(arguments):
         return arguments
-    return {name: value for name, value in arguments.items() if name not in known.taken}
+    return {name: value for name, value in arguments.items() if name not in known.positional}
 
 
 def fit_arguments(
     known: Parameters, arguments: dict[str, Any], own: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What to call a function with: a client's `arguments`, and of our `own` those it takes.
+    """Return the keyword arguments for a function: a client's `arguments` and some of `own`.
 
-    Raises `ValidationError` (400) that names what it lacks, or has no use for.
+    Args:
+        known: The parameters of the function.
+        arguments: Values by name. The function has to take all of them.
+        own: Values that the library offers. The function gets those it takes.
+
+    Raises:
+        ValidationError: 400, naming each argument that is missing or does not exist.
     """
-    surplus: Collection[str] = arguments.keys() & known.taken
-    if not known.any_name:
+    surplus: Collection[str] = arguments.keys() & known.positional
+    if not known.has_var_keyword:
         surplus = arguments.keys() - known.names
     missing = [name for name in known.required if name not in arguments and name not in own]
     if surplus or missing:
-        wrong = {name: [_("This argument is required.")] for name in missing}
-        wrong |= {name: [_("There is no such argument.")] for name in sorted(surplus)}
-        raise ValidationError(wrong)
-    if known.any_name:
+        errors = {name: [_("This argument is required.")] for name in missing}
+        errors |= {name: [_("There is no such argument.")] for name in sorted(surplus)}
+        raise ValidationError(errors)
+    if known.has_var_keyword:
         return {**arguments, **own}
     if known.names.isdisjoint(own):
         return arguments

@@ -1,8 +1,8 @@
-"""The three dialects: how a frame names its handler, and how an answer is dressed.
+"""The dialects: how a frame names its handler, and the format of the answers.
 
-An envelope is an object of four short methods and no state. `open` reads what a parser made of a
-frame; `close` makes what a renderer will put into one. Facts: the README files of
-djangochannelsrestframework (action), django-channels-router (type) and rest_channels (method).
+A dialect has no state: `parse_call` gets what a parser returned, a renderer what `build_reply` did.
+Source: the README files of djangochannelsrestframework (action), django-channels-router (type)
+and rest_channels (method).
 """
 
 import time
@@ -27,23 +27,23 @@ __all__ = [
 
 
 class Dialect(Protocol):
-    """A dialect."""
+    """The methods of a dialect."""
 
     def parse_call(self, content: Any) -> Call:
-        """Parsed frame → `Call`. Raises `ParseError` for what is no object."""
+        """Return the call that a parsed frame makes. Raise `ParseError` if it is no object."""
 
     def handler_not_found(self, call: Call) -> APIException:
-        """The refusal for a call whose name leads to no handler."""
+        """Return the error for a call that names no known handler."""
 
     def build_reply(self, reply: Reply) -> Any:
-        """`Reply` → what a renderer takes."""
+        """Return the content of the answer, for a renderer."""
 
 
-_new = tuple.__new__  # a NamedTuple's own constructor makes a detour through Python
+_new_tuple = tuple.__new__  # faster: a NamedTuple's own constructor is a Python function
 
 
 class _NamedDialect:
-    """Dialects whose frames are objects that name a handler under `key`."""
+    """A dialect whose frames are objects that name the handler under `key`."""
 
     key: ClassVar[str]
 
@@ -53,15 +53,15 @@ class _NamedDialect:
         name = content.get(self.key)
         if type(name) is not str or not 0 < len(name) <= api_settings.MAX_NAME_LENGTH:
             name = None
-        return _new(Call, (name, self.call_data(content), content.get("request_id")))
+        return _new_tuple(Call, (name, self.call_data(content), content.get("request_id")))
 
     def call_data(self, content: dict[str, Any]) -> Any:
-        """What the handler gets of the frame: all of it."""
+        """Return the part of the frame that the handler gets."""
         return content
 
 
 class ActionDialect(_NamedDialect):
-    """`{"action", "request_id", …}` → the same two, `errors`, `data` and `response_status`."""
+    """Frames name an `action`; answers repeat it, with `errors`, `data` and `response_status`."""
 
     key = "action"
 
@@ -72,13 +72,13 @@ class ActionDialect(_NamedDialect):
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
         call, data, status, errors = reply
-        listed = [] if errors is None else _as_list(errors)
-        return self.build_content(call.name, data, status, call.request_id, listed)
+        error_list = [] if errors is None else _as_list(errors)
+        return self.build_content(call.name, data, status, call.request_id, error_list)
 
     def build_content(
         self, name: str | None, data: Any, status: int, request_id: Any, errors: Sequence[Any] = ()
     ) -> dict[str, Any]:
-        """What `close` makes, without the records: every answer to an action passes here."""
+        """Return what `build_reply` does, without a `Reply`: each action's answer is made here."""
         return {
             "errors": errors,
             "data": data,
@@ -89,7 +89,7 @@ class ActionDialect(_NamedDialect):
 
 
 class MethodDialect(_NamedDialect):
-    """`{"method", "data"}` → `{"method", "data", "status"}`; a `request_id` comes back if given."""
+    """Frames are `{"method", "data"}`, answers `{"method", "data", "status"}`."""
 
     key = "method"
 
@@ -98,9 +98,8 @@ class MethodDialect(_NamedDialect):
 
     def handler_not_found(self, call: Call) -> APIException:
         if call.name is None:
-            limit = api_settings.MAX_NAME_LENGTH
             message = _("Name the method to call, as text of 1 to %d characters.")
-            return ValidationError({"method": [message % limit]})
+            return ValidationError({"method": [message % api_settings.MAX_NAME_LENGTH]})
         return ValidationError({"method": [_("Unknown method: %s") % call.name]})
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
@@ -114,14 +113,14 @@ class MethodDialect(_NamedDialect):
 
 
 def with_timestamp(content: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a message of the type dialect that says when it was sent. Raises `TypeError`."""
+    """Return a copy of the dict `content` with `TIMESTAMP`, in milliseconds since 1970 as text."""
     if not isinstance(content, dict):
         raise TypeError(f"A message is a dict, not {type(content).__name__}: {content!r}.")
     return {**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}
 
 
 class TypeDialect(_NamedDialect):
-    """`{"type", …}` → `{…, "type", "TIMESTAMP"}`, the time in milliseconds since 1970 as text."""
+    """Frames are `{"type", …}`, answers too, with a `TIMESTAMP`."""
 
     key = "type"
 
@@ -130,25 +129,25 @@ class TypeDialect(_NamedDialect):
         return HandlerNotFound(call.name, _("Unknown action: %s") % name)
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
-        content = reply.data or {} if reply.errors is None else self._error(reply.errors)
+        content = reply.data or {} if reply.errors is None else self._error_content(reply.errors)
         return _with_request_id(with_timestamp(content), reply)
 
     @staticmethod
-    def _error(errors: Any) -> dict[str, Any]:
-        listed, details = _as_list(errors), errors
+    def _error_content(errors: Any) -> dict[str, Any]:
+        error_list, details = _as_list(errors), errors
         if isinstance(errors, dict) and errors.keys() == {"detail", "traceback"}:
-            listed, details = [errors["detail"]], errors["traceback"]
+            error_list, details = [errors["detail"]], errors["traceback"]
         elif isinstance(errors, list) and len(errors) == 1:
             details = errors[0]
         elif isinstance(errors, list | dict):
             details = _("Invalid message.")
-        return {"type": "ERROR", "success": False, "errors": listed, "details": details}
+        return {"type": "ERROR", "success": False, "errors": error_list, "details": details}
 
 
 class PlainDialect:
-    """No dialect: a `SocketView` reads what it likes. Only refusals have a shape.
+    """The format of a `SocketView`, which defines its own frames. Only error frames are fixed.
 
-    They are the exception's detail (an object as it is, else `{"detail": …}`) and `"status"`.
+    They are the detail of the exception (`{"detail": …}` unless it is an object) and `status`.
     """
 
     def parse_call(self, content: Any) -> Call:

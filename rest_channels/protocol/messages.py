@@ -1,4 +1,4 @@
-"""The records that travel through the house. They are frozen, and import nothing of it."""
+"""The immutable records that the other packages exchange."""
 
 from typing import Any, NamedTuple
 
@@ -6,36 +6,35 @@ __all__ = ["Call", "Event", "Frame", "Gap", "Reply", "encoded_size", "utf8_size"
 
 
 Frame = tuple[str | None, bytes | None, int]
-"""What one `websocket.receive` carried: text or bytes, never both, and its size in bytes."""
+"""The text or the bytes of one `websocket.receive` (the other is `None`), and the size in bytes."""
 
 
 class Call(NamedTuple):
-    """A frame that was understood: who is called, with what, and under which id to answer."""
+    """The call of a handler that a client makes with a frame."""
 
     name: str | None
-    """The handler's name; `None` where the frame gave none that could be one."""
+    """The handler's name, or `None` if the frame names none."""
     data: Any = None
     request_id: Any = None
+    """The id that the answer repeats."""
 
 
 class Reply(NamedTuple):
-    """The answer to a call, before a dialect dresses it.
-
-    A refusal has `errors`: the detail of a DRF exception (text, list or dict); `data` is then
-    `None`. Otherwise `errors` is `None`.
-    """
+    """The answer to a call, before a dialect formats it."""
 
     call: Call
     data: Any = None
+    """The result of the handler, or `None` after an error."""
     status: int = 200
     errors: Any = None
+    """The detail of a DRF exception (text, list or dict), or `None` after a success."""
 
 
 class Event(NamedTuple):
-    """Something said to a group, or to one address.
+    """A message for the members of a group, or for the connection at an address.
 
-    What is rendered for the wire (`text` or `binary`, of `size` bytes) goes to the members'
-    clients as it is; else `data` goes to a method of theirs.
+    A rendered event has `text` or `binary`, of `size` bytes, and goes to the clients as it is.
+    Any other event has `data`, which goes to a handler of each member.
     """
 
     group: str
@@ -44,33 +43,33 @@ class Event(NamedTuple):
     binary: bytes | None = None
     size: int = 0
     close: int | None = None
-    """A close code: the members are closed after it."""
+    """The close code to close the members with, after the message."""
     accept: bool = False
     """Accept the handshake first, if it is still pending."""
-    listeners_know: bool = False
-    """It also goes out on Channels' lane, so who listens there is not told twice."""
+    also_on_layer: bool = False
+    """The channel layer carries the event too: members that listen there get it from there."""
     rendered_elsewhere: bool = False
-    """It was made of data by another process; the data can be read from `text`."""
+    """Another process rendered the event, and its data can be read from `text`."""
 
     @classmethod
     def rendered(cls, group: str, data: Any, text: str) -> "Event":
-        """What is to be sent as `text`, made of `data`."""
+        """Return the event that sends `text`, which was rendered from `data`."""
         return cls(group, data, text, None, encoded_size(text))
 
 
 class Gap(NamedTuple):
-    """Something said to these groups by another process did not arrive, and will not.
+    """The notice that messages of another process to these groups were lost.
 
-    Among them is the address of the connection itself, if that was it.
+    The address of the connection counts as one of its groups.
     """
 
     groups: tuple[str, ...]
 
 
 def encoded_size(text: str) -> int:
-    """Bytes of `text` in UTF-8. Raises `TypeError` for what no frame can carry."""
+    """Return the bytes of `text` in UTF-8. Raise `TypeError` for text that no frame can carry."""
     if not isinstance(text, str):
-        raise TypeError(f"A frame's text is text, not {type(text).__name__}.")
+        raise TypeError(f"The text of a frame must be a str, not {type(text).__name__}.")
     try:
         return len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
@@ -78,5 +77,5 @@ def encoded_size(text: str) -> int:
 
 
 def utf8_size(text: str) -> int:
-    """Bytes of `text` in UTF-8, without encoding what is ASCII."""
+    """Return the bytes of `text` in UTF-8. A lone surrogate counts as 3."""
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))

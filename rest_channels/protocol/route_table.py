@@ -1,4 +1,4 @@
-"""Names → handlers. Exact names cost one look-up, patterns are tried in order, the last wins."""
+"""A table from names to handlers: exact names take one look-up, patterns are tried in order."""
 
 import re
 from collections.abc import Iterable
@@ -6,48 +6,48 @@ from typing import Generic, TypeVar
 
 __all__ = ["RouteTable"]
 
-H = TypeVar("H")
+Handler = TypeVar("Handler")
 
-KNOWN = 1_000
-"""How many names a table remembers the handlers of; clients may think of any number."""
+CACHE_SIZE = 1_000
+"""How many names a table caches. Clients may send any number of different names."""
 
 
-class RouteTable(Generic[H]):
-    """An immutable table of `(name | compiled pattern, handler)` pairs.
+class RouteTable(Generic[Handler]):
+    """An immutable table of `(name or compiled pattern, handler)` pairs.
 
-    A name is compared whole, a pattern with `.match`. Where several fit, the one defined last
-    wins, so a subclass extends its base's table by adding to its end.
+    A name has to be equal, a pattern has to `match`. If several routes fit, the last one wins. A
+    subclass can therefore override the routes of its base by adding its own at the end.
     """
 
-    def __init__(self, routes: Iterable[tuple[str | re.Pattern[str], H]] = ()) -> None:
+    def __init__(self, routes: Iterable[tuple[str | re.Pattern[str], Handler]] = ()) -> None:
         self.routes = tuple(routes)
-        self._exact: dict[str, tuple[int, H]] = {}
-        self._known: dict[str, H | None] = {}
-        self._patterns: list[tuple[int, re.Pattern[str], H]] = []
-        for place, (name, handler) in enumerate(self.routes):
+        self._exact: dict[str, tuple[int, Handler]] = {}
+        self._cache: dict[str, Handler | None] = {}
+        self._patterns: list[tuple[int, re.Pattern[str], Handler]] = []
+        for position, (name, handler) in enumerate(self.routes):
             if isinstance(name, str):
-                self._exact[name] = (place, handler)
+                self._exact[name] = (position, handler)
             elif isinstance(name, re.Pattern) and isinstance(name.pattern, str):
-                self._patterns.insert(0, (place, name, handler))
+                self._patterns.insert(0, (position, name, handler))
             else:
                 raise TypeError(f"A route is text or a compiled text pattern, not {name!r}.")
 
-    def find(self, name: str | None) -> H | None:
-        """The handler for `name`, or `None`."""
+    def find(self, name: str | None) -> Handler | None:
+        """Return the handler for `name`, or `None`."""
         if name is None:
             return None
-        if name in self._known:
-            return self._known[name]
+        if name in self._cache:
+            return self._cache[name]
         handler = self._search(name)
-        if len(self._known) < KNOWN:
-            self._known[name] = handler
+        if len(self._cache) < CACHE_SIZE:
+            self._cache[name] = handler
         return handler
 
-    def _search(self, name: str) -> H | None:
-        place, handler = self._exact.get(name, (-1, None))
-        for later, pattern, candidate in self._patterns:
-            if later < place:
+    def _search(self, name: str) -> Handler | None:
+        exact_position, exact_handler = self._exact.get(name, (-1, None))
+        for position, pattern, handler in self._patterns:
+            if position < exact_position:
                 break
             if pattern.match(name):
-                return candidate
-        return handler
+                return handler
+        return exact_handler

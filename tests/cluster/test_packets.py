@@ -22,7 +22,7 @@ EVENTS = [
     Event("chess", None, "text", None, 4),
     Event("chess", None, None, b"\x00\xff", 2),
     Event("chess", None, "bye", None, 3, 4000, accept=True),
-    Event("chess", {"type": "moved"}, listeners_know=True),
+    Event("chess", {"type": "moved"}, also_on_layer=True),
 ]
 
 
