@@ -1,23 +1,30 @@
-"""What can go wrong, as data.
+"""The exceptions and the close codes of REST Channels.
 
-A refusal is an exception. The dispatcher catches it once and answers with one error frame; the
-connection lives on. Only what a client does to the protocol (`ProtocolViolation`) ends it.
+A handler rejects what a client asks for by raising an exception. The client receives an error
+frame with the detail and the status, and the connection stays open. Exceptions marked with * come
+from Django REST framework (`rest_framework.exceptions`), the others from this module.
 
     Exception
-    ├── APIException                   Django REST framework's tree: a refusal with a status
-    │   ├── ParseError                 400  the frame is not what the dialect expects
-    │   ├── ValidationError            400  the content is wrong; names the fields
-    │   ├── NotAuthenticated           401
-    │   ├── PermissionDenied           403
-    │   ├── NotFound                   404
-    │   ├── MethodNotAllowed           405
-    │   │   └── HandlerNotFound        405  no handler of that name           (ours)
-    │   │       └── EventNotAllowed    405  the view has no such event        (ours)
-    │   ├── Throttled                  429  with `retry_after`
-    │   └── HandlerTimeout             504  the handler outlived its deadline (ours)
-    ├── OutboxFull                     a handler sends faster than its client reads
-    ├── TooManySubscriptions           (a ValidationError) the connection's ledger is full
-    └── ProtocolViolation              ends the connection with a `CloseCode`
+    ├── APIException *                       base class of all error frames
+    │   ├── ParseError *                400  the frame cannot be parsed
+    │   ├── ValidationError *           400  the content is invalid; the detail names the fields
+    │   │   └── TooManySubscriptions    400  the connection has reached `MAX_SUBSCRIPTIONS`
+    │   ├── AuthenticationFailed *      401  the credentials are wrong
+    │   ├── NotAuthenticated *          401  the credentials are missing
+    │   ├── PermissionDenied *          403  a permission class returned false
+    │   ├── NotFound *                  404  there is no such object
+    │   ├── MethodNotAllowed *          405
+    │   │   └── HandlerNotFound         405  the frame names an unknown handler
+    │   │       ├── ActionMissingException   the frame names no action
+    │   │       └── EventNotAllowed          the view has no method for the event
+    │   ├── Throttled *                 429  too many calls; the frame has `retry_after` in seconds
+    │   └── HandlerTimeout              504  the handler ran longer than `HANDLER_TIMEOUT`
+    ├── RuntimeError
+    │   └── OutboxFull                  500  the handler sends faster than its client reads
+    └── ProtocolViolation                    closes the connection with a `CloseCode`
+
+Django's `Http404` and `PermissionDenied` give 404 and 403 too. Any other exception is logged with
+its traceback, and the client receives a 500.
 """
 
 from enum import IntEnum
@@ -40,22 +47,44 @@ __all__ = [
 
 
 class CloseCode(IntEnum):
-    """Why the server ended a connection; the number alone says whether to come back.
+    """The reason why a connection was closed, as a WebSocket close code.
 
-    1000–1015 are RFC 6455's own. Ours mirror HTTP: 4000 plus the status the reason would have.
-    The library closes with 1000 and its own only, because daphne can send no others.
+    The range tells the client whether to connect again:
 
-    ===========  ==========================================  ==================
-    range        meaning                                     client
-    ===========  ==========================================  ==================
-    4400–4499    the client has to change something first    does not reconnect
-    4500–4599    the server's state, and it will pass        reconnects
-    ===========  ==========================================  ==================
+    * 4400–4499: no. The client has to change something first, for example log in.
+    * 4500–4599: yes. The reason is on the server and will pass.
+
+    4000 + n corresponds to the HTTP status n, where n is one. The library itself closes with 1000
+    and with codes above 4000 only, because daphne cannot send the others.
+
+    ====  ================  =================================================================
+    1000  NORMAL            closed on purpose; the default of `close()`
+    1001  GOING_AWAY        the server shuts down, or the browser leaves the page
+    1006  ABNORMAL          the connection was lost; never sent, only seen in `disconnect`
+    1008  POLICY_VIOLATION  the client broke a rule of the server
+    1011  INTERNAL_ERROR    the server failed
+    1012  SERVICE_RESTART   the server restarts
+    1013  TRY_AGAIN_LATER   the server is overloaded
+    4401  UNAUTHENTICATED   credentials are missing or wrong, or the token has expired
+    4403  FORBIDDEN         a permission class refused the connection
+    4404  NOT_FOUND         there is nothing at this path
+    4413  MESSAGE_TOO_BIG   a frame is larger than `MAX_FRAME_SIZE`
+    4429  FLOOD             the client sends faster than its frames can be handled
+    4440  SESSION_ENDED     the user logged out, or the session was deleted or has expired
+    4441  PASSWORD_CHANGED  the password of the user has changed
+    4442  USER_INACTIVE     the user was deactivated or deleted
+    4443  REVOKED           the application called `revoke()`
+    4500  CONNECT_FAILED    the server failed while the connection was opened
+    4503  TOO_SLOW          the client does not keep up with the messages that it is sent
+    4529  THROTTLED         a throttle class refused the connection for now
+    ====  ================  =================================================================
+
+    Source: RFC 6455, 7.4.1, for 1000–1015.
     """
 
     NORMAL = 1000
     GOING_AWAY = 1001
-    ABNORMAL = 1006  # no code of the wire: the end of a connection that nobody closed
+    ABNORMAL = 1006
     POLICY_VIOLATION = 1008
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
@@ -65,10 +94,10 @@ class CloseCode(IntEnum):
     NOT_FOUND = 4404
     MESSAGE_TOO_BIG = 4413
     FLOOD = 4429
-    SESSION_ENDED = 4440  # logout; the session was deleted, or has expired
+    SESSION_ENDED = 4440
     PASSWORD_CHANGED = 4441
-    USER_INACTIVE = 4442  # the user was deactivated, or deleted
-    REVOKED = 4443  # by hand
+    USER_INACTIVE = 4442
+    REVOKED = 4443
     CONNECT_FAILED = 4500
     TOO_SLOW = 4503
     THROTTLED = 4529
@@ -76,54 +105,49 @@ class CloseCode(IntEnum):
     @property
     def reconnect(self) -> bool:
         """Whether a client that was closed with this code should connect again."""
-        return self in _PASSING or 4500 <= self <= 4599
+        return self in (1001, 1006, 1011, 1012, 1013) or 4500 <= self <= 4599
 
     @classmethod
     def for_status(cls, code: int) -> int:
-        """The close code for a connection refused with HTTP status `code` (400–599)."""
+        """Return the close code for a connection refused with the HTTP status `code`."""
         if code == status.HTTP_429_TOO_MANY_REQUESTS:
-            return cls.THROTTLED  # 4429 would say: do not come back
+            return cls.THROTTLED  # 4429 would tell the client not to connect again
         return 4000 + code if 400 <= code <= 599 else cls.CONNECT_FAILED
 
 
 def check_close_code(code: int) -> int:
-    """`code`, if an application may close with it (RFC 6455, 7.4). Raises `ValueError`."""
+    """Return `code` if an application may close a connection with it.
+
+    Raises:
+        ValueError: The code is reserved or unknown.
+
+    Source: RFC 6455, 7.4.
+    """
     if code in range(3000, 5000) or (code in range(1000, 1015) and code not in (1004, 1005, 1006)):
         return code
     raise ValueError(f"{code!r} is no close code: use 1000, or one from 3000 to 4999.")
 
 
-_PASSING = frozenset(
-    {
-        CloseCode.GOING_AWAY,
-        CloseCode.ABNORMAL,
-        CloseCode.INTERNAL_ERROR,
-        CloseCode.SERVICE_RESTART,
-        CloseCode.TRY_AGAIN_LATER,
-    }
-)
-
-
 class HandlerNotFound(MethodNotAllowed):
-    """405: the frame names a handler that does not exist."""
+    """405: the frame names an unknown handler. Clients see at most 64 characters of the name."""
 
     def __init__(self, name: object, detail: str | None = None) -> None:
         super().__init__(str(name)[:64], detail)
 
 
 class ActionMissingException(HandlerNotFound):
-    """405: the frame names no action at all."""
+    """405: the frame names no action."""
 
     def __init__(self) -> None:
         super().__init__("", _("Unable to find action in message body."))  # type: ignore[arg-type]
 
 
 class EventNotAllowed(HandlerNotFound):
-    """405: the view has no method for this event (`connect`, `receive`, `disconnect`)."""
+    """405: the view has no method for the event `connect`, `receive` or `disconnect`."""
 
 
 class HandlerTimeout(APIException):
-    """504: the handler ran longer than `HANDLER_TIMEOUT` and was cancelled."""
+    """504: the handler ran longer than the setting `HANDLER_TIMEOUT` and was cancelled."""
 
     status_code = status.HTTP_504_GATEWAY_TIMEOUT
     default_detail = _("The request took too long and was cancelled.")
@@ -131,7 +155,7 @@ class HandlerTimeout(APIException):
 
 
 class TooManySubscriptions(ValidationError):
-    """400: the connection may not join more groups (`MAX_SUBSCRIPTIONS`)."""
+    """400: the connection is in as many groups as the setting `MAX_SUBSCRIPTIONS` allows."""
 
     def __init__(self, limit: int) -> None:
         message = _("A connection may hold at most %(limit)d subscriptions.")
@@ -139,13 +163,15 @@ class TooManySubscriptions(ValidationError):
 
 
 class OutboxFull(RuntimeError):
-    """A handler sent more than the outbox holds without awaiting what it sent."""
+    """The handler sent more than `OUTBOX_BYTES` without awaiting its calls of `send`."""
 
 
 class ProtocolViolation(Exception):
-    """The client broke the protocol (size, flood, handshake): the connection is closed.
+    """The client broke the protocol, for example with a frame that is too large.
 
-    In: `code`, the close code; `reason`, at most 123 bytes, shown to the client.
+    Args:
+        code: The connection is closed with this code.
+        reason: Text that the client receives with it, at most 123 bytes.
     """
 
     def __init__(self, code: CloseCode, reason: str) -> None:
