@@ -1,11 +1,12 @@
-"""`REST_CHANNELS`: one dict in Django's settings, read when asked, forgotten when it changes.
+"""The dict `REST_CHANNELS` in Django's settings. `Settings` describes its keys.
 
     REST_CHANNELS = {"HANDLER_TIMEOUT": 10, "MAX_THREADS": 64}
 
     from rest_channels.settings import api_settings
     api_settings.HANDLER_TIMEOUT        # 10
 
-An unknown key is an error that names the nearest known one. `None` switches a bound off.
+A value is read at its first use, and again after `override_settings`. An unknown key raises an
+error. `None` switches a limit off.
 """
 
 import difflib
@@ -26,11 +27,11 @@ T = TypeVar("T")
 
 
 class Setting(Generic[T]):
-    """One key of the dict. The value is resolved at the first access and kept by the instance."""
+    """A key of the dict. The instance keeps the value after its first access."""
 
-    def __init__(self, default: T, load: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, default: T, convert: Callable[[Any], Any] | None = None) -> None:
         self.default = default
-        self.load = load
+        self.convert = convert
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -42,15 +43,15 @@ class Setting(Generic[T]):
     def __get__(self, instance: "Settings | None", owner: type) -> "Setting[T] | T":
         if instance is None:
             return self
-        value = instance.given().get(self.name, self.default)
-        if self.load is not None:
-            value = self.load(value)
+        value = instance.user_settings().get(self.name, self.default)
+        if self.convert is not None:
+            value = self.convert(value)
         instance.__dict__[self.name] = value
         return value  # type: ignore[no-any-return]
 
 
 def _import(value: Any) -> Any:
-    """A dotted path, or a list of them, becomes what it names; anything else stays as it is."""
+    """Import a dotted path, or each path in a list. Return anything else unchanged."""
     if isinstance(value, str):
         return import_string(value)
     if isinstance(value, list | tuple):
@@ -63,9 +64,9 @@ def _follow_debug(value: bool | None) -> bool:
 
 
 def _networks(value: Any) -> list[IPv4Network | IPv6Network | str]:
-    """Addresses and networks (`10.0.0.0/8`) as networks; `"unix"` stays what it is."""
+    """Parse addresses and networks, such as `10.0.0.0/8`. Keep `"unix"`."""
     if not isinstance(value, list | tuple):
-        raise ImproperlyConfigured(f"TRUSTED_PROXIES is a list, not {value!r}.")
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES must be a list, not {value!r}.")
     try:
         return [item if item == "unix" else ip_network(item) for item in map(str, value)]
     except ValueError as error:
@@ -73,80 +74,116 @@ def _networks(value: Any) -> list[IPv4Network | IPv6Network | str]:
 
 
 class Settings:
-    """Every setting with its default. Sizes are bytes, times are seconds."""
+    """The settings of the library. Sizes are in bytes, times in seconds."""
 
-    # What a client may do. Beyond the first four it is closed, beyond the others refused.
+    # Limits for each connection: what a client may send, and what may wait for it.
+
     MAX_FRAME_SIZE = Setting[int | None](64 * 1024)
+    """int or None, bytes, default 65,536: a larger frame closes the connection with 4413."""
     INBOX_FRAMES = Setting(1_024)
+    """int, frames, default 1,024: more that wait to be handled close the connection with 4429."""
     INBOX_BYTES = Setting(1024 * 1024)
+    """int, bytes, default 1,048,576: the same, for the total size of the waiting frames."""
     FRAME_RATE = Setting[float | None](100.0)
+    """float or None, frames a second, default 100.0: a higher average rate closes with 4429."""
     FRAME_BURST = Setting(1_000)
+    """int, frames, default 1,000: a client may send this many at once before the rate counts."""
     MAX_DEPTH = Setting(64)
+    """int, levels, default 64: a frame with deeper nesting is answered with 400."""
     MAX_NAME_LENGTH = Setting(256)
+    """int, characters, default 256: longer names of methods and types lead to no handler."""
     MAX_SUBSCRIPTIONS = Setting(128)
+    """int, groups, default 128: a connection that joins another one gets a 400."""
     MAX_DETACHED = Setting(16)
-
-    # What the server keeps for it.
+    """int, actions, default 16: a connection that starts another detached one gets a 429."""
     OUTBOX_BYTES = Setting(1024 * 1024)
+    """int, bytes, default 1,048,576: a client with more unread messages is closed with 4503."""
+
+    # How handlers run.
+
     HANDLER_TIMEOUT = Setting[float | None](60.0)
+    """float or None, seconds, default 60.0: a handler that runs longer is answered with 504."""
     MAX_THREADS = Setting(32)
+    """int, threads, default 32: the limit per process, for `def` handlers and the ORM."""
     THREAD_SENSITIVE = Setting(default=False)
-
+    """bool, default False: run `def` handlers and the ORM on asgiref's one shared thread."""
     BEAT = Setting[float | None](15.0)
+    """float or None, seconds, default 15.0: interval of the checks for ended sessions and users."""
 
-    # Who may come.
+    # Who may connect.
+
     ALLOWED_ORIGINS = Setting[list[str]]([])
+    """list of str, default []: more trusted origins, beside `CSRF_TRUSTED_ORIGINS`; "*" for all."""
     TRUSTED_PROXIES = Setting[list[Any]]([], _networks)
-    SESSION_KEY_IN_URL = Setting(default=False)  # URLs are logged, and so the keys would be
+    """list of str, default []: addresses, networks, "unix"; their `X-Forwarded-*` is believed."""
+    SESSION_KEY_IN_URL = Setting(default=False)
+    """bool, default False: `?session_key=…` names the session. Beware: URLs end up in logs."""
     DEFAULT_PERMISSION_CLASSES = Setting[list[Any]](
         ["rest_framework.permissions.AllowAny"], _import
     )
+    """list of classes or paths, default [AllowAny]: for views without `permission_classes`."""
     DEFAULT_THROTTLE_CLASSES = Setting[list[Any]]([], _import)
+    """list of classes or paths, default []: for views without `throttle_classes`."""
     DEFAULT_AUTHENTICATION_CLASSES = Setting[list[Any]]([], _import)
+    """list of classes or paths, default []: for consumers; without any, the session's user."""
     REAUTHENTICATE_WITHIN = Setting[float | None](10.0)
+    """float or None, seconds, default 10.0: time to send a new token when one has expired."""
     REFUSE_AFTER_ACCEPTING = Setting(default=False)
+    """bool, default False: accept, then close, so that a browser can read why it was refused."""
 
-    # How lists are parted.
+    # Pages of lists.
+
     DEFAULT_PAGINATION_CLASS = Setting[Any](None, _import)
+    """class, path or None, default None: pages of lists. None: by `limit` and `offset`."""
     DEFAULT_PAGE_SIZE = Setting(25)
+    """int, rows, default 25: size of a page where neither the client nor `PAGE_SIZE` gives one."""
     PAGE_SIZE = Setting[int | None](None)
+    """int or None, rows, default None: size of a page without a `limit`. None: all rows."""
 
-    # What travels.
+    # The format of frames.
+
     DEFAULT_TEXT_PARSER_CLASS = Setting[Any]("rest_channels.parsers.JSONParser", _import)
+    """class or path, default `JSONParser`: the parser of text frames."""
     DEFAULT_TEXT_RENDERER_CLASS = Setting[Any]("rest_channels.renderers.JSONRenderer", _import)
+    """class or path, default `JSONRenderer`: the renderer of text frames."""
     DEFAULT_BYTES_PARSER_CLASS = Setting[Any](None, _import)
+    """class, path or None, default None: the parser of binary frames, e.g. `MessagePackParser`."""
     DEFAULT_BYTES_RENDERER_CLASS = Setting[Any](None, _import)
+    """class, path or None, default None: their renderer, e.g. `MessagePackRenderer`."""
 
-    # What a client learns of an error.
+    # What a client receives for an error.
+
     EXCEPTION_HANDLER = Setting[Any]("rest_channels.dispatch.exception_handler", _import)
+    """callable or path, default as in DRF: (error, invocation) -> `Refusal`, or None for a 500."""
     NON_FIELD_ERRORS_KEY = Setting("non_field_errors")
+    """str, default "non_field_errors": the key of a list of errors in an error frame."""
     DEBUG_ERRORS = Setting[bool | None](None, _follow_debug)
+    """bool or None, default None: send tracebacks to clients. None: as Django's `DEBUG`."""
 
     CHANNEL_SESSION_ENGINE = Setting[str | None](None)
+    """str or None, default None: the session engine of `channel_session`. None: in memory."""
 
-    def given(self) -> Mapping[str, Any]:
-        """The user's dict, checked.
-
-        Raises `ImproperlyConfigured` for what is not a dict and for unknown keys.
-        """
-        given = getattr(django_settings, NAME, {})
-        if not isinstance(given, Mapping):
-            raise ImproperlyConfigured(f"{NAME} must be a dict, not {type(given).__name__}.")
-        for key in given:
+    def user_settings(self) -> Mapping[str, Any]:
+        """Return the dict of the project, or raise `ImproperlyConfigured` if it is wrong."""
+        user_settings = getattr(django_settings, NAME, {})
+        if not isinstance(user_settings, Mapping):
+            found = type(user_settings).__name__
+            raise ImproperlyConfigured(f"{NAME} must be a dict, not {found}.")
+        for key in user_settings:
             if not isinstance(vars(Settings).get(key), Setting):
                 raise ImproperlyConfigured(f"{NAME} has no setting {key!r}.{_suggestion(key)}")
-        return given
+        return user_settings
 
     def reload(self, *, setting: str | None = None, **kwargs: Any) -> None:
-        """Forget every value (`setting_changed` calls this for each changed setting)."""
+        """Forget all values. Django's signal `setting_changed` calls this."""
         if setting in (None, NAME, "DEBUG"):
             self.__dict__.clear()
 
 
 def _suggestion(key: object) -> str:
     known = [name for name, value in vars(Settings).items() if isinstance(value, Setting)]
-    near = difflib.get_close_matches(str(key), known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(known)}."
+    nearest = difflib.get_close_matches(str(key), known, n=1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else f" Known are: {', '.join(known)}."
 
 
 api_settings = Settings()
