@@ -1,7 +1,7 @@
-"""Frames → Python. A parser takes the text or the bytes of one frame and returns plain values.
+"""Parsers turn the text or the bytes of one frame into plain Python values.
 
-Whatever a client sends, the outcome is a value or a `ParseError` (400): no other exception, no
-recursion deeper than `MAX_DEPTH`, no NaN and no Infinity.
+Any frame gives a value or raises `ParseError` (400), never another exception. A value has neither
+NaN nor Infinity, and at most `MAX_DEPTH` levels of nesting.
 """
 
 import math
@@ -17,21 +17,28 @@ __all__ = ["JSONParser", "MessagePackParser", "Parser"]
 
 
 class Parser(Protocol):
-    """What a parser class must offer; its instances are made once per class that uses them."""
+    """The method that a parser class must have."""
 
     def parse(self, frame: Any) -> Any:
-        """Text or bytes of one frame → plain values. Raises `ParseError`."""
+        """Return the values in the text or the bytes of one frame.
+
+        Raises:
+            ParseError: 400, saying what is wrong with the frame.
+        """
 
 
 class JSONParser:
-    """RFC 8259, strictly: one value, no NaN, no lone surrogates, at most `MAX_DEPTH` levels."""
+    """Parse strict JSON: one value, without NaN, Infinity and lone surrogates.
+
+    Source: RFC 8259.
+    """
 
     def parse(self, frame: str | bytes) -> Any:
         try:
             value = orjson.loads(frame)
         except orjson.JSONDecodeError as error:
             raise ParseError(_("JSON parse error: %s") % error) from None
-        # An upper bound of the depth at the speed of a search: most frames need no other look.
+        # The number of brackets is a fast upper bound of the depth. Most frames stay below it.
         array, entry = ("[", "{") if isinstance(frame, str) else (b"[", b"{")
         if frame.count(array) + frame.count(entry) > api_settings.MAX_DEPTH:  # type: ignore[arg-type]
             check_depth(value, api_settings.MAX_DEPTH)
@@ -39,9 +46,9 @@ class JSONParser:
 
 
 class MessagePackParser:
-    """MessagePack (needs the package `msgpack`), held to the values JSON has, and bytes.
+    """Parse MessagePack with the values of JSON and bytes. Needs the package `msgpack`.
 
-    Extension types are refused: what they decode to is the sender's choice.
+    Extension types are rejected, because the sender would choose what they decode to.
     """
 
     def __init__(self) -> None:
@@ -51,49 +58,46 @@ class MessagePackParser:
 
     def parse(self, frame: bytes) -> Any:
         try:
-            value = self.unpack(frame, raw=False, ext_hook=_refuse_extension)
+            value = self.unpack(frame, raw=False, ext_hook=_reject_extension)
         except Exception as error:  # noqa: BLE001 - msgpack raises a dozen unrelated types
             detail = str(error) or type(error).__name__
             raise ParseError(_("MessagePack parse error: %s") % detail) from None
-        check_plain(value, api_settings.MAX_DEPTH)
+        check_values(value, api_settings.MAX_DEPTH)
         return value
 
 
-def check_depth(value: Any, levels: int) -> None:
-    """Raise `ParseError` if `value`, which JSON gave, nests deeper than `levels`."""
-    row = [value] if type(value) is dict or type(value) is list else []
-    for _level in range(levels):
-        row = [
+def check_depth(value: Any, max_depth: int) -> None:
+    """Raise `ParseError` if a value parsed from JSON has more than `max_depth` levels."""
+    containers = [value] if type(value) is dict or type(value) is list else []
+    for _level in range(max_depth):
+        containers = [
             inner
-            for outer in row
+            for outer in containers
             for inner in (outer.values() if type(outer) is dict else outer)
             if type(inner) is dict or type(inner) is list
         ]
-        if not row:
+        if not containers:
             return
-    raise ParseError(_("The frame is nested deeper than %d levels.") % levels)
+    raise ParseError(_("The frame is nested deeper than %d levels.") % max_depth)
 
 
-def check_plain(value: Any, levels: int) -> None:
-    """Raise `ParseError` for what JSON does not have (but for bytes), or nests too deeply.
-
-    That is: keys that are no text, NaN, the infinities, other types.
-    """
+def check_values(value: Any, max_depth: int) -> None:
+    """Raise `ParseError` for values that JSON lacks, except bytes, and for deeper nesting."""
     if isinstance(value, dict | list):
-        if not levels:
+        if not max_depth:
             raise ParseError(_("The frame is nested too deeply."))
         if isinstance(value, dict):
             if not all(isinstance(key, str) for key in value):
                 raise ParseError(_("Keys must be text."))
             value = value.values()
         for inner in value:
-            check_plain(inner, levels - 1)
+            check_values(inner, max_depth - 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise ParseError(_("NaN and Infinity are not numbers that JSON has."))
+            raise ParseError(_("NaN and Infinity are not allowed in a frame."))
     elif not (value is None or isinstance(value, str | bytes | int)):
-        raise ParseError(_("A frame may hold what JSON has, and bytes."))
+        raise ParseError(_("A frame may hold only the types of JSON, and bytes."))
 
 
-def _refuse_extension(code: int, data: bytes) -> Any:
+def _reject_extension(code: int, data: bytes) -> Any:
     raise ValueError(f"extension type {code} is not accepted")

@@ -1,6 +1,6 @@
-"""Python → frames. Only strict JSON leaves: NaN and Infinity leave as null.
+"""Renderers turn Python values into the text or the bytes of one frame.
 
-`Rendered` is JSON that exists already: it is stitched into a frame, never encoded again.
+They write strict values only: NaN and Infinity become null.
 """
 
 import math
@@ -14,28 +14,28 @@ __all__ = ["JSONRenderer", "MessagePackRenderer", "Rendered", "Renderer"]
 
 
 class Renderer(Protocol):
-    """What a renderer class must offer; DRF's renderers do."""
+    """The method that a renderer class must have. The renderers of DRF have it."""
 
     def render(self, data: Any) -> str | bytes:
-        """Anything a serializer yields → the text or the bytes of one frame."""
+        """Return the frame for `data`, which may be anything that a serializer returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A value that was encoded once, for all who get it."""
+    """JSON that is encoded once for all clients. The renderers insert it into frames as it is."""
 
     body: bytes
 
     @classmethod
     def json(cls, data: Any) -> "Rendered":
-        """Encode `data` now. A `Rendered` passes through."""
+        """Encode `data` now. Return a `Rendered` unchanged."""
         return data if isinstance(data, Rendered) else cls(encode(data))
 
 
 class JSONRenderer:
-    """JSON with the values DRF's encoder gives, but for NaN and the infinities, which are null.
+    """Render JSON as DRF's encoder does, except that NaN and Infinity become null.
 
-    (A float as a *key* is written as orjson does: `1e-7`, where `json` has `1e-07`.)
+    Keys that are floats look as orjson writes them: `1e-7`, where `json` writes `1e-07`.
     """
 
     def render(self, data: Any) -> str:
@@ -43,7 +43,7 @@ class JSONRenderer:
 
 
 class MessagePackRenderer:
-    """MessagePack (needs the package `msgpack`): JSON's values, and bytes as they are."""
+    """Render MessagePack with the values of JSON and bytes. Needs the package `msgpack`."""
 
     def __init__(self) -> None:
         import msgpack  # noqa: PLC0415 - an optional dependency
@@ -51,16 +51,16 @@ class MessagePackRenderer:
         self.pack = msgpack.packb
 
     def render(self, data: Any) -> bytes:
-        packed: bytes = self.pack(_plain(data))
+        packed: bytes = self.pack(_messagepack_value(data))
         return packed
 
 
 def encode(data: Any) -> bytes:
-    """JSON bytes of `data`. Raises `TypeError` for what neither JSON nor DRF's encoder knows."""
+    """Return `data` as JSON. Raise `TypeError` for types that DRF's encoder does not know."""
     try:
         return orjson.dumps(data, _default, _OPTIONS)
     except orjson.JSONEncodeError:
-        # Keys that are no text (ids, None, enums) cost extra; those who have them pay.
+        # Keys that are not text (ids, None, enums) are slower. Other data should not pay for them.
         return orjson.dumps(data, _default, _OPTIONS | orjson.OPT_NON_STR_KEYS)
 
 
@@ -69,18 +69,18 @@ _OPTIONS = (
     | orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-_drf = JSONEncoder()
+_drf_encoder = JSONEncoder()
 
 
 def _default(value: Any) -> Any:
     if isinstance(value, Rendered):
         return orjson.Fragment(value.body)
-    return _native(value)
+    return _simplify(value)
 
 
-def _native(value: Any) -> Any:
-    """What orjson does not know, one step nearer to what it does."""
-    if isinstance(value, dict):  # ReturnDict, QueryDict: what their items() say, as json does
+def _simplify(value: Any) -> Any:
+    """Convert a type that orjson does not know to a simpler one. Values inside are left as is."""
+    if isinstance(value, dict):  # ReturnDict, QueryDict: their items(), as json does
         return dict(value.items())
     if isinstance(value, str):  # SafeString, ErrorDetail, TextChoices
         return str.__str__(value)
@@ -90,11 +90,11 @@ def _native(value: Any) -> Any:
         return float(value)
     if isinstance(value, list | tuple):
         return list(value)
-    return _drf.default(value)
+    return _drf_encoder.default(value)
 
 
-def _plain(value: Any) -> Any:
-    """`value` as MessagePack gets it: what JSON would have said, and bytes as they are."""
+def _messagepack_value(value: Any) -> Any:
+    """Convert a value to what its JSON would be parsed to, except that bytes stay bytes."""
     if value is None or type(value) in (str, bytes, bool, int):
         return value
     if isinstance(value, bytearray | memoryview):
@@ -104,11 +104,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Rendered):
         return orjson.loads(value.body)
     if type(value) is dict:
-        return {_key(key): _plain(item) for key, item in value.items()}
+        return {_json_key(key): _messagepack_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return _plain(_native(value))
+        return [_messagepack_value(item) for item in value]
+    return _messagepack_value(_simplify(value))
 
 
-def _key(key: Any) -> str:
+def _json_key(key: Any) -> str:
     return key if type(key) is str else orjson.loads(encode({key: None}).partition(b":")[0][1:])
