@@ -188,7 +188,7 @@ class AsyncAPIConsumer(SocketConsumer):
             if plan is None:
                 return await self._do_our_own(action, request_id, arguments)
             asked = self._begin(action, plan.method, arguments)
-            expiries = self._authentication.expiries
+            expiry_count = self._authentication.expiry_count
             if not self._checks_as_we_do:
                 await acall_hook(self.check_permissions, action, arguments=arguments)
             else:
@@ -198,7 +198,7 @@ class AsyncAPIConsumer(SocketConsumer):
             if throttles := self.get_throttles():
                 await check_throttles(throttles, asked.request, self)
             own = {"action": action, "request_id": request_id} if plan.takes_own else {}
-            self._authentication.insist(expiries)
+            self._authentication.check_not_expired_since(expiry_count)
             work = getattr(self, plan.attribute)(**fit_arguments(plan.parameters, arguments, own))
             if plan.detached:
                 self._detached.begin(work, action, request_id, asked)
@@ -224,7 +224,7 @@ class AsyncAPIConsumer(SocketConsumer):
         asked = self._begin(action, "POST", arguments)
         if throttles := self.get_throttles():
             await check_throttles(throttles, asked.request, self)
-        await self._authentication.again(arguments.get("token"), arguments.get("scheme"))
+        await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
         await self.reply("authenticate", data=user, request_id=request_id)
 
@@ -255,7 +255,7 @@ class AsyncAPIConsumer(SocketConsumer):
         try:
             await authorize_action(asked, self)
         except PermissionDenied as error:
-            raise self._authentication.refusal(error) from error
+            raise self._authentication.adapt_error(error) from error
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Tell the client of `exc`: what DRF would say, else a 500 whose traceback is logged."""

@@ -1,8 +1,8 @@
-"""Who a client is, by DRF's authenticators: on the handshake, and again by a frame.
+"""Authenticate a client with the authentication classes of DRF: at the handshake, and by a frame.
 
-Browsers cannot set headers on a WebSocket. So a token may also come as a subprotocol,
-`authorization.Bearer.<token>`, or in a frame: `{"action": "authenticate", "token": …}`. Where a
-token says when it expires, its client is asked for another in time, and else is closed (4401).
+A browser cannot set headers on a WebSocket. So a token may also come as a subprotocol,
+`authorization.Bearer.<token>`, or in a frame, `{"action": "authenticate", "token": …}`. When the
+token has expired, the client may send a new one in time, or is closed with 4401.
 """
 
 import asyncio
@@ -28,9 +28,10 @@ from .handshake.http_request import http_request
 from .handshake.identity import session_user
 from .settings import api_settings
 
-__all__ = ["Authentication", "answer_to"]
+__all__ = ["Authentication", "choose_subprotocol"]
 
 SUBPROTOCOL = "authorization."
+"""The beginning of a subprotocol that holds a scheme and a token."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
@@ -38,86 +39,98 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 class Authentication:
     """The authentication of one connection.
 
-    In: `classes`, DRF's or others like them; `expired`, to be called when the token has expired.
+    Args:
+        classes: Authentication classes of DRF, or classes with the same methods.
+        connection: The connection whose scope gets `user` and `auth`.
+        on_expired: Called when the token has expired, to ask the client for a new one.
     """
 
     def __init__(
-        self, classes: Sequence[Any], connection: Connection, expired: Callable[[], Any]
+        self, classes: Sequence[Any], connection: Connection, on_expired: Callable[[], Any]
     ) -> None:
-        self.authenticators = [one() for one in classes]
+        self.authenticators = [authentication_class() for authentication_class in classes]
         self.successful = False
-        self.expiries = 0
+        self.expiry_count = 0
         self._owner: Any = None
         self._connection = connection
-        self._expired = expired
+        self._on_expired = on_expired
         self._timer: asyncio.TimerHandle | None = None
 
     async def handshake(self) -> None:
-        """Find out who connects. Raises what the authenticators raise (401, 403)."""
-        self._connection.on_ended += (self._end,)
-        offered: list[str] = self._connection.scope.get("subprotocols", [])
-        self._connection.subprotocol = answer_to(offered)
-        said = next((one for one in offered if one.startswith(SUBPROTOCOL)), "")
-        scheme, _dot, token = said.removeprefix(SUBPROTOCOL).partition(".")
+        """Set the user of the connection. Raise what the authenticators raise (401, 403)."""
+        self._connection.on_ended += (self._cancel_timer,)
         scope = self._connection.scope
-        await self._perform(_with_header(scope, f"{scheme} {token}") if token else scope)
+        offered: list[str] = scope.get("subprotocols", [])
+        self._connection.subprotocol = choose_subprotocol(offered)
+        with_token = next((name for name in offered if name.startswith(SUBPROTOCOL)), "")
+        scheme, _dot, token = with_token.removeprefix(SUBPROTOCOL).partition(".")
+        if token:
+            scope = _with_header(scope, f"{scheme} {token}")
+        user, auth, self.successful = await run(self._authenticate, scope)
+        self._set_user(user, auth)
 
-    async def again(self, token: Any, scheme: Any = None) -> None:
-        """Let the client be whom `token` names. Raises 401, or 403 for another than it was.
+    async def reauthenticate(self, token: Any, scheme: Any = None) -> None:
+        """Authenticate the client with the token and the scheme (e.g. "Bearer") of a frame.
 
-        What was joined and begun for one user would go on for the next: so a connection is one
-        user's for its life, from the first that is known. In: `scheme`, the first word of an
-        `Authorization` header; `None`: the authenticator's.
+        A connection belongs to the first user that authenticates. Its groups and running actions
+        must not go on for another user.
+
+        Raises:
+            AuthenticationFailed: 401, the token is not valid.
+            PermissionDenied: 403, the token is another user's.
         """
-        keywords = (getattr(one, "keyword", None) for one in self.authenticators)
+        keywords = (getattr(item, "keyword", None) for item in self.authenticators)
         scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
-        if not all(isinstance(one, str) and _TOKEN.fullmatch(one) for one in (scheme, token)):
+        if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in (scheme, token)):
             raise AuthenticationFailed(_("Send your token as text."))
-        # What else the handshake brought, a cookie or a query, is no answer to a bad token.
-        bare = {
+        # Only the token counts: the cookie and the query string of the handshake are left out.
+        bare_scope = {
             **self._connection.scope,
             "user": session_user(None),
             "session": None,
             "headers": [],
+            "query_string": b"",
         }
-        bare["query_string"] = b""
-        user, auth, successful = await run(self._ask, _with_header(bare, f"{scheme} {token}"))
+        scope = _with_header(bare_scope, f"{scheme} {token}")
+        user, auth, successful = await run(self._authenticate, scope)
         if not successful:
-            raise AuthenticationFailed(_("Nobody here knows such a token."))
-        if self._owner not in (None, _owner(user)):
-            raise PermissionDenied(_("This connection is somebody else's: open one of your own."))
+            raise AuthenticationFailed(_("Invalid token."))
+        if self._owner not in (None, _owner_of(user)):
+            raise PermissionDenied(_("This connection belongs to another user. Open a new one."))
         self.successful = True
-        self._be(user, auth)
+        self._set_user(user, auth)
 
-    def refusal(self, error: APIException) -> APIException:
-        """What `error` is for who has shown no credentials: 401 where some are asked for."""
+    def adapt_error(self, error: APIException) -> APIException:
+        """Return the error that the client receives for a permission error, as DRF does.
+
+        Without valid credentials it is `NotAuthenticated`: 401 if the first authenticator has a
+        `WWW-Authenticate` header, else 403.
+        """
         if self.authenticators and not self.successful:
             error = NotAuthenticated()
         if isinstance(error, NotAuthenticated | AuthenticationFailed):
-            asks = bool(self.authenticators) and self.authenticators[0].authenticate_header(
+            has_header = bool(self.authenticators) and self.authenticators[0].authenticate_header(
                 http_request(self._connection.scope)
             )
-            error.status_code = status.HTTP_401_UNAUTHORIZED if asks else status.HTTP_403_FORBIDDEN
+            error.status_code = (
+                status.HTTP_401_UNAUTHORIZED if has_header else status.HTTP_403_FORBIDDEN
+            )
         return error
 
-    def insist(self, expiries: int) -> None:
-        """Raise 401 where a token has expired since there were so many `expiries`."""
-        if self.expiries != expiries:
-            raise self.refusal(NotAuthenticated())
+    def check_not_expired_since(self, expiry_count: int) -> None:
+        """Raise 401 if a token has expired since `expiry_count` was read."""
+        if self.expiry_count != expiry_count:
+            raise self.adapt_error(NotAuthenticated())
 
-    async def _perform(self, scope: dict[str, Any]) -> None:
-        user, auth, self.successful = await run(self._ask, scope)
-        self._be(user, auth)
-
-    def _be(self, user: Any, auth: Any) -> None:
+    def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
-            self._owner = _owner(user)
+            self._owner = _owner_of(user)
         self._connection.scope["user"], self._connection.scope["auth"] = user, auth
         self._connection.watch_account()
-        self._await_expiry(auth)
+        self._start_timer(auth)
 
-    def _ask(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
-        """In a thread: the user, what the authenticator says of him, and whether it knew him."""
+    def _authenticate(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
+        """Return the user, the `auth` and whether an authenticator succeeded. Runs in a thread."""
         from rest_framework.request import Request  # noqa: PLC0415 - it needs ready apps
 
         handshake = http_request(scope)
@@ -125,67 +138,72 @@ class Authentication:
         request = Request(handshake, authenticators=self.authenticators)
         return request.user, request.auth, request.successful_authenticator is not None
 
-    # Tokens expire.
-
-    def _await_expiry(self, auth: Any) -> None:
+    def _start_timer(self, auth: Any) -> None:
+        """Wait until the token expires, if it says when."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (moment := expiry_of(auth)) is not None:
-            seconds = moment - timezone.now().timestamp()
+        if (expiry := expiry_of(auth)) is not None:
+            seconds = expiry - timezone.now().timestamp()
             self._timer = self._connection.loop_bridge.loop.call_later(
                 max(seconds, 0), self._expire
             )
 
     def _expire(self) -> None:
-        """Ask for another token; who brings none in time is closed."""
+        """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful = False
-        self.expiries += 1
-        self._be(session_user(None), None)
-        grace = api_settings.REAUTHENTICATE_WITHIN
-        self._timer = self._connection.loop_bridge.loop.call_later(grace or 0, self._close)
-        if grace:
-            self._expired()
+        self.expiry_count += 1
+        self._set_user(session_user(None), None)
+        grace_period = api_settings.REAUTHENTICATE_WITHIN
+        loop = self._connection.loop_bridge.loop
+        self._timer = loop.call_later(grace_period or 0, self._close)
+        if grace_period:
+            self._on_expired()
 
     def _close(self) -> None:
         self._connection.close(CloseCode.UNAUTHENTICATED, _("Your token has expired."))
 
-    async def _end(self) -> None:
+    async def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
 
-def _owner(user: Any) -> Any:
-    """Whose a connection is with this user: not two users', because a pk is the same."""
+def _owner_of(user: Any) -> Any:
+    """Return a key that identifies the user, also among users of different models."""
     if not getattr(user, "is_authenticated", user is not None):
         return None
-    kind = getattr(getattr(user, "_meta", None), "concrete_model", user.__class__)
+    model = getattr(getattr(user, "_meta", None), "concrete_model", user.__class__)
     pk = getattr(user, "pk", None)
-    return user if pk is None else (kind, pk)
+    return user if pk is None else (model, pk)
 
 
-def answer_to(offered: Sequence[str]) -> str | None:
-    """The subprotocol to accept where one holds a token: a browser that offers some insists."""
-    tokens = [one for one in offered if one.startswith(SUBPROTOCOL)]
-    return next((one for one in offered if one not in tokens), tokens[0]) if tokens else None
+def choose_subprotocol(offered: Sequence[str]) -> str | None:
+    """Return the subprotocol to accept if one of those offered holds a token, else `None`.
+
+    A browser that offers subprotocols fails unless one is accepted. One without a token is better.
+    """
+    with_token = [name for name in offered if name.startswith(SUBPROTOCOL)]
+    if not with_token:
+        return None
+    return next((name for name in offered if name not in with_token), with_token[0])
 
 
 def _with_header(scope: dict[str, Any], authorization: str) -> dict[str, Any]:
-    others = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
-    return {**scope, "headers": [*others, (b"authorization", authorization.encode())]}
+    headers = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
+    return {**scope, "headers": [*headers, (b"authorization", authorization.encode())]}
 
 
 def expiry_of(auth: Any) -> float | None:
-    """When a token expires, in seconds since 1970, if it says so.
+    """Return when a token expires, in seconds since 1970, or `None` if it does not say.
 
-    As `exp` of a JSON Web Token's claims (RFC 7519), or as a `datetime`: `expires` (OAuth Toolkit),
-    `expiry` (Knox), `expires_at`.
+    The time is the claim `exp` of a JSON Web Token (RFC 7519), or a `datetime`: `expires` (OAuth
+    Toolkit), `expiry` (Knox) or `expires_at`.
     """
     get = getattr(auth, "get", None)
     claim = get("exp") if callable(get) else None
-    if isinstance(claim, int | float) and claim == claim:
+    if isinstance(claim, int | float) and claim == claim:  # not NaN
         return float(claim)
     for name in ("expires", "expiry", "expires_at"):
-        if isinstance(moment := getattr(auth, name, None), datetime):
-            return moment.timestamp()
+        if isinstance(expiry := getattr(auth, name, None), datetime):
+            return expiry.timestamp()
     return None

@@ -90,11 +90,11 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 return
             view, method = self._find(action)
             asked = self._begin(action, method, kwargs)
-            expiries = self._authentication.expiries
+            expiry_count = self._authentication.expiry_count
             await acall_hook(self.check_permissions, action, arguments=kwargs)
             if throttles := self.get_throttles():
                 await check_throttles(throttles, asked.request, self)
-            self._authentication.insist(expiries)
+            self._authentication.check_not_expired_since(expiry_count)
             response = await self.call_view(view, method, **kwargs)
             data = await _content(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)

@@ -193,7 +193,7 @@ async def test_a_connection_is_one_users_for_its_life(ada) -> None:
         assert (await asked(socket, "authenticate", token="ada"))[0] == 200
         assert (await asked(socket, "authenticate", token="ada"))[0] == 200
         status, [error] = await asked(socket, "authenticate", token="bob")
-        assert (status, "somebody else's" in error) == (403, True)
+        assert (status, "belongs to another user" in error) == (403, True)
         assert await asked(socket, "who") == (200, ["ada", True])
 
 

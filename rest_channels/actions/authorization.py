@@ -50,7 +50,7 @@ async def authorize_connection(
         if not await _may_connect(permissions, consumer, request):
             raise PermissionDenied
     except (AuthenticationFailed, PermissionDenied) as error:
-        raise authentication.refusal(error) from error
+        raise authentication.adapt_error(error) from error
 
 
 async def _may_connect(permissions: Sequence[Any], consumer: Any, request: SocketRequest) -> bool:

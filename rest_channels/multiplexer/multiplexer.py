@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ParseError
 
-from ..authentication import answer_to
+from ..authentication import choose_subprotocol
 from ..concurrency.serial_queue import cancel_tasks
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
@@ -156,7 +156,7 @@ class Socket:
         if self._connection.state is not State.CONNECTING:
             return
         offered = self._connection.scope.get("subprotocols", ())
-        chosen = message.get("subprotocol") or answer_to(offered)
+        chosen = message.get("subprotocol") or choose_subprotocol(offered)
         self._connection.accept(chosen, message.get("headers") or ())
         for name, code, reason in self._ended:
             self._refuse(name, None, code, reason)
