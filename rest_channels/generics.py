@@ -69,7 +69,7 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         """`queryset`, as the filter backends leave it."""
         if self.filter_backends:
             request = self.request
-            request.show_query(kwargs.get("query", {}))
+            request.set_query_params(kwargs.get("query", {}))
             for backend in self.filter_backends:
                 queryset = backend().filter_queryset(request, queryset, self)
         return queryset

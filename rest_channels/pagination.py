@@ -145,7 +145,7 @@ def _asking(arguments: dict[str, Any], view: Any) -> Any:
         return SimpleNamespace(query_params=texts, build_absolute_uri=lambda: "")
     query = arguments.get("query")
     request = copy(view.request)
-    request.show_query({**(query if isinstance(query, dict) else {}), **texts})
+    request.set_query_params({**(query if isinstance(query, dict) else {}), **texts})
     request.build_absolute_uri = lambda: ""
     return request
 

@@ -1,6 +1,6 @@
-"""Permission classes for the actions of consumers, with djangochannelsrestframework's methods.
+"""Permission classes for the actions of consumers, with the methods of djangochannelsrestframework.
 
-They mix with DRF's own classes by `&`, `|` and `~`. A consumer takes both kinds.
+A consumer takes these and DRF's own classes, also combined with `&`, `|` and `~`.
 """
 
 from typing import Any
@@ -11,26 +11,23 @@ __all__ = ["AllowAny", "BasePermission", "IsAuthenticated"]
 
 
 class BasePermission(drf.BasePermission):
-    """A permission that is asked about a consumer's actions. Both methods may be `def`.
-
-    It takes DRF's operators, `IsStaff & ~IsBanned`, and has its operands.
-    """
+    """The base class of permissions for actions. The methods may be `async def` or `def`."""
 
     async def has_permission(  # type: ignore[override]
         self, scope: dict[str, Any], consumer: Any, action: str, **kwargs: Any
     ) -> bool:
-        """Whether `action` may be called; no. In: `kwargs`, what the client sent with it."""
+        """Return whether the client may call `action` with the arguments `kwargs`."""
         return False
 
     async def can_connect(
         self, scope: dict[str, Any], consumer: Any, message: dict[str, Any] | None = None
     ) -> bool:
-        """Whether the connection may be opened."""
+        """Return whether the client may connect. `message` is ASGI's `websocket.connect`."""
         return True
 
 
 class AllowAny(BasePermission):
-    """Everybody may."""
+    """Allow every client every action."""
 
     async def has_permission(  # type: ignore[override]
         self, scope: dict[str, Any], consumer: Any, action: str, **kwargs: Any
@@ -39,7 +36,7 @@ class AllowAny(BasePermission):
 
 
 class IsAuthenticated(BasePermission):
-    """Who is logged in may; everybody may connect."""
+    """Allow actions to users who are logged in. Any client may connect."""
 
     async def has_permission(  # type: ignore[override]
         self, scope: dict[str, Any], consumer: Any, action: str, **kwargs: Any

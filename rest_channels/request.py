@@ -1,4 +1,4 @@
-"""What a view gets to see of one event."""
+"""The request of a view: one event of a connection."""
 
 from collections.abc import ItemsView, KeysView, Mapping, ValuesView
 from typing import Any
@@ -21,39 +21,35 @@ __all__ = ["SocketRequest"]
 EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
 """The HTTP method that DRF's permission classes see for an event."""
 
-
-_UNREAD = object()
+_NOT_PARSED = object()
 
 
 class SocketRequest:
     """One event of a connection: `connect`, `receive` or `disconnect`.
 
-    It has what permission classes and views expect of a request (`user`, `session`, `method`,
-    `data`, `query_params`, `headers`, `META`, `COOKIES`, `path`, …), and the names a Channels 1
-    message had: `content` (also as `request["path"]`, …), `channel`, `reply_channel`. Decorators
-    may set more.
+    It has the attributes that permission classes and views expect of a request: `user`, `session`,
+    `method`, `data`, `query_params`, `headers`, `META`, `COOKIES`, `path` and so on.
+
+    It also has those of a message of Channels 1: `content` (`request["path"]` reads from it),
+    `channel` and `reply_channel`. Decorators may set more.
     """
 
     channel_session: Any = None
     http_session: Any = None
     _user: Any = None
-    _data: Any = _UNREAD
-    _tried = False
+    _data: Any = _NOT_PARSED
+    _parse_called = False
     _method: str | None = None
     _query: QueryDict | None = None
     call = Call(None)
     text_parser_class: Any = None
     bytes_parser_class: Any = None
-    """How to read the frame; a view brings its own."""
+    """The parsers that the view names, or `None` for those of the settings."""
     code: int | None = None
     """The close code, on `disconnect`."""
 
     def __init__(
-        self,
-        connection: Connection,
-        event: str,
-        frame: Frame | None = None,
-        order: int = 0,
+        self, connection: Connection, event: str, frame: Frame | None = None, order: int = 0
     ) -> None:
         self.connection = connection
         self.event = event
@@ -67,9 +63,9 @@ class SocketRequest:
 
     @property
     def user(self) -> Any:
-        """Who connected; an `AnonymousUser` where nobody logged in.
+        """The user of the connection, or an `AnonymousUser`.
 
-        Setting it sets the connection's user, for this event and all that follow.
+        A new value is the user of the connection from this event on.
         """
         user = self._user if self._user is not None else self.scope.get("user")
         return user if user is not None else _anonymous()
@@ -81,16 +77,16 @@ class SocketRequest:
         self.connection.loop_bridge.call(self.connection.watch_account)
 
     def set_event_user(self, user: Any) -> None:
-        """Let `user` be the user of this event only: a decorator's.
+        """Set the user of this event only, for decorators.
 
-        The connection stays that of who opened it. Permissions are asked about him, and he is
-        whom a logout disconnects.
+        The user of the connection stays. Permissions are checked for the user of the connection,
+        and the connection ends when that user logs out.
         """
         self._user = user
 
     @property
     def auth(self) -> Any:
-        """What the authenticator said beside the user: a token, mostly; or `None`."""
+        """What the authenticator returned with the user: usually a token, or `None`."""
         return self.scope.get("auth")
 
     @property
@@ -100,25 +96,29 @@ class SocketRequest:
 
     @property
     def method(self) -> str:
-        """The HTTP method that a permission class sees: GET to connect, POST for a frame."""
+        """The HTTP method that a permission class sees: GET for `connect`, POST for a frame."""
         return self._method or EVENT_METHODS[self.event]
 
-    def show_query(self, query: Any) -> None:
-        """Let filters see `query`, a dict, as the query string. Raises `ValidationError` (400).
+    def set_query_params(self, query: Any) -> None:
+        """Replace the query string that filters see.
 
-        A list is several values of one name, as in `?tag=a&tag=b`.
+        Args:
+            query: A dict. A list gives several values to a name, as in `?tag=a&tag=b`.
+
+        Raises:
+            ValidationError: 400, `query` is not a dict.
         """
         if not isinstance(query, dict):
             raise ValidationError({"query": [_("This has to be an object.")]})
         self._query = QueryDict(mutable=True)
         for name, value in query.items():
             values = value if isinstance(value, list) else [value]
-            self._query.setlist(name, ["" if one is None else str(one) for one in values])
+            self._query.setlist(name, ["" if item is None else str(item) for item in values])
 
-    def show_action(self, method: str, arguments: dict[str, Any]) -> None:
-        """Let permission classes see an action: an HTTP `method`, and as `data` its `data`.
+    def set_action(self, method: str, arguments: dict[str, Any]) -> None:
+        """Set the HTTP method and the data that permission classes see for an action.
 
-        Where it has none: all its arguments.
+        The data is the argument `data`, or all arguments if there is none.
         """
         self._method = method
         self._data = arguments.get("data", arguments)
@@ -131,45 +131,45 @@ class SocketRequest:
 
     @cached_property
     def http(self) -> ASGIRequest:
-        """The handshake as an `HttpRequest` of Django's."""
+        """The handshake as a Django `HttpRequest`."""
         return http_request(self.scope, self.method)
 
     def build_absolute_uri(self, location: str | None = None) -> str:
-        """The URL of `location`, or of the handshake, as pages of this site have it."""
+        """Return the absolute URL of `location`, or of the handshake, on this site."""
         return self.http.build_absolute_uri(location)
 
     @property
     def query_params(self) -> QueryDict:
-        """The handshake's query string, or what `show_query` put in its place."""
+        """The query string of the handshake, or the one that `set_query_params` set."""
         return self.http.GET if self._query is None else self._query
 
     GET = query_params
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The handshake's headers."""
+        """The headers of the handshake."""
         return self.http.headers
 
     @property
     def META(self) -> dict[str, Any]:  # noqa: N802 - Django's name
-        """The handshake's headers and addresses, under Django's names."""
+        """The headers and the addresses of the handshake, under Django's names."""
         return self.http.META
 
     @property
     def COOKIES(self) -> dict[str, str]:  # noqa: N802 - Django's name
-        """The handshake's cookies."""
+        """The cookies of the handshake."""
         return self.http.COOKIES
 
     # The frame.
 
     @property
     def TEXT(self) -> str | None:  # noqa: N802 - rest_channels' name
-        """The frame's text."""
+        """The text of the frame, or `None`."""
         return self.frame[0] if self.frame else None
 
     @property
     def BYTES(self) -> bytes | None:  # noqa: N802 - rest_channels' name
-        """The frame's bytes."""
+        """The bytes of the frame, or `None`."""
         return self.frame[1] if self.frame else None
 
     @property
@@ -181,9 +181,9 @@ class SocketRequest:
 
     @property
     def data(self) -> Any:
-        """The frame, parsed at the first look. Raises `ParseError` (400)."""
-        if self._data is _UNREAD:
-            self._tried = True
+        """The parsed frame. The first access parses it, and may raise `ParseError` (400)."""
+        if self._data is _NOT_PARSED:
+            self._parse_called = True
             self._data = self._parse()
         return self._data
 
@@ -201,31 +201,31 @@ class SocketRequest:
 
     @property
     def request_id(self) -> Any:
-        """The id to answer under, if the frame is an object that has one; never an error."""
+        """The id for the answer, or `None` if the frame has none or cannot be parsed."""
         if self.call.request_id is not None:
             return self.call.request_id
-        if self._data is _UNREAD and self._tried:
-            return None  # it could not be parsed, and the client is being told so
+        if self._data is _NOT_PARSED and self._parse_called:
+            return None  # parsing failed, and its error frame asks for the id
         try:
             return PlainDialect().parse_call(self.data).request_id
-        except Exception:  # noqa: BLE001 - a parser may be anybody's
+        except Exception:  # noqa: BLE001 - a user's parser may raise anything
             return None
 
     # Channels 1.
 
     @cached_property
     def channel(self) -> Channel:
-        """`request.channel.name` is `websocket.connect`, `.receive` or `.disconnect`."""
+        """The channel `websocket.connect`, `websocket.receive` or `websocket.disconnect`."""
         return Channel(f"websocket.{self.event}")
 
     @cached_property
     def reply_channel(self) -> Channel:
-        """The way to this connection."""
+        """The channel that sends to this connection."""
         return Channel(self.connection.address, connection=self.connection)
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """The event as Channels 1 wrote it: for `connect` with headers, else without."""
+        """The event as a message of Channels 1. Only that of `connect` has the headers."""
         content: dict[str, Any] = {
             "reply_channel": self.connection.address,
             "path": self.path,
@@ -260,11 +260,11 @@ class SocketRequest:
         return self.content.values()
 
     def items(self) -> ItemsView[str, Any]:
-        """The pairs of `content`."""
+        """The items of `content`."""
         return self.content.items()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """`content[key]`, or `default` where it is missing."""
+        """Return `content[key]`, or `default` if it is missing."""
         return self.content.get(key, default)
 
 

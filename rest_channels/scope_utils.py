@@ -1,4 +1,4 @@
-"""Two helpers that users of djangochannelsrestframework import."""
+"""Two helpers with the names they have in djangochannelsrestframework."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,10 +13,10 @@ __all__ = ["ensure_async", "request_from_scope"]
 
 
 def request_from_scope(scope: dict[str, Any]) -> HttpRequest:
-    """The handshake of `scope` as a request of Django's, with its user and its session."""
+    """Return the handshake of `scope` as a Django request, with its user and its session."""
     return http_request(scope)
 
 
 def ensure_async(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """`method`, so that it can be awaited; a `def` then runs in a thread."""
+    """Return a function that can be awaited. It runs a `def` in a thread."""
     return method if is_async(method) else sync_to_async(method)

@@ -1,14 +1,15 @@
-"""Decorators that give an event its sessions, and their users (Channels 1's names).
+"""Decorators that give an event its sessions and their users. Source: the names of Channels 1.
 
     class Editor(SocketView):
         @rest_channels(channel_session)
         def receive(self, request, *args, **kwargs):
             request.channel_session["user"] = request.user.pk
 
-Bare on a function `f(message, …)`, as `@rest_channels(channel_session)` on a method, or through
-Django's `method_decorator(channel_session)`; on `def` and `async def` alike. They may be nested:
-an event has one session of a kind, which is saved after the handler, also after one that raises.
-None of them refuses anybody.
+Decorate a function `f(message, …)` directly. Decorate a method with `@rest_channels(…)` or with
+Django's `method_decorator(…)`. Both may be `def` or `async def`.
+
+The decorators may be nested: an event has one session of each kind. It is saved after the handler,
+even if the handler raises an error. No decorator rejects a connection.
 """
 
 import logging
@@ -40,130 +41,126 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Step = Callable[[SocketRequest], Any]
 
-_MEMORY = "channel_session"
-
 
 def channel_session(handler: F) -> F:
-    """Set `request.channel_session`: a dict-like that lives as long as the connection.
+    """Set `request.channel_session`: a mapping that is kept as long as the connection.
 
-    It is kept in memory; where `REST_CHANNELS["CHANNEL_SESSION_ENGINE"]` names a session engine
-    it is a session of Django's, saved after the handler.
+    It is in memory, or in the session engine that the setting `CHANNEL_SESSION_ENGINE` names.
     """
-    return _around(handler, [_open_channel])
+    return _with_sessions(handler, [_open_channel_session])
 
 
 def http_session(handler: F) -> F:
-    """Set `request.http_session`: the HTTP session of the handshake, as it is now.
+    """Set `request.http_session`: the HTTP session of the handshake, or `None` without one.
 
-    It is read for every event, so it tells what HTTP changed meanwhile; `None` where the
-    handshake named none. What a handler changes is saved after it.
+    It is read for every event, so it has what HTTP requests have changed in the meantime.
     """
-    return _around(handler, [_open_http], _load_http)
+    return _with_sessions(handler, [_open_http_session], _load_http_session)
 
 
 def http_session_user(handler: F) -> F:
-    """Set `request.http_session`, and `request.user` to who is logged in to it now.
+    """Set `request.http_session`, and `request.user` to the user who is logged in to it now.
 
-    The user is looked up for every event and is that event's only.
+    The user is looked up for every event, and set for this event only.
     """
-    return _around(handler, [_open_http], _set_http_user)
+    return _with_sessions(handler, [_open_http_session], _set_http_user)
 
 
 def channel_session_user(handler: F) -> F:
-    """Set `request.channel_session`, and `request.user` to who is logged in to it.
+    """Set `request.channel_session`, and `request.user` to the user who is logged in to it.
 
-    That is whoever `channel_session_user_from_http` found, or `login` on this session left.
+    `channel_session_user_from_http` logs a user in to it, or the application does.
     """
-    return _around(handler, [_open_channel], _set_channel_user)
+    return _with_sessions(handler, [_open_channel_session], _set_channel_user)
 
 
 def channel_session_user_from_http(handler: F) -> F:
-    """`http_session_user` and `channel_session`; the login goes from the first into the second.
+    """Do `http_session_user` and `channel_session`, and copy the login to the channel session.
 
-    Handlers of later events find the user by `channel_session_user`.
+    Handlers of later events get the user from `channel_session_user`.
     """
-    return _around(handler, [_open_http, _open_channel], _copy_login)
+    return _with_sessions(handler, [_open_http_session, _open_channel_session], _copy_login)
 
 
-def _around(handler: F, opening: Sequence[Step], look: Step | None = None) -> F:
-    """`handler`, between opening its sessions and saving them.
+def _with_sessions(handler: F, open_steps: Sequence[Step], load: Step | None = None) -> F:
+    """Wrap `handler` to open its sessions before, and to save them after it.
 
-    In: `opening`, steps that do no I/O and return what they opened; `look`, which may do some.
+    `open_steps` do no I/O and return the session to save, or `None`. `load` may query.
     """
     if iscoroutinefunction(handler) or hasattr(handler, "view_class"):  # what as_view() returns
 
         @wraps(handler)
-        async def awaited(*args: Any, **kwargs: Any) -> Any:
-            request = _request_among(args, handler)
-            opened = [step(request) for step in opening]
-            if look is not None:
-                await sync_to_async(look)(request)
+        async def async_wrapper(*args: Any, **kwargs: Any) -> Any:
+            request = _find_request(args, handler)
+            opened = [step(request) for step in open_steps]
+            if load is not None:
+                await sync_to_async(load)(request)
             try:
                 return await handler(*args, **kwargs)
             finally:
-                if changed := _changed(request, opened):
-                    await sync_to_async(_save)(changed)
+                if sessions := _sessions_to_save(request, opened):
+                    await sync_to_async(_save)(sessions)
 
-        return awaited  # type: ignore[return-value]
+        return async_wrapper  # type: ignore[return-value]
 
     @wraps(handler)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        request = _request_among(args, handler)
-        opened = [step(request) for step in opening]
-        if look is not None:
-            look(request)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        request = _find_request(args, handler)
+        opened = [step(request) for step in open_steps]
+        if load is not None:
+            load(request)
         try:
             return handler(*args, **kwargs)
         finally:
-            _save(_changed(request, opened))
+            _save(_sessions_to_save(request, opened))
 
-    return called  # type: ignore[return-value]
+    return wrapper  # type: ignore[return-value]
 
 
-def _request_among(args: tuple[Any, ...], handler: object) -> SocketRequest:
-    """The request: of a function the first argument, of a method the second."""
+def _find_request(args: tuple[Any, ...], handler: object) -> SocketRequest:
+    """Return the request: the first argument of a function, or the second of a method."""
     for argument in args[:2]:
         if isinstance(argument, SocketRequest):
             return argument
-    raise TypeError(f"{handler!r} was called without a request to give a session to.")
+    raise TypeError(
+        f"{handler!r} was called without a request: its first argument, or the second of a method, "
+        "must be a SocketRequest."
+    )
 
 
-# Opening. Who finds a session open leaves it, and the saving, to whoever opened it.
+# Open a session. The decorator that opened it saves it: the others get `None`.
 
 
-def _open_channel(request: SocketRequest) -> Any:
+def _open_channel_session(request: SocketRequest) -> Any:
     if "channel_session" in vars(request):
         return None
     memory = request.connection.memory
-    if _MEMORY not in memory:
+    if "channel_session" not in memory:
         engine = api_settings.CHANNEL_SESSION_ENGINE
         store = MemorySession if engine is None else import_module(engine).SessionStore
-        memory[_MEMORY] = store()
-    request.channel_session = session = memory[_MEMORY]
+        memory["channel_session"] = store()
+    request.channel_session = session = memory["channel_session"]
     return None if isinstance(session, MemorySession) else session
 
 
-def _open_http(request: SocketRequest) -> Any:
+def _open_http_session(request: SocketRequest) -> Any:
     if "http_session" in vars(request):
         return None
     if not apps.is_installed("django.contrib.sessions"):
-        raise ImproperlyConfigured("HTTP sessions need 'django.contrib.sessions' to be installed.")
+        raise ImproperlyConfigured("Sessions need 'django.contrib.sessions' in INSTALLED_APPS.")
     key = session_key(request.scope)
     request.http_session = None if key is None else open_session(key)
     return request.http_session
 
 
-# Looking.
-
-
-def _load_http(request: SocketRequest) -> None:
-    """Read the session here, so that an `async def` may ask it without awaiting."""
+def _load_http_session(request: SocketRequest) -> None:
+    """Read the session in this thread, so that an `async def` can use it without awaiting."""
     if request.http_session is not None:
         request.http_session.keys()
 
 
 def _set_http_user(request: SocketRequest) -> None:
-    _load_http(request)
+    _load_http_session(request)
     request.set_event_user(_user_of(request.http_session))
 
 
@@ -181,21 +178,20 @@ def _copy_login(request: SocketRequest) -> None:
 
 def _user_of(session: Any) -> Any:
     if not apps.is_installed("django.contrib.auth"):
-        raise ImproperlyConfigured("A session's user needs 'django.contrib.auth' to be installed.")
+        raise ImproperlyConfigured("Session users need 'django.contrib.auth' in INSTALLED_APPS.")
     return session_user(session)
 
 
-# Saving.
-
-
-def _changed(request: SocketRequest, opened: Sequence[Any]) -> list[Any]:
-    """What has to be saved.
-
-    An HTTP session that does not exist does not come to be here: no cookie would lead to it. One
-    that was flushed stays away.
-    """
-    changed = [one for one in opened if one is not None and one.modified and not one.is_empty()]
-    return [one for one in changed if one.session_key or one is not request.http_session]
+def _sessions_to_save(request: SocketRequest, opened: Sequence[Any]) -> list[Any]:
+    """Return the sessions that changed. A new or flushed HTTP session has no cookie: skip it."""
+    return [
+        session
+        for session in opened
+        if session is not None
+        and session.modified
+        and not session.is_empty()
+        and (session.session_key or session is not request.http_session)
+    ]
 
 
 def _save(sessions: Sequence[Any]) -> None:
@@ -203,5 +199,5 @@ def _save(sessions: Sequence[Any]) -> None:
         try:
             session.save()
         except UpdateError:
-            logger.warning("A session that a handler changed has been deleted meanwhile.")
-        session.modified = False  # a channel session is kept, and need not be saved again
+            logger.warning("A handler changed a session that has been deleted in the meantime.")
+        session.modified = False  # a channel session is kept and must not be saved again

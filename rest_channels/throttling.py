@@ -1,7 +1,7 @@
-"""How often: DRF's throttle classes, asked before a handler runs.
+"""Check DRF's throttle classes before a handler runs.
 
-They count in Django's cache, so they are asked in a thread. The flood that threatens the server
-itself is bounded elsewhere (`inbox`), without any I/O.
+They count in Django's cache, so they run in a thread. `engine.inbox` limits the rate of frames,
+without any I/O.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -18,16 +18,17 @@ __all__ = ["check_throttles"]
 async def check_throttles(
     throttles: Sequence[Any] | Awaitable[Sequence[Any]], request: Any, view: Any
 ) -> None:
-    """Ask every throttle, elsewhere. Raises `Throttled` (429) with the longest wait, in seconds."""
-    await run(_ask, await throttles if isawaitable(throttles) else throttles, request, view)
+    """Check all throttles. Raise `Throttled` (429) with the longest wait, in seconds."""
+    throttles = await throttles if isawaitable(throttles) else throttles
+    await run(_check_in_thread, throttles, request, view)
 
 
-def _ask(throttles: Sequence[Any], request: Any, view: Any) -> None:
-    # All are asked, as DRF does, so that each counts this request.
-    refused = [
-        await_in_thread(one.wait())
-        for one in throttles
-        if not await_in_thread(one.allow_request(request, view))
+def _check_in_thread(throttles: Sequence[Any], request: Any, view: Any) -> None:
+    # All throttles are called, as in DRF, so that each of them counts this request.
+    waits = [
+        await_in_thread(throttle.wait())
+        for throttle in throttles
+        if not await_in_thread(throttle.allow_request(request, view))
     ]
-    if refused:
-        raise Throttled(max((wait for wait in refused if wait is not None), default=None))
+    if waits:
+        raise Throttled(max((wait for wait in waits if wait is not None), default=None))

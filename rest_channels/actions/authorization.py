@@ -110,7 +110,7 @@ class ActionContext:
         if self._request is None:
             event = "event" if self.action is None else "receive"
             self._request = SocketRequest(self.connection, event)
-            self._request.show_action(self.method, self.arguments)
+            self._request.set_action(self.method, self.arguments)
         return self._request
 
     def answered_future(self) -> "asyncio.Future[None] | None":
