@@ -1,4 +1,4 @@
-"""The language and the time zone that a connection's handlers find activated."""
+"""The language and the time zone that are active in the handlers of a connection."""
 
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -14,8 +14,8 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
 
-def scope(*headers, **more):
-    return {"type": "websocket", "path": "/", "headers": list(headers), **more}
+def scope(*headers, **values):
+    return {"type": "websocket", "path": "/", "headers": list(headers), **values}
 
 
 @pytest.mark.parametrize(
@@ -30,22 +30,22 @@ def scope(*headers, **more):
         (b"*", "en"),
     ],
 )
-def test_the_language_is_the_one_a_browser_asks_for(header, language) -> None:
+def test_the_locale_has_the_language_that_the_browser_prefers(header, language) -> None:
     assert locale_of(scope((b"accept-language", header))) == (language, None)
 
 
-def test_the_languages_cookie_comes_before_the_header() -> None:
+def test_the_language_cookie_comes_before_the_accept_language_header() -> None:
     headers = [(b"accept-language", b"de"), (b"cookie", b"django_language=fr")]
     assert locale_of(scope(*headers)).language == "fr"
 
 
-def test_who_asks_for_nothing_gets_the_projects_own() -> None:
+def test_a_handshake_without_preferences_has_no_locale() -> None:
     assert locale_of(scope()) is None
     assert locale_of({"type": "websocket", "path": "/"}) is None
 
 
 @override_settings(USE_I18N=False)
-def test_a_project_without_translation_looks_for_no_language() -> None:
+def test_a_project_without_translation_ignores_the_language_of_the_browser() -> None:
     assert locale_of(scope((b"accept-language", b"de"))) is None
 
 
@@ -63,46 +63,48 @@ def test_a_project_without_translation_looks_for_no_language() -> None:
     ],
 )
 @pytest.mark.parametrize("name", [b"accept-language", b"cookie"])
-def test_no_header_breaks_a_handshake(header, name) -> None:
-    given = b"django_language=" + header if name == b"cookie" else header
-    assert locale_of(scope((name, given))).language in {"en", "de"}
+def test_a_malformed_header_never_breaks_the_handshake(header, name) -> None:
+    value = b"django_language=" + header if name == b"cookie" else header
+    assert locale_of(scope((name, value))).language in {"en", "de"}
 
 
-def test_the_time_zone_is_what_the_session_said() -> None:
+def test_the_locale_has_the_time_zone_of_the_session() -> None:
     assert locale_of(scope(time_zone="Asia/Tokyo")) == (None, ZoneInfo("Asia/Tokyo"))
 
 
-def test_a_locale_without_wishes_changes_nothing() -> None:
+def test_a_locale_without_values_changes_nothing() -> None:
     with translation.override("fr"), timezone.override("Asia/Tokyo"):
         Locale(None, None).activate()
         assert translation.get_language() == "fr"
         assert timezone.get_current_timezone_name() == "Asia/Tokyo"
 
 
-class Where(SocketView):
+class LocaleView(SocketView):
     def connect(self, request):
-        self.tell()
+        self.send_locale()
 
-    def tell(self):
+    def send_locale(self):
         self.send_json([translation.get_language(), timezone.get_current_timezone_name()])
 
 
-class Sync(Where):
+class Sync(LocaleView):
     def receive(self, request):
-        self.tell()
+        self.send_locale()
         translation.activate("fr")
         timezone.activate("Europe/Paris")
 
 
-class Async(Where):
+class Async(LocaleView):
     async def receive(self, request):
-        self.tell()
+        self.send_locale()
         translation.activate("fr")
         timezone.activate("Europe/Paris")
 
 
 @pytest.mark.parametrize("view", [Sync, Async])
-async def test_every_call_finds_the_clients_locale_whatever_the_last_one_activated(view) -> None:
+async def test_every_call_finds_the_locale_of_the_client_even_if_a_handler_activated_another(
+    view,
+) -> None:
     communicator = SocketCommunicator(view.as_asgi(), headers=[("accept-language", "de")])
     communicator.scope["time_zone"] = "Asia/Tokyo"
     async with communicator as socket:
@@ -113,7 +115,7 @@ async def test_every_call_finds_the_clients_locale_whatever_the_last_one_activat
     assert (translation.get_language(), timezone.get_current_timezone_name()) == ("en", "UTC")
 
 
-async def test_two_connections_have_a_locale_each() -> None:
+async def test_each_connection_has_its_own_locale() -> None:
     german = SocketCommunicator(Sync.as_asgi(), headers=[("accept-language", "de")])
     french = SocketCommunicator(Sync.as_asgi(), headers=[("accept-language", "fr")])
     async with german, french:
@@ -124,7 +126,7 @@ async def test_two_connections_have_a_locale_each() -> None:
             await socket.expect_event([language, "UTC"])
 
 
-async def test_refusals_are_in_the_clients_language() -> None:
+async def test_clients_receive_errors_in_their_language() -> None:
     class Monday(BasePermission):
         message = gettext_lazy("Monday")
 
@@ -143,8 +145,8 @@ async def test_refusals_are_in_the_clients_language() -> None:
 @pytest.mark.parametrize(
     "zone", ["Mars/Olympus", "", "../../etc/passwd", "/etc/passwd", "a\x00b", 5, []]
 )
-async def test_a_time_zone_that_is_none_costs_nobody_the_connection(zone) -> None:
-    """The session often has what a form sent, as in the example of Django's documentation."""
+async def test_an_invalid_time_zone_in_the_session_does_not_close_the_connection(zone) -> None:
+    """A form may have written it there, as in the example of Django's documentation."""
     communicator = SocketCommunicator(Sync.as_asgi())
     communicator.scope["time_zone"] = zone
     async with communicator as socket:

@@ -1,4 +1,4 @@
-"""Where a page must come from to connect."""
+"""The check of the `Origin` of a handshake."""
 
 import pytest
 from django.test import override_settings
@@ -11,13 +11,13 @@ from rest_channels.views import SocketView
 
 
 def allowed(*origins, host=b"testserver", scheme="ws", headers=()):
-    given = [(b"origin", o if isinstance(o, bytes) else o.encode()) for o in origins]
+    own_headers = [(b"origin", o if isinstance(o, bytes) else o.encode()) for o in origins]
     return origin_allowed(
         {
             "type": "websocket",
             "path": "/",
             "scheme": scheme,
-            "headers": [(b"host", host), *given, *headers],
+            "headers": [(b"host", host), *own_headers, *headers],
             "server": ("testserver", 80),
         }
     )
@@ -66,7 +66,7 @@ def test_a_page_of_this_site_may_connect(origin, host, scheme) -> None:
         "chrome-extension://testserver",
     ],
 )
-def test_another_scheme_port_or_host_may_not(origin) -> None:
+def test_a_page_with_another_scheme_port_or_host_may_not_connect(origin) -> None:
     assert not allowed(origin)
 
 
@@ -85,17 +85,17 @@ def test_another_scheme_port_or_host_may_not(origin) -> None:
         b"\xff\xfe", b"http://\xff", b"http://testserver\x00", b"\x00", b"h" * 60_000,
     ],
 )  # fmt: skip
-def test_what_is_no_origin_is_refused_and_never_an_error(origin) -> None:
+def test_a_malformed_origin_is_rejected_and_never_raises_an_error(origin) -> None:
     assert not allowed(origin)
 
 
-def test_none_at_all_is_allowed() -> None:
+def test_a_handshake_without_an_origin_is_allowed() -> None:
     assert allowed()
     assert origin_allowed({"type": "websocket", "path": "/"})
 
 
 @pytest.mark.parametrize("second", ["http://testserver", "http://evil", "null", ""])
-def test_two_are_refused(second) -> None:
+def test_a_handshake_with_two_origins_is_rejected(second) -> None:
     assert not allowed("http://testserver", second)
     assert not allowed(second, "http://testserver")
 
@@ -119,37 +119,37 @@ def test_a_host_that_is_not_allowed_has_no_own_origin(host) -> None:
 
 
 @override_settings(CSRF_TRUSTED_ORIGINS=["https://app.example.com"])
-def test_a_trusted_origin_may_connect_even_where_the_host_is_not_allowed() -> None:
+def test_a_page_of_a_trusted_origin_may_connect_even_if_the_host_is_not_allowed() -> None:
     assert allowed("https://app.example.com", host=b"evil")
 
 
 @override_settings(ALLOWED_HOSTS=[".example.com"])
-def test_only_the_host_that_was_asked_is_this_site_not_every_allowed_one() -> None:
+def test_only_the_requested_host_is_the_own_origin_not_every_allowed_host() -> None:
     assert allowed("http://a.example.com", host=b"a.example.com")
     assert not allowed("http://b.example.com", host=b"a.example.com")
 
 
 @override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
-def test_behind_a_proxy_the_scheme_is_the_one_that_the_browser_used() -> None:
+def test_the_own_origin_has_the_scheme_that_the_proxy_received() -> None:
     proxied = [(b"x-forwarded-proto", b"https")]
     assert allowed("https://testserver", headers=proxied)
     assert not allowed("http://testserver", headers=proxied)
 
 
 @override_settings(USE_X_FORWARDED_HOST=True, ALLOWED_HOSTS=["public.example"])
-def test_behind_a_proxy_the_host_is_the_one_that_the_browser_used() -> None:
+def test_the_own_origin_has_the_host_that_the_proxy_received() -> None:
     proxied = [(b"x-forwarded-host", b"public.example")]
     assert allowed("http://public.example", headers=proxied)
     assert not allowed("http://testserver", headers=proxied)
 
 
-# Trusted
+# Trusted origins
 
 
 @pytest.mark.parametrize("setting", ["CSRF_TRUSTED_ORIGINS", "REST_CHANNELS"])
 def test_both_settings_name_trusted_origins(setting) -> None:
-    given = ["https://app.example.com", "http://localhost:5173"]
-    value = given if setting == "CSRF_TRUSTED_ORIGINS" else {"ALLOWED_ORIGINS": given}
+    origins = ["https://app.example.com", "http://localhost:5173"]
+    value = origins if setting == "CSRF_TRUSTED_ORIGINS" else {"ALLOWED_ORIGINS": origins}
     with override_settings(**{setting: value}):
         assert allowed("https://app.example.com")
         assert allowed("https://APP.example.com:443")
@@ -180,57 +180,59 @@ def test_both_settings_name_trusted_origins(setting) -> None:
         ("null", False),
     ],
 )
-def test_a_wildcard_trusts_every_host_below(origin, trusted) -> None:
+def test_a_wildcard_trusts_every_subdomain(origin, trusted) -> None:
     assert allowed(origin) is trusted
 
 
 @override_settings(REST_CHANNELS={"ALLOWED_ORIGINS": ["*"]})
-def test_a_star_trusts_every_origin_but_not_what_is_none() -> None:
+def test_a_star_trusts_every_valid_origin_and_no_malformed_one() -> None:
     assert allowed("https://anything.example:1234")
     assert not allowed("null")
     assert not allowed("http://[::1")
 
 
 @override_settings(CSRF_TRUSTED_ORIGINS=["https://*"])
-def test_a_star_for_a_host_trusts_nobody_as_in_djangos_own_setting() -> None:
+def test_a_star_as_a_host_trusts_no_origin_as_in_the_setting_of_django() -> None:
     assert not allowed("https://evil.example")
 
 
-@pytest.mark.parametrize("wrong", ["example.com", "", "http://[::1", "null", "https://", "://*."])
-def test_a_trusted_origin_that_is_none_trusts_nobody(wrong) -> None:
-    with override_settings(REST_CHANNELS={"ALLOWED_ORIGINS": [wrong]}):
+@pytest.mark.parametrize(
+    "malformed", ["example.com", "", "http://[::1", "null", "https://", "://*."]
+)
+def test_a_malformed_trusted_origin_trusts_no_page(malformed) -> None:
+    with override_settings(REST_CHANNELS={"ALLOWED_ORIGINS": [malformed]}):
         assert allowed("http://testserver")
         for origin in ("http://example.com", "https://evil", "null", "http://[::1"):
             assert not allowed(origin)
 
 
-# At the door
+# The application
 
 
-def door():
+def make_application():
     return SocketApplication([path("", SocketView.as_asgi())])
 
 
 @pytest.mark.parametrize("origin", ["http://testserver", None])
-async def test_the_door_is_open_for_this_site(origin) -> None:
+async def test_the_application_accepts_pages_of_this_site(origin) -> None:
     headers = [] if origin is None else [("origin", origin)]
-    async with SocketCommunicator(door(), headers=headers) as socket:
+    async with SocketCommunicator(make_application(), headers=headers) as socket:
         await socket.expect_nothing()
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil", "null", "http://[::1", "https://testserver", "ÿ"]
 )
-async def test_the_door_is_shut_for_others_before_anything_is_accepted(origin, caplog) -> None:
-    socket = SocketCommunicator(door(), headers=[("origin", origin)])
+async def test_the_application_rejects_other_origins_before_it_accepts(origin, caplog) -> None:
+    socket = SocketCommunicator(make_application(), headers=[("origin", origin)])
     accepted, _code = await socket.connect()
     await socket.disconnect()
     assert not accepted
     assert [record.exc_info for record in caplog.records] == [None]
 
 
-async def test_the_door_is_shut_for_a_host_that_is_not_ours(caplog) -> None:
-    socket = SocketCommunicator(door(), headers=[("origin", "http://evil")])
+async def test_the_application_rejects_a_host_that_is_not_allowed(caplog) -> None:
+    socket = SocketCommunicator(make_application(), headers=[("origin", "http://evil")])
     socket.scope["headers"][0] = (b"host", b"evil")
     accepted, _code = await socket.connect()
     await socket.disconnect()

@@ -1,4 +1,4 @@
-"""Who really connects, where proxies stand between."""
+"""The address, scheme and host of a client behind trusted proxies."""
 
 import pytest
 from django.core.checks import run_checks
@@ -16,20 +16,22 @@ from rest_channels.views import SocketView
 PROXIES = ["10.0.0.1", "192.168.0.0/16", "fd00::/8"]
 
 
-def trusting(*proxies):
+def trust_proxies(*proxies):
     return override_settings(REST_CHANNELS={"TRUSTED_PROXIES": list(proxies)})
 
 
 def handshake(*headers, peer="10.0.0.1", **scope):
-    """A scope. In: pairs of text, without `x-forwarded-` before the names."""
-    given = [(b"x-forwarded-" + name.encode(), value.encode("latin-1")) for name, value in headers]
+    """Return a scope. `headers` are pairs of text whose names lack `x-forwarded-`."""
+    forwarded = [
+        (b"x-forwarded-" + name.encode(), value.encode("latin-1")) for name, value in headers
+    ]
     client = None if peer is None else (peer, 50_000)
     return {
         "type": "websocket",
         "path": "/",
         "scheme": "ws",
         "client": client,
-        "headers": [(b"host", b"inner:8000"), (b"cookie", b"a=1"), *given],
+        "headers": [(b"host", b"inner:8000"), (b"cookie", b"a=1"), *forwarded],
         **scope,
     }
 
@@ -39,7 +41,7 @@ def client_of(*headers, **scope):
 
 
 @pytest.mark.parametrize(
-    ("chain", "client"),
+    ("addresses", "client"),
     [
         ("1.2.3.4", "1.2.3.4"),
         ("1.2.3.4:567", "1.2.3.4"),
@@ -56,19 +58,19 @@ def client_of(*headers, **scope):
         ("192.168.1.1, 192.168.1.2", "192.168.1.1"),
     ],
 )
-@trusting(*PROXIES)
-def test_the_client_is_the_last_address_that_is_no_proxy_of_ours(chain, client) -> None:
-    assert client_of(("for", chain)) == (client, 0)
+@trust_proxies(*PROXIES)
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(addresses, client) -> None:
+    assert client_of(("for", addresses)) == (client, 0)
 
 
-@trusting(*PROXIES)
-def test_the_lines_of_a_header_are_one_chain() -> None:
-    lines = [("for", "6.6.6.6, 1.2.3.4"), ("proto", "https"), ("for", "192.168.7.7")]
-    assert client_of(*lines) == ("1.2.3.4", 0)
+@trust_proxies(*PROXIES)
+def test_several_headers_of_one_name_count_as_one_list() -> None:
+    headers = [("for", "6.6.6.6, 1.2.3.4"), ("proto", "https"), ("for", "192.168.7.7")]
+    assert client_of(*headers) == ("1.2.3.4", 0)
 
 
 @pytest.mark.parametrize(
-    "chain",
+    "addresses",
     [
         "", " ", ",", "unknown", "_hidden", "unix:", "1.2.3", "1.2.3.4.5", "1.2.3.400", "010.0.0.2",
         "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:-1", "1.2.3.4:1234567", "1.2.3.4:\xb2", "[::1", "::1]",
@@ -77,14 +79,14 @@ def test_the_lines_of_a_header_are_one_chain() -> None:
         "1.2.3.4, ", "1.2.3.4,,10.0.0.1", "1.2.3.4, unknown, 10.0.0.1", "1.2.3.4 5.6.7.8",
     ],
 )  # fmt: skip
-@trusting(*PROXIES)
-def test_a_way_that_is_malformed_leads_nowhere(chain) -> None:
-    given = handshake(("for", chain))
-    assert without_proxies(given) == given
+@trust_proxies(*PROXIES)
+def test_a_malformed_address_leaves_the_scope_unchanged(addresses) -> None:
+    original = handshake(("for", addresses))
+    assert without_proxies(original) == original
 
 
 @pytest.mark.parametrize(
-    ("said", "scheme"),
+    ("value", "scheme"),
     [
         ("https", "wss"),
         ("http", "ws"),
@@ -100,13 +102,13 @@ def test_a_way_that_is_malformed_leads_nowhere(chain) -> None:
         ("\xff", "kept"),
     ],
 )
-@trusting(*PROXIES)
-def test_the_scheme_is_the_one_that_the_browser_used(said, scheme) -> None:
-    assert without_proxies(handshake(("proto", said), scheme="kept"))["scheme"] == scheme
+@trust_proxies(*PROXIES)
+def test_the_scheme_is_the_one_that_the_browser_used(value, scheme) -> None:
+    assert without_proxies(handshake(("proto", value), scheme="kept"))["scheme"] == scheme
 
 
 @pytest.mark.parametrize(
-    ("said", "host"),
+    ("value", "host"),
     [
         ("public.example", "public.example"),
         ("public.example:8443", "public.example:8443"),
@@ -120,57 +122,57 @@ def test_the_scheme_is_the_one_that_the_browser_used(said, scheme) -> None:
         ("\xff", None),
     ],
 )
-@trusting(*PROXIES)
-def test_the_host_is_the_one_that_the_browser_asked(said, host) -> None:
-    headers = without_proxies(handshake(("host", said)))["headers"]
+@trust_proxies(*PROXIES)
+def test_the_host_is_the_one_that_the_browser_used(value, host) -> None:
+    headers = without_proxies(handshake(("host", value)))["headers"]
     assert [value for name, value in headers if name == b"host"] == [
         (host or "inner:8000").encode()
     ]
 
 
-@trusting(*PROXIES)
-def test_a_header_that_was_believed_is_taken_out_and_the_rest_stays() -> None:
-    given = handshake(("for", "1.2.3.4"), ("proto", "https"), ("host", "public.example"))
-    scope = without_proxies(given)
+@trust_proxies(*PROXIES)
+def test_a_header_that_was_used_is_removed_and_the_others_stay() -> None:
+    original = handshake(("for", "1.2.3.4"), ("proto", "https"), ("host", "public.example"))
+    scope = without_proxies(original)
     assert sorted(scope["headers"]) == [(b"cookie", b"a=1"), (b"host", b"public.example")]
     assert without_proxies(scope) is scope
-    assert given["client"] == ("10.0.0.1", 50_000)
-    assert len(given["headers"]) == 5
+    assert original["client"] == ("10.0.0.1", 50_000)
+    assert len(original["headers"]) == 5
 
 
-SAID = [("for", "6.6.6.6"), ("proto", "https"), ("host", "evil.example")]
+FORWARDED = [("for", "6.6.6.6"), ("proto", "https"), ("host", "evil.example")]
 
 
 @pytest.mark.parametrize(
     "peer",
     ["10.0.0.2", "1.2.3.4", "::1", "192.169.0.1", "fe80::1%eth0", "testclient", "", "unix", None],
 )
-@trusting(*PROXIES)
-def test_nobody_else_is_believed(peer) -> None:
-    given = handshake(*SAID, peer=peer)
-    assert without_proxies(given) is given
+@trust_proxies(*PROXIES)
+def test_headers_of_a_peer_that_is_not_trusted_are_ignored(peer) -> None:
+    original = handshake(*FORWARDED, peer=peer)
+    assert without_proxies(original) is original
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1", "192.168.255.255", "fd12::1"])
-@trusting(*PROXIES)
-def test_a_proxy_is_known_by_its_address_or_its_network(peer) -> None:
-    assert client_of(*SAID, peer=peer) == ("6.6.6.6", 0)
+@trust_proxies(*PROXIES)
+def test_a_proxy_is_trusted_by_its_address_or_its_network(peer) -> None:
+    assert client_of(*FORWARDED, peer=peer) == ("6.6.6.6", 0)
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1", None])
-def test_without_the_setting_there_are_no_proxies(peer) -> None:
-    given = handshake(*SAID, peer=peer)
-    assert without_proxies(given) is given
+def test_without_the_setting_no_proxy_is_trusted(peer) -> None:
+    original = handshake(*FORWARDED, peer=peer)
+    assert without_proxies(original) is original
 
 
-@trusting("unix")
-def test_a_proxy_at_a_socket_file_has_no_address() -> None:
-    assert client_of(*SAID, peer=None) == ("6.6.6.6", 0)
-    assert client_of(*SAID, peer="10.0.0.1") == ("10.0.0.1", 50_000)
+@trust_proxies("unix")
+def test_the_value_unix_trusts_a_proxy_at_a_socket_file() -> None:
+    assert client_of(*FORWARDED, peer=None) == ("6.6.6.6", 0)
+    assert client_of(*FORWARDED, peer="10.0.0.1") == ("10.0.0.1", 50_000)
 
 
-@trusting("unix")
-def test_what_a_scope_lacks_is_not_made_up() -> None:
+@trust_proxies("unix")
+def test_without_proxies_adds_no_values_that_the_scope_lacks() -> None:
     scope = {"type": "websocket", "path": "/"}
     assert without_proxies(scope) == {**scope, "headers": []}
 
@@ -178,13 +180,13 @@ def test_what_a_scope_lacks_is_not_made_up() -> None:
 # The setting
 
 
-@trusting(*PROXIES)
-def test_the_networks_are_read_once() -> None:
+@trust_proxies(*PROXIES)
+def test_the_networks_are_parsed_once() -> None:
     assert api_settings.TRUSTED_PROXIES is api_settings.TRUSTED_PROXIES
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("value", "message"),
     [
         (["10.0.0.1", "nginx"], "'nginx' does not appear to be"),
         (["10.0.0.1/8"], "10.0.0.1/8 has host bits set"),
@@ -192,34 +194,34 @@ def test_the_networks_are_read_once() -> None:
         (["*"], r"'\*'"),
         ([5], "'5'"),
         ([None], "'None'"),
-        ("10.0.0.1", "is a list, not '10.0.0.1'"),
-        (None, "is a list, not None"),
+        ("10.0.0.1", "must be a list, not '10.0.0.1'"),
+        (None, "must be a list, not None"),
     ],
 )
-def test_what_is_no_proxy_is_named_when_it_is_read_and_by_the_checks(given, words) -> None:
-    with override_settings(REST_CHANNELS={"TRUSTED_PROXIES": given}):
-        with pytest.raises(ImproperlyConfigured, match=f"TRUSTED_PROXIES.*{words}"):
+def test_an_invalid_proxy_raises_an_error_and_fails_the_system_check(value, message) -> None:
+    with override_settings(REST_CHANNELS={"TRUSTED_PROXIES": value}):
+        with pytest.raises(ImproperlyConfigured, match=f"TRUSTED_PROXIES.*{message}"):
             _ = api_settings.TRUSTED_PROXIES
-        (message,) = (one for one in run_checks() if one.id.startswith("rest_channels"))
-    assert message.id == "rest_channels.E001"
-    assert "TRUSTED_PROXIES" in message.msg
+        (error,) = (found for found in run_checks() if found.id.startswith("rest_channels"))
+    assert error.id == "rest_channels.E001"
+    assert "TRUSTED_PROXIES" in error.msg
 
 
-# At the door
+# The application
 
 
-class Seen(SocketView):
+class ClientView(SocketView):
     async def connect(self, request):
-        seen = [request.META["REMOTE_ADDR"], request.http.get_host(), request.http.scheme]
-        self.send_json([*seen, request.content["client"][0], BaseThrottle().get_ident(request)])
+        client = [request.META["REMOTE_ADDR"], request.http.get_host(), request.http.scheme]
+        self.send_json([*client, request.content["client"][0], BaseThrottle().get_ident(request)])
 
 
-def knock(*headers, origin=None, peer="10.0.0.1"):
-    given = [(f"x-forwarded-{name}", value) for name, value in headers]
+def communicator(*headers, origin=None, peer="10.0.0.1"):
+    all_headers = [(f"x-forwarded-{name}", value) for name, value in headers]
     if origin is not None:
-        given.append(("origin", origin))
-    app = SocketApplication([path("", Seen.as_asgi())])
-    socket = SocketCommunicator(app, headers=given)
+        all_headers.append(("origin", origin))
+    app = SocketApplication([path("", ClientView.as_asgi())])
+    socket = SocketCommunicator(app, headers=all_headers)
     socket.scope["client"] = (peer, 50_000)
     return socket
 
@@ -233,15 +235,15 @@ async def accepts(socket) -> bool:
 PROXIED = [("for", "6.6.6.6, 1.2.3.4"), ("proto", "https"), ("host", "localhost")]
 
 
-@trusting(*PROXIES)
-async def test_whatever_looks_at_the_client_sees_the_same_one() -> None:
-    async with knock(*PROXIED) as socket:
+@trust_proxies(*PROXIES)
+async def test_every_reader_of_the_request_sees_the_same_client() -> None:
+    async with communicator(*PROXIED) as socket:
         await socket.expect_event(["1.2.3.4", "localhost", "https", "1.2.3.4", "1.2.3.4"])
 
 
-@trusting(*PROXIES)
-async def test_who_is_not_trusted_is_seen_himself() -> None:
-    async with knock(*PROXIED[1:], peer="9.9.9.9") as socket:
+@trust_proxies(*PROXIES)
+async def test_a_peer_that_is_not_trusted_is_the_client_itself() -> None:
+    async with communicator(*PROXIED[1:], peer="9.9.9.9") as socket:
         await socket.expect_event(["9.9.9.9", "testserver", "http", "9.9.9.9", "9.9.9.9"])
 
 
@@ -255,21 +257,21 @@ async def test_who_is_not_trusted_is_seen_himself() -> None:
         ("9.9.9.9", "http://testserver", True),
     ],
 )
-@trusting(*PROXIES)
-async def test_the_own_origin_is_that_of_the_browsers_side(peer, origin, accepted) -> None:
-    assert await accepts(knock(*PROXIED, origin=origin, peer=peer)) is accepted
+@trust_proxies(*PROXIES)
+async def test_the_own_origin_is_the_one_on_the_side_of_the_browser(peer, origin, accepted) -> None:
+    assert await accepts(communicator(*PROXIED, origin=origin, peer=peer)) is accepted
 
 
-@trusting(*PROXIES)
-async def test_a_host_that_is_not_ours_is_refused_behind_a_proxy_too() -> None:
+@trust_proxies(*PROXIES)
+async def test_a_host_that_is_not_allowed_is_rejected_behind_a_proxy_too() -> None:
     evil = [("proto", "https"), ("host", "evil.example")]
-    assert not await accepts(knock(*evil, origin="https://evil.example"))
+    assert not await accepts(communicator(*evil, origin="https://evil.example"))
 
 
 @override_settings(
     SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"), USE_X_FORWARDED_HOST=True
 )
-@trusting(*PROXIES)
-async def test_djangos_own_settings_for_proxies_say_the_same() -> None:
-    async with knock(*PROXIED, origin="https://localhost") as socket:
+@trust_proxies(*PROXIES)
+async def test_the_proxy_settings_of_django_give_the_same_result() -> None:
+    async with communicator(*PROXIED, origin="https://localhost") as socket:
         await socket.expect_event(["1.2.3.4", "localhost", "https", "1.2.3.4", "1.2.3.4"])

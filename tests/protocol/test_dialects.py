@@ -1,4 +1,4 @@
-"""The three dialects and none, every frame compared whole with what its ancestor sent."""
+"""The four dialects. Each frame is compared with the one that the original library sends."""
 
 import json
 import time
@@ -14,54 +14,56 @@ from rest_channels.protocol.dialects import ActionDialect, MethodDialect, PlainD
 from rest_channels.protocol.messages import Call, Reply
 from rest_channels.renderers import JSONRenderer
 
-NAMED = [(ActionDialect(), "action"), (MethodDialect(), "method"), (TypeDialect(), "type")]
-NO_OBJECT = [None, True, 0, 1.5, "text", "", [], [{"action": "a"}], b"bytes"]
+NAMED_DIALECTS = [(ActionDialect(), "action"), (MethodDialect(), "method"), (TypeDialect(), "type")]
+NOT_OBJECTS = [None, True, 0, 1.5, "text", "", [], [{"action": "a"}], b"bytes"]
 
 
-def refused(dialect, content, status=405):
-    """The frame that answers `content`, whose name leads nowhere."""
+def error_answer(dialect, content, status=405):
+    """Return the answer to `content`, whose name leads to no handler."""
     call = dialect.parse_call(content)
     error = dialect.handler_not_found(call)
     assert error.status_code == status
     return dialect.build_reply(Reply(call, status=status, errors=error.detail))
 
 
-# What they have in common.
+# All dialects
 
 
-@pytest.mark.parametrize(("dialect", "key"), NAMED)
-@pytest.mark.parametrize("content", NO_OBJECT)
-def test_a_frame_that_is_no_object_is_refused(dialect, key, content) -> None:
+@pytest.mark.parametrize(("dialect", "key"), NAMED_DIALECTS)
+@pytest.mark.parametrize("content", NOT_OBJECTS)
+def test_a_named_dialect_rejects_a_frame_that_is_not_an_object(dialect, key, content) -> None:
     with pytest.raises(ParseError, match="must hold a JSON object"):
         dialect.parse_call(content)
 
 
-@pytest.mark.parametrize(("dialect", "key"), NAMED)
+@pytest.mark.parametrize(("dialect", "key"), NAMED_DIALECTS)
 @pytest.mark.parametrize("name", [None, True, 5, 1.5, "", [], ["a"], {}, {"a": 1}, "x" * 257])
-def test_what_cannot_be_a_name_is_none(dialect, key, name) -> None:
+def test_a_dialect_reads_an_invalid_name_as_none(dialect, key, name) -> None:
     assert dialect.parse_call({key: name}).name is None
     assert dialect.parse_call({}).name is None
 
 
-@pytest.mark.parametrize(("dialect", "key"), NAMED)
-def test_a_name_has_at_most_256_characters_or_what_the_setting_says(dialect, key) -> None:
+@pytest.mark.parametrize(("dialect", "key"), NAMED_DIALECTS)
+def test_a_dialect_accepts_names_up_to_256_characters_or_the_limit_of_the_setting(
+    dialect, key
+) -> None:
     assert dialect.parse_call({key: "x" * 256}).name == "x" * 256
     with override_settings(REST_CHANNELS={"MAX_NAME_LENGTH": 3}):
         assert dialect.parse_call({key: "fly"}).name == "fly"
         assert dialect.parse_call({key: "walk"}).name is None
 
 
-@pytest.mark.parametrize(("dialect", "key"), [*NAMED, (PlainDialect(), "any")])
+@pytest.mark.parametrize(("dialect", "key"), [*NAMED_DIALECTS, (PlainDialect(), "any")])
 @pytest.mark.parametrize("request_id", [0, 1, -1.5, "", "a", False, True, [1], {"a": [None]}, []])
-def test_a_request_id_of_every_kind_comes_back(dialect, key, request_id) -> None:
+def test_an_error_answer_repeats_the_request_id_of_any_type(dialect, key, request_id) -> None:
     call = dialect.parse_call({key: "a", "request_id": request_id})
     answer = dialect.build_reply(Reply(call, status=400, errors="no"))
     assert answer["request_id"] == request_id
     assert type(answer["request_id"]) is type(request_id)
 
 
-@pytest.mark.parametrize(("dialect", "key"), [*NAMED, (PlainDialect(), "any")])
-def test_closing_changes_neither_the_data_nor_the_errors(dialect, key) -> None:
+@pytest.mark.parametrize(("dialect", "key"), [*NAMED_DIALECTS, (PlainDialect(), "any")])
+def test_building_a_reply_changes_neither_the_data_nor_the_errors(dialect, key) -> None:
     data, errors = {"a": 1}, {"b": ["no"]}
     call = Call("a", request_id=5)
     dialect.build_reply(Reply(call, data))
@@ -72,12 +74,12 @@ def test_closing_changes_neither_the_data_nor_the_errors(dialect, key) -> None:
 # Action
 
 
-def test_an_action_gets_the_whole_frame() -> None:
+def test_the_action_dialect_gives_the_whole_frame_to_the_handler() -> None:
     frame = {"action": "retrieve", "request_id": 7, "pk": 1}
     assert ActionDialect().parse_call(frame) == Call("retrieve", frame, 7)
 
 
-def test_an_action_answers_with_five_keys_always() -> None:
+def test_the_action_dialect_always_answers_with_the_same_five_keys() -> None:
     assert ActionDialect().build_reply(Reply(Call("create", request_id="r"), {"pk": 1}, 201)) == {
         "errors": [],
         "data": {"pk": 1},
@@ -94,8 +96,8 @@ def test_an_action_answers_with_five_keys_always() -> None:
     }
 
 
-def test_a_frame_without_an_action_is_told_that_it_has_none() -> None:
-    assert refused(ActionDialect(), {"request_id": 3, "pk": 1}) == {
+def test_the_action_dialect_rejects_a_frame_without_an_action() -> None:
+    assert error_answer(ActionDialect(), {"request_id": 3, "pk": 1}) == {
         "errors": ["Unable to find action in message body."],
         "data": None,
         "action": None,
@@ -104,8 +106,8 @@ def test_a_frame_without_an_action_is_told_that_it_has_none() -> None:
     }
 
 
-def test_an_unknown_action_is_named_in_the_answer() -> None:
-    assert refused(ActionDialect(), {"action": "x", "request_id": None}) == {
+def test_the_action_dialect_names_the_unknown_action_in_its_answer() -> None:
+    assert error_answer(ActionDialect(), {"action": "x", "request_id": None}) == {
         "errors": ['Method "x" not allowed.'],
         "data": None,
         "action": "x",
@@ -115,8 +117,10 @@ def test_an_unknown_action_is_named_in_the_answer() -> None:
 
 
 @pytest.mark.parametrize("name", [5, None, ["a"], {"a": 1}, "y" * 60_000])
-def test_an_action_that_is_no_name_is_405_and_not_echoed_at_length(name) -> None:
-    answer = refused(ActionDialect(), {"action": name, "request_id": 3})
+def test_the_action_dialect_answers_405_to_an_invalid_name_without_repeating_all_of_it(
+    name,
+) -> None:
+    answer = error_answer(ActionDialect(), {"action": name, "request_id": 3})
     assert answer["action"] is None
     assert len(answer["errors"][0]) < 100
 
@@ -130,7 +134,7 @@ def test_an_action_that_is_no_name_is_405_and_not_echoed_at_length(name) -> None
         ([], []),
     ],
 )
-def test_an_actions_errors_are_a_list_of_text_or_the_detail_itself(detail, errors) -> None:
+def test_the_action_dialect_answers_with_a_list_of_errors(detail, errors) -> None:
     answer = ActionDialect().build_reply(Reply(Call("a"), status=400, errors=detail))
     assert (answer["errors"], answer["data"]) == (errors, None)
 
@@ -138,13 +142,13 @@ def test_an_actions_errors_are_a_list_of_text_or_the_detail_itself(detail, error
 # Method
 
 
-def test_a_method_gets_the_frames_data() -> None:
+def test_the_method_dialect_gives_the_data_of_the_frame_to_the_handler() -> None:
     frame = {"method": "save", "data": {"a": 1}, "request_id": 7, "other": 2}
     assert MethodDialect().parse_call(frame) == Call("save", {"a": 1}, 7)
     assert MethodDialect().parse_call({"method": "save"}) == Call("save", None, None)
 
 
-def test_a_method_answers_with_three_keys_and_an_id_only_if_one_was_given() -> None:
+def test_the_method_dialect_answers_with_three_keys_and_the_id_if_the_frame_has_one() -> None:
     assert MethodDialect().build_reply(Reply(Call("save"), [1], 201)) == {
         "method": "save",
         "data": [1],
@@ -158,14 +162,14 @@ def test_a_method_answers_with_three_keys_and_an_id_only_if_one_was_given() -> N
     }
 
 
-def test_an_unknown_method_is_a_400_on_method() -> None:
-    assert refused(MethodDialect(), {"method": "fly", "request_id": 1}, 400) == {
+def test_the_method_dialect_answers_400_to_an_unknown_method() -> None:
+    assert error_answer(MethodDialect(), {"method": "fly", "request_id": 1}, 400) == {
         "method": "fly",
         "data": {"method": ["Unknown method: fly"]},
         "status": 400,
         "request_id": 1,
     }
-    assert refused(MethodDialect(), {"data": 1}, 400) == {
+    assert error_answer(MethodDialect(), {"data": 1}, 400) == {
         "method": None,
         "data": {"method": ["Name the method to call, as text of 1 to 256 characters."]},
         "status": 400,
@@ -180,7 +184,7 @@ def test_an_unknown_method_is_a_400_on_method() -> None:
         ({"name": ["no"]}, {"name": ["no"]}),
     ],
 )
-def test_a_methods_errors_are_an_object(detail, data) -> None:
+def test_the_method_dialect_answers_with_an_object_of_errors(detail, data) -> None:
     answer = MethodDialect().build_reply(Reply(Call("save"), status=400, errors=detail))
     assert answer == {"method": "save", "data": data, "status": 400}
 
@@ -188,27 +192,27 @@ def test_a_methods_errors_are_an_object(detail, data) -> None:
 # Type
 
 
-def test_a_type_gets_the_whole_frame() -> None:
+def test_the_type_dialect_gives_the_whole_frame_to_the_handler() -> None:
     frame = {"type": "MOVE", "x": 1}
     assert TypeDialect().parse_call(frame) == Call("MOVE", frame, None)
 
 
-def test_a_type_answers_what_it_was_given_and_the_time_as_text() -> None:
+def test_the_type_dialect_adds_the_time_to_its_answer_as_text() -> None:
     before = time.time_ns() // 1_000_000
     answer = TypeDialect().build_reply(Reply(Call("MOVE"), {"type": "MOVED", "x": 1}))
-    stamp = answer.pop("TIMESTAMP")
+    timestamp = answer.pop("TIMESTAMP")
     assert answer == {"type": "MOVED", "x": 1}
-    assert type(stamp) is str
-    assert before <= int(stamp) <= time.time_ns() // 1_000_000
+    assert type(timestamp) is str
+    assert before <= int(timestamp) <= time.time_ns() // 1_000_000
 
 
-def test_a_type_overwrites_a_timestamp_that_it_was_given() -> None:
+def test_the_type_dialect_overwrites_a_timestamp_in_the_data() -> None:
     answer = TypeDialect().build_reply(Reply(Call("MOVE"), {"TIMESTAMP": "never"}))
     assert answer["TIMESTAMP"].isdigit()
 
 
-def test_an_unknown_type_is_told_so() -> None:
-    answer = refused(TypeDialect(), {"type": "FLY"})
+def test_the_type_dialect_answers_an_unknown_type_with_an_error_message() -> None:
+    answer = error_answer(TypeDialect(), {"type": "FLY"})
     assert answer.pop("TIMESTAMP").isdigit()
     assert answer == {
         "type": "ERROR",
@@ -219,12 +223,12 @@ def test_an_unknown_type_is_told_so() -> None:
 
 
 @pytest.mark.parametrize("name", ["y" * 60_000, {"y": "y" * 60_000}, ["y"] * 10_000])
-def test_a_type_that_is_no_name_is_not_echoed_at_length(name) -> None:
-    answer = refused(TypeDialect(), {"type": name})
+def test_the_type_dialect_does_not_repeat_an_invalid_name_in_full(name) -> None:
+    answer = error_answer(TypeDialect(), {"type": name})
     assert len(answer["details"]) < 400
 
 
-def test_a_types_errors_are_listed() -> None:
+def test_the_type_dialect_answers_with_a_list_of_errors() -> None:
     answer = TypeDialect().build_reply(Reply(Call("MOVE"), status=400, errors={"x": ["no"]}))
     assert answer.pop("TIMESTAMP").isdigit()
     assert answer == {
@@ -235,23 +239,23 @@ def test_a_types_errors_are_listed() -> None:
     }
 
 
-def test_the_only_error_of_a_list_is_said_in_words_as_well() -> None:
+def test_the_type_dialect_repeats_the_only_error_of_a_list_as_details() -> None:
     answer = TypeDialect().build_reply(
         Reply(Call("MOVE"), status=400, errors=["It is not your turn."])
     )
     assert (answer["errors"], answer["details"]) == (["It is not your turn."], answer["errors"][0])
 
 
-# None
+# No dialect
 
 
-@pytest.mark.parametrize("content", [*NO_OBJECT, {"a": 1}])
-def test_without_a_dialect_every_content_is_taken(content) -> None:
+@pytest.mark.parametrize("content", [*NOT_OBJECTS, {"a": 1}])
+def test_the_plain_dialect_accepts_any_content(content) -> None:
     assert PlainDialect().parse_call(content) == Call(None, content, None)
 
 
 @pytest.mark.parametrize("data", [None, 1, [1], {"a": 1}, "x"])
-def test_without_a_dialect_data_leaves_as_it_is(data) -> None:
+def test_the_plain_dialect_sends_data_unchanged(data) -> None:
     assert PlainDialect().build_reply(Reply(Call(None, request_id=5), data)) is data
 
 
@@ -263,29 +267,29 @@ def test_without_a_dialect_data_leaves_as_it_is(data) -> None:
         ({"name": ["no"]}, {"name": ["no"], "status": 404}),
     ],
 )
-def test_without_a_dialect_errors_have_a_shape_all_the_same(detail, frame) -> None:
+def test_the_plain_dialect_answers_with_an_object_of_errors_and_the_status(detail, frame) -> None:
     assert PlainDialect().build_reply(Reply(Call(None), status=404, errors=detail)) == frame
-    numbered = PlainDialect().build_reply(
+    answer_with_id = PlainDialect().build_reply(
         Reply(Call(None, request_id=0), status=404, errors=detail)
     )
-    assert numbered == {**frame, "request_id": 0}
+    assert answer_with_id == {**frame, "request_id": 0}
 
 
 @override_settings(REST_CHANNELS={"NON_FIELD_ERRORS_KEY": "__all__"})
 @pytest.mark.parametrize("dialect", [MethodDialect(), PlainDialect()])
-def test_the_key_for_errors_of_no_field_is_a_setting(dialect) -> None:
+def test_a_setting_names_the_key_for_errors_that_belong_to_no_field(dialect) -> None:
     answer = dialect.build_reply(Reply(Call(None), status=400, errors=["no"]))
     assert answer.get("data", answer)["__all__"] == ["no"]
 
 
-def test_without_a_dialect_an_unknown_name_is_405() -> None:
+def test_the_plain_dialect_answers_405_to_an_unknown_name() -> None:
     assert isinstance(PlainDialect().handler_not_found(Call("fly")), HandlerNotFound)
 
 
 @pytest.mark.parametrize(
     "dialect", [ActionDialect(), MethodDialect(), TypeDialect(), PlainDialect()]
 )
-def test_the_details_of_drfs_exceptions_are_text_lists_and_dicts(dialect) -> None:
+def test_every_dialect_accepts_details_of_drf_exceptions_as_text_lists_and_dicts(dialect) -> None:
     detail = ValidationError({"a": {"b": ["c"]}, "d": "e"}).detail
     assert isinstance(detail["a"]["b"][0], ErrorDetail)
     answer = dialect.build_reply(Reply(Call("x"), status=400, errors=detail))
@@ -293,7 +297,7 @@ def test_the_details_of_drfs_exceptions_are_text_lists_and_dicts(dialect) -> Non
     assert found["a"] == {"b": ["c"]}
 
 
-# Anything
+# Random content
 
 json_values = st.recursive(
     st.none()
@@ -313,17 +317,19 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize(("dialect", "key"), [*NAMED, (PlainDialect(), "any")])
+@pytest.mark.parametrize(("dialect", "key"), [*NAMED_DIALECTS, (PlainDialect(), "any")])
 @settings(derandomize=True, database=None, deadline=None, max_examples=300)
 @given(content=json_values)
-def test_any_content_that_names_nothing_is_refused_in_strict_json(dialect, key, content) -> None:
+def test_every_dialect_rejects_any_content_without_a_known_name_in_strict_json(
+    dialect, key, content
+) -> None:
     try:
         call = dialect.parse_call(content)
-    except ParseError as error:
-        call, refusal = Call(None), error
+    except ParseError as parse_error:
+        call, error = Call(None), parse_error
     else:
-        refusal = dialect.handler_not_found(call)
-    reply = Reply(call, status=refusal.status_code, errors=refusal.detail)
+        error = dialect.handler_not_found(call)
+    reply = Reply(call, status=error.status_code, errors=error.detail)
     frame = json.loads(JSONRenderer().render(dialect.build_reply(reply)))
     assert type(frame) is dict
     assert frame.get("request_id") == call.request_id
