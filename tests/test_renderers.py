@@ -1,4 +1,4 @@
-"""Python → frames: DRF's values, strict JSON, and nothing encoded twice."""
+"""Renderers: the values of DRF, in strict JSON, and no value encoded twice."""
 
 import datetime as dt
 import ipaddress
@@ -30,25 +30,25 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_channels.parsers import MessagePackParser
 from rest_channels.renderers import JSONRenderer, MessagePackRenderer, Rendered, encode
 
-steady = settings(derandomize=True, database=None, deadline=None, max_examples=150)
+reproducible = settings(derandomize=True, database=None, deadline=None, max_examples=150)
 
 
-def drf(value):
-    """What a client of DRF would have read."""
+def read_from_drf(value):
+    """Return what a client of DRF reads."""
     return json.loads(json.dumps(value, cls=JSONEncoder))
 
 
-def strict(text):
-    """`text` as a browser reads it."""
-    return json.loads(text, parse_constant=no_constant)
+def read_strictly(text):
+    """Return what a browser reads."""
+    return json.loads(text, parse_constant=reject_constant)
 
 
-def no_constant(name):
-    raise AssertionError(f"{name} has left.")
+def reject_constant(name):
+    raise AssertionError(f"{name} is not strict JSON.")
 
 
-def assert_as_drf(value):
-    assert strict(JSONRenderer().render(value)) == drf(value)
+def assert_equal_to_drf(value):
+    assert read_strictly(JSONRenderer().render(value)) == read_from_drf(value)
 
 
 class Colour(TextChoices):
@@ -115,27 +115,27 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_values_leave_as_drfs_encoder_makes_them(name) -> None:
-    assert_as_drf({"value": VALUES[name], "list": [VALUES[name]]})
-    assert_as_drf(VALUES[name])
+def test_the_json_renderer_writes_values_as_the_encoder_of_drf_does(name) -> None:
+    assert_equal_to_drf({"value": VALUES[name], "list": [VALUES[name]]})
+    assert_equal_to_drf(VALUES[name])
 
 
-def test_a_generator_is_a_list() -> None:
+def test_the_json_renderer_writes_a_generator_as_a_list() -> None:
     assert encode(n for n in (1, 2)) == b"[1,2]"
 
 
 @pytest.mark.parametrize(
     "value", [object(), deque([1]), UserList([1]), 1j, type, Exception("no"), dt.time.min]
 )
-def test_what_drf_cannot_encode_is_no_surprise_here(value) -> None:
+def test_the_json_renderer_rejects_values_that_drf_cannot_encode(value) -> None:
     value = value.replace(tzinfo=dt.UTC) if isinstance(value, dt.time) else value
     with pytest.raises((TypeError, ValueError)):
-        drf(value)
+        read_from_drf(value)
     with pytest.raises((TypeError, ValueError)):
         encode(value)
 
 
-def test_a_dataclass_is_refused_as_drf_refuses_it() -> None:
+def test_the_json_renderer_rejects_a_dataclass_as_drf_does() -> None:
     @dataclass
     class Card:
         secret: str
@@ -145,23 +145,23 @@ def test_a_dataclass_is_refused_as_drf_refuses_it() -> None:
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "en"])
-def test_lazy_text_is_rendered_in_the_language_that_is_active(language) -> None:
+def test_the_json_renderer_writes_lazy_text_in_the_active_language(language) -> None:
     with translation.override(language):
-        rendered = strict(JSONRenderer().render({"day": gettext_lazy("Monday")}))
+        rendered = read_strictly(JSONRenderer().render({"day": gettext_lazy("Monday")}))
         assert rendered == {"day": str(gettext_lazy("Monday"))}
     assert {"de": "Montag", "fr": "lundi", "en": "Monday"}[language] == rendered["day"]
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/New_York"])
-def test_an_aware_time_keeps_the_zone_it_has(zone) -> None:
+def test_an_aware_time_keeps_its_time_zone(zone) -> None:
     moment = dt.datetime(2026, 11, 21, 10, 30, tzinfo=dt.UTC)
     with timezone.override(zone):
-        assert_as_drf([moment, timezone.localtime(moment)])
+        assert_equal_to_drf([moment, timezone.localtime(moment)])
 
 
 @override_settings(USE_TZ=False)
-def test_without_time_zones_a_naive_time_leaves_as_it_is() -> None:
-    assert_as_drf(VALUES["datetime naive"])
+def test_a_naive_time_is_written_unchanged_without_time_zones() -> None:
+    assert_equal_to_drf(VALUES["datetime naive"])
 
 
 # Keys
@@ -170,43 +170,43 @@ def test_without_time_zones_a_naive_time_leaves_as_it_is() -> None:
 @pytest.mark.parametrize(
     "key", [1, -5, 0, True, False, None, 1.5, -0.0, 1e16, Level.HIGH, Colour.RED, Kind.PLAIN]
 )
-def test_a_key_that_is_no_text_leaves_as_json_dumps_writes_it(key) -> None:
-    assert_as_drf({key: 1, "text": {key: [2]}})
+def test_a_key_that_is_not_text_is_written_as_json_dumps_writes_it(key) -> None:
+    assert_equal_to_drf({key: 1, "text": {key: [2]}})
 
 
-def test_a_small_float_as_a_key_leaves_as_orjson_writes_it() -> None:
+def test_a_small_float_as_a_key_is_written_as_orjson_writes_it() -> None:
     assert JSONRenderer().render({1e-7: 1}) == '{"1e-7":1}'
 
 
 @pytest.mark.parametrize("key", [Text("a"), mark_safe("a"), ErrorDetail("a"), Whole(5)])
-def test_a_key_of_a_subclass_leaves_as_what_it_is(key) -> None:
-    assert_as_drf({key: 1})
+def test_a_key_of_a_subclass_is_written_as_its_base_type(key) -> None:
+    assert_equal_to_drf({key: 1})
 
 
 @pytest.mark.parametrize("key", [(1, 2), b"a", object(), lazystr("a"), frozenset(), Decimal(1)])
-def test_a_key_that_json_dumps_refuses_is_refused(key) -> None:
+def test_a_key_that_json_dumps_rejects_is_rejected(key) -> None:
     with pytest.raises(TypeError):
-        drf({key: 1})
+        read_from_drf({key: 1})
     with pytest.raises(TypeError):
         encode({key: 1})
 
 
-def test_values_beside_keys_that_are_no_text_are_drfs_too() -> None:
-    assert_as_drf({1: VALUES["datetime aware"], 2: {None: VALUES["decimal"]}})
+def test_values_beside_keys_that_are_not_text_are_written_as_drf_does() -> None:
+    assert_equal_to_drf({1: VALUES["datetime aware"], 2: {None: VALUES["decimal"]}})
 
 
-# Only strict JSON
+# Strict JSON
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("shape", [lambda n: n, lambda n: [n], lambda n: {"a": {"b": (n,)}}])
-def test_nan_and_infinity_leave_as_null(number, shape) -> None:
+def test_nan_and_infinity_are_written_as_null(number, shape) -> None:
     text = JSONRenderer().render(shape(number))
-    assert strict(text) == shape(None) or strict(text) == {"a": {"b": [None]}}
+    assert read_strictly(text) == shape(None) or read_strictly(text) == {"a": {"b": [None]}}
 
 
 @pytest.mark.parametrize("value", ["\ud800", {"a": "\ud800"}, {"\ud800": 1}, 2**64, -(2**63) - 1])
-def test_what_strict_json_cannot_hold_is_an_error_and_never_leaves(value) -> None:
+def test_a_value_that_strict_json_cannot_hold_raises_an_error(value) -> None:
     with pytest.raises(TypeError):
         JSONRenderer().render(value)
 
@@ -214,9 +214,9 @@ def test_what_strict_json_cannot_hold_is_an_error_and_never_leaves(value) -> Non
 # Django's and DRF's containers
 
 
-def test_a_query_dict_leaves_as_drf_renders_it() -> None:
-    assert_as_drf(QueryDict("a=1&b=2"))
-    assert_as_drf({"query": QueryDict("a=1&a=2")})
+def test_a_query_dict_is_written_as_drf_renders_it() -> None:
+    assert_equal_to_drf(QueryDict("a=1&b=2"))
+    assert_equal_to_drf({"query": QueryDict("a=1&a=2")})
 
 
 class CardSerializer(serializers.Serializer):
@@ -237,20 +237,20 @@ CARD = {
 }
 
 
-def test_a_serializers_data_of_one_and_of_many_leave_as_drf_renders_them() -> None:
-    assert_as_drf(CardSerializer(CARD).data)
-    assert_as_drf(CardSerializer([CARD, CARD], many=True).data)
-    assert_as_drf({"results": CardSerializer([CARD], many=True).data})
+def test_the_data_of_a_serializer_is_written_as_drf_renders_it() -> None:
+    assert_equal_to_drf(CardSerializer(CARD).data)
+    assert_equal_to_drf(CardSerializer([CARD, CARD], many=True).data)
+    assert_equal_to_drf({"results": CardSerializer([CARD], many=True).data})
 
 
-def test_a_serializers_errors_leave_as_drf_renders_them() -> None:
+def test_the_errors_of_a_serializer_are_written_as_drf_renders_them() -> None:
     serializer = CardSerializer(data={"price": "dear"})
     serializer.is_valid()
-    assert_as_drf(serializer.errors)
+    assert_equal_to_drf(serializer.errors)
 
 
 @pytest.mark.django_db
-def test_querysets_leave_as_lists() -> None:
+def test_querysets_of_values_are_written_as_lists() -> None:
     User.objects.create(username="ada")
     Group.objects.create(name="pianists")
     for queryset in (
@@ -260,12 +260,12 @@ def test_querysets_leave_as_lists() -> None:
         User.objects.none(),
         Group.objects.values_list("name", "pk", named=True),
     ):
-        assert_as_drf(queryset)
-        assert_as_drf({"results": queryset})
+        assert_equal_to_drf(queryset)
+        assert_equal_to_drf({"results": queryset})
 
 
 @pytest.mark.django_db
-def test_a_queryset_of_rows_is_refused_as_drf_refuses_it() -> None:
+def test_a_queryset_of_model_instances_is_rejected_as_drf_rejects_it() -> None:
     User.objects.create(username="ada", password="secret")
     with pytest.raises(TypeError):
         encode(User.objects.all())
@@ -274,7 +274,7 @@ def test_a_queryset_of_rows_is_refused_as_drf_refuses_it() -> None:
 # Rendered
 
 
-def test_what_was_rendered_is_stitched_in_and_not_encoded_again() -> None:
+def test_rendered_json_is_inserted_and_not_encoded_again() -> None:
     body = Rendered(b'{"a":  1.10, "b":1e2}')
     assert encode({"data": body}) == b'{"data":{"a":  1.10, "b":1e2}}'
     assert encode([body, body]) == b'[{"a":  1.10, "b":1e2},{"a":  1.10, "b":1e2}]'
@@ -282,28 +282,28 @@ def test_what_was_rendered_is_stitched_in_and_not_encoded_again() -> None:
     assert encode({1: {None: body}}) == b'{"1":{"null":{"a":  1.10, "b":1e2}}}'
 
 
-def test_rendering_asks_the_data_once_however_often_it_is_used() -> None:
-    asked = []
+def test_rendered_json_is_encoded_once_however_often_it_is_used() -> None:
+    calls = []
 
-    class Once:
+    class Counting:
         def tolist(self):
-            asked.append(1)
+            calls.append(1)
             return [1]
 
-    body = Rendered.json({"a": Once()})
+    body = Rendered.json({"a": Counting()})
     for _time in range(3):
         assert encode({"data": body, "more": (body,)}).count(b'{"a":[1]}') == 2
-    assert asked == [1]
+    assert calls == [1]
 
 
-def test_rendering_what_is_rendered_changes_nothing() -> None:
+def test_rendering_rendered_json_changes_nothing() -> None:
     body = Rendered.json({"a": Decimal("1.10")})
     assert Rendered.json(body) is body
     assert body.body.decode() == '{"a":1.1}'
     assert Rendered.json({"a": [body]}).body.decode() == '{"a":[{"a":1.1}]}'
 
 
-def test_what_was_rendered_is_frozen_and_equal_by_its_body() -> None:
+def test_rendered_json_is_immutable_and_equal_by_its_body() -> None:
     body = Rendered.json([1])
     with pytest.raises(AttributeError):
         body.body = b"2"
@@ -311,7 +311,7 @@ def test_what_was_rendered_is_frozen_and_equal_by_its_body() -> None:
     assert len({body, Rendered(b"[1]")}) == 1
 
 
-def test_messagepack_opens_what_was_rendered_as_json() -> None:
+def test_the_messagepack_renderer_unpacks_rendered_json() -> None:
     body = Rendered.json({"a": Decimal("1.10")})
     assert msgpack.unpackb(MessagePackRenderer().render({"data": body})) == {"data": {"a": 1.1}}
 
@@ -320,12 +320,12 @@ def test_messagepack_opens_what_was_rendered_as_json() -> None:
 
 
 @pytest.mark.parametrize("name", VALUES.keys() - {"bytes", "decimal huge"})
-def test_messagepack_holds_the_values_that_json_holds(name) -> None:
+def test_the_messagepack_renderer_writes_the_values_that_json_has(name) -> None:
     packed = MessagePackRenderer().render({"value": VALUES[name]})
-    assert msgpack.unpackb(packed) == drf({"value": VALUES[name]})
+    assert msgpack.unpackb(packed) == read_from_drf({"value": VALUES[name]})
 
 
-def test_messagepack_leaves_bytes_as_they_are() -> None:
+def test_the_messagepack_renderer_keeps_bytes_as_bytes() -> None:
     assert msgpack.unpackb(MessagePackRenderer().render([b"\xff", bytearray(b"a")])) == [
         b"\xff",
         b"a",
@@ -342,17 +342,19 @@ def test_messagepack_leaves_bytes_as_they_are() -> None:
         Rendered(b"[1.5]"),
     ],
 )
-def test_what_messagepack_sends_its_own_parser_takes_and_means_the_same_as_json(data) -> None:
+def test_the_messagepack_parser_reads_frames_of_the_renderer_as_the_same_values_as_json(
+    data,
+) -> None:
     packed = MessagePackRenderer().render(data)
-    assert MessagePackParser().parse(packed) == strict(JSONRenderer().render(data))
+    assert MessagePackParser().parse(packed) == read_strictly(JSONRenderer().render(data))
 
 
-def test_messagepack_leaves_a_query_dict_as_drf_renders_it() -> None:
+def test_the_messagepack_renderer_writes_a_query_dict_as_drf_renders_it() -> None:
     packed = MessagePackRenderer().render(QueryDict("a=1&a=2"))
     assert msgpack.unpackb(packed) == {"a": "2"}
 
 
-# Anything
+# Random values
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 moments = st.datetimes(timezones=st.none() | st.timezones())
@@ -373,7 +375,7 @@ scalars = (
     | text.map(str.encode)
 )
 keys = text | st.integers(-(2**63), 2**63) | st.none() | st.booleans()
-anything = st.recursive(
+any_value = st.recursive(
     scalars,
     lambda inner: (
         st.lists(inner, max_size=5)
@@ -395,15 +397,15 @@ def null_for_nan(value):
     return value
 
 
-@steady
-@given(anything)
-def test_whatever_leaves_is_strict_json_with_the_values_of_drfs_encoder(value) -> None:
-    assert strict(JSONRenderer().render(value)) == null_for_nan(drf(value))
+@reproducible
+@given(any_value)
+def test_the_json_renderer_writes_any_value_as_strict_json_equal_to_that_of_drf(value) -> None:
+    assert read_strictly(JSONRenderer().render(value)) == null_for_nan(read_from_drf(value))
 
 
-@steady
-@given(anything, anything)
-def test_a_rendered_half_reads_as_the_whole_would(left, right) -> None:
+@reproducible
+@given(any_value, any_value)
+def test_rendered_json_in_parts_is_equal_to_json_rendered_at_once(left, right) -> None:
     whole = {"left": left, "right": [right]}
     halves = {"left": Rendered.json(left), "right": [Rendered.json(right)]}
     assert orjson.loads(encode(halves)) == orjson.loads(encode(whole))

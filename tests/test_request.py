@@ -1,4 +1,4 @@
-"""What a view gets to see of one event."""
+"""The request of a view: one event of a connection."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -11,45 +11,49 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 
 
-class Peek(SocketView):
-    """Shows every request to the test."""
+class Recorder(SocketView):
+    """Passes every request to `record`."""
 
-    look = None
+    record = None
 
     async def connect(self, request, **kwargs):
-        self.look(request)
+        self.record(request)
 
     receive = connect
     disconnect = connect
 
 
 async def requests_of(*frames, path="/", **options):
-    """The requests of one connection: connect, one for each of `frames`, disconnect."""
-    seen = []
+    """Return the requests of a connection: connect, one for each of `frames`, disconnect."""
+    requests = []
     async with SocketCommunicator(
-        Peek.as_asgi(look=staticmethod(seen.append)), path, **options
-    ) as s:
+        Recorder.as_asgi(record=staticmethod(requests.append)), path, **options
+    ) as socket:
         for frame in frames:
-            await s.send_to(
+            await socket.send_to(
                 **({"bytes_data": frame} if isinstance(frame, bytes) else {"text_data": frame})
             )
-        await s.disconnect(4321)
-    return seen
+        await socket.disconnect(4321)
+    return requests
 
 
-async def test_the_three_events_look_like_requests_of_http() -> None:
+async def test_the_three_events_look_like_http_requests() -> None:
     connect, receive, disconnect = await requests_of("1")
-    assert [one.event for one in (connect, receive, disconnect)] == [
+    assert [request.event for request in (connect, receive, disconnect)] == [
         "connect",
         "receive",
         "disconnect",
     ]
-    assert [one.method for one in (connect, receive, disconnect)] == ["GET", "POST", "GET"]
-    assert [one.content_type for one in (connect, receive, disconnect)] == ["none", "text", "none"]
+    assert [request.method for request in (connect, receive, disconnect)] == ["GET", "POST", "GET"]
+    assert [request.content_type for request in (connect, receive, disconnect)] == [
+        "none",
+        "text",
+        "none",
+    ]
     assert (connect.code, receive.code, disconnect.code) == (None, None, 4321)
 
 
-async def test_the_handshake_is_read_with_djangos_words() -> None:
+async def test_a_request_has_the_attributes_of_the_handshake_under_the_names_of_django() -> None:
     headers = [("cookie", "a=1; b=2"), ("x-real-ip", "10.0.0.1"), ("user-agent", "Test")]
     request, _end = await requests_of(path="/r%C3%B6om/?q=1&q=2&e=%E2%82%AC", headers=headers)
     assert request.path == "/röom/"
@@ -61,23 +65,23 @@ async def test_the_handshake_is_read_with_djangos_words() -> None:
     assert request.META["HTTP_X_REAL_IP"] == "10.0.0.1"
 
 
-async def test_the_handshake_is_an_http_request_too() -> None:
+async def test_a_request_has_the_handshake_as_an_http_request() -> None:
     request, _end = await requests_of(path="/room/?q=1")
     assert request.http.get_host() == "testserver"
     assert request.http.build_absolute_uri() == "http://testserver/room/?q=1"
     assert not request.http.is_secure()
 
 
-async def test_a_secure_socket_is_a_secure_request() -> None:
-    seen = []
-    communicator = SocketCommunicator(Peek.as_asgi(look=staticmethod(seen.append)))
+async def test_a_secure_socket_gives_a_secure_request() -> None:
+    requests = []
+    communicator = SocketCommunicator(Recorder.as_asgi(record=staticmethod(requests.append)))
     communicator.scope["scheme"] = "wss"
     async with communicator:
         pass
-    assert seen[0].http.is_secure()
+    assert requests[0].http.is_secure()
 
 
-async def test_without_a_login_the_user_is_nobody() -> None:
+async def test_the_user_is_anonymous_without_a_login() -> None:
     request, _end = await requests_of()
     assert isinstance(request.user, AnonymousUser)
     assert request.session is None
@@ -86,43 +90,43 @@ async def test_without_a_login_the_user_is_nobody() -> None:
     assert request.auth is None
 
 
-async def test_user_and_session_are_those_of_the_handshake() -> None:
+async def test_a_request_has_the_user_and_the_session_of_the_handshake() -> None:
     user, session = object(), {"a": 1}
     request, _end = await requests_of(user=user, session=session)
     assert request.user is user is request.http.user
     assert request.session is session is request.http.session
 
 
-async def test_a_user_that_is_set_stays_for_the_connections_life() -> None:
+async def test_a_user_that_is_set_stays_until_the_connection_ends() -> None:
     class Login(SocketView):
         async def receive(self, request):
             self.send_json(str(request.user))
             request.user = request.data
 
     async with SocketCommunicator(Login.as_asgi()) as socket:
-        for said, user in (("ada", "AnonymousUser"), ("bob", "ada"), ("", "bob")):
-            await socket.send_json(said)
+        for name, user in (("ada", "AnonymousUser"), ("bob", "ada"), ("", "bob")):
+            await socket.send_json(name)
             await socket.expect_event(user)
 
 
-async def test_a_user_of_one_event_is_nobody_to_the_next() -> None:
+async def test_a_user_that_is_set_for_one_event_is_not_the_user_of_the_next() -> None:
     class Sudo(SocketView):
         async def receive(self, request):
             request.set_event_user(request.data)
             self.send_json([request.user, str(request.scope.get("user"))])
 
         async def disconnect(self, request):
-            left.append(str(request.user))
+            users_on_disconnect.append(str(request.user))
 
-    left = []
+    users_on_disconnect = []
     async with SocketCommunicator(Sudo.as_asgi(), user="ada") as socket:
-        for said in ("root", "bob"):
-            await socket.send_json(said)
-            await socket.expect_event([said, "ada"])
-    assert left == ["ada"]
+        for name in ("root", "bob"):
+            await socket.send_json(name)
+            await socket.expect_event([name, "ada"])
+    assert users_on_disconnect == ["ada"]
 
 
-async def test_a_user_that_is_set_outdoes_the_user_of_the_event() -> None:
+async def test_a_user_that_is_set_replaces_the_user_of_the_event() -> None:
     (request, _end) = await requests_of()
     request.set_event_user("root")
     request.user = "ada"
@@ -132,7 +136,7 @@ async def test_a_user_that_is_set_outdoes_the_user_of_the_event() -> None:
 # The frame
 
 
-async def test_a_text_frame_is_there_as_it_came_and_parsed() -> None:
+async def test_a_request_has_the_text_of_a_frame_and_its_parsed_data() -> None:
     _connect, request, _end = await requests_of('{"a": [1, "ä"]}')
     assert request.TEXT == '{"a": [1, "ä"]}'
     assert request.BYTES is None
@@ -140,7 +144,7 @@ async def test_a_text_frame_is_there_as_it_came_and_parsed() -> None:
     assert request.data is request.data
 
 
-async def test_a_binary_frame_is_there_as_it_came_and_parsed_where_there_is_a_parser() -> None:
+async def test_a_request_has_the_bytes_of_a_frame_and_its_parsed_data() -> None:
     with override_settings(REST_CHANNELS={"DEFAULT_BYTES_PARSER_CLASS": MessagePackParser}):
         _connect, request, _end = await requests_of(b"\x81\xa1a\x01")
         assert request.content_type == "bytes"
@@ -148,14 +152,14 @@ async def test_a_binary_frame_is_there_as_it_came_and_parsed_where_there_is_a_pa
         assert request.data == {"a": 1}
 
 
-async def test_events_without_a_frame_have_no_data() -> None:
+async def test_an_event_without_a_frame_has_no_data() -> None:
     for request in await requests_of():
         assert (request.data, request.TEXT, request.BYTES) == ({}, None, None)
         assert request.request_id is None
 
 
 @pytest.mark.parametrize("binary", [b"", b"\x00", b'{"a": 1}', b"\xff\xfe"])
-async def test_a_binary_frame_without_a_parser_for_it_is_refused_when_it_is_read(binary) -> None:
+async def test_reading_a_binary_frame_without_a_parser_is_answered_with_400(binary) -> None:
     class Reader(SocketView):
         async def receive(self, request):
             self.send_json({"size": len(request.BYTES)})
@@ -164,12 +168,12 @@ async def test_a_binary_frame_without_a_parser_for_it_is_refused_when_it_is_read
     async with SocketCommunicator(Reader.as_asgi()) as socket:
         await socket.send_to(bytes_data=binary)
         await socket.expect_event({"size": len(binary)})
-        refusal = await socket.expect_event(status=400)
-        assert refusal.keys() == {"detail", "status"}
-        assert "bytes" in refusal["detail"]
+        answer = await socket.expect_event(status=400)
+        assert answer.keys() == {"detail", "status"}
+        assert "bytes" in answer["detail"]
 
 
-async def test_who_never_reads_the_data_may_be_sent_anything() -> None:
+async def test_a_view_that_never_reads_the_data_accepts_any_frame() -> None:
     class Raw(SocketView):
         async def receive(self, request):
             self.send_json([request.TEXT, request.content_type])
@@ -189,17 +193,17 @@ async def test_who_never_reads_the_data_may_be_sent_anything() -> None:
         ("{}", None),
     ],
 )
-async def test_the_id_of_a_request_is_the_frames_where_it_has_one(frame, request_id) -> None:
+async def test_a_request_has_the_id_of_its_frame_or_none(frame, request_id) -> None:
     _connect, request, _end = await requests_of(frame)
     assert request.request_id == request_id
 
 
-async def test_a_parser_of_ones_own_that_fails_is_a_500_with_one_answer(caplog) -> None:
-    asked = []
+async def test_a_parser_that_raises_an_unexpected_error_is_answered_with_one_500(caplog) -> None:
+    frames = []
 
     class Broken:
         def parse(self, frame):
-            asked.append(frame)
+            frames.append(frame)
             raise ValueError("MARKER")
 
     class Reader(SocketView):
@@ -217,11 +221,11 @@ async def test_a_parser_of_ones_own_that_fails_is_a_500_with_one_answer(caplog) 
 async def test_a_frame_that_cannot_be_parsed_is_parsed_once() -> None:
     from rest_framework.exceptions import ParseError
 
-    asked = []
+    frames = []
 
     class Counting:
         def parse(self, frame):
-            asked.append(frame)
+            frames.append(frame)
             raise ParseError("no")
 
     class Reader(SocketRouteView):
@@ -230,13 +234,13 @@ async def test_a_frame_that_cannot_be_parsed_is_parsed_once() -> None:
     async with SocketCommunicator(Reader.as_asgi()) as socket:
         await socket.send_to("1")
         await socket.expect_event(status=400)
-    assert asked == ["1"]
+    assert frames == ["1"]
 
 
 # Channels 1
 
 
-async def test_a_request_has_the_names_of_a_channels_1_message() -> None:
+async def test_a_request_has_the_attributes_of_a_channels_1_message() -> None:
     connect, text, binary, disconnect = await requests_of("hey", b"\x00", path="/r/?x=1")
     assert connect.channel.name == "websocket.connect"
     assert text.channel.name == "websocket.receive"
@@ -248,7 +252,7 @@ async def test_a_request_has_the_names_of_a_channels_1_message() -> None:
     assert disconnect.content == {**base, "order": 3, "code": 4321}
 
 
-async def test_the_content_of_a_connect_tells_of_the_handshake() -> None:
+async def test_the_content_of_a_connect_event_describes_the_handshake() -> None:
     connect, _end = await requests_of(path="/r/?x=1")
     content = connect.content
     assert (content["order"], content["query_string"]) == (0, b"x=1")
@@ -256,7 +260,7 @@ async def test_the_content_of_a_connect_tells_of_the_handshake() -> None:
     assert (b"host", b"testserver") in content["headers"]
 
 
-async def test_the_content_may_be_read_and_written_as_the_message_itself() -> None:
+async def test_the_content_can_be_read_and_written_through_the_request() -> None:
     _connect, message, _end = await requests_of("hey", path="/r/")
     assert (message["path"], message["text"], message.get("text")) == ("/r/", "hey", "hey")
     assert "text" in message
@@ -271,18 +275,18 @@ async def test_the_content_may_be_read_and_written_as_the_message_itself() -> No
         message["bytes"]
 
 
-async def test_a_scope_with_nothing_optional_makes_a_connect_all_the_same() -> None:
-    seen = []
-    socket = SocketCommunicator(Peek.as_asgi(look=staticmethod(seen.append)))
+async def test_a_scope_without_optional_keys_gives_a_connect_event() -> None:
+    requests = []
+    socket = SocketCommunicator(Recorder.as_asgi(record=staticmethod(requests.append)))
     for key in ("headers", "query_string", "client", "server"):
         del socket.scope[key]
     async with socket:
         pass
-    assert (seen[0]["headers"], seen[0]["query_string"]) == ([], b"")
-    assert (seen[0]["client"], seen[0]["server"]) == (None, None)
+    assert (requests[0]["headers"], requests[0]["query_string"]) == ([], b"")
+    assert (requests[0]["client"], requests[0]["server"]) == (None, None)
 
 
-async def test_the_reply_channel_leads_back_and_into_groups() -> None:
+async def test_the_reply_channel_sends_to_the_connection_and_joins_groups() -> None:
     class Old(SocketView):
         def receive(self, request):
             request.reply_channel.send({"text": '"direct"'})
@@ -295,6 +299,6 @@ async def test_the_reply_channel_leads_back_and_into_groups() -> None:
         await socket.expect_event("group")
 
 
-async def test_two_connections_have_two_addresses() -> None:
-    (one, _), (two, _) = await requests_of(), await requests_of()
-    assert one.reply_channel.name != two.reply_channel.name
+async def test_two_connections_have_different_addresses() -> None:
+    (first, _), (second, _) = await requests_of(), await requests_of()
+    assert first.reply_channel.name != second.reply_channel.name

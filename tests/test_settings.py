@@ -1,4 +1,4 @@
-"""`REST_CHANNELS`, the one dict of settings."""
+"""The dict `REST_CHANNELS` in Django's settings."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +13,7 @@ from rest_channels.settings import Setting, Settings, api_settings
 NAMES = [name for name, value in vars(Settings).items() if isinstance(value, Setting)]
 
 
-def test_without_the_dict_every_setting_has_its_default() -> None:
+def test_every_setting_has_its_default_without_the_dict() -> None:
     assert api_settings.MAX_FRAME_SIZE == 64 * 1024
     assert (api_settings.INBOX_FRAMES, api_settings.INBOX_BYTES) == (1_024, 1024 * 1024)
     assert (api_settings.FRAME_RATE, api_settings.FRAME_BURST) == (100, 1_000)
@@ -25,7 +25,7 @@ def test_without_the_dict_every_setting_has_its_default() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_setting_can_be_read_without_being_given(name) -> None:
+def test_every_setting_can_be_read_without_the_dict(name) -> None:
     getattr(Settings(), name)
 
 
@@ -37,17 +37,17 @@ def test_dotted_paths_are_imported_alone_and_in_lists() -> None:
     assert api_settings.EXCEPTION_HANDLER is exception_handler
 
 
-def test_classes_may_be_given_instead_of_their_paths() -> None:
-    given = {
+def test_the_dict_may_hold_classes_instead_of_dotted_paths() -> None:
+    value = {
         "DEFAULT_BYTES_PARSER_CLASS": MessagePackParser,
         "DEFAULT_PERMISSION_CLASSES": (IsAuthenticated, "rest_framework.permissions.AllowAny"),
     }
-    with override_settings(REST_CHANNELS=given):
+    with override_settings(REST_CHANNELS=value):
         assert api_settings.DEFAULT_BYTES_PARSER_CLASS is MessagePackParser
         assert list(api_settings.DEFAULT_PERMISSION_CLASSES) == [IsAuthenticated, AllowAny]
 
 
-def test_a_changed_setting_is_seen_at_once_and_forgotten_when_it_is_undone() -> None:
+def test_a_changed_setting_is_read_at_once_and_forgotten_when_it_is_undone() -> None:
     with override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 10}):
         assert api_settings.HANDLER_TIMEOUT == 10
         with override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": None}):
@@ -56,13 +56,13 @@ def test_a_changed_setting_is_seen_at_once_and_forgotten_when_it_is_undone() -> 
     assert api_settings.HANDLER_TIMEOUT == 60
 
 
-def test_a_value_is_resolved_once() -> None:
+def test_a_value_is_converted_once() -> None:
     with override_settings(REST_CHANNELS={"DEFAULT_PERMISSION_CLASSES": []}):
         assert api_settings.DEFAULT_PERMISSION_CLASSES is api_settings.DEFAULT_PERMISSION_CLASSES
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_debug_errors_follows_debug_until_it_is_set_itself(debug) -> None:
+def test_debug_errors_follows_debug_unless_it_is_set(debug) -> None:
     with override_settings(DEBUG=debug):
         assert api_settings.DEBUG_ERRORS is debug
         with override_settings(REST_CHANNELS={"DEBUG_ERRORS": not debug}):
@@ -70,7 +70,7 @@ def test_debug_errors_follows_debug_until_it_is_set_itself(debug) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_key_is_an_error_that_names_the_nearest_known_one(name) -> None:
+def test_an_unknown_key_raises_an_error_that_names_the_nearest_known_key(name) -> None:
     with (
         override_settings(REST_CHANNELS={name + "X": 1}),
         pytest.raises(ImproperlyConfigured, match=rf"'{name}X'\. Did you mean '{name}'\?"),
@@ -78,8 +78,10 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest_known_one(name) -> No
         _ = api_settings.MAX_DEPTH
 
 
-@pytest.mark.parametrize("key", ["qqq", "given", "reload", "__class__", "__dict__", 5, None])
-def test_what_is_no_setting_at_all_is_answered_with_those_there_are(key) -> None:
+@pytest.mark.parametrize(
+    "key", ["qqq", "user_settings", "reload", "__class__", "__dict__", 5, None]
+)
+def test_a_key_that_is_not_a_setting_raises_an_error(key) -> None:
     with (
         override_settings(REST_CHANNELS={key: 1}),
         pytest.raises(ImproperlyConfigured, match="no setting"),
@@ -87,16 +89,16 @@ def test_what_is_no_setting_at_all_is_answered_with_those_there_are(key) -> None
         _ = api_settings.MAX_DEPTH
 
 
-@pytest.mark.parametrize("given", [None, [], "MAX_DEPTH", 1])
-def test_what_is_no_dict_is_an_error_that_says_so(given) -> None:
+@pytest.mark.parametrize("value", [None, [], "MAX_DEPTH", 1])
+def test_a_value_that_is_not_a_dict_raises_an_error_that_names_its_type(value) -> None:
     with (
-        override_settings(REST_CHANNELS=given),
-        pytest.raises(ImproperlyConfigured, match=f"must be a dict, not {type(given).__name__}"),
+        override_settings(REST_CHANNELS=value),
+        pytest.raises(ImproperlyConfigured, match=f"must be a dict, not {type(value).__name__}"),
     ):
         _ = api_settings.MAX_DEPTH
 
 
-def test_a_path_that_leads_nowhere_says_which() -> None:
+def test_a_dotted_path_that_cannot_be_imported_raises_an_error_that_names_it() -> None:
     with (
         override_settings(REST_CHANNELS={"DEFAULT_TEXT_PARSER_CLASS": "shop.parsers.Missing"}),
         pytest.raises(ImportError, match="shop"),
@@ -104,6 +106,6 @@ def test_a_path_that_leads_nowhere_says_which() -> None:
         _ = api_settings.DEFAULT_TEXT_PARSER_CLASS
 
 
-def test_a_name_that_is_no_setting_is_no_attribute() -> None:
+def test_an_unknown_name_is_not_an_attribute() -> None:
     with pytest.raises(AttributeError):
         _ = api_settings.MAX_DEPHT

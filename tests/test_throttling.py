@@ -1,4 +1,4 @@
-"""DRF's throttle classes, asked for connections and frames."""
+"""DRF's throttle classes, for connections and for frames."""
 
 import pytest
 from django.core.cache import cache
@@ -14,46 +14,46 @@ from rest_channels.views import SocketRouteView, SocketView
 
 
 @pytest.fixture(autouse=True)
-def no_history():
+def empty_cache():
     cache.clear()
     yield
     cache.clear()
 
 
-class Somebody:
+class AuthenticatedUser:
     is_authenticated = True
 
     def __init__(self, pk) -> None:
         self.pk = pk
 
 
-class Three(UserRateThrottle):
+class ThreePerHour(UserRateThrottle):
     rate = "3/hour"
 
 
-class ThreeOfNobody(AnonRateThrottle):
+class AnonymousThreePerHour(AnonRateThrottle):
     rate = "3/hour"
 
 
-class Throttled(SocketView):
-    throttle_classes = [Three]
+class ThrottledView(SocketView):
+    throttle_classes = [ThreePerHour]
 
     async def receive(self, request):
         self.send_json({"ok": request.data})
 
 
-async def spend(socket, times):
-    for number in range(times):
+async def send_frames(socket, count):
+    for number in range(count):
         await socket.send_json(number)
         await socket.expect_event({"ok": number})
 
 
-@pytest.mark.parametrize("throttle", [Three, ThreeOfNobody])
-async def test_beyond_the_rate_a_frame_is_429_with_the_wait_and_the_connection_lives(
+@pytest.mark.parametrize("throttle", [ThreePerHour, AnonymousThreePerHour])
+async def test_a_client_above_the_rate_receives_a_429_frame_and_stays_connected(
     throttle,
 ) -> None:
-    async with SocketCommunicator(Throttled.as_asgi(throttle_classes=[throttle])) as socket:
-        await spend(socket, 2)  # the connect was the first of three
+    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[throttle])) as socket:
+        await send_frames(socket, 2)  # the connect was the first of three
         for request_id in (7, 8):
             await socket.send_json({"request_id": request_id})
             frame = await socket.expect_reply(request_id, status=429)
@@ -61,46 +61,52 @@ async def test_beyond_the_rate_a_frame_is_429_with_the_wait_and_the_connection_l
             assert 3_590 < frame["retry_after"] <= 3_600
             assert "throttled" in frame["detail"]
         cache.clear()
-        await spend(socket, 2)
+        await send_frames(socket, 2)
 
 
-async def test_every_user_has_a_rate_of_their_own() -> None:
-    ada, bob = Somebody(1), Somebody(2)
-    app = Throttled.as_asgi()
-    async with SocketCommunicator(app, user=ada) as one, SocketCommunicator(app, user=bob) as two:
-        await spend(one, 2)
-        await spend(two, 2)
-        await one.send_json(None)
-        await one.expect_event(status=429)
+async def test_each_user_has_a_rate_of_their_own() -> None:
+    ada, bob = AuthenticatedUser(1), AuthenticatedUser(2)
+    app = ThrottledView.as_asgi()
+    async with (
+        SocketCommunicator(app, user=ada) as first,
+        SocketCommunicator(app, user=bob) as second,
+    ):
+        await send_frames(first, 2)
+        await send_frames(second, 2)
+        await first.send_json(None)
+        await first.expect_event(status=429)
 
 
 async def test_one_user_has_one_rate_over_all_connections() -> None:
-    ada = Somebody(1)
-    app = Throttled.as_asgi()
-    async with SocketCommunicator(app, user=ada) as one, SocketCommunicator(app, user=ada) as two:
-        await spend(one, 1)
-        await two.send_json(None)
-        await two.expect_event(status=429)
+    ada = AuthenticatedUser(1)
+    app = ThrottledView.as_asgi()
+    async with (
+        SocketCommunicator(app, user=ada) as first,
+        SocketCommunicator(app, user=ada) as second,
+    ):
+        await send_frames(first, 1)
+        await second.send_json(None)
+        await second.expect_event(status=429)
 
 
-async def test_a_throttle_of_nobody_lets_somebody_pass() -> None:
-    app = Throttled.as_asgi(throttle_classes=[ThreeOfNobody])
-    async with SocketCommunicator(app, user=Somebody(1)) as socket:
-        await spend(socket, 10)
+async def test_an_anonymous_throttle_does_not_limit_users() -> None:
+    app = ThrottledView.as_asgi(throttle_classes=[AnonymousThreePerHour])
+    async with SocketCommunicator(app, user=AuthenticatedUser(1)) as socket:
+        await send_frames(socket, 10)
 
 
-async def test_nobody_is_counted_by_address() -> None:
-    app = Throttled.as_asgi(throttle_classes=[ThreeOfNobody])
-    async with SocketCommunicator(app) as one:
-        await spend(one, 2)
+async def test_an_anonymous_throttle_counts_clients_by_address() -> None:
+    app = ThrottledView.as_asgi(throttle_classes=[AnonymousThreePerHour])
+    async with SocketCommunicator(app) as first:
+        await send_frames(first, 2)
         other = SocketCommunicator(app)
         other.scope["client"] = ("10.0.0.9", 1)
         async with other:
-            await spend(other, 2)
+            await send_frames(other, 2)
 
 
-async def test_who_connects_too_often_is_told_when_to_come_back_and_closed() -> None:
-    app = Throttled.as_asgi()
+async def test_a_client_that_connects_too_often_receives_a_429_frame_and_is_closed() -> None:
+    app = ThrottledView.as_asgi()
     for _time in range(3):
         async with SocketCommunicator(app):
             pass
@@ -111,44 +117,44 @@ async def test_who_connects_too_often_is_told_when_to_come_back_and_closed() -> 
 
 
 @pytest.mark.parametrize("waits", [(5, 9, None), (9, 5, None), (None, None, 9)])
-async def test_all_throttles_are_asked_and_the_longest_wait_counts(waits) -> None:
-    asked = []
+async def test_all_throttles_are_called_and_the_longest_wait_counts(waits) -> None:
+    calls = []
 
     class Wait(BaseThrottle):
         seconds = None
 
         def allow_request(self, request, view):
-            asked.append(self.seconds)
+            calls.append(self.seconds)
             return request.event == "connect"
 
         def wait(self):
             return self.seconds
 
-    kinds = [type("Kind", (Wait,), {"seconds": seconds}) for seconds in waits]
-    async with SocketCommunicator(Throttled.as_asgi(throttle_classes=kinds)) as socket:
+    throttles = [type("Throttle", (Wait,), {"seconds": seconds}) for seconds in waits]
+    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=throttles)) as socket:
         await socket.send_json(None)
         await socket.expect_event(status=429, retry_after=9)
-    assert asked == [*waits, *waits]
+    assert calls == [*waits, *waits]
 
 
-async def test_a_throttle_without_a_wait_answers_without_one() -> None:
+async def test_a_throttle_without_a_wait_gives_an_answer_without_a_wait() -> None:
     class Never(BaseThrottle):
         def allow_request(self, request, view):
             return request.event == "connect"
 
-    async with SocketCommunicator(Throttled.as_asgi(throttle_classes=[Never])) as socket:
+    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[Never])) as socket:
         await socket.send_json(None)
         await socket.expect_event({"detail": "Request was throttled.", "status": 429})
 
 
-async def test_a_handler_that_is_throttled_does_not_run() -> None:
-    ran = []
+async def test_a_throttled_handler_does_not_run() -> None:
+    handled = []
 
     class Counting(SocketView):
-        throttle_classes = [Three]
+        throttle_classes = [ThreePerHour]
 
         def receive(self, request):
-            ran.append(request.data)
+            handled.append(request.data)
             self.send_json("ran")
 
     async with SocketCommunicator(Counting.as_asgi()) as socket:
@@ -157,32 +163,34 @@ async def test_a_handler_that_is_throttled_does_not_run() -> None:
             await socket.expect_event("ran")
         await socket.send_json(2)
         await socket.expect_event(status=429)
-    assert ran == [0, 1]
+    assert handled == [0, 1]
 
 
-async def test_leaving_is_never_throttled() -> None:
-    left = []
+async def test_disconnecting_is_never_throttled() -> None:
+    codes = []
 
-    class Leaving(Throttled):
+    class Leaving(ThrottledView):
         def disconnect(self, request):
-            left.append(request.code)
+            codes.append(request.code)
 
     async with SocketCommunicator(Leaving.as_asgi()) as socket:
-        await spend(socket, 2)
-    assert left == [1000]
+        await send_frames(socket, 2)
+    assert codes == [1000]
 
 
-async def test_who_is_refused_is_not_counted() -> None:
-    app = Throttled.as_asgi(permission_classes=[IsAuthenticated], throttle_classes=[ThreeOfNobody])
+async def test_a_throttle_does_not_count_a_refused_client() -> None:
+    app = ThrottledView.as_asgi(
+        permission_classes=[IsAuthenticated], throttle_classes=[AnonymousThreePerHour]
+    )
     for _time in range(5):
         async with SocketCommunicator(app) as socket:
             await socket.expect_event(status=401)
             await socket.expect_close(4401)
 
 
-async def test_a_method_answers_429_in_its_own_shape() -> None:
+async def test_a_route_view_answers_429_in_the_format_of_its_dialect() -> None:
     class Game(SocketRouteView):
-        throttle_classes = [Three]
+        throttle_classes = [ThreePerHour]
 
         @socket_route
         def move(self, request, data):
@@ -196,47 +204,47 @@ async def test_a_method_answers_429_in_its_own_shape() -> None:
         assert frame["data"].keys() == {"detail", "retry_after"}
 
 
-async def test_the_setting_names_the_throttles_of_views_that_name_none() -> None:
+async def test_the_setting_names_the_throttles_of_views_without_their_own() -> None:
     class Plain(SocketView):
         async def receive(self, request):
             self.send_json({"ok": request.data})
 
-    with override_settings(REST_CHANNELS={"DEFAULT_THROTTLE_CLASSES": [Three]}):
+    with override_settings(REST_CHANNELS={"DEFAULT_THROTTLE_CLASSES": [ThreePerHour]}):
         async with SocketCommunicator(Plain.as_asgi()) as socket:
-            await spend(socket, 2)
+            await send_frames(socket, 2)
             await socket.send_json(None)
             await socket.expect_event(status=429)
         async with SocketCommunicator(Plain.as_asgi(throttle_classes=[])) as socket:
-            await spend(socket, 5)
+            await send_frames(socket, 5)
 
 
-async def test_drfs_rates_are_read_from_drfs_settings() -> None:
+async def test_a_throttle_reads_its_rate_from_the_settings_of_drf() -> None:
     class Often(UserRateThrottle):
         scope = "often"
         THROTTLE_RATES = {"often": "2/min"}
 
-    async with SocketCommunicator(Throttled.as_asgi(throttle_classes=[Often])) as socket:
-        await spend(socket, 1)
+    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[Often])) as socket:
+        await send_frames(socket, 1)
         await socket.send_json(None)
         frame = await socket.expect_event(status=429)
         assert 0 < frame["retry_after"] <= 60
 
 
-async def test_a_throttle_that_breaks_is_a_500_and_the_connection_lives(caplog) -> None:
+async def test_a_throttle_that_raises_an_error_gives_a_500_and_keeps_the_connection(caplog) -> None:
     class Broken(BaseThrottle):
         def allow_request(self, request, view):
             if request.event == "connect" or request.data == "fine":
                 return True
             raise ConnectionError("MARKER: the cache is down")
 
-    async with SocketCommunicator(Throttled.as_asgi(throttle_classes=[Broken])) as socket:
+    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[Broken])) as socket:
         await socket.send_json(None)
         await socket.expect_event({"detail": "A server error occurred.", "status": 500})
         await socket.send_json("fine")
         await socket.expect_event({"ok": "fine"})
 
 
-async def test_an_async_throttle_is_awaited_and_so_is_its_wait() -> None:
+async def test_an_async_throttle_and_its_wait_are_awaited() -> None:
     class Never(BaseThrottle):
         async def allow_request(self, request, view):
             return request.event == "connect"
@@ -264,8 +272,8 @@ async def test_an_async_throttle_of_a_consumer_is_awaited() -> None:
         throttle_classes = [Never]
 
         @action()
-        async def tell(self):
+        async def answer(self):
             return "the secret", 200
 
     async with SocketCommunicator(Slow.as_asgi(), dialect="action") as socket:
-        await socket.expect_reply(await socket.call("tell"), response_status=429, data=None)
+        await socket.expect_reply(await socket.call("answer"), response_status=429, data=None)
