@@ -29,46 +29,48 @@ DATABASE = "django.contrib.sessions.backends.db"
 CACHE = "django.contrib.sessions.backends.cache"
 
 
-class Sync(SocketView):
+class SyncView(SocketView):
     @rest_channels(channel_session)
     def connect(self, request):
-        request.channel_session["seen"] = ["connect"]
+        request.channel_session["data"] = ["connect"]
 
     @rest_channels(channel_session)
     def receive(self, request):
-        seen = request.channel_session["seen"]
-        request.channel_session["seen"] = [*seen, request.data]
-        self.send_json(request.channel_session["seen"])
+        data = request.channel_session["data"]
+        request.channel_session["data"] = [*data, request.data]
+        self.send_json(request.channel_session["data"])
         if request.data == "raise":
             raise LookupError
 
 
-class Async(SocketView):
+class AsyncView(SocketView):
     @rest_channels(channel_session)
     async def connect(self, request):
-        request.channel_session["seen"] = ["connect"]
+        request.channel_session["data"] = ["connect"]
 
     @rest_channels(channel_session)
     async def receive(self, request):
-        seen = request.channel_session["seen"]
-        request.channel_session["seen"] = [*seen, request.data]
-        self.send_json(request.channel_session["seen"])
+        data = request.channel_session["data"]
+        request.channel_session["data"] = [*data, request.data]
+        self.send_json(request.channel_session["data"])
         if request.data == "raise":
             raise LookupError
 
 
-both = pytest.mark.parametrize("view", [Sync, Async])
+both_views = pytest.mark.parametrize("view", [SyncView, AsyncView])
 
 
-async def stored() -> list:
-    """What the sessions of the database hold."""
+async def stored_contents() -> list:
+    """Return the contents of the sessions in the database."""
     return [session.get_decoded() async for session in Session.objects.all()]
 
 
-@both
+@both_views
 @pytest.mark.parametrize("engine", [None, CACHE, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_it_lives_from_connect_to_the_end_whatever_keeps_it(view, engine) -> None:
+async def test_a_channel_session_is_kept_from_connect_to_disconnect_in_every_engine(
+    view, engine
+) -> None:
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_json("a")
@@ -77,10 +79,12 @@ async def test_it_lives_from_connect_to_the_end_whatever_keeps_it(view, engine) 
             await socket.expect_event(["connect", "a", "b"])
 
 
-@both
+@both_views
 @pytest.mark.parametrize("engine", [None, CACHE, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_what_a_handler_wrote_before_it_raised_is_kept(view, engine, caplog) -> None:
+async def test_a_channel_session_keeps_what_a_handler_wrote_before_it_raised(
+    view, engine, caplog
+) -> None:
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_json("raise")
@@ -90,55 +94,55 @@ async def test_what_a_handler_wrote_before_it_raised_is_kept(view, engine, caplo
             await socket.expect_event(["connect", "raise", "on"])
 
 
-@both
+@both_views
 @override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": DATABASE})
 @pytest.mark.django_db(transaction=True)
-async def test_with_an_engine_it_is_saved_after_each_handler_also_one_that_raises(
+async def test_an_engine_saves_the_channel_session_after_each_handler_even_if_it_raises(
     view, caplog
 ) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
-        for said, seen in [("a", ["connect", "a"]), ("raise", ["connect", "a", "raise"])]:
-            await socket.send_json(said)
-            await socket.expect_event(seen)
-            if said == "raise":
+        for content, data in [("a", ["connect", "a"]), ("raise", ["connect", "a", "raise"])]:
+            await socket.send_json(content)
+            await socket.expect_event(data)
+            if content == "raise":
                 await socket.expect_event(status=500)
         await socket.send_json("raise")
         await socket.expect_event()
         await socket.expect_event(status=500)
-        assert await stored() == [{"seen": ["connect", "a", "raise", "raise"]}]
+        assert await stored_contents() == [{"data": ["connect", "a", "raise", "raise"]}]
 
 
 @override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": DATABASE})
 @pytest.mark.django_db(transaction=True)
-async def test_a_handler_that_only_reads_writes_nothing() -> None:
+async def test_a_handler_that_only_reads_the_channel_session_saves_nothing() -> None:
     class Reading(SocketView):
         @rest_channels(channel_session)
         async def receive(self, request):
-            self.send_json(request.channel_session.get("seen"))
+            self.send_json(request.channel_session.get("data"))
 
     async with SocketCommunicator(Reading.as_asgi()) as socket:
         await socket.send_json(None)
         await socket.expect_event(None)
-    assert await stored() == []
+    assert await stored_contents() == []
 
 
 @pytest.mark.parametrize("engine", [None, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_connections_of_one_http_session_do_not_share_it(engine) -> None:
+async def test_two_connections_of_one_http_session_have_separate_channel_sessions(engine) -> None:
     headers = [("Cookie", "sessionid=abc")]
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
-        app = Sync.as_asgi()
+        app = SyncView.as_asgi()
         async with (
-            SocketCommunicator(app, headers=headers) as one,
-            SocketCommunicator(app, headers=headers) as two,
+            SocketCommunicator(app, headers=headers) as first,
+            SocketCommunicator(app, headers=headers) as second,
         ):
-            await one.send_json("one")
-            await one.expect_event(["connect", "one"])
-            await two.send_json("two")
-            await two.expect_event(["connect", "two"])
+            await first.send_json("one")
+            await first.expect_event(["connect", "one"])
+            await second.send_json("two")
+            await second.expect_event(["connect", "two"])
 
 
-async def test_a_function_of_a_route_list_takes_it_bare() -> None:
+async def test_a_function_of_a_route_list_takes_the_decorator_directly() -> None:
     @channel_session
     def on_connect(message, name):
         message.channel_session["name"] = name
@@ -147,11 +151,11 @@ async def test_a_function_of_a_route_list_takes_it_bare() -> None:
     async def on_receive(message, name):
         message.reply_channel.send({"text": message.channel_session["name"]})
 
-    where = {"path": r"^/(?P<name>\w+)/$"}
+    options = {"path": r"^/(?P<name>\w+)/$"}
     router = ChannelRouter(
         [
-            route("websocket.connect", on_connect, **where),
-            route("websocket.receive", on_receive, **where),
+            route("websocket.connect", on_connect, **options),
+            route("websocket.receive", on_receive, **options),
         ]
     )
     async with SocketCommunicator(router, "/ada/") as socket:
@@ -159,21 +163,21 @@ async def test_a_function_of_a_route_list_takes_it_bare() -> None:
         assert await socket.receive_from() == "ada"
 
 
-async def test_disconnect_still_has_it() -> None:
-    left = []
+async def test_the_disconnect_handler_has_the_channel_session() -> None:
+    contents = []
 
-    class Leaving(Sync):
+    class Leaving(SyncView):
         @rest_channels(channel_session)
         def disconnect(self, request):
-            left.append(request.channel_session["seen"])
+            contents.append(request.channel_session["data"])
 
     async with SocketCommunicator(Leaving.as_asgi()) as socket:
         await socket.send_json("a")
         await socket.expect_event(["connect", "a"])
-    assert left == [["connect", "a"]]
+    assert contents == [["connect", "a"]]
 
 
-async def test_an_event_that_is_not_decorated_has_none() -> None:
+async def test_an_event_without_the_decorator_has_no_channel_session() -> None:
     class Bare(SocketView):
         async def receive(self, request):
             self.send_json(request.channel_session)
@@ -183,12 +187,12 @@ async def test_an_event_that_is_not_decorated_has_none() -> None:
         await socket.expect_event(None)
 
 
-async def test_it_ends_with_its_connection() -> None:
+async def test_a_channel_session_ends_with_its_connection() -> None:
     class Counter(SocketView):
         @rest_channels(channel_session)
         async def connect(self, request):
             self.send_json(len(request.channel_session))
-            request.channel_session["here"] = True
+            request.channel_session["connected"] = True
 
     for _ in range(2):
         async with SocketCommunicator(Counter.as_asgi()) as socket:
@@ -197,42 +201,42 @@ async def test_it_ends_with_its_connection() -> None:
 
 @override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": DATABASE})
 @pytest.mark.django_db(transaction=True)
-async def test_what_was_saved_once_is_not_saved_again_for_nothing(monkeypatch) -> None:
+async def test_a_channel_session_is_saved_only_after_a_change(monkeypatch) -> None:
     def save(self, must_create=False):
-        saved.append(must_create)
+        saves.append(must_create)
         return original(self, must_create)
 
-    saved, original = [], SessionStore.save
+    saves, original = [], SessionStore.save
     monkeypatch.setattr(SessionStore, "save", save)
     async with SocketCommunicator(Nested.as_asgi()) as socket:
-        for said in ("write", "read", "read"):
-            await socket.send_json(said)
+        for content in ("write", "read", "read"):
+            await socket.send_json(content)
             await socket.expect_event("write")
-    assert saved == [False, True]  # saving is creating, where there was none
+    assert saves == [False, True]  # the first save creates the session
 
 
 @override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": DATABASE})
 @pytest.mark.django_db(transaction=True)
-async def test_one_that_was_flushed_is_not_saved_but_may_begin_anew() -> None:
+async def test_a_flushed_channel_session_is_not_saved_until_a_handler_writes_to_it() -> None:
     class Forgetting(SocketView):
         @rest_channels(channel_session)
         def receive(self, request):
-            if request.data == "is it saved?":
+            if request.data == "reply":
                 self.send_json("yes")
                 return
             request.channel_session.flush()
             if request.data:
-                request.channel_session["said"] = request.data
+                request.channel_session["content"] = request.data
 
     async with SocketCommunicator(Forgetting.as_asgi()) as socket:
-        for said, kept in [("a", [{"said": "a"}]), ("", []), ("b", [{"said": "b"}])]:
-            await socket.send_json(said)
-            await socket.send_json("is it saved?")
+        for content, saved in [("a", [{"content": "a"}]), ("", []), ("b", [{"content": "b"}])]:
+            await socket.send_json(content)
+            await socket.send_json("reply")
             await socket.expect_event("yes")
-            assert await stored() == kept
+            assert await stored_contents() == saved
 
 
-def test_the_one_in_memory_is_a_mapping_and_a_session() -> None:
+def test_a_memory_session_is_a_mapping_and_a_session() -> None:
     session = MemorySession()
     assert (session, len(session), bool(session), dict(session)) == ({}, 0, False, {})
     session.update({"a": 1})
@@ -248,7 +252,7 @@ def test_the_one_in_memory_is_a_mapping_and_a_session() -> None:
     assert session == {}
 
 
-# HTTP
+# HTTP sessions
 
 
 class Cart(SocketView):
@@ -273,32 +277,34 @@ class AsyncCart(SocketView):
             raise LookupError
 
 
-carts = pytest.mark.parametrize("view", [Cart, AsyncCart])
+both_carts = pytest.mark.parametrize("view", [Cart, AsyncCart])
 
 
-def cookie(session) -> list:
+def cookie_header(session) -> list:
     return [("Cookie", f"sessionid={session.session_key}")]
 
 
-async def kept(**content) -> SessionStore:
+async def create_session(**content) -> SessionStore:
     session = SessionStore()
     await session.aupdate(content)
     await session.asave()
     return session
 
 
-async def again(session) -> dict:
-    """What the database holds of `session` by now."""
+async def stored_content(session) -> dict:
+    """Return the content of `session` in the database."""
     return dict(await SessionStore(session.session_key).aitems())
 
 
-@carts
-@pytest.mark.parametrize("door", [False, True])
+@both_carts
+@pytest.mark.parametrize("with_application", [False, True])
 @pytest.mark.django_db(transaction=True)
-async def test_each_event_sees_what_http_wrote_meanwhile(view, door) -> None:
-    session = await kept(cart="apple")
-    app = SocketApplication([path("", view.as_asgi())]) if door else view.as_asgi()
-    async with SocketCommunicator(app, headers=cookie(session)) as socket:
+async def test_each_event_reads_what_http_requests_wrote_to_the_session(
+    view, with_application
+) -> None:
+    session = await create_session(cart="apple")
+    app = SocketApplication([path("", view.as_asgi())]) if with_application else view.as_asgi()
+    async with SocketCommunicator(app, headers=cookie_header(session)) as socket:
         for cart in ("apple", "pear"):
             session["cart"] = cart
             await session.asave()
@@ -306,39 +312,43 @@ async def test_each_event_sees_what_http_wrote_meanwhile(view, door) -> None:
             await socket.expect_event(cart)
 
 
-@carts
-@pytest.mark.parametrize("said", ["pear", "raise"])
+@both_carts
+@pytest.mark.parametrize("content", ["pear", "raise"])
 @pytest.mark.django_db(transaction=True)
-async def test_what_a_handler_changes_is_saved_also_when_it_raises(view, said, caplog) -> None:
-    session = await kept(cart="apple", other=1)
+async def test_a_changed_http_session_is_saved_even_if_the_handler_raises(
+    view, content, caplog
+) -> None:
+    session = await create_session(cart="apple", other=1)
     async with SocketCommunicator(view.as_asgi(), session=session) as socket:
-        await socket.send_json(said)
-        await socket.expect_event(said)
-    assert await again(session) == {"cart": said, "other": 1}
+        await socket.send_json(content)
+        await socket.expect_event(content)
+    assert await stored_content(session) == {"cart": content, "other": 1}
 
 
-@carts
-async def test_without_a_session_in_the_handshake_it_is_none(view) -> None:
+@both_carts
+async def test_a_handshake_without_a_session_gives_no_http_session(view) -> None:
     async with SocketCommunicator(view.as_asgi(), headers=[("Cookie", "other=1")]) as socket:
         await socket.send_json(None)
         await socket.expect_event(None)
 
 
-@carts
+@both_carts
 @pytest.mark.parametrize("key", ["forged-but-long", "short"])
 @pytest.mark.django_db(transaction=True)
-async def test_a_session_that_does_not_exist_is_empty_and_stays_so(view, key) -> None:
+async def test_an_http_session_that_does_not_exist_is_empty_and_not_created(view, key) -> None:
     headers = [("Cookie", f"sessionid={key}")]
     async with SocketCommunicator(view.as_asgi(), headers=headers) as socket:
-        for said in ("pear", None):
-            await socket.send_json(said)
-            await socket.expect_event(said)
-    assert await stored() == []
+        for content in ("pear", None):
+            await socket.send_json(content)
+            await socket.expect_event(content)
+    assert await stored_contents() == []
 
 
-@carts
+@both_carts
 @pytest.mark.django_db(transaction=True)
-async def test_one_that_ends_while_a_handler_runs_is_not_saved_and_no_error(view, caplog) -> None:
+async def test_an_http_session_that_is_deleted_while_a_handler_runs_is_not_saved(
+    view, caplog
+) -> None:
     class Slow(view):
         def send_json(self, data):
             Session.objects.all().delete()
@@ -349,21 +359,23 @@ async def test_one_that_ends_while_a_handler_runs_is_not_saved_and_no_error(view
             await Session.objects.all().adelete()
             return await super().send_json(data)
 
-    session = await kept(cart="apple")
+    session = await create_session(cart="apple")
     slow = Slow if view is Cart else AsyncSlow
-    async with SocketCommunicator(slow.as_asgi(), headers=cookie(session)) as socket:
+    async with SocketCommunicator(slow.as_asgi(), headers=cookie_header(session)) as socket:
         await socket.send_json("pear")
         await socket.expect_event("pear")
-    assert await stored() == []
+    assert await stored_contents() == []
     assert "deleted in the meantime" in caplog.text
 
 
 @override_settings(REST_CHANNELS={"SESSION_KEY_IN_URL": True})
 @pytest.mark.django_db(transaction=True)
-async def test_the_url_names_it_before_the_cookie_where_a_setting_lets_it() -> None:
-    one, two = await kept(cart="url"), await kept(cart="cookie")
-    where = f"/?session_key={one.session_key}"
-    async with SocketCommunicator(Cart.as_asgi(), where, headers=cookie(two)) as socket:
+async def test_the_url_names_the_session_before_the_cookie_if_the_setting_allows_it() -> None:
+    in_url, in_cookie = await create_session(cart="url"), await create_session(cart="cookie")
+    path_with_key = f"/?session_key={in_url.session_key}"
+    async with SocketCommunicator(
+        Cart.as_asgi(), path_with_key, headers=cookie_header(in_cookie)
+    ) as socket:
         await socket.send_json(None)
         await socket.expect_event("url")
 
@@ -377,9 +389,9 @@ class SyncUser(SocketView):
         self.send_json([request.user.username, str(request.scope.get("user"))])
 
     def disconnect(self, request):
-        self.left.append(str(request.user))
+        self.users_on_disconnect.append(str(request.user))
 
-    left = []
+    users_on_disconnect = []
 
 
 class AsyncUser(SyncUser):
@@ -388,8 +400,8 @@ class AsyncUser(SyncUser):
         self.send_json([request.user.username, str(request.scope.get("user"))])
 
 
-async def logged_in(name: str):
-    """A client of HTTP whose user is `name`, and its session."""
+async def log_in(name: str):
+    """Return an HTTP client whose user is `name`, and its session."""
     client = AsyncClient()
     await client.aforce_login(await get_user_model().objects.acreate_user(name))
     return client, await client.asession()
@@ -397,13 +409,13 @@ async def logged_in(name: str):
 
 @pytest.mark.parametrize("view", [SyncUser, AsyncUser])
 @pytest.mark.django_db(transaction=True)
-async def test_the_user_of_the_http_session_is_looked_up_for_each_event_and_only_for_it(
+async def test_the_user_of_the_http_session_is_looked_up_for_each_event_and_set_for_it_only(
     view,
 ) -> None:
-    _client, session = await logged_in("ada")
-    left = []
-    app = SocketApplication([path("", view.as_asgi(left=left))])
-    async with SocketCommunicator(app, headers=cookie(session)) as socket:
+    _client, session = await log_in("ada")
+    users = []
+    app = SocketApplication([path("", view.as_asgi(users_on_disconnect=users))])
+    async with SocketCommunicator(app, headers=cookie_header(session)) as socket:
         await socket.send_json(None)
         await socket.expect_event(["ada", "ada"])
         await get_user_model().objects.aupdate(username="bob")
@@ -413,7 +425,7 @@ async def test_the_user_of_the_http_session_is_looked_up_for_each_event_and_only
         await session.asave()
         await socket.send_json(None)
         await socket.expect_event(["", "ada"])
-    assert left == ["ada"]
+    assert users == ["ada"]
 
 
 class Guest(SocketView):
@@ -425,10 +437,10 @@ class Guest(SocketView):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_permissions_are_asked_about_who_connected() -> None:
-    _client, session = await logged_in("ada")
+async def test_permissions_are_checked_for_the_user_who_connected() -> None:
+    _client, session = await log_in("ada")
     app = SocketApplication([path("", Guest.as_asgi())])
-    async with SocketCommunicator(app, headers=cookie(session)) as socket:
+    async with SocketCommunicator(app, headers=cookie_header(session)) as socket:
         for _ in range(2):  # the channel session has no user, and the connection keeps its own
             await socket.send_json(None)
             await socket.expect_event("")
@@ -465,8 +477,8 @@ def router(connect, receive) -> ChannelRouter:
 async def test_the_login_of_the_http_session_stays_in_the_channel_session(
     connect, receive, engine
 ) -> None:
-    client, session = await logged_in("ada")
-    headers = cookie(session)
+    client, session = await log_in("ada")
+    headers = cookie_header(session)
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
         async with SocketCommunicator(router(connect, receive), headers=headers) as socket:
             assert await socket.receive_from() == "ada"
@@ -476,27 +488,27 @@ async def test_the_login_of_the_http_session_stays_in_the_channel_session(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_login_that_is_out_of_date_is_nobodys_and_ends_no_session() -> None:
-    _client, session = await logged_in("ada")
+async def test_an_outdated_login_gives_an_anonymous_user_and_ends_no_session() -> None:
+    _client, session = await log_in("ada")
     app = router(on_connect, on_receive)
-    async with SocketCommunicator(app, headers=cookie(session)) as socket:
+    async with SocketCommunicator(app, headers=cookie_header(session)) as socket:
         assert await socket.receive_from() == "ada"
         user = await get_user_model().objects.aget()
         user.set_password("new")
         await user.asave()
         await socket.send_to("")
         assert await socket.receive_from() == "AnonymousUser"
-    assert "_auth_user_id" in await again(session)
+    assert "_auth_user_id" in await stored_content(session)
 
 
 @pytest.mark.parametrize("content", [{}, {"_auth_user_id": "1"}, {"_auth_user_backend": "x"}])
 @pytest.mark.django_db(transaction=True)
-async def test_half_a_login_is_not_copied(content) -> None:
+async def test_an_incomplete_login_is_not_copied_to_the_channel_session(content) -> None:
     @channel_session_user_from_http
     def on_connect(message):
         message.reply_channel.send({"text": str(dict(message.channel_session))})
 
-    headers = cookie(await kept(**content))
+    headers = cookie_header(await create_session(**content))
     async with SocketCommunicator(router(on_connect, on_receive), headers=headers) as socket:
         assert await socket.receive_from() == "{}"
         await socket.send_to("")
@@ -504,12 +516,12 @@ async def test_half_a_login_is_not_copied(content) -> None:
 
 
 @pytest.mark.parametrize("handler", [on_connect, on_connect_async, on_receive, on_receive_async])
-async def test_nobody_is_refused_for_being_nobody(handler) -> None:
+async def test_the_decorators_do_not_refuse_an_anonymous_user(handler) -> None:
     async with SocketCommunicator(router(handler, handler)) as socket:
         assert await socket.receive_from() == "AnonymousUser"
 
 
-class Door(SocketView):
+class LoginView(SocketView):
     @rest_channels(channel_session_user)
     def receive(self, request):
         target = SimpleNamespace(session=request.channel_session, META={})
@@ -518,7 +530,7 @@ class Door(SocketView):
         self.send_json(sorted(request.channel_session.keys()))
 
 
-class AsyncDoor(SocketView):
+class AsyncLoginView(SocketView):
     @rest_channels(channel_session_user)
     async def receive(self, request):
         target = SimpleNamespace(session=request.channel_session, META={})
@@ -527,20 +539,20 @@ class AsyncDoor(SocketView):
         self.send_json(sorted(request.channel_session.keys()))
 
 
-@pytest.mark.parametrize("view", [Door, AsyncDoor])
+@pytest.mark.parametrize("view", [LoginView, AsyncLoginView])
 @pytest.mark.parametrize("engine", [None, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_django_can_log_in_to_a_channel_session_and_out_of_it(view, engine) -> None:
+async def test_django_can_log_a_user_in_to_a_channel_session_and_out_of_it(view, engine) -> None:
     await get_user_model().objects.acreate_user("ada")
     keys = ["_auth_user_backend", "_auth_user_hash", "_auth_user_id"]
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
         async with SocketCommunicator(view.as_asgi()) as socket:
-            for said, there in [("ada", keys), ("", []), ("ada", keys)]:
-                await socket.send_json(said)
-                await socket.expect_event(there)
+            for name, session_keys in [("ada", keys), ("", []), ("ada", keys)]:
+                await socket.send_json(name)
+                await socket.expect_event(session_keys)
 
 
-# Together
+# Nested decorators
 
 
 class Nested(SocketView):
@@ -549,45 +561,45 @@ class Nested(SocketView):
     @rest_channels(channel_session_user_from_http)
     def receive(self, request):
         if request.data == "write":
-            request.channel_session["said"] = request.data
-        self.send_json(request.channel_session.get("said"))
+            request.channel_session["content"] = request.data
+        self.send_json(request.channel_session.get("content"))
 
 
 @pytest.mark.parametrize("outer", [http_session, http_session_user, channel_session_user_from_http])
 @pytest.mark.parametrize("inner", [http_session, http_session_user, channel_session_user_from_http])
 @pytest.mark.django_db(transaction=True)
-async def test_decorators_in_each_other_share_one_session(outer, inner) -> None:
+async def test_nested_decorators_share_one_session(outer, inner) -> None:
     class Sharing(SocketView):
         @rest_channels(outer)
         def receive(self, request):
             request.http_session["outer"] = True
-            self.go_on(request)
+            self.inner_handler(request)
 
         @rest_channels(inner)
-        def go_on(self, request):
+        def inner_handler(self, request):
             request.http_session["inner"] = True
             self.send_json(None)
 
-    session = await kept()
+    session = await create_session()
     async with SocketCommunicator(Sharing.as_asgi(), session=session) as socket:
         await socket.send_json(None)
         await socket.expect_event(None)
-    assert await again(session) == {"outer": True, "inner": True}
+    assert await stored_content(session) == {"outer": True, "inner": True}
 
 
-async def test_a_bare_decorator_finds_the_request_of_a_method_too() -> None:
+async def test_a_direct_decorator_finds_the_request_of_a_method() -> None:
     class Bare(SocketView):
         @channel_session
         async def receive(self, request):
-            request.channel_session["said"] = request.data
+            request.channel_session["content"] = request.data
             self.send_json(request.channel_session)
 
     async with SocketCommunicator(Bare.as_asgi()) as socket:
         await socket.send_json(5)
-        await socket.expect_event({"said": 5})
+        await socket.expect_event({"content": 5})
 
 
-def test_without_a_request_there_is_nothing_to_decorate() -> None:
+def test_a_decorated_function_without_a_request_raises_an_error() -> None:
     with pytest.raises(TypeError, match=r"on_receive.* was called without a request"):
         on_receive("message")
 
@@ -601,7 +613,7 @@ def test_without_a_request_there_is_nothing_to_decorate() -> None:
         ("django.contrib.auth", channel_session_user),
     ],
 )
-async def test_an_app_that_is_not_installed_is_named(monkeypatch, app, decorator, caplog) -> None:
+async def test_a_missing_app_is_named_in_the_error(monkeypatch, app, decorator, caplog) -> None:
     class View(SocketView):
         receive = rest_channels(decorator)(SocketView.get_call)
 
