@@ -1,7 +1,8 @@
-"""Whatever a client sends: one answer in the dialect's shape, and the connection lives."""
+"""Any frame gets one answer in the format of the dialect, and the connection stays open."""
 
 import asyncio
 import json
+import logging
 import random
 import sqlite3
 import subprocess
@@ -28,7 +29,7 @@ from rest_channels.views import SocketRouteView, SocketView
 UNBOUNDED = {"FRAME_RATE": None}
 
 
-# The views under test: each answers a good frame with what it heard.
+# The views under test. Each answers a valid frame with its content.
 
 
 class SyncView(SocketView):
@@ -73,30 +74,30 @@ VIEWS = [SyncView, AsyncView, SyncMethods, AsyncMethods, SyncConsumer, AsyncCons
 every_view = pytest.mark.parametrize("view", VIEWS)
 
 
-def routed(view):
+def is_route_view(view):
     return issubclass(view, SocketRouteView)
 
 
 def frame_for(view, data):
-    """A good frame that says `data`."""
-    return json.dumps({"method": "say", "data": data} if routed(view) else data)
+    """Return a valid frame with `data`."""
+    return json.dumps({"method": "say", "data": data} if is_route_view(view) else data)
 
 
-def echoed(view, data):
-    """The answer to it."""
+def echo_of(view, data):
+    """Return the answer to a frame with `data`."""
     answer = {"echo": data}
-    return {"method": "say", "data": answer, "status": 200} if routed(view) else answer
+    return {"method": "say", "data": answer, "status": 200} if is_route_view(view) else answer
 
 
-def strict(text):
-    """The frame as a browser reads it."""
+def read_strictly(text):
+    """Return the content of the frame as a browser reads it."""
     assert isinstance(text, str)
     text.encode()
-    return json.loads(text, parse_constant=no_constant)
+    return json.loads(text, parse_constant=reject_constant)
 
 
-def no_constant(name):
-    raise AssertionError(f"{name} has left.")
+def reject_constant(name):
+    raise AssertionError(f"{name} is not strict JSON.")
 
 
 async def send(socket, frame):
@@ -106,23 +107,23 @@ async def send(socket, frame):
         await socket.send_to(frame)
 
 
-async def answer(socket):
-    return strict(await socket.receive_from())
+async def receive_answer(socket):
+    return read_strictly(await socket.receive_from())
 
 
-async def assert_alive(view, socket):
-    """A good frame is answered next: whatever was sent before had no second answer."""
-    await socket.send_to(frame_for(view, "still there?"))
-    assert await answer(socket) == echoed(view, "still there?")
+async def assert_still_answers(view, socket):
+    """Send a valid frame. Its answer must be next: no earlier frame gets a second answer."""
+    await socket.send_to(frame_for(view, "are you there?"))
+    assert await receive_answer(socket) == echo_of(view, "are you there?")
     await socket.expect_nothing(0)
 
 
-def assert_refusal(view, frame, status, **more):
-    """`frame` is an error in the shape of the view's dialect."""
+def assert_refusal(view, frame, status, **expected):
+    """Assert that `frame` is an error in the format of the view's dialect."""
     assert type(frame) is dict
     assert frame["status"] == status
-    assert frame.items() >= more.items()
-    if routed(view):
+    assert frame.items() >= expected.items()
+    if is_route_view(view):
         assert frame.keys() - {"request_id"} == {"method", "data", "status"}
         assert type(frame["data"]) is dict
     else:
@@ -131,16 +132,27 @@ def assert_refusal(view, frame, status, **more):
 
 
 @pytest.fixture(autouse=True)
-def bad_input_leaves_no_traceback_in_the_log(request, caplog):
-    """A handler's own error may: tests of those name `caplog`."""
+def bad_input_logs_no_traceback(request, caplog):
+    """Errors of a handler do log one: tests of those take `caplog`."""
     yield
     if "caplog" not in signature(request.function).parameters:
         assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
-# What no parser takes
+@pytest.fixture(autouse=True)
+def escape_lone_surrogates_in_the_log(monkeypatch):
+    """pytest-xdist cannot send a report whose log has one: its worker would crash."""
+    format_exception = logging.Formatter.formatException
 
-NO_JSON = [
+    def format_escaped(self, exc_info):
+        return format_exception(self, exc_info).encode(errors="backslashreplace").decode()
+
+    monkeypatch.setattr(logging.Formatter, "formatException", format_escaped)
+
+
+# Frames that no parser accepts
+
+INVALID_JSON = [
     "", " ", "hello", "{", "}", "[", '{"a":', '{"a":1,}', "{a:1}", "{'a':1}", "'a'", '"a', '"\x01"',
     "01", "+1", ".5", "1.", "0x10", "nul", "None", "True", "undefined", "1 2", "{}{}", "// a\n1",
     "\ufeff{}", "<xml/>", "\x00", "NaN", "-Infinity", '{"method": "say", "data": NaN}',
@@ -160,7 +172,7 @@ TOO_DEEP = [
     '{"method": "say", "request_id": ' + "[" * 64 + "]" * 64 + "}",
 ]
 
-BINARY = [
+BINARY_FRAMES = [
     b"", b"\x00", b"\xff", b"\xc3\x28", b"{}", b'{"method": "say"}', b"\x81\xa1a\x01",
     b"\xff" * 65_536,
     b'{"$ping": 1}',
@@ -168,52 +180,52 @@ BINARY = [
 
 
 @every_view
-async def test_what_is_not_json_is_a_400_each_and_the_connection_lives(view) -> None:
+async def test_every_invalid_json_frame_is_answered_with_a_400(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
-        for frame in NO_JSON:
+        for frame in INVALID_JSON:
             await send(socket, frame)
-            assert_refusal(view, await answer(socket), 400)
-        await assert_alive(view, socket)
+            assert_refusal(view, await receive_answer(socket), 400)
+        await assert_still_answers(view, socket)
 
 
 @every_view
-async def test_what_is_nested_too_deep_is_a_400_each_and_the_connection_lives(view) -> None:
+async def test_every_frame_that_is_nested_too_deep_is_answered_with_a_400(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         for frame in TOO_DEEP:
             await send(socket, frame)
-            assert_refusal(view, await answer(socket), 400)
-            await assert_alive(view, socket)
+            assert_refusal(view, await receive_answer(socket), 400)
+            await assert_still_answers(view, socket)
 
 
 @every_view
-async def test_a_binary_frame_without_a_parser_is_a_400_and_the_connection_lives(view) -> None:
+async def test_every_binary_frame_without_a_parser_is_answered_with_a_400(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
-        for frame in BINARY:
+        for frame in BINARY_FRAMES:
             await send(socket, frame)
-            assert_refusal(view, await answer(socket), 400)
-            await assert_alive(view, socket)
+            assert_refusal(view, await receive_answer(socket), 400)
+            await assert_still_answers(view, socket)
 
 
 @every_view
-async def test_64_levels_are_not_too_deep(view) -> None:
+async def test_a_frame_with_64_levels_of_nesting_is_handled(view) -> None:
     inner = json.loads("[" * 63 + "]" * 63)
     async with SocketCommunicator(view.as_asgi()) as socket:
         await socket.send_to(frame_for(view, inner))
-        assert await answer(socket) == echoed(view, inner)
+        assert await receive_answer(socket) == echo_of(view, inner)
 
 
 @every_view
-async def test_a_message_with_neither_text_nor_bytes_is_a_400(view) -> None:
+async def test_a_message_with_neither_text_nor_bytes_is_answered_with_a_400(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         await socket.send_to(None)
-        assert_refusal(view, await answer(socket), 400)
-        await assert_alive(view, socket)
+        assert_refusal(view, await receive_answer(socket), 400)
+        await assert_still_answers(view, socket)
 
 
-# Names and values that a dialect does not take
+# Names and values that a dialect rejects
 
-NO_OBJECTS = [None, True, False, 0, -1.5, "", "say", [], [1], [{"method": "say"}], ["say", 1]]
-NO_NAMES = [
+NOT_OBJECTS = [None, True, False, 0, -1.5, "", "say", [], [1], [{"method": "say"}], ["say", 1]]
+INVALID_NAMES = [
     None,
     True,
     0,
@@ -228,41 +240,41 @@ NO_NAMES = [
     " say",
     "SAY",
 ]
-methods = pytest.mark.parametrize("view", [SyncMethods, AsyncMethods])
-others = pytest.mark.parametrize("view", [view for view in VIEWS if not routed(view)])
+route_views = pytest.mark.parametrize("view", [SyncMethods, AsyncMethods])
+other_views = pytest.mark.parametrize("view", [view for view in VIEWS if not is_route_view(view)])
 
 
-@methods
-async def test_what_is_no_object_is_a_400_each_to_a_view_with_methods(view) -> None:
+@route_views
+async def test_a_route_view_answers_a_frame_that_is_not_an_object_with_a_400(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
-        for content in NO_OBJECTS:
+        for content in NOT_OBJECTS:
             await socket.send_json(content)
-            assert_refusal(view, await answer(socket), 400, method=None)
-        await assert_alive(view, socket)
+            assert_refusal(view, await receive_answer(socket), 400, method=None)
+        await assert_still_answers(view, socket)
 
 
-@others
-async def test_what_is_no_object_is_content_like_any_other_without_a_dialect(view) -> None:
+@other_views
+async def test_a_view_without_a_dialect_handles_a_frame_that_is_not_an_object(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
-        for content in NO_OBJECTS:
+        for content in NOT_OBJECTS:
             await socket.send_json(content)
-            assert await answer(socket) == {"echo": content}
+            assert await receive_answer(socket) == {"echo": content}
 
 
-@methods
-async def test_what_is_no_method_is_a_400_on_method(view) -> None:
+@route_views
+async def test_a_route_view_answers_an_invalid_method_with_a_400(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
-        for name in NO_NAMES:
+        for name in INVALID_NAMES:
             await socket.send_json({"method": name, "data": {}})
-            frame = await answer(socket)
+            frame = await receive_answer(socket)
             assert_refusal(view, frame, 400)
             assert frame["data"].keys() == {"method"}
             assert len(json.dumps(frame)) < 1_000
-        await assert_alive(view, socket)
+        await assert_still_answers(view, socket)
 
 
-@methods
-async def test_names_of_attributes_reach_nothing(view) -> None:
+@route_views
+async def test_a_route_view_never_calls_attributes_that_are_not_routes(view) -> None:
     names = {
         *dir(view),
         *dir(view()),
@@ -275,22 +287,22 @@ async def test_names_of_attributes_reach_nothing(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         for name in sorted(names - {"say"}):
             await socket.send_json({"method": name, "data": {}, "request_id": name})
-            frame = await answer(socket)
+            frame = await receive_answer(socket)
             assert_refusal(view, frame, 400, method=name, request_id=name)
             assert frame["data"].keys() == {"method"}
-        await assert_alive(view, socket)
+        await assert_still_answers(view, socket)
 
 
-@others
-async def test_names_of_attributes_are_content_like_any_other_without_a_dialect(view) -> None:
+@other_views
+async def test_a_view_without_a_dialect_handles_names_of_attributes_as_content(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         for name in dir(view):
             content = {"type": name, "method": name, "action": name}
             await socket.send_json(content)
-            assert await answer(socket) == {"echo": content}
+            assert await receive_answer(socket) == {"echo": content}
 
 
-KEYS = [
+PARAMETER_NAMES = [
     "self", "request", "scope", "__class__", "kwargs", "args", "data", "content", "view", "cls",
     "call",
     "connection", "socket", "message", "text_data", "bytes_data", "code", "event", "handler",
@@ -302,28 +314,28 @@ KEYS = [
 
 
 @every_view
-async def test_keys_that_collide_are_content_and_nothing_more(view) -> None:
-    content = dict.fromkeys(KEYS, "x")
+async def test_keys_that_are_names_of_parameters_are_handled_as_content(view) -> None:
+    content = dict.fromkeys(PARAMETER_NAMES, "x")
     async with SocketCommunicator(view.as_asgi()) as socket:
-        frame = {**content, "method": "say", "data": content} if routed(view) else content
+        frame = {**content, "method": "say", "data": content} if is_route_view(view) else content
         await socket.send_json(frame)
-        assert await answer(socket) == echoed(view, content)
-        for key in KEYS:
-            frame = {"method": "say", key: "x"} if routed(view) else {key: "x"}
+        assert await receive_answer(socket) == echo_of(view, content)
+        for key in PARAMETER_NAMES:
+            frame = {"method": "say", key: "x"} if is_route_view(view) else {key: "x"}
             await socket.send_json(frame)
-            heard = frame.get("data") if routed(view) else frame
-            assert await answer(socket) == echoed(view, heard)
+            data = frame.get("data") if is_route_view(view) else frame
+            assert await receive_answer(socket) == echo_of(view, data)
 
 
 @pytest.mark.parametrize("key", ["self", "request", "kwargs", "__class__"])
 @every_view
-async def test_keys_of_the_url_come_from_the_url_only(view, key) -> None:
+async def test_the_arguments_of_the_url_do_not_come_from_a_frame(view, key) -> None:
     async with SocketCommunicator(view.as_asgi(), kwargs={}) as socket:
         await socket.send_json({"method": "say", "data": None, key: {"pk": 1}})
-        assert (await answer(socket)).keys() & {"echo", "data"}
+        assert (await receive_answer(socket)).keys() & {"echo", "data"}
 
 
-# Ids
+# Request ids
 
 IDS = [
     None,
@@ -360,31 +372,31 @@ class FailingConsumer(SocketConsumer):
 
 
 @pytest.mark.parametrize("view", [Failing, FailingSync, FailingConsumer, SyncMethods, AsyncMethods])
-async def test_a_refusal_comes_under_the_id_of_the_request_whatever_it_is(view) -> None:
+async def test_a_refusal_repeats_the_request_id_of_any_type(view) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         for request_id in IDS:
             await socket.send_json({"method": "fly", "request_id": request_id})
-            frame = await answer(socket)
-            assert_refusal(view, frame, 400 if routed(view) else 403)
+            frame = await receive_answer(socket)
+            assert_refusal(view, frame, 400 if is_route_view(view) else 403)
             assert frame.get("request_id") == request_id
             assert type(frame.get("request_id")) is type(request_id)
 
 
-PACKED_IDS = [None, 1, "a", b"a", b"\xff", [b"\xff"], {"a": b"\xff"}, msgpack.Timestamp(1, 2)]
+MESSAGEPACK_IDS = [None, 1, "a", b"a", b"\xff", [b"\xff"], {"a": b"\xff"}, msgpack.Timestamp(1, 2)]
 
 
-@pytest.mark.parametrize("request_id", PACKED_IDS, ids=repr)
+@pytest.mark.parametrize("request_id", MESSAGEPACK_IDS, ids=repr)
 @pytest.mark.parametrize("kind", [Failing, AsyncMethods])
-async def test_an_id_that_json_does_not_have_costs_nobody_the_answer(kind, request_id) -> None:
+async def test_a_request_id_that_json_does_not_have_still_gets_an_answer(kind, request_id) -> None:
     view = kind.as_asgi(bytes_parser_class=MessagePackParser)
     async with SocketCommunicator(view) as socket:
         await send(socket, msgpack.packb({"method": "fly", "request_id": request_id}))
-        frame = await answer(socket)
+        frame = await receive_answer(socket)
         assert frame["status"] in {400, 403}
         await socket.expect_nothing()
 
 
-HOSTILE_PACKS = [
+MALFORMED_MESSAGEPACK = [
     b"", b"\xc1", b"\xff", b"\x91" * 60_000, b"\xdd\xff\xff\xff\xff", b"\xd4\x05\x00",
     b"\xcb\x7f\xf8" + b"\x00" * 6,
     b"\x81\xa1\xff\x01", b"\x81\x01\x02", b"\x92\x01", b"\x01\x02", b"\xc0", b"\x90",
@@ -396,13 +408,13 @@ HOSTILE_PACKS = [
 
 
 @pytest.mark.parametrize("kind", [SyncMethods, AsyncMethods])
-async def test_hostile_messagepack_is_a_400_each_and_the_connection_lives(kind) -> None:
+async def test_every_malformed_messagepack_frame_is_answered_with_a_400(kind) -> None:
     view = kind.as_asgi(bytes_parser_class=MessagePackParser)
     async with SocketCommunicator(view) as socket:
-        for frame in HOSTILE_PACKS:
+        for frame in MALFORMED_MESSAGEPACK:
             await send(socket, frame)
-            assert_refusal(kind, await answer(socket), 400)
-            await assert_alive(kind, socket)
+            assert_refusal(kind, await receive_answer(socket), 400)
+            await assert_still_answers(kind, socket)
 
 
 # Size and number
@@ -410,42 +422,42 @@ async def test_hostile_messagepack_is_a_400_each_and_the_connection_lives(kind) 
 
 @pytest.mark.parametrize("frame", ["x" * 10_000_000, b"x" * 10_000_000, "x" * 65_537, "€" * 21_846])
 @every_view
-async def test_a_frame_that_is_too_big_closes_with_4413(view, frame) -> None:
+async def test_a_frame_that_is_too_large_closes_the_connection_with_4413(view, frame) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         await send(socket, frame)
         await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)
 
 
 @every_view
-async def test_a_frame_of_exactly_the_limit_is_handled(view) -> None:
+async def test_a_frame_of_exactly_the_maximum_size_is_handled(view) -> None:
     text = "x" * (65_536 - len(frame_for(view, "")))
     async with SocketCommunicator(view.as_asgi()) as socket:
         await socket.send_to(frame_for(view, text))
-        assert await answer(socket) == echoed(view, text)
+        assert await receive_answer(socket) == echo_of(view, text)
 
 
 @every_view
-async def test_of_a_thousand_frames_at_once_none_is_lost_and_the_order_stays(view) -> None:
+async def test_a_thousand_frames_at_once_are_all_answered_in_order(view) -> None:
     async with SocketCommunicator(view.as_asgi(), timeout=10) as socket:
         for number in range(1_000):
             await socket.send_to(frame_for(view, number))
         for number in range(1_000):
-            assert await answer(socket) == echoed(view, number)
+            assert await receive_answer(socket) == echo_of(view, number)
         await socket.expect_nothing(0)
 
 
 @every_view
-async def test_a_thousand_bad_frames_at_once_have_a_thousand_answers(view) -> None:
+async def test_a_thousand_invalid_frames_at_once_get_a_thousand_answers(view) -> None:
     async with SocketCommunicator(view.as_asgi(), timeout=10) as socket:
         for _number in range(1_000):
             await socket.send_to("{")
         for _number in range(1_000):
-            assert_refusal(view, await answer(socket), 400)
+            assert_refusal(view, await receive_answer(socket), 400)
         await socket.expect_nothing(0)
 
 
-def hanging(kind):
-    """A view whose handler hangs, what it set when it began, and how to let it go."""
+def hanging_view(kind):
+    """Return a view whose handler hangs, an event set when it begins, and one to end it."""
     began, release = threading.Event(), threading.Event()
 
     class Sync(SocketView):
@@ -470,8 +482,10 @@ kinds = pytest.mark.parametrize("kind", ["def", "async def", "consumer"])
 
 
 @kinds
-async def test_more_than_a_thousand_frames_at_once_are_a_flood(kind, settle) -> None:
-    view, began, release = hanging(kind)
+async def test_more_than_a_thousand_frames_at_once_close_the_connection_as_a_flood(
+    kind, settle
+) -> None:
+    view, began, release = hanging_view(kind)
     async with SocketCommunicator(view.as_asgi()) as socket:
         for number in range(1_030):
             await socket.send_json(number)
@@ -482,8 +496,10 @@ async def test_more_than_a_thousand_frames_at_once_are_a_flood(kind, settle) -> 
 
 @kinds
 @override_settings(REST_CHANNELS=UNBOUNDED)
-async def test_1024_frames_may_wait_and_the_next_is_a_flood(kind, settle) -> None:
-    view, began, release = hanging(kind)
+async def test_the_server_holds_1024_waiting_frames_and_closes_the_connection_at_the_next(
+    kind, settle
+) -> None:
+    view, began, release = hanging_view(kind)
     async with SocketCommunicator(view.as_asgi()) as socket:
         await socket.send_json(0)
         await settle(began.is_set)
@@ -496,8 +512,10 @@ async def test_1024_frames_may_wait_and_the_next_is_a_flood(kind, settle) -> Non
 
 
 @kinds
-async def test_a_mebibyte_may_wait_and_more_is_a_flood(kind, settle) -> None:
-    view, began, release = hanging(kind)
+async def test_the_server_holds_one_mebibyte_of_waiting_frames_and_closes_at_the_next(
+    kind, settle
+) -> None:
+    view, began, release = hanging_view(kind)
     async with SocketCommunicator(view.as_asgi()) as socket:
         await socket.send_json(0)
         await settle(began.is_set)
@@ -515,20 +533,20 @@ async def test_a_mebibyte_may_wait_and_more_is_a_flood(kind, settle) -> None:
 CLOSE = "websocket.close"
 
 
-def types(messages):
+def types_of(messages):
     return [message["type"] for message in messages]
 
 
-async def unread(view, frames, settle):
-    """What the server sends to a client that says `frames` and begins to read afterwards."""
+async def messages_to_slow_client(view, frames, settle):
+    """Return what the server sends to a client that sends `frames` before it begins to read."""
     incoming, sent = asyncio.Queue(), []
-    accepted, reads = asyncio.Event(), asyncio.Event()
+    accepted, may_read = asyncio.Event(), asyncio.Event()
 
     async def send(message):
         if message["type"] == "websocket.accept":
             accepted.set()
         else:
-            await reads.wait()
+            await may_read.wait()
             sent.append(message)
 
     scope = SocketCommunicator(view).scope
@@ -539,8 +557,8 @@ async def unread(view, frames, settle):
         incoming.put_nowait({"type": "websocket.receive", "text": frame})
     await settle(lambda: serving.done() or incoming.empty())
     await asyncio.sleep(0.05)
-    reads.set()
-    await settle(lambda: serving.done() or len(sent) >= len(frames) or CLOSE in types(sent))
+    may_read.set()
+    await settle(lambda: serving.done() or len(sent) >= len(frames) or CLOSE in types_of(sent))
     incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
     await asyncio.wait_for(serving, 5)
     return sent
@@ -549,16 +567,16 @@ async def unread(view, frames, settle):
 @pytest.mark.parametrize("frame", ["{", '{"$ping": 12345}', '{"method": "say", "data": 1}'])
 @pytest.mark.parametrize("view", [AsyncMethods, SyncMethods, AsyncView, AsyncConsumer])
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 1_000})
-async def test_who_asks_and_does_not_read_gets_every_answer_or_is_told_to_return(
+async def test_a_client_that_does_not_read_gets_every_answer_or_is_closed_as_too_slow(
     view, frame, settle
 ) -> None:
-    sent = await unread(view.as_asgi(), [frame] * 200, settle)
+    sent = await messages_to_slow_client(view.as_asgi(), [frame] * 200, settle)
     frames = [message for message in sent if message["type"] == "websocket.send"]
-    closed = [message["code"] for message in sent if message["type"] == CLOSE]
-    assert len(frames) == 200 or closed == [CloseCode.TOO_SLOW]
+    close_codes = [message["code"] for message in sent if message["type"] == CLOSE]
+    assert len(frames) == 200 or close_codes == [CloseCode.TOO_SLOW]
 
 
-# What a handler's error tells
+# What an error of a handler reveals
 
 MARK = "MARKER-4711"
 
@@ -597,7 +615,7 @@ ERRORS = [
 ]  # fmt: skip
 
 
-def raising(error):
+def views_raising(error):
     class Sync(SocketView):
         def receive(self, request):
             secret = settings.SECRET_KEY
@@ -633,12 +651,12 @@ def name_of(error):
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=name_of)
-async def test_a_handler_that_raises_is_a_500_that_tells_nothing(error, caplog) -> None:
-    for view in raising(error):
+async def test_an_error_of_a_handler_gives_a_500_that_reveals_nothing(error, caplog) -> None:
+    for view in views_raising(error):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_to(frame_for(view, "fail"))
             text = await socket.receive_from()
-            assert_refusal(view, strict(text), 500)
+            assert_refusal(view, read_strictly(text), 500)
             leaks = [
                 MARK,
                 type(error).__name__,
@@ -650,7 +668,7 @@ async def test_a_handler_that_raises_is_a_500_that_tells_nothing(error, caplog) 
             ]
             assert [leak for leak in leaks if leak in text] == []
             await socket.send_to(frame_for(view, "fine"))
-            assert (await answer(socket)).keys() & {"echo", "data"}
+            assert (await receive_answer(socket)).keys() & {"echo", "data"}
             await socket.expect_nothing(0)
     assert len([record for record in caplog.records if record.exc_info]) == 4
 
@@ -659,22 +677,22 @@ async def test_a_handler_that_raises_is_a_500_that_tells_nothing(error, caplog) 
 @override_settings(
     REST_CHANNELS={"DEBUG_ERRORS": True}, SECRET_KEY="hush-hush", SHOP_API_TOKEN="hush"
 )
-async def test_a_handler_that_raises_shows_its_traceback_where_debug_errors_is_on(
+async def test_an_error_of_a_handler_shows_its_traceback_if_debug_errors_is_on(
     error, caplog
 ) -> None:
-    for view in raising(error):
+    for view in views_raising(error):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_to(frame_for(view, "fail"))
             text = await socket.receive_from()
-            frame = strict(text)
-            shown = frame["data"] if routed(view) else frame
+            frame = read_strictly(text)
+            error_content = frame["data"] if is_route_view(view) else frame
             assert frame["status"] == 500
-            assert "Traceback (most recent call last)" in shown["traceback"]
-            assert type(error).__name__ in shown["traceback"]
+            assert "Traceback (most recent call last)" in error_content["traceback"]
+            assert type(error).__name__ in error_content["traceback"]
             assert "hush" not in text
 
 
-async def test_a_handler_that_raises_because_its_own_task_was_cancelled_is_a_500(caplog) -> None:
+async def test_a_handler_whose_own_task_was_cancelled_gives_a_500(caplog) -> None:
     class Careless(SocketView):
         async def receive(self, request):
             task = asyncio.ensure_future(asyncio.sleep(10))
@@ -684,22 +702,22 @@ async def test_a_handler_that_raises_because_its_own_task_was_cancelled_is_a_500
     async with SocketCommunicator(Careless.as_asgi()) as socket:
         for _time in range(2):
             await socket.send_to("1")
-            assert_refusal(Careless, await answer(socket), 500)
+            assert_refusal(Careless, await receive_answer(socket), 500)
 
 
 @pytest.mark.parametrize(
     "error", [User.DoesNotExist(MARK), core.ObjectDoesNotExist(MARK), core.PermissionDenied(MARK)]
 )
-async def test_a_refusal_that_a_handler_raises_tells_nothing_either(error, caplog) -> None:
-    for view in raising(error):
+async def test_a_refusal_that_a_handler_raises_reveals_nothing(error, caplog) -> None:
+    for view in views_raising(error):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_to(frame_for(view, "fail"))
             text = await socket.receive_from()
-            assert strict(text)["status"] in {403, 404, 500}
+            assert read_strictly(text)["status"] in {403, 404, 500}
             assert MARK not in text
 
 
-async def test_a_handler_that_raises_what_cannot_be_rendered_is_a_500(caplog) -> None:
+async def test_a_result_that_cannot_be_rendered_gives_a_500(caplog) -> None:
     class Answering(SocketRouteView):
         @socket_route
         async def say(self, request, data):
@@ -716,24 +734,24 @@ async def test_a_handler_that_raises_what_cannot_be_rendered_is_a_500(caplog) ->
         await socket.expect_reply(await socket.call("say", 1), data=1, status=200)
 
 
-class Odd(APIException):
+class Unrenderable(APIException):
     def __init__(self) -> None:
         self.detail = object()
 
 
-REFUSALS = [ValidationError("\ud800"), ValidationError({"name": ["\udfff"]}), Odd()]
+REFUSALS = [ValidationError("\ud800"), ValidationError({"name": ["\udfff"]}), Unrenderable()]
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=range(3))
-async def test_a_refusal_that_cannot_be_rendered_is_a_500(error, caplog) -> None:
-    for view in raising(error):
+async def test_a_refusal_that_cannot_be_rendered_gives_a_500(error, caplog) -> None:
+    for view in views_raising(error):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_to(frame_for(view, "fail"))
-            assert_refusal(view, await answer(socket), 500)
+            assert_refusal(view, await receive_answer(socket), 500)
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=range(3))
-async def test_a_connect_that_is_refused_with_what_cannot_be_rendered_is_closed(
+async def test_a_connect_refused_with_an_error_that_cannot_be_rendered_is_closed(
     error, caplog
 ) -> None:
     class Refused(SocketView):
@@ -749,15 +767,15 @@ def failing_handler(error, invocation):
 
 
 @override_settings(REST_CHANNELS={"EXCEPTION_HANDLER": failing_handler})
-async def test_an_exception_handler_of_ones_own_that_fails_is_a_500(caplog) -> None:
+async def test_an_exception_handler_that_raises_an_error_gives_a_500(caplog) -> None:
     async with SocketCommunicator(AsyncView.as_asgi()) as socket:
         await socket.send_to("{")
-        assert_refusal(AsyncView, await answer(socket), 500)
-        await assert_alive(AsyncView, socket)
+        assert_refusal(AsyncView, await receive_answer(socket), 500)
+        await assert_still_answers(AsyncView, socket)
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_connect_that_raises_tells_nothing(kind, caplog) -> None:
+async def test_an_error_while_connecting_reveals_nothing(kind, caplog) -> None:
     class Sync(SocketView):
         def connect(self, request):
             raise ValueError(MARK)
@@ -768,18 +786,18 @@ async def test_a_connect_that_raises_tells_nothing(kind, caplog) -> None:
 
     async with SocketCommunicator((Sync if kind == "def" else Async).as_asgi()) as socket:
         text = await socket.receive_from()
-        assert strict(text) == {"detail": "A server error occurred.", "status": 500}
+        assert read_strictly(text) == {"detail": "A server error occurred.", "status": 500}
         closing = await socket._next("a close")
         socket._in.put_nowait({"type": "websocket.disconnect", "code": closing["code"]})
         assert closing["code"] == 4500
         assert MARK not in str(closing)
 
 
-# Fuzz
+# Random frames
 
 
-class Fuzz:
-    """Frames from nowhere, the same ones every time."""
+class RandomFrames:
+    """Random frames, the same ones in every run."""
 
     WORDS = [
         "say",
@@ -833,46 +851,46 @@ class Fuzz:
         return text
 
     def mutated(self, text):
-        place = self.random.randrange(len(text) + 1)
-        return text[:place] + self.text()[:2] + text[place + self.random.randrange(3) :]
+        position = self.random.randrange(len(text) + 1)
+        return text[:position] + self.text()[:2] + text[position + self.random.randrange(3) :]
 
 
 @every_view
 @override_settings(REST_CHANNELS=UNBOUNDED)
-async def test_3000_frames_from_nowhere_have_3000_answers_in_strict_json(view) -> None:
-    fuzz = Fuzz(view.__name__)
+async def test_3000_random_frames_get_3000_answers_in_strict_json(view) -> None:
+    frames = RandomFrames(view.__name__)
     async with SocketCommunicator(view.as_asgi(), timeout=10) as socket:
         for _batch in range(15):
             for _frame in range(200):
-                await send(socket, fuzz.frame())
+                await send(socket, frames.frame())
             for _frame in range(200):
-                frame = await answer(socket)
+                frame = await receive_answer(socket)
                 assert "echo" in frame or "$pong" in frame or frame["status"] in {200, 400}
-            await assert_alive(view, socket)
+            await assert_still_answers(view, socket)
 
 
 @pytest.mark.parametrize("kind", [SyncMethods, AsyncMethods])
 @override_settings(REST_CHANNELS=UNBOUNDED)
-async def test_3000_packs_from_nowhere_have_3000_answers_in_strict_json(kind) -> None:
-    chance = random.Random(kind.__name__)
-    fuzz = Fuzz(kind.__name__)
+async def test_3000_random_messagepack_frames_get_3000_answers_in_strict_json(kind) -> None:
+    rng = random.Random(kind.__name__)
+    frames = RandomFrames(kind.__name__)
     view = kind.as_asgi(bytes_parser_class=MessagePackParser)
     async with SocketCommunicator(view, timeout=10) as socket:
         for _batch in range(15):
             for _frame in range(200):
-                await send(socket, packed(fuzz, chance))
+                await send(socket, random_messagepack(frames, rng))
             for _frame in range(200):
-                assert (await answer(socket))["status"] in {200, 400}
-            await assert_alive(kind, socket)
+                assert (await receive_answer(socket))["status"] in {200, 400}
+            await assert_still_answers(kind, socket)
 
 
-def packed(fuzz, chance):
+def random_messagepack(frames, rng):
     value = {
         "method": "say",
-        "data": chance.choice([1, None, "a", [1.5, {"b": []}]]),
-        "request_id": fuzz.word(),
+        "data": rng.choice([1, None, "a", [1.5, {"b": []}]]),
+        "request_id": frames.word(),
     }
     frame = bytearray(msgpack.packb(value))
-    for _flip in range(chance.randrange(4)):
-        frame[chance.randrange(len(frame))] = chance.randrange(256)
+    for _flip in range(rng.randrange(4)):
+        frame[rng.randrange(len(frame))] = rng.randrange(256)
     return bytes(frame)
