@@ -37,11 +37,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
 
 class Authentication:
-    """The authentication of one connection.
+    """The authentication of one connection, which sets `user` and `auth` in its scope.
 
     Args:
         classes: Authentication classes of DRF, or classes with the same methods.
-        connection: The connection whose scope gets `user` and `auth`.
         on_expired: Called when the token has expired, to ask the client for a new one.
     """
 
@@ -84,14 +83,9 @@ class Authentication:
         if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in (scheme, token)):
             raise AuthenticationFailed(_("Send your token as text."))
         # Only the token counts: the cookie and the query string of the handshake are left out.
-        bare_scope = {
-            **self._connection.scope,
-            "user": session_user(None),
-            "session": None,
-            "headers": [],
-            "query_string": b"",
-        }
-        scope = _with_header(bare_scope, f"{scheme} {token}")
+        scope = {**self._connection.scope, "user": session_user(None), "session": None}
+        scope |= {"headers": [], "query_string": b""}
+        scope = _with_header(scope, f"{scheme} {token}")
         user, auth, successful = await run(self._authenticate, scope)
         if not successful:
             raise AuthenticationFailed(_("Invalid token."))
@@ -109,12 +103,10 @@ class Authentication:
         if self.authenticators and not self.successful:
             error = NotAuthenticated()
         if isinstance(error, NotAuthenticated | AuthenticationFailed):
-            has_header = bool(self.authenticators) and self.authenticators[0].authenticate_header(
-                http_request(self._connection.scope)
-            )
-            error.status_code = (
-                status.HTTP_401_UNAUTHORIZED if has_header else status.HTTP_403_FORBIDDEN
-            )
+            error.status_code = status.HTTP_403_FORBIDDEN
+            request = http_request(self._connection.scope)
+            if self.authenticators and self.authenticators[0].authenticate_header(request):
+                error.status_code = status.HTTP_401_UNAUTHORIZED
         return error
 
     def check_not_expired_since(self, expiry_count: int) -> None:
@@ -144,10 +136,8 @@ class Authentication:
             self._timer.cancel()
             self._timer = None
         if (expiry := expiry_of(auth)) is not None:
-            seconds = expiry - timezone.now().timestamp()
-            self._timer = self._connection.loop_bridge.loop.call_later(
-                max(seconds, 0), self._expire
-            )
+            seconds = max(expiry - timezone.now().timestamp(), 0)
+            self._timer = self._connection.loop_bridge.loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         """Log the client out and ask for a new token. Close the connection if none comes."""
@@ -178,9 +168,9 @@ def _owner_of(user: Any) -> Any:
 
 
 def choose_subprotocol(offered: Sequence[str]) -> str | None:
-    """Return the subprotocol to accept if one of those offered holds a token, else `None`.
+    """Return the subprotocol to accept: without a token if possible, `None` if none has a token.
 
-    A browser that offers subprotocols fails unless one is accepted. One without a token is better.
+    A browser that offers subprotocols fails unless one is accepted.
     """
     with_token = [name for name in offered if name.startswith(SUBPROTOCOL)]
     if not with_token:

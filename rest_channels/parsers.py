@@ -20,18 +20,11 @@ class Parser(Protocol):
     """The method that a parser class must have."""
 
     def parse(self, frame: Any) -> Any:
-        """Return the values in the text or the bytes of one frame.
-
-        Raises:
-            ParseError: 400, saying what is wrong with the frame.
-        """
+        """Return the values in the text or the bytes of one frame, or raise `ParseError` (400)."""
 
 
 class JSONParser:
-    """Parse strict JSON: one value, without NaN, Infinity and lone surrogates.
-
-    Source: RFC 8259.
-    """
+    """Parse strict JSON (RFC 8259): one value, without NaN, Infinity and lone surrogates."""
 
     def parse(self, frame: str | bytes) -> Any:
         try:

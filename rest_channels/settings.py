@@ -77,13 +77,12 @@ class Settings:
     """The settings of the library. Sizes are in bytes, times in seconds."""
 
     # Limits for each connection: what a client may send, and what may wait for it.
-
     MAX_FRAME_SIZE = Setting[int | None](64 * 1024)
     """int or None, bytes, default 65,536: a larger frame closes the connection with 4413."""
     INBOX_FRAMES = Setting(1_024)
     """int, frames, default 1,024: more that wait to be handled close the connection with 4429."""
     INBOX_BYTES = Setting(1024 * 1024)
-    """int, bytes, default 1,048,576: the same, for the total size of the waiting frames."""
+    """int, bytes, default 1,048,576: the same limit for the total size of the waiting frames."""
     FRAME_RATE = Setting[float | None](100.0)
     """float or None, frames a second, default 100.0: a higher average rate closes with 4429."""
     FRAME_BURST = Setting(1_000)
@@ -100,9 +99,8 @@ class Settings:
     """int, bytes, default 1,048,576: a client with more unread messages is closed with 4503."""
 
     # How handlers run.
-
     HANDLER_TIMEOUT = Setting[float | None](60.0)
-    """float or None, seconds, default 60.0: a handler that runs longer is answered with 504."""
+    """float or None, seconds, default 60.0: a handler that runs longer gives a 504."""
     MAX_THREADS = Setting(32)
     """int, threads, default 32: the limit per process, for `def` handlers and the ORM."""
     THREAD_SENSITIVE = Setting(default=False)
@@ -111,11 +109,10 @@ class Settings:
     """float or None, seconds, default 15.0: interval of the checks for ended sessions and users."""
 
     # Who may connect.
-
     ALLOWED_ORIGINS = Setting[list[str]]([])
     """list of str, default []: more trusted origins, beside `CSRF_TRUSTED_ORIGINS`; "*" for all."""
     TRUSTED_PROXIES = Setting[list[Any]]([], _networks)
-    """list of str, default []: addresses, networks, "unix"; their `X-Forwarded-*` is believed."""
+    """list of str, default []: addresses, networks or "unix" whose `X-Forwarded-*` headers count."""
     SESSION_KEY_IN_URL = Setting(default=False)
     """bool, default False: `?session_key=…` names the session. Beware: URLs end up in logs."""
     DEFAULT_PERMISSION_CLASSES = Setting[list[Any]](
@@ -129,10 +126,9 @@ class Settings:
     REAUTHENTICATE_WITHIN = Setting[float | None](10.0)
     """float or None, seconds, default 10.0: time to send a new token when one has expired."""
     REFUSE_AFTER_ACCEPTING = Setting(default=False)
-    """bool, default False: accept, then close, so that a browser can read why it was refused."""
+    """bool, default False: consumers accept before they refuse, so that a browser can read why."""
 
     # Pages of lists.
-
     DEFAULT_PAGINATION_CLASS = Setting[Any](None, _import)
     """class, path or None, default None: pages of lists. None: by `limit` and `offset`."""
     DEFAULT_PAGE_SIZE = Setting(25)
@@ -141,7 +137,6 @@ class Settings:
     """int or None, rows, default None: size of a page without a `limit`. None: all rows."""
 
     # The format of frames.
-
     DEFAULT_TEXT_PARSER_CLASS = Setting[Any]("rest_channels.parsers.JSONParser", _import)
     """class or path, default `JSONParser`: the parser of text frames."""
     DEFAULT_TEXT_RENDERER_CLASS = Setting[Any]("rest_channels.renderers.JSONRenderer", _import)
@@ -152,7 +147,6 @@ class Settings:
     """class, path or None, default None: their renderer, e.g. `MessagePackRenderer`."""
 
     # What a client receives for an error.
-
     EXCEPTION_HANDLER = Setting[Any]("rest_channels.dispatch.exception_handler", _import)
     """callable or path, default as in DRF: (error, invocation) -> `Refusal`, or None for a 500."""
     NON_FIELD_ERRORS_KEY = Setting("non_field_errors")

@@ -20,10 +20,10 @@ async def check_throttles(
 ) -> None:
     """Check all throttles. Raise `Throttled` (429) with the longest wait, in seconds."""
     throttles = await throttles if isawaitable(throttles) else throttles
-    await run(_check_in_thread, throttles, request, view)
+    await run(_count_request, throttles, request, view)
 
 
-def _check_in_thread(throttles: Sequence[Any], request: Any, view: Any) -> None:
+def _count_request(throttles: Sequence[Any], request: Any, view: Any) -> None:
     # All throttles are called, as in DRF, so that each of them counts this request.
     waits = [
         await_in_thread(throttle.wait())

@@ -136,7 +136,7 @@ async def test_a_client_without_valid_credentials_is_refused_before_accepting(ad
 @pytest.mark.parametrize(
     ("classes", "code"), [([Bearer], 4401), ([SessionAuthentication], 4403), ([], 4403)]
 )
-async def test_a_browser_can_read_the_reason_if_the_server_refuses_after_accepting(
+async def test_a_browser_can_read_why_it_is_refused_after_accepting(
     settings, classes, code
 ) -> None:
     settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": True}
@@ -351,9 +351,7 @@ class ByName(BaseAuthentication):
     ("other", "status"),
     [("customer:1", 200), ("customer:2", 403), ("admin:1", 403), ("customer", 403)],
 )
-async def test_users_of_different_models_with_the_same_pk_are_different_users(
-    other, status
-) -> None:
+async def test_users_of_different_models_may_have_the_same_pk(other, status) -> None:
     class Consumer(OpenConsumer):
         authentication_classes = [ByName]
 

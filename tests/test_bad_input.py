@@ -482,9 +482,7 @@ kinds = pytest.mark.parametrize("kind", ["def", "async def", "consumer"])
 
 
 @kinds
-async def test_more_than_a_thousand_frames_at_once_close_the_connection_as_a_flood(
-    kind, settle
-) -> None:
+async def test_more_than_a_thousand_frames_at_once_close_the_connection(kind, settle) -> None:
     view, began, release = hanging_view(kind)
     async with SocketCommunicator(view.as_asgi()) as socket:
         for number in range(1_030):
@@ -496,7 +494,7 @@ async def test_more_than_a_thousand_frames_at_once_close_the_connection_as_a_flo
 
 @kinds
 @override_settings(REST_CHANNELS=UNBOUNDED)
-async def test_the_server_holds_1024_waiting_frames_and_closes_the_connection_at_the_next(
+async def test_the_server_queues_1024_frames_and_closes_the_connection_at_the_next(
     kind, settle
 ) -> None:
     view, began, release = hanging_view(kind)
@@ -512,7 +510,7 @@ async def test_the_server_holds_1024_waiting_frames_and_closes_the_connection_at
 
 
 @kinds
-async def test_the_server_holds_one_mebibyte_of_waiting_frames_and_closes_at_the_next(
+async def test_the_server_queues_one_mebibyte_and_closes_the_connection_after_it(
     kind, settle
 ) -> None:
     view, began, release = hanging_view(kind)
@@ -567,9 +565,7 @@ async def messages_to_slow_client(view, frames, settle):
 @pytest.mark.parametrize("frame", ["{", '{"$ping": 12345}', '{"method": "say", "data": 1}'])
 @pytest.mark.parametrize("view", [AsyncMethods, SyncMethods, AsyncView, AsyncConsumer])
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 1_000})
-async def test_a_client_that_does_not_read_gets_every_answer_or_is_closed_as_too_slow(
-    view, frame, settle
-) -> None:
+async def test_a_slow_client_receives_every_answer_or_is_closed(view, frame, settle) -> None:
     sent = await messages_to_slow_client(view.as_asgi(), [frame] * 200, settle)
     frames = [message for message in sent if message["type"] == "websocket.send"]
     close_codes = [message["code"] for message in sent if message["type"] == CLOSE]
@@ -677,9 +673,7 @@ async def test_an_error_of_a_handler_gives_a_500_that_reveals_nothing(error, cap
 @override_settings(
     REST_CHANNELS={"DEBUG_ERRORS": True}, SECRET_KEY="hush-hush", SHOP_API_TOKEN="hush"
 )
-async def test_an_error_of_a_handler_shows_its_traceback_if_debug_errors_is_on(
-    error, caplog
-) -> None:
+async def test_an_error_of_a_handler_shows_its_traceback_in_debug_mode(error, caplog) -> None:
     for view in views_raising(error):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_to(frame_for(view, "fail"))
@@ -751,9 +745,7 @@ async def test_a_refusal_that_cannot_be_rendered_gives_a_500(error, caplog) -> N
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=range(3))
-async def test_a_connect_refused_with_an_error_that_cannot_be_rendered_is_closed(
-    error, caplog
-) -> None:
+async def test_a_connect_with_an_unrenderable_refusal_is_closed(error, caplog) -> None:
     class Refused(SocketView):
         async def connect(self, request):
             raise error

@@ -349,9 +349,7 @@ def test_the_messagepack_parser_reads_back_what_messagepack_packed(value) -> Non
 
 @reproducible
 @given(valid_values, st.data())
-def test_the_messagepack_parser_raises_only_parse_errors_after_one_changed_byte(
-    value, data
-) -> None:
+def test_a_messagepack_frame_with_a_changed_byte_raises_only_parse_errors(value, data) -> None:
     frame = bytearray(msgpack.packb(value))
     position = data.draw(st.integers(0, len(frame) - 1))
     frame[position] = data.draw(st.integers(0, 255))

@@ -342,9 +342,7 @@ def test_the_messagepack_renderer_keeps_bytes_as_bytes() -> None:
         Rendered(b"[1.5]"),
     ],
 )
-def test_the_messagepack_parser_reads_frames_of_the_renderer_as_the_same_values_as_json(
-    data,
-) -> None:
+def test_the_messagepack_parser_reads_rendered_frames_as_the_values_of_json(data) -> None:
     packed = MessagePackRenderer().render(data)
     assert MessagePackParser().parse(packed) == read_strictly(JSONRenderer().render(data))
 

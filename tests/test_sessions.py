@@ -68,9 +68,7 @@ async def stored_contents() -> list:
 @both_views
 @pytest.mark.parametrize("engine", [None, CACHE, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_a_channel_session_is_kept_from_connect_to_disconnect_in_every_engine(
-    view, engine
-) -> None:
+async def test_every_engine_keeps_the_channel_session_for_the_connection(view, engine) -> None:
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_json("a")
@@ -82,9 +80,7 @@ async def test_a_channel_session_is_kept_from_connect_to_disconnect_in_every_eng
 @both_views
 @pytest.mark.parametrize("engine", [None, CACHE, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_a_channel_session_keeps_what_a_handler_wrote_before_it_raised(
-    view, engine, caplog
-) -> None:
+async def test_a_channel_session_keeps_the_data_of_a_failed_handler(view, engine, caplog) -> None:
     with override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": engine}):
         async with SocketCommunicator(view.as_asgi()) as socket:
             await socket.send_json("raise")
@@ -97,9 +93,7 @@ async def test_a_channel_session_keeps_what_a_handler_wrote_before_it_raised(
 @both_views
 @override_settings(REST_CHANNELS={"CHANNEL_SESSION_ENGINE": DATABASE})
 @pytest.mark.django_db(transaction=True)
-async def test_an_engine_saves_the_channel_session_after_each_handler_even_if_it_raises(
-    view, caplog
-) -> None:
+async def test_an_engine_saves_the_channel_session_even_if_a_handler_raises(view, caplog) -> None:
     async with SocketCommunicator(view.as_asgi()) as socket:
         for content, data in [("a", ["connect", "a"]), ("raise", ["connect", "a", "raise"])]:
             await socket.send_json(content)
@@ -299,9 +293,7 @@ async def stored_content(session) -> dict:
 @both_carts
 @pytest.mark.parametrize("with_application", [False, True])
 @pytest.mark.django_db(transaction=True)
-async def test_each_event_reads_what_http_requests_wrote_to_the_session(
-    view, with_application
-) -> None:
+async def test_each_event_reads_the_session_as_http_wrote_it(view, with_application) -> None:
     session = await create_session(cart="apple")
     app = SocketApplication([path("", view.as_asgi())]) if with_application else view.as_asgi()
     async with SocketCommunicator(app, headers=cookie_header(session)) as socket:
@@ -315,9 +307,7 @@ async def test_each_event_reads_what_http_requests_wrote_to_the_session(
 @both_carts
 @pytest.mark.parametrize("content", ["pear", "raise"])
 @pytest.mark.django_db(transaction=True)
-async def test_a_changed_http_session_is_saved_even_if_the_handler_raises(
-    view, content, caplog
-) -> None:
+async def test_a_changed_http_session_is_saved_even_after_an_error(view, content, caplog) -> None:
     session = await create_session(cart="apple", other=1)
     async with SocketCommunicator(view.as_asgi(), session=session) as socket:
         await socket.send_json(content)
@@ -346,9 +336,7 @@ async def test_an_http_session_that_does_not_exist_is_empty_and_not_created(view
 
 @both_carts
 @pytest.mark.django_db(transaction=True)
-async def test_an_http_session_that_is_deleted_while_a_handler_runs_is_not_saved(
-    view, caplog
-) -> None:
+async def test_an_http_session_deleted_by_another_request_is_not_saved(view, caplog) -> None:
     class Slow(view):
         def send_json(self, data):
             Session.objects.all().delete()
@@ -409,9 +397,7 @@ async def log_in(name: str):
 
 @pytest.mark.parametrize("view", [SyncUser, AsyncUser])
 @pytest.mark.django_db(transaction=True)
-async def test_the_user_of_the_http_session_is_looked_up_for_each_event_and_set_for_it_only(
-    view,
-) -> None:
+async def test_each_event_has_the_user_who_is_logged_in_to_the_http_session_now(view) -> None:
     _client, session = await log_in("ada")
     users = []
     app = SocketApplication([path("", view.as_asgi(users_on_disconnect=users))])
@@ -474,7 +460,7 @@ def router(connect, receive) -> ChannelRouter:
 @pytest.mark.parametrize("receive", [on_receive, on_receive_async])
 @pytest.mark.parametrize("engine", [None, DATABASE])
 @pytest.mark.django_db(transaction=True)
-async def test_the_login_of_the_http_session_stays_in_the_channel_session(
+async def test_the_channel_session_keeps_the_login_of_the_http_session(
     connect, receive, engine
 ) -> None:
     client, session = await log_in("ada")

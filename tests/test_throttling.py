@@ -49,9 +49,7 @@ async def send_frames(socket, count):
 
 
 @pytest.mark.parametrize("throttle", [ThreePerHour, AnonymousThreePerHour])
-async def test_a_client_above_the_rate_receives_a_429_frame_and_stays_connected(
-    throttle,
-) -> None:
+async def test_a_client_above_the_rate_receives_a_429_and_stays_connected(throttle) -> None:
     async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[throttle])) as socket:
         await send_frames(socket, 2)  # the connect was the first of three
         for request_id in (7, 8):

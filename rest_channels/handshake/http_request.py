@@ -18,10 +18,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRequest:
     """Return the request of the handshake, with the scope's user and session if it has them.
 
-    Args:
-        scope: An ASGI scope of the type `websocket`.
-        method: The HTTP method that permission classes and views see.
-        body: The HTTP body that they see.
+    `method` and `body` are the HTTP method and the body that permission classes and views see.
     """
     http = {**scope, "type": "http", "method": method}
     http["scheme"] = _SCHEMES.get(scope.get("scheme", "ws"), "http")
@@ -55,10 +52,7 @@ def with_route(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
 
 
 async def accept_and_close(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Accept the handshake and close with 4500, a code that tells the client to connect again.
-
-    A browser cannot read the code of a handshake that was rejected.
-    """
+    """Accept the handshake and close with 4500, which tells a browser to connect again later."""
     await receive()
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     await send({"type": "websocket.close", "code": int(CloseCode.CONNECT_FAILED), "reason": ""})
