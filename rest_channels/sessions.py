@@ -1,4 +1,4 @@
-"""Decorators that give an event its sessions and their users. Source: the names of Channels 1.
+"""Decorators that give an event its sessions and their users, with the names of Channels 1.
 
     class Editor(SocketView):
         @rest_channels(channel_session)

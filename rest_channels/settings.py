@@ -112,7 +112,7 @@ class Settings:
     ALLOWED_ORIGINS = Setting[list[str]]([])
     """list of str, default []: more trusted origins, beside `CSRF_TRUSTED_ORIGINS`; "*" for all."""
     TRUSTED_PROXIES = Setting[list[Any]]([], _networks)
-    """list of str, default []: addresses, networks or "unix" whose `X-Forwarded-*` headers count."""
+    """list of str, default []: addresses, networks or "unix" whose `X-Forwarded-*` counts."""
     SESSION_KEY_IN_URL = Setting(default=False)
     """bool, default False: `?session_key=…` names the session. Beware: URLs end up in logs."""
     DEFAULT_PERMISSION_CLASSES = Setting[list[Any]](
