@@ -1,4 +1,4 @@
-"""Build sdist and wheel into dist/ and try the wheel as a user would: in an empty environment."""
+"""Build sdist and wheel into dist/, and install the wheel in an empty environment."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 DIST = Path("dist")
-PROMISED = {
+REQUIRED_FILES = {
     "rest_channels/py.typed",
     "rest_channels/static/rest_channels/client.js",
     "sockets/py.typed",
@@ -25,39 +25,39 @@ VERSIONS = (
 
 
 def main() -> None:
-    """Stop at the first thing that is wrong."""
+    """Run all checks. Exit at the first error."""
     shutil.rmtree(DIST, ignore_errors=True)
     run(sys.executable, "-m", "build", "--outdir", DIST)
     run(sys.executable, "-m", "twine", "check", "--strict", *DIST.iterdir())
     (wheel,) = DIST.glob("*.whl")
     check_contents(wheel)
-    with tempfile.TemporaryDirectory() as empty:
-        check_install(wheel, Path(empty))
+    with tempfile.TemporaryDirectory() as folder:
+        check_install(wheel, Path(folder))
 
 
 def check_contents(wheel: Path) -> None:
-    """The wheel holds every file that was promised, and no package that is not ours."""
+    """Check that the wheel has all required files and no other packages."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    if missing := PROMISED - names:
-        sys.exit(f"{wheel} lacks {', '.join(sorted(missing))}")
-    tops = {name.split("/")[0] for name in names}
-    if strangers := {top for top in tops - PACKAGES if not top.endswith(".dist-info")}:
-        sys.exit(f"{wheel} also holds {', '.join(sorted(strangers))}")
+    if missing := REQUIRED_FILES - names:
+        sys.exit(f"{wheel} does not contain {', '.join(sorted(missing))}")
+    packages = {name.split("/")[0] for name in names}
+    if others := {name for name in packages - PACKAGES if not name.endswith(".dist-info")}:
+        sys.exit(f"{wheel} must not contain {', '.join(sorted(others))}")
 
 
-def check_install(wheel: Path, empty: Path) -> None:
-    """Installed with nothing else around, it can be imported and tells its version."""
-    venv.create(empty, symlinks=True, with_pip=True)
-    python = empty / "bin" / "python"
+def check_install(wheel: Path, folder: Path) -> None:
+    """Install the wheel in an empty environment, import it and compare its versions."""
+    venv.create(folder, symlinks=True, with_pip=True)
+    python = folder / "bin" / "python"
     run(python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", wheel.resolve())
-    said, is_ = run(python, "-c", VERSIONS, cwd=empty).split()
-    if said != is_:
-        sys.exit(f"{wheel} says it is {said}, but __version__ is {is_}")
-    print(f"{wheel} installs into an empty environment and imports as {is_}")
+    installed, imported = run(python, "-c", VERSIONS, cwd=folder).split()
+    if installed != imported:
+        sys.exit(f"{wheel} has version {installed}, but __version__ is {imported}")
+    print(f"{wheel} was installed in an empty environment and imported as {imported}")
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """What the command prints; where it fails, that is shown and all ends."""
+    """Run a command and return its output. If it fails, print the output and exit."""
     done = subprocess.run(
         command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

@@ -1,8 +1,8 @@
-"""Make this project's virtual environment, or mend it: `environment.py FOLDER [--is-ready]`.
+"""Create or update the virtual environment: `environment.py FOLDER [--is-ready]`.
 
-A stamp inside the environment tells what it was made for. The stamp is written last, so an
-environment without one is half made and is thrown away, as is one that was moved or whose Python
-is gone. A sound one stays, and is installed into again when the requirements have changed.
+A stamp file in the environment has its folder and a hash of the requirements. It is written last.
+An environment is created again if it has no stamp, was moved, or its Python does not work.
+If only the requirements have changed, they are installed again.
 """
 
 import fcntl
@@ -17,26 +17,26 @@ PROJECT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = (PROJECT / "setup.py", PROJECT / "pyproject.toml")
 
 
-def main(folder: Path, ask: str = "") -> int:
-    """Bring the environment to the state the project needs; `--is-ready` only tells."""
-    if ask == "--is-ready":
+def main(folder: Path, option: str = "") -> int:
+    """Create or update the environment. With `--is-ready`, only return whether it is ready."""
+    if option == "--is-ready":
         return 0 if is_ready(folder) else 1
-    with open(__file__, "r+") as lock:  # `make check` and `make test` may start side by side
+    with open(__file__, "r+") as lock:  # `make check` and `make test` may start at the same time
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_ready(folder):
-            if not is_sound(folder):
-                make(folder)
+            if not is_usable(folder):
+                create(folder)
             install(folder)
     return 0
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether there is nothing to do. Asked before every command, so it has to be quick."""
-    return is_sound(folder) and read_stamp(folder) == stamp_for(folder)
+    """Return whether nothing has to be done. This runs before every command: it must be fast."""
+    return is_usable(folder) and read_stamp(folder) == stamp_for(folder)
 
 
-def is_sound(folder: Path) -> bool:
-    """Whether it was finished, in this place, and its Python still finds its packages."""
+def is_usable(folder: Path) -> bool:
+    """Return whether it was completed in this folder and its Python works."""
     if read_stamp(folder)[:1] != stamp_for(folder)[:1]:
         return False
     try:
@@ -45,15 +45,15 @@ def is_sound(folder: Path) -> bool:
         return False
 
 
-def make(folder: Path) -> None:
-    """Make it anew, with the Python that runs this."""
-    print(f"Making {folder.name} with Python {sys.version.split()[0]} …", flush=True)
+def create(folder: Path) -> None:
+    """Create it with the Python that runs this script."""
+    print(f"Creating {folder.name} with Python {sys.version.split()[0]} …", flush=True)
     venv.create(folder, clear=True, symlinks=True, with_pip=True)
 
 
 def install(folder: Path) -> None:
-    """Install the project, editable, and all that its developers need. Only errors show."""
-    print("Installing the dependencies; the first time takes a minute …", flush=True)
+    """Install the project as editable, with its development dependencies. Print only errors."""
+    print("Installing the dependencies. The first time takes about a minute …", flush=True)
     stamp = stamp_for(folder)
     stamp_path(folder).unlink(missing_ok=True)
     pip = [python_of(folder), "-m", "pip", "-qq", "--no-input", "--disable-pip-version-check"]
@@ -62,13 +62,13 @@ def install(folder: Path) -> None:
 
 
 def stamp_for(folder: Path) -> list[str]:
-    """What an environment has to be made for: this place, these requirements."""
+    """Return the lines of the expected stamp: the folder, and a hash of the requirements."""
     requirements = b"".join(path.read_bytes() for path in REQUIREMENTS)
     return [str(folder), hashlib.sha256(requirements).hexdigest()]
 
 
 def read_stamp(folder: Path) -> list[str]:
-    """What the environment was made for; nothing, where it was never finished."""
+    """Return the lines of the environment's stamp, or none if it was not completed."""
     try:
         return stamp_path(folder).read_text().splitlines()
     except OSError:
@@ -76,12 +76,12 @@ def read_stamp(folder: Path) -> list[str]:
 
 
 def stamp_path(folder: Path) -> Path:
-    """Where the stamp lies."""
+    """Return the path of the stamp."""
     return folder / "made-for"
 
 
 def python_of(folder: Path) -> Path:
-    """The environment's own interpreter."""
+    """Return the path of the environment's interpreter."""
     return folder / "bin" / "python"
 
 
@@ -91,4 +91,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"Stopped, because this failed: {' '.join(map(str, error.cmd))}")
+        sys.exit(f"This command failed: {' '.join(map(str, error.cmd))}")

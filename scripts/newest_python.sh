@@ -1,8 +1,8 @@
 #!/bin/sh
-# Print the path of the newest Python that can carry this project: `newest_python.sh [3.12]`.
+# Print the path of the newest Python that this project can use: `newest_python.sh [3.12]`.
 #
-# Looks on PATH and where pyenv and uv keep theirs. A name proves nothing (pyenv leaves shims that
-# only fail), so each candidate is run, and has to be a final CPython >= 3.11 with all its parts.
+# It searches PATH and the folders of pyenv and uv. It runs each candidate, because pyenv has shims
+# that do not work. A candidate must be a final CPython >= 3.11 with the modules imported below.
 
 probe='
 import sys

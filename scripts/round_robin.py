@@ -1,4 +1,4 @@
-"""A TCP proxy: one address, each new connection goes to the next of several servers in turn."""
+"""A TCP proxy with one address that passes each new connection to the next of several servers."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ CHUNK = 64 * 1024
 
 
 class RoundRobin:
-    """`async with RoundRobin(listener, targets):` serves `listener` as long as the block lasts."""
+    """`async with RoundRobin(listener, targets):` serves `listener` until the block ends."""
 
     def __init__(self, listener: socket.socket, targets: Iterable[Address]) -> None:
         self._listener = listener
@@ -33,7 +33,7 @@ class RoundRobin:
             await asyncio.wait(self._tasks)
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        if not self._server.is_serving():  # it was on its way in when we closed
+        if not self._server.is_serving():  # the connection arrived while the server closed
             writer.transport.abort()
             return
         order = tuple(self._targets)
@@ -44,35 +44,39 @@ class RoundRobin:
 
 
 async def serve(reader: StreamReader, writer: StreamWriter, targets: Iterable[Address]) -> None:
-    """Be one client's connection: to the first of `targets` that is up, until both have ended."""
+    """Connect a client to the first of `targets` that is up, until both sides have closed."""
     writers = [writer]
     try:
-        there, back = await connect(targets)
-        writers.append(back)
-        async with asyncio.TaskGroup() as ways:
-            ways.create_task(pump(reader, back))
-            ways.create_task(pump(there, writer))
+        target_reader, target_writer = await connect(targets)
+        writers.append(target_writer)
+        async with asyncio.TaskGroup() as directions:
+            directions.create_task(copy(reader, target_writer))
+            directions.create_task(copy(target_reader, writer))
         for end in writers:
             end.close()
         for end in writers:
-            await end.wait_closed()  # what is still in its buffer leaves first
+            await end.wait_closed()  # sends what is still in the buffer
     except* OSError:
-        pass  # one end is gone, so the other one goes
+        pass  # one side was lost, so the other one is closed
     finally:
         for end in writers:
             end.transport.abort()
 
 
 async def connect(targets: Iterable[Address]) -> tuple[StreamReader, StreamWriter]:
-    """Streams to the first of `targets` that is up. Raises `ConnectionError` if none is."""
+    """Connect to the first of `targets` that is up.
+
+    Raises:
+        ConnectionRefusedError: if none is up.
+    """
     for host, port in targets:
         with suppress(OSError):
             return await asyncio.open_connection(host, port)
     raise ConnectionRefusedError("No server is up.")
 
 
-async def pump(reader: StreamReader, writer: StreamWriter) -> None:
-    """Pass bytes on, no faster than they are taken, and then the end: the other way may go on."""
+async def copy(reader: StreamReader, writer: StreamWriter) -> None:
+    """Copy bytes with back-pressure. At the end, close this direction only."""
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()
