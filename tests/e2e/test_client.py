@@ -1,4 +1,4 @@
-"""client.js in a real browser, against a server that the test plays itself."""
+"""client.js in a browser, with a fake server that the test controls."""
 
 import json
 
@@ -16,7 +16,7 @@ PAGE = """<!doctype html><link rel="icon" href="data:,"><script type="module">
   import * as client from "/client.js";
   window.client = client;
   window.open_socket = ({ idle, ...options }) => {
-    if (idle) Math.random = () => 1; // waits as long as can be, here 15 s, before it reconnects
+    if (idle) Math.random = () => 1; // the longest delay before it reconnects, here 15 s
     const socket = (window.socket = new client.SocketClient("/ws/", { base: 20, ...options }));
     window.log = [];
     for (const event of ["state", "close", "reconnecting", "error", "message"])
@@ -32,19 +32,19 @@ PAGE = """<!doctype html><link rel="icon" href="data:,"><script type="module">
 
 
 class FakeServer:
-    """Every connection and every frame, and what to do with them; also serves the page."""
+    """Record connections and frames, and answer with `reply`. It also serves the page."""
 
     def __init__(self) -> None:
         self.connections = []
         self.frames = []
-        self.deaf = False  # accepts, and never answers
+        self.is_silent = False  # if true, it never answers
         self.reply = lambda frame: None
 
     async def __call__(self, connection):
         self.connections.append(connection)
         async for text in connection:
             frame = json.loads(text)
-            if self.deaf:
+            if self.is_silent:
                 continue
             if "$ping" in frame:
                 await connection.send(json.dumps({"$pong": frame["$ping"]}))
@@ -84,7 +84,7 @@ async def fake(browser):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def connect(fake, visitor):
-    """`page = await connect(dialect="method")`: a page with an open socket."""
+    """`page = await connect(dialect="method")` opens a page with a connected socket."""
 
     async def connected(**options):
         page = await visitor()
@@ -106,7 +106,7 @@ async def test_a_request_resolves_with_the_data_of_its_reply(fake, connect):
     assert fake.frames == [{"method": "shout", "data": {"text": "hi"}, "request_id": 1}]
 
 
-async def test_replies_find_their_requests_in_any_order(fake, connect):
+async def test_replies_may_arrive_in_any_order(fake, connect):
     page = await connect(dialect="action")
     both = (
         "window.both = Promise.all([socket.request('list', { page: 1 }), socket.request('count')])"
@@ -131,21 +131,21 @@ async def test_replies_find_their_requests_in_any_order(fake, connect):
         ("none", {"detail": "Not yours.", "status": 403}),
     ],
 )
-async def test_a_refused_request_rejects_with_status_and_detail(fake, connect, dialect, answer):
+async def test_a_refused_request_is_rejected_with_status_and_detail(fake, connect, dialect, answer):
     fake.reply = lambda frame: {**answer, "request_id": frame["request_id"]}
     page = await connect(dialect=dialect)
     error = await page.evaluate("settled(socket.request('save', {}))")
     assert (error["name"], error["status"], error["message"]) == ("SocketError", 403, "Not yours.")
 
 
-async def test_a_server_that_asks_for_a_sign_of_life_gets_one(fake, connect):
+async def test_the_client_answers_the_ping_of_a_server(fake, connect):
     await connect(dialect="type")
     await fake.push({"type": "PING", "TIMESTAMP": "1"})
     await eventually(lambda: fake.frames)
     assert fake.frames[0]["type"] == "PING"
 
 
-async def test_a_subscription_that_gives_up_its_own_request_keeps_the_connection(fake, connect):
+async def test_a_subscription_that_aborts_its_request_keeps_the_connection(fake, connect):
     page = await connect(dialect="action")
     await page.evaluate(
         """() => socket.subscribe((now) => {
@@ -171,20 +171,20 @@ async def test_errors_by_field_read_as_a_sentence(fake, connect):
     assert error["detail"] == {"tempo": ["Too fast."]}
 
 
-async def test_without_a_dialect_the_view_only_has_to_echo_the_request_id(fake, connect):
+async def test_without_a_dialect_a_reply_needs_the_request_id_only(fake, connect):
     fake.reply = lambda frame: {"sum": frame["a"] + frame["b"], "request_id": frame["request_id"]}
     page = await connect()
     assert (await page.evaluate("socket.request({ a: 1, b: 2 })"))["sum"] == 3
 
 
-async def test_the_type_dialect_refuses_requests_and_says_why(fake, connect):
+async def test_a_request_in_the_type_dialect_is_rejected_with_an_explanation(fake, connect):
     page = await connect(dialect="type")
     assert "no replies" in (await page.evaluate("settled(socket.request('PING'))"))["message"]
     await page.evaluate("socket.send('MOVE', { x: 1 })")
     await eventually(lambda: fake.frames == [{"x": 1, "type": "MOVE"}])
 
 
-async def test_a_request_gives_up_after_its_timeout(fake, connect):
+async def test_a_request_is_rejected_after_its_timeout(fake, connect):
     page = await connect(dialect="method")
     error = await page.evaluate("settled(socket.request('slow', {}, { timeout: 30 }))")
     assert (error["status"], error["message"]) == (0, 'No reply to "slow" within 30 ms.')
@@ -218,27 +218,30 @@ async def test_a_lost_connection_rejects_requests_but_resends_idempotent_ones(fa
 # Messages
 
 
-async def test_messages_are_heard_by_name_until_unsubscribed(fake, connect):
+async def test_a_listener_gets_messages_of_its_name_until_it_is_removed(fake, connect):
     page = await connect(dialect="method")
     await page.evaluate(
-        "() => { window.heard = []; window.stop = socket.on('note', (data) => heard.push(data)); }"
+        """() => {
+            window.received = [];
+            window.stop = socket.on('note', (data) => received.push(data));
+        }"""
     )
     await fake.push({"method": "note", "data": 1})
-    await page.wait_for_function("heard.length === 1")
+    await page.wait_for_function("received.length === 1")
     await page.evaluate("stop()")
     await fake.push({"method": "note", "data": 2})
     await page.wait_for_function("seen('message').length === 2")
-    assert await page.evaluate("heard") == [1]
+    assert await page.evaluate("received") == [1]
 
 
-async def test_no_message_can_pass_itself_off_as_an_event_of_the_connection(fake, connect):
+async def test_a_message_with_the_name_of_an_event_is_not_an_event(fake, connect):
     page = await connect(dialect="type")
     await fake.push({"type": "close", "code": 1000})
     await page.wait_for_function("seen('message').length === 1")
     assert await page.evaluate("seen('close')") == []
 
 
-async def test_frames_that_are_no_objects_are_messages_too(fake, connect):
+async def test_frames_that_are_not_objects_are_messages_too(fake, connect):
     page = await connect(dialect="method")
     await fake.connections[-1].send("no json")
     await fake.push(None)
@@ -251,13 +254,13 @@ async def test_frames_that_are_no_objects_are_messages_too(fake, connect):
 
 
 WATCH = """() => {
-  window.told = [];
-  const hear = (data, frame) => told.push([data, frame.action]);
-  window.stop = socket.watch("subscribe_instance", { pk: 1 }, hear);
+  window.watched = [];
+  const listener = (data, frame) => watched.push([data, frame.action]);
+  window.stop = socket.watch("subscribe_instance", { pk: 1 }, listener);
 }"""
 
 
-async def test_a_watch_hears_all_that_comes_under_its_id(fake, connect):
+async def test_a_watch_gets_all_messages_with_its_request_id(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "data": None, "response_status": 201}
     await page.evaluate(WATCH)
@@ -265,31 +268,31 @@ async def test_a_watch_hears_all_that_comes_under_its_id(fake, connect):
     for number in (1, 2):
         event = {"action": "update", "request_id": 1, "response_status": 200, "data": number}
         await fake.connections[-1].send(json.dumps(event))
-    await page.wait_for_function("told.length === 2")
-    assert await page.evaluate("told") == [[1, "update"], [2, "update"]]
+    await page.wait_for_function("watched.length === 2")
+    assert await page.evaluate("watched") == [[1, "update"], [2, "update"]]
 
 
-async def test_a_watch_asks_again_when_the_connection_is_back(fake, connect):
+async def test_a_watch_sends_its_request_again_after_a_reconnect(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "data": "page", "response_status": 200}
     await page.evaluate(WATCH)
-    await page.wait_for_function("told.length === 1")
+    await page.wait_for_function("watched.length === 1")
     await fake.connections[-1].close(4503)
-    await page.wait_for_function("told.length === 2")
+    await page.wait_for_function("watched.length === 2")
     assert [frame["request_id"] for frame in fake.frames] == [1, 1]
 
 
-async def test_a_refusal_ends_a_watch_and_says_why(fake, connect):
+async def test_an_error_ends_a_watch_and_is_passed_to_its_listener(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "errors": ["No."], "data": None, "response_status": 403}
     await page.evaluate(WATCH)
-    await page.wait_for_function("told.length === 1")
+    await page.wait_for_function("watched.length === 1")
     await fake.connections[-1].close(4503)
     await page.wait_for_function("seen('state').filter((state) => state === 'ready').length === 2")
-    assert (await page.evaluate("told"), len(fake.frames)) == ([[None, "subscribe_instance"]], 1)
+    assert (await page.evaluate("watched"), len(fake.frames)) == ([[None, "subscribe_instance"]], 1)
 
 
-async def test_who_stops_a_watch_may_say_so(fake, connect):
+async def test_a_stopped_watch_can_send_a_last_request(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "data": None, "response_status": 201}
     await page.evaluate(WATCH)
@@ -300,7 +303,7 @@ async def test_who_stops_a_watch_may_say_so(fake, connect):
     assert fake.frames[1] == {"action": "unsubscribe_instance", "request_id": 1, "pk": 1}
 
 
-async def test_sends_wait_for_the_connection_in_order_and_are_bounded(fake, connect):
+async def test_messages_wait_for_the_connection_in_a_queue_of_limited_length(fake, connect):
     page = await connect(queue=2, idle=True, base=60_000)
     await fake.close(1012)
     await page.wait_for_function("socket.state === 'waiting'")
@@ -311,7 +314,7 @@ async def test_sends_wait_for_the_connection_in_order_and_are_bounded(fake, conn
     await eventually(lambda: fake.frames == [{"n": 1}, {"n": 2}])
 
 
-async def test_codes_that_ask_to_stay_away_are_obeyed(fake, connect):
+async def test_the_client_does_not_reconnect_after_a_permanent_close_code(fake, connect):
     page = await connect()
     for code in (1000, 1008, 1009, 4000, 4401, 4403, 4404, 4429, 4600):
         await fake.close(code)
@@ -322,7 +325,7 @@ async def test_codes_that_ask_to_stay_away_are_obeyed(fake, connect):
         await page.wait_for_function("socket.state === 'ready'")
 
 
-async def test_codes_that_ask_to_come_back_are_obeyed(fake, connect):
+async def test_the_client_reconnects_after_a_temporary_close_code(fake, connect):
     page = await connect(cap=20)
     for count, code in enumerate((1001, 1011, 1012, 1013, 3000, 4500, 4503, 4599), start=2):
         await fake.close(code)
@@ -333,7 +336,7 @@ async def test_codes_that_ask_to_come_back_are_obeyed(fake, connect):
         assert len(fake.connections) == count
 
 
-async def test_a_refusal_after_accepting_is_told_in_the_words_of_the_server(fake, connect):
+async def test_the_close_event_has_the_error_that_the_server_sent_before(fake, connect):
     page = await connect(dialect="method")
     await fake.push({"detail": "This composition is private.", "status": 403})
     await fake.close(4403)
@@ -342,7 +345,7 @@ async def test_a_refusal_after_accepting_is_told_in_the_words_of_the_server(fake
     assert (closed["status"], closed["reason"]) == (403, "This composition is private.")
 
 
-async def test_an_old_error_does_not_explain_a_later_loss(fake, connect):
+async def test_the_close_event_does_not_have_an_older_error(fake, connect):
     page = await connect(dialect="method")
     await fake.push({"detail": "No such method.", "status": 405})
     await fake.close(1012)
@@ -350,21 +353,21 @@ async def test_an_old_error_does_not_explain_a_later_loss(fake, connect):
     assert await page.evaluate("last_close.reason") == "The server is restarting."
 
 
-async def test_a_half_open_socket_is_noticed(fake, connect):
+async def test_a_connection_without_an_answer_to_a_ping_is_replaced(fake, connect):
     page = await connect(heartbeat=50, patience=500)
-    fake.deaf = True
+    fake.is_silent = True
     await page.wait_for_function("window.last_close?.reason === 'The server stopped answering.'")
     await eventually(lambda: len(fake.connections) >= 2)
 
 
-async def test_a_server_that_answers_pings_keeps_its_connection(fake, connect):
+async def test_a_connection_with_answers_to_pings_is_kept(fake, connect):
     page = await connect(heartbeat=20, patience=5000)
     await page.evaluate("new Promise((resolve) => setTimeout(resolve, 300))")
     assert len(fake.connections) == 1
     assert await page.evaluate("[socket.state, seen('message').length]") == ["ready", 0]
 
 
-async def test_subscriptions_run_after_every_open_and_before_all_that_waits(fake, connect):
+async def test_subscriptions_run_after_every_connect_and_before_queued_requests(fake, connect):
     fake.reply = lambda frame: {**frame, "data": None, "status": 200}
     page = await connect(dialect="method")
     await page.evaluate("() => { socket.subscribe((now) => now.request('sign_in')); }")
@@ -375,7 +378,7 @@ async def test_subscriptions_run_after_every_open_and_before_all_that_waits(fake
     assert [frame["method"] for frame in fake.frames] == ["sign_in", "sign_in", "save"]
 
 
-async def test_a_refused_subscription_gives_the_connection_up(fake, connect):
+async def test_a_refused_subscription_ends_the_connection(fake, connect):
     fake.reply = lambda frame: {
         "detail": "Wrong password.",
         "status": 401,
@@ -387,7 +390,7 @@ async def test_a_refused_subscription_gives_the_connection_up(fake, connect):
     assert await page.evaluate("[last_close.status, last_close.reason]") == [401, "Wrong password."]
 
 
-async def test_closing_is_for_good_and_rejects_what_waits(fake, connect):
+async def test_close_ends_the_connection_and_rejects_waiting_requests(fake, connect):
     page = await connect(dialect="method")
     await page.evaluate(
         """() => {
@@ -402,7 +405,7 @@ async def test_closing_is_for_good_and_rejects_what_waits(fake, connect):
     assert await page.evaluate("[socket.state, seen('close').length]") == ["closed", 1]
 
 
-async def test_it_can_be_closed_while_it_waits_and_opened_again(fake, connect):
+async def test_a_waiting_client_can_be_closed_and_connected_again(fake, connect):
     page = await connect(idle=True, base=60_000)
     await fake.close(1012)
     await page.wait_for_function("socket.state === 'waiting'")
@@ -412,7 +415,7 @@ async def test_it_can_be_closed_while_it_waits_and_opened_again(fake, connect):
     await page.wait_for_function("socket.state === 'ready'")
 
 
-async def test_a_network_that_comes_back_is_tried_at_once(fake, connect):
+async def test_the_client_reconnects_at_once_when_the_network_returns(fake, connect):
     page = await connect(idle=True, base=60_000)
     await fake.close(1012)
     await page.wait_for_function("socket.state === 'waiting'")
@@ -420,7 +423,7 @@ async def test_a_network_that_comes_back_is_tried_at_once(fake, connect):
     await page.wait_for_function("socket.state === 'ready'")
 
 
-async def test_tries_spread_over_a_window_that_doubles_up_to_the_cap(fake, connect):
+async def test_the_delay_before_a_reconnect_doubles_up_to_the_cap(fake, connect):
     page = await connect(base=100, cap=400, stable=0)
     await page.evaluate("""() => {
         Math.random = () => 1;
