@@ -1,4 +1,4 @@
-"""What a server runs: `uvicorn demo.asgi:application`."""
+"""The ASGI application. A server runs it with `uvicorn demo.asgi:application`."""
 
 import os
 

@@ -1,21 +1,21 @@
-"""The sockets of the demo, as `urls.py` is the list of its pages."""
+"""The sockets of the demo, as `urls.py` lists its pages."""
 
 from django.urls import path, re_path
 
-from .board.consumers import Board, Desk
-from .chat.consumers import ChatConsumer
-from .compositions.live import CompositionSocketView
-from .plants.consumers import Plants, PlantStream
-from .table.views import Table
-from .talk.consumers import RoomConsumer
+from .channels_tutorial.consumers import ChatConsumer
+from .chat_rooms.consumers import RoomConsumer
+from .dice_game.views import GamePage
+from .plants.consumers import PlantConsumer, PlantStreamConsumer
+from .sequencer.socket_views import CompositionSocketView
+from .ticket_board.consumers import BoardConsumer, MonitorConsumer
 
 urlpatterns = [
-    path("ws/compositions/<int:pk>/", CompositionSocketView.as_asgi()),
-    re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi()),
-    path("table/<int:pk>/", Table.socket.as_asgi()),
-    path("plants/", Plants.as_asgi()),
-    path("plants/stream/", PlantStream.as_asgi()),
-    path("talk/", RoomConsumer.as_asgi()),
-    path("board/", Board.as_asgi()),
-    path("board/desk/", Desk.as_asgi()),
+    re_path(r"ws/channels-tutorial/(?P<room_name>\w+)/$", ChatConsumer.as_asgi()),
+    path("chat-rooms/", RoomConsumer.as_asgi()),
+    path("dice-game/<int:pk>/", GamePage.socket.as_asgi()),
+    path("plants/", PlantConsumer.as_asgi()),
+    path("plants/stream/", PlantStreamConsumer.as_asgi()),
+    path("sequencer/<int:pk>/", CompositionSocketView.as_asgi()),
+    path("ticket-board/", BoardConsumer.as_asgi()),
+    path("ticket-board/monitor/", MonitorConsumer.as_asgi()),
 ]

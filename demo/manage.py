@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""`python demo/manage.py …`, from anywhere: the demo is a package beside `rest_channels`."""
+"""Django's command line: `python demo/manage.py …`. It works from any directory."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The people of the demo, who can be logged in as with one click."""
+"""The users of the demo. A visitor logs in as one of them with one click."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -8,7 +8,7 @@ NAMES = ("ada", "ben", "cleo")
 ADMIN = "admin"
 
 
-def demo_people():
-    """The users that a visitor may slip into: none where the demo is not in debug mode."""
+def demo_users():
+    """Return the users a visitor may log in as: none unless the demo is in debug mode."""
     users = get_user_model().objects.filter(username__in=NAMES, is_staff=False)
     return users.order_by("username") if settings.DEBUG else users.none()

@@ -1,16 +1,16 @@
-"""The demo's settings: SQLite and nothing else, so that one command starts it."""
+"""The demo's settings. It needs SQLite only, so one command starts it."""
 
 import os
 from pathlib import Path
 
-HERE = Path(__file__).parent
+BASE_DIR = Path(__file__).parent
 
 DEBUG = os.environ.get("DEMO_DEBUG", "1") == "1"
 SECRET_KEY = os.environ.get("DEMO_SECRET_KEY", "only-for-the-demo" if DEBUG else "")
 ALLOWED_HOSTS = os.environ.get("DEMO_HOSTS", "localhost 127.0.0.1 [::1]").split()
 
 INSTALLED_APPS = [
-    "daphne",  # lets `runserver` serve sockets
+    "daphne",  # makes `runserver` serve sockets
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -21,12 +21,12 @@ INSTALLED_APPS = [
     "rest_channels",
     "sockets",
     "demo",
-    "demo.compositions",
-    "demo.chat",
-    "demo.table",
+    "demo.sequencer",
+    "demo.channels_tutorial",
+    "demo.chat_rooms",
+    "demo.ticket_board",
+    "demo.dice_game",
     "demo.plants",
-    "demo.talk",
-    "demo.board",
 ]
 
 MIDDLEWARE = [
@@ -59,9 +59,9 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DEMO_DB", HERE / "db.sqlite3"),
+        "NAME": os.environ.get("DEMO_DB", BASE_DIR / "db.sqlite3"),
         "OPTIONS": {
-            # Several people write at once: lock before reading, wait for the lock, let others read.
+            # Several users write at once: lock before reading, wait for the lock, let others read.
             "transaction_mode": "IMMEDIATE",
             "timeout": 10,
             "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
@@ -70,8 +70,8 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# For one process memory will do. Several meet at a Redis, as in `make demo-cluster`, where each
-# has a name that its pages show.
+# One process needs only the in-memory layer. Several processes share a Redis, as in
+# `make demo-cluster`. There each process has a name, which its pages show.
 REDIS_URL = os.environ.get("DEMO_REDIS_URL")
 CHANNEL_LAYERS = {
     "default": {

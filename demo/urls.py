@@ -4,12 +4,12 @@ from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
 from . import views
-from .board.views import BoardPage
-from .chat.views import Room
-from .compositions.views import CompositionList, CompositionPage
+from .channels_tutorial.views import RoomPage
+from .chat_rooms.views import ChatRoomsPage, MessageViewSet, RoomViewSet
+from .dice_game.views import GamePage
 from .plants.views import PlantPage, PlantViewSet
-from .table.views import Table
-from .talk.views import MessageViewSet, RoomViewSet, TalkPage
+from .sequencer.views import CompositionList, CompositionPage
+from .ticket_board.views import BoardPage
 
 api = DefaultRouter()
 api.register("plants", PlantViewSet)
@@ -18,14 +18,14 @@ api.register("messages", MessageViewSet)
 
 urlpatterns = [
     path("", views.Home.as_view(), name="home"),
-    path("compositions/", CompositionList.as_view(), name="compositions"),
-    path("compositions/<int:pk>/", CompositionPage.as_view(), name="composition"),
-    path("chat/<slug:room_name>/", Room.as_view(), name="chat"),
-    path("table/<int:pk>/", Table.as_view(), name="table"),
+    path("sequencer/", CompositionList.as_view(), name="compositions"),
+    path("sequencer/<int:pk>/", CompositionPage.as_view(), name="composition"),
+    path("channels-tutorial/<slug:room_name>/", RoomPage.as_view(), name="channels_tutorial"),
+    path("chat-rooms/", ChatRoomsPage.as_view(), name="chat_rooms"),
+    path("chat-rooms/<int:pk>/", ChatRoomsPage.as_view(), name="chat_room"),
+    path("ticket-board/", BoardPage.as_view(), name="ticket_board"),
+    path("dice-game/<int:pk>/", GamePage.as_view(), name="dice_game"),
     path("plants/", PlantPage.as_view(), name="plants"),
-    path("talk/", TalkPage.as_view(), name="talk"),
-    path("talk/<int:pk>/", TalkPage.as_view(), name="talk_in"),
-    path("board/", BoardPage.as_view(), name="board"),
     path("api/", include(api.urls)),
     path("login/", views.LogIn.as_view(), name="login"),
     path("login/<str:username>/", views.LogInAs.as_view(), name="log_in_as"),

@@ -1,5 +1,5 @@
 from django.views.generic import TemplateView
 
 
-class Room(TemplateView):
-    template_name = "chat/room.html"
+class RoomPage(TemplateView):
+    template_name = "channels_tutorial/room.html"

@@ -1,10 +1,10 @@
 from django.contrib import admin
 
-from .models import Message, Room, Visit
+from .models import Message, Presence, Room
 
 
-class VisitInline(admin.TabularInline):
-    model = Visit
+class PresenceInline(admin.TabularInline):
+    model = Presence
     extra = 0
 
 
@@ -12,7 +12,7 @@ class VisitInline(admin.TabularInline):
 class RoomAdmin(admin.ModelAdmin):
     list_display = ["name", "host"]
     search_fields = ["name"]
-    inlines = [VisitInline]
+    inlines = [PresenceInline]
 
 
 @admin.register(Message)

@@ -1,4 +1,4 @@
-"""Rooms to talk in. The other half is the page's `talk/talk.js`."""
+"""The socket of the chat rooms. The browser's side is `chat_rooms/rooms.js`."""
 
 from rest_framework.serializers import IntegerField
 
@@ -8,20 +8,20 @@ from rest_channels.mixins import CreateModelMixin
 from rest_channels.observer import ObserverModelInstanceMixin, model_observer
 from rest_channels.permissions import IsAuthenticated
 
-from .models import Message, Room, Visit
+from .models import Message, Presence, Room
 from .serializers import MessageSerializer, RoomSerializer
 
 
 class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPIConsumer):
-    """`subscribe_instance` tells who is in a room, `create` makes one."""
+    """`subscribe_instance` sends a room whenever it changes. `create` creates a room."""
 
     queryset = Room.objects.all()
     serializer_class = RoomSerializer
     permission_classes = [IsAuthenticated]
     observer_many_to_many_relationships = True
 
-    visit = None
-    has_left = False
+    presence = None
+    is_disconnected = False
 
     def perform_create(self, serializer):
         serializer.save(host=self.scope["user"])
@@ -35,11 +35,11 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
 
     @action()
     def subscribe_to_rooms(self, request_id):
-        self.rooms.unsubscribe()  # what an earlier request asked for
+        self.rooms.unsubscribe()  # from an earlier request
         self.rooms.subscribe(request_id=request_id)
         return self.get_serializer(self.get_queryset(), many=True).data, 201
 
-    # What is said in a room, by whatever way it got into the table
+    # The messages of a room, whichever code writes them to the table
 
     @model_observer(Message, serializer_class=MessageSerializer)
     async def messages(self, message, action, subscribing_request_ids, **kwargs):
@@ -56,7 +56,7 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
 
     @action()
     def subscribe_to_messages_in_room(self, pk, request_id):
-        """From now on tell of messages; first the latest ones. So none falls in between."""
+        """Subscribe first, then return the latest messages: so none is missed in between."""
         room = self.get_object(pk=pk)
         self.messages.unsubscribe(room=room)
         self.messages.subscribe(room=room, request_id=request_id)
@@ -75,32 +75,32 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
         serializer.save(user=self.scope["user"])
         return serializer.data, 201
 
-    # Who is here
+    # Which users are in a room
 
     @action(atomic=True)
     def join_room(self, pk):
         room = self.get_object(pk=pk)
-        self.end_visit()
-        self.visit = Visit.objects.create(room=room, user=self.scope["user"])
-        if self.has_left:  # the connection was lost meanwhile
-            self.end_visit()
+        self.remove_presence()
+        self.presence = Presence.objects.create(room=room, user=self.scope["user"])
+        if self.is_disconnected:  # the connection ended in the meantime
+            self.remove_presence()
         return self.get_serializer(room).data, 200
 
     @action()
     def leave_room(self, pk):
         room = self.get_object(pk=pk)
         self.messages.unsubscribe(room=room)
-        self.end_visit()
+        self.remove_presence()
         return None, 204
 
     def disconnect(self, code):
-        self.has_left = True
-        self.end_visit()
+        self.is_disconnected = True
+        self.remove_presence()
 
-    def end_visit(self):
-        if self.visit is not None:
-            Visit.objects.filter(pk=self.visit.pk).delete()
+    def remove_presence(self):
+        if self.presence is not None:
+            Presence.objects.filter(pk=self.presence.pk).delete()
 
     async def gap(self, groups):
-        """Something was lost between two servers: the page has to look again."""
+        """Messages between servers were lost: the page has to load everything again."""
         await self.reply("gap")

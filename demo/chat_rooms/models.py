@@ -1,4 +1,4 @@
-"""Rooms in which people talk. Who is in a room is in it by each connection that he has there."""
+"""Chat rooms, their messages, and the connections that are in them."""
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +8,7 @@ class Room(models.Model):
     name = models.CharField(max_length=40, unique=True)
     host = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rooms")
     current_users = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, through="Visit", related_name="current_rooms"
+        settings.AUTH_USER_MODEL, through="Presence", related_name="current_rooms"
     )
 
     class Meta:
@@ -18,23 +18,25 @@ class Room(models.Model):
         return self.name
 
     def people(self):
-        """The names of those who are here, with however many tabs."""
+        """Return the names of the users in the room. A user with two tabs is listed once."""
         names = self.current_users.order_by("username").values_list("username", flat=True)
         return list(names.distinct())
 
     def history(self, before=None, limit=50):
-        """The latest messages, or the latest before that one; oldest first."""
+        """Return the latest messages, or the latest before a message id; oldest first."""
         messages = self.messages.select_related("user").order_by("-pk")
         if before is not None:
             messages = messages.filter(pk__lt=before)
         return [*messages[:limit]][::-1]
 
 
-class Visit(models.Model):
-    """A connection to a room."""
+class Presence(models.Model):
+    """A connection that is in a room."""
 
-    room = models.ForeignKey(Room, models.CASCADE, related_name="visits")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="visits")
+    room = models.ForeignKey(Room, models.CASCADE, related_name="presences")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="room_presences"
+    )
 
     def __str__(self):
         return f"{self.user} in {self.room}"

@@ -1,8 +1,8 @@
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 
-class OwnerChanges(BasePermission):
-    """Everybody may read; a room is its host's to change, a message its author's."""
+class IsOwnerOrReadOnly(BasePermission):
+    """Only the host may change a room, and only the author may change a message."""
 
     def has_object_permission(self, request, view, row):
         owner = getattr(row, "host_id", None) or row.user_id

@@ -1,29 +1,29 @@
-"""The rooms that `demo_setup` brings: name, host, and what was said there."""
+"""The rooms that `demo_setup` creates: name, host and messages."""
 
-from .models import Message, Room, Visit
+from .models import Message, Presence, Room
 
 SAMPLES = [
     ("Kitchen", "ada", [
-        ("ada", "Who has eaten the last of the pancakes?"),
-        ("ben", "I can explain."),
-        ("cleo", "He cannot."),
-        ("ben", "There were two. Now there is a memory of two."),
+        ("ada", "Who bakes the bread this week?"),
+        ("ben", "I can do it on Thursday."),
+        ("cleo", "Thank you. The flour is in the cupboard on the left."),
+        ("ben", "Found it. Two loaves or three?"),
     ]),
     ("Reading club", "cleo", [
-        ("cleo", "Chapter nine by Thursday. No spoilers, please."),
-        ("ada", "I am on chapter two, so I could not spoil a thing."),
+        ("cleo", "Please read chapter nine by Thursday."),
+        ("ada", "I am in chapter two. Can we meet a week later?"),
     ]),
     ("Workshop", "ben", [
-        ("ben", "The lathe is free again. Mind the blue lever."),
+        ("ben", "The lathe is repaired. Please clean it after use."),
     ]),
 ]  # fmt: skip
 
 
-def bring_rooms(people):
-    """Rooms that are there already stay as they are, but nobody is in them."""
-    Visit.objects.all().delete()  # a server that was killed could not say goodbye
+def create_rooms(users):
+    """Create the samples that are missing, and delete presences that a killed server left."""
+    Presence.objects.all().delete()
     for name, host, messages in SAMPLES:
-        room, is_new = Room.objects.get_or_create(name=name, defaults={"host": people[host]})
+        room, is_new = Room.objects.get_or_create(name=name, defaults={"host": users[host]})
         if is_new:
             for user, text in messages:
-                Message.objects.create(room=room, user=people[user], text=text)
+                Message.objects.create(room=room, user=users[user], text=text)

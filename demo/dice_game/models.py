@@ -1,4 +1,4 @@
-"""A table at which people play Pig, a game of dice; the rules are the methods of `Game`."""
+"""Pig, a dice game for two to four players. The rules are the methods of `Game`."""
 
 from contextlib import contextmanager
 from secrets import randbelow
@@ -10,43 +10,44 @@ from rest_framework.exceptions import ValidationError
 
 
 class Game(models.Model):
-    """Roll as often as you like, but a 1 takes all that you have rolled in this turn."""
+    """A player rolls as often as they like. A 1 ends the turn and its points are lost."""
 
     goal = 50
 
     name = models.CharField(max_length=60)
-    number = models.PositiveIntegerField(default=0, editable=False)  # it grows with each change
+    number = models.PositiveIntegerField(default=0, editable=False)  # increases with each change
     turn = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="The position that has the turn; none between two games."
+        null=True, blank=True, help_text="The seat whose turn it is. Empty between two games."
     )
-    total = models.PositiveSmallIntegerField(default=0, help_text="What this turn has brought.")
-    die = models.PositiveSmallIntegerField(null=True, blank=True, help_text="As it lies there.")
-    rolls = models.PositiveIntegerField(default=0, editable=False)  # tells two equal ones apart
-    news = models.CharField(max_length=400, blank=True, help_text="What has just happened.")
+    total = models.PositiveSmallIntegerField(default=0, help_text="The points of this turn.")
+    die = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The last roll.")
+    rolls = models.PositiveIntegerField(default=0, editable=False)  # shows that a die was rolled
+    news = models.CharField(max_length=400, blank=True, help_text="What happened last.")
 
     def __str__(self):
         return self.name
 
     @classmethod
     @contextmanager
-    def changing(cls, pk):
-        """The game, to be changed by one at a time; saved unless somebody breaks a rule."""
+    def locked(cls, pk):
+        """Lock and yield the game, and save it afterwards, unless the block raises an error."""
         with transaction.atomic():
             game = get_object_or_404(cls.objects.select_for_update(), pk=pk)
             yield game
             game.number += 1
             game.save()
 
-    # What people do. `here` are the users at the table: who has gone does not hold up the others.
+    # What players do. `present` are the users who have the page open. An absent player does not
+    # block the game: others may take their seat or hold for them.
 
-    def sit(self, user, position, here):
+    def sit(self, user, position, present):
         if self.seats.filter(user=user).exists():
-            raise ValidationError("You have a seat already.")
+            raise ValidationError("You already have a seat.")
         seat = self.seats.filter(position=position).first()
         if seat is None:
-            raise ValidationError("There is no such seat.")
-        if seat.user in here:
-            raise ValidationError(f"{seat.user} sits there. Take another seat.")
+            raise ValidationError("This seat does not exist.")
+        if seat.user in present:
+            raise ValidationError(f"{seat.user} has this seat. Choose another one.")
         self.vacate(seat)
         seat.user = user
         seat.save()
@@ -57,36 +58,36 @@ class Game(models.Model):
         self.news = f"{user} stands up."
 
     def deal(self, user):
-        """Begin a game. Who deals has the first turn."""
+        """Start a game. The user who starts it has the first turn."""
         seat = self.seat_of(user)
         if self.turn is not None:
-            raise ValidationError("A game is on. Play it to its end.")
+            raise ValidationError("A game is running. Finish it first.")
         if self.seats.exclude(user=None).count() < 2:
-            raise ValidationError("It takes two to play.")
+            raise ValidationError("A game needs two players.")
         self.seats.update(score=0)
         self.turn, self.total, self.die = seat.position, 0, None
         self.news = f"A new game. {user} begins."
 
     def roll(self, user):
         seat = self.seat_of(user)
-        if seat != self.playing():
-            raise ValidationError(f"It is the turn of {self.playing().user}.")
+        if seat != self.active_seat():
+            raise ValidationError(f"It is {self.active_seat().user}'s turn.")
         self.die = 1 + randbelow(6)
         self.rolls += 1
         if self.die > 1:
             self.total += self.die
             self.news = f"{user} rolls a {self.die}."
         else:
-            self.news = f"{user} rolls a 1 and loses {self.total or 'nothing'}."
+            self.news = f"{user} rolls a 1 and loses {self.total} points."
             self.pass_turn()
 
-    def hold(self, user, here):
-        """Bank the turn's total. For somebody who has gone, anyone who plays may do it."""
-        seat, own = self.playing(), self.seat_of(user)
-        if seat != own and seat.user in here:
-            raise ValidationError(f"It is the turn of {seat.user}.")
+    def hold(self, user, present):
+        """Add the turn's points to the score. Any player may hold for an absent one."""
+        seat, own = self.active_seat(), self.seat_of(user)
+        if seat != own and seat.user in present:
+            raise ValidationError(f"It is {seat.user}'s turn.")
         if seat == own and not self.total:
-            raise ValidationError("There is nothing to hold yet. Roll first.")
+            raise ValidationError("You have no points to hold yet. Roll first.")
         seat.score += self.total
         seat.save()
         self.news = f"{seat.user} holds {self.total}."
@@ -96,7 +97,7 @@ class Game(models.Model):
             self.news = f"{seat.user} wins with {seat.score} points!"
             self.turn, self.total = None, 0
 
-    # What follows from it.
+    # Helpers
 
     def seat_of(self, user):
         seat = self.seats.filter(user=user).first()
@@ -104,14 +105,14 @@ class Game(models.Model):
             raise ValidationError("Sit down first.")
         return seat
 
-    def playing(self):
-        """The seat that has the turn."""
+    def active_seat(self):
+        """Return the seat whose turn it is."""
         if self.turn is None:
-            raise ValidationError("No game is on. Deal first.")
+            raise ValidationError("No game is running. Start one first.")
         return self.seats.select_related("user").get(position=self.turn)
 
     def vacate(self, seat):
-        """Free a seat. With fewer than two players left the game is over."""
+        """Free a seat. The game ends if fewer than two players are left."""
         seat.user, seat.score = None, 0
         seat.save()
         if self.seats.exclude(user=None).count() < 2:
@@ -120,7 +121,7 @@ class Game(models.Model):
             self.pass_turn()
 
     def pass_turn(self):
-        """Let the next player to the left have the turn."""
+        """Give the turn to the next player."""
         taken = self.seats.exclude(user=None)
         self.turn = (taken.filter(position__gt=self.turn).first() or taken.first()).position
         self.total = 0
@@ -137,9 +138,9 @@ class Seat(models.Model):
     class Meta:
         ordering = ["position"]
         constraints = [
-            models.UniqueConstraint(fields=["game", "position"], name="one_seat_at_a_position"),
-            models.UniqueConstraint(fields=["game", "user"], name="one_seat_for_each"),
+            models.UniqueConstraint(fields=["game", "position"], name="unique_position_in_game"),
+            models.UniqueConstraint(fields=["game", "user"], name="unique_user_in_game"),
         ]
 
     def __str__(self):
-        return f"Seat {self.position} at {self.game}"
+        return f"Seat {self.position} in {self.game}"

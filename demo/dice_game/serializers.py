@@ -12,7 +12,7 @@ class SeatSerializer(serializers.ModelSerializer):
 
 
 class GameSerializer(serializers.ModelSerializer):
-    """What the page gets to know."""
+    """The state of a game, as the page shows it."""
 
     goal = serializers.ReadOnlyField()
     seats = SeatSerializer(many=True)

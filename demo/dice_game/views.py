@@ -1,4 +1,4 @@
-"""A page and its socket in one class. The other half is the page's `table/table.js`."""
+"""A page and its socket in one class. The browser's side is `dice_game/game.js`."""
 
 import re
 
@@ -15,15 +15,15 @@ from .models import Game
 from .serializers import ActionSerializer, ChatSerializer, GameSerializer
 
 
-class Table(View):
+class GamePage(View):
     socket = SocketRouter()
 
     def get(self, request, pk):
-        return render(request, "table/table.html", {"game": get_object_or_404(Game, pk=pk)})
+        return render(request, "dice_game/game.html", {"game": get_object_or_404(Game, pk=pk)})
 
     @socket.connect
     def on_open(socket):
-        tell_who_is_here(socket)
+        send_presence(socket)
         if settings.SERVER:
             socket.send_action("SERVER", name=settings.SERVER)
 
@@ -34,15 +34,15 @@ class Table(View):
     @socket.gap
     @socket.route("GET_GAMESTATE")
     def on_get_gamestate(socket, content):
-        socket.send_action("GAMESTATE", **state_of(socket.kwargs["pk"]))
+        socket.send_action("GAMESTATE", **game_state(socket.kwargs["pk"]))
 
     @socket.route(re.compile("GAME_ACTION_.+"), serializer_class=ActionSerializer)
     def on_game_action(socket, content):
-        user = logged_in(socket)
-        with Game.changing(socket.kwargs["pk"]) as game:
+        user = require_login(socket)
+        with Game.locked(socket.kwargs["pk"]) as game:
             match content["action"].removeprefix("GAME_ACTION_"):
                 case "SIT":
-                    game.sit(user, content["seat"], here(socket).users())
+                    game.sit(user, content["seat"], sockets_at(socket.path).users())
                 case "STAND":
                     game.stand(user)
                 case "DEAL":
@@ -50,13 +50,13 @@ class Table(View):
                 case "ROLL":
                     game.roll(user)
                 case "HOLD":
-                    game.hold(user, here(socket).users())
-        here(socket).send_action("GAMESTATE", **state_of(game.pk))
+                    game.hold(user, sockets_at(socket.path).users())
+        sockets_at(socket.path).send_action("GAMESTATE", **game_state(game.pk))
 
     @socket.route("CHAT", serializer_class=ChatSerializer)
     def on_chat(socket, content):
-        user = logged_in(socket)
-        here(socket).send_action("CHAT", name=user.username, text=content["text"])
+        user = require_login(socket)
+        sockets_at(socket.path).send_action("CHAT", name=user.username, text=content["text"])
 
     @socket.default_route
     def on_unknown(socket, content):
@@ -64,30 +64,32 @@ class Table(View):
 
     @socket.disconnect
     def on_disconnect(socket):
-        tell_who_is_here(socket)
-        if socket.user and not here(socket).filter(user=socket.user).exists():  # in no other tab
-            here(socket).send_action("CHAT", text=f"User {socket.user} left chat.")
+        send_presence(socket)
+        others = sockets_at(socket.path)
+        if socket.user and not others.filter(user=socket.user).exists():  # no other tab is open
+            others.send_action("CHAT", text=f"User {socket.user} left chat.")
 
 
-def here(socket):
-    """All sockets at the table, whichever process serves them."""
-    return Socket.objects.online().filter(path=socket.path)
+def sockets_at(path):
+    """Return the open sockets with this path, in all server processes."""
+    return Socket.objects.online().filter(path=path)
 
 
-def tell_who_is_here(socket):
-    """Tell everybody, with a number: of two such lists the higher one is the later."""
-    with Game.changing(socket.kwargs["pk"]) as game:
-        names = list(here(socket).users().values_list("username", flat=True).order_by("username"))
-        guests = here(socket).filter(user=None).count()
-    here(socket).send_action("PRESENCE", number=game.number, names=names, guests=guests)
+def send_presence(socket):
+    """Send the list of users to all. The page shows the list with the highest number."""
+    present = sockets_at(socket.path)
+    with Game.locked(socket.kwargs["pk"]) as game:
+        names = list(present.users().values_list("username", flat=True).order_by("username"))
+        guests = present.filter(user=None).count()
+    present.send_action("PRESENCE", number=game.number, names=names, guests=guests)
 
 
-def state_of(pk):
+def game_state(pk):
     game = get_object_or_404(Game.objects.prefetch_related("seats__user"), pk=pk)
     return GameSerializer(game).data
 
 
-def logged_in(socket):
+def require_login(socket):
     if socket.user is None:
-        raise PermissionDenied("You are watching. Log in to take part.")
+        raise PermissionDenied("You are a spectator. Log in to play.")
     return socket.user

@@ -1,4 +1,4 @@
-"""A shelf of plants over a socket. The other half is the page's `plants/plants.js`."""
+"""The socket of the plants. The browser's side is `plants/plants.js`."""
 
 import asyncio
 
@@ -8,11 +8,11 @@ from rest_channels.consumers import ModelConsumer
 from rest_channels.decorators import action
 from rest_channels.mixins import StreamedPaginatedListMixin
 
-from .shelf import Shelf
+from .mixins import PlantMixin
 
 
-class Plants(Shelf, ModelConsumer):
-    """list, retrieve, create, update, patch, delete, and two actions of its own."""
+class PlantConsumer(PlantMixin, ModelConsumer):
+    """list, retrieve, create, update, patch and delete, and two more actions."""
 
     @action(atomic=True)
     def water(self, pk):
@@ -23,11 +23,11 @@ class Plants(Shelf, ModelConsumer):
     @action(detached=True, http_method="GET")
     async def ask_gardener(self, pk):
         plant = await database_sync_to_async(self.get_object)(pk=pk)
-        await asyncio.sleep(3)  # gardeners take their time; other requests go on meanwhile
+        await asyncio.sleep(3)  # a slow answer: other requests are handled in the meantime
         return plant.advice(), 200
 
 
-class PlantStream(StreamedPaginatedListMixin, Plants):
-    """The same, but that `list` sends page after page, until `list_cancel`."""
+class PlantStreamConsumer(StreamedPaginatedListMixin, PlantConsumer):
+    """The same, but `list` sends one page after the other until `list_cancel`."""
 
     sleep_time_between_pages = 0.25

@@ -2,16 +2,16 @@ from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 
 from .models import Plant
-from .permissions import OwnerChanges
+from .permissions import PlantPermission
 from .serializers import PlantSerializer
 
 
-class Shelf:
-    """What is the same over a socket and over HTTP."""
+class PlantMixin:
+    """What the socket and the HTTP API share."""
 
     queryset = Plant.objects.select_related("owner")
     serializer_class = PlantSerializer
-    permission_classes = [IsAuthenticatedOrReadOnly, OwnerChanges]
+    permission_classes = [IsAuthenticatedOrReadOnly, PlantPermission]
     filter_backends = [SearchFilter, OrderingFilter]
     search_fields = ["name", "species", "kind", "place", "owner__username"]
     ordering_fields = ["name", "due", "id"]

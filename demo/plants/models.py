@@ -1,4 +1,4 @@
-"""A shelf of plants. Each has an owner, and dries out."""
+"""Plants. Each has an owner and needs water every few days."""
 
 from datetime import timedelta
 
@@ -31,7 +31,8 @@ class Plant(models.Model):
         blank=True,
         validators=[
             RegexValidator(
-                r"^[A-Z][a-z]+( [a-z-]+)+$", "As botanists write it, like Monstera deliciosa."
+                r"^[A-Z][a-z]+( [a-z-]+)+$",
+                "Write the botanical name, for example Monstera deliciosa.",
             )
         ],
     )
@@ -40,9 +41,11 @@ class Plant(models.Model):
     water_every = models.PositiveSmallIntegerField(
         default=7,
         validators=[MinValueValidator(1), MaxValueValidator(60)],
-        help_text="Days between two waterings.",
+        help_text="Days between waterings.",
     )
-    due = models.DateField(default=localdate, editable=False, help_text="The next watering.")
+    due = models.DateField(
+        default=localdate, editable=False, help_text="The day of the next watering."
+    )
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="plants")
 
     class Meta:
@@ -57,21 +60,21 @@ class Plant(models.Model):
 
     def water(self):
         if not self.thirsty:
-            raise ValidationError(f"{self} is still wet. More water would drown it.")
+            raise ValidationError(f"{self} does not need water yet.")
         self.due = localdate() + timedelta(days=self.water_every)
         self.save(update_fields=["due"])
 
     def advice(self):
-        """What a gardener says who has had a long look at it."""
-        first = "Water it, then" if self.thirsty else "It has enough water;"
-        return f"{first} {ADVICE[self.kind]}"
+        """Return the gardener's advice for this plant."""
+        water = "Water it now." if self.thirsty else "It has enough water."
+        return f"{water} {ADVICE[self.kind]}"
 
 
 ADVICE = {
-    Plant.Kind.LEAFY: "wipe the dust off its leaves, and turn it a little every week.",
-    Plant.Kind.FERN: "keep its air moist, and the sun off it.",
-    Plant.Kind.SUCCULENT: "give it your brightest window, and then forget it for a while.",
-    Plant.Kind.CACTUS: "leave it alone. It likes that.",
-    Plant.Kind.FLOWER: "pick off what has withered, and more will come.",
-    Plant.Kind.HERB: "harvest from the top, so that it grows bushy.",
+    Plant.Kind.LEAFY: "Wipe the dust off its leaves and turn the pot every week.",
+    Plant.Kind.FERN: "Keep the air moist and keep it out of the sun.",
+    Plant.Kind.SUCCULENT: "Put it in the brightest window and water it rarely.",
+    Plant.Kind.CACTUS: "Leave it in the sun and water it rarely.",
+    Plant.Kind.FLOWER: "Remove withered flowers, so that new ones grow.",
+    Plant.Kind.HERB: "Harvest from the top, so that it grows bushy.",
 }

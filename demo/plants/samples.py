@@ -1,4 +1,4 @@
-"""The plants that `demo_setup` brings: name, species, kind, place, days between two waterings."""
+"""The plants that `demo_setup` creates: name, species, kind, place, days between waterings."""
 
 from datetime import timedelta
 
@@ -52,8 +52,8 @@ SAMPLES = [
 ]
 
 
-def bring_plants(people):
-    """Share out the samples among `people`; those that are there already stay as they are."""
+def create_plants(users):
+    """Create the samples that are missing. Each user gets a third of them."""
     for number, (name, species, kind, place, days) in enumerate(SAMPLES):
         defaults = {
             "species": species,
@@ -61,6 +61,6 @@ def bring_plants(people):
             "place": place,
             "water_every": days,
             "due": localdate() + timedelta(days=number * 5 % (days + 2) - 1),
-            "owner": people[number % len(people)],
+            "owner": users[number % len(users)],
         }
         Plant.objects.get_or_create(name=name, defaults=defaults)

@@ -2,8 +2,8 @@ from django.views.generic import TemplateView
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.viewsets import ModelViewSet
 
+from .mixins import PlantMixin
 from .models import Plant
-from .shelf import Shelf
 
 
 class PlantPage(TemplateView):
@@ -11,7 +11,7 @@ class PlantPage(TemplateView):
     extra_context = {"kinds": Plant.Kind.values, "places": Plant.Place.values}
 
 
-class PlantViewSet(Shelf, ModelViewSet):
-    """The same plants over HTTP."""
+class PlantViewSet(PlantMixin, ModelViewSet):
+    """The plants over HTTP."""
 
     pagination_class = LimitOffsetPagination

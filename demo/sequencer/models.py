@@ -1,4 +1,4 @@
-"""A composition is a step sequencer: tracks × 16 steps. Every change to it is a version."""
+"""A composition is a step sequencer: tracks × 16 steps. Every change is saved as a version."""
 
 from django.conf import settings
 from django.db import models, transaction
@@ -15,7 +15,7 @@ class Composition(models.Model):
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, related_name="compositions", blank=True
     )
-    arrivals = models.PositiveIntegerField(default=0, editable=False)  # and departures
+    presence_number = models.PositiveIntegerField(default=0, editable=False)  # see presence.py
 
     def __str__(self):
         return self.title
@@ -24,31 +24,31 @@ class Composition(models.Model):
         return self.owner_id == user.pk or self.members.filter(pk=user.pk).exists()
 
     def latest(self):
-        """The latest version; before the first, an empty one that is not saved."""
+        """Return the latest version, or an empty unsaved one if there is none yet."""
         return self.versions.last() or Version(
             author=self.owner,
             created=timezone.now(),
             number=0,
-            data={"title": self.title, "tempo": 112, "tracks": self.rows({})},
+            data={"title": self.title, "tempo": 112, "tracks": self.track_data({})},
         )
 
-    def rows(self, steps):
-        """The tracks as a version keeps them; `steps` by track id, silent where there are none."""
-        silence = (False,) * STEPS
+    def track_data(self, steps):
+        """Return the tracks as a version stores them. `steps` maps track ids to lists of steps."""
+        no_steps = (False,) * STEPS
         return [
-            {"id": track.pk, "name": track.name, "steps": [*steps.get(track.pk, silence)]}
+            {"id": track.pk, "name": track.name, "steps": [*steps.get(track.pk, no_steps)]}
             for track in self.tracks.all()
         ]
 
     def change(self, author, *, cells=(), **values):
-        """Save the next version: the latest with other `values` (title, tempo) and `cells`."""
+        """Save and return the next version: the latest one with `values` and `cells` applied."""
         with transaction.atomic():
             type(self).objects.select_for_update().get(pk=self.pk)  # one change at a time
             latest = self.latest()
             steps = {track["id"]: track["steps"] for track in latest.data["tracks"]}
             for cell in cells:
                 steps.setdefault(cell["track"], [False] * STEPS)[cell["step"]] = cell["on"]
-            data = {**latest.data, **values, "tracks": self.rows(steps)}
+            data = {**latest.data, **values, "tracks": self.track_data(steps)}
             self.title = data["title"]
             self.save(update_fields=["title"])
             return self.versions.create(author=author, number=latest.number + 1, data=data)
@@ -70,20 +70,22 @@ class Version(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="versions")
     created = models.DateTimeField(auto_now_add=True)
     number = models.PositiveIntegerField()
-    data = models.JSONField(help_text="The whole of it: title, tempo, and tracks with their steps.")
+    data = models.JSONField(help_text="Title, tempo, and the tracks with their steps.")
 
     class Meta:
         ordering = ["number"]
         constraints = [
-            models.UniqueConstraint(fields=["composition", "number"], name="one_of_each_number")
+            models.UniqueConstraint(
+                fields=["composition", "number"], name="unique_number_in_composition"
+            )
         ]
 
     def __str__(self):
-        return f"{self.composition} {self.number}"
+        return f"{self.composition}, version {self.number}"
 
 
 class Presence(models.Model):
-    """Somebody works on a composition: a row for each connection."""
+    """A connection that has a composition open."""
 
     composition = models.ForeignKey(Composition, models.CASCADE, related_name="presences")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
@@ -91,4 +93,4 @@ class Presence(models.Model):
     since = models.DateTimeField(auto_now_add=True)
 
     def __str__(self):
-        return f"{self.user} on {self.composition}"
+        return f"{self.user} in {self.composition}"

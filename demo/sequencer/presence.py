@@ -1,4 +1,4 @@
-"""Who is on which composition, whichever process serves them."""
+"""Record which users have a composition open, in whichever server process."""
 
 from django.db import transaction
 from django.db.models import F
@@ -7,25 +7,26 @@ from .models import Composition, Presence
 
 
 @transaction.atomic
-def come(pk, address, user):
-    """Note who came; gives what to tell."""
+def add_presence(pk, address, user):
+    """Record that `user` opened the composition; return the list to send."""
     Presence.objects.get_or_create(address=address, defaults={"composition_id": pk, "user": user})
-    return roll_call(pk)
+    return presence_list(pk)
 
 
 @transaction.atomic
-def go(pk, address):
-    """Note who went; gives what to tell, or nothing if they had never come."""
-    gone, _ = Presence.objects.filter(address=address).delete()
-    return roll_call(pk) if gone else None
+def remove_presence(pk, address):
+    """Record that a connection ended; return the list to send, or `None` if it never signed in."""
+    deleted, _ = Presence.objects.filter(address=address).delete()
+    return presence_list(pk) if deleted else None
 
 
-def roll_call(pk):
-    """The names that are there now, and their number: of two lists the higher one is the later.
+def presence_list(pk):
+    """Return the names of the users who have the composition open, and the list's number.
 
-    Counting locks the composition until the transaction ends, so that the number always tells.
+    The page shows the list with the highest number. The update locks the composition until the
+    transaction ends, so a higher number always belongs to a later list.
     """
-    Composition.objects.filter(pk=pk).update(arrivals=F("arrivals") + 1)
+    Composition.objects.filter(pk=pk).update(presence_number=F("presence_number") + 1)
     names = Presence.objects.filter(composition=pk).values_list("user__username", flat=True)
-    number = Composition.objects.values_list("arrivals", flat=True).get(pk=pk)
+    number = Composition.objects.values_list("presence_number", flat=True).get(pk=pk)
     return {"number": number, "names": sorted(set(names))}

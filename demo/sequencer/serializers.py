@@ -18,7 +18,7 @@ class CellSerializer(serializers.Serializer):
 
 
 class ChangeSerializer(serializers.Serializer):
-    """What somebody changed: any of the three."""
+    """A change to a composition. At least one field is required."""
 
     title = serializers.CharField(max_length=60, required=False)
     tempo = serializers.IntegerField(min_value=40, max_value=220, required=False)
@@ -26,11 +26,5 @@ class ChangeSerializer(serializers.Serializer):
 
     def validate(self, change):
         if not change:
-            raise serializers.ValidationError("Nothing was changed.")
+            raise serializers.ValidationError("Send at least one of title, tempo and cells.")
         return change
-
-
-class MessageSerializer(serializers.Serializer):
-    method = serializers.ChoiceField(["sign_in", "history", "edit"])
-    data = serializers.DictField(default=dict, allow_null=True)
-    request_id = serializers.IntegerField(default=None)

@@ -1,18 +1,20 @@
-"""Several people work on one composition. The other half is the page's `compositions/editor.js`."""
+"""The socket of a composition. The browser's side is `sequencer/editor.js`."""
 
 from django.conf import settings
 from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 
-from rest_channels.views import SocketView
+from rest_channels.decorators import socket_route
+from rest_channels.groups import Group
+from rest_channels.views import SocketRouteView
 
 from .models import Composition
-from .presence import come, go
-from .serializers import ChangeSerializer, MessageSerializer, VersionSerializer
+from .presence import add_presence, remove_presence
+from .serializers import ChangeSerializer, VersionSerializer
 
 
-class CompositionSocketView(SocketView):
+class CompositionSocketView(SocketRouteView):
     COMPOSITION_GROUP_TEMPLATE = "Composition-%s"
     permission_classes = [IsAuthenticated]
 
@@ -20,47 +22,47 @@ class CompositionSocketView(SocketView):
         check_composition_perms(request.user, pk)
         self.join(self.COMPOSITION_GROUP_TEMPLATE % pk)
         if settings.SERVER:
-            self.send_json({"method": "server", "data": settings.SERVER, "status": 200})
+            self.route_send(request.reply_channel, settings.SERVER, method="server")
 
-    def receive(self, request, pk):
+    @socket_route
+    def sign_in(self, request, data, pk):
         composition = check_composition_perms(request.user, pk)
-        message = checked(MessageSerializer, request.data)
-        match message["method"]:
-            case "sign_in":
-                answer = VersionSerializer(composition.latest()).data
-                self.tell_all(pk, "here", come(pk, request.reply_channel.name, request.user))
-            case "history":
-                answer = VersionSerializer(composition.versions.reverse()[:20], many=True).data
-            case "edit":
-                change = checked(ChangeSerializer, message["data"])
-                answer = VersionSerializer(composition.change(request.user, **change)).data
-                self.tell_all(pk, "version", answer)
-        self.send_json({**message, "user": request.user.pk, "data": answer, "status": 200})
+        presence = add_presence(pk, request.reply_channel.name, request.user)
+        self.send_to_editors(pk, "presence", presence)
+        return VersionSerializer(composition.latest()).data
+
+    @socket_route
+    def history(self, request, data, pk):
+        composition = check_composition_perms(request.user, pk)
+        return VersionSerializer(composition.versions.reverse()[:20], many=True).data
+
+    @socket_route
+    def edit(self, request, data, pk):
+        composition = check_composition_perms(request.user, pk)
+        serializer = ChangeSerializer(data=data)
+        serializer.is_valid(raise_exception=True)
+        saved = composition.change(request.user, **serializer.validated_data)
+        version = VersionSerializer(saved).data
+        self.send_to_editors(pk, "version", version)
+        return version
 
     def gap(self, request, groups, pk):
         composition = get_object_or_404(Composition, pk=pk)
-        answer = VersionSerializer(composition.latest()).data
-        self.send_json({"method": "version", "data": answer, "status": 200})
+        version = VersionSerializer(composition.latest()).data
+        self.route_send(request.reply_channel, version, method="version")
 
     def disconnect(self, request, pk):
-        if here := go(pk, request.reply_channel.name):
-            self.tell_all(pk, "here", here)
+        if presence := remove_presence(pk, request.reply_channel.name):
+            self.send_to_editors(pk, "presence", presence)
 
-    def tell_all(self, pk, method, data):
-        group = self.COMPOSITION_GROUP_TEMPLATE % pk
-        self.broadcast(group, {"method": method, "data": data, "status": 200})
+    def send_to_editors(self, pk, method, data):
+        self.route_send(Group(self.COMPOSITION_GROUP_TEMPLATE % pk), data, method=method)
 
 
 def check_composition_perms(user, pk):
     composition = get_object_or_404(Composition, pk=pk)
     if not composition.is_open_to(user):
         raise PermissionDenied(
-            f"This composition is private. Only {composition.owner} can let you in."
+            f"This composition is private. Only {composition.owner} can give you access."
         )
     return composition
-
-
-def checked(serializer_class, data):
-    serializer = serializer_class(data=data)
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data

@@ -1,4 +1,4 @@
-"""The pages around the socket. They hold no music: the socket decides who gets to see any."""
+"""The pages around the socket. They contain no music: the socket checks who may see it."""
 
 from django.views.generic import ListView, TemplateView
 
@@ -9,8 +9,8 @@ class CompositionList(ListView):
     queryset = (
         Composition.objects.select_related("owner").prefetch_related("members").order_by("pk")
     )
-    template_name = "compositions/list.html"
+    template_name = "sequencer/list.html"
 
 
 class CompositionPage(TemplateView):
-    template_name = "compositions/editor.html"
+    template_name = "sequencer/editor.html"

@@ -1,4 +1,4 @@
-"""`{% source "demo.compositions.live" %}`: the code that does it, read from the running module."""
+"""`{% source "demo.plants.views" %}` shows the source code of a module, class or function."""
 
 import inspect
 import io
@@ -13,21 +13,21 @@ from django.utils.html import format_html_join
 from django.utils.module_loading import import_string
 
 register = template.Library()
-TEXTS = {
+STRINGS = {
     getattr(tokenize, name, None)
     for name in ("STRING", "FSTRING_START", "FSTRING_MIDDLE", "FSTRING_END")
 }
 
 
 @register.inclusion_tag("demo/source.html")
-def source(dotted_path, title="The code that does it"):
-    """A module's, class's or function's source, with the file that it is in."""
+def source(dotted_path, title="The code of this page"):
+    """Show the source of the object at `dotted_path`, and the name of its file."""
     try:
-        thing = import_module(dotted_path)
+        found = import_module(dotted_path)
     except ModuleNotFoundError:
-        thing = import_string(dotted_path)
-    file = Path(inspect.getsourcefile(thing)).relative_to(settings.HERE.parent)
-    code = inspect.getsource(thing).rstrip()
+        found = import_string(dotted_path)
+    file = Path(inspect.getsourcefile(found)).relative_to(settings.BASE_DIR.parent)
+    code = inspect.getsource(found).rstrip()
     return {
         "title": title,
         "file": file,
@@ -37,27 +37,27 @@ def source(dotted_path, title="The code that does it"):
 
 
 def highlighted(code):
-    """Python as HTML, with its comments, texts, keywords and names marked."""
+    """Return Python code as HTML with marked comments, strings, keywords and names."""
     starts = [0]
     for line in code.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    pieces, end, before = [], 0, ""
+    parts, end, previous = [], 0, ""
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         start, stop = (
             starts[min(row, len(starts)) - 1] + column for row, column in (token.start, token.end)
         )
-        pieces += [("", code[end:start]), (kind(token, before), code[start:stop])]
-        end, before = stop, token.string
-    return format_html_join("", '<span class="{}">{}</span>', pieces)
+        parts += [("", code[end:start]), (css_class(token, previous), code[start:stop])]
+        end, previous = stop, token.string
+    return format_html_join("", '<span class="{}">{}</span>', parts)
 
 
-def kind(token, before):
+def css_class(token, previous):
     if token.type == tokenize.COMMENT:
         return "comment"
-    if token.type in TEXTS:
+    if token.type in STRINGS:
         return "string"
-    if before in ("def", "class"):
+    if previous in ("def", "class"):
         return "name"
-    if "@" in (token.string, before):
+    if "@" in (token.string, previous):
         return "decorator"
     return "keyword" if keyword.iskeyword(token.string) or token.string in ("match", "case") else ""

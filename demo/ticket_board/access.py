@@ -1,4 +1,4 @@
-"""Who may see the board: those in a group, which is asked before each thing that is told."""
+"""Which users may see the board, and as which user a panel of the page connects."""
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -6,36 +6,36 @@ from django.core import signing
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 
-from demo.people import demo_people
+from demo.people import demo_users
 from rest_channels.permissions import BasePermission
 
 GROUP = "board"
-SALT = "demo.board"
-HOURS = 12
+SALT = "demo.ticket_board"
+MAX_AGE = 12 * 3600  # seconds that a token is valid
 
 
-def may_see(user):
+def may_see_board(user):
     return user.groups.filter(name=GROUP).exists()
 
 
-def give(user, right):
-    """Let `user` see the board, or no longer."""
+def set_access(user, may_see):
+    """Allow `user` to see the board, or withdraw that permission."""
     group, _ = Group.objects.get_or_create(name=GROUP)
-    if right:
+    if may_see:
         group.user_set.add(user)
     else:
         group.user_set.remove(user)
 
 
 class MaySeeBoard(BasePermission):
-    message = "Your right to see this board was taken away."
+    message = "You do not have permission to see this board."
 
     def has_permission(self, scope, consumer, action, **kwargs):
-        return may_see(scope["user"])
+        return may_see_board(scope["user"])
 
 
 class OnlyInDebug(BasePermission):
-    """Who may slip into each of the demo's people may also give and take their rights."""
+    """Only in debug mode may a visitor act as each of the demo's users and set their access."""
 
     async def has_permission(self, scope, consumer, action, **kwargs):
         return settings.DEBUG
@@ -44,28 +44,28 @@ class OnlyInDebug(BasePermission):
         return settings.DEBUG
 
 
-# One page is three people. Each pane has a token, which is good for nothing but this board.
+# One page shows the board as three users. Each panel has a token, which is valid only here.
 
 
-def token_of(user):
+def create_token(user):
     return signing.dumps(user.username, salt=SALT)
 
 
-class PaneAuthentication(BaseAuthentication):
-    """`Authorization: Pane <token>`; on a socket, a frame `{"action": "authenticate", …}`."""
+class PanelAuthentication(BaseAuthentication):
+    """`Authorization: Panel <token>`; on a socket, a frame `{"action": "authenticate", …}`."""
 
-    keyword = "Pane"
+    keyword = "Panel"
 
     def authenticate(self, request):
         keyword, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
         if keyword != self.keyword:
             return None
         try:
-            name = signing.loads(token, salt=SALT, max_age=HOURS * 3600)
+            name = signing.loads(token, salt=SALT, max_age=MAX_AGE)
         except signing.BadSignature:
             raise AuthenticationFailed("This page is too old. Load it again.") from None
-        if (user := demo_people().filter(username=name).first()) is None:
-            raise AuthenticationFailed("There is nobody of that name.")
+        if (user := demo_users().filter(username=name).first()) is None:
+            raise AuthenticationFailed("There is no user with this name.")
         return user, token
 
     def authenticate_header(self, request):

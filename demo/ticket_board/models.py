@@ -1,4 +1,4 @@
-"""Tickets in three columns. Where one lies in its column is a number between its neighbours'."""
+"""Tickets in three columns. A ticket's position is a number between those of its neighbours."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from rest_channels.observer import ObservedQuerySet
 
 
 class TicketManager(models.Manager.from_queryset(ObservedQuerySet)):
-    """The model's base manager, too: so who tells of a ticket reads its owner along with it."""
+    """Read the owner together with the ticket. Observers use it too: it is the base manager."""
 
     def get_queryset(self):
         return super().get_queryset().select_related("owner")
@@ -21,7 +21,7 @@ class Ticket(models.Model):
 
     title = models.CharField(max_length=80)
     status = models.CharField(max_length=5, choices=Status, default=Status.TODO)
-    position = models.FloatField(default=0, help_text="The lowest is on top of its column.")
+    position = models.FloatField(default=0, help_text="The lowest is at the top of the column.")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tickets")
 
     objects = TicketManager()
@@ -33,15 +33,14 @@ class Ticket(models.Model):
     def __str__(self):
         return self.title
 
-    def put(self, status, before=None):
-        """Move it to a column: before that ticket, or to the end. Mostly that is one write."""
-        column = Ticket.objects.filter(status=status).exclude(pk=self.pk)
-        tickets = list(column)
-        index = next((i for i, one in enumerate(tickets) if one.pk == before), len(tickets))
+    def move(self, status, before=None):
+        """Move it to a column: before the ticket with that id, or to the end."""
+        tickets = list(Ticket.objects.filter(status=status).exclude(pk=self.pk))
+        index = next((i for i, other in enumerate(tickets) if other.pk == before), len(tickets))
         above = tickets[index - 1].position if index else None
         below = tickets[index].position if index < len(tickets) else None
         self.status, self.position = status, between(above, below)
-        if self.position in (above, below):  # no number is left between them
+        if self.position in (above, below):  # floats have no number between them: renumber
             for number, ticket in enumerate(tickets, 1):
                 ticket.position = number
             Ticket.objects.bulk_update(tickets, ["position"])

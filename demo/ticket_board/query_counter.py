@@ -1,9 +1,13 @@
-"""What a change costs: the queries that write a ticket, and those with which it is told.
+"""Count the queries of a change: those that save a ticket and those that send it to subscribers.
 
-Each connection to the database counts, for whoever wants to know. Counted are the queries from the
-first signal of a save or deletion to its last, and in each server process those that read the row
-and ask each subscriber's permissions. Not counted is what came before: who asks for the change, and
-whether he may.
+Counted are:
+
+- the queries from the first to the last signal of a save or deletion,
+- in each server process, the queries that read the ticket,
+- in each server process, the queries that check the permissions of each subscriber.
+
+Not counted are the queries before the save, which find the ticket and check the permissions of the
+user who changes it.
 """
 
 import asyncio
@@ -21,102 +25,104 @@ from rest_channels.observer import ModelObserver
 
 from .models import Ticket
 
-measured = Signal()  # with `about`, a dict
+measured = Signal()  # sent with `measurement`, a dict
 
-_count = ContextVar("demo_board_count", default=None)  # a list of one number
+_count = ContextVar("ticket_board_query_count", default=None)  # a list with one number
 
 
 @receiver(connection_created)
-def wrap(connection, **kwargs):
-    if count not in connection.execute_wrappers:
-        connection.execute_wrappers.append(count)
+def add_wrapper(connection, **kwargs):
+    if count_query not in connection.execute_wrappers:
+        connection.execute_wrappers.append(count_query)
 
 
-def count(execute, sql, params, many, context):
-    if (counted := _count.get()) is not None:
-        counted[0] += 1
+def count_query(execute, sql, params, many, context):
+    if (count := _count.get()) is not None:
+        count[0] += 1
     return execute(sql, params, many, context)
 
 
 @contextmanager
 def counting():
-    """The block whose queries are counted, in threads that it waits for as well."""
-    token = _count.set(counted := [0])
+    """Count the queries of the block, including those in threads that it awaits."""
+    token = _count.set(count := [0])
     try:
-        yield counted
+        yield count
     finally:
         _count.reset(token)
 
 
-# The save, in whatever process
+# Count the save, in the process that saves.
 
 
 @receiver([pre_save, pre_delete], sender=Ticket)
-def begin(instance, **kwargs):
-    instance.counted = [0]
-    _count.set(instance.counted)
+def begin_save(instance, **kwargs):
+    instance.query_count = [0]
+    _count.set(instance.query_count)
 
 
 @receiver([post_save, post_delete], sender=Ticket)
-def end(instance, signal, **kwargs):
+def end_save(instance, signal, **kwargs):
     _count.set(None)
-    what = {"created": kwargs.get("created", False), "deleted": signal is post_delete}
-    about = {"event": "saved", "pk": instance.pk, "title": instance.title, **what}
-    measured.send(Ticket, about={**about, "queries": instance.counted[0]})
+    change = {"created": kwargs.get("created", False), "deleted": signal is post_delete}
+    ticket = {"pk": instance.pk, "title": instance.title}
+    queries = {"save_queries": instance.query_count[0]}
+    measured.send(Ticket, measurement={"event": "saved", **ticket, **change, **queries})
 
 
-# The delivery, in each process that has subscribers
+# Count the delivery, in each process that has subscribers.
 
 
-class Cost:
-    """What one change costs this process."""
+class DeliveryCount:
+    """The queries and messages that one change causes in this process."""
 
     def __init__(self, pk):
-        self.about = {"event": "told", "delivery": uuid4().hex, "pk": pk}
-        self.about |= {"server": settings.SERVER, "read": 0, "asked": 0, "told": 0, "refused": 0}
+        counts = {"read_queries": 0, "permission_queries": 0, "sent": 0, "refused": 0}
+        delivery = {"delivery": uuid4().hex, "pk": pk, "server": settings.SERVER}
+        self.measurement = {"event": "delivered", **delivery, **counts}
         self.task = None
 
     def add(self, **numbers):
         for name, number in numbers.items():
-            self.about[name] += number
+            self.measurement[name] += number
 
-    def tell(self):
-        """Soon: what comes within a moment is told together."""
+    def publish(self):
+        """Send the signal after 30 ms, once for all the subscribers counted until then."""
         if self.task is None:
-            self.task = asyncio.create_task(self._tell())
+            self.task = asyncio.create_task(self._publish())
 
-    async def _tell(self):
+    async def _publish(self):
         await asyncio.sleep(0.03)
         self.task = None
-        await measured.asend(Ticket, about=self.about)
+        await measured.asend(Ticket, measurement=self.measurement)
 
 
-class MeteredObserver(ModelObserver):
-    """Tells what any `model_observer` does, and counts."""
+class CountingObserver(ModelObserver):
+    """A `model_observer` that counts. It overrides internal methods of the library."""
 
-    def cost(self, row):
-        return vars(row).setdefault("cost", Cost(row.pk))
+    def count(self, row):
+        return vars(row).setdefault("delivery_count", DeliveryCount(row.pk))
 
     def shared(self, kind, delivery, locales):
         with counting() as counted:
             bodies = super().shared(kind, delivery, locales)
-        self.cost(delivery.row).add(read=counted[0])
+        self.count(delivery.row).add(read_queries=counted[0])
         return bodies
 
     async def permit(self, consumer, action, row=None):
-        cost = self.cost(row)
+        count = self.count(row)
         try:
             with counting() as counted:
                 await super().permit(consumer, action, row)
         except APIException:
-            cost.add(refused=1)
-            cost.tell()
+            count.add(refused=1)
+            count.publish()
             raise
         finally:
-            cost.add(asked=counted[0])
+            count.add(permission_queries=counted[0])
 
     async def reply(self, consumer, delivery, body, asked):
         await super().reply(consumer, delivery, body, asked)
-        cost = self.cost(delivery.row)
-        cost.add(told=len(asked))
-        cost.tell()
+        count = self.count(delivery.row)
+        count.add(sent=len(asked))
+        count.publish()

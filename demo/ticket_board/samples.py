@@ -1,7 +1,7 @@
-"""The tickets that `demo_setup` brings, by column, and who owns them in turn."""
+"""The tickets that `demo_setup` creates, by column."""
 
+from .access import set_access
 from .models import Ticket
-from .rights import give
 
 SAMPLES = {
     "todo": ["Bake a cake for Friday", "Book the cargo bike", "Hang up the lanterns"],
@@ -10,13 +10,13 @@ SAMPLES = {
 }
 
 
-def bring_tickets(people):
-    """Everybody gets the right to see the board; tickets only where there are none."""
-    for user in people:
-        give(user, right=True)
+def create_tickets(users):
+    """Give all `users` access to the board, and create the samples if there are no tickets."""
+    for user in users:
+        set_access(user, may_see=True)
     if Ticket.objects.exists():
         return
     titles = [(status, title) for status, column in SAMPLES.items() for title in column]
     for number, (status, title) in enumerate(titles):
-        owner = people[number % len(people)]
-        Ticket(title=title, owner=owner).put(status)
+        owner = users[number % len(users)]
+        Ticket(title=title, owner=owner).move(status)

@@ -1,8 +1,8 @@
 from django.contrib.auth import get_user_model
 from rest_framework import serializers
 
+from .access import may_see_board
 from .models import Ticket
-from .rights import may_see
 
 
 class TicketSerializer(serializers.ModelSerializer):
@@ -17,11 +17,11 @@ class TicketSerializer(serializers.ModelSerializer):
 class MoveSerializer(serializers.Serializer):
     status = serializers.ChoiceField(Ticket.Status)
     before = serializers.IntegerField(
-        allow_null=True, default=None, help_text="The ticket below it."
+        allow_null=True, default=None, help_text="The id of the ticket below it."
     )
 
 
-class PersonSerializer(serializers.ModelSerializer):
+class UserSerializer(serializers.ModelSerializer):
     name = serializers.CharField(source="username")
     may_see = serializers.SerializerMethodField()
 
@@ -30,9 +30,9 @@ class PersonSerializer(serializers.ModelSerializer):
         fields = ["name", "may_see"]
 
     def get_may_see(self, user):
-        return may_see(user)
+        return may_see_board(user)
 
 
-class SwitchSerializer(serializers.Serializer):
+class AccessSerializer(serializers.Serializer):
     name = serializers.CharField()
     may_see = serializers.BooleanField()

@@ -1,16 +1,16 @@
 from django.views.generic import TemplateView
 
-from demo.people import demo_people
+from demo.people import demo_users
 
+from .access import create_token
 from .models import Ticket
-from .rights import token_of
 
 
 class BoardPage(TemplateView):
-    """Three people side by side, each with a connection of his own."""
+    """Show the board as three users side by side. Each panel has its own connection."""
 
-    template_name = "board/board.html"
+    template_name = "ticket_board/board.html"
 
     def get_context_data(self, **kwargs):
-        people = [{"name": user.username, "token": token_of(user)} for user in demo_people()]
-        return super().get_context_data(people=people, columns=Ticket.Status.choices, **kwargs)
+        users = [{"name": user.username, "token": create_token(user)} for user in demo_users()]
+        return super().get_context_data(people=users, columns=Ticket.Status.choices, **kwargs)

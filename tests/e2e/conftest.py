@@ -1,6 +1,6 @@
-"""A real browser, a real server: what the end-to-end tests stand on.
+"""The fixtures of the end-to-end tests: a browser and a server of the demo.
 
-Everything asynchronous lives in the loop of the session, because a browser is started only once.
+Asynchronous fixtures and tests share the session's event loop, because one browser is started.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
-PATIENCE = 30  # seconds until something that should happen counts as missing
+PATIENCE = 30  # seconds to wait for what a test expects
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
     "--no-sandbox",
@@ -33,7 +33,7 @@ QUIET = (
 
 
 def missing(what: str) -> None:
-    """No browser: a reason to skip, but a failure where somebody promised one."""
+    """Skip the test, or let it fail if the environment requires a browser."""
     if os.environ.get("REQUIRE_BROWSER") == "1":
         pytest.fail(f"REQUIRE_BROWSER=1, but {what}")
     pytest.skip(what)
@@ -57,26 +57,26 @@ async def browser() -> AsyncIterator:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visitor(browser) -> AsyncIterator:
-    """`await visitor()`: a page in a browser of its own (own cookies). No page may log an error."""
-    contexts, complaints = [], []
+    """`await visitor()` opens a page with its own cookies. No page may log an error."""
+    contexts, errors = [], []
 
     async def visit(**options):
         context = await browser.new_context(**options)
         context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
-        context.on("console", lambda line: line.type == "error" and complaints.append(line.text))
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda line: line.type == "error" and errors.append(line.text))
+        context.on("weberror", lambda error: errors.append(str(error.error)))
         return await context.new_page()
 
     yield visit
     for context in contexts:
         await context.close()
-    # A browser logs every lost WebSocket by itself; that is what some tests are about.
-    assert [line for line in complaints if not line.startswith("WebSocket connection to")] == []
+    # A browser logs every lost WebSocket, which some tests cause.
+    assert [line for line in errors if not line.startswith("WebSocket connection to")] == []
 
 
 class DemoServer:
-    """The demo as `script` serves it, with a port and a database of its own."""
+    """The demo as `script` serves it, with its own port and database."""
 
     def __init__(self, script: str, folder: Path) -> None:
         self.port = free_port()
@@ -86,7 +86,7 @@ class DemoServer:
         self.environ = {**os.environ, "DEMO_DB": str(folder / "demo.sqlite3")}
         self.environ.pop("DJANGO_SETTINGS_MODULE", None)
         self.process: subprocess.Popen | None = None
-        self.cookies: dict[str, dict] = {}  # of those who logged in before
+        self.cookies: dict[str, dict] = {}  # by user
 
     def start(self) -> None:
         """Return when the server answers."""
@@ -108,7 +108,7 @@ class DemoServer:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Whether it serves. It listens early, and then lets its visitors wait."""
+        """Return whether it serves. The port is open earlier, and then requests wait."""
         try:
             with urlopen(f"{self.url}/login/", timeout=PATIENCE):
                 return True
@@ -116,7 +116,7 @@ class DemoServer:
             return False
 
     def stop(self, sig: int = signal.SIGTERM) -> None:
-        """Return when the process is gone. SIGKILL leaves it no time for goodbyes."""
+        """Return when the process has ended. With SIGKILL it cannot close its connections."""
         if self.process:
             self.process.send_signal(sig)
             try:
@@ -140,16 +140,16 @@ def demo_process(tmp_path_factory) -> Iterator[DemoServer]:
 
 @pytest.fixture
 def demo_server(browser, demo_process) -> DemoServer:
-    """The demo, running (a test before may have stopped it)."""
+    """The running demo. An earlier test may have stopped it."""
     demo_process.start()
     return demo_process
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(visitor, demo_server):
-    """`await person("ada", "/compositions/1/")`: a page that ada, logged in, has opened."""
+    """`await person("ada", "/sequencer/1/")` opens a page as the user ada."""
 
-    async def come(name: str | None, path: str, **options):
+    async def open_page(name: str | None, path: str, **options):
         cookies = demo_server.cookies.get(name)
         page = await visitor(base_url=demo_server.url, storage_state=cookies, **options)
         if name and not cookies:
@@ -160,11 +160,11 @@ async def person(visitor, demo_server):
         await page.goto(path)
         return page
 
-    return come
+    return open_page
 
 
 async def eventually(check, patience: float = PATIENCE):
-    """Ask `check` (a function or coroutine function) until it says something true; returns that."""
+    """Call `check`, a function or coroutine function, until its result is true; return it."""
     deadline = time.monotonic() + patience
     while True:
         result = check()

@@ -1,4 +1,4 @@
-"""Two server processes behind one address: people meet whichever of them serves whom."""
+"""Two server processes behind one address serve the same pages."""
 
 import asyncio
 import os
@@ -16,27 +16,27 @@ from playwright.async_api import expect
 from tests.ports import free_port
 
 from .conftest import PATIENCE, ROOT, DemoServer
-from .test_compositions import COMPOSITION, live, other, pressed, step
+from .test_sequencer import COMPOSITION, live, pressed, step, toggled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(scope="module")
 def demo_process(tmp_path_factory) -> Iterator[DemoServer]:
-    """In this module, `person` comes to a cluster."""
+    """In this module, `person` opens the pages of a cluster."""
     cluster = DemoServer("scripts.serve_cluster", tmp_path_factory.mktemp("cluster"))
     yield cluster
     cluster.stop()
 
 
 async def server_of(page) -> str:
-    """Which server process the page's socket is connected to."""
+    """Return the name of the server process that the page's socket is connected to."""
     await live(page)
     return await page.locator("#server").text_content()
 
 
-async def meet_across(person) -> tuple:
-    """Pages of ada and ben on one composition, connected to different servers."""
+async def open_on_both_servers(person) -> tuple:
+    """Open one composition as ada and as ben, connected to different servers."""
     ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
     async with asyncio.timeout(PATIENCE):
         while await server_of(ben) == await server_of(ada):
@@ -45,52 +45,52 @@ async def meet_across(person) -> tuple:
 
 
 def latest_log(cluster: DemoServer) -> str:
-    """What the cluster has said since it was started last."""
+    """Return the output of the cluster since its last start."""
     return cluster.log.read_text().rpartition("Open ")[2]
 
 
 def processes(cluster: DemoServer) -> dict[str, int]:
-    """Its servers: what a page calls them, and their process ids."""
+    """Return the process ids of the servers, by the name that the pages show."""
     found = re.findall(r"^Server (\d) is process (\d+)", latest_log(cluster), re.MULTILINE)
     return {f"server {number}": int(pid) for number, pid in found}
 
 
-async def test_people_on_two_servers_see_each_others_edits(person):
-    ada, ben = await meet_across(person)
-    changed = other(await pressed(ben))
+async def test_an_edit_on_one_server_appears_on_the_other(person):
+    ada, ben = await open_on_both_servers(person)
+    changed = toggled(await pressed(ben))
     await step(ada).click()
     await expect(step(ben)).to_have_attribute("aria-pressed", changed)
     await step(ben).click()
-    await expect(step(ada)).to_have_attribute("aria-pressed", other(changed))
+    await expect(step(ada)).to_have_attribute("aria-pressed", toggled(changed))
 
 
-async def test_people_on_two_servers_see_who_is_here(person):
-    ada, ben = await meet_across(person)
+async def test_the_list_of_users_includes_those_on_the_other_server(person):
+    ada, ben = await open_on_both_servers(person)
     for page in (ada, ben):
-        await expect(page.locator("#here li")).to_have_text(["ada", "ben"])
-    await ben.goto("/compositions/")
-    await expect(ada.locator("#here li")).to_have_text(["ada"])
+        await expect(page.locator("#present li")).to_have_text(["ada", "ben"])
+    await ben.goto("/sequencer/")
+    await expect(ada.locator("#present li")).to_have_text(["ada"])
 
 
-async def test_who_is_on_a_server_that_dies_goes_on_with_the_other(person, demo_server):
-    ada, ben = await meet_across(person)
+async def test_a_page_reconnects_to_the_other_server_when_its_server_is_killed(person, demo_server):
+    ada, ben = await open_on_both_servers(person)
     lost, kept = await server_of(ada), await server_of(ben)
     try:
         os.kill(processes(demo_server)[lost], signal.SIGKILL)
         await expect(ada.locator("#server")).to_have_text(kept)
-        changed = other(await pressed(ben))
+        changed = toggled(await pressed(ben))
         await step(ada).click()
         await expect(step(ben)).to_have_attribute("aria-pressed", changed)
     finally:
-        demo_server.stop()  # the next test starts a whole one
+        demo_server.stop()  # the next test starts a complete one
 
 
-# A terminal's Ctrl-C goes to all that was started from it: to Valkey, too.
+# A terminal sends Ctrl-C to all processes that were started from it, including Valkey.
 @pytest.mark.parametrize(
     ("kill", "how"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)], ids=["Ctrl-C", "TERM"]
 )
-async def test_nothing_outlives_it_and_it_ends_in_good_order(person, demo_server, kill, how):
-    await meet_across(person)
+async def test_the_command_ends_without_errors_or_processes(person, demo_server, kill, how):
+    await open_on_both_servers(person)
     command = demo_server.process.pid
     kill(command, how)
     assert demo_server.process.wait(PATIENCE) == 0
@@ -102,9 +102,10 @@ async def test_nothing_outlives_it_and_it_ends_in_good_order(person, demo_server
     assert "Error" not in latest_log(demo_server)
 
 
-def ended_by_itself(port: int, folder: Path, change: str = "") -> subprocess.CompletedProcess:
-    """The command, where it cannot do its work; `change` is code that makes it so."""
-    code = f"from scripts import serve_cluster as it\n{change}\nraise SystemExit(it.main('{port}'))"
+def run_to_its_end(port: int, folder: Path, change: str = "") -> subprocess.CompletedProcess:
+    """Run the command, which ends with an error. `change` is code that causes the error."""
+    run = f"raise SystemExit(serve_cluster.main('{port}'))"
+    code = f"from scripts import serve_cluster\n{change}\n{run}"
     environ = {**os.environ, "DEMO_DB": str(folder / "demo.sqlite3")}
     environ.pop("DJANGO_SETTINGS_MODULE", None)
     command = [sys.executable, "-c", code]
@@ -113,9 +114,9 @@ def ended_by_itself(port: int, folder: Path, change: str = "") -> subprocess.Com
     )
 
 
-async def test_a_server_that_does_not_start_ends_it_all(tmp_path):
+async def test_the_command_ends_if_a_server_does_not_start(tmp_path):
     start = f"[ $DEMO_SERVER = 1 ] && exec {sys.executable} -m scripts.serve_cluster --server $0"
-    ended = ended_by_itself(free_port(), tmp_path, f"it.SERVER = ['sh', '-c', {start!r}]")
+    ended = run_to_its_end(free_port(), tmp_path, f"serve_cluster.SERVER = ['sh', '-c', {start!r}]")
     assert b"Server 2 did not start (exit code 1)." in ended.stderr
     assert ended.returncode == 1
     [pid] = re.findall(rb"^Server 1 is process (\d+)", ended.stdout, re.MULTILINE)
@@ -123,9 +124,9 @@ async def test_a_server_that_does_not_start_ends_it_all(tmp_path):
         os.kill(int(pid), 0)
 
 
-async def test_a_port_that_is_taken_is_said_before_anything_begins(tmp_path):
+async def test_a_port_in_use_is_reported_before_anything_else_happens(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ended = ended_by_itself(taken.getsockname()[1], tmp_path)
+        ended = run_to_its_end(taken.getsockname()[1], tmp_path)
     assert b"make demo-cluster PORT=8001" in ended.stderr
     assert ended.returncode == 1
     assert [*tmp_path.iterdir()] == []

@@ -1,4 +1,4 @@
-"""Several people on one composition, in real browsers, on a real server."""
+"""Several users edit one composition."""
 
 import re
 import signal
@@ -8,8 +8,8 @@ from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-COMPOSITION = "/compositions/1/"
-PRIVATE = "/compositions/3/"  # ada's own
+COMPOSITION = "/sequencer/1/"
+PRIVATE = "/sequencer/3/"  # only ada has access
 
 
 def step(page, name="Kick 2"):
@@ -25,23 +25,23 @@ async def pressed(page, name="Kick 2") -> str:
     return await step(page, name).get_attribute("aria-pressed")
 
 
-def other(value: str) -> str:
+def toggled(value: str) -> str:
     return "false" if value == "true" else "true"
 
 
-async def test_two_tabs_see_each_others_edits(person):
+async def test_an_edit_appears_in_the_page_of_another_user(person):
     ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
-    changed = other(await pressed(ben))
+    changed = toggled(await pressed(ben))
     await step(ada).click()
     await expect(step(ben)).to_have_attribute("aria-pressed", changed)
     await step(ben).click()
-    await expect(step(ada)).to_have_attribute("aria-pressed", other(changed))
+    await expect(step(ada)).to_have_attribute("aria-pressed", toggled(changed))
 
 
-async def test_edits_at_the_same_time_are_all_kept(person):
+async def test_simultaneous_edits_are_all_saved(person):
     ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
     names = ["Snare 1", "Snare 2", "Snare 3", "Hat 1", "Hat 2", "Hat 3"]
-    wanted = {name: other(await pressed(ada, name)) for name in names}
+    expected = {name: toggled(await pressed(ada, name)) for name in names}
     await live(ben)
     press = (
         "names => names.forEach(name => document.querySelector(`[aria-label='${name}']`).click())"
@@ -50,10 +50,10 @@ async def test_edits_at_the_same_time_are_all_kept(person):
     await ben.evaluate(press, names[3:])
     for page in (ada, ben):
         for name in names:
-            await expect(step(page, name)).to_have_attribute("aria-pressed", wanted[name])
+            await expect(step(page, name)).to_have_attribute("aria-pressed", expected[name])
 
 
-async def test_title_and_tempo_are_shared(person):
+async def test_a_new_title_and_tempo_appear_in_the_page_of_another_user(person):
     ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
     await live(ben)
     await ada.get_by_label("Title").fill("Tram in the rain")
@@ -63,9 +63,9 @@ async def test_title_and_tempo_are_shared(person):
     await expect(ben.locator("#bpm")).to_have_text("133")
 
 
-async def test_a_version_is_saved_with_its_author_and_is_there_after_a_reload(person):
+async def test_a_version_is_saved_with_its_author(person):
     page = await person("ben", COMPOSITION)
-    changed = other(await pressed(page, "Clap 4"))
+    changed = toggled(await pressed(page, "Clap 4"))
     number = int(await page.locator("#versions .number").first.text_content())
     await step(page, "Clap 4").click()
     await expect(page.locator("#versions li").first).to_contain_text("ben")
@@ -74,20 +74,21 @@ async def test_a_version_is_saved_with_its_author_and_is_there_after_a_reload(pe
     await expect(step(page, "Clap 4")).to_have_attribute("aria-pressed", changed)
 
 
-async def test_everybody_sees_who_is_here(person):
+async def test_the_page_lists_the_users_who_have_it_open(person):
     ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
-    await expect(ada.locator("#here li")).to_have_text(["ada", "ben"])
-    await ben.goto("/compositions/")
-    await expect(ada.locator("#here li")).to_have_text(["ada"])
+    await expect(ada.locator("#present li")).to_have_text(["ada", "ben"])
+    await ben.goto("/sequencer/")
+    await expect(ada.locator("#present li")).to_have_text(["ada"])
 
 
-async def test_a_stranger_is_refused_and_reads_why(person):
+async def test_a_user_without_access_sees_an_error_message(person):
     cleo = await person("cleo", PRIVATE)
-    await expect(cleo.get_by_role("alert")).to_contain_text("private. Only ada can let you in.")
+    error = "private. Only ada can give you access."
+    await expect(cleo.get_by_role("alert")).to_contain_text(error)
     await expect(cleo.locator("#connection")).to_have_text("Not connected")
 
 
-async def test_a_visitor_is_asked_to_log_in_and_comes_back(person):
+async def test_a_guest_returns_to_the_composition_after_the_log_in(person):
     page = await person(None, COMPOSITION)
     await expect(page.get_by_role("alert")).to_contain_text("Please log in")
     await page.get_by_role("alert").get_by_role("link", name="Log in").click()
@@ -96,21 +97,19 @@ async def test_a_visitor_is_asked_to_log_in_and_comes_back(person):
     await live(page)
 
 
-async def test_a_composition_that_does_not_exist_says_so(person):
-    page = await person("ada", "/compositions/99999/")
+async def test_a_composition_that_does_not_exist_is_not_found(person):
+    page = await person("ada", "/sequencer/99999/")
     await expect(page.get_by_role("alert")).to_contain_text("Not found")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
-async def test_the_page_recovers_with_the_server_and_its_unsaved_edit_arrives(
-    person, demo_server, how
-):
+async def test_an_edit_without_a_connection_is_saved_after_the_reconnect(person, demo_server, how):
     ada = await person("ada", COMPOSITION)
-    changed = other(await pressed(ada, "Bass 2"))
+    changed = toggled(await pressed(ada, "Bass 2"))
     demo_server.stop(how)
     await expect(ada.locator("#connection")).to_have_text(re.compile("Connection lost|Connecting"))
     await step(ada, "Bass 2").click()
-    await expect(ada.locator("#unsaved")).to_have_text("Not saved yet: waiting for the connection.")
+    await expect(ada.locator("#unsaved")).to_have_text("Not saved yet. Waiting for the connection.")
     demo_server.start()
     await live(ada)
     await expect(ada.locator("#unsaved")).to_have_text("")
@@ -118,7 +117,7 @@ async def test_the_page_recovers_with_the_server_and_its_unsaved_edit_arrives(
     await expect(step(ben, "Bass 2")).to_have_attribute("aria-pressed", changed)
 
 
-async def test_a_change_that_the_server_refuses_is_taken_back(person):
+async def test_a_refused_change_is_reverted(person):
     page = await person("ada", COMPOSITION)
     await live(page)
     await page.evaluate("document.getElementById('tempo').max = 999")
@@ -127,7 +126,7 @@ async def test_a_change_that_the_server_refuses_is_taken_back(person):
     await expect(page.locator("#bpm")).not_to_have_text("999")
 
 
-async def test_the_grid_can_be_played_and_walked_with_the_keyboard(person):
+async def test_the_keyboard_moves_the_focus_in_the_grid_and_the_play_button_plays(person):
     page = await person("ada", COMPOSITION)
     await live(page)
     await step(page, "Kick 1").focus()

@@ -1,4 +1,4 @@
-"""The ticket board: three people on one page, each with a connection and a right of his own."""
+"""The ticket board: three users on one page, each with its own connection and access."""
 
 import re
 import sqlite3
@@ -10,17 +10,17 @@ import pytest
 from playwright.async_api import expect
 
 from .conftest import PATIENCE, DemoServer, eventually
-from .test_talk import PHONE, in_a_third_process, token, two_servers
+from .test_chat_rooms import PHONE, csrf_header, run_in_a_shell, two_servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAGE = "/board/"
+PAGE = "/ticket-board/"
 NAMES = ("ada", "ben", "cleo")
 numbers = count(1)
 
 
 class Board:
-    """The tickets and the rights in a demo's database. Each test makes tickets of its own."""
+    """The tickets and the access in a demo's database. Each test creates its own tickets."""
 
     def __init__(self, server: DemoServer) -> None:
         self.file = server.environ["DEMO_DB"]
@@ -30,8 +30,8 @@ class Board:
             return database.execute(statement, values).fetchall()
 
     def clear(self) -> None:
-        """No tickets, and everybody has the right."""
-        self.sql("DELETE FROM board_ticket")
+        """Delete all tickets, and give all users access."""
+        self.sql("DELETE FROM ticket_board_ticket")
         self.sql(
             "INSERT OR IGNORE INTO auth_user_groups (user_id, group_id) "
             "SELECT auth_user.id, auth_group.id FROM auth_user, auth_group "
@@ -39,11 +39,11 @@ class Board:
         )
 
     def new(self, status: str = "todo") -> str:
-        """The title of a new one, at the end of its column."""
+        """Create a ticket at the end of a column; return its title."""
         number = next(numbers)
         title = f"Task {number:03}"
         self.sql(
-            "INSERT INTO board_ticket (title, status, position, owner_id) "
+            "INSERT INTO ticket_board_ticket (title, status, position, owner_id) "
             "SELECT ?, ?, ?, id FROM auth_user WHERE username = 'ada'",
             title,
             status,
@@ -52,7 +52,7 @@ class Board:
         return title
 
     def status(self, title: str) -> str:
-        return self.sql("SELECT status FROM board_ticket WHERE title = ?", title)[0][0]
+        return self.sql("SELECT status FROM ticket_board_ticket WHERE title = ?", title)[0][0]
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def pair(tmp_path_factory) -> Iterator[list[DemoServer]]:
         yield servers
 
 
-def pane(page, name):
-    return page.locator(f".pane[data-me={name}]")
+def panel(page, name):
+    return page.locator(f".panel[data-me={name}]")
 
 
 def column(page, name, status):
-    return pane(page, name).locator(f".column[data-status={status}]")
+    return panel(page, name).locator(f".column[data-status={status}]")
 
 
 def cards(page, name, status):
@@ -81,221 +81,220 @@ def cards(page, name, status):
 
 
 def card(page, name, title):
-    return pane(page, name).locator(".ticket").filter(has_text=title)
+    return panel(page, name).locator(".ticket").filter(has_text=title)
 
 
 def switch(page, name):
-    return page.get_by_role("switch", name=f"{name} may see this")
+    return page.get_by_role("switch", name=f"{name} has access")
 
 
-def heard(page, name):
-    return pane(page, name).locator(".heard")
+def received(page, name):
+    return panel(page, name).locator(".received")
 
 
 async def ready(page):
-    """All panes are subscribed, and the desk knows who has the right."""
+    """Wait until all panels are subscribed and show which users have access."""
     await expect(page.locator("#connection")).to_have_text("Live")
     for name in NAMES:
-        await expect(pane(page, name).locator(".connection")).to_have_text("Live")
+        await expect(panel(page, name).locator(".connection")).to_have_text("Live")
         await expect(switch(page, name)).to_be_enabled()
     return page
 
 
-async def come(person, path=PAGE, **options):
+async def open_board(person, path=PAGE, **options):
     return await ready(await person(None, path, **options))
 
 
-async def all_see(page, status, titles, names=NAMES):
+async def expect_tickets(page, status, titles, names=NAMES):
     for name in names:
         await expect(cards(page, name, status)).to_have_text(titles)
 
 
-async def choose(page, name, title):
-    chosen = card(page, name, title)
-    await chosen.locator(".title").click()
-    await expect(chosen.locator(".tools")).to_be_visible()
-    return chosen
+async def select(page, name, title):
+    ticket = card(page, name, title)
+    await ticket.locator(".title").click()
+    await expect(ticket.locator(".tools")).to_be_visible()
+    return ticket
 
 
 async def add(page, name, title):
-    await pane(page, name).get_by_label("A new card").fill(title)
-    await pane(page, name).get_by_role("button", name="Add").click()
+    await panel(page, name).get_by_label("Title of a new ticket").fill(title)
+    await panel(page, name).get_by_role("button", name="Add").click()
 
 
-async def test_a_card_that_is_dragged_on_one_pane_moves_on_all(person, board):
+async def test_a_ticket_that_is_dragged_in_one_panel_moves_in_all(person, board):
     first, second, third = board.new(), board.new(), board.new("doing")
-    page = await come(person)
-    await all_see(page, "todo", [first, second])
+    page = await open_board(person)
+    await expect_tickets(page, "todo", [first, second])
     await card(page, "ada", second).drag_to(card(page, "ada", third))
-    await all_see(page, "todo", [first])
+    await expect_tickets(page, "todo", [first])
     await expect(cards(page, "ada", "doing")).to_have_count(2)
-    await all_see(page, "doing", await cards(page, "ada", "doing").all_text_contents())
+    await expect_tickets(page, "doing", await cards(page, "ada", "doing").all_text_contents())
     await card(page, "cleo", first).drag_to(column(page, "cleo", "done").locator("h3"))
-    await all_see(page, "done", [first])
+    await expect_tickets(page, "done", [first])
     assert board.status(first) == "done"
 
 
-async def test_a_card_is_not_dropped_on_somebody_elses_pane(person, board):
+async def test_a_ticket_cannot_be_dropped_in_another_panell(person, board):
     title, other = board.new(), board.new("doing")
-    page = await come(person)
+    page = await open_board(person)
     await card(page, "ada", title).drag_to(card(page, "ben", other))
     await add(page, "ada", "A later change")
-    await all_see(page, "todo", [title, "A later change"])
-    await all_see(page, "doing", [other])
+    await expect_tickets(page, "todo", [title, "A later change"])
+    await expect_tickets(page, "doing", [other])
 
 
-async def test_buttons_and_arrow_keys_move_a_card_as_well(person, board):
+async def test_buttons_and_arrow_keys_move_a_ticket(person, board):
     first, second = board.new(), board.new()
-    page = await come(person)
-    chosen = await choose(page, "ben", first)
-    await chosen.get_by_role("button", name="Down", exact=True).click()
-    await all_see(page, "todo", [second, first])
+    page = await open_board(person)
+    ticket = await select(page, "ben", first)
+    await ticket.get_by_role("button", name="Down", exact=True).click()
+    await expect_tickets(page, "todo", [second, first])
     await page.keyboard.press("ArrowUp")
-    await all_see(page, "todo", [first, second])
+    await expect_tickets(page, "todo", [first, second])
     await page.keyboard.press("ArrowRight")
-    await all_see(page, "doing", [first])
-    await chosen.get_by_role("button", name="To the next column").click()
-    await all_see(page, "done", [first])
+    await expect_tickets(page, "doing", [first])
+    await ticket.get_by_role("button", name="To the next column").click()
+    await expect_tickets(page, "done", [first])
     await page.keyboard.press("ArrowLeft")
-    await all_see(page, "doing", [first])
+    await expect_tickets(page, "doing", [first])
     await page.keyboard.press("Escape")
-    await expect(chosen.locator(".title")).to_be_focused()
-    await expect(chosen.locator(".tools")).to_be_hidden()
+    await expect(ticket.locator(".title")).to_be_focused()
+    await expect(ticket.locator(".tools")).to_be_hidden()
 
 
-async def test_cards_are_made_renamed_and_deleted_and_markup_is_text(person, board):
-    page = await come(person)
+async def test_tickets_are_created_renamed_and_deleted_and_markup_is_shown_as_text(person, board):
+    page = await open_board(person)
     await add(page, "cleo", "Buy <b>nails</b>")
-    await all_see(page, "todo", ["Buy <b>nails</b>"])
-    await expect(pane(page, "cleo").get_by_label("A new card")).to_have_value("")
-    chosen = await choose(page, "ada", "Buy <b>nails</b>")
-    await chosen.get_by_role("button", name="Edit").click()
-    await chosen.get_by_label("Title").fill("Buy screws")
+    await expect_tickets(page, "todo", ["Buy <b>nails</b>"])
+    await expect(panel(page, "cleo").get_by_label("Title of a new ticket")).to_have_value("")
+    ticket = await select(page, "ada", "Buy <b>nails</b>")
+    await ticket.get_by_role("button", name="Edit").click()
+    await ticket.get_by_label("Title").fill("Buy screws")
     await page.keyboard.press("Enter")
-    await all_see(page, "todo", ["Buy screws"])
+    await expect_tickets(page, "todo", ["Buy screws"])
     await expect(card(page, "ada", "Buy screws").locator(".title")).to_be_focused()
     await card(page, "ada", "Buy screws").locator(".title").click()
-    await (await choose(page, "ben", "Buy screws")).get_by_role("button", name="Delete").click()
-    await all_see(page, "todo", [])
+    await (await select(page, "ben", "Buy screws")).get_by_role("button", name="Delete").click()
+    await expect_tickets(page, "todo", [])
 
 
-async def test_what_the_serializer_refuses_is_said_in_the_pane(person, board):
+async def test_a_validation_error_is_shown_in_the_panell(person, board):
     title = board.new()
-    page = await come(person)
-    problem = pane(page, "ada").locator("> .problem")
+    page = await open_board(person)
+    problem = panel(page, "ada").locator("> .problem")
     await add(page, "ada", "x" * 81)
     await expect(problem).to_contain_text("no more than 80 characters")
-    await expect(pane(page, "ada").get_by_label("A new card")).to_have_value("x" * 81)
-    chosen = await choose(page, "ada", title)
-    await chosen.get_by_role("button", name="Edit").click()
+    await expect(panel(page, "ada").get_by_label("Title of a new ticket")).to_have_value("x" * 81)
+    ticket = await select(page, "ada", title)
+    await ticket.get_by_role("button", name="Edit").click()
     await expect(problem).to_contain_text("no more than 80 characters")
-    await chosen.get_by_label("Title").fill("")
+    await ticket.get_by_label("Title").fill("")
     await page.keyboard.press("Enter")
     await expect(problem).to_have_text("This field may not be blank.")
-    await expect(chosen.get_by_label("Title")).to_be_visible()
+    await expect(ticket.get_by_label("Title")).to_be_visible()
     await page.keyboard.press("Escape")
-    await all_see(page, "todo", [title])
+    await expect_tickets(page, "todo", [title])
 
 
-async def test_who_loses_the_right_is_told_once_and_hears_nothing_until_it_is_back(person, board):
+async def test_a_user_without_access_gets_one_error_and_no_more_messages(person, board):
     first = board.new()
-    page = await come(person)
+    page = await open_board(person)
     await switch(page, "ben").click()
-    await expect(pane(page, "ben").locator(".note")).to_contain_text("The next change will tell.")
+    note = "It takes effect with the next change."
+    await expect(panel(page, "ben").locator(".note")).to_contain_text(note)
     await expect(cards(page, "ben", "todo")).to_have_text([first])
     await add(page, "ada", "Second")
-    curtain = pane(page, "ben").locator(".curtain")
-    await expect(curtain).to_contain_text("Refused (403)")
-    await expect(curtain).to_contain_text("Your right to see this board was taken away.")
+    no_access = panel(page, "ben").locator(".no-access")
+    await expect(no_access).to_contain_text("Refused (403)")
+    await expect(no_access).to_contain_text("You do not have permission to see this board.")
     await expect(cards(page, "ben", "todo")).to_have_count(0)
-    await expect(heard(page, "ben")).to_have_text("1 frame heard")
+    await expect(received(page, "ben")).to_have_text("1 message received")
     await add(page, "cleo", "Third")
-    await all_see(page, "todo", [first, "Second", "Third"], names=["ada", "cleo"])
+    await expect_tickets(page, "todo", [first, "Second", "Third"], names=["ada", "cleo"])
     await switch(page, "ben").click()
-    await all_see(page, "todo", [first, "Second", "Third"])
-    await expect(curtain).to_be_hidden()
-    await expect(heard(page, "ben")).to_have_text("1 frame heard")  # "Third" was never told
+    await expect_tickets(page, "todo", [first, "Second", "Third"])
+    await expect(no_access).to_be_hidden()
+    await expect(received(page, "ben")).to_have_text("1 message received")  # "Third" was not sent
     await add(page, "ben", "Fourth")
-    await all_see(page, "todo", [first, "Second", "Third", "Fourth"])
-    await expect(heard(page, "ben")).to_have_text("2 frames heard")
+    await expect_tickets(page, "todo", [first, "Second", "Third", "Fourth"])
+    await expect(received(page, "ben")).to_have_text("2 messages received")
 
 
-async def test_a_right_that_is_back_before_anything_was_told_changes_nothing(person, board):
+async def test_access_that_is_withdrawn_and_restored_before_a_change_has_no_effect(person, board):
     title = board.new()
-    page = await come(person)
+    page = await open_board(person)
     await switch(page, "cleo").click()
-    await expect(pane(page, "cleo").locator(".note")).not_to_be_empty()
+    await expect(panel(page, "cleo").locator(".note")).not_to_be_empty()
     await switch(page, "cleo").click()
-    await expect(pane(page, "cleo").locator(".note")).to_be_empty()
+    await expect(panel(page, "cleo").locator(".note")).to_be_empty()
     await add(page, "ada", "Next")
-    await all_see(page, "todo", [title, "Next"])
-    await expect(heard(page, "cleo")).to_have_text("1 frame heard")
+    await expect_tickets(page, "todo", [title, "Next"])
+    await expect(received(page, "cleo")).to_have_text("1 message received")
 
 
-async def test_who_comes_without_the_right_is_refused_and_other_pages_show_the_switch(
-    person, board
-):
+async def test_a_user_without_access_is_refused_and_all_pages_show_it(person, board):
     board.new()
-    page = await come(person)
+    page = await open_board(person)
     await switch(page, "ada").click()
-    other = await come(person)
-    await expect(pane(other, "ada").locator(".curtain")).to_contain_text("Refused (403)")
+    other = await open_board(person)
+    await expect(panel(other, "ada").locator(".no-access")).to_contain_text("Refused (403)")
     await expect(switch(other, "ada")).not_to_be_checked()
     await switch(other, "ada").click()
     await expect(cards(other, "ada", "todo")).to_have_count(1)
     await expect(switch(page, "ada")).to_be_checked()
 
 
-async def test_the_meter_counts_what_a_change_costs(person, board):
+async def test_the_page_shows_how_many_queries_a_change_needs(person, board):
     title = board.new()
-    page = await come(person)
-    figures, account = page.locator("#figures"), page.locator("#account")
+    page = await open_board(person)
+    figures, details = page.locator("#figures"), page.locator("#details")
 
     async def measured():
-        """Pages of other tests may still be leaving: then there are more subscribers."""
+        """Pages of other tests may still be connected: then there are more subscribers."""
         await (card(page, "ada", title)).drag_to(column(page, "ada", "doing").locator("h3"))
-        await expect(account).to_contain_text("to ask who may see it")
+        await expect(details).to_contain_text("to check permissions")
         return await figures.text_content() == "1 save · 3 subscribers · 5 queries"
 
     await eventually(measured)
-    await expect(account).to_have_text(
-        f"“{title}” was changed: 1 to save, 1 to read it, 3 to ask who may see it."
+    await expect(details).to_have_text(
+        f"“{title}” was changed. Queries: 1 to save it, 1 to read it, 3 to check permissions."
     )
-    await (await choose(page, "ben", title)).get_by_role("button", name="Delete").click()
-    await expect(account).to_contain_text("was deleted")
+    await (await select(page, "ben", title)).get_by_role("button", name="Delete").click()
+    await expect(details).to_contain_text("was deleted")
     await expect(figures).to_have_text("1 save · 3 subscribers · 5 queries")
 
 
-async def test_a_change_in_the_admin_is_seen_at_once(person, visitor, board, demo_server):
+async def test_a_change_in_the_admin_appears_on_the_board(person, visitor, board, demo_server):
     title = board.new()
-    page = await come(person)
+    page = await open_board(person)
     admin = await visitor(base_url=demo_server.url)
-    [(pk, owner)] = board.sql("SELECT id, owner_id FROM board_ticket WHERE title = ?", title)
+    [(pk, owner)] = board.sql("SELECT id, owner_id FROM ticket_board_ticket WHERE title = ?", title)
     await admin.goto("/login/")
     await admin.get_by_label("Name").fill("admin")
     await admin.get_by_label("Password").fill("demo")
     await admin.get_by_role("button", name="Log in", exact=True).click()
     await admin.wait_for_url("**/")
     saved = await admin.request.post(
-        f"/admin/board/ticket/{pk}/change/",
+        f"/admin/ticket_board/ticket/{pk}/change/",
         form={"title": "By the admin", "status": "done", "position": 1, "owner": owner},
-        headers=await token(admin),
+        headers=await csrf_header(admin),
     )
-    assert saved.url.endswith("/admin/board/ticket/")  # else it shows errors
-    await all_see(page, "done", ["By the admin"])
+    assert saved.url.endswith("/admin/ticket_board/ticket/")  # otherwise the form has errors
+    await expect_tickets(page, "done", ["By the admin"])
 
 
-async def test_a_board_is_whole_again_after_a_reconnect(person, board, demo_server):
+async def test_a_board_shows_missed_changes_after_a_reconnect(person, board, demo_server):
     title = board.new()
-    page = await come(person)
-    await all_see(page, "todo", [title])
+    page = await open_board(person)
+    await expect_tickets(page, "todo", [title])
     demo_server.stop()
     await expect(page.locator("#connection")).not_to_have_text("Live")
     later = board.new()
     demo_server.start()
-    await all_see(page, "todo", [title, later])
+    await expect_tickets(page, "todo", [title, later])
     await add(page, "ada", "After all")
-    await all_see(page, "todo", [title, later, "After all"])
+    await expect_tickets(page, "todo", [title, later, "After all"])
 
 
 FORGED = """(token) => new Promise((resolve) => {
@@ -312,17 +311,17 @@ FORGED = """(token) => new Promise((resolve) => {
 })"""
 
 
-async def test_a_token_that_was_not_given_here_is_nobodys(person, board):
-    page = await come(person)
+async def test_a_forged_token_is_refused(person, board):
+    page = await open_board(person)
     assert await page.evaluate(FORGED, "ImFkYSI:1tKzzz:forged") == [401, 401]
     [ada, *_] = await page.evaluate("JSON.parse(document.getElementById('people').textContent)")
     assert await page.evaluate(FORGED, ada["token"]) == [200, 201]
 
 
-async def test_it_fits_on_a_phone_and_every_control_has_a_name(person, board):
+async def test_the_page_fits_on_a_phone_and_every_control_has_a_name(person, board):
     title = board.new()
-    page = await come(person, viewport=PHONE, has_touch=True)
-    await choose(page, "ada", title)
+    page = await open_board(person, viewport=PHONE, has_touch=True)
+    await select(page, "ada", title)
     for summary in await page.locator("details summary").all():
         await summary.click()
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -331,7 +330,7 @@ async def test_it_fits_on_a_phone_and_every_control_has_a_name(person, board):
             assert await control.evaluate("it => it.ariaLabel || it.textContent.trim()"), control
 
 
-async def test_boards_on_two_servers_show_the_same_and_so_does_a_third_process(visitor, pair):
+async def test_changes_of_two_servers_and_a_shell_appear_on_both_servers(visitor, pair):
     board = Board(pair[0])
     board.clear()
     title = board.new()
@@ -340,25 +339,25 @@ async def test_boards_on_two_servers_show_the_same_and_so_does_a_third_process(v
         page = await visitor(base_url=server.url)
         await page.goto(PAGE)
         await ready(page)
-        await expect(pane(page, "ada").locator(".server")).to_have_text(f"server {name}")
-        await all_see(page, "todo", [title])
+        await expect(panel(page, "ada").locator(".server")).to_have_text(f"server {name}")
+        await expect_tickets(page, "todo", [title])
         pages.append(page)
-    await (await choose(pages[0], "ada", title)).get_by_role("button", name="To the next").click()
+    await (await select(pages[0], "ada", title)).get_by_role("button", name="To the next").click()
     for page in pages:
-        await all_see(page, "doing", [title])
+        await expect_tickets(page, "doing", [title])
         await expect(page.locator("#figures")).to_have_text("1 save · 6 subscribers · 9 queries")
-        await expect(page.locator("#account")).to_contain_text("2 to read it (by 2 servers)")
+        await expect(page.locator("#details")).to_contain_text("2 to read it (by 2 servers)")
     await switch(pages[1], "ben").click()
     await expect(switch(pages[0], "ben")).not_to_be_checked()
-    in_a_third_process(
+    run_in_a_shell(
         pair[0],
-        "from demo.board.models import Ticket; ticket = Ticket.objects.get(); "
+        "from demo.ticket_board.models import Ticket; ticket = Ticket.objects.get(); "
         "ticket.title = 'From a shell'; ticket.save()",
     )
     for page in pages:
-        await all_see(page, "doing", ["From a shell"], names=["ada", "cleo"])
-        await expect(pane(page, "ben").locator(".curtain")).to_contain_text("Refused (403)")
-        await expect(page.locator("#account")).to_contain_text(re.compile("^“From a shell”"))
+        await expect_tickets(page, "doing", ["From a shell"], names=["ada", "cleo"])
+        await expect(panel(page, "ben").locator(".no-access")).to_contain_text("Refused (403)")
+        await expect(page.locator("#details")).to_contain_text(re.compile("^“From a shell”"))
     await switch(pages[0], "ben").click()
     for page in pages:
-        await all_see(page, "doing", ["From a shell"])
+        await expect_tickets(page, "doing", ["From a shell"])

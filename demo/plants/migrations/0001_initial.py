@@ -21,11 +21,11 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=40, unique=True)),
-                ('species', models.CharField(blank=True, max_length=60, validators=[django.core.validators.RegexValidator('^[A-Z][a-z]+( [a-z-]+)+$', 'As botanists write it, like Monstera deliciosa.')])),
+                ('species', models.CharField(blank=True, max_length=60, validators=[django.core.validators.RegexValidator('^[A-Z][a-z]+( [a-z-]+)+$', 'Write the botanical name, for example Monstera deliciosa.')])),
                 ('kind', models.CharField(choices=[('leafy', 'Leafy'), ('fern', 'Fern'), ('succulent', 'Succulent'), ('cactus', 'Cactus'), ('flower', 'Flower'), ('herb', 'Herb')], max_length=10)),
                 ('place', models.CharField(choices=[('kitchen', 'Kitchen'), ('bathroom', 'Bathroom'), ('study', 'Study'), ('hall', 'Hall'), ('balcony', 'Balcony')], max_length=10)),
-                ('water_every', models.PositiveSmallIntegerField(default=7, help_text='Days between two waterings.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
-                ('due', models.DateField(default=django.utils.timezone.localdate, editable=False, help_text='The next watering.')),
+                ('water_every', models.PositiveSmallIntegerField(default=7, help_text='Days between waterings.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
+                ('due', models.DateField(default=django.utils.timezone.localdate, editable=False, help_text='The day of the next watering.')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='plants', to=settings.AUTH_USER_MODEL)),
             ],
             options={

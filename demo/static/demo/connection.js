@@ -1,17 +1,17 @@
-/** What every live page shows of its connection. */
+/** Show the state of a connection. Every live page does this. */
 
-const WORDS = {
+const LABELS = {
   connecting: "Connecting …",
   open: "Signing in …",
   ready: "Live",
-  waiting: "Connection lost, trying again …",
+  waiting: "Connection lost. Reconnecting …",
   closed: "Not connected",
 };
 
-/** Keep `element` saying how the connection of `socket` is. */
+/** Show the state of `socket` as the text of `element`, and update it. */
 export function showConnection(socket, element) {
   const show = (state) => {
-    element.textContent = WORDS[state];
+    element.textContent = LABELS[state];
     element.dataset.state = state;
   };
   socket.on("state", show);

@@ -1,6 +1,6 @@
-/** People have colours: the same person has the same one everywhere. */
+/** Each user has a colour, which is the same on all pages. */
 
-/** A name with its colour. */
+/** Return an element with a user's name and colour. */
 export function person(name) {
   const element = document.createElement("span");
   element.className = "person";
@@ -9,7 +9,7 @@ export function person(name) {
   return paint(element);
 }
 
-/** The hue of a person, in degrees. */
+/** Return the hue of a user's colour, in degrees. */
 export function hue(name) {
   let sum = 0;
   for (const letter of name) sum = (sum * 37 + letter.codePointAt(0)) % 360;

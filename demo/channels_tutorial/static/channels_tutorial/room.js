@@ -1,4 +1,4 @@
-/** A chat room. Its server is a plain Channels consumer, which knows no $ping: no heartbeat. */
+/** The chat room of the Channels tutorial. Its consumer does not answer $ping: no heartbeat. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
@@ -6,7 +6,7 @@ import { person } from "demo/people";
 
 const room = document.getElementById("room");
 const messages = document.getElementById("messages");
-const form = document.getElementById("say");
+const form = document.getElementById("message-form");
 
 const socket = new SocketClient(room.dataset.socket, { heartbeat: 0 });
 showConnection(socket, document.getElementById("connection"));

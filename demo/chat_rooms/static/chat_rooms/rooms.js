@@ -1,73 +1,73 @@
-/** Rooms to talk in: what is said, who is here, and which rooms there are, each by an observer. */
+/** The chat rooms: observers send changes of the rooms, of their messages, and of who is present. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
 import { person } from "demo/people";
 
 const $ = (id) => document.getElementById(id);
-const { me, home, room: first } = $("talk").dataset;
+const { me, home, room: first } = $("chat-rooms").dataset;
 const socket = new SocketClient(home, { dialect: "action" });
-const LIMIT = 50; // so many messages come at once
+const LIMIT = 50; // messages that the server returns at once
 
-const rooms = new Map(); // all of them, by id
-let here = Number(first) || null; // the room that one is in
-let messages = new Map(); // what is shown of it, by id
-let latest = 0; // the number of the latest room that was entered
+const rooms = new Map(); // by id
+let current = Number(first) || null; // the id of the open room
+let messages = new Map(); // those that are shown, by id
+let entered = 0; // counts the rooms that were entered
 
-// The connection. After each one everything is asked for again: so nothing is missed, or twice.
+// The connection. The page loads everything again after each reconnect, so it misses nothing.
 
 showConnection(socket, $("connection"));
-socket.subscribe(begin);
+socket.subscribe(start);
 socket.on("gap", () => {
-  if (here) socket.send("unsubscribe_instance", { pk: here });
-  begin(socket).catch(say); // two servers had lost sight of each other
+  if (current) socket.send("unsubscribe_instance", { pk: current });
+  start(socket).catch(showProblem); // messages between two servers were lost
 });
 socket.on("close", ({ reason, reconnect }) => {
   if (reconnect) return;
-  $("refused").querySelector("p").textContent = reason;
-  $("refused").hidden = false;
+  $("error").querySelector("p").textContent = reason;
+  $("error").hidden = false;
 });
 
-async function begin(now) {
+async function start(now) {
   const all = await now.request("subscribe_to_rooms");
   rooms.clear();
   for (const room of all) rooms.set(room.id, room);
   listRooms();
-  for (let pk = null; here !== pk; ) {
-    pk = here;
+  for (let pk = null; current !== pk; ) {
+    pk = current;
     if (pk) await enter(now);
   }
 }
 
-/** Subscribe before joining, so that one hears of oneself, too. */
+/** Subscribe before joining, so that the list of users includes this user. */
 async function enter(now) {
-  const [pk, number] = [here, (latest += 1)];
-  if (!rooms.has(pk)) return lose();
-  const heard = await now.request("subscribe_to_messages_in_room", { pk });
-  if (number === latest) takeIn(heard);
+  const [pk, number] = [current, (entered += 1)];
+  if (!rooms.has(pk)) return showDeleted();
+  const received = await now.request("subscribe_to_messages_in_room", { pk });
+  if (number === entered) addMessages(received);
   await now.request("subscribe_instance", { pk });
   const room = await now.request("join_room", { pk });
-  if (number === latest) showRoom(room);
+  if (number === entered) showRoom(room);
 }
 
-// Which room
+// Changing the room
 
-async function go(pk, { isNew = true } = {}) {
-  if (pk === here) return;
-  const before = here;
-  here = pk;
+async function changeRoom(pk, { isNew = true } = {}) {
+  if (pk === current) return;
+  const previous = current;
+  current = pk;
   messages = new Map();
   if (isNew) history.pushState({}, "", pk ? `${home}${pk}/` : home);
-  say();
+  showProblem();
   listRooms();
   showRoom(rooms.get(pk));
-  takeIn([]);
-  if (socket.state !== "ready") return; // `begin` will enter it
+  addMessages([]);
+  if (socket.state !== "ready") return; // `start` will enter the room
   try {
-    if (before) leave(before);
+    if (previous) leave(previous);
     if (pk) await enter(socket);
   } catch (error) {
-    say(error);
+    showProblem(error);
   }
 }
 
@@ -76,21 +76,21 @@ function leave(pk) {
   socket.send("leave_room", { pk });
 }
 
-/** The room that one is in, or wanted to be in, does not exist. */
-function lose(name = "This room") {
-  here = null;
+/** Show that the requested room does not exist. */
+function showDeleted(name = "This room") {
+  current = null;
   history.replaceState({}, "", home);
   showRoom();
   listRooms();
-  $("lost").textContent = `${name} is no more.`;
+  $("deleted").textContent = `${name} was deleted.`;
 }
 
-onpopstate = () => go(Number(location.pathname.slice(home.length).replace("/", "")) || null, { isNew: false });
+onpopstate = () => changeRoom(Number(location.pathname.slice(home.length).replace("/", "")) || null, { isNew: false });
 
-// What observers tell. `update` and `delete` are those of the room that one is in.
+// Messages of observers. `update` and `delete` are about the open room.
 
-socket.on("update", (room) => room?.id === here && showRoom(room)); // a refusal brings none
-socket.on("delete", ({ pk }) => pk === here && lose(rooms.get(pk)?.name));
+socket.on("update", (room) => room?.id === current && showRoom(room)); // error frames have no room
+socket.on("delete", ({ pk }) => pk === current && showDeleted(rooms.get(pk)?.name));
 
 for (const event of ["room_create", "room_update"]) {
   socket.on(event, (room) => {
@@ -104,87 +104,87 @@ socket.on("room_delete", ({ id, pk = id }) => {
 });
 
 for (const event of ["message_create", "message_update"]) {
-  socket.on(event, (message) => message.room === here && takeIn([message], message.id));
+  socket.on(event, (message) => message.room === current && addMessages([message], true));
 }
 socket.on("message_delete", ({ id, pk = id }) => {
   messages.delete(pk);
-  show();
+  showMessages();
 });
 
-// What one does
+// Actions of the user
 
-$("say").onsubmit = async (event) => {
+$("message-form").onsubmit = async (event) => {
   event.preventDefault();
-  const { text } = $("say").elements;
-  const said = text.value;
-  if (!here) return;
-  say();
+  const { text } = $("message-form").elements;
+  const sent = text.value;
+  if (!current) return;
+  showProblem();
   try {
-    await socket.request("create_message", { data: { room: here, text: said } });
-    if (text.value === said) text.value = "";
+    await socket.request("create_message", { data: { room: current, text: sent } });
+    if (text.value === sent) text.value = "";
   } catch (error) {
-    say(error);
+    showProblem(error);
   }
 };
 
-$("open").onsubmit = async (event) => {
+$("new-room").onsubmit = async (event) => {
   event.preventDefault();
-  $("open-problem").textContent = "";
+  $("new-room-problem").textContent = "";
   try {
-    const room = await socket.request("create", { data: { name: $("open").elements.name.value } });
-    $("open").reset();
+    const room = await socket.request("create", { data: { name: $("new-room").elements.name.value } });
+    $("new-room").reset();
     rooms.set(room.id, room);
-    await go(room.id);
+    await changeRoom(room.id);
     $("room-name").focus();
   } catch (error) {
-    $("open-problem").textContent = words(error);
+    $("new-room-problem").textContent = errorText(error);
   }
 };
 
 $("earlier").onclick = async () => {
-  const [pk, height] = [here, $("scroll").scrollHeight];
+  const [pk, height] = [current, $("scroll").scrollHeight];
   const before = Math.min(...messages.keys());
   try {
-    const heard = await socket.request("earlier_messages", { pk, before }, { retry: true });
-    if (pk !== here) return;
-    for (const message of heard) messages.set(message.id, message);
-    show();
+    const earlier = await socket.request("earlier_messages", { pk, before }, { retry: true });
+    if (pk !== current) return;
+    for (const message of earlier) messages.set(message.id, message);
+    showMessages();
     $("scroll").scrollTop += $("scroll").scrollHeight - height;
-    $("earlier").hidden = heard.length < LIMIT;
+    $("earlier").hidden = earlier.length < LIMIT;
   } catch (error) {
-    say(error);
+    showProblem(error);
   }
 };
 
-function say(error) {
-  $("problem").textContent = error ? words(error) : "";
+function showProblem(error) {
+  $("problem").textContent = error ? errorText(error) : "";
 }
 
-/** What a serializer says of one field needs no name of that field here. */
-function words({ detail, message }) {
+/** Return the text of an error, without field names: each form here has one field only. */
+function errorText({ detail, message }) {
   const [errors] = [detail].flat();
   return Object(errors) === errors ? Object.values(errors).flat().join(" ") : message;
 }
 
-// What one sees
+// Display
 
 /**
- * Take in messages that came. What comes after a connection was lost is all there is from its first
- * one on: what is not among it is gone, and if it begins after what is known, something is between.
+ * Add received messages. A list, which comes after a reconnect, replaces all messages from its first
+ * one on. Older messages stay only if the list overlaps with them. Otherwise some may be missing.
  */
-function takeIn(heard, single) {
+function addMessages(received, isSingle = false) {
   const wasAtEnd = isAtEnd();
-  if (!single) {
-    const from = heard[0]?.id ?? 0;
+  if (!isSingle) {
+    const from = received[0]?.id ?? 0;
     const known = [...messages.values()];
-    const isWhole = heard.length < LIMIT || known.some(({ id }) => id >= from);
-    const kept = heard.length < LIMIT || !isWhole ? [] : known.filter(({ id }) => id < from);
-    if (!kept.length) $("earlier").hidden = heard.length < LIMIT;
+    const overlaps = received.length < LIMIT || known.some(({ id }) => id >= from);
+    const kept = received.length < LIMIT || !overlaps ? [] : known.filter(({ id }) => id < from);
+    if (!kept.length) $("earlier").hidden = received.length < LIMIT;
     messages = new Map(kept.map((message) => [message.id, message]));
   }
-  for (const message of heard) messages.set(message.id, message);
-  show();
-  if (!single || wasAtEnd || heard[0].user === me) $("scroll").scrollTop = $("scroll").scrollHeight;
+  for (const message of received) messages.set(message.id, message);
+  showMessages();
+  if (!isSingle || wasAtEnd || received[0].user === me) $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
 function isAtEnd() {
@@ -192,17 +192,17 @@ function isAtEnd() {
   return scrollHeight - scrollTop - clientHeight < 60;
 }
 
-/** Lines that are there already stay: a screen reader reads only what is new. */
-function show() {
+/** Keep the lines that exist, so that a screen reader reads only the new ones. */
+function showMessages() {
   const lines = new Map([...$("messages").children].map((line) => [Number(line.dataset.id), line]));
   const ids = [...messages.keys()].sort((one, other) => one - other);
-  let before = null;
+  let previous = null;
   ids.forEach((id, index) => {
     const line = lines.get(id) ?? newLine(id);
     lines.delete(id);
-    fill(line, messages.get(id), before);
+    fillLine(line, messages.get(id), previous);
     if ($("messages").children[index] !== line) $("messages").insertBefore(line, $("messages").children[index] ?? null);
-    before = messages.get(id);
+    previous = messages.get(id);
   });
   for (const line of lines.values()) line.remove();
 }
@@ -214,13 +214,14 @@ function newLine(id) {
   return line;
 }
 
-function fill(line, { user, text, created_at }, before) {
+/** A line that follows one of the same user within 5 minutes is shown without the name. */
+function fillLine(line, { user, text, created_at }, previous) {
   const at = new Date(created_at);
-  const isAgain = before?.user === user && at - new Date(before.created_at) < 300_000;
-  line.className = [user === me && "mine", isAgain && "again"].filter(Boolean).join(" ");
+  const isContinued = previous?.user === user && at - new Date(previous.created_at) < 300_000;
+  line.className = [user === me && "mine", isContinued && "continued"].filter(Boolean).join(" ");
   if (!line.querySelector(".person")) line.prepend(person(user));
-  const [said, time] = [line.querySelector("p"), line.querySelector("time")];
-  if (said.textContent !== text) said.textContent = text;
+  const [paragraph, time] = [line.querySelector("p"), line.querySelector("time")];
+  if (paragraph.textContent !== text) paragraph.textContent = text;
   time.dateTime = created_at;
   const isToday = at.toDateString() === new Date().toDateString();
   time.textContent = at.toLocaleString([], isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
@@ -228,24 +229,24 @@ function fill(line, { user, text, created_at }, before) {
 
 function showRoom(room) {
   $("room").hidden = !room;
-  $("lobby").hidden = Boolean(room);
-  $("lost").textContent = "";
-  document.title = `${room?.name ?? "Talk"} · REST Channels`;
+  $("no-room").hidden = Boolean(room);
+  $("deleted").textContent = "";
+  document.title = `${room?.name ?? "Chat rooms"} · REST Channels`;
   if (!room) return;
-  $("number").textContent = room.id;
+  $("room-id").textContent = room.id;
   $("room-name").textContent = room.name;
   $("host").textContent = room.host === me ? "Your room" : `${room.host}'s room`;
-  $("here").replaceChildren(...room.people.map((name) => item(person(name))));
+  $("present").replaceChildren(...room.people.map((name) => item(person(name))));
 }
 
 function listRooms() {
   const focused = document.activeElement?.dataset.id;
   const all = [...rooms.values()].sort((one, other) => one.name.localeCompare(other.name));
-  $("rooms").replaceChildren(...all.map(door));
+  $("rooms").replaceChildren(...all.map(roomLink));
   if (focused) $("rooms").querySelector(`[data-id="${focused}"]`)?.focus();
 }
 
-function door({ id, name, people }) {
+function roomLink({ id, name, people }) {
   const link = document.createElement("a");
   link.href = `${home}${id}/`;
   link.dataset.id = id;
@@ -259,15 +260,15 @@ function door({ id, name, people }) {
     dot.replaceChildren();
     dots.append(dot);
   }
-  const count = document.createElement("span");
-  count.className = "unseen";
-  count.textContent = people.length ? ` (${people.join(", ")})` : " (nobody)";
-  link.append(title, dots, count);
-  if (id === here) link.ariaCurrent = "page";
+  const names = document.createElement("span");
+  names.className = "visually-hidden";
+  names.textContent = people.length ? ` (${people.join(", ")})` : " (empty)";
+  link.append(title, dots, names);
+  if (id === current) link.ariaCurrent = "page";
   link.onclick = (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens a new tab
     event.preventDefault();
-    go(id).then(() => $("room-name").focus());
+    changeRoom(id).then(() => $("room-name").focus());
   };
   return item(link);
 }

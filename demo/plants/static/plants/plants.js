@@ -1,18 +1,18 @@
-/** The plant shelf: every action of the server's `Plants`, each asked for where it is needed. */
+/** The plant shelf. It uses every action of the server's `PlantConsumer`. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
 import { hue, person } from "demo/people";
 
 const $ = (id) => document.getElementById(id);
-const me = $("plants").dataset.me; // empty for those who only look
+const me = $("plants").dataset.me; // empty for guests
 const socket = new SocketClient(location.pathname, { dialect: "action" });
 const LIMIT = 8;
 
 let offset = 0; // of the page that is shown
-let latest = 0; // the number of the latest list that was asked for
-let plant = null; // the one that was chosen
-let saving = false; // whether the form is on its way
+let latest = 0; // counts the requests for a list
+let plant = null; // the selected one
+let saving = false; // whether the form was sent and is not answered yet
 
 // The connection
 
@@ -20,37 +20,37 @@ showConnection(socket, $("connection"));
 socket.subscribe((now) => list(now));
 socket.on("close", ({ reason, reconnect }) => {
   if (reconnect) return;
-  $("refused").querySelector("p").textContent = reason;
-  $("refused").hidden = false;
+  $("error").querySelector("p").textContent = reason;
+  $("error").hidden = false;
 });
 
-/** Ask for something that may be refused. Fulfilled with `undefined` if it was. */
+/** Send a request. Show an error if there is one, and return `undefined` then. */
 async function ask(action, data, options) {
-  say();
+  showNotice();
   try {
     return await socket.request(action, data, options);
   } catch (error) {
-    refuse(error);
+    showError(error);
   }
 }
 
-function refuse({ status, message, detail }) {
+function showError({ status, message, detail }) {
   if (status === 404) {
-    message = `${plant?.name ?? "This plant"} is gone. Somebody has taken it away.`;
+    message = `${plant?.name ?? "This plant"} was removed by another user.`;
     close();
-    turn(offset);
+    showPageAt(offset);
   }
-  say({ problem: message });
-  if (status === 403 && !me) $("problem").replaceChildren("You are a guest here: ", logIn(), " to take part.");
-  if (status === 400 && !$("form").hidden) showErrors(detail);
+  showNotice({ problem: message });
+  if (status === 403 && !me) $("problem").replaceChildren("You are a guest. Please ", logInLink(), " to do this.");
+  if (status === 400 && !$("form").hidden) showFieldErrors(detail);
 }
 
-function say({ news = "", problem = "" } = {}) {
+function showNotice({ news = "", problem = "" } = {}) {
   $("news").textContent = news;
   $("problem").textContent = problem;
 }
 
-function logIn() {
+function logInLink() {
   const link = document.createElement("a");
   link.href = `/login/?next=${location.pathname}`;
   link.textContent = "log in";
@@ -59,41 +59,41 @@ function logIn() {
 
 // list
 
-/** Show a page of the shelf. Replies may overtake each other: only the latest question counts. */
+/** Load and show a page of the shelf. Only the answer to the latest request is shown. */
 async function list(via = socket) {
   const number = (latest += 1);
   $("shelf").ariaBusy = true;
-  const page = await via.request("list", { query: asked(), limit: LIMIT, offset }, { retry: true });
+  const page = await via.request("list", { query: searchQuery(), limit: LIMIT, offset }, { retry: true });
   if (number !== latest) return;
-  if (offset && !page.results.length) return turn(LIMIT * (Math.ceil(page.count / LIMIT) - 1));
+  if (offset && !page.results.length) return showPageAt(LIMIT * (Math.ceil(page.count / LIMIT) - 1));
   $("shelf").ariaBusy = false;
   showPage(page);
 }
 
-function asked() {
+function searchQuery() {
   return Object.fromEntries(new FormData($("find")));
 }
 
-function turn(to) {
-  offset = Math.max(0, to);
+function showPageAt(start) {
+  offset = Math.max(0, start);
   return list().catch(({ message }) => {
     $("shelf").ariaBusy = false;
-    say({ problem: message });
+    showNotice({ problem: message });
   });
 }
 
-$("find").oninput = () => turn(0);
+$("find").oninput = () => showPageAt(0);
 $("find").onsubmit = (event) => event.preventDefault();
 $("all").onclick = () => {
   $("find").reset();
   $("find").search.focus();
-  turn(0);
+  showPageAt(0);
 };
-$("back").onclick = () => turn(offset - LIMIT);
-$("next").onclick = () => turn(offset + LIMIT);
+$("back").onclick = () => showPageAt(offset - LIMIT);
+$("next").onclick = () => showPageAt(offset + LIMIT);
 
 function showPage({ count, results }) {
-  $("shelf").replaceChildren(...results.map(spot));
+  $("shelf").replaceChildren(...results.map(createPot));
   $("shelf").hidden = !count;
   $("none").hidden = count > 0;
   $("bounds").textContent = count ? `${offset + 1}–${offset + results.length} of ${count}` : "Nothing found";
@@ -102,8 +102,8 @@ function showPage({ count, results }) {
   $("start").disabled = !count;
 }
 
-function spot(row) {
-  const element = $("spot").content.firstElementChild.cloneNode(true);
+function createPot(row) {
+  const element = $("pot-template").content.firstElementChild.cloneNode(true);
   const button = element.firstElementChild;
   button.dataset.id = row.id;
   button.onclick = () => choose(row);
@@ -114,21 +114,21 @@ function spot(row) {
 function paint(element, { id, name, kind, thirsty, due, owner }) {
   element.classList.toggle("thirsty", thirsty);
   element.style.setProperty("--hue", hue(owner));
-  element.style.setProperty("--hue-of-flower", 290 + ((id * 67) % 150)); // none is green
+  element.style.setProperty("--hue-of-flower", 290 + ((id * 67) % 150)); // not green, like the leaves
   element.querySelector(".green").setAttribute("href", `#${kind}`);
-  if (!element.matches(".spot")) return;
+  if (!element.matches(".plant")) return;
   element.querySelector(".name").textContent = name;
-  element.querySelector(".due").textContent = thirsty ? "thirsty" : days(due);
+  element.querySelector(".due").textContent = thirsty ? "needs water" : days(due);
   element.ariaPressed = id === plant?.id;
 }
 
-const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const dayFormat = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 function days(date) {
-  return words.format(Math.ceil((new Date(date) - Date.now()) / 86_400_000), "day");
+  return dayFormat.format(Math.ceil((new Date(date) - Date.now()) / 86_400_000), "day");
 }
 
-function spotOf({ id }) {
+function potOf({ id }) {
   return $("shelf").querySelector(`[data-id="${id}"]`);
 }
 
@@ -142,55 +142,55 @@ async function choose(row) {
   $("panel-title").focus();
 }
 
-/** Show a plant in the panel, and as it now is on the shelf. */
+/** Show a plant in the panel, and update it on the shelf. */
 function show(row) {
   plant = row;
   $("panel-title").textContent = row.name;
   $("owner").replaceChildren(person(row.owner));
   $("species").textContent = row.species || "unknown";
-  $("due").textContent = row.thirsty ? "It is thirsty" : days(row.due);
+  $("due").textContent = row.thirsty ? "needed now" : days(row.due);
   if (me) {
     $("place").value = row.place;
-    sure(false);
+    setConfirming(false);
   }
   paint($("view"), row);
-  if (spotOf(row)) paint(spotOf(row), row);
+  if (potOf(row)) paint(potOf(row), row);
   open("view");
 }
 
-/** A plant has changed. Show that, unless another one was chosen meanwhile. */
-function renew(row) {
+/** Show a changed plant, in the panel only if it is still selected. */
+function update(row) {
   if (plant?.id === row.id) show(row);
-  else if (spotOf(row)) paint(spotOf(row), row);
+  else if (potOf(row)) paint(potOf(row), row);
 }
 
-/** Open one half of the panel, or neither. */
+/** Show the plant or the form in the panel, or neither. */
 function open(part) {
   for (const id of ["view", "form"]) $(id).hidden = id !== part;
   $("hint").hidden = Boolean(part);
   $("close").hidden = part !== "view";
-  for (const button of $("shelf").querySelectorAll(".spot")) {
+  for (const button of $("shelf").querySelectorAll(".plant")) {
     button.ariaPressed = Number(button.dataset.id) === plant?.id;
   }
 }
 
 function close() {
   plant = null;
-  $("panel-title").textContent = "No plant chosen";
+  $("panel-title").textContent = "No plant selected";
   $("panel-title").focus();
   open();
 }
 
-/** Leave the form for the plant, or the plant for the shelf. */
+/** Go back from the form to the plant, or from the plant to the shelf. */
 function leave() {
   const [row, wasForm] = [plant, !$("form").hidden];
-  say();
+  showNotice();
   if (row && wasForm) {
     show(row);
     $("edit").focus();
   } else {
     close();
-    (row ? spotOf(row) : $("add"))?.focus();
+    (row ? potOf(row) : $("add"))?.focus();
   }
 }
 
@@ -199,21 +199,21 @@ $("panel").onkeydown = ({ key }) => {
   if (key === "Escape" && $("hint").hidden) leave();
 };
 
-// water and patch: whoever may, from the panel
+// water and patch: the buttons of the panel
 
 $("water").onclick = async () => {
   const watered = await ask("water", { pk: plant.id });
   if (!watered) return;
-  renew(watered);
-  say({ news: `${watered.name} is watered. Next time ${days(watered.due)}.` });
+  update(watered);
+  showNotice({ news: `${watered.name} is watered. Next watering: ${days(watered.due)}.` });
 };
 
 if (me) {
   $("place").onchange = async ({ target }) => {
     const moved = await ask("patch", { pk: plant.id, data: { place: target.value } });
     if (!moved) return plant && (target.value = plant.place);
-    renew(moved);
-    say({ news: `${moved.name} now stands in the ${moved.place}.` });
+    update(moved);
+    showNotice({ news: `${moved.name} is now in the ${moved.place}.` });
   };
 
   // create and update
@@ -228,39 +228,39 @@ if (me) {
     event.preventDefault();
     if (saving) return;
     saving = true;
-    showErrors([]);
+    showFieldErrors([]);
     const data = Object.fromEntries(new FormData($("form")));
     const saved = plant ? await ask("update", { pk: plant.id, data }) : await ask("create", { data });
     saving = false;
     if (!saved) return;
-    await turn(offset);
+    await showPageAt(offset);
     show(saved);
-    say({ news: `${saved.name} is saved.` });
+    showNotice({ news: `${saved.name} is saved.` });
     $("panel-title").focus();
   };
 
-  // delete: only the second press does it
+  // delete: the second press confirms it
 
   $("remove").onclick = async () => {
-    if (!("sure" in $("remove").dataset)) return sure(true);
+    if (!("confirming" in $("remove").dataset)) return setConfirming(true);
     const { id, name } = plant;
     if ((await ask("delete", { pk: id })) === undefined) return;
     close();
-    await turn(offset);
-    say({ news: `${name} is removed.` });
+    await showPageAt(offset);
+    showNotice({ news: `${name} is removed.` });
   };
-  $("remove").onblur = () => sure(false);
+  $("remove").onblur = () => setConfirming(false);
 }
 
-function sure(is) {
-  if (is) $("remove").dataset.sure = "";
-  else delete $("remove").dataset.sure;
-  $("remove").textContent = is ? `Really remove ${plant.name}?` : "Remove";
+function setConfirming(isOn) {
+  if (isOn) $("remove").dataset.confirming = "";
+  else delete $("remove").dataset.confirming;
+  $("remove").textContent = isOn ? `Really remove ${plant.name}?` : "Remove";
 }
 
 function edit(row, title) {
-  say();
-  showErrors([]);
+  showNotice();
+  showFieldErrors([]);
   for (const field of fields()) field.value = row[field.name];
   $("panel-title").textContent = title;
   open("form");
@@ -271,8 +271,8 @@ function fields() {
   return [...$("form").elements].filter(({ name }) => name);
 }
 
-/** Each error at its field: `details` is a list of what DRF says by field. */
-function showErrors(details) {
+/** Show each error at its field. `details` is a list of DRF's errors by field. */
+function showFieldErrors(details) {
   const errors = Object.assign({}, ...details);
   for (const field of fields()) {
     $(`${field.name}-error`).textContent = errors[field.name]?.join(" ") ?? "";
@@ -280,17 +280,17 @@ function showErrors(details) {
   }
   const wrong = fields().find(({ name }) => name in errors);
   if (!wrong) return;
-  say({ problem: "Not saved yet. See below." });
+  showNotice({ problem: "Not saved. See the errors below." });
   wrong.focus();
 }
 
-// ask_gardener: it takes a while, and other requests go on
+// ask_gardener: the answer takes three seconds, and other requests work in the meantime
 
 $("ask").onclick = async () => {
   const { id, name } = plant;
   const [answer, title, text] = ["li", "strong", "p"].map((tag) => document.createElement(tag));
   title.textContent = name;
-  text.textContent = "Let me have a look …";
+  text.textContent = "Waiting for the answer …";
   answer.append(title, text);
   answer.ariaBusy = true;
   $("answers").prepend(answer);
@@ -302,15 +302,15 @@ $("ask").onclick = async () => {
   answer.ariaBusy = false;
 };
 
-// The export: a connection of its own, where `list` comes page by page until `list_cancel`
+// The export has its own connection, on which `list` sends page after page until `list_cancel`
 
 let stream = null;
 
 $("start").onclick = () => {
-  const query = asked();
+  const query = searchQuery();
   const rows = [];
   stream = new SocketClient(`${location.pathname}stream/`, { dialect: "action" });
-  // Wherever the connection is lost, the next one goes on from there.
+  // After a lost connection, the next one continues where the last one ended.
   stream.subscribe((now) => now.send("list", { query, limit: 3, offset: rows.length }));
   stream.on("list", ({ count, results }) => {
     rows.push(...results);
@@ -323,7 +323,7 @@ $("start").onclick = () => {
 };
 
 $("cancel").onclick = async () => {
-  if (stream.state === "ready") await stream.request("list_cancel").catch(() => {}); // lost: ended, too
+  if (stream.state === "ready") await stream.request("list_cancel").catch(() => {}); // an error here means that the connection ended
   if (!$("cancel").hidden) end(`Cancelled at ${$("exported").textContent || "the start"}.`);
 };
 
@@ -333,15 +333,15 @@ function finish(rows) {
   end("", "done");
 }
 
-function end(words, state = "idle") {
+function end(text, state = "idle") {
   stream.close();
-  showExport(state, words);
+  showExport(state, text);
 }
 
-function showExport(state, words, part = 0) {
+function showExport(state, text, part = 0) {
   const hasFocus = $("export").contains(document.activeElement);
   $("progress").value = part;
-  $("exported").textContent = words;
+  $("exported").textContent = text;
   $("progress").hidden = $("cancel").hidden = state !== "running";
   $("start").hidden = state === "running";
   $("save").hidden = state !== "done";

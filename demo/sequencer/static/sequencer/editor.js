@@ -1,4 +1,4 @@
-/** The page of a composition: shows the latest version, with what is not saved yet on top of it. */
+/** The page of a composition. It shows the latest version and the user's unsaved changes. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
@@ -7,12 +7,12 @@ import { Player } from "./sound.js";
 
 const $ = (id) => document.getElementById(id);
 const editor = $("editor");
-const socket = new SocketClient(editor.dataset.socket, { dialect: "method" });
+const socket = new SocketClient(location.pathname, { dialect: "method" });
 
 let versions = []; // latest first
-let unsaved = {}; // a change as the server takes it: {title, tempo, cells: [{track, step, on}]}
-let saving = null; // the change that is on its way
-let roll = 0; // the number of the list of who is here
+let unsaved = {}; // a change in the server's format: {title, tempo, cells: [{track, step, on}]}
+let saving = null; // the change that was sent and is not confirmed yet
+let presenceNumber = 0; // of the list of users that is shown
 
 // The connection
 
@@ -22,51 +22,51 @@ socket.subscribe(async (now) => {
   const [latest, history] = await Promise.all([now.request("sign_in"), now.request("history")]);
   versions = history;
   if (latest.number > (versions[0]?.number ?? -1)) versions.unshift(latest);
-  $("refused").hidden = true;
-  $("desk").inert = false;
+  $("error").hidden = true;
+  $("workspace").inert = false;
   show();
 });
 
-socket.on("version", add);
-socket.on("here", call);
+socket.on("version", addVersion);
+socket.on("presence", showPresence);
 socket.on("server", (name) => {
   $("server").textContent = `server ${name}`;
   $("server").hidden = false;
 });
 socket.on("state", () => showUnsaved());
 socket.on("close", ({ reason, status, reconnect }) => {
-  $("here").replaceChildren();
+  $("present").replaceChildren();
   $("server").hidden = true;
-  roll = 0;
+  presenceNumber = 0;
   if (reconnect) return;
-  $("desk").inert = true;
-  showRefusal(reason, status);
+  $("workspace").inert = true;
+  showError(reason, status);
 });
-$("again").onclick = () => socket.connect();
+$("try-again").onclick = () => socket.connect();
 
-/** Lists of two servers may overtake each other: the number decides. */
-function call({ number, names }) {
-  if (number < roll) return;
-  roll = number;
-  $("here").replaceChildren(...names.map((name) => item(person(name))));
+/** Lists from two servers may arrive in the wrong order: the one with the highest number is shown. */
+function showPresence({ number, names }) {
+  if (number < presenceNumber) return;
+  presenceNumber = number;
+  $("present").replaceChildren(...names.map((name) => item(person(name))));
 }
 
 // Changes
 
-function change(what) {
-  unsaved = merged(unsaved, what);
+function change(values) {
+  unsaved = merged(unsaved, values);
   show();
   save();
 }
 
-/** One change at a time; what is changed meanwhile goes out together afterwards. */
+/** Send one change at a time. Changes made in the meantime are sent together afterwards. */
 async function save() {
   if (saving || !Object.keys(unsaved).length) return;
   [saving, unsaved] = [unsaved, {}];
   try {
     const version = await socket.request("edit", saving, { retry: true, timeout: 0 });
     saving = null;
-    add(version);
+    addVersion(version);
     save();
   } catch (error) {
     saving = null;
@@ -75,8 +75,8 @@ async function save() {
   }
 }
 
-/** Versions may arrive twice, or late: the number decides. */
-function add(version) {
+/** Versions may arrive twice or in the wrong order: their numbers decide. */
+function addVersion(version) {
   if (versions.some(({ number }) => number === version.number)) return show();
   versions = [version, ...versions].sort((a, b) => b.number - a.number).slice(0, 20);
   if (version.author !== editor.dataset.me) highlight(versions[0], versions[1]);
@@ -90,7 +90,7 @@ function merged(change, { cells = [], ...values }) {
   return { ...all, cells: [...others, ...cells] };
 }
 
-/** The music as this person sees it: the latest version, what is being saved, what is not. */
+/** Return what this user sees: the latest version with the changes that are not confirmed yet. */
 function current() {
   const { title, tempo, tracks } = structuredClone(versions[0]?.data ?? { title: "", tempo: 112, tracks: [] });
   const { cells = [], ...values } = merged(saving ?? {}, unsaved);
@@ -124,33 +124,33 @@ $("tracks").onclick = ({ target }) => {
   change({ cells: [{ track: Number(target.dataset.track), step: Number(target.dataset.step), on }] });
 };
 
-/** The arrow keys walk through the grid, which is a single stop for the tab key. */
+/** The arrow keys move the focus in the grid. The tab key leaves it. */
 $("tracks").onkeydown = (event) => {
   const cells = [...document.querySelectorAll(".step")];
-  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -16, ArrowDown: 16 }[event.key];
-  const next = by && cells[cells.indexOf(event.target) + by];
+  const distance = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -16, ArrowDown: 16 }[event.key];
+  const next = distance && cells[cells.indexOf(event.target) + distance];
   if (!next) return;
   event.preventDefault();
   cells.forEach((cell) => (cell.tabIndex = cell === next ? 0 : -1));
   next.focus();
 };
 
-// Showing it
+// Display
 
 function show() {
   const { title, tempo, tracks } = current();
   if (document.activeElement !== $("title")) $("title").value = title;
   if (document.activeElement !== $("tempo") || !$("tempo").matches(":active")) $("tempo").value = $("bpm").textContent = tempo;
   document.title = `${title} · REST Channels`;
-  const rows = tracks.map(({ id }) => id).join();
-  if ($("tracks").dataset.rows !== rows) $("tracks").replaceChildren(...tracks.map(row));
-  $("tracks").dataset.rows = rows;
+  const ids = tracks.map(({ id }) => id).join();
+  if ($("tracks").dataset.ids !== ids) $("tracks").replaceChildren(...tracks.map(trackRow));
+  $("tracks").dataset.ids = ids;
   for (const { id, steps } of tracks) steps.forEach((on, step) => cell(id, step).setAttribute("aria-pressed", on));
-  $("versions").replaceChildren(...versions.map((version, index) => entry(version, versions[index + 1])));
+  $("versions").replaceChildren(...versions.map((version, index) => versionItem(version, versions[index + 1])));
   showUnsaved();
 }
 
-function row({ id, name }, index) {
+function trackRow({ id, name }, index) {
   const row = document.createElement("div");
   row.className = "track";
   row.style.setProperty("--hue", (285 + index * 67) % 360);
@@ -172,7 +172,7 @@ function cell(track, step) {
   return document.querySelector(`[data-track="${track}"][data-step="${step}"]`);
 }
 
-/** Let the cells that somebody else changed glow in that person's colour. */
+/** Highlight the cells that another user changed, in the colour of that user. */
 function highlight(version, previous) {
   for (const { id, steps } of version.data.tracks) {
     const before = previous?.data.tracks.find((track) => track.id === id)?.steps ?? [];
@@ -184,34 +184,34 @@ function highlight(version, previous) {
   }
 }
 
-function entry({ number, author, created, data }, previous) {
+function versionItem({ number, author, created, data }, previous) {
   const element = item(person(author));
   const time = document.createElement("time");
   time.dateTime = created;
   time.textContent = new Date(created).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   time.title = new Date(created).toLocaleString();
-  const what = document.createElement("span");
-  what.className = "what";
-  what.textContent = previous ? difference(data, previous.data) : "the beginning";
+  const changes = document.createElement("span");
+  changes.className = "changes";
+  changes.textContent = previous ? describeChanges(data, previous.data) : "first version";
   const count = document.createElement("span");
   count.className = "number";
   count.textContent = number;
   element.prepend(count);
-  element.append(what, time);
+  element.append(changes, time);
   return element;
 }
 
-/** What changed between two versions, in a few words. */
-function difference(data, before) {
-  const words = [];
-  if (data.title !== before.title) words.push(`“${data.title}”`);
-  if (data.tempo !== before.tempo) words.push(`tempo ${data.tempo}`);
+/** Return a short description of the differences between two versions. */
+function describeChanges(data, before) {
+  const changes = [];
+  if (data.title !== before.title) changes.push(`“${data.title}”`);
+  if (data.tempo !== before.tempo) changes.push(`tempo ${data.tempo}`);
   for (const { id, name, steps } of data.tracks) {
     const old = before.tracks.find((track) => track.id === id)?.steps ?? [];
     const changed = steps.flatMap((on, step) => (on === old[step] ? [] : [`${on ? "+" : "−"}${step + 1}`]));
-    if (changed.length) words.push(`${name} ${changed.join(" ")}`);
+    if (changed.length) changes.push(`${name} ${changed.join(" ")}`);
   }
-  return words.join(", ") || "the same again";
+  return changes.join(", ") || "no changes";
 }
 
 function item(...children) {
@@ -222,13 +222,13 @@ function item(...children) {
 
 function showUnsaved() {
   const waiting = (saving || Object.keys(unsaved).length) && socket.state !== "ready";
-  $("unsaved").textContent = waiting ? "Not saved yet: waiting for the connection." : "";
+  $("unsaved").textContent = waiting ? "Not saved yet. Waiting for the connection." : "";
 }
 
-const TITLES = { 401: "Please log in", 403: "Not for you", 404: "Not found" };
+const TITLES = { 401: "Please log in", 403: "No access", 404: "Not found" };
 
-function showRefusal(reason, status) {
-  const panel = $("refused");
+function showError(reason, status) {
+  const panel = $("error");
   panel.querySelector("h1").textContent = TITLES[status] ?? "Disconnected";
   panel.querySelector("p").textContent = reason;
   const known = TITLES[status] ? String(status) : "0";

@@ -1,6 +1,6 @@
-/** Six small instruments made of oscillators and noise, and a clock to play them by. */
+/** Play a composition with six instruments, which are made of oscillators and noise. */
 
-const AHEAD = 0.12; // seconds that are scheduled in advance, because timers are late
+const AHEAD = 0.12; // seconds to schedule in advance, because timers are not exact
 
 export class Player {
   #audio;
@@ -8,7 +8,7 @@ export class Player {
   #read;
   #onStep;
 
-  /** @param read → {tempo, tracks}, asked anew for each step  @param onStep (step or null) */
+  /** `read()` returns {tempo, tracks} and is called for each step. `onStep` gets a step or null. */
   constructor(read, onStep) {
     this.#read = read;
     this.#onStep = onStep;
@@ -72,7 +72,7 @@ const INSTRUMENTS = {
 function tone(audio, at, { from, to, length, volume, type = "sine" }) {
   const source = new OscillatorNode(audio, { type, frequency: from });
   source.frequency.exponentialRampToValueAtTime(to, at + length / 2);
-  source.connect(fading(audio, at, length, volume));
+  source.connect(fadeOut(audio, at, length, volume));
   source.start(at);
   source.stop(at + length);
 }
@@ -81,11 +81,11 @@ function noise(audio, at, { type, frequency, length, volume }) {
   const buffer = audio.createBuffer(1, audio.sampleRate * length, audio.sampleRate);
   buffer.getChannelData(0).forEach((_, index, data) => (data[index] = Math.random() * 2 - 1));
   const source = new AudioBufferSourceNode(audio, { buffer });
-  source.connect(new BiquadFilterNode(audio, { type, frequency })).connect(fading(audio, at, length, volume));
+  source.connect(new BiquadFilterNode(audio, { type, frequency })).connect(fadeOut(audio, at, length, volume));
   source.start(at);
 }
 
-function fading(audio, at, length, volume) {
+function fadeOut(audio, at, length, volume) {
   const gain = new GainNode(audio, { gain: volume });
   gain.gain.setValueAtTime(volume, at);
   gain.gain.exponentialRampToValueAtTime(0.001, at + length);

@@ -1,20 +1,20 @@
-/** Three panes, each with a connection of its own as somebody else; and a desk that counts. */
+/** Three panels, each connected as another user, and a monitor that counts queries. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
 import { hue } from "demo/people";
 
 const $ = (id) => document.getElementById(id);
-const COLUMNS = [...document.querySelectorAll(".pane:first-child .column")].map(({ dataset }) => dataset.status);
+const COLUMNS = [...document.querySelectorAll(".panel:first-child .column")].map(({ dataset }) => dataset.status);
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
-const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+const noMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-class Pane {
+class Panel {
   tickets = new Map(); // by id
-  heard = 0;
-  right = null; // whether this person may see the board, as the desk says
-  chosen = null; // the id of the card whose tools are shown
-  dragged = null; // the id of the card that is dragged
+  received = 0; // messages about changes
+  maySee = null; // whether this user may see the board, as the monitor reports
+  selected = null; // the id of the ticket whose tools are shown
+  dragged = null; // the id of the ticket that is dragged
 
   constructor({ name, token }) {
     this.name = name;
@@ -24,38 +24,38 @@ class Pane {
     showConnection(this.socket, this.find(".connection"));
     this.socket.subscribe(async (now) => {
       await now.request("authenticate", { token });
-      await this.begin(now);
+      await this.start(now);
     });
     this.listen();
     this.find(".add").onsubmit = (event) => this.add(event);
-    this.find("[role=switch]").onchange = ({ target }) => desk.turn(this, target.checked);
-    for (const column of this.element.querySelectorAll(".column")) this.takeDrops(column);
+    this.find("[role=switch]").onchange = ({ target }) => monitor.setAccess(this, target.checked);
+    for (const column of this.element.querySelectorAll(".column")) this.acceptDrops(column);
   }
 
   find(selector) {
     return this.element.querySelector(selector);
   }
 
-  // What comes
+  // Messages from the server
 
   listen() {
     const socket = this.socket;
     socket.on("message", ({ action, request_id }) => {
       if (request_id !== this.subscription || action === "subscribe_to_board") return;
-      this.heard += 1;
-      this.find(".heard").textContent = this.heard === 1 ? "1 frame heard" : `${this.heard} frames heard`;
+      this.received += 1;
+      this.find(".received").textContent = this.received === 1 ? "1 message received" : `${this.received} messages received`;
     });
     for (const event of ["create", "update"]) {
-      socket.on(event, (ticket) => ticket && this.put(ticket)); // a refusal brings none
+      socket.on(event, (ticket) => ticket && this.put(ticket)); // error frames have no ticket
     }
-    socket.on("delete", ({ pk }) => this.take(pk));
-    socket.on("error", (error) => this.refused(error)); // nobody asked: a delivery was refused
-    socket.on("gap", () => this.again());
-    socket.on("close", ({ reason, reconnect, status }) => reconnect || this.darken({ message: reason, status }));
+    socket.on("delete", ({ pk }) => this.remove(pk));
+    socket.on("error", (error) => this.deliveryRefused(error)); // not the answer to a request
+    socket.on("gap", () => this.subscribeAgain());
+    socket.on("close", ({ reason, reconnect, status }) => reconnect || this.lock({ message: reason, status }));
   }
 
-  /** From now on hear of changes; first of all there is. A refusal is shown, and is no failure. */
-  async begin(now) {
+  /** Subscribe to changes and show all tickets. Show it if the server refuses access. */
+  async start(now) {
     const stop = this.socket.on("message", ({ action, request_id }) => {
       if (action === "subscribe_to_board") this.subscription = request_id;
     });
@@ -63,81 +63,81 @@ class Pane {
       const { tickets, server } = await now.request("subscribe_to_board");
       this.tickets = new Map(tickets.map((ticket) => [ticket.id, ticket]));
       this.find(".server").textContent = server ? `server ${server}` : "";
-      this.lighten();
+      this.unlock();
     } catch (error) {
       if (error.status !== 403) throw error;
-      this.darken(error);
+      this.lock(error);
     } finally {
       stop();
     }
   }
 
-  /** Subscribe once more, on the connection there is; a lost one does so by itself. */
-  again() {
-    if (this.socket.state === "ready") this.begin(this.socket).catch((error) => this.say(error));
+  /** Subscribe again. A connection that was lost does so by itself. */
+  subscribeAgain() {
+    if (this.socket.state === "ready") this.start(this.socket).catch((error) => this.showProblem(error));
     else if (this.socket.state === "closed") this.socket.connect();
   }
 
-  // Light and dark
+  // Access
 
-  lighten() {
-    this.element.classList.remove("dark");
-    this.find(".curtain").hidden = true;
+  unlock() {
+    this.element.classList.remove("locked");
+    this.find(".no-access").hidden = true;
     this.find(".columns").inert = this.find(".add").inert = false;
-    this.say();
+    this.showProblem();
     this.show();
   }
 
-  darken({ message, status }) {
-    this.element.classList.add("dark");
+  lock({ message, status }) {
+    this.element.classList.add("locked");
     this.tickets.clear();
     this.show();
     this.find(".columns").inert = this.find(".add").inert = true;
-    this.find(".curtain b").textContent = status ? `Refused (${status})` : "Disconnected";
-    this.find(".curtain span").textContent = message;
-    this.find(".curtain").hidden = false;
-    this.note();
+    this.find(".no-access b").textContent = status ? `Refused (${status})` : "Disconnected";
+    this.find(".no-access span").textContent = message;
+    this.find(".no-access").hidden = false;
+    this.showNote();
   }
 
-  /** The right may be back already, when it is told that it was gone. */
-  refused(error) {
-    this.darken(error);
-    if (this.right) this.again();
+  /** When this message arrives, the user may already have access again. */
+  deliveryRefused(error) {
+    this.lock(error);
+    if (this.maySee) this.subscribeAgain();
   }
 
-  get isDark() {
-    return this.element.classList.contains("dark");
+  get isLocked() {
+    return this.element.classList.contains("locked");
   }
 
-  /** The desk says whether this person has the right. What follows from it only the server knows. */
-  turn(right) {
-    this.right = right;
-    Object.assign(this.find("[role=switch]"), { checked: right, disabled: false });
-    this.note();
-    if (right && this.isDark) this.again();
+  /** Show whether this user has access. The server checks it itself before each message. */
+  accessChanged(maySee) {
+    this.maySee = maySee;
+    Object.assign(this.find("[role=switch]"), { checked: maySee, disabled: false });
+    this.showNote();
+    if (maySee && this.isLocked) this.subscribeAgain();
   }
 
-  note() {
-    const isOver = this.right === false && !this.isDark;
-    this.find(".note").textContent = isOver ? "The right is gone. The next change will tell." : "";
+  showNote() {
+    const isWithdrawn = this.maySee === false && !this.isLocked;
+    this.find(".note").textContent = isWithdrawn ? "Access withdrawn. It takes effect with the next change." : "";
   }
 
-  say(error) {
+  showProblem(error) {
     const [errors] = [error?.detail].flat();
-    const words = Object(errors) === errors ? Object.values(errors).flat().join(" ") : error?.message;
-    this.find(":scope > .problem").textContent = words ?? "";
+    const text = Object(errors) === errors ? Object.values(errors).flat().join(" ") : error?.message;
+    this.find(":scope > .problem").textContent = text ?? "";
   }
 
-  // What one does
+  // Actions of the user
 
-  async ask(action, data) {
-    this.say();
+  async request(action, data) {
+    this.showProblem();
     try {
       await this.socket.request(action, data);
       return true;
     } catch (error) {
-      if (error.status === 403) this.darken(error);
-      else this.say(error.status === 404 ? { message: "This card is gone." } : error);
+      if (error.status === 403) this.lock(error);
+      else this.showProblem(error.status === 404 ? { message: "This ticket was deleted." } : error);
       return false;
     }
   }
@@ -146,27 +146,27 @@ class Pane {
     event.preventDefault();
     const { title } = event.target.elements;
     const data = { title: title.value };
-    if (await this.ask("create", { data })) title.value = "";
+    if (await this.request("create", { data })) title.value = "";
   }
 
   move(pk, status, before) {
-    return this.ask("move", { pk, data: { status, before } });
+    return this.request("move", { pk, data: { status, before } });
   }
 
-  /** One step: to a column beside, or past a neighbour. */
-  step(ticket, way) {
+  /** Move a ticket by one column, or by one place in its column. */
+  step(ticket, direction) {
     const column = this.column(ticket.status);
     const [x, y] = [COLUMNS.indexOf(ticket.status), column.indexOf(ticket)];
-    if (way === "left" && x > 0) return this.move(ticket.id, COLUMNS[x - 1], null);
-    if (way === "right" && x < COLUMNS.length - 1) return this.move(ticket.id, COLUMNS[x + 1], null);
-    if (way === "up" && y > 0) return this.move(ticket.id, ticket.status, column[y - 1].id);
-    if (way === "down" && y < column.length - 1) return this.move(ticket.id, ticket.status, column[y + 2]?.id ?? null);
+    if (direction === "left" && x > 0) return this.move(ticket.id, COLUMNS[x - 1], null);
+    if (direction === "right" && x < COLUMNS.length - 1) return this.move(ticket.id, COLUMNS[x + 1], null);
+    if (direction === "up" && y > 0) return this.move(ticket.id, ticket.status, column[y - 1].id);
+    if (direction === "down" && y < column.length - 1) return this.move(ticket.id, ticket.status, column[y + 2]?.id ?? null);
   }
 
-  act(ticket, what) {
-    if (what === "edit") this.edit(ticket);
-    else if (what === "remove") this.ask("delete", { pk: ticket.id });
-    else this.step(ticket, what);
+  act(ticket, action) {
+    if (action === "edit") this.edit(ticket);
+    else if (action === "remove") this.request("delete", { pk: ticket.id });
+    else this.step(ticket, action);
   }
 
   edit({ id, title }, isOn = true) {
@@ -180,15 +180,15 @@ class Pane {
     form.elements.title.select();
   }
 
-  choose(id) {
-    const before = this.chosen;
-    this.chosen = id;
-    for (const one of [before, id]) if (this.tickets.has(one)) this.fill(this.card(one), this.tickets.get(one));
+  select(id) {
+    const previous = this.selected;
+    this.selected = id;
+    for (const one of [previous, id]) if (this.tickets.has(one)) this.fill(this.card(one), this.tickets.get(one));
   }
 
   // Dragging
 
-  takeDrops(column) {
+  acceptDrops(column) {
     const { status } = column.dataset;
     const place = ({ clientY }) => {
       const cards = [...column.querySelectorAll(".ticket")].filter(({ dataset }) => Number(dataset.id) !== this.dragged);
@@ -200,7 +200,7 @@ class Pane {
       before?.classList.add("drop");
     };
     column.ondragover = (event) => {
-      if (this.dragged === null) return; // from another pane, or from elsewhere
+      if (this.dragged === null) return; // it comes from another panel
       event.preventDefault();
       mark(place(event), true);
     };
@@ -213,18 +213,18 @@ class Pane {
     };
   }
 
-  // What one sees
+  // Display
 
   put(ticket) {
     const isMoved = this.tickets.has(ticket.id);
     this.tickets.set(ticket.id, ticket);
     this.show();
     this.card(ticket.id).classList.remove("changed");
-    void this.card(ticket.id).offsetWidth; // so that the animation begins anew
+    void this.card(ticket.id).offsetWidth; // restarts the animation
     this.card(ticket.id).classList.add(isMoved ? "changed" : "fresh");
   }
 
-  take(id) {
+  remove(id) {
     const hadFocus = this.card(id)?.contains(document.activeElement);
     this.tickets.delete(id);
     this.show();
@@ -240,7 +240,7 @@ class Pane {
     return tickets.sort((one, other) => one.position - other.position || one.id - other.id);
   }
 
-  /** Lay every card where it belongs; those that have moved glide there. */
+  /** Put every card in its place, and animate those that moved. */
   show() {
     const places = new Map([...this.element.querySelectorAll(".ticket")].map((card) => [card, card.getBoundingClientRect()]));
     for (const [card] of places) if (!this.tickets.has(Number(card.dataset.id))) card.remove();
@@ -250,34 +250,34 @@ class Pane {
       column.querySelector(".count").textContent = tickets.length || "";
       const list = column.querySelector(".cards");
       tickets.forEach((ticket, index) => {
-        const card = this.card(ticket.id) ?? this.make(ticket.id);
+        const card = this.card(ticket.id) ?? this.createCard(ticket.id);
         this.fill(card, ticket);
         if (list.children[index] !== card) list.insertBefore(card, list.children[index] ?? null);
       });
     }
     if (focused?.disabled) focused.closest(".ticket").querySelector(".title").focus({ preventScroll: true });
     else if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
-    if (!stillness.matches) for (const [card, place] of places) glide(card, place);
+    if (!noMotion.matches) for (const [card, place] of places) animateMove(card, place);
   }
 
-  make(id) {
+  createCard(id) {
     const card = $("card").content.firstElementChild.cloneNode(true);
     const part = (selector) => card.querySelector(selector);
     const ticket = () => this.tickets.get(id);
     card.dataset.id = id;
-    part(".title").onclick = () => this.choose(this.chosen === id ? null : id);
+    part(".title").onclick = () => this.select(this.selected === id ? null : id);
     part(".tools").onclick = ({ target }) => target.dataset.do && this.act(ticket(), target.dataset.do);
     part(".rename").onsubmit = async (event) => {
       event.preventDefault();
       const data = { title: event.target.elements.title.value };
-      if (data.title === ticket().title || (await this.ask("patch", { pk: id, data }))) this.card(id) && this.edit(ticket(), false);
+      if (data.title === ticket().title || (await this.request("patch", { pk: id, data }))) this.card(id) && this.edit(ticket(), false);
     };
     card.onkeydown = (event) => {
       if (event.key === "Escape") {
         if (!part(".rename").hidden) this.edit(ticket(), false);
-        this.choose(null);
+        this.select(null);
         part(".title").focus();
-      } else if (ARROWS[event.key] && this.chosen === id && part(".rename").hidden) {
+      } else if (ARROWS[event.key] && this.selected === id && part(".rename").hidden) {
         event.preventDefault();
         if (!event.repeat) this.step(ticket(), ARROWS[event.key]);
       }
@@ -286,99 +286,99 @@ class Pane {
       this.dragged = id;
       event.dataTransfer.effectAllowed = "move";
       event.dataTransfer.setData("text/plain", ticket().title);
-      card.classList.add("away");
+      card.classList.add("dragging");
     };
     card.ondragend = () => {
       this.dragged = null;
-      card.classList.remove("away");
+      card.classList.remove("dragging");
     };
     return card;
   }
 
   fill(card, { id, title, owner, status }) {
-    const isChosen = this.chosen === id;
+    const isSelected = this.selected === id;
     const button = card.querySelector(".title");
     if (button.textContent !== title) button.textContent = title;
-    button.ariaExpanded = isChosen;
-    card.title = `${owner}'s`;
+    button.ariaExpanded = isSelected;
+    card.title = `Owner: ${owner}`;
     card.style.setProperty("--hue", hue(owner));
     if (!card.querySelector(".rename").hidden) return; // it is being edited
-    card.querySelector(".tools").hidden = !isChosen;
+    card.querySelector(".tools").hidden = !isSelected;
     card.querySelector("[data-do=left]").disabled = status === COLUMNS[0];
     card.querySelector("[data-do=right]").disabled = status === COLUMNS.at(-1);
   }
 }
 
-/** Let a card come from where it was. */
-function glide(card, before) {
+/** Animate a card from its previous place. */
+function animateMove(card, before) {
   if (!card.isConnected) return;
   const now = card.getBoundingClientRect();
   const [x, y] = [before.x - now.x, before.y - now.y];
   if (x || y) card.animate([{ transform: `translate(${x}px, ${y}px)`, zIndex: 1 }, { transform: "none", zIndex: 1 }], { duration: 260, easing: "cubic-bezier(.2, .8, .3, 1)" });
 }
 
-// The desk: who has the right, and what a change costs
+// The monitor: which users have access, and how many queries a change needs
 
-class Desk {
-  #socket = new SocketClient(`${location.pathname}desk/`, { dialect: "action" });
+class Monitor {
+  #socket = new SocketClient(`${location.pathname}monitor/`, { dialect: "action" });
   #saved = null; // the latest change
-  #told = new Map(); // what each server says of it
+  #deliveries = new Map(); // what each server measured for it
 
   constructor() {
     showConnection(this.#socket, $("connection"));
-    this.#socket.subscribe((now) => this.#begin(now));
-    this.#socket.on("gap", () => this.#begin(this.#socket).catch(() => {}));
-    this.#socket.on("update", (person) => this.#know(person));
-    this.#socket.on("measured", (about) => this.#measure(about));
+    this.#socket.subscribe((now) => this.#start(now));
+    this.#socket.on("gap", () => this.#start(this.#socket).catch(() => {}));
+    this.#socket.on("update", (person) => this.#showAccess(person));
+    this.#socket.on("measured", (measurement) => this.#add(measurement));
   }
 
-  async #begin(now) {
-    for (const person of await now.request("subscribe_to_desk")) this.#know(person);
+  async #start(now) {
+    for (const person of await now.request("subscribe_to_monitor")) this.#showAccess(person);
   }
 
-  #know({ name, may_see }) {
-    panes.find((pane) => pane.name === name)?.turn(may_see);
+  #showAccess({ name, may_see }) {
+    panels.find((panel) => panel.name === name)?.accessChanged(may_see);
   }
 
-  async turn(pane, may_see) {
+  async setAccess(panel, may_see) {
     try {
-      await this.#socket.request("switch", { data: { name: pane.name, may_see } });
+      await this.#socket.request("set_access", { data: { name: panel.name, may_see } });
     } catch (error) {
-      pane.turn(!may_see);
-      pane.say(error);
+      panel.accessChanged(!may_see);
+      panel.showProblem(error);
     }
   }
 
-  #measure({ event, ...about }) {
+  #add({ event, ...measurement }) {
     if (event === "saved") {
-      this.#saved = about;
-      this.#told = new Map();
-    } else if (about.pk === this.#saved?.pk) {
-      this.#told.set(about.delivery, about);
+      this.#saved = measurement;
+      this.#deliveries = new Map();
+    } else if (measurement.pk === this.#saved?.pk) {
+      this.#deliveries.set(measurement.delivery, measurement);
     } else return;
     this.#show();
   }
 
   #show() {
-    const { title, created, deleted, queries } = this.#saved;
-    const servers = [...this.#told.values()];
+    const { title, created, deleted, save_queries } = this.#saved;
+    const servers = [...this.#deliveries.values()];
     const sum = (name) => servers.reduce((total, one) => total + one[name], 0);
-    const [told, refused, read, asked] = ["told", "refused", "read", "asked"].map(sum);
-    const all = queries + read + asked;
-    const figures = [[1, "save"], [told, told === 1 ? "subscriber" : "subscribers"], [all, all === 1 ? "query" : "queries"]];
+    const [sent, refused, read, checked] = ["sent", "refused", "read_queries", "permission_queries"].map(sum);
+    const all = save_queries + read + checked;
+    const figures = [[1, "save"], [sent, sent === 1 ? "subscriber" : "subscribers"], [all, all === 1 ? "query" : "queries"]];
     $("figures").replaceChildren(...figures.flatMap(([number, word], index) => {
       const [bold, dot] = ["b", "i"].map((tag) => document.createElement(tag));
       bold.textContent = number;
       dot.textContent = "·";
       return [...(index ? [" ", dot, " "] : []), bold, ` ${word}`];
     }));
-    const what = deleted ? "was deleted" : created ? "was created" : "was changed";
-    const parts = [`${queries} to save`, `${read} to read it`, `${asked} to ask who may see it`];
+    const change = deleted ? "was deleted" : created ? "was created" : "was changed";
+    const parts = [`${save_queries} to save it`, `${read} to read it`, `${checked} to check permissions`];
     if (servers.length > 1) parts[1] += ` (by ${servers.length} servers)`;
-    if (refused) parts.push(`${refused} refused`);
-    $("account").textContent = `“${title}” ${what}: ${parts.join(", ")}.`;
+    const subscribers = refused ? ` Refused subscribers: ${refused}.` : "";
+    $("details").textContent = `“${title}” ${change}. Queries: ${parts.join(", ")}.${subscribers}`;
   }
 }
 
-const panes = JSON.parse($("people").textContent).map((person) => new Pane(person));
-const desk = new Desk();
+const panels = JSON.parse($("people").textContent).map((person) => new Panel(person));
+const monitor = new Monitor();
