@@ -1,8 +1,8 @@
-"""Messages routed by their type, and a row for every open socket.
+"""Messages routed by their type, and a database row for every open socket.
 
     from sockets import SocketRouter
 
-may stand in any module of a project, also in one that is imported before its apps are ready.
+This import is safe in any module, also before Django's apps are ready.
 """
 
 from .router import SocketRouter

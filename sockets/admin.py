@@ -1,7 +1,7 @@
-"""The admin's list of who is connected. It keeps itself up to date, and speaks to its rows.
+"""The admin's list of open connections, with actions that send to them or close them.
 
-Rows are made and deleted by connections, so nobody edits them here. The keys of sessions are
-credentials: no page shows them, and no query can ask for them.
+Connections create and delete the rows, so the admin cannot edit them. Session keys are
+credentials: no page shows them, and no query can filter by them.
 """
 
 from datetime import datetime
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-SHOWN = 10
-"""How many of the chosen sockets the page of an action names."""
+MAX_LISTED = 10
+"""How many selected sockets the page of an action lists."""
 
 
 class LoggedInFilter(admin.SimpleListFilter):
-    """Whether somebody is logged in."""
+    """Filter sockets by whether their user is logged in."""
 
     title = _("user")
     parameter_name = "logged_in"
@@ -51,16 +51,16 @@ class LoggedInFilter(admin.SimpleListFilter):
 
 @admin.register(Socket)
 class SocketAdmin(ModelAdmin):
-    """Who is connected now, to servers that live. See `sockets/static/sockets/live.js`.
+    """The open connections of live servers. `static/sockets/live.js` keeps the list up to date.
 
-    To send and to ping takes the permission to change sockets, to disconnect that to delete them.
+    Sending and pinging require the permission to change sockets, disconnecting that to delete.
     """
 
-    list_display = ["user_name", "path", "user_ip", "since", "last_sign", "active"]
+    list_display = ["user_name", "path", "user_ip", "since", "last_ping_at", "active"]
     list_display_links = ["path"]
     list_filter = ["active", LoggedInFilter, ("node", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user"]
-    search_help_text = _("A path, an address or the name of a user.")
+    search_help_text = _("Search by path, IP address or user name.")
     show_full_result_count = False
     date_hierarchy = "connected_at"
     ordering = ["-connected_at"]
@@ -80,22 +80,22 @@ class SocketAdmin(ModelAdmin):
         css = {"all": ["sockets/live.css"]}
         js = [forms.Script("sockets/live.js", type="module")]
 
-    # What is shown.
+    # Display.
 
     @admin.display(description=_("user"), ordering=f"user__{get_user_model().USERNAME_FIELD}")
     def user_name(self, socket: Socket) -> str:
-        """Who it is."""
+        """Return the user's name."""
         return str(_("anonymous") if socket.user is None else socket.user)
 
     @admin.display(description=_("since"), ordering="connected_at")
     def since(self, socket: Socket) -> str:
-        """When it began."""
-        return _short(socket.connected_at)
+        """Return when the connection began."""
+        return _short_time(socket.connected_at)
 
-    @admin.display(description=_("last sign of life"), ordering="last_ping")
-    def last_sign(self, socket: Socket) -> str | None:
-        """When it gave one."""
-        return None if socket.last_ping is None else _short(socket.last_ping)
+    @admin.display(description=_("last ping"), ordering="last_ping")
+    def last_ping_at(self, socket: Socket) -> str | None:
+        """Return when the client last sent a PING."""
+        return None if socket.last_ping is None else _short_time(socket.last_ping)
 
     def get_queryset(self, request: HttpRequest) -> SocketQuerySet:
         sockets: Any = super().get_queryset(request)
@@ -106,11 +106,11 @@ class SocketAdmin(ModelAdmin):
         return ["path", "user_ip", f"user__{get_user_model().USERNAME_FIELD}"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        if "session" in lookup:  # ?session_key__startswith=a would tell it letter by letter
+        if "session" in lookup:  # ?session_key__startswith=a would reveal it letter by letter
             return False
         return super().lookup_allowed(lookup, value, request)
 
-    # Who may do what.
+    # Permissions.
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -119,114 +119,114 @@ class SocketAdmin(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes rows here; but they must not keep anybody from deleting their user.
+        """Allow deleting a row only together with its user or session.
 
-        The admin asks for each row that goes with its user or session. It asks for a row on the
-        row's own pages too: those are closed below.
+        For such a cascade the admin asks this method about each row. It also asks on the row's
+        own pages, so `delete_view` and `change_view` forbid deleting there.
         """
         return obj is not None
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """There is none. Raises `PermissionDenied`."""
+        """Raise `PermissionDenied`: rows cannot be deleted by hand."""
         raise PermissionDenied
 
     def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show a row, without a button to delete it."""
+        """Show a row without a delete button."""
         kwargs["extra_context"] = {**(kwargs.get("extra_context") or {}), "show_delete": False}
         return super().change_view(request, *args, **kwargs)
 
-    def has_speak_permission(self, request: HttpRequest) -> bool:
-        """Whether one may send, and ask for signs of life."""
-        return self._may(request, "change")
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may send messages and pings."""
+        return self._has_permission(request, "change")
 
     def has_disconnect_permission(self, request: HttpRequest) -> bool:
-        """Whether one may close connections."""
-        return self._may(request, "delete")
+        """Return whether the user may close connections."""
+        return self._has_permission(request, "delete")
 
-    def _may(self, request: HttpRequest, what: str) -> bool:
-        codename = get_permission_codename(what, self.opts)
+    def _has_permission(self, request: HttpRequest, action: str) -> bool:
+        codename = get_permission_codename(action, self.opts)
         return request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
-    # What can be done.
+    # Actions.
 
-    @admin.action(permissions=["speak"], description=_("Send a message…"))
+    @admin.action(permissions=["send"], description=_("Send a message…"))
     def send_message(
         self, request: HttpRequest, queryset: SocketQuerySet
     ) -> HttpResponseBase | None:
-        """Ask for a message, then send it."""
+        """Show a form for the message, then send it."""
         form = MessageForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
             page = {"title": _("Send a message"), "button": _("Send"), "action": "send_message"}
             return self._form_page(request, queryset, form, page)
-        number = queryset.send_action(form.cleaned_data["type"], **form.cleaned_data["content"])
-        said = ngettext(
+        count = queryset.send_action(form.cleaned_data["type"], **form.cleaned_data["content"])
+        result = ngettext(
             "The message was sent to %(count)d socket.",
             "The message was sent to %(count)d sockets.",
-            number,
+            count,
         )
-        self.message_user(request, said % {"count": number}, messages.SUCCESS)
+        self.message_user(request, result % {"count": count}, messages.SUCCESS)
         return None
 
-    @admin.action(permissions=["speak"], description=_("Ask for a sign of life"))
+    @admin.action(permissions=["send"], description=_("Send a ping"))
     def ping(self, request: HttpRequest, queryset: SocketQuerySet) -> None:
-        """Mark them inactive until they answer."""
-        number = queryset.cleanup_stale()
-        said = ngettext(
-            "%(count)d socket was asked for a sign of life, and is inactive until it answers.",
-            "%(count)d sockets were asked for a sign of life, and are inactive until they answer.",
-            number,
+        """Send a PING, and mark the sockets inactive until their clients answer."""
+        count = queryset.cleanup_stale()
+        result = ngettext(
+            "%(count)d socket was pinged. It is inactive until it answers.",
+            "%(count)d sockets were pinged. They are inactive until they answer.",
+            count,
         )
-        self.message_user(request, said % {"count": number}, messages.SUCCESS)
+        self.message_user(request, result % {"count": count}, messages.SUCCESS)
 
     @admin.action(permissions=["disconnect"], description=_("Disconnect…"))
     def disconnect(self, request: HttpRequest, queryset: SocketQuerySet) -> HttpResponseBase | None:
-        """Ask how, then close the connections."""
+        """Show a form for the close code, then close the connections."""
         form = DisconnectForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
             page = {"title": _("Disconnect"), "button": _("Yes, disconnect")}
             return self._form_page(request, queryset, form, {**page, "action": "disconnect"})
-        number = queryset.disconnect(**form.cleaned_data)
-        said = ngettext(
-            "%(count)d socket was disconnected.", "%(count)d sockets were disconnected.", number
+        count = queryset.disconnect(**form.cleaned_data)
+        result = ngettext(
+            "%(count)d socket was disconnected.", "%(count)d sockets were disconnected.", count
         )
-        self.message_user(request, said % {"count": number}, messages.SUCCESS)
+        self.message_user(request, result % {"count": count}, messages.SUCCESS)
         return None
 
     def _form_page(
         self, request: HttpRequest, queryset: SocketQuerySet, form: Any, page: dict[str, Any]
     ) -> HttpResponseBase | None:
-        """The page between an action and its deed; it comes back with what was chosen."""
-        number = queryset.count()
-        if not number:
-            said = _("Whom you selected has left meanwhile.")
-            self.message_user(request, said, messages.WARNING)
+        """Return the page with the form of an action. It posts the same selection again."""
+        count = queryset.count()
+        if not count:
+            warning = _("The selected sockets are no longer connected.")
+            self.message_user(request, warning, messages.WARNING)
             return None
-        across = request.POST.get("select_across") == "1"
+        select_across = request.POST.get("select_across") == "1"
         context = {
             **self.admin_site.each_context(request),
             **page,
             "opts": self.opts,
             "form": form,
             "adminform": AdminForm(form, [(None, {"fields": list(form.fields)})], {}),
-            "number": number,
-            "sockets": queryset[:SHOWN],
-            "others": max(number - SHOWN, 0),
-            "across": across,
-            # With `across` the admin looks at none of them, but it wants to see one.
-            "selected": ["0"] if across else request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "count": count,
+            "sockets": queryset[:MAX_LISTED],
+            "unlisted_count": max(count - MAX_LISTED, 0),
+            "select_across": select_across,
+            # With `select_across` the admin ignores the values, but requires at least one.
+            "selected": ["0"] if select_across else request.POST.getlist(ACTION_CHECKBOX_NAME),
             "checkbox": ACTION_CHECKBOX_NAME,
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/sockets/socket/action.html", context)
 
 
-def _short(moment: datetime) -> str:
-    """Of today's moments the time, so that columns stay narrow; one can point at it for the day."""
-    local, now = map(_local, (moment, timezone.now()))
+def _short_time(moment: datetime) -> str:
+    """Return today's times without the date, to keep columns narrow. The tooltip has it too."""
+    local, now = map(_to_local_time, (moment, timezone.now()))
     full = date_format(local, "DATETIME_FORMAT")
     short = date_format(local, "TIME_FORMAT") if local.date() == now.date() else full
     return format_html('<span title="{}">{}</span>', full, short)
 
 
-def _local(moment: datetime) -> datetime:
+def _to_local_time(moment: datetime) -> datetime:
     return timezone.localtime(moment) if timezone.is_aware(moment) else moment

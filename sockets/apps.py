@@ -8,14 +8,14 @@ __all__ = ["SocketsConfig"]
 
 
 class SocketsConfig(AppConfig):
-    """Brings the models, their admin, the commands, and the renewal of rows."""
+    """The app with the models, their admin, the management commands and the system checks."""
 
     name = "sockets"
     verbose_name = _("Sockets")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the system checks."""
         from . import checks  # noqa: PLC0415 - it needs the models
 
         register(checks.check_patterns)

@@ -1,4 +1,4 @@
-"""System checks: what `manage.py check` finds before a user does."""
+"""System checks of message routes, run by `manage.py check`."""
 
 import itertools
 import re
@@ -13,39 +13,39 @@ from django.utils.module_loading import import_string
 from .handlers import RoutedSocketHandler
 from .router import routers
 
-__all__ = ["check_patterns", "nests_quantifiers"]
+__all__ = ["check_patterns", "has_nested_quantifiers"]
 
 
 def check_patterns(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """sockets.W001: the pattern of a route may take exponential time.
+    """Warn of route patterns that can take exponential time (sockets.W001).
 
-    It sees the routers and handlers that are imported with the URLconf, and with the routes of the
+    The check sees routers and handlers imported by the URLconf, or by the routes of the
     `SocketApplication` that `ASGI_APPLICATION` names.
     """
     if urls := getattr(settings, "ROOT_URLCONF", None):
         import_module(urls)
     if asgi := getattr(settings, "ASGI_APPLICATION", None):
         _ = getattr(import_string(asgi), "routes", None)
-    owners: Iterator[Any] = itertools.chain(list(routers), _handlers(RoutedSocketHandler))
-    found: dict[re.Pattern[str], CheckMessage] = {}  # for whoever has it first
+    owners: Iterator[Any] = itertools.chain(list(routers), _subclasses(RoutedSocketHandler))
+    warnings: dict[re.Pattern[str], CheckMessage] = {}  # subclasses inherit patterns: warn once
     for owner in owners:
         for pattern in (route[0] for route in owner.routes):
-            if isinstance(pattern, re.Pattern) and nests_quantifiers(pattern.pattern):
-                found.setdefault(pattern, _warning(pattern, owner))
-    return [*found.values()]
+            if isinstance(pattern, re.Pattern) and has_nested_quantifiers(pattern.pattern):
+                warnings.setdefault(pattern, _warning(pattern, owner))
+    return [*warnings.values()]
 
 
-def _handlers(base: type[RoutedSocketHandler]) -> Iterator[type[RoutedSocketHandler]]:
+def _subclasses(base: type[RoutedSocketHandler]) -> Iterator[type[RoutedSocketHandler]]:
     for handler in base.__subclasses__():
         yield handler
-        yield from _handlers(handler)
+        yield from _subclasses(handler)
 
 
 def _warning(pattern: re.Pattern[str], owner: Any) -> CheckMessage:
     return Warning(
-        f"The route {pattern.pattern!r} repeats what is repeated itself. A client can find a type "
-        "that takes such a pattern very long.",
-        hint="Write it with one quantifier, such as [A-Z_]+, or route the types one by one.",
+        f"The route pattern {pattern.pattern!r} has nested quantifiers. A client can send a type "
+        "that takes very long to match.",
+        hint="Use one quantifier, such as [A-Z_]+, or add a route for each type.",
         obj=owner,
         id="sockets.W001",
     )
@@ -53,18 +53,18 @@ def _warning(pattern: re.Pattern[str], owner: Any) -> CheckMessage:
 
 _QUANTIFIER = r"(?:[*+]|\{\d*,\d*\})"
 _ESCAPED = re.compile(r"\\.")
-_CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
-_INNERMOST = re.compile(rf"\((?:\?[^()]*?[:>=!]|\?P<\w+>)?([^()]*)\)({_QUANTIFIER})?")
+_CHARACTER_CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
+_INNERMOST_GROUP = re.compile(rf"\((?:\?[^()]*?[:>=!]|\?P<\w+>)?([^()]*)\)({_QUANTIFIER})?")
 
 
-def nests_quantifiers(pattern: str) -> bool:
-    """Whether something that is repeated without bound repeats something inside it, as `(a+)+`."""
-    rest = _CLASS.sub("x", _ESCAPED.sub("x", pattern))
-    while (group := _INNERMOST.search(rest)) is not None:
-        inside, quantifier = group.groups()
-        repeats = re.search(_QUANTIFIER, inside) is not None
+def has_nested_quantifiers(pattern: str) -> bool:
+    """Return whether `pattern` repeats a group that has a repetition inside, as in `(a+)+`."""
+    rest = _CHARACTER_CLASS.sub("x", _ESCAPED.sub("x", pattern))
+    while (group := _INNERMOST_GROUP.search(rest)) is not None:
+        content, quantifier = group.groups()
+        repeats = re.search(_QUANTIFIER, content) is not None
         if repeats and quantifier:
             return True
-        as_one = "x+" if repeats or quantifier else "x"
-        rest = rest[: group.start()] + as_one + rest[group.end() :]
+        replacement = "x+" if repeats or quantifier else "x"
+        rest = rest[: group.start()] + replacement + rest[group.end() :]
     return False

@@ -1,12 +1,12 @@
-"""Words and numbers that several rooms of `sockets` share."""
+"""Names and limits that several modules of `sockets` share."""
 
-__all__ = ["BOT", "GOT_HELLO", "HELLO", "PATH_LENGTH", "PING", "RECONNECT"]
+__all__ = ["BOT_PREFIX", "GOT_HELLO", "HELLO", "PATH_LENGTH", "PING", "RECONNECT"]
 
 HELLO, GOT_HELLO, PING, RECONNECT = "HELLO", "GOT_HELLO", "PING", "RECONNECT"
-"""The types of message that every handler knows."""
+"""The built-in message types."""
 
-BOT = "bot-"
-"""How the addresses of those begin who only look like connections; nothing is sent to them."""
+BOT_PREFIX = "bot-"
+"""The prefix of `channel_name` for rows without a connection. Nothing is sent to them."""
 
 PATH_LENGTH = 255
-"""The longest path that a row can hold."""
+"""The longest path that a row can hold, in characters."""

@@ -1,7 +1,7 @@
-"""Words for many connections: rendered once, one message to each server process that holds some.
+"""Send to many connections at once: rendered once, one message to each server process.
 
-It knows addresses (`Socket.channel_name`) and hubs, and no database. Everything here may be called
-where nothing is served, and nothing raises because a broker is down.
+This module knows addresses (`Socket.channel_name`) and no database. Its methods can be called in
+any process, also in one that serves no sockets. A broker that is down raises nothing.
 """
 
 from collections.abc import Iterable
@@ -16,49 +16,66 @@ from rest_channels.protocol.dialects import with_timestamp
 from rest_channels.protocol.messages import Event
 from rest_channels.renderers import encode
 
-from .constants import BOT
+from .constants import BOT_PREFIX
 
 __all__ = ["AddressList"]
 
 
 class AddressList:
-    """Some connections, by their addresses. Those that have ended meanwhile hear nothing.
+    """A list of connections by address. Connections that have ended receive nothing.
 
-    `len` says how many they are. Each verb has done its work, or in `async def` queued it, when it
-    returns; there the result can be awaited.
+    Duplicates and addresses of bots are dropped; `len()` is the number of those left. Each method
+    has sent its message when it returns, or queued it in `async def`, where the result can be
+    awaited.
+
+    Args:
+        addresses: Values of `Socket.channel_name`.
     """
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        once = dict.fromkeys(addresses)
-        self.addresses = [address for address in once if not address.startswith(BOT)]
+        unique = dict.fromkeys(addresses)
+        self.addresses = [address for address in unique if not address.startswith(BOT_PREFIX)]
 
     def __len__(self) -> int:
         return len(self.addresses)
 
     def send(self, content: dict[str, Any]) -> Sent:
-        """Send `content`, as `Group.send` takes it: `text` or `bytes`, and `close`.
+        """Send `content` as `Group.send` does: a dict with `text` or `bytes`, and `close`.
 
-        Raises `TypeError` for anything else.
+        Raises:
+            TypeError: If `content` is anything else.
         """
-        return self._tell(content_event("", content))
+        return self._deliver(content_event("", content))
 
     async def asend(self, content: dict[str, Any]) -> None:
-        """`send`, awaited."""
+        """Await `send`."""
         await self.send(content)
 
     def send_str(self, text: str) -> Sent:
-        """Send `text` as it is. Raises `TypeError` if it is none."""
+        """Send `text` unchanged.
+
+        Raises:
+            TypeError: If `text` is not a string.
+        """
         return self.send({"text": text})
 
     def send_json(self, content: dict[str, Any]) -> Sent:
-        """Send `content` as JSON, with a `TIMESTAMP`. Raises `TypeError` for what is no dict."""
-        return self._tell(Event.rendered("", content, encode(with_timestamp(content)).decode()))
+        """Send `content` as JSON, with a `TIMESTAMP`.
+
+        Raises:
+            TypeError: If `content` is not a dict.
+        """
+        return self._deliver(Event.rendered("", content, encode(with_timestamp(content)).decode()))
 
     def disconnect(self, code: int, reason: str) -> Sent:
-        """Close them. Raises `ValueError` for a code that is none."""
+        """Close the connections.
+
+        Raises:
+            ValueError: If `code` is not a valid close code.
+        """
         return send_command_to_each(
             self.addresses, close_each, int(check_close_code(code)), str(reason)
         )
 
-    def _tell(self, event: Event) -> Sent:
+    def _deliver(self, event: Event) -> Sent:
         return send_command_to_each(self.addresses, deliver_to_each, event)

@@ -1,4 +1,4 @@
-"""What the admin asks for before it speaks to sockets, or closes them."""
+"""The admin's forms for a message to sockets, and for closing them."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from rest_channels.renderers import encode
 __all__ = ["DisconnectForm", "MessageForm"]
 
 REASON_BYTES = 123
-"""What a close frame has room for (RFC 6455, 5.5)."""
+"""The longest reason of a close frame, in bytes of UTF-8. Source: RFC 6455, 5.5."""
 
 
 class MessageForm(forms.Form):
-    """What to send: a `type` and its `content`, a JSON object as text that is cleaned to a dict."""
+    """A message: its `type`, and its `content` as a JSON object, which is cleaned to a dict."""
 
     type = forms.CharField(label=_("Type"), max_length=256, widget=AdminTextInputWidget)
     content = forms.CharField(
@@ -26,30 +26,35 @@ class MessageForm(forms.Form):
         required=False,
         initial="{}",
         widget=AdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
-        help_text=_('What the message says beside its type: a JSON object, as {"text": "hello"}.'),
+        help_text=_('The rest of the message as a JSON object, for example {"text": "hello"}.'),
     )
 
     def clean_content(self) -> dict[str, Any]:
-        """The object. Raises `ValidationError` for text that is none, or cannot be sent on."""
+        """Return the JSON object as a dict.
+
+        Raises:
+            ValidationError: If the text is not a JSON object, or cannot be sent as JSON.
+        """
         try:
             content = orjson.loads(self.cleaned_data["content"] or "{}")
             encode(content)
         except (ValueError, TypeError) as error:
-            raise ValidationError(_("This is no JSON: %(why)s."), params={"why": error}) from error
+            message = _("This is not valid JSON: %(error)s.")
+            raise ValidationError(message, params={"error": error}) from error
         if not isinstance(content, dict):
-            raise ValidationError(_('This is no JSON object: write it as {"name": "value"}.'))
+            raise ValidationError(_('Enter a JSON object, for example {"name": "value"}.'))
         return content
 
 
 class DisconnectForm(forms.Form):
-    """How to close: a close `code`, and a `reason` that fits into the frame."""
+    """The close `code`, and the `reason` that clients see."""
 
     code = forms.IntegerField(
         label=_("Close code"),
         initial=int(CloseCode.REVOKED),
         help_text=_(
-            "1000, or 3000 to 4999. After 4500 to 4599 the clients of REST Channels connect again; "
-            "after the others they stay away."
+            "1000, or 3000 to 4999. Clients of REST Channels reconnect after 4500 to 4599, and "
+            "after no other of these codes."
         ),
     )
     reason = forms.CharField(
@@ -60,19 +65,27 @@ class DisconnectForm(forms.Form):
     )
 
     def clean_code(self) -> int:
-        """The code. Raises `ValidationError` for one that no application may close with."""
+        """Return the code.
+
+        Raises:
+            ValidationError: If applications may not close with this code.
+        """
         code: int = self.cleaned_data["code"]
         if code != CloseCode.NORMAL and code not in range(3000, 5000):
             raise ValidationError(_("Use 1000, or a code from 3000 to 4999."))
         return code
 
     def clean_reason(self) -> str:
-        """The reason. Raises `ValidationError` if it is too long."""
+        """Return the reason.
+
+        Raises:
+            ValidationError: If the reason is too long.
+        """
         reason: str = self.cleaned_data["reason"]
         size = len(reason.encode())
         if size > REASON_BYTES:
             raise ValidationError(
-                _("This has %(size)d bytes in UTF-8, and %(limit)d fit."),
+                _("The reason has %(size)d bytes in UTF-8. At most %(limit)d are allowed."),
                 params={"size": size, "limit": REASON_BYTES},
             )
         return reason

@@ -1,4 +1,4 @@
-"""`RoutedSocketHandler`: a class-based view for messages, which their `type` leads to a method.
+"""`RoutedSocketHandler`: calls a method for each message, by the message's `type`.
 
     class Poker(RoutedSocketHandler):
         routes = (
@@ -13,8 +13,8 @@
         def on_act(self, content):
             self.peers().send_action("ACTED", **content)
 
-One instance lives as long as its connection, and so does its row (`socket`, a `models.Socket`).
-Handlers are `def` or `async def`. Source: the README of django-channels-router (seed 003).
+Each connection has one instance and one row (`socket`, a `models.Socket`). Methods may be `def` or
+`async def`. Source: the README of django-channels-router (seed 003).
 """
 
 import logging
@@ -41,7 +41,7 @@ from rest_channels.request import SocketRequest
 from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
 from .presence import Presence
-from .route_targets import Target, check_route
+from .route_targets import RouteTarget, check_route
 from .rows import socket_from_scope
 from .signals import socket_connected, socket_disconnected
 
@@ -51,66 +51,67 @@ logger = logging.getLogger("sockets")
 
 
 class RoutedSocketHandler(SocketConsumer):
-    """A handler of one connection; see the module's text for an example.
+    """The handler of one connection; the module's docstring has an example.
 
-    `routes` are `(type, handler)` or `(type, handler, serializer_class)`: the type is text or a
-    compiled pattern, the handler a method's name or a callable that gets `(handler, content)`.
-    Where several fit, the last one has it. With `login_required` a client who is not logged in
-    has no row, and hears nothing but the request to reconnect.
+    Attributes:
+        routes: Tuples `(type, handler)` or `(type, handler, serializer_class)`. The type is text
+            or a compiled pattern. The handler is a method's name, or a callable that is called
+            with `(handler, content)`. If several routes match, the last one is called.
+        login_required: Whether an anonymous client has no row, and receives only RECONNECT.
     """
 
     login_required: ClassVar[bool] = False
     http_user: ClassVar[bool] = True
-    """Channels 1 asked for this; here the user is always that of the HTTP session."""
+    """Only for compatibility with Channels 1: the user is always that of the HTTP session."""
     routes: ClassVar[Iterable[Any]] = ((HELLO, "on_hello"), (PING, "on_ping"))
     row: Socket | None = None
 
-    _made: Socket | None = None  # whether or not it came to be
+    _built_row: Socket | None = None  # set before the INSERT, which may fail
     _dialect = TypeDialect()
-    _table: ClassVar[RouteTable[Target]]
-    _reads_as_we_do: ClassVar[bool] = True  # then a frame need not pass three methods
-    _now: dict[str, Any]
+    _route_table: ClassVar[RouteTable[RouteTarget]]
+    _uses_default_parsing: ClassVar[bool] = True  # then a frame skips three methods
+    _current_message: dict[str, Any]  # an ASGI event
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._table = RouteTable(check_route(cls, route) for route in cls.routes)
-        cls._reads_as_we_do = all(
+        cls._route_table = RouteTable(check_route(cls, route) for route in cls.routes)
+        cls._uses_default_parsing = all(
             getattr_static(cls, name) is getattr_static(RoutedSocketHandler, name)
             for name in ("receive", "receive_json", "decode_json")
         )
 
-    # What happens.
+    # Events.
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        """The handshake has come: make the row, then `connect`."""
-        self._now = message
-        if self._is_stranger:
+        """Save the row, then call `connect`."""
+        self._current_message = message
+        if self._must_log_in:
             return
-        self._made = row = socket_from_scope(self.scope, self.reply_channel.name)
-        await self._presence.open(row)
+        self._built_row = row = socket_from_scope(self.scope, self.reply_channel.name)
+        await self._presence.add(row)
         self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
         await super().websocket_connect(message)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """A frame has come."""
-        self._now = message
-        if self._is_stranger:
+        """Call the handler of a frame."""
+        self._current_message = message
+        if self._must_log_in:
             self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))
-        elif self._reads_as_we_do and message.get("text") is not None:
+        elif self._uses_default_parsing and message.get("text") is not None:
             await self._route(JSONParser().parse(message["text"]))
         else:
             await super().websocket_receive(message)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        """Let the handler have `content` that its `type` names, or the default route."""
+        """Call the handler for the `type` of `content`, or `default_route`."""
         await self._route(content)
 
     async def _route(self, content: Any) -> None:
         name = self._dialect.parse_call(content).name
-        if name == PING:  # whoever answers it
-            self._presence.ping(self._own_row)
-        target = self._table.find(name)
+        if name == PING:  # counts as a heartbeat, whichever route handles it
+            self._presence.record_ping(self._saved_row)
+        target = self._route_table.find(name)
         if target is None:
             await run(self.default_route, content)
         elif target.serializer_class is not None:
@@ -121,9 +122,12 @@ class RoutedSocketHandler(SocketConsumer):
             await run(target.handler, self, content)
 
     async def _run_validated(
-        self, target: Target, serializer_class: type[BaseSerializer[Any]], content: dict[str, Any]
+        self,
+        target: RouteTarget,
+        serializer_class: type[BaseSerializer[Any]],
+        content: dict[str, Any],
     ) -> None:
-        """Let the handler have what the serializer makes of `content`; `def` costs one thread."""
+        """Validate `content` and call the handler, both in one thread if the handler is `def`."""
 
         def validate() -> dict[str, Any]:
             context = {"request": self.message, "socket": self}
@@ -139,23 +143,23 @@ class RoutedSocketHandler(SocketConsumer):
             await run(lambda: handler(validate()))
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """It is over: delete the row, then `disconnect`."""
-        self._now = message
-        if self._made is not None:
-            await self._presence.close(self._made)
+        """Delete the row, then call `disconnect`."""
+        self._current_message = message
+        if self._built_row is not None:
+            await self._presence.remove(self._built_row)
         if self.row is not None:
             await socket_disconnected.asend_robust(type(self), socket=self.row, handler=self)
             await super().websocket_disconnect(message)
 
     async def default_route(self, content: dict[str, Any]) -> None:
-        """Handle a message that no route is for: here it is an error. May be overridden."""
+        """Handle a message that no route matches. The default raises an error."""
         error = self._dialect.handler_not_found(Call(None, content))
         logger.info("%r: %s", self._connection, error.detail)
         raise error
 
     async def on_hello(self, content: dict[str, Any]) -> None:
-        """Introduce the client to itself; ask its user's other sockets whether they live."""
-        row = self._own_row
+        """Answer with the client's own data, and send a PING to its user's other sockets."""
+        row = self._saved_row
         self.send_action(
             GOT_HELLO,
             user_id=row.user_id,
@@ -165,20 +169,20 @@ class RoutedSocketHandler(SocketConsumer):
             user_ip=row.user_ip,
         )
         if row.user_id is not None:
-            others = self.peers().filter(user=row.user_id)
-            await self._presence.ask_for_life(others, row.user_id, row.path)
+            peers = self.peers().filter(user=row.user_id)
+            await self._presence.send_pings(peers, row.user_id, row.path)
 
     async def on_ping(self, content: dict[str, Any]) -> None:
-        """A sign of life, which is noted already: it is not answered."""
+        """Do not answer: `_route` has recorded the ping already."""
 
-    # What it can do.
+    # Sending.
 
     def send_str(self, text: str) -> Sent:
-        """Send `text` as it is."""
+        """Send `text` unchanged."""
         return self.send(text_data=text)
 
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
-        """Send `content`, a dict, as JSON, with a `TIMESTAMP` (ms since 1970, as text)."""
+        """Send the dict `content` as JSON, with a `TIMESTAMP`: milliseconds since 1970, as text."""
         return super().send_json(with_timestamp(content), close)
 
     def send_action(self, type: str, /, **kwargs: Any) -> Sent:
@@ -188,25 +192,27 @@ class RoutedSocketHandler(SocketConsumer):
     _senders = (*SocketConsumer._senders, send_json)
 
     def peers(self) -> SocketQuerySet:
-        """The other sockets on this path."""
-        others = Socket.objects.exclude(channel_name=self.reply_channel.name)
-        return others.filter(path=self.path)
+        """Return the other sockets on this path."""
+        peers = Socket.objects.exclude(channel_name=self.reply_channel.name)
+        return peers.filter(path=self.path)
 
-    # Who and where it is.
+    # The connection.
 
     @property
     def socket(self) -> Socket | None:
-        """The connection's row; `None` for who has none, see `login_required`."""
+        """The row of this connection; `None` for anonymous clients with `login_required`."""
         return self.row
 
     @property
-    def _is_stranger(self) -> bool:
+    def _must_log_in(self) -> bool:
         return self.login_required and self.user is None
 
     @property
-    def _own_row(self) -> Socket:
+    def _saved_row(self) -> Socket:
         if self.row is None:
-            raise RuntimeError(f"{self!r} has no row: its websocket_connect() did not make one.")
+            raise RuntimeError(
+                f"{self!r} has no row. If you override websocket_connect(), call super()."
+            )
         return self.row
 
     @cached_property
@@ -215,7 +221,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     @property
     def user(self) -> Any:
-        """Who is logged in, or `None`."""
+        """The user who is logged in, or `None`."""
         user = self.scope.get("user")
         return user if user is not None and user.is_authenticated else None
 
@@ -226,19 +232,19 @@ class RoutedSocketHandler(SocketConsumer):
 
     @property
     def path(self) -> str:
-        """The path of the handshake, which is that of the page."""
+        """The path of the handshake, which is the path of the page."""
         path: str = self.scope["path"]
         return path
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """What the route found in the path."""
+        """The arguments that the URL route found in the path."""
         kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
         return kwargs
 
     @property
     def view_name(self) -> str | None:
-        """The name of the page at this path, as in `reverse()`; `None` if there is none."""
+        """The name of the URL pattern of the page at this path; `None` without a page."""
         try:
             return resolve(self.path).view_name
         except Resolver404:
@@ -246,21 +252,21 @@ class RoutedSocketHandler(SocketConsumer):
 
     @cached_property
     def reply_channel(self) -> Channel:
-        """The way to this connection; its name is the row's `channel_name`."""
+        """This connection, as an object to send to. Its name is the row's `channel_name`."""
         return Channel(self._connection.address, connection=self._connection)
 
     @property
     def message(self) -> SocketRequest:
-        """What happens now: `connect`, a frame or `disconnect`, as Channels 1 showed it."""
-        event = self._now["type"].partition(".")[2]
+        """The event that is handled now, as a request with the keys of a Channels 1 message."""
+        name = self._current_message["type"].partition(".")[2]
         frame = None
-        if event == "receive":
-            frame = (self._now.get("text"), self._now.get("bytes"), 0)
-        request = SocketRequest(self._connection, event, frame)
-        request.code = self._now.get("code")
+        if name == "receive":
+            frame = (self._current_message.get("text"), self._current_message.get("bytes"), 0)
+        request = SocketRequest(self._connection, name, frame)
+        request.code = self._current_message.get("code")
         return request
 
 
-RoutedSocketHandler._table = RouteTable(
+RoutedSocketHandler._route_table = RouteTable(
     check_route(RoutedSocketHandler, route) for route in RoutedSocketHandler.routes
 )

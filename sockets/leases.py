@@ -1,9 +1,10 @@
-"""How long a server process is believed to live without renewing its lease on its rows.
+"""How long a server process counts as alive without renewing the lease on its rows.
 
-A process renews every `BEAT` seconds. Three beats without a word and it counts as dead, so the
-rows of one that was killed go within four. Time is the database's everywhere: the clocks of
-servers may differ. A row that is younger than a lease needs none, because a process writes its
-first at its first beat.
+A process renews its lease at each heartbeat (every `BEAT` seconds). After three heartbeats without
+renewal it counts as dead, and its rows are deleted within four.
+
+All times come from the database, because the clocks of servers may differ. A row younger than one
+lease needs none: its process writes the first lease at its first heartbeat.
 """
 
 from datetime import timedelta
@@ -14,15 +15,16 @@ from django.db.models.functions import Now
 
 from rest_channels.settings import api_settings
 
-__all__ = ["expiry"]
+__all__ = ["lease_cutoff"]
 
 BEATS = 3
+"""The length of a lease, in heartbeats."""
 
 
-def expiry() -> Any:
-    """The moment (an SQL expression) before which a last sign of life is too long ago.
+def lease_cutoff() -> Any:
+    """Return the time before which a lease has expired, as an SQL expression.
 
-    `None` where `BEAT` is off: nobody renews, so nothing expires.
+    Returns `None` if the setting `BEAT` is `None`: no lease is renewed, so none expires.
     """
     if api_settings.BEAT is None:
         return None

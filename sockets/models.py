@@ -1,9 +1,9 @@
-"""Every open connection as a row: who is on which page, since when, from where.
+"""A database row for every open connection: its user, path, IP address and start time.
 
     Socket.objects.filter(user__groups__name="staff").send_action("CHAT", text="hello")
     Socket.objects.online().filter(path="/game/1/").users()
 
-Rows are made and deleted by `presence`; what they are told goes by `delivery`.
+`presence` creates and deletes the rows, and `delivery` sends messages to their connections.
 """
 
 from datetime import timedelta
@@ -21,16 +21,16 @@ from rest_channels.groups import Channel
 
 from .constants import PATH_LENGTH, PING
 from .delivery import AddressList
-from .leases import expiry
+from .leases import lease_cutoff
 
-__all__ = ["Node", "Socket", "SocketQuerySet", "deleted"]
+__all__ = ["Node", "Socket", "SocketQuerySet", "delete_rows"]
 
 
 class SocketCommands:
-    """What one can do with a row, and with many. Each verb has an `a…` twin.
+    """The methods of both a `Socket` and a queryset. Each has an awaitable `a…` twin.
 
-    What sends gives the number of sockets that were addressed. What nobody hears any more is
-    dropped, and a broker that is down is logged.
+    Methods that send return the number of sockets addressed. Messages to connections that have
+    ended are dropped. A broker that is down is logged and raises nothing.
     """
 
     def _rows(self) -> "SocketQuerySet":
@@ -39,122 +39,127 @@ class SocketCommands:
     def _addresses(self) -> AddressList:
         raise NotImplementedError
 
-    # To speak.
+    # Sending.
 
     def send_str(self, text: str) -> int:
-        """Send `text` as it is."""
-        to = self._addresses()
-        to.send_str(text)
-        return len(to)
+        """Send `text` unchanged."""
+        addresses = self._addresses()
+        addresses.send_str(text)
+        return len(addresses)
 
     def send_json(self, content: dict[str, Any]) -> int:
         """Send `content` as JSON, with a `TIMESTAMP` (milliseconds since 1970, as text)."""
-        to = self._addresses()
-        to.send_json(content)
-        return len(to)
+        addresses = self._addresses()
+        addresses.send_json(content)
+        return len(addresses)
 
     def send_action(self, type: str, /, **kwargs: Any) -> int:
         """Send `{**kwargs, "type": type}`."""
         return self.send_json({**kwargs, "type": type})
 
     def disconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
-        """Close the connections. In: what their clients see; of `reason` 123 bytes.
+        """Close the connections.
 
-        Raises `ValueError` for a code that is none.
+        Args:
+            code: The close code that clients receive.
+            reason: The reason that clients receive, at most 123 bytes of UTF-8.
+
+        Raises:
+            ValueError: If `code` is not a valid close code.
         """
-        to = self._addresses()
-        to.disconnect(code, reason)
-        return len(to)
+        addresses = self._addresses()
+        addresses.disconnect(code, reason)
+        return len(addresses)
 
     def group(self) -> AddressList:
-        """Those connected now, as an object with Channels 1's `send({"text": …})`."""
+        """Return the connections open now, with the `send({"text": …})` of Channels 1."""
         return self._addresses()
 
     async def asend_str(self, text: str) -> int:
-        """`send_str`, awaited."""
+        """Await `send_str`."""
         return await sync_to_async(self.send_str)(text)
 
     async def asend_json(self, content: dict[str, Any]) -> int:
-        """`send_json`, awaited."""
+        """Await `send_json`."""
         return await sync_to_async(self.send_json)(content)
 
     async def asend_action(self, type: str, /, **kwargs: Any) -> int:
-        """`send_action`, awaited."""
+        """Await `send_action`."""
         return await self.asend_json({**kwargs, "type": type})
 
     async def adisconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
-        """`disconnect`, awaited."""
+        """Await `disconnect`."""
         return await sync_to_async(self.disconnect)(code, reason)
 
     async def agroup(self) -> AddressList:
-        """`group`, awaited."""
+        """Await `group`."""
         return await sync_to_async(self.group)()
 
-    # To know who is still there.
+    # Heartbeats of clients.
 
     def mark_active(self) -> int:
-        """Note that they have given a sign of life; the number of rows."""
+        """Mark as active, with `last_ping` now. Return the number of rows."""
         return self._rows().update(active=True, last_ping=timezone.now())
 
     def mark_inactive(self) -> int:
-        """Note that they have to give one; the number of rows."""
+        """Mark as inactive. Return the number of rows."""
         return self._rows().update(active=False)
 
     def cleanup_stale(self) -> int:
-        """Ask for a sign of life: mark them inactive until they answer the PING they are sent."""
-        to = self._addresses()
+        """Send a PING, and mark as inactive until the client answers."""
+        addresses = self._addresses()
         self.mark_inactive()
-        to.send_json({"type": PING})
-        return len(to)
+        addresses.send_json({"type": PING})
+        return len(addresses)
 
     async def amark_active(self) -> int:
-        """`mark_active`, awaited."""
+        """Await `mark_active`."""
         return await sync_to_async(self.mark_active)()
 
     async def amark_inactive(self) -> int:
-        """`mark_inactive`, awaited."""
+        """Await `mark_inactive`."""
         return await sync_to_async(self.mark_inactive)()
 
     async def acleanup_stale(self) -> int:
-        """`cleanup_stale`, awaited."""
+        """Await `cleanup_stale`."""
         return await sync_to_async(self.cleanup_stale)()
 
 
 class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
-    """Sockets to be filtered, and to be spoken to. To speak costs one query."""
+    """Sockets to filter and to send to. Sending costs one query."""
 
     def online(self) -> "SocketQuerySet":
-        """Those whose server process lives. Bots have none, and are always there."""
-        since = expiry()
-        if since is None:
+        """Return sockets whose server process is alive, and all bots, which have no process."""
+        cutoff = lease_cutoff()
+        if cutoff is None:
             return self
-        living = models.Q(node__in=Node.objects.filter(seen__gt=since))
-        return self.filter(models.Q(node=None) | models.Q(connected_at__gt=since) | living)
+        on_living_node = models.Q(node__in=Node.objects.filter(seen__gt=cutoff))
+        return self.filter(models.Q(node=None) | models.Q(connected_at__gt=cutoff) | on_living_node)
 
     def left_behind(self) -> "SocketQuerySet":
-        """Those whose server process has died."""
-        since = expiry()
-        if since is None:
+        """Return sockets whose server process has died."""
+        cutoff = lease_cutoff()
+        if cutoff is None:
             return self.none()
-        living = models.Q(node__in=Node.objects.filter(seen__gt=since))
-        return self.filter(~living, node__isnull=False, connected_at__lte=since)
+        on_living_node = models.Q(node__in=Node.objects.filter(seen__gt=cutoff))
+        return self.filter(~on_living_node, node__isnull=False, connected_at__lte=cutoff)
 
     def users(self) -> models.QuerySet[Any, Any]:
-        """Who they belong to, each user once."""
-        mine = self.filter(user__isnull=False).values("user")
-        return get_user_model()._default_manager.filter(pk__in=mine)
+        """Return the users of these sockets, each once."""
+        user_pks = self.filter(user__isnull=False).values("user")
+        return get_user_model()._default_manager.filter(pk__in=user_pks)
 
     def purge_inactive(self, in_last_mins: float = 5) -> int:
-        """Delete the rows that have owed a sign of life for so many minutes; their number.
+        """Delete inactive rows without a ping for `in_last_mins` minutes, and return their number.
 
-        The row of a connection that is open all the same comes back at the next beat.
+        The row of a connection that is still open is restored at the next heartbeat.
         """
         since = timezone.now() - timedelta(minutes=in_last_mins)
         silent = models.Q(last_ping__lt=since) | models.Q(last_ping=None)
-        return deleted(self.filter(silent, active=False))
+        return delete_rows(self.filter(silent, active=False))
 
     async def apurge_inactive(self, in_last_mins: float = 5) -> int:
-        """`purge_inactive`, awaited."""
+        """Await `purge_inactive`."""
         return await sync_to_async(self.purge_inactive)(in_last_mins)
 
     def _rows(self) -> "SocketQuerySet":
@@ -164,14 +169,14 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
         return AddressList(self.values_list("channel_name", flat=True))
 
 
-def deleted(sockets: models.QuerySet[Any, Any]) -> int:
-    """Delete `sockets`; how many rows that were, not counting what belonged to them."""
-    _all, by_model = sockets.delete()
+def delete_rows(sockets: models.QuerySet[Any, Any]) -> int:
+    """Delete `sockets` and return their number, without rows deleted in cascade."""
+    _total, by_model = sockets.delete()
     return by_model.get(sockets.model._meta.label, 0)
 
 
 class Node(models.Model):
-    """A server process that has connections: it renews its lease on their rows."""
+    """A server process with open connections, and the last renewal of its lease (`seen`)."""
 
     name = models.CharField(_("name"), max_length=40, primary_key=True)
     seen = models.DateTimeField(_("last seen"), db_index=True)
@@ -185,7 +190,7 @@ class Node(models.Model):
 
 
 class Socket(SocketCommands, models.Model):
-    """One open connection. In: see seed 003; `channel_name` is its address, for `Channel(…)`."""
+    """One open connection. `channel_name` is its address, for `Channel(…)`. Source: seed 003."""
 
     session = models.ForeignKey(
         "sessions.Session",
@@ -206,8 +211,8 @@ class Socket(SocketCommands, models.Model):
         Node,
         verbose_name=_("server process"),
         on_delete=models.CASCADE,
-        db_constraint=False,  # a node's first lease is written at its first beat
-        null=True,  # a bot's
+        db_constraint=False,  # a node's first lease is written at its first heartbeat
+        null=True,  # for bots
         blank=True,
     )
     channel_name = models.CharField(_("channel name"), max_length=100, unique=True)
@@ -232,7 +237,7 @@ class Socket(SocketCommands, models.Model):
 
     @property
     def reply_channel(self) -> Channel:
-        """The way to the connection."""
+        """The connection, as an object to send to."""
         return Channel(self.channel_name)
 
     def _rows(self) -> SocketQuerySet:

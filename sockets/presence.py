@@ -1,9 +1,14 @@
-"""A row's life: made when a connection begins, deleted when it ends, gone with a dead process.
+"""The life of a row: created when its connection begins, deleted when it ends.
 
-Every hub has a `Presence`: the rows of its connections, which are the truth; the table follows.
-Each beat it renews the lease of its node, mends what differs from the truth (rows deleted under a
-living connection, or left behind by an error), writes down who gave a sign of life, and deletes
-what dead processes have left. What fails is tried again at the next beat.
+Every hub has a `Presence` with the rows of its connections. It is the truth, and the table
+follows. At each heartbeat it
+
+* renews the lease of its node,
+* repairs the table: rows deleted under an open connection, and rows left behind by an error,
+* saves which clients have sent a PING,
+* deletes the rows of dead processes.
+
+What fails is retried at the next heartbeat.
 """
 
 import asyncio
@@ -22,8 +27,8 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_channels.concurrency.execution import thread_lease
 from rest_channels.engine.hub import Hub, on_heartbeat
 
-from .leases import expiry
-from .models import Node, Socket, SocketQuerySet, deleted
+from .leases import lease_cutoff
+from .models import Node, Socket, SocketQuerySet, delete_rows
 
 __all__ = ["Presence", "purge"]
 
@@ -31,195 +36,204 @@ T = TypeVar("T")
 
 logger = logging.getLogger("sockets")
 
-AT_ONCE = 500
-"""How many rows one statement mends or deletes."""
+BATCH_SIZE = 500
+"""How many rows one statement repairs or deletes."""
 
-TRIES = 5
-"""How often the last connection of a process tries to delete what is left, a second apart."""
+DELETE_ATTEMPTS = 5
+"""How often the last connection of a process tries to delete its rows, one second apart."""
 
 
 class Presence:
-    """The rows of one hub's connections, by address. Its methods belong to the hub's loop."""
+    """The rows of one hub's connections, by address. Call its methods on the hub's event loop."""
 
     def __init__(self, hub: Hub) -> None:
         self.node = hub.node
         self.rows: dict[str, Socket] = {}
-        self._pks: dict[str, int] = {}  # of the rows that are made
-        self._making: dict[str, asyncio.Future[None]] = {}
-        self._pinged: set[str] = set()
-        self._gone: dict[str, int] = {}
-        self._asked: set[tuple[Any, str]] = set()
-        self._writing = asyncio.Lock()
+        self._saved_pks: dict[str, int] = {}
+        self._inserts: dict[str, asyncio.Future[None]] = {}  # still running
+        self._pinged: set[str] = set()  # to be saved at the next heartbeat
+        self._pending_deletes: dict[str, int] = {}  # address → primary key, 0 if never saved
+        self._pings_sent: set[tuple[Any, str]] = set()  # (user, path) since the last heartbeat
+        self._write_lock = asyncio.Lock()
 
-    async def open(self, row: Socket) -> None:
-        """Make `row`: one INSERT. Raises `NotAuthenticated` if its session or user has gone."""
+    async def add(self, row: Socket) -> None:
+        """Save `row` with one INSERT.
+
+        Raises:
+            NotAuthenticated: If its session or user no longer exists.
+        """
         row.node_id = self.node
         name = row.channel_name
         self.rows[name] = row
-        making = self._making[name] = asyncio.ensure_future(sync_to_async(_insert)(row))
+        insert = self._inserts[name] = asyncio.ensure_future(sync_to_async(_insert_row)(row))
         try:
-            await asyncio.shield(making)
-            self._pks[name] = row.pk
+            await asyncio.shield(insert)
+            self._saved_pks[name] = row.pk
         finally:
-            if making.done():
-                self._making.pop(name, None)
+            if insert.done():
+                self._inserts.pop(name, None)
 
-    async def close(self, row: Socket) -> None:
-        """Delete `row`. Those that end meanwhile go in one statement, and wait for it."""
+    async def remove(self, row: Socket) -> None:
+        """Delete `row`, together with others that are removed meanwhile, in one statement."""
         name = row.channel_name
-        if (making := self._making.pop(name, None)) is not None:  # its client did not wait for it
-            await asyncio.wait({making})
-            making.cancelled() or making.exception()
+        if (insert := self._inserts.pop(name, None)) is not None:  # the client left before its end
+            await asyncio.wait({insert})
+            insert.cancelled() or insert.exception()
         self.rows.pop(name, None)
         self._pinged.discard(name)
-        self._gone[name] = self._pks.pop(name, 0)
-        async with self._writing:
-            if name in self._gone:  # else whoever had the lock before took it along
-                await self._sweep()
+        self._pending_deletes[name] = self._saved_pks.pop(name, 0)
+        async with self._write_lock:
+            if name in self._pending_deletes:  # else the previous holder of the lock deleted it
+                await self._delete_pending()
 
-    async def _sweep(self) -> None:
-        """Delete the rows of those who have gone. What fails is a stray, for the next beat.
+    async def _delete_pending(self) -> None:
+        """Delete the rows of ended connections. Rows left by an error go at the next heartbeat.
 
-        Without connections there is no beat, so the last one tries a few times.
+        Without connections there is no heartbeat, so the last one tries several times.
         """
-        gone, self._gone = self._gone, {}
-        for attempt in range(TRIES):
-            last = None if self.rows or not all(gone.values()) else max(gone.values())
+        pks, self._pending_deletes = self._pending_deletes, {}
+        for attempt in range(DELETE_ATTEMPTS):
+            last_pk = None if self.rows or not all(pks.values()) else max(pks.values())
             try:
-                await sync_to_async(_delete)(self.node, list(gone), last)
-            except Exception:  # a database fails in many ways, and the connection ends anyway
+                await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
+            except Exception:  # databases fail in many ways, and the connection ends anyway
                 if attempt == 0:
-                    logger.exception("Rows of ended sockets could not be deleted; once more later.")
+                    logger.exception("Rows of closed sockets were not deleted. Retrying later.")
                 if self.rows:
                     return
                 await asyncio.sleep(1)
             else:
                 return
 
-    def ping(self, row: Socket) -> None:
-        """Note a sign of life; it is written down at the next beat."""
+    def record_ping(self, row: Socket) -> None:
+        """Note that the client of `row` is alive. The next heartbeat saves it."""
         row.last_ping = timezone.now()
         row.active = True
         self._pinged.add(row.channel_name)
 
-    async def ask_for_life(self, sockets: SocketQuerySet, user: Any, path: str) -> None:
-        """Ask the `sockets` of `user` on `path` for a sign of life, once a beat and no oftener."""
-        if (user, path) in self._asked:
+    async def send_pings(self, sockets: SocketQuerySet, user: Any, path: str) -> None:
+        """Send a PING to the `sockets` of `user` on `path`, at most once per heartbeat."""
+        if (user, path) in self._pings_sent:
             return
-        self._asked.add((user, path))
+        self._pings_sent.add((user, path))
         try:
             await sockets.acleanup_stale()
-        except Exception:  # as above; nobody has asked for it in so many words
-            logger.exception("Sockets could not be asked for a sign of life.")
+        except Exception:  # no client asked for these pings, so none receives an error
+            logger.exception("The sockets of user %r on %r were not pinged.", user, path)
 
-    async def beat(self) -> None:
-        """What is to be done each beat: four queries, some more if something is amiss."""
-        async with self._writing:
-            made = dict(self._pks)
+    async def heartbeat(self) -> None:
+        """Renew, save and repair: four queries, and a few more if the table needs repair."""
+        async with self._write_lock:
+            pks = dict(self._saved_pks)
             pinged, self._pinged = self._pinged, set()
-            self._asked.clear()
+            self._pings_sent.clear()
             try:
                 async with thread_lease(urgent=True):
-                    alive = sorted(made[name] for name in pinged & made.keys())
-                    present = await sync_to_async(_renew)(self.node, alive)
-                    missing = self.rows.keys() & made.keys() - present
-                    strays = list(present - self.rows.keys())
-                    if missing or strays:
-                        rows = [self._as_made(name) for name in missing]
-                        await sync_to_async(_mend)(rows, strays)
+                    alive = sorted(pks[name] for name in pinged & pks.keys())
+                    stored = await sync_to_async(_renew_lease)(self.node, alive)
+                    missing = self.rows.keys() & pks.keys() - stored
+                    orphans = list(stored - self.rows.keys())
+                    if missing or orphans:
+                        rows = [self._row_to_restore(name) for name in missing]
+                        await sync_to_async(_repair_rows)(rows, orphans)
                     await sync_to_async(purge)()
-            except Exception:  # as above
-                logger.exception("The lease on rows could not be renewed; once more later.")
+            except Exception:  # databases fail in many ways, and heartbeats must go on
+                logger.exception("The lease of this process was not renewed. Retrying later.")
                 self._pinged |= pinged & self.rows.keys()
 
-    def _as_made(self, name: str) -> Socket:
+    def _row_to_restore(self, name: str) -> Socket:
         row = self.rows[name]
-        row.pk = self._pks[name]  # somebody may have called its delete()
+        row.pk = self._saved_pks[name]  # Model.delete() has set it to None
         return row
 
 
 @on_heartbeat
-async def renew(hub: Hub) -> None:
-    """Every hub with connections does it: for its own rows, and for those of the dead."""
-    await hub.get_part(Presence).beat()
+async def run_heartbeat(hub: Hub) -> None:
+    """Run the heartbeat of the hub's rows."""
+    await hub.get_part(Presence).heartbeat()
 
 
 def purge(sockets: SocketQuerySet | None = None) -> int:
-    """Delete the rows of dead processes; their number. In: only among these (`None`: all)."""
-    since = expiry()
-    if since is None:
+    """Delete the rows of dead processes and return their number.
+
+    Args:
+        sockets: Only delete rows among these; `None` for all.
+    """
+    cutoff = lease_cutoff()
+    if cutoff is None:
         return 0
     if sockets is not None:
-        return deleted(sockets.left_behind())
-    silent = _stored(Node).filter(seen__lte=since)
-    left = _stored(Socket).left_behind()
-    if not silent.values_list("name").union(left.values_list("node_id")).exists():
+        return delete_rows(sockets.left_behind())
+    dead_nodes = _writable(Node).filter(seen__lte=cutoff)
+    rows = _writable(Socket).left_behind()
+    if not dead_nodes.values_list("name").union(rows.values_list("node_id")).exists():
         return 0
-    number = deleted(left)
-    silent.delete()
+    number = delete_rows(rows)
+    dead_nodes.delete()
     return number
 
 
-# In threads. Times that are compared are the database's.
+# These run in threads. Times that are compared with each other are the database's.
 
 
-def _stored(model: Any) -> Any:
-    """The table that is written to: a replica may be late."""
+def _writable(model: Any) -> Any:
+    """Return the queryset of the database that `model` is written to: a replica may lag."""
     return model._default_manager.using(router.db_for_write(model))
 
 
-def _insert(row: Socket) -> None:
+def _insert_row(row: Socket) -> None:
     row.connected_at = Now()
     try:
         row.save(force_insert=True)
     except IntegrityError as error:
         raise NotAuthenticated(_("Your session has ended.")) from error
     finally:
-        if not isinstance(row.connected_at, datetime):  # not every database tells what it wrote
+        if not isinstance(row.connected_at, datetime):  # not every database returns the value
             row.connected_at = timezone.now()
 
 
-def _delete(node: str, names: list[str], last: int | None) -> None:
-    """Delete the rows called `names`, or where there are no others, all of `node` up to `last`.
+def _delete_rows(node: str, names: list[str], last_pk: int | None) -> None:
+    """Delete rows by address; with `last_pk` instead all of `node` up to this primary key.
 
-    Rows that are made meanwhile have higher numbers.
+    Rows inserted meanwhile have higher primary keys.
     """
-    if last:
-        _stored(Socket).filter(node=node, pk__lte=last).delete()
+    if last_pk:
+        _writable(Socket).filter(node=node, pk__lte=last_pk).delete()
         return
-    for some in _portions(names):
-        _stored(Socket).filter(channel_name__in=some).delete()
+    for batch in _batches(names):
+        _writable(Socket).filter(channel_name__in=batch).delete()
 
 
-def _renew(node: str, alive: list[int]) -> set[str]:
-    """Renew the lease of `node`, note who is `alive`; the names of its rows."""
-    if not _stored(Node).filter(name=node).update(seen=Now()):
-        _stored(Node).bulk_create([Node(name=node, seen=Now())], ignore_conflicts=True)
-    for some in _portions(alive, 30_000):  # as many as every database takes
-        _stored(Socket).filter(pk__in=some).update(active=True, last_ping=timezone.now())
-    return set(_stored(Socket).filter(node=node).values_list("channel_name", flat=True))
+def _renew_lease(node: str, alive: list[int]) -> set[str]:
+    """Renew the lease of `node`, save the pings of `alive`, and return the addresses stored."""
+    if not _writable(Node).filter(name=node).update(seen=Now()):
+        _writable(Node).bulk_create([Node(name=node, seen=Now())], ignore_conflicts=True)
+    for batch in _batches(alive, 30_000):  # the most parameters that every database takes
+        _writable(Socket).filter(pk__in=batch).update(active=True, last_ping=timezone.now())
+    return set(_writable(Socket).filter(node=node).values_list("channel_name", flat=True))
 
 
-def _mend(missing: list[Socket], strays: list[str]) -> None:
-    """Put back what is `missing`, as it was, and delete the `strays`.
+def _repair_rows(missing: list[Socket], orphans: list[str]) -> None:
+    """Insert the `missing` rows with their old primary keys, and delete the `orphans`.
 
-    Whose session or user has gone stays away: that connection is about to be closed.
+    Rows whose session or user is gone are not restored: their connections are being closed.
     """
-    for names in _portions(strays):
-        _stored(Socket).filter(channel_name__in=names).delete()
-    for rows in _portions(missing):
-        sessions = _existing("session", {row.session_id for row in rows})
-        users = _existing("user", {row.user_id for row in rows})
-        good = [row for row in rows if row.session_id in sessions and row.user_id in users]
-        _stored(Socket).bulk_create(good, ignore_conflicts=True)
+    for names in _batches(orphans):
+        _writable(Socket).filter(channel_name__in=names).delete()
+    for rows in _batches(missing):
+        sessions = _existing_keys("session", {row.session_id for row in rows})
+        users = _existing_keys("user", {row.user_id for row in rows})
+        valid = [row for row in rows if row.session_id in sessions and row.user_id in users]
+        _writable(Socket).bulk_create(valid, ignore_conflicts=True)
 
 
-def _existing(field: str, keys: set[Any]) -> set[Any]:
+def _existing_keys(field: str, keys: set[Any]) -> set[Any]:
+    """Return those `keys` whose related row exists; `None` is always one of them."""
     model: Any = Socket._meta.get_field(field).related_model
-    known = keys - {None}
-    return {None, *_stored(model).filter(pk__in=known).values_list("pk", flat=True)}
+    stored = _writable(model).filter(pk__in=keys - {None}).values_list("pk", flat=True)
+    return {None, *stored}
 
 
-def _portions(items: list[T], size: int = AT_ONCE) -> Iterator[list[T]]:
+def _batches(items: list[T], size: int = BATCH_SIZE) -> Iterator[list[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

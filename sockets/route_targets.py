@@ -1,4 +1,4 @@
-"""Where the routes of a handler lead, checked when its class is made."""
+"""The targets of a handler's routes, checked when its class is created."""
 
 import difflib
 from collections.abc import Callable
@@ -6,36 +6,45 @@ from typing import Any, NamedTuple
 
 from rest_framework.serializers import BaseSerializer
 
-__all__ = ["Target", "check_route"]
+__all__ = ["RouteTarget", "check_route"]
 
 
-class Target(NamedTuple):
-    """Where a route leads: a method's name, or a callable that takes the handler first."""
+class RouteTarget(NamedTuple):
+    """What a route calls: a method by name, or a callable that takes the handler first."""
 
     handler: str | Callable[..., Any]
     serializer_class: type[BaseSerializer[Any]] | None = None
 
 
-def check_route(cls: type[Any], route: Any) -> tuple[Any, Target]:
-    """An entry of `cls.routes` for its table. Raises `TypeError` for what can lead nowhere."""
+def check_route(cls: type[Any], route: Any) -> tuple[Any, RouteTarget]:
+    """Return an entry of `cls.routes` as `(type, target)`.
+
+    Raises:
+        TypeError: If the entry has a wrong shape, method, callable or serializer.
+    """
     if not isinstance(route, tuple) or len(route) not in (2, 3):
         raise TypeError(
             f"{cls.__name__}.routes: {route!r} is not (type, handler) or "
             "(type, handler, serializer_class)."
         )
-    name, target = route[0], Target(*route[1:])
+    name, target = route[0], RouteTarget(*route[1:])
     if isinstance(target.handler, str):
         if not callable(getattr(cls, target.handler, None)):
             public = [name for name in dir(cls) if not name.startswith("_")]
-            near = difflib.get_close_matches(target.handler, public, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            matches = difflib.get_close_matches(target.handler, public, n=1)
+            hint = f" Did you mean {matches[0]!r}?" if matches else ""
             raise TypeError(
-                f"{cls.__name__}.routes: {name!r} leads to {target.handler!r}, which is no method "
-                f"of it.{hint}"
+                f"{cls.__name__}.routes: the handler of {name!r} is {target.handler!r}, but "
+                f"{cls.__name__} has no method of that name.{hint}"
             )
     elif not callable(target.handler):
-        raise TypeError(f"{cls.__name__}.routes: {target.handler!r} cannot be called.")
+        raise TypeError(
+            f"{cls.__name__}.routes: the handler of {name!r} is {target.handler!r}. Write a "
+            "method's name or a callable."
+        )
     serializer_class = target.serializer_class
     if serializer_class is not None and not hasattr(serializer_class, "is_valid"):
-        raise TypeError(f"{cls.__name__}.routes: {name!r}: {serializer_class!r} is no serializer.")
+        raise TypeError(
+            f"{cls.__name__}.routes: {name!r}: {serializer_class!r} is not a serializer class."
+        )
     return name, target

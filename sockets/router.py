@@ -1,4 +1,4 @@
-"""`SocketRouter`: the live half of a page, as an attribute of its view or on its own.
+"""`SocketRouter`: the WebSocket part of a page, as an attribute of its view or on its own.
 
     class Table(View):
         socket = SocketRouter()
@@ -9,8 +9,9 @@
 
     urlpatterns = [path("ws/table/<int:pk>/", Table.socket.as_asgi())]
 
-What is decorated is a function of the *socket*, an instance of `RoutedSocketHandler`; it may be
-`def` or `async def`, and stays what it is. Source: the README of django-channels-router (seed 003).
+Decorated functions get the *socket* first, an instance of `RoutedSocketHandler`. They may be `def`
+or `async def`, and decorating does not change them. Source: the README of django-channels-router
+(seed 003).
 """
 
 import inspect
@@ -29,24 +30,27 @@ __all__ = ["SocketRouter", "routers"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 routers: "WeakSet[SocketRouter]" = WeakSet()
-"""All that there are: the system checks look at them."""
+"""All routers, for the system checks."""
 
 
 class SocketRouter:
-    """Collects the functions of one page's sockets, and makes a handler of them.
+    """Collect the functions of one page's sockets, and build a handler class from them.
 
-    In: `handler`, the `RoutedSocketHandler` to extend. The handler is made at the first use of
-    `Handler`; what is decorated later would be lost and raises `RuntimeError`.
+    The class is built when `Handler` is first used. Decorating a function later raises
+    `RuntimeError`, because the function would never be called.
+
+    Args:
+        handler: The `RoutedSocketHandler` to extend, as a class.
     """
 
     def __init__(self, handler: Any = None) -> None:
-        self._base = handler
+        self._base_handler = handler
         self._name = "SocketRouter()"
         self.routes: list[tuple[Any, ...]] = []
-        self._connects: list[Callable[..., Any]] = []
-        self._disconnects: list[Callable[..., Any]] = []
-        self._gaps: list[Callable[..., Any]] = []
-        self._default: Callable[..., Any] | None = None
+        self._connect_functions: list[Callable[..., Any]] = []
+        self._disconnect_functions: list[Callable[..., Any]] = []
+        self._gap_functions: list[Callable[..., Any]] = []
+        self._default_function: Callable[..., Any] | None = None
         routers.add(self)
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -55,14 +59,19 @@ class SocketRouter:
     def __repr__(self) -> str:
         return f"<SocketRouter {self._name}>"
 
-    # What decorates.
+    # Decorators.
 
     def route(self, type: str | re.Pattern[str], serializer_class: Any = None) -> Callable[[F], F]:
-        """Let `f(socket, content)` have the messages of a type, or whose type a pattern matches.
+        """Call `f(socket, content)` for messages of a type, or of types that a pattern matches.
 
-        In: `serializer_class`, a serializer that says what a message must hold. `content` is then
-        what it made of the message, without `type`; a client whose message is not valid is told
-        which fields are wrong. Raises `TypeError` for what is no type, or no serializer.
+        Args:
+            type: The type as text, or a compiled pattern.
+            serializer_class: A serializer class to validate messages with. `content` is then its
+                validated data without `type`. For an invalid message the client receives an
+                error frame that names the fields.
+
+        Raises:
+            TypeError: If `type` is neither text nor a compiled pattern.
         """
         if not isinstance(type, str | re.Pattern):
             raise TypeError(
@@ -70,88 +79,91 @@ class SocketRouter:
             )
 
         def decorate(function: F) -> F:
-            self._collect()
+            self._check_not_built()
             self.routes.append((type, function, serializer_class))
             return function
 
         return decorate
 
     def connect(self, function: F) -> F:
-        """Call `f(socket)` or `f(socket, message)` when somebody has connected.
+        """Call `f(socket)` or `f(socket, message)` when a client has connected.
 
-        The row is there already, so others may speak to the socket too. Several are called in
-        their order.
+        The row exists already, so other sockets can send to this one. Several functions are
+        called in the order of their definition.
         """
-        self._collect()
-        self._connects.append(function)
+        self._check_not_built()
+        self._connect_functions.append(function)
         return function
 
     def disconnect(self, function: F) -> F:
-        """Call `f(socket)` or `f(socket, message)` when somebody has left; his row is gone."""
-        self._collect()
-        self._disconnects.append(function)
+        """Call `f(socket)` or `f(socket, message)` when a client has left. Its row is deleted."""
+        self._check_not_built()
+        self._disconnect_functions.append(function)
         return function
 
     def gap(self, function: F) -> F:
-        """Call `f(socket)` or `f(socket, groups)` when something for the socket was lost.
+        """Call `f(socket)` or `f(socket, groups)` when messages to the socket may be lost.
 
-        That happens between server processes, when the channel layer is away: time to look again.
+        This happens between server processes, while the channel layer is not available. Send the
+        current state again.
         """
-        self._collect()
-        self._gaps.append(function)
+        self._check_not_built()
+        self._gap_functions.append(function)
         return function
 
     def default_route(self, function: F) -> F:
-        """Let `f(socket, content)` have the messages that no route is for."""
-        self._collect()
-        self._default = function
+        """Call `f(socket, content)` for messages that no route matches."""
+        self._check_not_built()
+        self._default_function = function
         return function
 
-    def _collect(self) -> None:
+    def _check_not_built(self) -> None:
         if "Handler" in vars(self):
             raise RuntimeError(
-                f"{self._name} already serves connections: decorate where it is made, before its "
-                "Handler is used."
+                f"{self._name} already serves connections. Decorate functions in the module that "
+                "creates the router, before its Handler is used."
             )
 
-    # What becomes of it.
+    # The handler class.
 
     @cached_property
     def Handler(self) -> Any:  # noqa: N802 - a class; seed 003
-        """The `RoutedSocketHandler` of this page, for `route_class(…)`."""
+        """The `RoutedSocketHandler` subclass of this page, for `route_class(…)`."""
         from .handlers import RoutedSocketHandler  # noqa: PLC0415 - it needs ready apps
 
-        base: Any = self._base or RoutedSocketHandler
+        base: Any = self._base_handler or RoutedSocketHandler
         if not (isinstance(base, type) and issubclass(base, RoutedSocketHandler)):
             raise TypeError(f"{self._name} takes a RoutedSocketHandler, not {base!r}.")
-        connects, disconnects, gaps = map(tuple, (self._connects, self._disconnects, self._gaps))
+        connect_functions = tuple(self._connect_functions)
+        disconnect_functions = tuple(self._disconnect_functions)
+        gap_functions = tuple(self._gap_functions)
 
         class Handler(base):  # type: ignore[misc]
             routes = (*base.routes, *self.routes)
 
             async def connect(self) -> None:
                 await run(super().connect)
-                await _call_each(connects, self, self.message)
+                await _call_each(connect_functions, self, self.message)
 
             async def disconnect(self, code: int) -> None:
                 await run(super().disconnect, code)
-                await _call_all(disconnects, self, self.message)
+                await _call_all(disconnect_functions, self, self.message)
 
-            if gaps:  # whose handler minds none is not troubled with them
+            if gap_functions:  # without gap functions the handler skips gap events
 
                 async def gap(self, groups: tuple[str, ...]) -> None:
                     await run(super().gap, groups)
-                    await _call_each(gaps, self, groups)
+                    await _call_each(gap_functions, self, groups)
 
-            if self._default is not None:
-                default_route = self._default
+            if self._default_function is not None:
+                default_route = self._default_function
 
         Handler.__qualname__ = f"{self._name}.Handler"
         Handler.__doc__ = f"The sockets of {self._name}."
         return Handler
 
     def as_asgi(self) -> Callable[..., Awaitable[None]]:
-        """An ASGI application of the page's sockets, for `path()` and every ASGI router."""
+        """Return an ASGI application for `path()` and any ASGI router."""
 
         def application(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
             handler: Awaitable[None] = self.Handler()(scope, receive, send)
@@ -161,25 +173,25 @@ class SocketRouter:
         return application
 
 
-async def _call_each(functions: Iterable[Callable[..., Any]], handler: Any, what: Any) -> None:
-    """Call `f(handler)` or `f(handler, what)`, as each likes it."""
+async def _call_each(functions: Iterable[Callable[..., Any]], handler: Any, argument: Any) -> None:
+    """Call `f(handler)`, or `f(handler, argument)` if the function takes two arguments."""
     for function in functions:
-        await run(function, handler, *([what] if _takes_two(function) else []))
+        await run(function, handler, *([argument] if _takes_two_arguments(function) else []))
 
 
-async def _call_all(functions: Iterable[Callable[..., Any]], handler: Any, what: Any) -> None:
-    """The same, whatever some of them raise; the first error is raised at the end."""
+async def _call_all(functions: Iterable[Callable[..., Any]], handler: Any, argument: Any) -> None:
+    """Call every function, also after an error; then raise the first error."""
     errors = []
     for function in functions:
         try:
-            await _call_each([function], handler, what)
-        except Exception as error:  # noqa: BLE001 - who leaves must be missed by all
+            await _call_each([function], handler, argument)
+        except Exception as error:  # noqa: BLE001 - the other functions still run
             errors.append(error)
     if errors:
         raise errors[0]
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
+def _takes_two_arguments(function: Callable[..., Any]) -> bool:
     try:
         inspect.signature(function).bind(None, None)
     except TypeError:

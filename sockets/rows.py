@@ -1,4 +1,4 @@
-"""What a handshake says of its connection, as a row that is not saved yet."""
+"""Build the unsaved `Socket` row of a new connection from its handshake."""
 
 from typing import Any
 
@@ -14,12 +14,16 @@ __all__ = ["socket_from_scope"]
 
 
 def socket_from_scope(scope: dict[str, Any], address: str) -> Socket:
-    """The row of the connection at `address`. Raises `NotFound` for a path that no row can hold."""
+    """Return the unsaved row of the connection at `address`.
+
+    Raises:
+        NotFound: If the path is too long for a row, or has a null character.
+    """
     path = scope["path"]
     if len(path) > PATH_LENGTH or "\0" in path:
         raise NotFound
     row = Socket(channel_name=address, path=path, active=True, last_ping=timezone.now())
-    row.session_id, row.session_key = _session_of(scope.get("session"))
+    row.session_id, row.session_key = _session_keys(scope.get("session"))
     user = scope.get("user")
     if isinstance(user, get_user_model()):
         row.user_id = user.pk
@@ -28,14 +32,14 @@ def socket_from_scope(scope: dict[str, Any], address: str) -> Socket:
     return row
 
 
-def _session_of(session: Any) -> tuple[str | None, str | None]:
-    """What to note of a session: the key of its row in the sessions' table, else its own key.
+def _session_keys(session: Any) -> tuple[str | None, str | None]:
+    """Return `(session_id, session_key)`: the first for sessions in the sessions' table.
 
-    Where sessions live in cookies there is no key: what stands in its place is the session.
+    With sessions in signed cookies both are `None`: there the "key" is the whole session.
     """
     key = getattr(session, "session_key", None)
     if key is None or isinstance(session, SignedCookies):
         return None, None
     field = Socket._meta.get_field("session")
-    tabled = getattr(session, "model", None) is field.related_model
-    return (key, None) if tabled else (None, key)
+    is_in_table = getattr(session, "model", None) is field.related_model
+    return (key, None) if is_in_table else (None, key)

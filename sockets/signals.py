@@ -1,9 +1,10 @@
-"""What happens to connections, for whoever wants to know.
+"""Django signals that a connection has begun or ended.
 
-Both are sent by the class of the handler, with the row as `socket` and the `handler` itself.
-Receivers may be `def` or `async def`; what they raise is logged. Rows also go without a word of
-their connection (their server died, their session was deleted): Django's `post_delete` of `Socket`
-tells of all of them.
+The class of the handler sends both, with the row as `socket` and the instance as `handler`.
+Receivers may be `def` or `async def`. Errors they raise are logged.
+
+Some rows are deleted without `socket_disconnected`: their server died, or their session was
+deleted. Django's `post_delete` of `Socket` is sent for every row.
 """
 
 from django.dispatch import Signal
@@ -11,7 +12,7 @@ from django.dispatch import Signal
 __all__ = ["socket_connected", "socket_disconnected"]
 
 socket_connected = Signal()
-"""Somebody connected; the row is there, the handler's `connect` has not run yet."""
+"""A client connected. The row exists, and the handler's `connect` has not run yet."""
 
 socket_disconnected = Signal()
-"""Somebody left; the row is gone, the handler's `disconnect` has not run yet."""
+"""A client disconnected. The row is deleted, and the handler's `disconnect` has not run yet."""

@@ -75,7 +75,7 @@ def test_of_today_it_tells_the_time_and_of_other_days_the_day(admin_client, sett
     page = admin_client.get(LIST).text
     (today,) = re.findall(r'field-since[^>]*><span title="([^"]+)">noon<', page)
     assert today.endswith(f"{noon.year}, noon")
-    assert re.search(r'field-last_sign[^>]*><span title="([^"]+ noon)">\1<', page)
+    assert re.search(r'field-last_ping_at[^>]*><span title="([^"]+ noon)">\1<', page)
 
 
 def test_what_a_dead_process_left_is_not_connected(admin_client) -> None:
@@ -242,10 +242,10 @@ def test_it_is_asked_what_to_send(admin_client) -> None:
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ("{no", "This is no JSON: "),
-        ("[1]", "This is no JSON object: "),
-        ('{"a": "\\ud800"}', "This is no JSON: "),
-        ('{"a": ' * 300 + "1" + "}" * 300, "This is no JSON: "),
+        ("{no", "This is not valid JSON: "),
+        ("[1]", "Enter a JSON object, "),
+        ('{"a": "\\ud800"}', "This is not valid JSON: "),
+        ('{"a": ' * 300 + "1" + "}" * 300, "This is not valid JSON: "),
     ],
 )
 def test_what_is_no_object_cannot_be_sent(admin_client, content, error) -> None:
@@ -284,7 +284,7 @@ def test_who_has_left_meanwhile_is_told_nothing(admin_client) -> None:
     Socket.objects.all().delete()
     page = act(admin_client, "disconnect", row)
     assert page.status_code == 302
-    assert told(page) == ["Whom you selected has left meanwhile."]
+    assert told(page) == ["The selected sockets are no longer connected."]
 
 
 def test_all_means_all_that_match_through_the_next_page_too(admin_client) -> None:
@@ -330,7 +330,7 @@ async def test_a_message_arrives_where_it_was_sent(admin_client) -> None:
 async def test_a_ping_arrives_and_the_row_waits_for_its_answer(admin_client) -> None:
     async with client_at("/game/1/") as here:
         (said,) = await acted(admin_client, "ping")
-        assert said.startswith("1 socket was asked for a sign of life")
+        assert said.startswith("1 socket was pinged. ")
         await here.expect_event(type="PING")
         assert not (await Socket.objects.aget()).active
 

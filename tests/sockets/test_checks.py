@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sockets import SocketRouter
-from sockets.checks import check_patterns, nests_quantifiers
+from sockets.checks import check_patterns, has_nested_quantifiers
 from sockets.handlers import RoutedSocketHandler
 
 DANGEROUS = [r"(a+)+", r"(A_?)+x{2,}|(\w+\s?)*$", r"(?:GAME_.*)+", r"((ab)*c)*", r"(?P<n>\d+,?)+"]
@@ -16,12 +16,12 @@ HARMLESS = [r"GAME_ACTION_.+", r"[a-z(+)]+", r"\(a+\)+", r"(a|b)+", r"(ab){2}", 
 
 @pytest.mark.parametrize("pattern", DANGEROUS)
 def test_a_repetition_of_a_repetition_is_found(pattern) -> None:
-    assert nests_quantifiers(pattern)
+    assert has_nested_quantifiers(pattern)
 
 
 @pytest.mark.parametrize("pattern", HARMLESS)
 def test_other_patterns_are_let_be(pattern) -> None:
-    assert not nests_quantifiers(pattern)
+    assert not has_nested_quantifiers(pattern)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_a_dangerous_route_of_a_handler_is_warned_of_once() -> None:
 
     [warning] = found("(A_)+(B+)+")
     assert warning.obj in (Handler, Heir)
-    assert warning.msg.startswith("The route '(A_)+(B+)+' repeats what is repeated itself.")
+    assert warning.msg.startswith("The route pattern '(A_)+(B+)+' has nested quantifiers.")
 
 
 def test_one_of_a_router_too_which_can_still_be_added_to() -> None:
@@ -61,8 +61,8 @@ def test_names_beyond_the_limit_meet_no_pattern() -> None:
         routes = ((re.compile("A+"), print),)
 
     dialect = Handler._dialect
-    assert Handler._table.find(dialect.parse_call({"type": "A" * 256}).name) is not None
-    assert Handler._table.find(dialect.parse_call({"type": "A" * 257}).name) is None
+    assert Handler._route_table.find(dialect.parse_call({"type": "A" * 256}).name) is not None
+    assert Handler._route_table.find(dialect.parse_call({"type": "A" * 257}).name) is None
 
 
 def test_what_only_the_socket_routes_import_is_found_too(settings, tmp_path, monkeypatch) -> None:

@@ -146,7 +146,7 @@ async def test_a_ping_arrives() -> None:
     served = SocketCommunicator(RoutedSocketHandler.as_asgi(), "/game/1/", dialect="type")
     async with served as socket:
         words = await sync_to_async(said)("ping_sockets", "--path", "/game/1/")
-        assert words == "Sockets asked for a sign of life: 1.\n"
+        assert words == "Sockets pinged: 1.\n"
         await socket.expect_event(type="PING")
         assert not (await Socket.objects.aget()).active
 

@@ -393,12 +393,15 @@ async def test_what_no_frame_can_carry_is_an_error_and_the_connection_lives(text
 @pytest.mark.parametrize(
     ("route", "words"),
     [
-        (("MOVE", "on_movee"), "'MOVE' leads to 'on_movee', which is no method of it. Did you"),
+        (
+            ("MOVE", "on_movee"),
+            "the handler of 'MOVE' is 'on_movee', but Handler has no method of that name. Did you",
+        ),
         (("MOVE",), r"\('MOVE',\) is not \(type, handler\)"),
         ("MOVE", "'MOVE' is not"),
         ((7, "on_move"), "A route is text or a compiled text pattern, not 7"),
-        (("MOVE", 7), "7 cannot be called"),
-        (("MOVE", "on_move", 7), "'MOVE': 7 is no serializer"),
+        (("MOVE", 7), "the handler of 'MOVE' is 7. Write"),
+        (("MOVE", "on_move", 7), "'MOVE': 7 is not a serializer class"),
     ],
 )
 def test_a_wrong_route_is_an_error_when_the_class_is_made(route, words) -> None:

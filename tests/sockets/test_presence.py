@@ -42,7 +42,7 @@ def client(**kwargs):
 
 
 async def beat() -> None:
-    await current_hub().get_part(Presence).beat()
+    await current_hub().get_part(Presence).heartbeat()
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_a_beat_costs_four_whatever_the_number_of_sockets(number, crowd, q
     for _ in range(2):
         queries.clear()
         for socket in current_hub().get_part(Presence).rows.values():
-            current_hub().get_part(Presence).ping(socket)
+            current_hub().get_part(Presence).record_ping(socket)
         await beat()
         assert kinds(queries) == ["UPDATE", "UPDATE", "SELECT", "SELECT"]
 
@@ -156,10 +156,10 @@ async def test_a_row_of_a_session_or_user_that_has_gone_stays_away(ada) -> None:
 async def test_a_row_that_was_left_behind_goes_at_the_next_beat(crowd, monkeypatch, caplog) -> None:
     await crowd(1)
     with monkeypatch.context() as away:
-        away.setattr(presence, "_delete", broken)
+        away.setattr(presence, "_delete_rows", broken)
         async with client():
             pass
-    assert "once more later" in caplog.text
+    assert "Retrying later" in caplog.text
     assert await Socket.objects.acount() == 2
     await beat()
     assert await Socket.objects.acount() == 1
@@ -172,11 +172,11 @@ def broken(*args):
 async def test_while_the_database_is_away_nobody_is_lost(crowd, monkeypatch, caplog) -> None:
     [socket] = await crowd(1)
     with monkeypatch.context() as away:
-        away.setattr(presence, "_renew", broken)
+        away.setattr(presence, "_renew_lease", broken)
         await socket.send_json({"type": "PING"})
         await socket.expect_nothing()
         await beat()
-        assert "once more later" in caplog.text
+        assert "Retrying later" in caplog.text
     await Socket.objects.aupdate(active=False, last_ping=None)
     await beat()
     row = await Socket.objects.aget()
@@ -185,13 +185,13 @@ async def test_while_the_database_is_away_nobody_is_lost(crowd, monkeypatch, cap
 
 
 async def test_the_last_one_who_leaves_tries_again(monkeypatch) -> None:
-    delete, tried = presence._delete, []
+    delete, tried = presence._delete_rows, []
 
     def fails_once(*args):
         tried.append(args)
         return broken() if len(tried) == 1 else delete(*args)
 
-    monkeypatch.setattr(presence, "_delete", fails_once)
+    monkeypatch.setattr(presence, "_delete_rows", fails_once)
     async with client():
         pass
     assert len(tried) == 2
@@ -199,14 +199,14 @@ async def test_the_last_one_who_leaves_tries_again(monkeypatch) -> None:
 
 
 async def test_who_leaves_before_the_row_is_made_leaves_none(monkeypatch) -> None:
-    insert, begun, going_on = presence._insert, threading.Event(), threading.Event()
+    insert, begun, going_on = presence._insert_row, threading.Event(), threading.Event()
 
     def slow(row):
         begun.set()
         going_on.wait(5)
         insert(row)
 
-    monkeypatch.setattr(presence, "_insert", slow)
+    monkeypatch.setattr(presence, "_insert_row", slow)
     socket = client()
     connecting = asyncio.create_task(socket.connect())
     await asyncio.to_thread(begun.wait, 5)
@@ -274,7 +274,7 @@ async def test_who_leaves_during_a_beat_is_not_brought_back(crowd, monkeypatch) 
     await crowd(1)
     socket = client()
     await socket.connect()
-    reached, renew = asyncio.Event(), presence._renew
+    reached, renew = asyncio.Event(), presence._renew_lease
     loop = asyncio.get_running_loop()
 
     def slow(*args):
@@ -284,7 +284,7 @@ async def test_who_leaves_during_a_beat_is_not_brought_back(crowd, monkeypatch) 
         return present
 
     leaving = asyncio.Event()
-    monkeypatch.setattr(presence, "_renew", slow)
+    monkeypatch.setattr(presence, "_renew_lease", slow)
     beating = asyncio.create_task(beat())
     await reached.wait()
     departure = asyncio.create_task(socket.disconnect())
@@ -297,13 +297,13 @@ async def test_who_leaves_during_a_beat_is_not_brought_back(crowd, monkeypatch) 
 
 async def test_who_comes_during_a_beat_is_not_taken_for_a_stray(crowd, monkeypatch) -> None:
     await crowd(1)
-    renew, loop = presence._renew, asyncio.get_running_loop()
+    renew, loop = presence._renew_lease, asyncio.get_running_loop()
 
     def slow(*args):
         Context().run(asyncio.run_coroutine_threadsafe, crowd(1), loop).result(5)
         return renew(*args)
 
-    monkeypatch.setattr(presence, "_renew", slow)
+    monkeypatch.setattr(presence, "_renew_lease", slow)
     await beat()
     assert await Socket.objects.acount() == 2
 

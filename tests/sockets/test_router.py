@@ -115,7 +115,7 @@ async def test_a_ping_route_answers_and_the_sign_of_life_is_noted_all_the_same()
         await Socket.objects.amark_inactive()
         await socket.send_json({"type": "PING"})
         await socket.expect_event(type="PONG")
-        await current_hub().get_part(Presence).beat()
+        await current_hub().get_part(Presence).heartbeat()
         assert (await Socket.objects.aget()).active
 
 

@@ -1,1 +1,1 @@
-"""One module for each command, called as the command."""
+"""One module for each command."""

@@ -1,4 +1,4 @@
-"""`list_sockets`: who is connected, as a table or as JSON."""
+"""`list_sockets`: print the open connections as a table or as JSON."""
 
 from datetime import datetime
 from typing import Any
@@ -7,31 +7,33 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import is_aware, localtime
 
 from ...models import Socket
-from ..filters import SocketCommand
+from ..base import SocketFilterCommand
 
 __all__ = ["Command"]
 
-HEADINGS = ("user", "path", "address", "since", "last sign of life", "active", "server process")
+HEADINGS = ("user", "path", "address", "since", "last ping", "active", "server process")
 
 
-class Command(SocketCommand):
-    """Prints those whose server process lives, or `--all`; the oldest connection first."""
+class Command(SocketFilterCommand):
+    """Print open sockets, the oldest first; with `--all` also those of dead processes."""
 
-    help = "List the open sockets: who, on which page, since when, from where."
+    help = "List the open sockets with their user, path, IP address and start time."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--all", action="store_true", help="those of dead processes too")
+        parser.add_argument(
+            "--all", action="store_true", help="include rows of dead server processes"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sockets = self.chosen(options)
+        sockets = self.filtered_sockets(options)
         if sockets is None:
             sockets = Socket.objects.all()
         if not options["all"]:
             sockets = sockets.online()
         rows = list(sockets.select_related("user").order_by("connected_at", "pk"))
-        lines = [HEADINGS, *map(_cells, rows)]
-        self.answer(options, [_record(row) for row in rows], _table(lines))
+        table = _table([HEADINGS, *map(_cells, rows)])
+        self.write_result(options, [_record(row) for row in rows], table)
 
 
 def _record(row: Socket) -> dict[str, Any]:
@@ -51,25 +53,25 @@ def _record(row: Socket) -> dict[str, Any]:
 
 def _cells(row: Socket) -> tuple[str, ...]:
     return (
-        "-" if row.user is None else _harmless(row.user.get_username()),
-        _harmless(row.path),
-        _harmless(row.user_ip or "-"),
-        _moment(row.connected_at),
-        _moment(row.last_ping),
+        "-" if row.user is None else _printable(row.user.get_username()),
+        _printable(row.path),
+        _printable(row.user_ip or "-"),
+        _format_time(row.connected_at),
+        _format_time(row.last_ping),
         "yes" if row.active else "no",
         row.node_id or "-",
     )
 
 
-def _moment(time: datetime | None) -> str:
+def _format_time(time: datetime | None) -> str:
     if time is None:
         return "-"
     return f"{localtime(time) if is_aware(time) else time:%Y-%m-%d %H:%M:%S}"
 
 
-def _harmless(text: str) -> str:
-    """`text` without what commands a terminal: a client has chosen it."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+def _printable(text: str) -> str:
+    """Escape control characters: clients choose their path, and could control the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _table(lines: list[tuple[str, ...]]) -> str:

@@ -1,25 +1,28 @@
-"""`ping_sockets`: ask who is still there."""
+"""`ping_sockets`: find out which clients still answer."""
 
 from typing import Any
 
 from rest_channels.cluster.layer import crosses_processes
 
 from ...models import Socket
-from ..filters import SocketCommand
+from ..base import SocketFilterCommand
 
 __all__ = ["Command"]
 
 
-class Command(SocketCommand):
-    """Marks sockets inactive and sends them a PING; who answers is active again."""
+class Command(SocketFilterCommand):
+    """Mark sockets inactive and send each a PING. Clients that answer are active again."""
 
-    help = "Ask sockets for a sign of life: they are inactive until they answer."
+    help = "Send a PING to open sockets. Each is marked inactive until its client answers."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sockets = self.chosen(options)
+        sockets = self.filtered_sockets(options)
         if sockets is None:
             sockets = Socket.objects.all()
         if not crosses_processes():
-            self.stderr.write("CHANNEL_LAYERS reaches no other process: servers do not hear this.")
+            self.stderr.write(
+                "CHANNEL_LAYERS reaches no other process, so servers do not receive this command. "
+                "Configure channels_redis."
+            )
         number = sockets.cleanup_stale()
-        self.answer(options, {"asked": number}, f"Sockets asked for a sign of life: {number}.")
+        self.write_result(options, {"asked": number}, f"Sockets pinged: {number}.")

@@ -1,18 +1,20 @@
-"""`purge_sockets`: delete what servers have left that died."""
+"""`purge_sockets`: delete the rows of dead server processes."""
 
 from typing import Any
 
 from ...presence import purge
-from ..filters import SocketCommand
+from ..base import SocketFilterCommand
 
 __all__ = ["Command"]
 
 
-class Command(SocketCommand):
-    """Deletes the rows of dead processes. Servers do so too, at every beat, while one lives."""
+class Command(SocketFilterCommand):
+    """Delete the rows of dead processes. Running servers also do so at every heartbeat."""
 
-    help = "Delete the rows of server processes that have died."
+    help = "Delete the rows that dead server processes left behind."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        number = purge(self.chosen(options))
-        self.answer(options, {"deleted": number}, f"Rows of dead processes deleted: {number}.")
+        number = purge(self.filtered_sockets(options))
+        self.write_result(
+            options, {"deleted": number}, f"Rows of dead processes deleted: {number}."
+        )
