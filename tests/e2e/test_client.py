@@ -309,7 +309,7 @@ async def test_messages_wait_for_the_connection_in_a_queue_of_limited_length(fak
     await page.wait_for_function("socket.state === 'waiting'")
     await page.evaluate("() => { [1, 2].forEach((n) => socket.send({ n })); }")
     third = await page.evaluate("settled(socket.send({ n: 3 }))")
-    assert third["message"] == "Too much waits for the connection."
+    assert third["message"] == "Too many messages are waiting for the connection."
     await page.evaluate("dispatchEvent(new Event('online'))")
     await eventually(lambda: fake.frames == [{"n": 1}, {"n": 2}])
 
