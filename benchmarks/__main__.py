@@ -17,7 +17,7 @@ from .peers import NAMES, Peer, load
 
 
 def main() -> int:
-    """Run the cases, print the table; 0 unless a case could not run."""
+    """Run the cases and print the table. Return 0, or 1 if a case could not run."""
     options = parse()
     raise_file_limit()
     database.prepare()
@@ -40,30 +40,34 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("cases", nargs="*", metavar="case", help=f"of {', '.join(CASES)}")
-    parser.add_argument("--rounds", type=int, help="rounds of every case")
+    parser.add_argument(
+        "cases", nargs="*", metavar="case", help=f"one of {', '.join(CASES)}; default: all"
+    )
+    parser.add_argument("--rounds", type=int, help="number of rounds per case")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no raw at 5,000")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README")
-    parser.add_argument("--peers", default=",".join(NAMES), help="only these, as in ours,bare")
+    parser.add_argument(
+        "--peers", default=",".join(NAMES), help="peers to measure, for example ours,bare"
+    )
     options = parser.parse_args()
     if unknown := set(options.cases) - set(CASES):
-        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+        parser.error(f"unknown case: {', '.join(sorted(unknown))}. Choose from {', '.join(CASES)}.")
     return options
 
 
 def attempt(case: Case, peers: Sequence[Peer], plan: Plan) -> list[Line] | None:
-    """One case on an event loop of its own; None, and a traceback, when it could not run."""
+    """Run one case on its own event loop. After an error print it and return None."""
     try:
         return asyncio.run(case(peers, plan))
-    except Exception:  # noqa: BLE001 - one case's failure must not cost the others
+    except Exception:  # noqa: BLE001 - the other cases still run
         traceback.print_exc()
         return None
 
 
 def raise_file_limit() -> None:
-    """The end-to-end case opens some thousand sockets."""
+    """Raise the limit of open files: the end-to-end case opens thousands of sockets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

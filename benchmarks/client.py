@@ -1,10 +1,10 @@
 """The client of the end-to-end cases, in a process of its own: picows on uvloop.
 
-`python -m benchmarks.client ORDER` (JSON, see `cases/end_to_end.py`)
-prints the samples as JSON, frames per second: `{"echo": {"ours": [...]}, ...}`; under `"cpu"` the
-same with the CPU time of the servers per frame, in µs (with `"pids"`, where there is a `/proc`),
-which other work on the machine disturbs less. `"busy"` is the largest share of a CPU that the
-client itself took: near 1, it would be the bottleneck.
+`python -m benchmarks.client OPTIONS` takes JSON (see `cases/end_to_end.py`) and prints JSON:
+
+* frames per second: `{"echo": {"ours": [...]}, ...}`
+* `"cpu"`: in the same form, the CPU time of the servers per frame in µs. It needs `/proc`.
+* `"busy"`: the largest share of a CPU that the client used. Near 1, the client is the bottleneck.
 """
 
 import asyncio
@@ -23,47 +23,49 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from .cases.echo import ANSWER, FRAME
 from .cases.fanout import PAYLOADS
 
-#: Between a payload and how many of it are to be in flight at a time, in the name of a kind.
-STREAM = " × "
-PATIENCE = 60
+#: Separates a payload from its number in flight, in the name of a kind.
+IN_FLIGHT_SEPARATOR = " × "
+#: Seconds to wait for frames.
+TIMEOUT = 60
+#: How many sockets connect at once.
 BATCH = 50
 
 
-class Crowd:
-    """All sockets to one application of one server, and what they have received."""
+class ClientGroup:
+    """All sockets to one application, and the frames that they have received."""
 
     def __init__(self) -> None:
         self.transports: list[WSTransport] = []
         self.received = 0
-        self.waited_for = -1
+        self.expected = -1
         self.arrived = asyncio.Event()
         self.echoing = False
         self.last = b""
 
     async def connect(self, url: str, count: int) -> None:
-        """Open `count` sockets, some at a time."""
+        """Open `count` sockets in batches."""
         for _ in range(0, count, BATCH):
             await asyncio.gather(*(ws_connect(lambda: Member(self), url) for _ in range(BATCH)))
 
-    def take(self, transport: WSTransport, frame: WSFrame) -> None:
-        """One frame of one socket."""
+    def on_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Count a frame, and answer it while echoing."""
         self.received += 1
         if self.echoing:
             transport.send(WSMsgType.TEXT, FRAME_BYTES)
-        elif self.received == self.waited_for:
+        elif self.received == self.expected:
             self.last = frame.get_payload_as_bytes()
             self.arrived.set()
 
-    async def until(self, received: int) -> None:
-        """Wait until so many frames have been received."""
-        self.waited_for = received
+    async def wait_for(self, received: int) -> None:
+        """Wait until `received` frames have arrived in all."""
+        self.expected = received
         self.arrived.clear()
         if self.received < received:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await self.arrived.wait()
 
     async def echo(self, seconds: float) -> float:
-        """Frames per second while every socket sends its next frame when it was answered."""
+        """Return frames per second while every socket answers each frame with the next."""
         before = self.received
         self.echoing = True
         for transport in self.transports:
@@ -78,23 +80,23 @@ class Crowd:
         return rate
 
     async def settle(self, before: int) -> None:
-        """Wait until nothing is under way, and look at one last echo."""
+        """Wait until no more frames arrive, and check one last echo."""
         while before < self.received:
             before = self.received
             await asyncio.sleep(0.2)
-        await self.probe()
+        await self.check_echo()
 
-    async def probe(self) -> None:
-        """One echo; it must be right."""
+    async def check_echo(self) -> None:
+        """Send one frame, and check its echo."""
         self.transports[0].send(WSMsgType.TEXT, FRAME_BYTES)
-        await self.until(self.received + 1)
+        await self.wait_for(self.received + 1)
         if json.loads(self.last) != ANSWER:
             raise RuntimeError(f"not an echo: {self.last!r:.200}")
 
     async def fan_out(self, payload: str, seconds: float, in_flight: int) -> float:
-        """Frames per second while one socket publishes, `in_flight` at a time.
+        """Return frames per second while one socket publishes, with `in_flight` messages at a time.
 
-        It publishes again when all sockets have received the first of them.
+        It publishes the next when all sockets have received the oldest.
         """
         content = PAYLOADS[payload]
         frame = json.dumps(content).encode()
@@ -102,9 +104,9 @@ class Crowd:
         while perf_counter() - start < seconds:
             self.transports[0].send(WSMsgType.TEXT, frame)
             published += 1
-            await self.until(before + max(0, published - in_flight + 1) * len(self.transports))
+            await self.wait_for(before + max(0, published - in_flight + 1) * len(self.transports))
         expected = before + published * len(self.transports)
-        await self.until(expected)
+        await self.wait_for(expected)
         elapsed = perf_counter() - start
         await asyncio.sleep(0.05)
         if self.received != expected or json.loads(self.last) != content:
@@ -115,17 +117,17 @@ class Crowd:
 class Member(WSListener):
     """One socket."""
 
-    def __init__(self, crowd: Crowd) -> None:
-        self.crowd = crowd
+    def __init__(self, group: ClientGroup) -> None:
+        self.group = group
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """The handshake is over."""
-        self.crowd.transports.append(transport)
+        """Add the socket to its group."""
+        self.group.transports.append(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Only text frames are expected; anything else ends the benchmark."""
+        """Pass on text frames, and exit when the server closes the connection."""
         if frame.msg_type == WSMsgType.TEXT:
-            self.crowd.take(transport, frame)
+            self.group.on_frame(transport, frame)
         elif frame.msg_type == WSMsgType.CLOSE:
             sys.exit(f"closed by the server: {frame.get_close_code()}")
 
@@ -134,7 +136,7 @@ FRAME_BYTES = FRAME.encode()
 
 
 def cpu_time(pid: int) -> float:
-    """Seconds of CPU that a process has used; 0 where nobody can say."""
+    """Return the CPU seconds of a process; 0 without `/proc`."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -143,54 +145,54 @@ def cpu_time(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-async def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Connect to all servers, warm up, then measure in turns."""
-    names, seconds = list(order["ports"]), order["seconds"]
-    kinds, count = order["kinds"], order["sockets"]
-    crowds = {name: await connect(ports, count, kinds) for name, ports in order["ports"].items()}
+async def run(options: dict[str, Any]) -> dict[str, Any]:
+    """Connect to all servers, warm up, then measure them in turns."""
+    names, seconds = list(options["ports"]), options["seconds"]
+    kinds, count = options["kinds"], options["sockets"]
+    groups = {name: await connect(ports, count, kinds) for name, ports in options["ports"].items()}
     for name in names:
         for kind in kinds:
-            await measure(crowds[name], kind, 0.2)
+            await measure(groups[name], kind, 0.2)
     samples: dict[str, Any] = {kind: defaultdict(list) for kind in kinds}
     cpu: dict[str, Any] = {kind: defaultdict(list) for kind in kinds}
     busy = 0.0
-    for _ in range(order["rounds"]):
+    for _ in range(options["rounds"]):
         for kind in kinds:
             for name in names:
-                own, start = process_time(), perf_counter()
-                before = sum(map(cpu_time, order["pids"][name]))
-                rate, frames = await measure(crowds[name], kind, seconds)
-                used = sum(map(cpu_time, order["pids"][name])) - before
+                own_cpu, start = process_time(), perf_counter()
+                before = sum(map(cpu_time, options["pids"][name]))
+                rate, frames = await measure(groups[name], kind, seconds)
+                used = sum(map(cpu_time, options["pids"][name])) - before
                 samples[kind][name].append(rate)
                 cpu[kind][name].append(1e6 * used / frames)
-                busy = max(busy, (process_time() - own) / (perf_counter() - start))
+                busy = max(busy, (process_time() - own_cpu) / (perf_counter() - start))
     return samples | {"busy": busy, "cpu": cpu}
 
 
-async def connect(ports: Sequence[int], count: int, kinds: Sequence[str]) -> dict[str, Crowd]:
-    """A crowd at each application that is to be measured, spread over the servers."""
-    crowds = {"echo" if kind == "echo" else "room": Crowd() for kind in kinds}
-    for path, crowd in crowds.items():
+async def connect(ports: Sequence[int], count: int, kinds: Sequence[str]) -> dict[str, ClientGroup]:
+    """Connect a group to each application, spread over the servers."""
+    groups = {"echo" if kind == "echo" else "room": ClientGroup() for kind in kinds}
+    for path, group in groups.items():
         for port in ports:
-            await crowd.connect(f"ws://127.0.0.1:{port}/{path}/", count // len(ports))
-    if "echo" in crowds:
-        await crowds["echo"].probe()
-    return crowds
+            await group.connect(f"ws://127.0.0.1:{port}/{path}/", count // len(ports))
+    if "echo" in groups:
+        await groups["echo"].check_echo()
+    return groups
 
 
-async def measure(crowds: dict[str, Crowd], kind: str, seconds: float) -> tuple[float, int]:
-    """Frames per second, and how many there were in all."""
-    crowd = crowds["echo" if kind == "echo" else "room"]
-    before = crowd.received
+async def measure(groups: dict[str, ClientGroup], kind: str, seconds: float) -> tuple[float, int]:
+    """Return frames per second, and the number of frames."""
+    group = groups["echo" if kind == "echo" else "room"]
+    before = group.received
     if kind == "echo":
-        return await crowd.echo(seconds), crowd.received - before
-    payload, _, in_flight = kind.partition(STREAM)
-    rate = await crowd.fan_out(payload, seconds, int(in_flight or 1))
-    return rate, crowd.received - before
+        return await group.echo(seconds), group.received - before
+    payload, _, in_flight = kind.partition(IN_FLIGHT_SEPARATOR)
+    rate = await group.fan_out(payload, seconds, int(in_flight or 1))
+    return rate, group.received - before
 
 
 def main() -> None:
-    """Do as the first argument says."""
+    """Run with the options of the first argument."""
     print(json.dumps(uvloop.run(run(json.loads(sys.argv[1])))))
 
 

@@ -1,6 +1,6 @@
 """Django's settings for the benchmarks: the same for every peer.
 
-Everything is within one process, unless its environment names a channel layer.
+Everything runs in one process, unless an environment variable configures a channel layer.
 """
 
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 import django
 from django.conf import settings
 
-from .apart.environment import is_apart
-from .cluster.environment import given
+from .cluster.environment import layer_from_environment
+from .isolated.environment import is_isolated
 
-#: Lives as long as the first process, whose others are killed and could not remove one of their
-#: own; the database of the ORM case is a file in it.
+#: The first process creates this folder, for the database, and removes it. The other processes are
+#: killed, so they could not remove one of their own.
 OWN = None if "BENCHMARKS_FOLDER" in os.environ else tempfile.TemporaryDirectory("", "benchmarks-")
 FOLDER = Path(os.environ.setdefault("BENCHMARKS_FOLDER", OWN.name if OWN else ""))
 
-#: Raw Channels' layer: nothing may be dropped, so its capacity is out of the way. It has an alias
-#: of its own, so that the two libraries do not scan each other's channels.
+#: The layer of raw Channels has a capacity that drops nothing, and its own alias: the two libraries
+#: do not scan each other's channels.
 LAYERS = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
     "raw": {
@@ -28,15 +28,15 @@ LAYERS = {
     },
 }
 
-#: The one bound that a benchmark exceeds by design is the frame rate; all others stay on.
+#: Benchmarks exceed the limit of the frame rate by design. All other limits stay on.
 REST_CHANNELS = {"FRAME_RATE": 1e9, "FRAME_BURST": 1_000_000_000}
 
 
 def configure() -> None:
-    """Set Django up, once; safe to call again."""
+    """Set up Django. Safe to call again."""
     if settings.configured:
         return
-    layer = given()
+    layer = layer_from_environment()
     settings.configure(
         SECRET_KEY="benchmarks",
         ALLOWED_HOSTS=["*"],
@@ -44,7 +44,7 @@ def configure() -> None:
             "django.contrib.contenttypes",
             "django.contrib.auth",
             "django.contrib.sessions",
-            *(() if is_apart() else ("rest_channels", "sockets")),
+            *(() if is_isolated() else ("rest_channels", "sockets")),
         ],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",

@@ -1,4 +1,4 @@
-"""An SQLite query that takes as long as it is told to: the function sleeps, the GIL is free."""
+"""An SQLite query of a given duration. It sleeps, without holding the GIL."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ from rest_framework.serializers import ModelSerializer
 
 
 class ContentTypeSerializer(ModelSerializer[ContentType]):
-    """A row as all peers send it."""
+    """The serializer that all peers use."""
 
     class Meta:
         model = ContentType
@@ -20,7 +20,7 @@ class ContentTypeSerializer(ModelSerializer[ContentType]):
 
 
 def retrieve(pk: int) -> Any:
-    """A row, as it is sent."""
+    """Return a row as serialized data."""
     return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
 
 
@@ -34,7 +34,7 @@ def _add_function(connection: Any, **kwargs: Any) -> None:
 
 
 def prepare() -> None:
-    """Django's tables, and the function in every connection; call outside an event loop."""
+    """Create tables, and the SQL function in every connection. Call it outside an event loop."""
     connection_created.connect(_add_function)
     if ContentType._meta.db_table not in connection.introspection.table_names():
         call_command("migrate", verbosity=0)
@@ -47,10 +47,10 @@ def _rows(seconds: float) -> QuerySet[ContentType, Any]:
 
 
 def slow_query(seconds: float) -> Any:
-    """A query of that length."""
+    """Run a query that takes `seconds`."""
     return _rows(seconds).first()
 
 
 async def aslow_query(seconds: float) -> Any:
-    """The same through the async ORM."""
+    """Run the same query through the async ORM."""
     return await _rows(seconds).afirst()

@@ -1,7 +1,7 @@
 """A minimal ASGI server, without a network: the same for every peer, and cheap.
 
-It behaves as a server does: `send` never suspends, `receive` waits for a frame, and what a client
-sends in reply arrives in a later turn of the event loop (`call_soon`), not within `send`.
+It behaves like a server: `send` never suspends, and `receive` waits for a frame. A client's reply
+arrives in a later iteration of the event loop (`call_soon`), not within `send`.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: Nothing that is measured may take longer than this many seconds.
-PATIENCE = 120
+#: The most seconds that any measurement may take.
+TIMEOUT = 120
 
-#: What is the same for all connections is shared: it shall not hide what a connection costs.
+#: Connections share these values, so that they do not add to the memory of a connection.
 HEADERS = [
     (b"host", b"localhost"),
     (b"origin", b"http://localhost"),
@@ -39,7 +39,7 @@ ROUTE: dict[str, Any] = {"args": (), "kwargs": {}}
 
 
 def make_scope(port: int = 0) -> Scope:
-    """The scope of one connection, as it is behind Origin check, session, user and URL routing."""
+    """Return a scope as it is after the Origin check, session, user and URL routing."""
     return {
         "type": "websocket",
         "asgi": ASGI,
@@ -60,37 +60,37 @@ def make_scope(port: int = 0) -> Scope:
 
 
 class Sink:
-    """Where the messages go that applications send; `done` is set when the last one is there."""
+    """Receives the messages that applications send; `done` is set by the last one."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.last: Message = {}
 
-    def take(self, socket: "Socket", message: Message) -> None:
-        """One message of one socket."""
+    def add(self, socket: "Socket", message: Message) -> None:
+        """Receive one message of one socket."""
         raise NotImplementedError
 
     def fail(self, reason: str) -> None:
-        """End the wait: what is awaited will not come."""
+        """Make `wait` raise an error."""
         if not self.done.done():
             self.done.set_exception(RuntimeError(reason))
 
     async def wait(self) -> None:
-        """Wait for `done`, within reason."""
-        async with asyncio.timeout(PATIENCE):
+        """Wait for `done`, at most `TIMEOUT` seconds."""
+        async with asyncio.timeout(TIMEOUT):
             await self.done
 
 
 class Arrivals(Sink):
-    """Counts messages until `expected` of them have come, and notes when (`at`)."""
+    """Counts messages until `expected` have arrived, and notes the time in `at`."""
 
     def __init__(self, expected: int) -> None:
         super().__init__()
         self.missing = expected
         self.at = 0.0
 
-    def take(self, socket: "Socket", message: Message) -> None:
+    def add(self, socket: "Socket", message: Message) -> None:
         self.missing -= 1
         if not self.missing:
             self.at = perf_counter()
@@ -98,14 +98,14 @@ class Arrivals(Sink):
             self.done.set_result(None)
 
 
-class RollCall(Sink):
-    """Waits for exactly one message from each of `sockets`: who gets two, or none, is found out."""
+class OneMessageEach(Sink):
+    """Waits for exactly one message at each of `sockets`. A second one is an error."""
 
     def __init__(self, sockets: Sequence["Socket"]) -> None:
         super().__init__()
         self.missing = set(sockets)
 
-    def take(self, socket: "Socket", message: Message) -> None:
+    def add(self, socket: "Socket", message: Message) -> None:
         if socket not in self.missing:
             self.fail(f"a second message for one member: {message!r:.200}")
             return
@@ -116,7 +116,7 @@ class RollCall(Sink):
 
 
 class PingPong(Sink):
-    """Clients that answer each message with the next frame, until `total` messages have come."""
+    """Clients that answer each message with the next frame, until `total` messages have arrived."""
 
     def __init__(self, text: str, total: int) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class PingPong(Sink):
         for socket in sockets:
             socket.push_text(self.text)
 
-    def take(self, socket: "Socket", message: Message) -> None:
+    def add(self, socket: "Socket", message: Message) -> None:
         self.missing -= 1
         if self.unsent:
             self.unsent -= 1
@@ -140,7 +140,7 @@ class PingPong(Sink):
 
 
 class Socket:
-    """One connection to an ASGI application: `push` is the client, `sink` gets what is sent."""
+    """One connection: `push` sends to the ASGI application, `sink` receives its messages."""
 
     __slots__ = ("closing", "inbox", "sink", "task", "waiter")
 
@@ -154,13 +154,13 @@ class Socket:
         self.task.add_done_callback(self.ended)
 
     def push(self, message: Message) -> None:
-        """A message from the server's side."""
+        """Pass an ASGI message to the application."""
         self.inbox.append(message)
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
     def push_text(self, text: str) -> None:
-        """A text frame from the client."""
+        """Pass a text frame of the client to the application."""
         self.push({"type": "websocket.receive", "text": text})
 
     async def receive(self) -> Message:
@@ -175,10 +175,10 @@ class Socket:
 
     async def send(self, message: Message) -> None:
         """ASGI's `send`: never suspends."""
-        self.sink.take(self, message)
+        self.sink.add(self, message)
 
     def ended(self, task: asyncio.Future[None]) -> None:
-        """The application has returned; while the socket is open that is a failure."""
+        """Fail if the application has returned before the socket was closed."""
         error = None if task.cancelled() else task.exception()
         if not self.closing:
             self.sink.fail(f"the application ended: {error!r}")
@@ -186,7 +186,7 @@ class Socket:
 
 async def open_sockets(application: Application, count: int) -> list[Socket]:
     """Connect `count` sockets at once; returns when all are accepted."""
-    accepted = RollCall(())
+    accepted = OneMessageEach(())
     sockets = [Socket(application, accepted, port) for port in range(count)]
     accepted.missing.update(sockets)
     await accepted.wait()
@@ -196,21 +196,21 @@ async def open_sockets(application: Application, count: int) -> list[Socket]:
 
 
 async def settle() -> None:
-    """Wait until the loop has nothing left to do: two short sleeps that are not late."""
-    punctual = 0
-    while punctual < 2:
+    """Wait until the loop is idle: until two short sleeps in a row are not late."""
+    on_time_count = 0
+    while on_time_count < 2:
         start = perf_counter()
         await asyncio.sleep(0.005)
-        punctual = punctual + 1 if perf_counter() - start < 0.008 else 0
+        on_time_count = on_time_count + 1 if perf_counter() - start < 0.008 else 0
 
 
 async def close_sockets(sockets: Sequence[Socket]) -> None:
-    """The clients leave; returns when every application has returned."""
+    """Disconnect all clients; returns when every application has returned."""
     for socket in sockets:
         socket.closing = True
         socket.push({"type": "websocket.disconnect", "code": 1000})
     tasks = [socket.task for socket in sockets]
-    _, pending = await asyncio.wait(tasks, timeout=PATIENCE)
+    _, pending = await asyncio.wait(tasks, timeout=TIMEOUT)
     for task in pending:
         task.cancel()
     if pending:

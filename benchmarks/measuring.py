@@ -1,4 +1,4 @@
-"""Rounds, medians and floors: what is common to all cases."""
+"""Rounds, medians and required values, for all cases."""
 
 import asyncio
 import gc
@@ -8,57 +8,57 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol, TypeVar
 
-from .driver import PATIENCE
+from .driver import TIMEOUT
 
 Sample = TypeVar("Sample")
 
-#: How a peer is called, where that is not its name.
-WORDS = {"dcrf": "DCRF"}
+#: Labels of peers in the table, if they differ from the name.
+LABELS = {"dcrf": "DCRF"}
 
 
 class Named(Protocol):
-    """A peer, or what else takes turns."""
+    """A peer, or anything else that samples are taken of."""
 
     @property
     def name(self) -> str:
-        """Under which its samples are found."""
+        """The key of its samples."""
 
 
-Taker = TypeVar("Taker", bound=Named)
+Participant = TypeVar("Participant", bound=Named)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure: `rounds` asked for (or None, each case's own number), `quick` or not."""
+    """How long to measure: `rounds` from the command line, if any, and whether to be `quick`."""
 
     rounds: int | None = None
     quick: bool = False
 
     def count(self, usual: int, quick: int) -> int:
-        """The rounds of a case: as asked, else its usual number, or its quick one."""
+        """Return the rounds of a case: from the command line, or its usual or quick number."""
         return self.rounds or (quick if self.quick else usual)
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What is asked of a line: the words for it, and the test."""
+    """A required value: its label and its test."""
 
-    words: str
+    label: str
     test: Callable[["Line"], bool | None]
-    #: Whether even the bare application misses it, so that on this machine nothing can reach it.
-    beyond: Callable[["Line"], bool] = lambda line: False
+    #: Whether even the bare application misses it: then no library can reach it on this machine.
+    bare_misses: Callable[["Line"], bool] = lambda line: False
 
     def verdict(self, line: "Line") -> str:
-        """Met or not, in a word."""
+        """Return whether the line meets it, as text."""
         met = self.test(line)
         if met is None:
             return "?"
-        return "yes" if met else "NO (nor bare)" if self.beyond(line) else "NO"
+        return "yes" if met else "NO (nor bare)" if self.bare_misses(line) else "NO"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: a value per peer (the median), in `unit`."""
+    """One line of the table: the median of each peer, in `unit`."""
 
     case: str
     unit: str
@@ -68,44 +68,44 @@ class Line:
     notes: Sequence[str] = field(default=())
 
     def gain(self, peer: str) -> float | None:
-        """How many times better ours is than `peer`; None when one of them has no value."""
+        """Return how many times better ours is than `peer`, or None if a value is missing."""
         return self.ratio("ours", peer)
 
-    def ratio(self, one: str, other: str) -> float | None:
-        """How many times better one peer is than another."""
-        this, that = self.values.get(one), self.values.get(other)
-        if not this or not that:
+    def ratio(self, peer: str, other: str) -> float | None:
+        """Return how many times better `peer` is than `other`, or None if a value is missing."""
+        first, second = self.values.get(peer), self.values.get(other)
+        if not first or not second:
             return None
-        return this / that if self.more_is_better else that / this
+        return first / second if self.more_is_better else second / first
 
 
 def over(peer: str, factor: float) -> Floor:
-    """At least `factor` times as good as that peer."""
+    """Require at least `factor` times the performance of `peer`."""
 
-    def beyond(line: Line) -> bool:
+    def bare_misses(line: Line) -> bool:
         return _reaches(line.ratio("bare", peer), factor) is False
 
-    words = f"≥ {factor:,g}× {WORDS.get(peer, peer)}"
-    return Floor(words, lambda line: _reaches(line.gain(peer), factor), beyond)
+    label = f"≥ {factor:,g}× {LABELS.get(peer, peer)}"
+    return Floor(label, lambda line: _reaches(line.gain(peer), factor), bare_misses)
 
 
 def over_raw(factor: float) -> Floor:
-    """At least `factor` times as good as raw Channels."""
+    """Require at least `factor` times the performance of raw Channels."""
     return over("raw", factor)
 
 
 def of_bare(share: float) -> Floor:
-    """At least this share of what the bare application reaches."""
+    """Require at least this share of the performance of the bare application."""
     return Floor(f"≥ {share:g} of bare", lambda line: _reaches(line.gain("bare"), share))
 
 
 def of_bare_at_most(factor: float) -> Floor:
-    """At most so many times what the bare application takes."""
+    """Allow at most `factor` times the value of the bare application."""
     return Floor(f"≤ {factor:g}× bare", lambda line: _reaches(line.gain("bare"), 1 / factor))
 
 
 def at_most(limit: float, unit: str) -> Floor:
-    """An absolute limit for ours."""
+    """Allow ours at most `limit`."""
 
     def test(line: Line) -> bool | None:
         value = line.values.get("ours")
@@ -115,7 +115,7 @@ def at_most(limit: float, unit: str) -> Floor:
 
 
 def of_raw_at_most(share: float) -> Floor:
-    """At most this share of what raw Channels takes."""
+    """Allow at most this share of the value of raw Channels."""
     return Floor(f"≤ {share:g}× raw", lambda line: _reaches(line.gain("raw"), 1 / share))
 
 
@@ -124,41 +124,43 @@ def _reaches(gain: float | None, floor: float) -> bool | None:
 
 
 async def interleave(
-    peers: Sequence[Taker],
+    peers: Sequence[Participant],
     rounds: int,
-    sample: Callable[[Taker], Awaitable[Sample]],
+    sample: Callable[[Participant], Awaitable[Sample]],
     limits: Mapping[str, int] | None = None,
 ) -> dict[str, list[Sample]]:
-    """Take samples in turns: A B C A B C …
+    """Take samples in the order A B C A B C …
 
-    Peers named in `limits` are left out after so many rounds (a slow one would take minutes).
+    `limits` has the most rounds of slow peers, which would take minutes otherwise.
     """
     samples: dict[str, list[Sample]] = defaultdict(list)
     for number in range(rounds):
         for peer in peers:
             if number < (limits or {}).get(peer.name, rounds):
-                samples[peer.name].append(await quietly(sample, peer))
+                samples[peer.name].append(await without_gc(sample, peer))
     return dict(samples)
 
 
-async def quietly(sample: Callable[[Taker], Awaitable[Sample]], peer: Taker) -> Sample:
-    """One sample with the garbage collector out of the way, the same way for each peer."""
+async def without_gc(
+    sample: Callable[[Participant], Awaitable[Sample]], peer: Participant
+) -> Sample:
+    """Take one sample without garbage collection during it."""
     gc.collect()
     gc.disable()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await sample(peer)
     finally:
         gc.enable()
 
 
 def medians(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The median of each peer's samples."""
+    """Return the median of each peer's samples."""
     return {name: median(values) for name, values in samples.items() if values}
 
 
 def number(value: float | None) -> str:
-    """Three digits are enough; nothing for nothing."""
+    """Format a number with three digits, or a dash for None."""
     if value is None:
         return "–"
     if value >= 100:

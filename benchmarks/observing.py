@@ -1,7 +1,6 @@
-"""Subscribers to one row, and a save of it: what all peers of the case `observers` do.
+"""Subscribers to one row, and a save of it, as all peers of the case `observers` do.
 
-They speak the action dialect, ours as well as djangochannelsrestframework's; raw Channels is
-written to.
+All peers use the frames of the action dialect, as djangochannelsrestframework does.
 """
 
 import json
@@ -19,18 +18,18 @@ from .driver import Message, Sink, Socket, open_sockets, settle
 from .peers import Peer
 
 
-class Told(NamedTuple):
-    """What a save came to."""
+class SaveTiming(NamedTuple):
+    """One save, and the events that it caused."""
 
-    #: Seconds from the call of `save` until it was back, and until the last one was told.
+    #: Seconds until `save()` returned, and until the last subscriber received the event.
     saved: float
-    told: float
-    #: All that were executed, in any thread, by whomever.
+    delivered: float
+    #: The SQL queries of all threads.
     queries: int
 
 
-class Heard(Sink):
-    """What subscribers hear, until there is a message for each."""
+class EventSink(Sink):
+    """Collects messages until there is one for each subscriber."""
 
     def __init__(self, expected: int) -> None:
         super().__init__()
@@ -38,27 +37,27 @@ class Heard(Sink):
         self.messages: list[Message] = []
         self.at = 0.0
 
-    def take(self, socket: Socket, message: Message) -> None:
+    def add(self, socket: Socket, message: Message) -> None:
         self.messages.append(message)
         if len(self.messages) == self.expected:
             self.at = perf_counter()
             self.done.set_result(None)
 
     def check(self, action: str, status: int, data: Any) -> None:
-        """Each request was told this, and once."""
-        said = {"errors": [], "data": data, "action": action, "response_status": status}
+        """Raise an error unless each request_id received this content once."""
+        expected = {"errors": [], "data": data, "action": action, "response_status": status}
         requests = set()
         for message in self.messages:
             content = json.loads(message["text"])
             requests.add(content.pop("request_id"))
-            if content != said:
-                raise RuntimeError(f"{message!r:.300} instead of {said!r:.200}")
+            if content != expected:
+                raise RuntimeError(f"{message!r:.300} instead of {expected!r:.200}")
         if len(self.messages) != self.expected or requests != set(range(self.expected)):
             raise RuntimeError(f"{len(self.messages)} messages for {len(requests)} requests")
 
 
-class Audience:
-    """The sockets of one peer, all of which have subscribed to one row: nobody else's."""
+class Subscribers:
+    """The sockets of one peer, all subscribed to the same row of this peer."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -66,53 +65,53 @@ class Audience:
         self.sockets: list[Socket] = []
         self.saves = 0
 
-    async def gather(self, count: int) -> None:
-        """Connect and subscribe so many, and save once to warm up."""
-        self.row, _made = await sync_to_async(ContentType.objects.get_or_create)(
+    async def subscribe(self, count: int) -> None:
+        """Connect and subscribe `count` sockets, and save once to warm up."""
+        self.row, _is_new = await sync_to_async(ContentType.objects.get_or_create)(
             app_label="observed", model=self.name
         )
         self.sockets = await open_sockets(self.peer["observer"], count)
-        heard = self.listen()
+        sink = self.listen()
         for number, socket in enumerate(self.sockets):
-            order = {"action": "subscribe_instance", "request_id": number, "pk": self.row.pk}
-            socket.push_text(json.dumps(order))
-        await heard.wait()
-        heard.check("subscribe_instance", 201, None)
+            request = {"action": "subscribe_instance", "request_id": number, "pk": self.row.pk}
+            socket.push_text(json.dumps(request))
+        await sink.wait()
+        sink.check("subscribe_instance", 201, None)
         await settle()
         await self.save()
 
-    async def save(self) -> Told:
-        """Change the row."""
+    async def save(self) -> SaveTiming:
+        """Change the row, and wait for all events."""
         self.saves += 1
         self.row.model = f"{self.name} {self.saves}"
         await settle()
-        heard = self.listen()
-        with self.peer.observing(), counted() as queries:
+        sink = self.listen()
+        with self.peer.observing(), count_queries() as queries:
             start = perf_counter()
             await sync_to_async(self.row.save)()
-            back = perf_counter()
-            await heard.wait()
+            returned = perf_counter()
+            await sink.wait()
             await settle()
         data = {"id": self.row.pk, "app_label": "observed", "model": self.row.model}
-        heard.check("update", 200, data)
-        return Told(back - start, heard.at - start, len(queries))
+        sink.check("update", 200, data)
+        return SaveTiming(returned - start, sink.at - start, len(queries))
 
-    def listen(self) -> Heard:
-        """From now on."""
-        heard = Heard(len(self.sockets))
+    def listen(self) -> EventSink:
+        """Direct messages of all sockets to a new sink."""
+        sink = EventSink(len(self.sockets))
         for socket in self.sockets:
-            socket.sink = heard
-        return heard
+            socket.sink = sink
+        return sink
 
 
 @contextmanager
-def counted() -> Iterator[list[str]]:
-    """What is executed meanwhile, in all threads."""
+def count_queries() -> Iterator[list[str]]:
+    """Collect the SQL executed in all threads during a `with` block."""
     queries: list[str] = []
     lock = threading.Lock()
-    own = {name: vars(CursorWrapper)[name] for name in ("execute", "executemany")}
+    originals = {name: vars(CursorWrapper)[name] for name in ("execute", "executemany")}
 
-    def counting(method: Any) -> Any:
+    def counted(method: Any) -> Any:
         def execute(cursor: CursorWrapper, sql: str, *args: Any, **kwargs: Any) -> Any:
             with lock:
                 queries.append(sql)
@@ -120,10 +119,10 @@ def counted() -> Iterator[list[str]]:
 
         return execute
 
-    for name, method in own.items():
-        setattr(CursorWrapper, name, counting(method))
+    for name, method in originals.items():
+        setattr(CursorWrapper, name, counted(method))
     try:
         yield queries
     finally:
-        for name, method in own.items():
+        for name, method in originals.items():
             setattr(CursorWrapper, name, method)

@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def circumstances() -> str:
-    """When and with what it was measured."""
+    """Return the date, and the versions of Python and packages."""
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     python = f"{platform.python_implementation()} {platform.python_version()}"
     versions = [f"{name} {text}" for name in PACKAGES if (text := _version(name))]
@@ -33,11 +33,11 @@ def circumstances() -> str:
 
 
 def busy() -> str:
-    """A warning when other work has used the machine in the last minute, else nothing."""
+    """Return a warning if other work used the machine in the last minute, else empty text."""
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
     if load < cpus / 2:
         return ""
-    return f"The machine was busy before this began (load {load:.1f}): measure again alone."
+    return f"The machine was busy before the benchmarks (load {load:.1f}). Run them again alone."
 
 
 def _version(package: str) -> str:
@@ -48,17 +48,17 @@ def _version(package: str) -> str:
 
 
 def row(line: Line) -> list[str]:
-    """The cells of one line."""
+    """Return the cells of one line."""
     values = [line.values.get(name) for name in NAMES]
     cells = [f"{number(value)} {line.unit}" if value is not None else "–" for value in values]
     met = ", ".join(floor.verdict(line) for floor in line.floors)
-    floors = ", ".join(floor.words for floor in line.floors)
+    floors = ", ".join(floor.label for floor in line.floors)
     gains = [number(line.gain(peer)) for peer in ("raw", "bare")]
     return [line.case, *cells, *gains, floors or "–", met or "–"]
 
 
 def as_text(lines: Sequence[Line]) -> str:
-    """Columns for a terminal."""
+    """Return columns for a terminal."""
     rows = [list(HEADINGS), *(row(line) for line in lines)]
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEADINGS))]
     texts = [_padded(cells, widths, "  ").rstrip() for cells in rows]
@@ -67,25 +67,25 @@ def as_text(lines: Sequence[Line]) -> str:
 
 
 def as_markdown(lines: Sequence[Line]) -> str:
-    """A table for the README."""
+    """Return a Markdown table for the README."""
     rows = [list(HEADINGS), ["---", *["---:"] * 5, "---", "---"], *(row(line) for line in lines)]
     table = [f"| {' | '.join(cells)} |" for cells in rows]
     return "\n".join([f"Measured {circumstances()}.", "", *table, *notes(lines)])
 
 
 def _padded(cells: Sequence[str], widths: Sequence[int], between: str) -> str:
-    words = {0, len(cells) - 2, len(cells) - 1}
+    left_aligned = {0, len(cells) - 2, len(cells) - 1}
     pairs: Iterable[tuple[int, str, int]] = zip(range(len(cells)), cells, widths, strict=True)
-    return between.join(c.ljust(w) if n in words else c.rjust(w) for n, c, w in pairs)
+    return between.join(c.ljust(w) if n in left_aligned else c.rjust(w) for n, c, w in pairs)
 
 
 def notes(lines: Sequence[Line]) -> list[str]:
-    """What the numbers mean, and what the lines have to say."""
-    own = dict.fromkeys(note for line in lines for note in line.notes)
+    """Return what the columns mean, and the notes of the lines."""
+    unique = dict.fromkeys(note for line in lines for note in line.notes)
     return [
         "",
-        "Medians of interleaved rounds. raw: Channels consumers on an in-memory layer, or the one",
-        "that is named, whose capacity lets nothing be dropped; bare: ASGI by hand, with orjson.",
-        "“× raw”, “of bare”: how many times as good as them ours is.",
-        *own,
+        "Medians of interleaved rounds. raw: Channels consumers on the in-memory layer, or on the",
+        "layer named, with a capacity that drops nothing. bare: plain ASGI with orjson.",
+        "“× raw”, “of bare”: how many times as good ours is.",
+        *unique,
     ]

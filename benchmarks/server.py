@@ -1,6 +1,6 @@
 """One uvicorn process for one peer: `python -m benchmarks.server ours`.
 
-Prints its port and serves until its standard input ends: it cannot outlive who started it.
+It prints its port, and serves until its standard input ends, so it cannot outlive its parent.
 """
 
 import os
@@ -16,7 +16,7 @@ from .peers import Peer, load
 
 
 def application(peer: Peer) -> Any:
-    """Echo and room behind the peer's own routing, as one would deploy them."""
+    """Return echo and room behind the peer's own routing, as in a deployment."""
     patterns: list[Any] = [path(f"{name}/", cast("Any", peer[name])) for name in ("echo", "room")]
     if peer.name == "ours":
         from rest_channels.routing import SocketApplication
@@ -27,20 +27,20 @@ def application(peer: Peer) -> Any:
 
         return URLRouter(patterns)
 
-    async def by_hand(scope: Scope, receive: Receive, send: Send) -> None:
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
         await peer[scope["path"].strip("/")](scope, receive, send)
 
-    return by_hand
+    return route
 
 
 def leave_with_parent() -> None:
-    """End when standard input does."""
+    """Exit when standard input ends."""
     sys.stdin.read()
     os._exit(0)
 
 
 def main() -> None:
-    """Serve on a free port of the loopback."""
+    """Serve on a free local port."""
     (peer,) = load(sys.argv[1:2])
     config = uvicorn.Config(
         application(peer),

@@ -1,4 +1,4 @@
-"""The cases, by name; each module has one coroutine function `run(peers, plan) -> lines`."""
+"""The cases by name. Each is a coroutine function `run(peers, plan) -> lines`."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any

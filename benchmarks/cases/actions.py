@@ -1,4 +1,4 @@
-"""The REST dialect: an action that echoes, one that retrieves a row, a list that is streamed."""
+"""The action dialect: an action that echoes, one that retrieves a row, and a streamed list."""
 
 import json
 import tracemalloc
@@ -21,25 +21,25 @@ QUERIES = {"ours": 500, "raw": 500}
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Microseconds per action."""
+    """Measure microseconds per action, and the memory of a streamed list."""
     echo = {"action": "echo", "request_id": 1, "data": DATA}
     floors = (over_raw(10), of_bare(0.6))
     lines = []
     for count in (1, 100):
-        values = await measure(peers, plan, "actions", count, echo, right)
+        values = await measure(peers, plan, "actions", count, echo, is_correct)
         lines.append(Line(f"action 'echo', {connections(count)}", "µs", values, floors))
     pk = await sync_to_async(lambda: ContentType.objects.order_by("pk")[0].pk)()
     retrieve = {"action": "retrieve", "request_id": 1, "pk": pk}
     querying = [peer for peer in peers if peer.name != "bare"]
-    values = await measure(querying, plan, "rows", 1, retrieve, right, QUERIES)
+    values = await measure(querying, plan, "rows", 1, retrieve, is_correct, QUERIES)
     lines.append(Line(f"action 'retrieve', {connections(1)}", "µs", values, (over_raw(1.25),)))
     return [*lines, await stream(peers)]
 
 
 async def stream(peers: Sequence[Peer]) -> Line:
-    """The most memory that is taken while many rows are sent, page by page.
+    """Measure the peak memory while many rows are sent, page by page.
 
-    Most of it is what the garbage collector has not come to yet.
+    Most of it is garbage that is not collected yet.
     """
     await sync_to_async(make_rows)()
     ours = next(peer for peer in peers if peer.name == "ours")
@@ -56,12 +56,12 @@ async def stream(peers: Sequence[Peer]) -> Line:
 
 
 def make_rows() -> None:
-    """Enough of them, once."""
+    """Create the rows, if they do not exist."""
     if not ContentType.objects.filter(app_label="many").exists():
         rows = [ContentType(app_label="many", model=f"row{number}") for number in range(ROWS)]
         ContentType.objects.bulk_create(rows)
 
 
-def right(answer: Any) -> bool:
-    """Whether it says yes."""
+def is_correct(answer: Any) -> bool:
+    """Return whether the action succeeded."""
     return not answer["errors"] and answer["response_status"] == 200

@@ -1,4 +1,4 @@
-"""What a connection costs: the memory of an idle one, and opening and closing it."""
+"""The cost of a connection: the memory of an idle one, and the time to open and close it."""
 
 import gc
 import tracemalloc
@@ -9,7 +9,7 @@ from ..driver import close_sockets, open_sockets
 from ..exchanges import exchange
 from ..measuring import Line, Plan, interleave, medians, of_raw_at_most, over_raw
 from ..peers import Peer
-from .echo import CONTENT, right
+from .echo import CONTENT, is_correct
 
 #: Connections of one sample.
 IDLE = 2_000
@@ -17,28 +17,28 @@ BATCH = 100
 
 
 async def run_idle(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Bytes of Python memory per open connection that was used once, the driver's part included.
+    """Measure the bytes of Python memory per open connection that was used once.
 
-    The driver's part (scope, task, socket) is the same for all; what `bare` takes is nearly only
-    that.
+    This includes the scope, task and socket of the driver, which are the same for all peers.
+    `bare` uses little more than those.
     """
 
     async def sample(peer: Peer) -> float:
-        return await resident(peer, IDLE // (4 if plan.quick else 1))
+        return await bytes_per_connection(peer, IDLE // (4 if plan.quick else 1))
 
     for peer in peers:
-        await resident(peer, BATCH)
+        await bytes_per_connection(peer, BATCH)
     samples = await interleave(peers, plan.count(1, 1), sample)
     return [Line("idle connection", "bytes", medians(samples), (of_raw_at_most(0.5),))]
 
 
-async def resident(peer: Peer, count: int) -> float:
-    """Traced bytes per connection: after opening `count` of them, less before."""
+async def bytes_per_connection(peer: Peer, count: int) -> float:
+    """Return the traced bytes of `count` open connections, divided by `count`."""
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     sockets = await open_sockets(peer["echo"], count)
-    await exchange(sockets, CONTENT, right, count)
+    await exchange(sockets, CONTENT, is_correct, count)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -47,7 +47,7 @@ async def resident(peer: Peer, count: int) -> float:
 
 
 async def run_connect(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Connections per second: connect, accept, disconnect, and the application has returned."""
+    """Measure connections per second: from connecting until the application has returned."""
 
     async def sample(peer: Peer) -> float:
         repeats = 2 if peer.name == "raw" else 10
@@ -59,5 +59,5 @@ async def run_connect(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     for peer in peers:
         await close_sockets(await open_sockets(peer["echo"], BATCH))
     samples = await interleave(peers, plan.count(9, 5), sample)
-    words = f"connect, accept, disconnect ({BATCH} at once)"
-    return [Line(words, "/s", medians(samples), (over_raw(8),), more_is_better=True)]
+    label = f"connect, accept, disconnect ({BATCH} at once)"
+    return [Line(label, "/s", medians(samples), (over_raw(8),), more_is_better=True)]

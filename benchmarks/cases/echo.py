@@ -15,19 +15,19 @@ ANSWER = {"method": "echo", "data": DATA, "status": 200}
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Microseconds per echo."""
+    """Measure microseconds per echo."""
     floors = (over_raw(10), of_bare(0.6))
     return [
         Line(
             f"echo, {connections(count)}",
             "µs",
-            await measure(peers, plan, "echo", count, CONTENT, right),
+            await measure(peers, plan, "echo", count, CONTENT, is_correct),
             floors,
         )
         for count in (1, 100)
     ]
 
 
-def right(answer: Any) -> bool:
-    """Whether it is an echo."""
+def is_correct(answer: Any) -> bool:
+    """Return whether it is the echo."""
     return bool(answer == ANSWER)

@@ -1,7 +1,6 @@
-"""Through a real server and the loopback: one uvicorn process per peer, 500 sockets, one client.
+"""Real servers on localhost: one uvicorn process per peer, 500 sockets, one client process.
 
-uvloop and websockets-sansio; the client (picows) has a process of its own. Nobody waits for more
-than a minute, and the servers end with this process.
+The servers use uvloop and websockets-sansio, and the client picows. They end with this process.
 """
 
 import json
@@ -19,26 +18,26 @@ from .fanout import PAYLOADS
 Server = subprocess.Popen[str]
 
 SOCKETS = 500
-PATIENCE = 150
+TIMEOUT = 150
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Frames per second."""
+    """Measure frames per second."""
     with ExitStack() as stack:
-        starting = [stack.enter_context(serving(peer.name)) for peer in peers]
-        ports = {peer.name: [port_of(server)] for peer, server in zip(peers, starting, strict=True)}
-        pids = {peer.name: [server.pid] for peer, server in zip(peers, starting, strict=True)}
+        servers = [stack.enter_context(serving(peer.name)) for peer in peers]
+        ports = {peer.name: [port_of(server)] for peer, server in zip(peers, servers, strict=True)}
+        pids = {peer.name: [server.pid] for peer, server in zip(peers, servers, strict=True)}
         samples = drive(ports, pids, ("echo", *PAYLOADS), plan)
     return [
         Line(
-            f"end to end, {SOCKETS} sockets, {words}",
+            f"end to end, {SOCKETS} sockets, {label}",
             "/s",
             medians(samples[kind]),
             floors,
             more_is_better=True,
             notes=notes(samples, kind),
         )
-        for kind, words, floors in (
+        for kind, label, floors in (
             ("echo", "echo", (over_raw(4.5),)),
             ("small", "fan-out small", (over_raw(15), of_bare(0.8))),
             ("20 kB", "fan-out 20 kB", (over_raw(80), of_bare(0.8))),
@@ -47,35 +46,37 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
 
 
 def notes(samples: dict[str, Any], kind: str) -> tuple[str, str]:
-    """How busy the client was, and what the servers spent."""
+    """Return notes: how busy the client was, and the CPU time of the servers."""
     cpu = medians(samples["cpu"][kind])
-    spent = ", ".join(f"{name} {value:.1f} µs" for name, value in cpu.items() if value)
+    cpu_times = ", ".join(f"{name} {value:.1f} µs" for name, value in cpu.items() if value)
     return (
         f"End to end: the client used at most {samples['busy']:.0%} of its CPU.",
-        f"End to end, {kind}, CPU time of the server per frame: {spent or 'unknown'}.",
+        f"End to end, {kind}, CPU time of the server per frame: {cpu_times or 'unknown'}.",
     )
 
 
 @contextmanager
 def serving(peer: str, env: dict[str, str] | None = None) -> Iterator[Server]:
-    """A server for a peer, with its environment. What it logs is shown if something fails."""
+    """Run a server for `peer` during a `with` block. After an error its log is printed."""
     command, pipe = [sys.executable, "-m", "benchmarks.server", peer], subprocess.PIPE
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True, env=env) as one,
+        subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=log, text=True, env=env
+        ) as server,
     ):
         try:
-            yield one
+            yield server
         except BaseException:
             log.seek(0)
             print(log.read()[-2_000:], file=sys.stderr)
             raise
         finally:
-            one.kill()
+            server.kill()
 
 
 def port_of(server: Server) -> int:
-    """The port of a server; waits until it is there."""
+    """Wait until the server listens, and return its port."""
     assert server.stdout is not None
     return int(server.stdout.readline())
 
@@ -87,8 +88,8 @@ def drive(
     plan: Plan,
     seconds: float = 0.8,
 ) -> dict[str, Any]:
-    """Run the client; returns its samples. In: by name, where to connect, whose CPU time to add."""
-    order = {
+    """Run the client with ports and process ids by name, and return its samples."""
+    options = {
         "ports": ports,
         "pids": pids,
         "kinds": kinds,
@@ -96,7 +97,9 @@ def drive(
         "rounds": plan.count(5, 3),
         "seconds": 0.25 if plan.quick else seconds,
     }
-    command = [sys.executable, "-m", "benchmarks.client", json.dumps(order)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
-    samples: dict[str, Any] = json.loads(done.stdout)
+    command = [sys.executable, "-m", "benchmarks.client", json.dumps(options)]
+    process = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT
+    )
+    samples: dict[str, Any] = json.loads(process.stdout)
     return samples

@@ -1,9 +1,8 @@
-"""One frame in, as many frames out as the group has members, all within this process.
+"""Fan-out within one process: one frame in, and one frame out for each member of the group.
 
-From the moment the frame arrives at one member until the `send` of the last member was called;
-the CPU time is that of the whole process until it is idle again. (Raw Channels has much left to do
-after the last `send`, and how much of it comes before depends on how two threads take turns.)
-Raw Channels goes through the in-memory layer, with a capacity at which it drops nothing.
+The time is from the arrival of the frame until the `send` of the last member is called. The CPU
+time is that of the whole process until it is idle again: raw Channels has much work left after the
+last `send`. It uses the in-memory layer, with a capacity that drops nothing.
 """
 
 import json
@@ -13,12 +12,12 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
-from ..driver import Arrivals, RollCall, Socket, close_sockets, open_sockets, settle
+from ..driver import Arrivals, OneMessageEach, Socket, close_sockets, open_sockets, settle
 from ..measuring import Floor, Line, Plan, interleave, medians, over_raw
 from ..peers import Peer
 
 SMALL = {"type": "note", "text": "hello", "id": 1}
-#: A page of a hundred rows, as a model serializer renders them.
+#: A page of about a hundred rows, as from a model serializer.
 LARGE = {
     "type": "page",
     "rows": [
@@ -37,7 +36,7 @@ LARGE = {
 }
 PAYLOADS = {"small": SMALL, "20 kB": LARGE}
 
-#: Times as fast as raw, by the number of members; asyncio has eager tasks from 3.12 on.
+#: The required factor over raw, by the number of members. Python 3.12 added eager tasks.
 FLOORS = {1_000: 200, 5_000: 1_000} if sys.version_info >= (3, 12) else {1_000: 80, 5_000: 400}
 
 
@@ -49,7 +48,7 @@ class Timing(NamedTuple):
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Milliseconds per publish, and the CPU time per delivery."""
+    """Measure milliseconds per publish, and the CPU time per delivery."""
     lines: list[Line] = []
     cpu: dict[tuple[str, int], dict[str, float]] = {}
     for members in (100, 1_000, 5_000):
@@ -67,25 +66,25 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
 async def measure(
     peers: Sequence[Peer], plan: Plan, sockets: dict[str, list[Socket]], payload: str
 ) -> dict[str, list[Timing]]:
-    """Samples of one group size and payload."""
+    """Return samples of one group size and payload."""
     members = len(next(iter(sockets.values())))
     content = PAYLOADS[payload]
 
     async def sample(peer: Peer) -> Timing:
         if peer.name == "raw":
             return await publish(sockets[peer.name], content)
-        await publish(sockets[peer.name], content)  # collecting garbage has emptied the caches
+        await publish(sockets[peer.name], content)  # refill the caches after garbage collection
         return await publish(sockets[peer.name], content, max(5, 10_000 // members))
 
     for peer in peers:
         if peer.name != "raw" or members < 1_000:
-            await call_the_roll(sockets[peer.name], content)
-    slow = {100: 5, 1_000: 1 if plan.quick else 3, 5_000: 1}[members]
-    return await interleave(peers, plan.count(9, 3), sample, {"raw": slow})
+            await check_delivery(sockets[peer.name], content)
+    raw_rounds = {100: 5, 1_000: 1 if plan.quick else 3, 5_000: 1}[members]
+    return await interleave(peers, plan.count(9, 3), sample, {"raw": raw_rounds})
 
 
 async def publish(sockets: Sequence[Socket], content: Any, repeats: int = 1) -> Timing:
-    """Publish so many times, one after the other; returns the time of one."""
+    """Publish `repeats` times in sequence, and return the average time."""
     text = json.dumps(content)
     wall, cpu = 0.0, process_time()
     for _ in range(repeats):
@@ -97,30 +96,30 @@ async def publish(sockets: Sequence[Socket], content: Any, repeats: int = 1) -> 
         await arrivals.wait()
         wall += arrivals.at - start
         if json.loads(arrivals.last["text"]) != content:
-            raise RuntimeError(f"not what was published: {arrivals.last!r:.200}")
+            raise RuntimeError(f"not the published content: {arrivals.last!r:.200}")
     await settle()
     return Timing(wall / repeats, (process_time() - cpu) / repeats)
 
 
-async def call_the_roll(sockets: Sequence[Socket], content: Any) -> None:
-    """Warm up, and see that every member gets the message once."""
-    roll = RollCall(sockets)
+async def check_delivery(sockets: Sequence[Socket], content: Any) -> None:
+    """Warm up, and check that every member receives the message exactly once."""
+    sink = OneMessageEach(sockets)
     for socket in sockets:
-        socket.sink = roll
+        socket.sink = sink
     sockets[0].push_text(json.dumps(content))
-    await roll.wait()
+    await sink.wait()
     await settle()
 
 
 def wall_line(members: int, payload: str, timings: dict[str, list[Timing]]) -> Line:
-    """Milliseconds until the last member has it."""
+    """Return the milliseconds until the `send` of the last member."""
     values = medians({name: [1e3 * t.wall for t in ts] for name, ts in timings.items()})
     floors = [over_raw(FLOORS[members])] if members in FLOORS else []
     return Line(f"fan-out, {members:,} members, {payload}", "ms", values, floors)
 
 
 def cpu_line(payload: str, cpu: dict[tuple[str, int], dict[str, float]]) -> Line:
-    """Microseconds of CPU per delivery at 5,000 members; flat: not more than at 100."""
+    """Return the CPU time per delivery at 5,000 members: at most 1.5 times that at 100."""
     few, many = cpu[payload, 100], cpu[payload, 5_000]
 
     def flat(line: Line) -> bool | None:
@@ -132,5 +131,5 @@ def cpu_line(payload: str, cpu: dict[tuple[str, int], dict[str, float]]) -> Line
         "µs",
         {name: 1e6 * many[name] / 5_000 for name in many},
         (Floor("≤ 1.5× that of 100 (flat)", flat),),
-        notes=(f"CPU per delivery, {payload}, at 5,000 members to that at 100: {growth}.",),
+        notes=(f"CPU per delivery, {payload}, at 5,000 members relative to 100: {growth}.",),
     )

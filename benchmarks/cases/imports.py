@@ -1,4 +1,4 @@
-"""What importing the library adds to a process that has Django, Channels and DRF already."""
+"""The time to import the library in a process that has imported Django, Channels and DRF."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ print(1e3 * (time.perf_counter() - start))
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Milliseconds, each time in a new process; the first one, which compiles, does not count."""
+    """Measure milliseconds in new processes. The first only compiles, and does not count."""
 
     async def sample(peer: Peer) -> float:
         return import_time()
@@ -35,9 +35,11 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
 
 
 def import_time() -> float:
-    """Milliseconds, measured by the new process itself."""
+    """Return milliseconds, measured by a new process."""
     command = [sys.executable, "-c", PROGRAM]
     env = {**os.environ, "PYTHONPYCACHEPREFIX": str(FOLDER / "compiled")}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=env)
-    return float(done.stdout)
+    process = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=60, env=env
+    )
+    return float(process.stdout)

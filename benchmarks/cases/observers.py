@@ -1,91 +1,92 @@
-"""A row is saved that a thousand clients watch: until the last has it, and the queries it takes.
+"""A row with a thousand subscribers is saved: the time until the last event, and the queries.
 
-Ours and djangochannelsrestframework do so with `ObserverModelInstanceMixin`, raw Channels with a
-signal, a group, and a consumer that queries when it is told; bare queries once. Each has a row of
-its own.
+Ours and djangochannelsrestframework use `ObserverModelInstanceMixin`. Raw Channels uses a signal, a
+group, and a consumer that queries at each event; bare queries once. Each peer has its own row.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from ..apart.environment import NotInstalledError
-from ..apart.nodes import Node, node
-from ..cluster.nodes import fan_out
+from ..cluster.nodes import range_note
 from ..driver import close_sockets
+from ..isolated.environment import NotInstalledError
+from ..isolated.nodes import Node, node
 from ..measuring import Line, Plan, at_most, interleave, medians, number, over, over_raw
-from ..observing import Audience, Told
+from ..observing import SaveTiming, Subscribers
 from ..peers import Peer
 
 SUBSCRIBERS = 1_000
 
 
-class Apart:
-    """The audience of the other process."""
+class IsolatedSubscribers:
+    """The subscribers in the isolated process."""
 
     name = "dcrf"
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.versions: str = node.ask("gather", count=SUBSCRIBERS)
+        self.versions: str = node.call("subscribe", count=SUBSCRIBERS)
 
-    async def save(self) -> Told:
-        """Let it save. This loop goes on: what it does now and then shall not be late for ours."""
-        return Told(*await asyncio.to_thread(self.node.ask, "save"))
+    async def save(self) -> SaveTiming:
+        """Save in the other process. This event loop keeps running, for our periodic tasks."""
+        return SaveTiming(*await asyncio.to_thread(self.node.call, "save"))
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Milliseconds, and queries."""
-    here = [Audience(peer) for peer in peers]
-    with apart() as (other, trouble):
-        for audience in here:
-            await audience.gather(SUBSCRIBERS)
-        sides: list[Audience | Apart] = [*here, *([other] if other else [])]
-        few = {"raw": 1 if plan.quick else 5, "dcrf": 1 if plan.quick else 3}
-        told = await interleave(sides, plan.count(9, 3), save, few)
-    for audience in here:
-        await close_sockets(audience.sockets)
-    return [in_time(told, other, trouble), in_queries(told)]
+    """Measure milliseconds and SQL queries."""
+    local = [Subscribers(peer) for peer in peers]
+    with isolated() as (other, error):
+        for subscribers in local:
+            await subscribers.subscribe(SUBSCRIBERS)
+        sides: list[Subscribers | IsolatedSubscribers] = [*local, *([other] if other else [])]
+        limits = {"raw": 1 if plan.quick else 5, "dcrf": 1 if plan.quick else 3}
+        timings = await interleave(sides, plan.count(9, 3), save, limits)
+    for subscribers in local:
+        await close_sockets(subscribers.sockets)
+    return [time_line(timings, other, error), query_line(timings)]
 
 
-async def save(side: Audience | Apart) -> Told:
-    """A sample."""
+async def save(side: Subscribers | IsolatedSubscribers) -> SaveTiming:
+    """Take one sample."""
     return await side.save()
 
 
 @contextmanager
-def apart() -> Iterator[tuple[Apart | None, str]]:
-    """The other process; or why there is none."""
+def isolated() -> Iterator[tuple[IsolatedSubscribers | None, str]]:
+    """Yield the isolated process, or None and the reason why it could not start."""
     with ExitStack() as stack:
-        other, trouble = None, ""
+        other, reason = None, ""
         try:
-            other = Apart(stack.enter_context(node("dcrf")))
+            other = IsolatedSubscribers(stack.enter_context(node("dcrf")))
         except (NotInstalledError, RuntimeError, OSError) as error:
-            trouble = str(error).splitlines()[-1]
-        yield other, trouble
+            reason = str(error).splitlines()[-1]
+        yield other, reason
 
 
-def in_time(told: Mapping[str, Sequence[Told]], other: Apart | None, trouble: str) -> Line:
-    """Milliseconds until the last one is told. DCRF has no column: it is named with the case."""
-    times = {name: [1e3 * one.told for one in some] for name, some in told.items()}
-    saved = medians({name: [1e3 * one.saved for one in some] for name, some in told.items()})
+def time_line(
+    timings: Mapping[str, Sequence[SaveTiming]], other: IsolatedSubscribers | None, error: str
+) -> Line:
+    """Return the milliseconds until the last event. The label has the value of DCRF."""
+    times = {name: [1e3 * t.delivered for t in ts] for name, ts in timings.items()}
+    saved = medians({name: [1e3 * t.saved for t in ts] for name, ts in timings.items()})
     values = medians(times)
-    dcrf = f"DCRF {number(values['dcrf'])} ms" if other else f"no DCRF: {trouble:.100}"
-    spent = ", ".join(f"{name} {number(value)} ms" for name, value in saved.items())
+    dcrf = f"DCRF {number(values['dcrf'])} ms" if other else f"no DCRF: {error:.100}"
+    save_times = ", ".join(f"{name} {number(value)} ms" for name, value in saved.items())
     notes = [
-        f"Observers: save() was back after: {spent}.",
-        fan_out("Observers, until the last is told", "ms", times),
-        *([f"Observers: DCRF has an environment of its own, {other.versions}."] if other else []),
+        f"Observers: save() returned after: {save_times}.",
+        range_note("Observers, until the last event", "ms", times),
+        *([f"Observers: DCRF runs in its own environment, {other.versions}."] if other else []),
     ]
-    words = f"a row is saved, {SUBSCRIBERS:,} observers: the last is told ({dcrf})"
-    return Line(words, "ms", values, (over_raw(50), over("dcrf", 250)), notes=notes)
+    label = f"a row is saved, {SUBSCRIBERS:,} observers: until the last event ({dcrf})"
+    return Line(label, "ms", values, (over_raw(50), over("dcrf", 250)), notes=notes)
 
 
-def in_queries(told: Mapping[str, Sequence[Told]]) -> Line:
-    """How many a save takes, its own included; those of a hub's beat may come between them."""
-    counts = {name: [float(one.queries) for one in some] for name, some in told.items()}
+def query_line(timings: Mapping[str, Sequence[SaveTiming]]) -> Line:
+    """Return the SQL queries per save, with its own. Those of a heartbeat may be among them."""
+    counts = {name: [float(t.queries) for t in ts] for name, ts in timings.items()}
     values = medians(counts)
     dcrf = f" (DCRF {number(values['dcrf'])})" if "dcrf" in values else ""
-    notes = [fan_out("Observers, SQL", "queries", counts)]
-    words = f"the same: SQL queries in all{dcrf}"
-    return Line(words, "", values, (at_most(3, "queries"),), notes=notes)
+    notes = [range_note("Observers, SQL", "queries", counts)]
+    label = f"the same: all SQL queries{dcrf}"
+    return Line(label, "", values, (at_most(3, "queries"),), notes=notes)

@@ -1,12 +1,11 @@
-"""How long after an outage of the broker the processes hear each other again.
+"""How long processes take to reach each other again after an outage of the broker.
 
-For each layer a broker and two processes: one speaks, the other has 20 sockets in 100 groups each.
-The broker is killed and comes back empty three seconds later, or is flushed, or stands still for
-three seconds. Throughout, every 50th group is spoken to, twenty times a second; what counts is
-what was said after the broker's return. In the end every group has to hear one message.
+Each layer has a broker and two processes. One sends, the other has 20 sockets in 100 groups each.
+The broker is killed and started empty after three seconds, or is flushed, or is paused for three
+seconds. All the time, every 50th group is sent a message twenty times per second. Only messages
+sent after the broker's return count. In the end every group must receive one message.
 
-Of raw Channels 20 sockets, in a group each, show what becomes of its consumers; they only listen,
-and what cannot be said to them is passed over.
+Raw Channels has 20 sockets in one group each, which only receive. Errors of sending are ignored.
 """
 
 import random
@@ -17,22 +16,22 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from ..cluster.broker import DOWN, OUTAGES, Broker, running
-from ..cluster.nodes import LAYERS, WORDS, Node, Variant, fan_out, node
+from ..cluster.nodes import LABELS, LAYERS, Node, Variant, node, range_note
 from ..measuring import Line, Plan, at_most, interleave, medians, number
 from ..peers import Peer
 
 GROUPS = [f"group-{number}" for number in range(2_000)]
 SHARES = [GROUPS[first : first + 100] for first in range(0, len(GROUPS), 100)]
 
-#: What the sockets of a peer join, and the groups that are spoken to throughout.
+#: The groups that the sockets of a peer join, and those that are sent messages all the time.
 JOINED = {"ours": SHARES, "raw": [share[-1:] for share in SHARES]}
 PROBED = {"ours": GROUPS[49::50], "raw": [share[-1] for share in SHARES]}
 EVERY = 0.05
 
-#: Seconds after the broker's return after which what is not heard will not be.
-PATIENCE = {"ours": 15.0, "raw": 5.0}
+#: The most seconds to wait for messages after the broker's return.
+TIMEOUT = {"ours": 15.0, "raw": 5.0}
 
-HAPPENS = {
+OUTAGE_LABELS = {
     "restart": f"killed for {DOWN:g} s",
     "flush": "flushed",
     "pause": f"paused for {DOWN:g} s",
@@ -41,16 +40,16 @@ HAPPENS = {
 
 @dataclass(frozen=True)
 class Pair:
-    """Two processes of a peer."""
+    """The two processes of a peer."""
 
     peer: str
-    speaker: Node
-    listener: Node
+    sender: Node
+    receiver: Node
 
 
 @dataclass(frozen=True)
-class Strike:
-    """An outage of a layer's broker, and those who suffer it."""
+class Trial:
+    """One kind of outage of a broker, and the processes that use it."""
 
     outage: str
     layer: str
@@ -59,39 +58,37 @@ class Strike:
 
     @property
     def name(self) -> str:
-        """What happens, in words."""
-        return f"broker {HAPPENS[self.outage]}, {WORDS[self.layer]}"
+        """The label of the outage."""
+        return f"broker {OUTAGE_LABELS[self.outage]}, {LABELS[self.layer]}"
 
 
 @dataclass(frozen=True)
-class Return:
-    """Seconds until the first and until the last group was heard again; None: in vain."""
+class Recovery:
+    """Seconds until the first and the last group received a message; None if never."""
 
     first: float | None
     last: float | None
-    #: Sockets that are still open.
-    alive: int
+    #: How many sockets are still open.
+    open_count: int
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Seconds."""
+    """Measure seconds until recovery."""
 
-    async def sample(strike: Strike) -> dict[str, Return]:
-        return suffer(strike)
+    async def sample(trial: Trial) -> dict[str, Recovery]:
+        return run_outage(trial)
 
     names = [peer.name for peer in peers if peer.name in JOINED]
     with ExitStack() as stack:
-        affected = {layer: stack.enter_context(cluster(layer, names)) for layer in LAYERS}
-        strikes = [
-            Strike(outage, layer, *affected[layer]) for outage in OUTAGES for layer in LAYERS
-        ]
-        samples = await interleave(strikes, plan.count(2, 1), sample)
+        clusters = {layer: stack.enter_context(cluster(layer, names)) for layer in LAYERS}
+        trials = [Trial(outage, layer, *clusters[layer]) for outage in OUTAGES for layer in LAYERS]
+        samples = await interleave(trials, plan.count(2, 1), sample)
     return [line for name, rounds in samples.items() for line in lines_of(name, rounds)]
 
 
 @contextmanager
 def cluster(layer: str, names: Sequence[str]) -> Iterator[tuple[Broker, list[Pair]]]:
-    """A broker, and two processes of each peer."""
+    """Run a broker and two processes of each peer during a `with` block."""
     with running() as broker, ExitStack() as stack:
         pairs = [
             Pair(
@@ -102,84 +99,97 @@ def cluster(layer: str, names: Sequence[str]) -> Iterator[tuple[Broker, list[Pai
             for name in names
         ]
         for pair in pairs:
-            pair.speaker.ask("serve")
+            pair.sender.call("open_sender")
         yield broker, pairs
 
 
-def suffer(strike: Strike) -> dict[str, Return]:
-    """One outage: what becomes of each peer."""
-    for pair in strike.pairs:
-        # Of an outage raw's layer remembers dead connections, on which new consumers die in turn.
+def run_outage(trial: Trial) -> dict[str, Recovery]:
+    """Cause one outage, and return the recovery of each peer."""
+    for pair in trial.pairs:
+        # After an outage the layer of raw still has dead connections, on which new consumers fail.
         attempts = 20 if pair.peer == "raw" else 1
-        pair.listener.ask("gather", groups=JOINED[pair.peer], attempts=attempts)
-        pair.listener.ask("forget", attentive=True)
-        pair.speaker.ask("chatter", groups=PROBED[pair.peer], every=EVERY)
-    time.sleep(0.5 + random.random())  # anywhere between two of the library's looks at the broker
-    back = OUTAGES[strike.outage](strike.broker)
-    returns = {pair.peer: await_return(pair, back) for pair in strike.pairs}
-    for pair in strike.pairs:
-        pair.speaker.ask("hush")
+        pair.receiver.call("join_groups", groups=JOINED[pair.peer], attempts=attempts)
+        pair.receiver.call("reset", record_times=True)
+        pair.sender.call("start_sending", groups=PROBED[pair.peer], every=EVERY)
+    time.sleep(0.5 + random.random())  # at a random time between two of the library's checks
+    returned = OUTAGES[trial.outage](trial.broker)
+    recoveries = {pair.peer: await_recovery(pair, returned) for pair in trial.pairs}
+    for pair in trial.pairs:
+        pair.sender.call("stop_sending")
         if pair.peer == "ours":
-            call_the_roll(pair)
-    return returns
+            check_all_groups(pair)
+    return recoveries
 
 
-def await_return(pair: Pair, back: float) -> Return:
-    """Wait until every probed group has heard something that was said after `back`."""
-    wanted, end = len(PROBED[pair.peer]), back + PATIENCE[pair.peer]
+def await_recovery(pair: Pair, returned: float) -> Recovery:
+    """Wait until every probed group has received a message sent after the broker returned."""
+    expected, end = len(PROBED[pair.peer]), returned + TIMEOUT[pair.peer]
     while True:
-        heard: Mapping[str, list[list[float]]] = pair.listener.ask("heard", since=back)
-        alive: int = pair.listener.ask("alive")
-        if len(heard) == wanted or not alive or perf_counter() > end:
+        times: Mapping[str, list[list[float]]] = pair.receiver.call(
+            "received_times", since=returned
+        )
+        open_count: int = pair.receiver.call("open_count")
+        if len(times) == expected or not open_count or perf_counter() > end:
             break
         time.sleep(0.1)
-    firsts = [times[0][1] - back for times in heard.values()]
-    last = max(firsts) if len(firsts) == wanted else None
-    return Return(min(firsts, default=None), last, alive)
+    firsts = [pairs[0][1] - returned for pairs in times.values()]
+    last = max(firsts) if len(firsts) == expected else None
+    return Recovery(min(firsts, default=None), last, open_count)
 
 
-def call_the_roll(pair: Pair) -> None:
-    """See that really all groups hear what is said to them."""
-    pair.listener.ask("forget", attentive=True)
-    pair.speaker.ask("call", groups=GROUPS)
-    began = perf_counter()
-    while missing := len(GROUPS) - len(pair.listener.ask("heard")):
-        if perf_counter() - began > PATIENCE[pair.peer]:
-            raise RuntimeError(f"{missing} groups of {pair.speaker.variant.name} hear nothing")
+def check_all_groups(pair: Pair) -> None:
+    """Check that every group receives a message."""
+    pair.receiver.call("reset", record_times=True)
+    pair.sender.call("send_once", groups=GROUPS)
+    start = perf_counter()
+    while missing := len(GROUPS) - len(pair.receiver.call("received_times")):
+        if perf_counter() - start > TIMEOUT[pair.peer]:
+            raise RuntimeError(f"{missing} groups of {pair.sender.variant.name} receive nothing")
         time.sleep(0.1)
 
 
-def lines_of(name: str, rounds: Sequence[Mapping[str, Return]]) -> list[Line]:
-    """Until the first group, and until the last of ours."""
+def lines_of(name: str, rounds: Sequence[Mapping[str, Recovery]]) -> list[Line]:
+    """Return the seconds until the first group, and until the last group of ours."""
     peers = rounds[0].keys()
-    first = {peer: heard(one[peer].first for one in rounds) for peer in peers}
-    last = {peer: heard(one[peer].last for one in rounds) for peer in peers if peer == "ours"}
+    first = {peer: not_none(by_peer[peer].first for by_peer in rounds) for peer in peers}
+    last = {
+        peer: not_none(by_peer[peer].last for by_peer in rounds) for peer in peers if peer == "ours"
+    }
     if any(len(times) < len(rounds) for times in last.values()):
-        raise RuntimeError(f"{name}: ours is not back after {PATIENCE['ours']:g} s")
+        raise RuntimeError(f"{name}: ours has not recovered after {TIMEOUT['ours']:g} s")
     notes = [
-        fan_out(f"{name}, first group", "s", first),
-        fan_out(f"{name}, last group", "s", last),
-        *(fate(name, [one["raw"] for one in rounds]) for peer in peers if peer == "raw"),
+        range_note(f"{name}, first group", "s", first),
+        range_note(f"{name}, last group", "s", last),
+        *(
+            raw_note(name, [by_peer["raw"] for by_peer in rounds])
+            for peer in peers
+            if peer == "raw"
+        ),
     ]
     return [
-        Line(f"{name}: first group heard again", "s", medians(first), notes=notes),
-        Line(f"{name}: last of {len(GROUPS):,} groups", "s", medians(last), (at_most(3, "s"),)),
+        Line(f"{name}: until the first group receives", "s", medians(first), notes=notes),
+        Line(
+            f"{name}: until the last of {len(GROUPS):,} groups receives",
+            "s",
+            medians(last),
+            (at_most(3, "s"),),
+        ),
     ]
 
 
-def heard(times: Iterable[float | None]) -> list[float]:
-    """Those that there are."""
-    return [one for one in times if one is not None]
+def not_none(times: Iterable[float | None]) -> list[float]:
+    """Return the times without None."""
+    return [time for time in times if time is not None]
 
 
-def fate(name: str, rounds: Sequence[Return]) -> str:
-    """A note: what becomes of raw's sockets."""
-    alive = min(one.alive for one in rounds)
-    lasts = heard(one.last for one in rounds)
-    if not alive:
-        again = "there is nobody to hear anything"
+def raw_note(name: str, rounds: Sequence[Recovery]) -> str:
+    """Return a note: how many sockets of raw survive, and when they receive again."""
+    open_count = min(recovery.open_count for recovery in rounds)
+    lasts = not_none(recovery.last for recovery in rounds)
+    if not open_count:
+        result = "none receives messages again"
     elif len(lasts) < len(rounds):
-        again = f"not all their groups are heard again within {PATIENCE['raw']:g} s"
+        result = f"not all their groups receive messages again within {TIMEOUT['raw']:g} s"
     else:
-        again = f"all their groups are heard again after {number(max(lasts))} s at the latest"
-    return f"{name}: of raw's {len(SHARES)} sockets {alive} survive; {again}."
+        result = f"all their groups receive messages again after at most {number(max(lasts))} s"
+    return f"{name}: of raw's {len(SHARES)} sockets {open_count} survive; {result}."

@@ -1,7 +1,7 @@
-"""Over Redis: two uvicorn processes and one Valkey, one socket speaks, 500 on both hear it.
+"""Over Redis: one socket sends through two uvicorn processes and one Valkey to 500 sockets.
 
-Otherwise as the end-to-end case. In `ours` what is local does not go through the broker. Each round
-measures both peers on both layers of channels_redis, so any two of them may be compared.
+Otherwise it is the end-to-end case. In `ours`, local messages do not go through the broker. Each
+round measures both peers on both layers of channels_redis, so any two of them can be compared.
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from typing import Any
 
 from ..cluster.broker import Broker, running
 from ..cluster.environment import environ
-from ..cluster.nodes import LAYERS, WORDS, Variant, fan_out, of_layer, variants
+from ..cluster.nodes import LABELS, LAYERS, Variant, of_layer, range_note, variants
 from ..measuring import Line, Plan, medians, over_raw
 from ..peers import Peer
 from .end_to_end import SOCKETS, drive, port_of, serving
 
 PROCESSES = 2
 SECONDS = 0.5
-#: One message at a time, and eight.
+#: Payloads with one message in flight, and with eight.
 KINDS = ("small", "20 kB", "small × 8")
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Frames per second."""
+    """Measure frames per second."""
     with running() as broker:
         kinds = KINDS[: 2 if plan.quick else None]
         samples = measure(broker, variants(peers, bare=True), kinds, plan)
@@ -30,36 +30,38 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     for payload in kinds:
         values = medians(samples[payload])
         lines += [line(layer, payload, of_layer(layer, values)) for layer in LAYERS]
-        lines.append(across(payload, samples))
+        lines.append(best_layers(payload, samples))
     return lines
 
 
 def measure(
-    broker: Broker, tried: Sequence[Variant], kinds: Sequence[str], plan: Plan
+    broker: Broker, measured: Sequence[Variant], kinds: Sequence[str], plan: Plan
 ) -> dict[str, Any]:
-    """Start all servers at once, run the client."""
+    """Start all servers at once, then run the client."""
     with ExitStack() as stack:
         servers = {
-            one.name: [
-                stack.enter_context(serving(one.peer, environ(one.peer, one.layer, broker.url)))
+            variant.name: [
+                stack.enter_context(
+                    serving(variant.peer, environ(variant.peer, variant.layer, broker.url))
+                )
                 for _ in range(PROCESSES)
             ]
-            for one in tried
+            for variant in measured
         }
-        ports = {name: [port_of(server) for server in both] for name, both in servers.items()}
-        pids = {name: [server.pid for server in both] for name, both in servers.items()}
-        pids = {name: [*those, broker.pid] for name, those in pids.items()}
+        ports = {name: [port_of(server) for server in group] for name, group in servers.items()}
+        pids = {name: [server.pid for server in group] for name, group in servers.items()}
+        pids = {name: [*server_pids, broker.pid] for name, server_pids in pids.items()}
         return drive(ports, pids, kinds, plan, SECONDS)
 
 
 def line(layer: str, payload: str, values: dict[str, float]) -> Line:
-    """Both peers on the same layer."""
-    words = f"Redis {WORDS[layer]}, {PROCESSES} processes, {SOCKETS} sockets, fan-out {payload}"
-    return Line(words, "/s", values, more_is_better=True)
+    """Return both peers on the same layer."""
+    label = f"Redis {LABELS[layer]}, {PROCESSES} processes, {SOCKETS} sockets, fan-out {payload}"
+    return Line(label, "/s", values, more_is_better=True)
 
 
-def across(payload: str, samples: dict[str, Any]) -> Line:
-    """Ours on the layer that we advise, raw on the one that Channels advises; and the notes."""
+def best_layers(payload: str, samples: dict[str, Any]) -> Line:
+    """Return ours on the layer that we recommend, raw on the one that Channels recommends."""
     values = medians(samples[payload])
     chosen = {"ours": "ours pubsub", "raw": "raw core", "bare": "bare pubsub"}
     cpu = ", ".join(f"{name} {value:.1f} µs" for name, value in cpu_of(samples, payload).items())
@@ -72,11 +74,11 @@ def across(payload: str, samples: dict[str, Any]) -> Line:
         notes=(
             f"Over Redis: the client used at most {samples['busy']:.0%} of its CPU.",
             f"Over Redis, {payload}, CPU time of servers and broker per frame: {cpu}.",
-            fan_out(f"Over Redis, {payload}", "/s", samples[payload]),
+            range_note(f"Over Redis, {payload}", "/s", samples[payload]),
         ),
     )
 
 
 def cpu_of(samples: dict[str, Any], payload: str) -> dict[str, float]:
-    """Microseconds per frame, by variant."""
+    """Return the CPU time per frame in microseconds, by variant."""
     return medians(samples["cpu"][payload])

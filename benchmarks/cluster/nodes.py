@@ -1,4 +1,4 @@
-"""Processes of a cluster, as those that start them see them."""
+"""Start the processes of a cluster, and send them commands."""
 
 import json
 import select
@@ -16,29 +16,30 @@ from ..measuring import number
 from ..peers import Peer
 from .environment import environ
 
-#: The two layers of channels_redis, by what they are called here.
+#: The two layers of channels_redis, and their labels.
 LAYERS = ("core", "pubsub")
-WORDS = {"core": "core", "pubsub": "pub/sub"}
-PATIENCE = 30
+LABELS = {"core": "core", "pubsub": "pub/sub"}
+#: Seconds for one command.
+TIMEOUT = 30
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A peer on a layer."""
+    """A peer with a channel layer."""
 
     peer: str
     layer: str
 
     @property
     def name(self) -> str:
-        """Both, in a word."""
+        """The key of its samples."""
         return f"{self.peer} {self.layer}"
 
 
 def variants(peers: Sequence[Peer], bare: bool = False) -> list[Variant]:
-    """All of them, in the order of their turns.
+    """Return all variants, in the order in which they are measured.
 
-    *bare* knows no layers. Where it takes part it uses Redis pub/sub by hand.
+    *bare* has no channel layer. With `bare=True` it uses Redis pub/sub directly.
     """
     return [
         Variant(peer.name, layer)
@@ -49,23 +50,23 @@ def variants(peers: Sequence[Peer], bare: bool = False) -> list[Variant]:
 
 
 def of_layer(layer: str, values: Mapping[str, float]) -> dict[str, float]:
-    """Values by variant → those of one layer, by peer."""
+    """Return the values of one layer by peer, from values by variant."""
     pairs = [(name.split(" "), value) for name, value in values.items()]
-    return {peer: value for (peer, on), value in pairs if on == layer}
+    return {peer: value for (peer, its_layer), value in pairs if its_layer == layer}
 
 
-def fan_out(words: str, unit: str, samples: Mapping[str, Sequence[float]]) -> str:
-    """A note: from the lowest to the highest round."""
+def range_note(label: str, unit: str, samples: Mapping[str, Sequence[float]]) -> str:
+    """Return a note with the lowest and the highest round."""
     texts = [
         f"{name} {number(min(values))}–{number(max(values))}"
         for name, values in samples.items()
         if values
     ]
-    return f"{words}, lowest to highest round: {', '.join(texts)} {unit}."
+    return f"{label}, lowest to highest round: {', '.join(texts)} {unit}."
 
 
 class Node:
-    """A process that does as it is told, see `node.py`."""
+    """A process that runs the commands of `node.py`."""
 
     def __init__(self, variant: Variant, url: str, log: IO[bytes]) -> None:
         self.variant = variant
@@ -79,16 +80,13 @@ class Node:
             text=True,
         )
 
-    def tell(self, order: str, **options: Any) -> None:
-        """Give an order; `answer` is to be asked for later."""
+    def call(self, command: str, **options: Any) -> Any:
+        """Run a command, and return its answer."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([order, options]) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> Any:
-        """What comes of the oldest order that was not answered. Waits for half a minute."""
         assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        self.process.stdin.write(json.dumps([command, options]) + "\n")
+        self.process.stdin.flush()
+        readable, _, _ = select.select([self.process.stdout], [], [], TIMEOUT)
         line = self.process.stdout.readline() if readable else ""
         if not line:
             self.process.send_signal(signal.SIGUSR1)
@@ -98,19 +96,14 @@ class Node:
             raise RuntimeError(f"a process of {self.variant.name!r} does not answer:\n{end}")
         return json.loads(line)
 
-    def ask(self, order: str, **options: Any) -> Any:
-        """Give an order, and wait for its answer."""
-        self.tell(order, **options)
-        return self.answer()
-
 
 @contextmanager
 def node(variant: Variant, url: str) -> Iterator[Node]:
-    """A process for this long; it is there when it first answers."""
+    """Run a process during a `with` block. It is ready at its first answer."""
     with tempfile.TemporaryFile() as log:
-        one = Node(variant, url, log)
-        with one.process:
+        running = Node(variant, url, log)
+        with running.process:
             try:
-                yield one
+                yield running
             finally:
-                one.process.kill()
+                running.process.kill()

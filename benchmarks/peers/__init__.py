@@ -1,4 +1,4 @@
-"""The peers: three ways to write the same applications."""
+"""The peers: different ways to write the same applications."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,20 +8,20 @@ from typing import Any
 
 from ..driver import Application
 
-#: The order of the rounds and of the columns.
+#: The peers of the table, in the order of the rounds and columns.
 NAMES = ("ours", "raw", "bare")
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to write the applications; they are found by the name of what they do."""
+    """One way to write the applications, which are found by name."""
 
     name: str
     applications: Mapping[str, Application]
-    #: Say something to a group: `say(group, content)` in a thread, `asay` on a loop. Not for bare.
-    say: Callable[[str, Any], object] | None = None
-    asay: Callable[[str, Any], Awaitable[None]] | None = None
-    #: Around a save whose observers are this peer's.
+    #: Send to a group: `send(group, content)` in a thread, `asend` on an event loop. Not for bare.
+    send: Callable[[str, Any], object] | None = None
+    asend: Callable[[str, Any], Awaitable[None]] | None = None
+    #: A context manager around a save that this peer observes.
     observing: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __getitem__(self, name: str) -> Application:
@@ -29,9 +29,9 @@ class Peer:
 
 
 def load(names: Sequence[str] = NAMES) -> list[Peer]:
-    """Import the peers; Django must be set up."""
+    """Import the peers. Django must be set up."""
     modules = {name: import_module(f"{__name__}.{name}") for name in names}
-    options = ("say", "asay", "observing")
+    options = ("send", "asend", "observing")
     return [
         Peer(
             name,

@@ -1,4 +1,4 @@
-"""Bare ASGI: the same by hand, with orjson, and nothing that a library would add."""
+"""Plain ASGI with orjson, without anything that a library would add."""
 
 import asyncio
 import os
@@ -15,30 +15,31 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.signals import post_save
 
-from ..cluster.environment import given
+from ..cluster.environment import layer_from_environment
 from ..database import retrieve, slow_query
 from ..driver import Application, Message, Receive, Scope, Send
 
-#: As many threads as the library uses unless told otherwise.
+#: The library has as many threads by default.
 POOL = ThreadPoolExecutor(max_workers=32, thread_name_prefix="bare")
 
 MEMBERS: set[Send] = set()
 
-#: By primary key: whom to tell of a row, and how such a frame ends, with the id of the request.
-WATCHERS: dict[int, list[tuple[Send, str]]] = {}
+#: Primary key of a row → subscribers, each with the end of its frames: the request_id.
+SUBSCRIBERS: dict[int, list[tuple[Send, str]]] = {}
 
-#: The connection to Redis, and the task that listens to it, once they are there.
-OTHERS: list[Any] = []
-NAME = os.urandom(8)
+#: The connection to Redis, and the task that receives from it, once they exist.
+REDIS: list[Any] = []
+#: Marks the messages of this process.
+PROCESS_ID = os.urandom(8)
 
 
 def text(content: Any) -> Message:
-    """A frame of JSON."""
+    """Return `content` as a JSON frame."""
     return {"type": "websocket.send", "text": orjson.dumps(content).decode()}
 
 
 def make(answer: Callable[[Any], Awaitable[Any]]) -> Application:
-    """An application that accepts and answers each frame's method `wait` or `echo`."""
+    """Return an application that answers frames with the method `wait` or `echo`."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
@@ -55,7 +56,7 @@ def make(answer: Callable[[Any], Awaitable[Any]]) -> Application:
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Parse, look at the method, render."""
+    """Parse, compare the method, and render."""
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
@@ -71,7 +72,7 @@ PATTERNS = [re.compile(f"GAME_{number}_.+") for number in range(50)]
 
 
 async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-    """Fifty types in a set, and fifty patterns one after another."""
+    """Look for a type in a set, and then test fifty patterns."""
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
@@ -84,74 +85,74 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def actions(scope: Scope, receive: Receive, send: Send) -> None:
-    """Parse, look at the action, render."""
+    """Parse, compare the action, and render."""
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
         content = orjson.loads(message["text"])
-        name, number = content["action"], content["request_id"]
+        name, request_id = content["action"], content["request_id"]
         if name == "echo":
-            said = {"errors": [], "data": content["data"], "action": name, "response_status": 200}
+            reply = {"errors": [], "data": content["data"], "action": name, "response_status": 200}
         else:
-            said = {"errors": ["no"], "data": None, "action": name, "response_status": 405}
-        await send(text({**said, "request_id": number}))
+            reply = {"errors": ["no"], "data": None, "action": name, "response_status": 405}
+        await send(text({**reply, "request_id": request_id}))
 
 
 async def observer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Notes who wants to know of which row."""
+    """Add the client to the subscribers of a row."""
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
         content = orjson.loads(message["text"])
-        number = content["request_id"]
-        WATCHERS.setdefault(content["pk"], []).append((send, f"{number}}}"))
-        said = {"errors": [], "data": None, "action": content["action"], "response_status": 201}
-        await send(text({**said, "request_id": number}))
+        request_id = content["request_id"]
+        SUBSCRIBERS.setdefault(content["pk"], []).append((send, f"{request_id}}}"))
+        reply = {"errors": [], "data": None, "action": content["action"], "response_status": 201}
+        await send(text({**reply, "request_id": request_id}))
 
 
-async def tell_of_row(pk: int) -> None:
-    """Query and render once, one `send` for each who wants to know."""
+async def notify_subscribers(pk: int) -> None:
+    """Query and render once, then call `send` for each subscriber."""
     data = await asyncio.get_running_loop().run_in_executor(POOL, retrieve, pk)
-    said = {"errors": [], "data": data, "action": "update", "response_status": 200}
-    head = text({**said, "request_id": None})["text"].removesuffix("null}")
-    for send, number in WATCHERS.get(pk, ()):
-        await send({"type": "websocket.send", "text": head + number})
+    reply = {"errors": [], "data": data, "action": "update", "response_status": 200}
+    head = text({**reply, "request_id": None})["text"].removesuffix("null}")
+    for send, end in SUBSCRIBERS.get(pk, ()):
+        await send({"type": "websocket.send", "text": head + end})
 
 
 @contextmanager
 def observing() -> Iterator[None]:
-    """Signals are heard in its own turn only, see `raw`."""
+    """Connect the receiver only during own samples, as in `raw`."""
     loop = asyncio.get_running_loop()
 
-    def saved(instance: ContentType, **kwargs: Any) -> None:
-        work = partial(asyncio.run_coroutine_threadsafe, tell_of_row(instance.pk), loop)
+    def on_save(instance: ContentType, **kwargs: Any) -> None:
+        work = partial(asyncio.run_coroutine_threadsafe, notify_subscribers(instance.pk), loop)
         transaction.on_commit(work)
 
-    post_save.connect(saved, ContentType)
+    post_save.connect(on_save, ContentType)
     try:
         yield
     finally:
-        post_save.disconnect(saved, ContentType)
+        post_save.disconnect(on_save, ContentType)
 
 
 async def room(scope: Scope, receive: Receive, send: Send) -> None:
-    """Parse and render once, then one `send` per member."""
+    """Parse and render once, then call `send` for each member."""
     await receive()
-    others = await hear_others()
+    redis = await connect_to_redis()
     await send({"type": "websocket.accept"})
     MEMBERS.add(send)
     try:
         while (message := await receive())["type"] == "websocket.receive":
             frame = text(orjson.loads(message["text"]))
-            if others is not None:
-                await others.publish("room", NAME + frame["text"].encode())
+            if redis is not None:
+                await redis.publish("room", PROCESS_ID + frame["text"].encode())
             await fan_out(frame)
     finally:
         MEMBERS.discard(send)
 
 
 async def addressed(scope: Scope, receive: Receive, send: Send) -> None:
-    """Only listens."""
+    """Only receive."""
     await receive()
     await send({"type": "websocket.accept"})
     MEMBERS.add(send)
@@ -159,48 +160,48 @@ async def addressed(scope: Scope, receive: Receive, send: Send) -> None:
     MEMBERS.discard(send)
 
 
-async def tell(content: Any) -> None:
-    """Render once, with the time, one `send` per member."""
+async def send_to_all(content: Any) -> None:
+    """Render once with a timestamp, then call `send` for each member."""
     await fan_out(text({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}))
 
 
 async def fan_out(frame: Message) -> None:
-    """To all who are here."""
+    """Send a frame to all members of this process."""
     for member in tuple(MEMBERS):
         await member(frame)
 
 
-async def hear_others() -> Any:
-    """The way to other processes, where there is a Redis; what they say is heard from then on."""
-    layer = given()
+async def connect_to_redis() -> Any:
+    """Return the connection to Redis, if any, and start receiving messages of other processes."""
+    layer = layer_from_environment()
     if layer is None:
         return None
-    if not OTHERS:
+    if not REDIS:
         from redis.asyncio import Redis
 
-        OTHERS.append(Redis.from_url(layer["CONFIG"]["hosts"][0]))
-        pubsub = OTHERS[0].pubsub()
+        REDIS.append(Redis.from_url(layer["CONFIG"]["hosts"][0]))
+        pubsub = REDIS[0].pubsub()
         await pubsub.subscribe("room")
-        OTHERS.append(asyncio.create_task(listen(pubsub)))
-    return OTHERS[0]
+        REDIS.append(asyncio.create_task(forward(pubsub)))
+    return REDIS[0]
 
 
-async def listen(pubsub: Any) -> None:
-    """Pass on what other processes say."""
+async def forward(pubsub: Any) -> None:
+    """Send messages of other processes to the members."""
     async for message in pubsub.listen():
-        if message["type"] == "message" and not message["data"].startswith(NAME):
-            said = message["data"][len(NAME) :].decode()
-            await fan_out({"type": "websocket.send", "text": said})
+        if message["type"] == "message" and not message["data"].startswith(PROCESS_ID):
+            frame = message["data"][len(PROCESS_ID) :].decode()
+            await fan_out({"type": "websocket.send", "text": frame})
 
 
 async def sleep(seconds: float) -> float:
-    """Block one of the threads."""
+    """Block a thread of the pool."""
     await asyncio.get_running_loop().run_in_executor(POOL, time.sleep, seconds)
     return seconds
 
 
 async def query(seconds: float) -> float:
-    """The same query, in one of the threads."""
+    """Run the slow query in a thread of the pool."""
     return await asyncio.get_running_loop().run_in_executor(POOL, slow_query, seconds)
 
 

@@ -1,4 +1,4 @@
-"""djangochannelsrestframework, as its documentation writes it. It has a process of its own."""
+"""djangochannelsrestframework, used as in its documentation, in an isolated process."""
 
 from django.contrib.contenttypes.models import ContentType
 from djangochannelsrestframework.generics import (  # type: ignore[import-not-found]
@@ -12,7 +12,7 @@ from ..database import ContentTypeSerializer
 
 
 class Observer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):  # type: ignore[misc]
-    """One row, whenever it changes."""
+    """Sends a row when it changes."""
 
     queryset = ContentType.objects.all()
     serializer_class = ContentTypeSerializer

@@ -1,4 +1,4 @@
-"""This library, as its documentation writes it."""
+"""This library, used as in its documentation."""
 
 import asyncio
 import json
@@ -22,16 +22,16 @@ from ..database import ContentTypeSerializer, aslow_query
 
 
 class Echo(SocketRouteView):
-    """`{"method", "data"}` → the same, with a status."""
+    """Answers `{"method", "data"}` with the same and a status."""
 
     @socket_route
     async def echo(self, request: Any, data: Any) -> Any:
-        """What came goes back."""
+        """Answer with the same data."""
         return data
 
 
 class Room(SocketView):
-    """What one says, all hear."""
+    """Sends each frame to all members."""
 
     async def connect(self, request: Any) -> None:
         self.join("room")
@@ -41,11 +41,11 @@ class Room(SocketView):
 
 
 class Blocking(SocketRouteView):
-    """A handler that blocks for so many seconds."""
+    """A handler that blocks its thread for `data` seconds."""
 
     @socket_route
     def wait(self, request: Any, data: Any) -> Any:
-        """In one of the library's threads."""
+        """Run in a thread of the library."""
         time.sleep(data)
         return data
 
@@ -55,7 +55,7 @@ class Awaiting(SocketRouteView):
 
     @socket_route
     async def wait(self, request: Any, data: Any) -> Any:
-        """On the loop, but for the call that blocks."""
+        """Run on the event loop, except for the blocking call."""
         await database_sync_to_async(time.sleep)(data)
         return data
 
@@ -65,12 +65,12 @@ class Querying(SocketRouteView):
 
     @socket_route
     async def wait(self, request: Any, data: Any) -> Any:
-        """On the loop, but for the query."""
+        """Run on the event loop, except for the query."""
         return await aslow_query(data)
 
 
 class Member(SocketView):
-    """Joins the groups it is sent."""
+    """Joins the groups that its client names."""
 
     async def receive(self, request: Any) -> None:
         for group in request.data:
@@ -78,22 +78,22 @@ class Member(SocketView):
         self.send_json("joined")
 
 
-class Speaker(SocketView):
-    """Speaks to a group for as long as its client says: `{"group", "seconds", "pause"}`."""
+class Sender(SocketView):
+    """Sends to a group as its client asks: `{"group", "seconds", "pause"}`."""
 
     async def receive(self, request: Any) -> None:
-        order = request.data
-        said, began = 0, time.perf_counter()
-        while (now := time.perf_counter()) < began + order["seconds"]:
-            await self.broadcast(order["group"], {"group": order["group"], "at": now})
-            said += 1
-            if order["pause"]:
-                await asyncio.sleep(order["pause"])
-        self.send_json({"said": said, "began": began, "seconds": time.perf_counter() - began})
+        options = request.data
+        sent, start = 0, time.perf_counter()
+        while (now := time.perf_counter()) < start + options["seconds"]:
+            await self.broadcast(options["group"], {"group": options["group"], "at": now})
+            sent += 1
+            if options["pause"]:
+                await asyncio.sleep(options["pause"])
+        self.send_json({"sent": sent, "began": start, "seconds": time.perf_counter() - start})
 
 
 class Dispatch(RoutedSocketHandler):
-    """Fifty patterns and fifty types, each with a method; all do the same."""
+    """Fifty patterns and fifty types, all with the same method."""
 
     routes = (
         *((re.compile(f"GAME_{number}_.+"), "on_any") for number in range(50)),
@@ -101,56 +101,56 @@ class Dispatch(RoutedSocketHandler):
     )
 
     async def on_any(self, content: Any) -> None:
-        """What came goes back."""
+        """Answer with the same data."""
         self.send_json(content)
 
 
 class Everybody(permissions.BasePermission):
-    """A permission that is asked, and grants."""
+    """A permission class that always grants access."""
 
     async def has_permission(self, scope: Any, consumer: Any, action: str, **kwargs: Any) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
 
 class Actions(AsyncAPIConsumer):
-    """Echo, by an action that takes a permission."""
+    """An echo action with a permission class."""
 
     permission_classes = [Everybody]
 
     @action()
     async def echo(self, data: Any) -> Any:
-        """What came goes back."""
+        """Answer with the same data."""
         return data, 200
 
 
 class Rows(RetrieveModelMixin, GenericAsyncAPIConsumer):
-    """One row through a serializer."""
+    """Answers with one serialized row."""
 
     queryset = ContentType.objects.all()
     serializer_class = ContentTypeSerializer
 
 
 class Stream(StreamedPaginatedListMixin, Rows):
-    """All rows, a hundred a page."""
+    """Streams all rows in pages."""
 
     queryset = ContentType.objects.filter(app_label="many").order_by("pk")
 
 
 class Observer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
-    """One row, whenever it changes."""
+    """Sends a row when it changes."""
 
     queryset = ContentType.objects.all()
     serializer_class = ContentTypeSerializer
 
 
-def say(group: str, content: Any) -> None:
-    """From where nothing is served."""
+def send(group: str, content: Any) -> None:
+    """Send to a group from a thread of a process without connections."""
     Group(group).send({"text": json.dumps(content)})
 
 
-async def asay(group: str, content: Any) -> None:
-    """From a loop."""
+async def asend(group: str, content: Any) -> None:
+    """Send to a group from an event loop."""
     await Group(group).asend({"text": json.dumps(content)})
 
 
@@ -161,7 +161,7 @@ APPLICATIONS = {
     "awaiting": Awaiting.as_asgi(),
     "querying": Querying.as_asgi(),
     "member": Member.as_asgi(),
-    "speaker": Speaker.as_asgi(),
+    "sender": Sender.as_asgi(),
     "dispatch": Dispatch.as_asgi(),
     "actions": Actions.as_asgi(),
     "rows": Rows.as_asgi(),

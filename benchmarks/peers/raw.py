@@ -1,4 +1,4 @@
-"""Raw Channels: generic consumers, as its documentation writes them."""
+"""Raw Channels: generic consumers, used as in its documentation."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from ..database import ContentTypeSerializer, aslow_query
 
 
 class Echo(AsyncJsonWebsocketConsumer):
-    """`{"method", "data"}` → the same, with a status."""
+    """Answers `{"method", "data"}` with the same and a status."""
 
     channel_layer_alias = "raw"
 
@@ -30,7 +30,7 @@ class Echo(AsyncJsonWebsocketConsumer):
 
 
 class Room(AsyncJsonWebsocketConsumer):
-    """What one says, all hear."""
+    """Sends each frame to all members."""
 
     channel_layer_alias = "raw"
     groups = ("room",)
@@ -40,12 +40,12 @@ class Room(AsyncJsonWebsocketConsumer):
         await self.channel_layer.group_send("room", message)
 
     async def room_message(self, event: dict[str, Any]) -> None:
-        """Called once per member: renders and sends."""
+        """Render and send, once per member."""
         await self.send_json(event["content"])
 
 
 class Blocking(JsonWebsocketConsumer):
-    """A handler that blocks for so many seconds."""
+    """A handler that blocks its thread for `data` seconds."""
 
     channel_layer_alias = "raw"
 
@@ -74,13 +74,13 @@ class Querying(AsyncJsonWebsocketConsumer):
         await self.send_json({"method": "wait", "data": slept, "status": 200})
 
 
-#: The conditions of an `if` chain, one after another, as fifty lines of code would ask them.
+#: The types and patterns are tested in sequence, like a chain of `if` statements.
 TYPES = [f"TYPE_{number}" for number in range(50)]
 PATTERNS = [re.compile(f"GAME_{number}_.+") for number in range(50)]
 
 
 def answer(content: Any, data: Any, status: int = 200, errors: Any = ()) -> dict[str, Any]:
-    """The frame of the action dialect."""
+    """Return a frame of the action dialect."""
     return {
         "errors": list(errors),
         "data": data,
@@ -91,7 +91,7 @@ def answer(content: Any, data: Any, status: int = 200, errors: Any = ()) -> dict
 
 
 class Actions(AsyncJsonWebsocketConsumer):
-    """Echo, by an action."""
+    """An echo action."""
 
     channel_layer_alias = "raw"
 
@@ -103,7 +103,7 @@ class Actions(AsyncJsonWebsocketConsumer):
 
 
 class Rows(AsyncJsonWebsocketConsumer):
-    """One row through a serializer."""
+    """Answers with one serialized row."""
 
     channel_layer_alias = "raw"
 
@@ -112,49 +112,49 @@ class Rows(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def retrieve(self, pk: int) -> Any:
-        """In a thread, as the documentation of Channels says."""
+        """Query in a thread, as the documentation of Channels recommends."""
         return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
 
 
 class Observer(AsyncJsonWebsocketConsumer):
-    """One row, whenever it changes: who is told queries it."""
+    """Sends a row when it changes. Every consumer queries it."""
 
     channel_layer_alias = "raw"
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        self.asked = content
+        self.subscription = content
         await self.channel_layer.group_add(f"row-{content['pk']}", self.channel_name)
         await self.send_json(answer(content, None, 201))
 
     async def row_changed(self, event: dict[str, Any]) -> None:
-        """Called once per member."""
+        """Query and send, once per member."""
         data = await self.retrieve(event["pk"])
-        await self.send_json(answer({**self.asked, "action": "update"}, data))
+        await self.send_json(answer({**self.subscription, "action": "update"}, data))
 
     @database_sync_to_async
     def retrieve(self, pk: int) -> Any:
-        """In a thread, as the documentation of Channels says."""
+        """Query in a thread, as the documentation of Channels recommends."""
         return ContentTypeSerializer(ContentType.objects.get(pk=pk)).data
 
 
-def tell_of_row(instance: ContentType, **kwargs: Any) -> None:
-    """A receiver of `post_save`."""
+def notify_group(instance: ContentType, **kwargs: Any) -> None:
+    """Notify the group of a row. A receiver of `post_save`."""
     message = {"type": "row.changed", "pk": instance.pk}
     async_to_sync(get_channel_layer("raw").group_send)(f"row-{instance.pk}", message)
 
 
 @contextmanager
 def observing() -> Iterator[None]:
-    """The receiver is connected in raw's own turn only: it would delay the saves of others."""
-    post_save.connect(tell_of_row, ContentType)
+    """Connect the receiver only during own samples: it would delay the saves of other peers."""
+    post_save.connect(notify_group, ContentType)
     try:
         yield
     finally:
-        post_save.disconnect(tell_of_row, ContentType)
+        post_save.disconnect(notify_group, ContentType)
 
 
 class Dispatch(AsyncJsonWebsocketConsumer):
-    """Fifty types and fifty patterns; all do the same."""
+    """Fifty types and fifty patterns, all with the same method."""
 
     channel_layer_alias = "raw"
 
@@ -170,12 +170,12 @@ class Dispatch(AsyncJsonWebsocketConsumer):
         await self.send_json({"type": "ERROR"})
 
     async def answer(self, content: Any) -> None:
-        """What came goes back, with the time."""
+        """Answer with the same content and a timestamp."""
         await self.send_json({**content, "TIMESTAMP": str(int(1000 * time.time()))})
 
 
 class Member(AsyncJsonWebsocketConsumer):
-    """Joins the groups it is sent."""
+    """Joins the groups that its client names."""
 
     channel_layer_alias = "raw"
 
@@ -185,35 +185,35 @@ class Member(AsyncJsonWebsocketConsumer):
         await self.send_json("joined")
 
     async def room_message(self, event: dict[str, Any]) -> None:
-        """What is said in them."""
+        """Send a group message to the client."""
         await self.send_json(event["content"])
 
 
-class Speaker(AsyncJsonWebsocketConsumer):
-    """Speaks to a group for as long as its client says: `{"group", "seconds", "pause"}`."""
+class Sender(AsyncJsonWebsocketConsumer):
+    """Sends to a group as its client asks: `{"group", "seconds", "pause"}`."""
 
     channel_layer_alias = "raw"
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        said, began = 0, time.perf_counter()
-        while (now := time.perf_counter()) < began + content["seconds"]:
+        sent, start = 0, time.perf_counter()
+        while (now := time.perf_counter()) < start + content["seconds"]:
             message = {"group": content["group"], "at": now}
             event = {"type": "room.message", "content": message}
             await self.channel_layer.group_send(content["group"], event)
-            said += 1
+            sent += 1
             if content["pause"]:
                 await asyncio.sleep(content["pause"])
-        seconds = time.perf_counter() - began
-        await self.send_json({"said": said, "began": began, "seconds": seconds})
+        seconds = time.perf_counter() - start
+        await self.send_json({"sent": sent, "began": start, "seconds": seconds})
 
 
-def say(group: str, content: Any) -> None:
-    """From where nothing is served: a new loop each time, as `async_to_sync` does it."""
-    async_to_sync(asay)(group, content)
+def send(group: str, content: Any) -> None:
+    """Send to a group from a thread. `async_to_sync` runs a new event loop each time."""
+    async_to_sync(asend)(group, content)
 
 
-async def asay(group: str, content: Any) -> None:
-    """From a loop."""
+async def asend(group: str, content: Any) -> None:
+    """Send to a group from an event loop."""
     message = {"type": "room.message", "content": content}
     await get_channel_layer("raw").group_send(group, message)
 
@@ -229,5 +229,5 @@ APPLICATIONS = {
     "rows": Rows.as_asgi(),
     "observer": Observer.as_asgi(),
     "member": Member.as_asgi(),
-    "speaker": Speaker.as_asgi(),
+    "sender": Sender.as_asgi(),
 }

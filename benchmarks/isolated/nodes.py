@@ -1,4 +1,4 @@
-"""That process, as those that start it see it."""
+"""Start the process of an isolated peer, and send it commands."""
 
 import json
 import select
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from ..driver import PATIENCE
+from ..driver import TIMEOUT
 from .environment import PROJECT, environ, python
 
 
 class Node:
-    """A process that does as it is told, see `node.py`."""
+    """A process that runs the commands of `node.py`."""
 
     def __init__(self, name: str, log: IO[bytes]) -> None:
         self.name = name
         self.log = log
         self.process = subprocess.Popen(
-            [python(), "-m", "benchmarks.apart.node", name],
+            [python(), "-m", "benchmarks.isolated.node", name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -28,13 +28,13 @@ class Node:
             text=True,
         )
 
-    def ask(self, order: str, **options: Any) -> Any:
-        """Give an order, and wait for its answer, within reason."""
+    def call(self, command: str, **options: Any) -> Any:
+        """Run a command, and return its answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([order, options]) + "\n")
+        self.process.stdin.write(json.dumps([command, options]) + "\n")
         self.process.stdin.flush()
-        readable, _, _ = select.select([self.process.stdout], [], [], PATIENCE + 10)
+        readable, _, _ = select.select([self.process.stdout], [], [], TIMEOUT + 10)
         line = self.process.stdout.readline() if readable else ""
         if not line:
             self.log.seek(0)
@@ -45,11 +45,11 @@ class Node:
 
 @contextmanager
 def node(name: str) -> Iterator[Node]:
-    """A process for this long. Raises `NotInstalledError`."""
+    """Run the process during a `with` block. Raises `NotInstalledError`."""
     with tempfile.TemporaryFile() as log:
-        one = Node(name, log)
-        with one.process:
+        running = Node(name, log)
+        with running.process:
             try:
-                yield one
+                yield running
             finally:
-                one.process.kill()
+                running.process.kill()

@@ -1,1 +1,0 @@
-"""A peer that cannot live in our environment: it has one of its own, and a process."""
