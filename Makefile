@@ -1,8 +1,8 @@
-# One door to everything. Each command makes and mends its own environment first: all that has to
-# be there is make, git and a Python >= 3.11.
+# All commands of the project. Each first creates or updates its virtual environment. They need make,
+# git and a Python >= 3.11.
 #
-#   make test ARGS="-k fan_out"    what a command passes on to its program
-#   make test PY=3.11              another Python than the newest, in an environment of its own
+#   make test ARGS="-k fan_out"    pass arguments to the program
+#   make test PY=3.11              use this Python instead of the newest, in its own environment
 
 PY :=
 ARGS :=
@@ -22,26 +22,26 @@ help: ## Show this list
 demo: environment ## Serve the demo on http://127.0.0.1:8000/ (PORT=8001 moves it)
 	@$(BIN)/python -m scripts.serve_demo $(PORT)
 
-demo-cluster: environment ## Serve it as two processes that share a Valkey, at one address
+demo-cluster: environment ## Serve the demo as two processes that share a Valkey, at one address
 	@$(BIN)/python -m scripts.serve_cluster $(PORT)
 
 test: environment ## Run the tests (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: environment ## Check style, types, who imports whom, and sizes
+check: environment ## Check style, types, imports and sizes
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy $(PACKAGES)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/check_sizes.py $(PACKAGES) $(wildcard demo benchmarks scripts)
 
-bench: environment ## Measure beside raw Channels and a bare ASGI application
+bench: environment ## Compare the speed with raw Channels and plain ASGI
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-dist: environment ## Build sdist and wheel, and try the wheel in an empty environment
+dist: environment ## Build sdist and wheel, and test the wheel in an empty environment
 	@$(BIN)/python scripts/check_dist.py
 
-clean: ## Remove what these commands made, environments included
+clean: ## Remove everything that these commands created, with the environments
 	@rm -rf .venv .venv-* build dist *.egg-info .*_cache .hypothesis demo/db.sqlite3*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

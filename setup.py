@@ -7,25 +7,25 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-# Read, not imported: the package needs its dependencies, its metadata must not.
+# Not imported, because the dependencies may not be installed yet.
 INIT = (HERE / "rest_channels" / "__init__.py").read_text(encoding="utf-8")
 VERSION = re.search(r'^__version__ = "([^"]+)"$', INIT, re.MULTILINE)[1]
 
 REQUIRES = [
-    "Django>=5.2",  # the oldest LTS that is still supported
-    "channels>=4.3",  # the layer between processes; its consumers live beside ours
-    "djangorestframework>=3.16",  # serializers, permissions, throttles: the words our users know
-    "orjson>=3.10",  # JSON at C speed; `Fragment` stitches a body that was rendered once
-    "asgiref>=3.13",  # ThreadSensitiveContext(executor=…): a thread of one's own for async handlers
+    "Django>=5.2",  # the oldest supported LTS
+    "channels>=4.3",  # channel layers between processes; its consumers work beside ours
+    "djangorestframework>=3.16",  # serializers, permissions, throttles
+    "orjson>=3.10",  # fast JSON; `Fragment` embeds content that is already rendered
+    "asgiref>=3.13",  # ThreadSensitiveContext(executor=…): own threads for async handlers
 ]
 
 EXTRAS = {
-    "redis": ["channels-redis>=4.3"],  # more than one process
+    "redis": ["channels-redis>=4.3"],  # several server processes
     "msgpack": ["msgpack>=1.1"],  # MessagePack in binary frames
     "server": [
-        "uvicorn>=0.35",  # the first to offer --ws websockets-sansio
-        "uvloop>=0.21; sys_platform != 'win32'",  # the fastest event loop; not made for Windows
-        "websockets>=13",  # the protocol core that uvicorn drives
+        "uvicorn>=0.35",  # the first with --ws websockets-sansio
+        "uvloop>=0.21; sys_platform != 'win32'",  # a faster event loop, not for Windows
+        "websockets>=13",  # the protocol implementation that uvicorn uses
     ],
     "test": [
         "channels-redis>=4.3",  # the layer under test
@@ -44,11 +44,11 @@ EXTRAS = {
     "check": [
         "django-stubs>=6",
         "djangorestframework-stubs>=3.16",
-        "import-linter>=2.5",  # the storeys of docs/architecture.md
+        "import-linter>=2.5",  # the import rules of docs/architecture.md
         "mypy>=1.18",
         "ruff>=0.13",
     ],
-    "bench": ["picows>=1.9"],  # a client that is not the bottleneck
+    "bench": ["picows>=1.9"],  # a client fast enough not to be the bottleneck
     "dist": ["build>=1.3", "twine>=6.1"],
 }
 EXTRAS["dev"] = sorted({need for needs in EXTRAS.values() for need in needs})
@@ -56,7 +56,7 @@ EXTRAS["dev"] = sorted({need for needs in EXTRAS.values() for need in needs})
 setup(
     name="django-rest-channels",
     version=VERSION,
-    description="Django's class-based world over WebSockets: views, actions, observers.",
+    description="Class-based views, actions and observers over WebSockets, for Django.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The REST Channels authors",
@@ -84,7 +84,7 @@ setup(
     install_requires=REQUIRES,
     extras_require=EXTRAS,
     packages=find_packages(include=["rest_channels*", "sockets*"]),
-    # Said aloud, an editable install is one path: packages added later need no new install.
+    # With this, an editable install also finds packages that are added later.
     package_dir={"": "."},
     package_data={"": ["py.typed", "static/**/*", "templates/**/*", "locale/**/*"]},
     zip_safe=False,

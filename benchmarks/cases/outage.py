@@ -26,6 +26,7 @@ SHARES = [GROUPS[first : first + 100] for first in range(0, len(GROUPS), 100)]
 #: The groups that the sockets of a peer join, and those that are sent messages all the time.
 JOINED = {"ours": SHARES, "raw": [share[-1:] for share in SHARES]}
 PROBED = {"ours": GROUPS[49::50], "raw": [share[-1] for share in SHARES]}
+#: Seconds between two messages to a group.
 EVERY = 0.05
 
 #: The most seconds to wait for messages after the broker's return.

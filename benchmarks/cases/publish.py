@@ -65,12 +65,12 @@ class Sample:
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Measure messages per second, and milliseconds of delay."""
-    with trios(peers) as groups:
+    with trios(peers) as all_processes:
         lines: list[Line] = []
         for label, way in CONTINUOUS.items():
-            lines += rates(label, await measure(groups, plan, way))
+            lines += rates(label, await measure(all_processes, plan, way))
         for label, way in PACED.items():
-            lines += delays(label, await measure(groups, plan, way))
+            lines += delays(label, await measure(all_processes, plan, way))
     return lines
 
 
@@ -78,18 +78,18 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
 def trios(peers: Sequence[Peer]) -> Iterator[list[Trio]]:
     """Start all processes at once, then join the group and open the senders."""
     with running() as broker, ExitStack() as stack:
-        groups = [
+        all_processes = [
             Trio(variant, *(stack.enter_context(node(variant, broker.url)) for _ in range(3)))
             for variant in variants(peers)
         ]
-        for trio in groups:
+        for trio in all_processes:
             trio.receiver.call("join_groups", groups=[[ROOM]])
             trio.serving.call("open_sender")
-        yield groups
+        yield all_processes
 
 
 async def measure(
-    groups: Sequence[Trio], plan: Plan, way: tuple[str, dict[str, Any]]
+    all_processes: Sequence[Trio], plan: Plan, way: tuple[str, dict[str, Any]]
 ) -> dict[str, list[Sample]]:
     """Return the samples of one way to send."""
     command, options = way
@@ -97,9 +97,9 @@ async def measure(
     async def sample(trio: Trio) -> Sample:
         return send(trio, command, {**options, "seconds": 0.25 if plan.quick else 0.5})
 
-    for trio in groups:
+    for trio in all_processes:
         send(trio, command, {**options, "seconds": 0.1})
-    return await interleave(groups, plan.count(5, 3), sample)
+    return await interleave(all_processes, plan.count(5, 3), sample)
 
 
 def send(trio: Trio, command: str, options: dict[str, Any]) -> Sample:
