@@ -1,4 +1,4 @@
-"""client.js in a browser, with a fake server that the test controls."""
+"""client.js in a real browser, with a fake server that each test controls."""
 
 import json
 
@@ -15,29 +15,29 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 PAGE = """<!doctype html><link rel="icon" href="data:,"><script type="module">
   import * as client from "/client.js";
   window.client = client;
-  window.open_socket = ({ idle, ...options }) => {
-    if (idle) Math.random = () => 1; // the longest delay before it reconnects, here 15 s
+  window.openSocket = ({ idle, ...options }) => {
+    if (idle) Math.random = () => 1; // wait the longest delay before reconnecting
     const socket = (window.socket = new client.SocketClient("/ws/", { base: 20, ...options }));
     window.log = [];
     for (const event of ["state", "close", "reconnecting", "error", "message"])
       socket.on(event, (detail) => log.push([event, detail]));
-    window.seen = (event) => log.filter(([name]) => name === event).map(([, detail]) => detail);
+    window.eventsOf = (event) => log.filter(([name]) => name === event).map(([, detail]) => detail);
     window.settled = (promise) => promise.then(
       (value) => ({ value }),
       ({ name, message, status, detail }) => ({ name, message, status, detail }),
     );
-    socket.on("close", (event) => (window.last_close = event));
+    socket.on("close", (event) => (window.lastClose = event));
   };
 </script>"""
 
 
 class FakeServer:
-    """Record connections and frames, and answer with `reply`. It also serves the page."""
+    """Records connections and frames, answers frames with `reply`, and serves the page."""
 
     def __init__(self) -> None:
         self.connections = []
         self.frames = []
-        self.is_silent = False  # if true, it never answers
+        self.is_silent = False  # accept connections, but answer nothing
         self.reply = lambda frame: None
 
     async def __call__(self, connection):
@@ -53,14 +53,17 @@ class FakeServer:
             if (answer := self.reply(frame)) is not None:
                 await connection.send(json.dumps(answer))
 
-    def http(self, connection, request):
+    def serve_page(self, connection, request):
         if request.path == "/ws/":
             return None
-        script = request.path == "/client.js"
-        kind = "text/javascript" if script else "text/html"
-        body = CLIENT.read_bytes() if script else PAGE.encode()
+        is_script = request.path == "/client.js"
+        content_type = "text/javascript" if is_script else "text/html"
+        body = CLIENT.read_bytes() if is_script else PAGE.encode()
         return Response(
-            200, "OK", Headers({"Content-Type": kind, "Content-Length": str(len(body))}), body
+            200,
+            "OK",
+            Headers({"Content-Type": content_type, "Content-Length": str(len(body))}),
+            body,
         )
 
     async def push(self, frame):
@@ -74,9 +77,9 @@ class FakeServer:
 async def fake(browser):
     server = FakeServer()
     async with serve(
-        server, "127.0.0.1", 0, process_request=server.http, ping_interval=None
-    ) as listening:
-        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        server, "127.0.0.1", 0, process_request=server.serve_page, ping_interval=None
+    ) as listener:
+        server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
         yield server
         for connection in server.connections:
             connection.transport.abort()
@@ -84,16 +87,16 @@ async def fake(browser):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def connect(fake, visitor):
-    """`page = await connect(dialect="method")` opens a page with a connected socket."""
+    """`page = await connect(dialect="method")` opens a page with an open socket."""
 
-    async def connected(**options):
+    async def open_page(**options):
         page = await visitor()
         await page.goto(fake.url)
-        await page.evaluate("options => open_socket(options)", options)
+        await page.evaluate("options => openSocket(options)", options)
         await page.wait_for_function("socket.state === 'ready'")
         return page
 
-    return connected
+    return open_page
 
 
 # Requests
@@ -106,18 +109,16 @@ async def test_a_request_resolves_with_the_data_of_its_reply(fake, connect):
     assert fake.frames == [{"method": "shout", "data": {"text": "hi"}, "request_id": 1}]
 
 
-async def test_replies_may_arrive_in_any_order(fake, connect):
+async def test_replies_in_any_order_resolve_their_own_requests(fake, connect):
     page = await connect(dialect="action")
-    both = (
-        "window.both = Promise.all([socket.request('list', { page: 1 }), socket.request('count')])"
-    )
-    await page.evaluate(f"() => {{ {both} }}")
+    requests = "window.replies = Promise.all([socket.request('list', { page: 1 }), socket.request('count')])"
+    await page.evaluate(f"() => {{ {requests} }}")
     await eventually(lambda: len(fake.frames) == 2)
     assert fake.frames[0] == {"action": "list", "page": 1, "request_id": 1}
     for frame in reversed(fake.frames):
         reply = {"errors": [], "data": frame["action"], "response_status": 200}
         await fake.push({**reply, "action": frame["action"], "request_id": frame["request_id"]})
-    assert await page.evaluate("both") == ["list", "count"]
+    assert await page.evaluate("replies") == ["list", "count"]
 
 
 @pytest.mark.parametrize(
@@ -131,35 +132,37 @@ async def test_replies_may_arrive_in_any_order(fake, connect):
         ("none", {"detail": "Not yours.", "status": 403}),
     ],
 )
-async def test_a_refused_request_is_rejected_with_status_and_detail(fake, connect, dialect, answer):
+async def test_an_error_frame_rejects_a_request_with_its_status_and_detail(
+    fake, connect, dialect, answer
+):
     fake.reply = lambda frame: {**answer, "request_id": frame["request_id"]}
     page = await connect(dialect=dialect)
     error = await page.evaluate("settled(socket.request('save', {}))")
     assert (error["name"], error["status"], error["message"]) == ("SocketError", 403, "Not yours.")
 
 
-async def test_the_client_answers_the_ping_of_a_server(fake, connect):
+async def test_the_client_answers_a_ping_of_the_type_dialect(fake, connect):
     await connect(dialect="type")
     await fake.push({"type": "PING", "TIMESTAMP": "1"})
     await eventually(lambda: fake.frames)
     assert fake.frames[0]["type"] == "PING"
 
 
-async def test_a_subscription_that_aborts_its_request_keeps_the_connection(fake, connect):
+async def test_a_subscription_that_aborts_its_own_request_keeps_the_connection(fake, connect):
     page = await connect(dialect="action")
     await page.evaluate(
         """() => socket.subscribe((now) => {
-            const newer = new AbortController();
-            const older = now.request("list", {}, { signal: newer.signal });
-            newer.abort();
-            return older;
+            const controller = new AbortController();
+            const request = now.request("list", {}, { signal: controller.signal });
+            controller.abort();
+            return request;
         })"""
     )
     await eventually(lambda: fake.frames)
     assert await page.evaluate("socket.state") == "ready"
 
 
-async def test_errors_by_field_read_as_a_sentence(fake, connect):
+async def test_the_message_of_an_error_joins_errors_by_field(fake, connect):
     fake.reply = lambda frame: {
         "tempo": ["Too fast."],
         "status": 400,
@@ -171,13 +174,15 @@ async def test_errors_by_field_read_as_a_sentence(fake, connect):
     assert error["detail"] == {"tempo": ["Too fast."]}
 
 
-async def test_without_a_dialect_a_reply_needs_the_request_id_only(fake, connect):
+async def test_without_a_dialect_a_request_is_resolved_by_a_frame_with_its_request_id(
+    fake, connect
+):
     fake.reply = lambda frame: {"sum": frame["a"] + frame["b"], "request_id": frame["request_id"]}
     page = await connect()
     assert (await page.evaluate("socket.request({ a: 1, b: 2 })"))["sum"] == 3
 
 
-async def test_a_request_in_the_type_dialect_is_rejected_with_an_explanation(fake, connect):
+async def test_the_type_dialect_rejects_requests_but_sends_messages(fake, connect):
     page = await connect(dialect="type")
     assert "no replies" in (await page.evaluate("settled(socket.request('PING'))"))["message"]
     await page.evaluate("socket.send('MOVE', { x: 1 })")
@@ -190,18 +195,18 @@ async def test_a_request_is_rejected_after_its_timeout(fake, connect):
     assert (error["status"], error["message"]) == (0, 'No reply to "slow" within 30 ms.')
 
 
-async def test_a_request_can_be_aborted(fake, connect):
+async def test_a_request_can_be_aborted_by_a_signal(fake, connect):
     page = await connect(dialect="method")
     error = await page.evaluate("""() => {
-        const abort = new AbortController();
-        const answer = settled(socket.request("slow", {}, { signal: abort.signal }));
-        abort.abort();
+        const controller = new AbortController();
+        const answer = settled(socket.request("slow", {}, { signal: controller.signal }));
+        controller.abort();
         return answer;
     }""")
     assert error["name"] == "AbortError"
 
 
-async def test_a_lost_connection_rejects_requests_but_resends_idempotent_ones(fake, connect):
+async def test_a_lost_connection_rejects_requests_but_sends_those_with_retry_again(fake, connect):
     page = await connect(dialect="method")
     await page.evaluate("""() => {
         window.pay = settled(socket.request("pay"));
@@ -218,36 +223,33 @@ async def test_a_lost_connection_rejects_requests_but_resends_idempotent_ones(fa
 # Messages
 
 
-async def test_a_listener_gets_messages_of_its_name_until_it_is_removed(fake, connect):
+async def test_a_listener_receives_messages_of_its_name_until_it_is_removed(fake, connect):
     page = await connect(dialect="method")
     await page.evaluate(
-        """() => {
-            window.received = [];
-            window.stop = socket.on('note', (data) => received.push(data));
-        }"""
+        "() => { window.notes = []; window.stop = socket.on('note', (data) => notes.push(data)); }"
     )
     await fake.push({"method": "note", "data": 1})
-    await page.wait_for_function("received.length === 1")
+    await page.wait_for_function("notes.length === 1")
     await page.evaluate("stop()")
     await fake.push({"method": "note", "data": 2})
-    await page.wait_for_function("seen('message').length === 2")
-    assert await page.evaluate("received") == [1]
+    await page.wait_for_function("eventsOf('message').length === 2")
+    assert await page.evaluate("notes") == [1]
 
 
-async def test_a_message_with_the_name_of_an_event_is_not_an_event(fake, connect):
+async def test_a_message_named_like_an_event_of_the_connection_does_not_trigger_it(fake, connect):
     page = await connect(dialect="type")
     await fake.push({"type": "close", "code": 1000})
-    await page.wait_for_function("seen('message').length === 1")
-    assert await page.evaluate("seen('close')") == []
+    await page.wait_for_function("eventsOf('message').length === 1")
+    assert await page.evaluate("eventsOf('close')") == []
 
 
-async def test_frames_that_are_not_objects_are_messages_too(fake, connect):
+async def test_frames_that_are_not_objects_are_emitted_as_messages(fake, connect):
     page = await connect(dialect="method")
     await fake.connections[-1].send("no json")
     await fake.push(None)
     await fake.push([1])
-    await page.wait_for_function("seen('message').length === 3")
-    assert await page.evaluate("seen('message')") == ["no json", None, [1]]
+    await page.wait_for_function("eventsOf('message').length === 3")
+    assert await page.evaluate("eventsOf('message')") == ["no json", None, [1]]
 
 
 # The connection
@@ -255,12 +257,12 @@ async def test_frames_that_are_not_objects_are_messages_too(fake, connect):
 
 WATCH = """() => {
   window.watched = [];
-  const listener = (data, frame) => watched.push([data, frame.action]);
-  window.stop = socket.watch("subscribe_instance", { pk: 1 }, listener);
+  const record = (data, frame) => watched.push([data, frame.action]);
+  window.stop = socket.watch("subscribe_instance", { pk: 1 }, record);
 }"""
 
 
-async def test_a_watch_gets_all_messages_with_its_request_id(fake, connect):
+async def test_a_watch_receives_all_frames_with_its_request_id(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "data": None, "response_status": 201}
     await page.evaluate(WATCH)
@@ -282,17 +284,19 @@ async def test_a_watch_sends_its_request_again_after_a_reconnect(fake, connect):
     assert [frame["request_id"] for frame in fake.frames] == [1, 1]
 
 
-async def test_an_error_ends_a_watch_and_is_passed_to_its_listener(fake, connect):
+async def test_an_error_frame_ends_a_watch_and_is_passed_to_its_callback(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "errors": ["No."], "data": None, "response_status": 403}
     await page.evaluate(WATCH)
     await page.wait_for_function("watched.length === 1")
     await fake.connections[-1].close(4503)
-    await page.wait_for_function("seen('state').filter((state) => state === 'ready').length === 2")
+    await page.wait_for_function(
+        "eventsOf('state').filter((state) => state === 'ready').length === 2"
+    )
     assert (await page.evaluate("watched"), len(fake.frames)) == ([[None, "subscribe_instance"]], 1)
 
 
-async def test_a_stopped_watch_can_send_a_last_request(fake, connect):
+async def test_stopping_a_watch_with_a_name_sends_that_request(fake, connect):
     page = await connect(dialect="action")
     fake.reply = lambda frame: {**frame, "data": None, "response_status": 201}
     await page.evaluate(WATCH)
@@ -303,7 +307,7 @@ async def test_a_stopped_watch_can_send_a_last_request(fake, connect):
     assert fake.frames[1] == {"action": "unsubscribe_instance", "request_id": 1, "pk": 1}
 
 
-async def test_messages_wait_for_the_connection_in_a_queue_of_limited_length(fake, connect):
+async def test_sends_are_queued_in_order_up_to_a_limit_while_disconnected(fake, connect):
     page = await connect(queue=2, idle=True, base=60_000)
     await fake.close(1012)
     await page.wait_for_function("socket.state === 'waiting'")
@@ -314,57 +318,57 @@ async def test_messages_wait_for_the_connection_in_a_queue_of_limited_length(fak
     await eventually(lambda: fake.frames == [{"n": 1}, {"n": 2}])
 
 
-async def test_the_client_does_not_reconnect_after_a_permanent_close_code(fake, connect):
+async def test_the_client_does_not_reconnect_after_final_close_codes(fake, connect):
     page = await connect()
     for code in (1000, 1008, 1009, 4000, 4401, 4403, 4404, 4429, 4600):
         await fake.close(code)
         await page.wait_for_function("socket.state === 'closed'")
-        assert await page.evaluate("[last_close.code, last_close.reconnect]") == [code, False]
-        assert await page.evaluate("seen('reconnecting')") == []
+        assert await page.evaluate("[lastClose.code, lastClose.reconnect]") == [code, False]
+        assert await page.evaluate("eventsOf('reconnecting')") == []
         await page.evaluate("socket.connect()")
         await page.wait_for_function("socket.state === 'ready'")
 
 
-async def test_the_client_reconnects_after_a_temporary_close_code(fake, connect):
+async def test_the_client_reconnects_after_temporary_close_codes(fake, connect):
     page = await connect(cap=20)
     for count, code in enumerate((1001, 1011, 1012, 1013, 3000, 4500, 4503, 4599), start=2):
         await fake.close(code)
         await page.wait_for_function(
-            f"seen('state').filter((it) => it === 'ready').length === {count}"
+            f"eventsOf('state').filter((state) => state === 'ready').length === {count}"
         )
-        assert await page.evaluate("[last_close.code, last_close.reconnect]") == [code, True]
+        assert await page.evaluate("[lastClose.code, lastClose.reconnect]") == [code, True]
         assert len(fake.connections) == count
 
 
-async def test_the_close_event_has_the_error_that_the_server_sent_before(fake, connect):
+async def test_the_close_event_has_the_status_and_reason_of_the_last_error_frame(fake, connect):
     page = await connect(dialect="method")
     await fake.push({"detail": "This composition is private.", "status": 403})
     await fake.close(4403)
     await page.wait_for_function("socket.state === 'closed'")
-    closed = await page.evaluate("last_close")
+    closed = await page.evaluate("lastClose")
     assert (closed["status"], closed["reason"]) == (403, "This composition is private.")
 
 
-async def test_the_close_event_does_not_have_an_older_error(fake, connect):
+async def test_the_close_event_does_not_use_an_earlier_error_frame_for_a_later_loss(fake, connect):
     page = await connect(dialect="method")
     await fake.push({"detail": "No such method.", "status": 405})
     await fake.close(1012)
-    await page.wait_for_function("window.last_close")
-    assert await page.evaluate("last_close.reason") == "The server is restarting."
+    await page.wait_for_function("window.lastClose")
+    assert await page.evaluate("lastClose.reason") == "The server is restarting."
 
 
-async def test_a_connection_without_an_answer_to_a_ping_is_replaced(fake, connect):
+async def test_the_client_reconnects_when_the_server_stops_answering_pings(fake, connect):
     page = await connect(heartbeat=50, patience=500)
     fake.is_silent = True
-    await page.wait_for_function("window.last_close?.reason === 'The server stopped answering.'")
+    await page.wait_for_function("window.lastClose?.reason === 'The server stopped answering.'")
     await eventually(lambda: len(fake.connections) >= 2)
 
 
-async def test_a_connection_with_answers_to_pings_is_kept(fake, connect):
+async def test_the_client_stays_connected_to_a_server_that_answers_pings(fake, connect):
     page = await connect(heartbeat=20, patience=5000)
     await page.evaluate("new Promise((resolve) => setTimeout(resolve, 300))")
     assert len(fake.connections) == 1
-    assert await page.evaluate("[socket.state, seen('message').length]") == ["ready", 0]
+    assert await page.evaluate("[socket.state, eventsOf('message').length]") == ["ready", 0]
 
 
 async def test_subscriptions_run_after_every_connect_and_before_queued_requests(fake, connect):
@@ -373,12 +377,12 @@ async def test_subscriptions_run_after_every_connect_and_before_queued_requests(
     await page.evaluate("() => { socket.subscribe((now) => now.request('sign_in')); }")
     await eventually(lambda: len(fake.frames) == 1)
     await fake.close(1012)
-    await page.wait_for_function("socket.state === 'waiting' || seen('close').length")
+    await page.wait_for_function("socket.state === 'waiting' || eventsOf('close').length")
     await page.evaluate("socket.request('save')")
     assert [frame["method"] for frame in fake.frames] == ["sign_in", "sign_in", "save"]
 
 
-async def test_a_refused_subscription_ends_the_connection(fake, connect):
+async def test_a_subscription_with_a_client_error_closes_the_connection(fake, connect):
     fake.reply = lambda frame: {
         "detail": "Wrong password.",
         "status": 401,
@@ -387,10 +391,10 @@ async def test_a_refused_subscription_ends_the_connection(fake, connect):
     page = await connect(dialect="method")
     await page.evaluate("() => { socket.subscribe((now) => now.request('sign_in')); }")
     await page.wait_for_function("socket.state === 'closed'")
-    assert await page.evaluate("[last_close.status, last_close.reason]") == [401, "Wrong password."]
+    assert await page.evaluate("[lastClose.status, lastClose.reason]") == [401, "Wrong password."]
 
 
-async def test_close_ends_the_connection_and_rejects_waiting_requests(fake, connect):
+async def test_close_rejects_waiting_requests_and_later_sends(fake, connect):
     page = await connect(dialect="method")
     await page.evaluate(
         """() => {
@@ -402,7 +406,7 @@ async def test_close_ends_the_connection_and_rejects_waiting_requests(fake, conn
     assert (await page.evaluate("settled(socket.send({}))"))[
         "message"
     ] == "The connection is closed."
-    assert await page.evaluate("[socket.state, seen('close').length]") == ["closed", 1]
+    assert await page.evaluate("[socket.state, eventsOf('close').length]") == ["closed", 1]
 
 
 async def test_a_waiting_client_can_be_closed_and_connected_again(fake, connect):
@@ -415,7 +419,7 @@ async def test_a_waiting_client_can_be_closed_and_connected_again(fake, connect)
     await page.wait_for_function("socket.state === 'ready'")
 
 
-async def test_the_client_reconnects_at_once_when_the_network_returns(fake, connect):
+async def test_the_client_reconnects_at_once_when_the_network_is_back(fake, connect):
     page = await connect(idle=True, base=60_000)
     await fake.close(1012)
     await page.wait_for_function("socket.state === 'waiting'")
@@ -423,7 +427,7 @@ async def test_the_client_reconnects_at_once_when_the_network_returns(fake, conn
     await page.wait_for_function("socket.state === 'ready'")
 
 
-async def test_the_delay_before_a_reconnect_doubles_up_to_the_cap(fake, connect):
+async def test_the_delay_before_reconnecting_doubles_up_to_the_cap(fake, connect):
     page = await connect(base=100, cap=400, stable=0)
     await page.evaluate("""() => {
         Math.random = () => 1;
@@ -433,6 +437,6 @@ async def test_the_delay_before_a_reconnect_doubles_up_to_the_cap(fake, connect)
         };
     }""")
     await fake.close(1012)
-    await page.wait_for_function("seen('reconnecting').length >= 5")
-    delays = await page.evaluate("seen('reconnecting').slice(0, 5).map(({ delay }) => delay)")
+    await page.wait_for_function("eventsOf('reconnecting').length >= 5")
+    delays = await page.evaluate("eventsOf('reconnecting').slice(0, 5).map(({ delay }) => delay)")
     assert delays == [100, 200, 400, 400, 400]

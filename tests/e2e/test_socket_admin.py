@@ -1,4 +1,4 @@
-"""The admin's list of sockets updates itself, but not while the user works in it."""
+"""The admin's list of sockets in a real browser: it updates itself, but not while it is used."""
 
 import pytest
 import pytest_asyncio
@@ -8,24 +8,24 @@ from .conftest import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LIVE = ROOT / "sockets/static/sockets/live.js"
+SCRIPT = ROOT / "sockets/static/sockets/live.js"
 LIST = "/admin/sockets/socket/"
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def staff(visitor, demo_server):
-    """`await staff(query)` opens the list as a superuser. It updates every 0.5 s, not every 5 s."""
-    script = LIVE.read_text()
+    """`await staff(query)` opens the list as a superuser. It updates every 0.5 s instead of 5 s."""
+    script = SCRIPT.read_text()
     assert "SECONDS = 5;" in script
-    faster = script.replace("SECONDS = 5;", "SECONDS = 0.5;")
+    fast_script = script.replace("SECONDS = 5;", "SECONDS = 0.5;")
 
     async def open_list(query="", **options):
         page = await visitor(base_url=demo_server.url, **options)
         await page.context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
         await page.context.route(
             "**/sockets/live.js",
-            lambda route: route.fulfill(body=faster, content_type="text/javascript"),
+            lambda route: route.fulfill(body=fast_script, content_type="text/javascript"),
         )
         await page.goto(LIST + query)
         await page.get_by_label("Username").fill("admin")
@@ -41,15 +41,15 @@ def row(page, path):
     return page.locator("#result_list tbody tr", has_text=path)
 
 
-async def test_new_connections_appear_and_closed_ones_disappear(staff, person) -> None:
+async def test_the_list_adds_and_removes_rows_without_reloading_the_page(staff, person) -> None:
     page = await staff()
-    await page.evaluate("window.isSame = true")
+    await page.evaluate("window.isSamePage = true")
     ada = await person("ada", "/dice-game/1/")
     await expect(row(page, "/dice-game/1/")).to_have_count(1)
     await expect(row(page, "/dice-game/1/")).to_contain_text("ada")
     await ada.close()
     await expect(row(page, "/dice-game/1/")).to_have_count(0)
-    assert await page.evaluate("window.isSame")  # only the rows were loaded again, not the page
+    assert await page.evaluate("window.isSamePage")  # the page was not loaded again
 
 
 async def test_the_list_does_not_change_while_a_row_is_selected(staff, person) -> None:
@@ -65,7 +65,7 @@ async def test_the_list_does_not_change_while_a_row_is_selected(staff, person) -
     await expect(row(page, "ben")).to_have_count(0)
 
 
-async def test_a_message_can_be_sent_to_a_new_row(staff, person) -> None:
+async def test_an_action_can_be_run_on_rows_that_were_added_later(staff, person) -> None:
     page = await staff()
     ada, ben = await person("ada", "/dice-game/1/"), await person("ben", "/dice-game/1/")
     await expect(row(page, "/dice-game/1/")).to_have_count(2)
@@ -81,10 +81,10 @@ async def test_a_message_can_be_sent_to_a_new_row(staff, person) -> None:
     assert await ada.get_by_text("Tea is ready.").count() == 0
 
 
-async def test_all_rows_can_be_selected_after_an_update(staff, person) -> None:
+async def test_all_rows_can_be_selected_after_the_list_has_changed(staff, person) -> None:
     page = await staff("?q=/dice-game/")
-    pages = [await person(name, "/dice-game/1/") for name in ("ada", "ben")]
-    await expect(row(page, "/dice-game/1/")).to_have_count(len(pages))
+    tables = [await person(name, "/dice-game/1/") for name in ("ada", "ben")]
+    await expect(row(page, "/dice-game/1/")).to_have_count(len(tables))
     await page.locator("#action-toggle").check()
     await expect(page.locator(".action-counter")).to_have_text("2 of 2 selected")
     await page.get_by_label("Action:").select_option("Disconnect…")
@@ -92,14 +92,14 @@ async def test_all_rows_can_be_selected_after_an_update(staff, person) -> None:
     await page.get_by_label("Reason:").fill("Closing time.")
     await page.get_by_role("button", name="Yes, disconnect").click()
     await expect(page.locator(".messagelist")).to_have_text("2 sockets were disconnected.")
-    for page_of_user in pages:
-        await expect(page_of_user.get_by_text("Closing time.")).to_be_visible()
+    for table in tables:
+        await expect(table.get_by_text("Closing time.")).to_be_visible()
     await expect(row(page, "/dice-game/1/")).to_have_count(0)
 
 
 async def test_the_list_does_not_change_while_the_user_types_a_search(staff, person) -> None:
     page = await staff()
-    await page.get_by_role("textbox", name="Search").fill("dice")
+    await page.get_by_role("textbox", name="Search").fill("tab")
     await person("ada", "/dice-game/1/")
     await expect(page.locator("#sockets-live")).to_contain_text("paused")
     await expect(row(page, "ada")).to_have_count(0)
@@ -107,7 +107,7 @@ async def test_the_list_does_not_change_while_the_user_types_a_search(staff, per
     await expect(row(page, "ada")).to_have_count(1)
 
 
-async def test_the_list_stops_updating_when_the_session_ends(staff) -> None:
+async def test_the_list_stops_updating_when_the_session_has_ended(staff) -> None:
     page = await staff()
     await page.context.clear_cookies()
     await expect(page.locator("#sockets-live")).not_to_contain_text("live")
@@ -115,7 +115,7 @@ async def test_the_list_stops_updating_when_the_session_ends(staff) -> None:
     await expect(page.locator("#sockets-live")).to_have_attribute("data-state", "ended")
 
 
-async def test_the_list_fits_on_a_phone(staff, person) -> None:
+async def test_the_list_does_not_scroll_sideways_on_a_phone(staff, person) -> None:
     await person("ada", "/dice-game/1/")
     page = await staff(viewport=PHONE, has_touch=True)
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

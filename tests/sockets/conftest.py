@@ -1,4 +1,4 @@
-"""What the tests of `sockets` share."""
+"""Fixtures of the tests of `sockets`."""
 
 import pytest
 from django.contrib.auth.models import User

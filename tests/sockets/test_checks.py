@@ -1,4 +1,4 @@
-"""What `manage.py check` finds in routers and routes."""
+"""The system check of route patterns."""
 
 import gc
 import re
@@ -15,48 +15,48 @@ HARMLESS = [r"GAME_ACTION_.+", r"[a-z(+)]+", r"\(a+\)+", r"(a|b)+", r"(ab){2}", 
 
 
 @pytest.mark.parametrize("pattern", DANGEROUS)
-def test_a_repetition_of_a_repetition_is_found(pattern) -> None:
+def test_the_check_finds_nested_quantifiers(pattern) -> None:
     assert has_nested_quantifiers(pattern)
 
 
 @pytest.mark.parametrize("pattern", HARMLESS)
-def test_other_patterns_are_let_be(pattern) -> None:
+def test_the_check_accepts_other_patterns(pattern) -> None:
     assert not has_nested_quantifiers(pattern)
 
 
 @pytest.fixture(autouse=True)
-def tidy():
-    """Handlers and routers of these tests are not to be found by other tests."""
+def collect_classes():
+    """Collect the handlers and routers of these tests, so that other tests do not find them."""
     yield
     gc.collect()
 
 
-def found(pattern):
-    """The warnings of that pattern; classes of other tests may still be there."""
+def warnings_for(pattern):
+    """Return the warnings for `pattern` only: classes of other tests may still exist."""
     return [message for message in check_patterns(None) if repr(pattern) in message.msg]
 
 
-def test_a_dangerous_route_of_a_handler_is_warned_of_once() -> None:
+def test_a_dangerous_route_of_a_handler_and_its_subclass_gives_one_warning() -> None:
     class Handler(RoutedSocketHandler):
         routes = ((re.compile(r"(A_)+(B+)+"), print),)
 
-    class Heir(Handler):
+    class Subclass(Handler):
         pass
 
-    [warning] = found("(A_)+(B+)+")
-    assert warning.obj in (Handler, Heir)
+    [warning] = warnings_for("(A_)+(B+)+")
+    assert warning.obj in (Handler, Subclass)
     assert warning.msg.startswith("The route pattern '(A_)+(B+)+' has nested quantifiers.")
 
 
-def test_one_of_a_router_too_which_can_still_be_added_to() -> None:
+def test_a_dangerous_route_of_a_router_gives_a_warning_and_the_router_stays_open() -> None:
     router = SocketRouter()
     router.route(re.compile(r"(GAME_.+)+"))(print)
-    [warning] = found("(GAME_.+)+")
+    [warning] = warnings_for("(GAME_.+)+")
     assert warning.obj is router
     router.route("MOVE")(print)
 
 
-def test_names_beyond_the_limit_meet_no_pattern() -> None:
+def test_a_type_longer_than_the_limit_is_not_matched_against_patterns() -> None:
     class Handler(RoutedSocketHandler):
         routes = ((re.compile("A+"), print),)
 
@@ -65,7 +65,9 @@ def test_names_beyond_the_limit_meet_no_pattern() -> None:
     assert Handler._route_table.find(dialect.parse_call({"type": "A" * 257}).name) is None
 
 
-def test_what_only_the_socket_routes_import_is_found_too(settings, tmp_path, monkeypatch) -> None:
+def test_the_check_also_finds_routers_that_only_asgi_application_imports(
+    settings, tmp_path, monkeypatch
+) -> None:
     (tmp_path / "evil_routes.py").write_text(
         "import re\n"
         "from sockets import SocketRouter\n"
@@ -79,7 +81,7 @@ def test_what_only_the_socket_routes_import_is_found_too(settings, tmp_path, mon
     )
     monkeypatch.syspath_prepend(tmp_path)
     settings.ASGI_APPLICATION = "evil_asgi.application"
-    [warning] = found("(EVIL_+)+")
+    [warning] = warnings_for("(EVIL_+)+")
     assert warning.id == "sockets.W001"
     for name in ("evil_asgi", "evil_routes"):
         del sys.modules[name]

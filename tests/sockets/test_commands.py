@@ -1,4 +1,4 @@
-"""`list_sockets`, `ping_sockets` and `purge_sockets`."""
+"""The management commands `list_sockets`, `ping_sockets` and `purge_sockets`."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -16,32 +16,28 @@ from sockets.handlers import RoutedSocketHandler
 from sockets.models import Node, Socket
 from tests.brokers import LAYERS, layers
 
+from .helpers import create_socket
+
 pytestmark = pytest.mark.django_db
 
 COMMANDS = ("list_sockets", "ping_sockets", "purge_sockets")
 LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC)
 
 
-def made(number=1, **fields):
-    """A row of a connection that lives on a node that is not here."""
-    fields = {"channel_name": f"00000000aa-1.{number:x}", "path": "/game/1/", **fields}
-    return Socket.objects.create(**fields)
-
-
-def made_by_the_dead(number=1, **fields):
-    """A row whose process has not been heard of for long."""
+def create_dead_socket(number=1, **fields):
+    """Create a row whose process died long ago."""
     dead, _is_new = Node.objects.get_or_create(name="dead", defaults={"seen": LONG_AGO})
-    return made(number, node=dead, connected_at=LONG_AGO, **fields)
+    return create_socket(number, node=dead, connected_at=LONG_AGO, **fields)
 
 
-def said(command, *args) -> str:
+def output_of(command, *args) -> str:
     out = StringIO()
     call_command(command, *args, stdout=out, stderr=StringIO())
     return out.getvalue()
 
 
-def answered(command, *args):
-    return json.loads(said(command, "--json", *args))
+def json_of(command, *args):
+    return json.loads(output_of(command, "--json", *args))
 
 
 @pytest.fixture
@@ -49,10 +45,10 @@ def countess():
     return User.objects.create_user("ada")
 
 
-def test_the_list_is_a_table(countess) -> None:
-    made(1, user=countess, user_ip="192.0.2.7", active=True, connected_at=LONG_AGO)
-    made(2, path="/a/rather/long/path/", last_ping=LONG_AGO)
-    heading, ada, nobody = said("list_sockets").splitlines()
+def test_list_sockets_prints_a_table_with_aligned_columns(countess) -> None:
+    create_socket(1, user=countess, user_ip="192.0.2.7", active=True, connected_at=LONG_AGO)
+    create_socket(2, path="/a/rather/long/path/", last_ping=LONG_AGO)
+    heading, ada, anonymous = output_of("list_sockets").splitlines()
     assert heading.split("  ")[0] == "user"
     assert ada.split() == [
         "ada",
@@ -64,20 +60,20 @@ def test_the_list_is_a_table(countess) -> None:
         "yes",
         "-",
     ]
-    assert nobody.startswith("-     /a/rather/long/path/  -")
-    assert [line.index(word) for line, word in [(heading, "path"), (ada, "/"), (nobody, "/")]] == (
-        [6, 6, 6]
-    )
+    assert anonymous.startswith("-     /a/rather/long/path/  -")
+    assert [
+        line.index(text) for line, text in [(heading, "path"), (ada, "/"), (anonymous, "/")]
+    ] == ([6, 6, 6])
 
 
-def test_a_path_cannot_command_the_terminal() -> None:
-    made(path="/\x1b[2J\u202e/é/")
-    assert r"/\x1b[2J\u202e/é/" in said("list_sockets")
+def test_list_sockets_escapes_control_characters_in_paths() -> None:
+    create_socket(path="/\x1b[2J\u202e/é/")
+    assert r"/\x1b[2J\u202e/é/" in output_of("list_sockets")
 
 
-def test_the_list_is_json_for_programs(countess) -> None:
-    row = made(user=countess, connected_at=LONG_AGO, session_key="secret")
-    (record,) = answered("list_sockets")
+def test_list_sockets_prints_json_without_session_keys(countess) -> None:
+    row = create_socket(user=countess, connected_at=LONG_AGO, session_key="secret")
+    (record,) = json_of("list_sockets")
     assert record == {
         "pk": row.pk,
         "channel_name": row.channel_name,
@@ -92,17 +88,17 @@ def test_the_list_is_json_for_programs(countess) -> None:
     }
 
 
-def test_those_of_dead_processes_are_listed_on_request() -> None:
-    made_by_the_dead()
-    assert answered("list_sockets") == []
-    assert [record["node"] for record in answered("list_sockets", "--all")] == ["dead"]
+def test_list_sockets_includes_dead_processes_only_with_all() -> None:
+    create_dead_socket()
+    assert json_of("list_sockets") == []
+    assert [record["node"] for record in json_of("list_sockets", "--all")] == ["dead"]
 
 
-def test_a_long_list_is_one_query(countess, django_assert_num_queries) -> None:
+def test_list_sockets_takes_one_query_for_many_rows(countess, django_assert_num_queries) -> None:
     for number in range(20):
-        made(number, user=countess)
+        create_socket(number, user=countess)
     with django_assert_num_queries(1):
-        assert len(answered("list_sockets")) == 20
+        assert len(json_of("list_sockets")) == 20
 
 
 @pytest.mark.parametrize(
@@ -115,54 +111,62 @@ def test_a_long_list_is_one_query(countess, django_assert_num_queries) -> None:
         (["--user", "ada", "--path", "/game/1/"], {2}),
     ],
 )
-def test_all_commands_can_be_narrowed(countess, args, found) -> None:
-    names = {made_by_the_dead(1).channel_name: 1}
-    names[made_by_the_dead(2, user=countess).channel_name] = 2
-    names[made_by_the_dead(3, user=countess, path="/else/").channel_name] = 3
-    listed = answered("list_sockets", "--all", *args)
-    assert {names[record["channel_name"]] for record in listed} == found
-    assert answered("ping_sockets", *args) == {"asked": len(found)}
-    assert answered("purge_sockets", *args) == {"deleted": len(found)}
-    left = Socket.objects.values_list("channel_name", flat=True)
-    assert {names[name] for name in left} == {1, 2, 3} - found
+def test_all_commands_filter_by_path_and_user(countess, args, found) -> None:
+    names = {create_dead_socket(1).channel_name: 1}
+    names[create_dead_socket(2, user=countess).channel_name] = 2
+    names[create_dead_socket(3, user=countess, path="/else/").channel_name] = 3
+    records = json_of("list_sockets", "--all", *args)
+    assert {names[record["channel_name"]] for record in records} == found
+    assert json_of("ping_sockets", *args) == {"asked": len(found)}
+    assert json_of("purge_sockets", *args) == {"deleted": len(found)}
+    remaining = Socket.objects.values_list("channel_name", flat=True)
+    assert {names[name] for name in remaining} == {1, 2, 3} - found
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_user_who_is_unknown_is_an_error(command) -> None:
+def test_all_commands_report_an_unknown_user_as_an_error(command) -> None:
     with pytest.raises(CommandError, match="There is no user called 'bob'"):
-        said(command, "--user", "bob")
+        output_of(command, "--user", "bob")
 
 
-def test_users_go_by_what_the_project_calls_them(countess, monkeypatch) -> None:
+def test_the_commands_use_the_username_field_of_the_projects_user_model(
+    countess, monkeypatch
+) -> None:
     monkeypatch.setattr(User, "USERNAME_FIELD", "email")
     User.objects.filter(pk=countess.pk).update(email="ada@example.com")
-    made(user=countess)
-    (record,) = answered("list_sockets", "--user", "ada@example.com")
+    create_socket(user=countess)
+    (record,) = json_of("list_sockets", "--user", "ada@example.com")
     assert record["user"] == "ada@example.com"
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_ping_arrives() -> None:
+async def test_ping_sockets_sends_a_ping_and_marks_the_row_inactive() -> None:
     served = SocketCommunicator(RoutedSocketHandler.as_asgi(), "/game/1/", dialect="type")
     async with served as socket:
-        words = await sync_to_async(said)("ping_sockets", "--path", "/game/1/")
-        assert words == "Sockets pinged: 1.\n"
+        text = await sync_to_async(output_of)("ping_sockets", "--path", "/game/1/")
+        assert text == "Sockets pinged: 1.\n"
         await socket.expect_event(type="PING")
         assert not (await Socket.objects.aget()).active
 
 
-@pytest.mark.parametrize(("setting", "hint"), [({}, True), (layers(LAYERS[1], "redis://x"), False)])
-def test_who_cannot_reach_the_servers_is_warned(setting, hint) -> None:
+@pytest.mark.parametrize(
+    ("setting", "is_warned"), [({}, True), (layers(LAYERS[1], "redis://x"), False)]
+)
+def test_ping_sockets_warns_if_the_channel_layer_reaches_no_other_process(
+    setting, is_warned
+) -> None:
     err = StringIO()
     with override_settings(CHANNEL_LAYERS=setting):
         call_command("ping_sockets", stdout=StringIO(), stderr=err)
-    assert ("reaches no other process" in err.getvalue()) is hint
+    assert ("reaches no other process" in err.getvalue()) is is_warned
 
 
-def test_a_purge_spares_the_living() -> None:
-    made(1)
-    made(2, node=Node.objects.create(name="alive", seen=timezone.now() + timedelta(hours=1)))
-    made_by_the_dead(3)
-    assert said("purge_sockets") == "Rows of dead processes deleted: 1.\n"
+def test_purge_sockets_deletes_only_the_rows_of_dead_processes() -> None:
+    create_socket(1)
+    create_socket(
+        2, node=Node.objects.create(name="alive", seen=timezone.now() + timedelta(hours=1))
+    )
+    create_dead_socket(3)
+    assert output_of("purge_sockets") == "Rows of dead processes deleted: 1.\n"
     assert Socket.objects.count() == 2
     assert [node.name for node in Node.objects.all()] == ["alive"]

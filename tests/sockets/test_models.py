@@ -1,4 +1,4 @@
-"""`Socket` and its querysets: rows that can be spoken to."""
+"""The `Socket` model and its querysets, which can send to connections."""
 
 from datetime import timedelta
 
@@ -16,20 +16,16 @@ from rest_channels.testing import SocketCommunicator
 from sockets.handlers import RoutedSocketHandler
 from sockets.models import Node, Socket
 
+from .helpers import create_socket
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def client(where="/game/1/", **kwargs):
-    return SocketCommunicator(RoutedSocketHandler.as_asgi(), where, dialect="type", **kwargs)
+def client(path="/game/1/", **kwargs):
+    return SocketCommunicator(RoutedSocketHandler.as_asgi(), path, dialect="type", **kwargs)
 
 
-def made(number=1, **fields):
-    """A row of a connection that lives on a node that is not here."""
-    fields = {"channel_name": f"00000000aa-1.{number:x}", "path": "/game/1/", **fields}
-    return Socket.objects.create(**fields)
-
-
-async def test_a_row_says_who_is_where_since_when_and_from_where(ada) -> None:
+async def test_a_row_has_the_user_path_address_and_times_of_its_connection(ada) -> None:
     a_second, before = timedelta(seconds=1), timezone.now()
     async with client(user=ada):
         row = await Socket.objects.select_related("user").aget()
@@ -39,7 +35,7 @@ async def test_a_row_says_who_is_where_since_when_and_from_where(ada) -> None:
         assert repr(row) == "<Socket ada@/game/1/ (active)>"
 
 
-async def test_a_session_with_a_table_is_a_foreign_key(ada) -> None:
+async def test_a_row_refers_to_a_database_session_by_foreign_key(ada) -> None:
     session = SessionStore()
     await session.acreate()
     async with client(session=session):
@@ -49,7 +45,7 @@ async def test_a_session_with_a_table_is_a_foreign_key(ada) -> None:
         assert not await Socket.objects.aexists()
 
 
-async def test_one_without_a_table_is_a_key() -> None:
+async def test_a_row_stores_only_the_key_of_a_cached_session() -> None:
     session = CachedSession()
     await session.acreate()
     async with client(session=session):
@@ -57,7 +53,7 @@ async def test_one_without_a_table_is_a_key() -> None:
         assert (row.session_id, row.session_key) == (None, session.session_key)
 
 
-async def test_a_session_that_lives_in_a_cookie_is_not_noted() -> None:
+async def test_a_row_stores_nothing_of_a_session_in_signed_cookies() -> None:
     session = CookieSession()
     session["a"] = 1
     await session.asave()
@@ -66,7 +62,7 @@ async def test_a_session_that_lives_in_a_cookie_is_not_noted() -> None:
         assert (row.session_id, row.session_key) == (None, None)
 
 
-async def test_several_connections_of_one_session_are_several_rows(ada) -> None:
+async def test_each_connection_of_a_session_has_its_own_row(ada) -> None:
     session = SessionStore()
     await session.acreate()
     async with client(session=session, user=ada), client(session=session, user=ada):
@@ -74,7 +70,7 @@ async def test_several_connections_of_one_session_are_several_rows(ada) -> None:
         assert await Socket.objects.users().acount() == 1
 
 
-async def test_who_connects_as_somebody_who_has_gone_is_refused(ada) -> None:
+async def test_a_connection_of_a_deleted_user_is_closed_with_4401(ada) -> None:
     await User.objects.all().adelete()
     socket = client(user=ada)
     await socket.connect()
@@ -83,51 +79,51 @@ async def test_who_connects_as_somebody_who_has_gone_is_refused(ada) -> None:
     await socket.disconnect()
 
 
-# To speak.
+# Sending.
 
 
-async def test_a_filter_chooses_who_hears(ada, bob) -> None:
+async def test_a_queryset_sends_only_to_the_sockets_that_its_filters_select(ada, bob) -> None:
     await (await Team.objects.acreate(name="staff")).user_set.aadd(ada)
     async with (
-        client(user=ada) as hers,
-        client(user=bob) as his,
-        client("/game/2/", user=ada) as far,
+        client(user=ada) as ada_socket,
+        client(user=bob) as bob_socket,
+        client("/game/2/", user=ada) as other_path,
     ):
         staff = Socket.objects.filter(user__groups__name="staff", path="/game/1/")
         assert await staff.asend_action("CHAT", text="hi") == 1
-        await hers.expect_event(type="CHAT", text="hi")
-        await his.expect_nothing()
-        await far.expect_nothing()
+        await ada_socket.expect_event(type="CHAT", text="hi")
+        await bob_socket.expect_nothing()
+        await other_path.expect_nothing()
 
 
-async def test_every_verb_has_its_twin(ada) -> None:
+async def test_every_method_has_an_awaitable_twin_on_querysets_and_rows(ada) -> None:
     async with client(user=ada) as socket:
-        for reachable in (Socket.objects.all(), await Socket.objects.aget()):
-            assert await reachable.asend_str("text") == 1
-            assert await reachable.asend_json({"a": 1}) == 1
-            assert await reachable.asend_action("X", b=2) == 1
-            assert await reachable.acleanup_stale() == 1
-            await (await reachable.agroup()).asend({"text": "1"})
+        for target in (Socket.objects.all(), await Socket.objects.aget()):
+            assert await target.asend_str("text") == 1
+            assert await target.asend_json({"a": 1}) == 1
+            assert await target.asend_action("X", b=2) == 1
+            assert await target.acleanup_stale() == 1
+            await (await target.agroup()).asend({"text": "1"})
             assert await socket.receive_from() == "text"
             assert (await socket.receive_json()).keys() == {"a", "TIMESTAMP"}
             await socket.expect_event(type="X", b=2)
             await socket.expect_event(type="PING")
             assert await socket.receive_json() == 1
-            assert await reachable.amark_active() == await reachable.amark_inactive() == 1
+            assert await target.amark_active() == await target.amark_inactive() == 1
 
 
-async def test_in_def_they_do_the_same() -> None:
+async def test_the_methods_work_in_def_handlers_on_querysets_and_rows() -> None:
     class Handler(RoutedSocketHandler):
         routes = (("SAY", "on_say"),)
 
         def on_say(self, content):
-            for reachable in (Socket.objects.all(), self.socket):
-                assert reachable.send_str("text") == reachable.send_json({"a": 1}) == 1
-                assert reachable.send_action("X", b=2) == reachable.cleanup_stale() == 1
-                assert len(reachable.group()) == 1
-                reachable.group().send({"text": "1"})
-                assert reachable.mark_inactive() == reachable.mark_active() == 1
-                reachable.disconnect(4000)
+            for target in (Socket.objects.all(), self.socket):
+                assert target.send_str("text") == target.send_json({"a": 1}) == 1
+                assert target.send_action("X", b=2) == target.cleanup_stale() == 1
+                assert len(target.group()) == 1
+                target.group().send({"text": "1"})
+                assert target.mark_inactive() == target.mark_active() == 1
+                target.disconnect(4000)
 
     async with SocketCommunicator(Handler.as_asgi()) as socket:
         await socket.send_json({"type": "SAY"})
@@ -136,7 +132,7 @@ async def test_in_def_they_do_the_same() -> None:
         await socket.expect_close(4000)
 
 
-async def test_one_is_addressed_once_however_often_it_is_found(ada) -> None:
+async def test_a_socket_that_a_join_returns_twice_receives_a_message_once(ada) -> None:
     for name in ("staff", "guests"):
         await (await Team.objects.acreate(name=name)).user_set.aadd(ada)
     async with client(user=ada) as socket:
@@ -145,35 +141,33 @@ async def test_one_is_addressed_once_however_often_it_is_found(ada) -> None:
         await socket.expect_nothing()
 
 
-def test_to_speak_to_many_costs_one_query(django_assert_num_queries) -> None:
+def test_sending_to_many_sockets_costs_one_query_and_to_a_row_none(
+    django_assert_num_queries,
+) -> None:
     for number in range(1, 51):
-        made(number)
+        create_socket(number)
     with django_assert_num_queries(1):
         assert Socket.objects.filter(path="/game/1/").send_action("CHAT", text="hi") == 50
     with django_assert_num_queries(0):
-        assert made_row().send_action("CHAT") == 1
+        assert Socket(channel_name="00000000aa-1.1", path="/game/1/").send_action("CHAT") == 1
 
 
-def made_row():
-    return Socket(channel_name="00000000aa-1.1", path="/game/1/")
-
-
-def test_a_bot_is_never_spoken_to() -> None:
-    made(channel_name="bot-7")
-    made(2)
+def test_nothing_is_sent_to_a_bot() -> None:
+    create_socket(channel_name="bot-7")
+    create_socket(2)
     assert Socket.objects.send_action("CHAT") == 1
     assert Socket.objects.get(channel_name="bot-7").send_str("psst") == 0
 
 
 @pytest.mark.parametrize("content", [None, "text", [1], 7])
-def test_what_is_no_message_is_an_error(content) -> None:
+def test_sending_anything_but_a_dict_or_text_raises_a_type_error(content) -> None:
     with pytest.raises(TypeError, match="A message is a dict, not"):
-        made().send_json(content)
+        create_socket().send_json(content)
     with pytest.raises(TypeError):
-        made(2).send_str(7)
+        create_socket(2).send_str(7)
 
 
-async def test_it_can_be_disconnected_with_a_reason() -> None:
+async def test_disconnect_closes_the_connection_with_the_code_and_reason() -> None:
     socket = client()
     await socket.connect()
     assert await Socket.objects.adisconnect(4001, "Dinner is ready.") == 1
@@ -183,12 +177,12 @@ async def test_it_can_be_disconnected_with_a_reason() -> None:
 
 
 @pytest.mark.parametrize("code", [1005, 1006, 2000, 5000, "x"])
-def test_it_cannot_be_disconnected_with_any_number(code) -> None:
+def test_disconnect_raises_an_error_for_an_invalid_close_code(code) -> None:
     with pytest.raises((ValueError, TypeError)):
-        made().disconnect(code)
+        create_socket().disconnect(code)
 
 
-async def test_its_reply_channel_leads_to_it() -> None:
+async def test_the_reply_channel_of_a_row_sends_to_its_connection() -> None:
     async with client() as socket:
         row = await Socket.objects.aget()
         await Channel(row.channel_name).asend({"text": "1"})
@@ -196,42 +190,42 @@ async def test_its_reply_channel_leads_to_it() -> None:
         assert [await socket.receive_json(), await socket.receive_json()] == [1, 2]
 
 
-# Who is there.
+# Active and online sockets.
 
 
-def test_online_are_those_whose_process_lives() -> None:
+def test_online_returns_sockets_of_living_processes_and_bots() -> None:
     old = timezone.now() - timedelta(minutes=2)
     dead, living = Node.objects.create(name="dead", seen=old), Node(name="living")
     living.seen = timezone.now()
     living.save()
-    made(1, node=dead, connected_at=old)
-    made(2, node=living, connected_at=old)
-    made(3, node_id="too-young-for-a-lease")
-    made(4, channel_name="bot-4", connected_at=old)
+    create_socket(1, node=dead, connected_at=old)
+    create_socket(2, node=living, connected_at=old)
+    create_socket(3, node_id="too-young-for-a-lease")
+    create_socket(4, channel_name="bot-4", connected_at=old)
     online = Socket.objects.online().order_by("pk").values_list("channel_name", flat=True)
     assert list(online) == ["00000000aa-1.2", "00000000aa-1.3", "bot-4"]
 
 
-def test_users_are_each_there_once(ada, bob) -> None:
+def test_users_returns_each_user_once(ada, bob) -> None:
     for number, user in enumerate([ada, ada, bob, None]):
-        made(number, user=user)
+        create_socket(number, user=user)
     assert sorted(Socket.objects.users(), key=str) == [ada, bob]
     assert list(Socket.objects.filter(user=bob).users()) == [bob]
 
 
-def test_who_owes_a_sign_of_life_for_long_can_be_purged() -> None:
+def test_purge_inactive_deletes_inactive_rows_without_a_recent_ping() -> None:
     old, young = timezone.now() - timedelta(minutes=6), timezone.now()
-    made(1, active=True, last_ping=old)
-    made(2, active=False, last_ping=old)
-    made(3, active=False, last_ping=young)
-    made(4, active=False)
+    create_socket(1, active=True, last_ping=old)
+    create_socket(2, active=False, last_ping=old)
+    create_socket(3, active=False, last_ping=young)
+    create_socket(4, active=False)
     assert Socket.objects.purge_inactive() == 2
     assert Socket.objects.purge_inactive(in_last_mins=0) == 1
     assert Socket.objects.get().active
 
 
-def test_cleanup_marks_inactive_who_does_not_answer(django_assert_num_queries) -> None:
-    made(1, active=True)
+def test_cleanup_stale_marks_rows_inactive_with_two_queries(django_assert_num_queries) -> None:
+    create_socket(1, active=True)
     with django_assert_num_queries(2):
         assert Socket.objects.filter(active=True).cleanup_stale() == 1
     assert not Socket.objects.get().active

@@ -1,4 +1,4 @@
-"""`SocketRouter`: the live half of a page."""
+"""`SocketRouter`: the WebSocket part of a page."""
 
 import re
 import subprocess
@@ -53,24 +53,24 @@ class Table(View):
         Socket.objects.send_action("LEFT", path=socket.path)
 
 
-async def entered(socket) -> None:
+async def expect_welcome(socket) -> None:
     await socket.expect_event(type="WELCOME")
     await socket.expect_event(type="MESSAGE")
 
 
-def client(application=None, where="/table/1/"):
-    return SocketCommunicator(application or Table.socket.as_asgi(), where, dialect="type")
+def client(application=None, path="/table/1/"):
+    return SocketCommunicator(application or Table.socket.as_asgi(), path, dialect="type")
 
 
-async def test_who_connects_has_a_row_and_is_welcomed_in_order() -> None:
+async def test_connect_functions_run_in_order_after_the_row_is_saved() -> None:
     async with client() as socket:
         await socket.expect_event(type="WELCOME", rows=1)
         await socket.expect_event(type="MESSAGE", path="/table/1/")
 
 
-async def test_messages_find_their_functions() -> None:
+async def test_messages_call_the_functions_of_their_routes() -> None:
     async with client() as socket:
-        await entered(socket)
+        await expect_welcome(socket)
         await socket.send_json({"type": "MOVE", "x": "3"})
         await socket.expect_event(type="MOVED", x=3)
         await socket.send_json({"type": "GAME_ACTION_ROLL"})
@@ -79,32 +79,32 @@ async def test_messages_find_their_functions() -> None:
         assert (await socket.expect_event(type="WHAT"))["content"] == {"type": "FLY"}
 
 
-async def test_who_leaves_is_missed_and_does_not_hear_it() -> None:
+async def test_a_disconnect_function_sends_only_to_the_remaining_sockets() -> None:
     async with client() as one:
-        await entered(one)
-        async with client(where="/table/2/") as two:
-            await entered(two)
+        await expect_welcome(one)
+        async with client(path="/table/2/") as two:
+            await expect_welcome(two)
         await one.expect_event(type="LEFT", path="/table/2/")
 
 
-async def test_after_a_gap_it_is_time_to_look_again() -> None:
+async def test_gap_functions_are_called_after_an_outage_of_the_channel_layer() -> None:
     router = SocketRouter()
 
     @router.gap
     def on_gap(socket):
-        socket.send_action("LOOK")
+        socket.send_action("RELOAD")
 
     @router.gap
     async def on_gap_too(socket, groups):
-        await socket.send_action("GAP", mine=list(groups) == [socket.reply_channel.name])
+        await socket.send_action("GAP", is_own=list(groups) == [socket.reply_channel.name])
 
     async with client(router.as_asgi()) as socket:
         current_hub().layer_restored()
-        await socket.expect_event(type="LOOK")
-        await socket.expect_event(type="GAP", mine=True)
+        await socket.expect_event(type="RELOAD")
+        await socket.expect_event(type="GAP", is_own=True)
 
 
-async def test_a_ping_route_answers_and_the_sign_of_life_is_noted_all_the_same() -> None:
+async def test_a_route_for_ping_can_answer_and_the_ping_is_still_recorded() -> None:
     router = SocketRouter()
 
     @router.route("PING")
@@ -119,8 +119,8 @@ async def test_a_ping_route_answers_and_the_sign_of_life_is_noted_all_the_same()
         assert (await Socket.objects.aget()).active
 
 
-async def test_a_hook_that_fails_keeps_no_other_from_being_told() -> None:
-    router, told = SocketRouter(), []
+async def test_disconnect_functions_run_after_another_one_has_failed() -> None:
+    router, called = SocketRouter(), []
 
     @router.disconnect
     def on_close(socket):
@@ -128,16 +128,16 @@ async def test_a_hook_that_fails_keeps_no_other_from_being_told() -> None:
 
     @router.disconnect
     def on_close_too(socket):
-        told.append("too")
+        called.append("too")
 
     async with client(router.as_asgi()):
         pass
-    assert told == ["too"]
+    assert called == ["too"]
 
 
-async def test_hello_and_ping_are_built_in() -> None:
+async def test_a_router_answers_hello_and_accepts_ping() -> None:
     async with client() as socket:
-        await entered(socket)
+        await expect_welcome(socket)
         await socket.send_json({"type": "HELLO"})
         await socket.expect_event(type="GOT_HELLO")
         await socket.send_json({"type": "PING"})
@@ -152,15 +152,15 @@ async def test_hello_and_ping_are_built_in() -> None:
         lambda: route_class(Table.socket.Handler, path=r"^/table/(?P<pk>\d+)/$"),
     ],
 )
-async def test_it_is_mounted_by_path_and_by_route_class(entry) -> None:
+async def test_a_router_can_be_mounted_by_path_and_by_route_class(entry) -> None:
     async with client(SocketApplication([entry()])) as socket:
-        await entered(socket)
+        await expect_welcome(socket)
         await socket.send_json({"type": "MOVE", "x": 3})
         moved = await socket.expect_event(type="MOVED")
         assert int(moved["pk"]) == 1
 
 
-async def test_it_may_stand_at_module_level_and_serve_two_views() -> None:
+async def test_a_router_at_module_level_can_serve_two_views() -> None:
     live = SocketRouter()
 
     @live.route("PING")
@@ -179,14 +179,14 @@ async def test_it_may_stand_at_module_level_and_serve_two_views() -> None:
         await socket.expect_event(type="PONG")
 
 
-def test_two_routers_never_share_a_route() -> None:
+def test_two_routers_do_not_share_routes() -> None:
     one, two = SocketRouter(), SocketRouter()
     one.route("MOVE")(print)
     assert len(one.Handler.routes) == len(RoutedSocketHandler.routes) + 1
     assert two.Handler.routes == RoutedSocketHandler.routes
 
 
-async def test_it_extends_the_handler_it_is_given() -> None:
+async def test_a_router_extends_the_handler_that_it_is_given() -> None:
     class Base(RoutedSocketHandler):
         routes = (*RoutedSocketHandler.routes, ("OLD", "on_old"))
 
@@ -209,34 +209,34 @@ async def test_it_extends_the_handler_it_is_given() -> None:
         await socket.expect_event(type="OLD_ANSWER")
 
 
-def test_what_is_decorated_stays_what_it_is() -> None:
+def test_decorators_return_the_decorated_function() -> None:
     router = SocketRouter()
     decorators = (router.connect, router.disconnect, router.gap, router.default_route)
     for decorate in (router.route("A"), *decorators):
         assert decorate(print) is print
 
 
-# Mistakes.
+# Errors.
 
 
-def test_a_misspelt_decorator_is_an_attribute_error_with_a_suggestion() -> None:
+def test_a_misspelled_decorator_raises_an_attribute_error_with_a_suggestion() -> None:
     code = "from sockets import SocketRouter\nSocketRouter().rout('PING')"
     result = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False)
     assert b"AttributeError: 'SocketRouter' object has no attribute 'rout'. Did" in result.stderr
     assert b"'route'" in result.stderr
 
 
-def test_a_route_without_its_type_is_an_error() -> None:
+def test_a_route_without_a_type_raises_a_type_error() -> None:
     with pytest.raises(TypeError, match=r"a route takes a type, as in @socket.route\('PING'\)"):
         SocketRouter().route(lambda socket, content: None)
 
 
-def test_a_handler_that_is_none_is_an_error() -> None:
+def test_a_base_class_that_is_not_a_routed_handler_raises_a_type_error() -> None:
     with pytest.raises(TypeError, match=r"takes a RoutedSocketHandler, not <class .*Consumer'>"):
         SocketRouter(handler=AsyncWebsocketConsumer).Handler  # noqa: B018
 
 
-def test_what_is_decorated_too_late_is_an_error() -> None:
+def test_decorating_after_the_handler_is_built_raises_a_runtime_error() -> None:
     router = SocketRouter()
     router.Handler  # noqa: B018
     decorators = (router.connect, router.disconnect, router.gap, router.default_route)
@@ -245,11 +245,11 @@ def test_what_is_decorated_too_late_is_an_error() -> None:
             decorate(print)
 
 
-def test_it_can_be_imported_before_apps_are_ready() -> None:
+def test_a_router_can_be_imported_and_used_before_apps_are_ready() -> None:
     code = "from sockets import SocketRouter; SocketRouter().route('PING')(print)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_it_says_where_it_stands() -> None:
+def test_the_repr_of_a_router_names_its_view_and_attribute() -> None:
     assert repr(Table.socket) == "<SocketRouter Table.socket>"
     assert Table.socket.Handler.__qualname__ == "Table.socket.Handler"

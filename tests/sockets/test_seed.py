@@ -1,4 +1,4 @@
-"""The README of django-channels-router (seed 003), with what its errata mend and no more."""
+"""The examples of the README of django-channels-router (seed 003), with only its errata fixed."""
 
 import re
 from datetime import datetime
@@ -79,48 +79,54 @@ def client(path="/mypage/", **kwargs):
     return SocketCommunicator(SocketApplication(socket_routing), path, **kwargs)
 
 
-async def frame(socket):
-    """The next frame whole, but for its time, which is milliseconds since 1970 as text."""
+async def receive_frame(socket):
+    """Receive a frame, and check and remove its time: milliseconds since 1970, as text."""
     content = await socket.receive_json()
     assert re.fullmatch(r"\d{13}", content.pop("TIMESTAMP"))
     return content
 
 
-def test_the_page_is_a_view() -> None:
+def test_the_page_with_a_router_is_still_a_view() -> None:
     assert MyPage.as_view()(RequestFactory().get("/mypage/")).content == b"my_page.html"
 
 
-async def test_messages_are_routed_in_the_view() -> None:
+async def test_messages_are_routed_to_the_functions_in_the_view() -> None:
     async with client() as socket:
-        assert await frame(socket) == {"connected": True}
+        assert await receive_frame(socket) == {"connected": True}
         await socket.send_json({"type": "PING"})
-        pong = await frame(socket)
+        pong = await receive_frame(socket)
         assert (pong["type"], type(pong["ts"])) == ("PONG", float)
         await socket.send_json({"type": "GAME_ACTION_BET", "action": 5})
-        assert await frame(socket) == {"received_action": 5, "action_type": "GAME_ACTION_BET"}
+        assert await receive_frame(socket) == {
+            "received_action": 5,
+            "action_type": "GAME_ACTION_BET",
+        }
         await socket.send_json({"type": "FLY"})
         details = "Got unknown message: {'type': 'FLY'}"
-        assert await frame(socket) == {"type": "ERROR", "details": details}
+        assert await receive_frame(socket) == {"type": "ERROR", "details": details}
 
 
-async def test_who_stays_is_told_who_left(ada) -> None:
-    async with client() as bob:
-        await frame(bob)
-        async with client(user=ada) as hers:
-            await frame(hers)
-        assert await frame(bob) == {"type": "CHAT", "recvd_message": "User ada left chat."}
+async def test_remaining_clients_receive_a_message_when_a_user_leaves(ada) -> None:
+    async with client() as remaining:
+        await receive_frame(remaining)
+        async with client(user=ada) as leaving:
+            await receive_frame(leaving)
+        assert await receive_frame(remaining) == {
+            "type": "CHAT",
+            "recvd_message": "User ada left chat.",
+        }
 
 
-async def test_messages_are_routed_in_a_handler() -> None:
+async def test_messages_are_routed_to_the_methods_of_a_handler() -> None:
     async with client("/poker/") as socket:
         await socket.send_json({"type": "GET_GAMESTATE"})
-        assert await frame(socket) == {"type": "GAMESTATE"}
+        assert await receive_frame(socket) == {"type": "GAMESTATE"}
         await socket.send_json({"type": "ACT_FOLD"})
-        assert await frame(socket) == {"type": "ACTED", "by": "ACT_FOLD"}
+        assert await receive_frame(socket) == {"type": "ACTED", "by": "ACT_FOLD"}
         await socket.send_json({"type": "HELLO"})
-        assert (await frame(socket))["type"] == "GOT_HELLO"
+        assert (await receive_frame(socket))["type"] == "GOT_HELLO"
 
 
-def test_the_row_has_the_fields_that_were_printed() -> None:
+def test_the_row_has_the_fields_that_the_readme_lists() -> None:
     fields = {"session", "channel_name", "user", "path", "active", "last_ping", "user_ip"}
     assert fields < {field.name for field in Socket._meta.get_fields()}

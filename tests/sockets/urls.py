@@ -1,4 +1,4 @@
-"""What the tests of the admin visit: it, with sessions too."""
+"""URLs for the tests of the admin, with sessions registered."""
 
 from django.contrib import admin
 from django.contrib.sessions.models import Session
