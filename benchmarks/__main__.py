@@ -42,15 +42,11 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument(
-        "cases", nargs="*", metavar="case", help=f"one of {', '.join(CASES)}; default: all"
-    )
+    parser.add_argument("cases", nargs="*", metavar="case", help=f"any of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, help="number of rounds per case")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no raw at 5,000")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README")
-    parser.add_argument(
-        "--peers", default=",".join(NAMES), help="peers to measure, for example ours,bare"
-    )
+    parser.add_argument("--peers", default=",".join(NAMES), help="for example ours,bare")
     options = parser.parse_args()
     if unknown := set(options.cases) - set(CASES):
         parser.error(f"unknown case: {', '.join(sorted(unknown))}. Choose from {', '.join(CASES)}.")

@@ -49,7 +49,7 @@ class Floor:
     bare_misses: Callable[["Line"], bool] = lambda line: False
 
     def verdict(self, line: "Line") -> str:
-        """Return whether the line meets it, as text."""
+        """Return whether the line meets the requirement, as text."""
         met = self.test(line)
         if met is None:
             return "?"

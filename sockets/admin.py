@@ -221,7 +221,7 @@ class SocketAdmin(ModelAdmin):
 
 
 def _short_time(moment: datetime) -> str:
-    """Return today's times without the date, to keep columns narrow. The tooltip has it too."""
+    """Return the time without the date if it is today, to keep columns narrow."""
     local, now = map(_to_local_time, (moment, timezone.now()))
     full = date_format(local, "DATETIME_FORMAT")
     short = date_format(local, "TIME_FORMAT") if local.date() == now.date() else full

@@ -26,10 +26,7 @@ class AddressList:
 
     Duplicates and addresses of bots are dropped; `len()` is the number of those left. Each method
     has sent its message when it returns, or queued it in `async def`, where the result can be
-    awaited.
-
-    Args:
-        addresses: Values of `Socket.channel_name`.
+    awaited. `addresses` are values of `Socket.channel_name`.
     """
 
     def __init__(self, addresses: Iterable[str]) -> None:
@@ -40,11 +37,7 @@ class AddressList:
         return len(self.addresses)
 
     def send(self, content: dict[str, Any]) -> Sent:
-        """Send `content` as `Group.send` does: a dict with `text` or `bytes`, and `close`.
-
-        Raises:
-            TypeError: If `content` is anything else.
-        """
+        """Send `content` as `Group.send` does: a dict with `text` or `bytes`, and `close`."""
         return self._deliver(content_event("", content))
 
     async def asend(self, content: dict[str, Any]) -> None:
@@ -52,27 +45,15 @@ class AddressList:
         await self.send(content)
 
     def send_str(self, text: str) -> Sent:
-        """Send `text` unchanged.
-
-        Raises:
-            TypeError: If `text` is not a string.
-        """
+        """Send `text` unchanged. Raise `TypeError` if it is not a string."""
         return self.send({"text": text})
 
     def send_json(self, content: dict[str, Any]) -> Sent:
-        """Send `content` as JSON, with a `TIMESTAMP`.
-
-        Raises:
-            TypeError: If `content` is not a dict.
-        """
+        """Send `content` as JSON with a `TIMESTAMP`. Raise `TypeError` if it is not a dict."""
         return self._deliver(Event.rendered("", content, encode(with_timestamp(content)).decode()))
 
     def disconnect(self, code: int, reason: str) -> Sent:
-        """Close the connections.
-
-        Raises:
-            ValueError: If `code` is not a valid close code.
-        """
+        """Close the connections. Raise `ValueError` if `code` is not a valid close code."""
         return send_command_to_each(
             self.addresses, close_each, int(check_close_code(code)), str(reason)
         )

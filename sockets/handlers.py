@@ -57,7 +57,7 @@ class RoutedSocketHandler(SocketConsumer):
         routes: Tuples `(type, handler)` or `(type, handler, serializer_class)`. The type is text
             or a compiled pattern. The handler is a method's name, or a callable that is called
             with `(handler, content)`. If several routes match, the last one is called.
-        login_required: Whether an anonymous client has no row, and receives only RECONNECT.
+        login_required: If true, an anonymous client has no row and receives only RECONNECT.
     """
 
     login_required: ClassVar[bool] = False
@@ -193,8 +193,8 @@ class RoutedSocketHandler(SocketConsumer):
 
     def peers(self) -> SocketQuerySet:
         """Return the other sockets on this path."""
-        peers = Socket.objects.exclude(channel_name=self.reply_channel.name)
-        return peers.filter(path=self.path)
+        own_name = self.reply_channel.name
+        return Socket.objects.filter(path=self.path).exclude(channel_name=own_name)
 
     # The connection.
 
@@ -210,9 +210,7 @@ class RoutedSocketHandler(SocketConsumer):
     @property
     def _saved_row(self) -> Socket:
         if self.row is None:
-            raise RuntimeError(
-                f"{self!r} has no row. If you override websocket_connect(), call super()."
-            )
+            raise RuntimeError(f"{self!r} has no row: websocket_connect() must call super().")
         return self.row
 
     @cached_property

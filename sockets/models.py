@@ -58,11 +58,7 @@ class SocketCommands:
         return self.send_json({**kwargs, "type": type})
 
     def disconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
-        """Close the connections.
-
-        Args:
-            code: The close code that clients receive.
-            reason: The reason that clients receive, at most 123 bytes of UTF-8.
+        """Close the connections with a close `code` and a `reason` of at most 123 bytes.
 
         Raises:
             ValueError: If `code` is not a valid close code.

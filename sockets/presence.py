@@ -1,14 +1,11 @@
 """The life of a row: created when its connection begins, deleted when it ends.
 
-Every hub has a `Presence` with the rows of its connections. It is the truth, and the table
-follows. At each heartbeat it
+Every hub has a `Presence` with the rows of its connections, and the table is kept equal to it. Each
+heartbeat does the following, and retries what failed at the last one:
 
-* renews the lease of its node,
-* repairs the table: rows deleted under an open connection, and rows left behind by an error,
-* saves which clients have sent a PING,
-* deletes the rows of dead processes.
-
-What fails is retried at the next heartbeat.
+* renew the lease of the node, and save which clients have sent a PING
+* restore rows deleted under open connections, and delete rows left behind by an error
+* delete the rows of dead processes
 """
 
 import asyncio
@@ -57,11 +54,7 @@ class Presence:
         self._write_lock = asyncio.Lock()
 
     async def add(self, row: Socket) -> None:
-        """Save `row` with one INSERT.
-
-        Raises:
-            NotAuthenticated: If its session or user no longer exists.
-        """
+        """Insert `row`. Raise `NotAuthenticated` if its session or user no longer exists."""
         row.node_id = self.node
         name = row.channel_name
         self.rows[name] = row
@@ -154,11 +147,7 @@ async def run_heartbeat(hub: Hub) -> None:
 
 
 def purge(sockets: SocketQuerySet | None = None) -> int:
-    """Delete the rows of dead processes and return their number.
-
-    Args:
-        sockets: Only delete rows among these; `None` for all.
-    """
+    """Delete the rows of dead processes, or those among `sockets`, and return their number."""
     cutoff = lease_cutoff()
     if cutoff is None:
         return 0

@@ -17,11 +17,7 @@ class RouteTarget(NamedTuple):
 
 
 def check_route(cls: type[Any], route: Any) -> tuple[Any, RouteTarget]:
-    """Return an entry of `cls.routes` as `(type, target)`.
-
-    Raises:
-        TypeError: If the entry has a wrong shape, method, callable or serializer.
-    """
+    """Return an entry of `cls.routes` as `(type, target)`. Raise `TypeError` if it is invalid."""
     if not isinstance(route, tuple) or len(route) not in (2, 3):
         raise TypeError(
             f"{cls.__name__}.routes: {route!r} is not (type, handler) or "
@@ -34,17 +30,12 @@ def check_route(cls: type[Any], route: Any) -> tuple[Any, RouteTarget]:
             matches = difflib.get_close_matches(target.handler, public, n=1)
             hint = f" Did you mean {matches[0]!r}?" if matches else ""
             raise TypeError(
-                f"{cls.__name__}.routes: the handler of {name!r} is {target.handler!r}, but "
-                f"{cls.__name__} has no method of that name.{hint}"
+                f"{cls.__name__}.routes: {name!r}: {cls.__name__} has no method "
+                f"{target.handler!r}.{hint}"
             )
     elif not callable(target.handler):
-        raise TypeError(
-            f"{cls.__name__}.routes: the handler of {name!r} is {target.handler!r}. Write a "
-            "method's name or a callable."
-        )
+        raise TypeError(f"{cls.__name__}.routes: {name!r}: {target.handler!r} is not callable.")
     serializer_class = target.serializer_class
     if serializer_class is not None and not hasattr(serializer_class, "is_valid"):
-        raise TypeError(
-            f"{cls.__name__}.routes: {name!r}: {serializer_class!r} is not a serializer class."
-        )
+        raise TypeError(f"{cls.__name__}.routes: {name!r}: {serializer_class!r} is no serializer.")
     return name, target

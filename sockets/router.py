@@ -36,11 +36,8 @@ routers: "WeakSet[SocketRouter]" = WeakSet()
 class SocketRouter:
     """Collect the functions of one page's sockets, and build a handler class from them.
 
-    The class is built when `Handler` is first used. Decorating a function later raises
-    `RuntimeError`, because the function would never be called.
-
-    Args:
-        handler: The `RoutedSocketHandler` to extend, as a class.
+    The class extends `handler`, a `RoutedSocketHandler`, and is built when `Handler` is first used.
+    Decorating a function later raises `RuntimeError`, because it would never be called.
     """
 
     def __init__(self, handler: Any = None) -> None:
@@ -66,9 +63,8 @@ class SocketRouter:
 
         Args:
             type: The type as text, or a compiled pattern.
-            serializer_class: A serializer class to validate messages with. `content` is then its
-                validated data without `type`. For an invalid message the client receives an
-                error frame that names the fields.
+            serializer_class: A serializer class that validates messages. `content` is then its
+                validated data without `type`. Invalid messages are answered with an error frame.
 
         Raises:
             TypeError: If `type` is neither text nor a compiled pattern.
@@ -104,8 +100,7 @@ class SocketRouter:
     def gap(self, function: F) -> F:
         """Call `f(socket)` or `f(socket, groups)` when messages to the socket may be lost.
 
-        This happens between server processes, while the channel layer is not available. Send the
-        current state again.
+        This happens while the channel layer is not available. Send the current state again.
         """
         self._check_not_built()
         self._gap_functions.append(function)
@@ -134,29 +129,27 @@ class SocketRouter:
         base: Any = self._base_handler or RoutedSocketHandler
         if not (isinstance(base, type) and issubclass(base, RoutedSocketHandler)):
             raise TypeError(f"{self._name} takes a RoutedSocketHandler, not {base!r}.")
-        connect_functions = tuple(self._connect_functions)
-        disconnect_functions = tuple(self._disconnect_functions)
-        gap_functions = tuple(self._gap_functions)
+        router = self
 
         class Handler(base):  # type: ignore[misc]
-            routes = (*base.routes, *self.routes)
+            routes = (*base.routes, *router.routes)
 
             async def connect(self) -> None:
                 await run(super().connect)
-                await _call_each(connect_functions, self, self.message)
+                await _call_each(router._connect_functions, self, self.message)
 
             async def disconnect(self, code: int) -> None:
                 await run(super().disconnect, code)
-                await _call_all(disconnect_functions, self, self.message)
+                await _call_all(router._disconnect_functions, self, self.message)
 
-            if gap_functions:  # without gap functions the handler skips gap events
+            if router._gap_functions:  # without gap functions the handler skips gap events
 
                 async def gap(self, groups: tuple[str, ...]) -> None:
                     await run(super().gap, groups)
-                    await _call_each(gap_functions, self, groups)
+                    await _call_each(router._gap_functions, self, groups)
 
-            if self._default_function is not None:
-                default_route = self._default_function
+            if router._default_function is not None:
+                default_route = router._default_function
 
         Handler.__qualname__ = f"{self._name}.Handler"
         Handler.__doc__ = f"The sockets of {self._name}."

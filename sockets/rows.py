@@ -14,11 +14,7 @@ __all__ = ["socket_from_scope"]
 
 
 def socket_from_scope(scope: dict[str, Any], address: str) -> Socket:
-    """Return the unsaved row of the connection at `address`.
-
-    Raises:
-        NotFound: If the path is too long for a row, or has a null character.
-    """
+    """Return the unsaved row, or raise `NotFound` if the path does not fit into a row."""
     path = scope["path"]
     if len(path) > PATH_LENGTH or "\0" in path:
         raise NotFound

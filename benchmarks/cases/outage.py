@@ -126,9 +126,7 @@ def await_recovery(pair: Pair, returned: float) -> Recovery:
     """Wait until every probed group has received a message sent after the broker returned."""
     expected, end = len(PROBED[pair.peer]), returned + TIMEOUT[pair.peer]
     while True:
-        times: Mapping[str, list[list[float]]] = pair.receiver.call(
-            "received_times", since=returned
-        )
+        times: dict[str, list[list[float]]] = pair.receiver.call("received_times", since=returned)
         open_count: int = pair.receiver.call("open_count")
         if len(times) == expected or not open_count or perf_counter() > end:
             break
@@ -152,29 +150,19 @@ def check_all_groups(pair: Pair) -> None:
 def lines_of(name: str, rounds: Sequence[Mapping[str, Recovery]]) -> list[Line]:
     """Return the seconds until the first group, and until the last group of ours."""
     peers = rounds[0].keys()
-    first = {peer: not_none(by_peer[peer].first for by_peer in rounds) for peer in peers}
-    last = {
-        peer: not_none(by_peer[peer].last for by_peer in rounds) for peer in peers if peer == "ours"
-    }
+    first = {peer: not_none(r[peer].first for r in rounds) for peer in peers}
+    last = {peer: not_none(r[peer].last for r in rounds) for peer in peers if peer == "ours"}
     if any(len(times) < len(rounds) for times in last.values()):
         raise RuntimeError(f"{name}: ours has not recovered after {TIMEOUT['ours']:g} s")
     notes = [
         range_note(f"{name}, first group", "s", first),
         range_note(f"{name}, last group", "s", last),
-        *(
-            raw_note(name, [by_peer["raw"] for by_peer in rounds])
-            for peer in peers
-            if peer == "raw"
-        ),
+        *(raw_note(name, [r["raw"] for r in rounds]) for peer in peers if peer == "raw"),
     ]
+    all_groups = f"{name}: until the last of {len(GROUPS):,} groups receives"
     return [
         Line(f"{name}: until the first group receives", "s", medians(first), notes=notes),
-        Line(
-            f"{name}: until the last of {len(GROUPS):,} groups receives",
-            "s",
-            medians(last),
-            (at_most(3, "s"),),
-        ),
+        Line(all_groups, "s", medians(last), (at_most(3, "s"),)),
     ]
 
 

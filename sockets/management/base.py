@@ -21,11 +21,7 @@ class SocketFilterCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def filtered_sockets(self, options: dict[str, Any]) -> SocketQuerySet | None:
-        """Return the sockets that `--path` and `--user` select; `None` without these options.
-
-        Raises:
-            CommandError: If no user has the name given.
-        """
+        """Return the sockets that `--path` and `--user` select; `None` without these options."""
         if options["path"] is None and options["user"] is None:
             return None
         sockets = Socket.objects.all()

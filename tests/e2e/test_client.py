@@ -111,8 +111,10 @@ async def test_a_request_resolves_with_the_data_of_its_reply(fake, connect):
 
 async def test_replies_in_any_order_resolve_their_own_requests(fake, connect):
     page = await connect(dialect="action")
-    requests = "window.replies = Promise.all([socket.request('list', { page: 1 }), socket.request('count')])"
-    await page.evaluate(f"() => {{ {requests} }}")
+    await page.evaluate("""() => {
+        const requests = [socket.request("list", { page: 1 }), socket.request("count")];
+        window.replies = Promise.all(requests);
+    }""")
     await eventually(lambda: len(fake.frames) == 2)
     assert fake.frames[0] == {"action": "list", "page": 1, "request_id": 1}
     for frame in reversed(fake.frames):

@@ -402,13 +402,13 @@ async def test_sending_invalid_content_is_answered_with_an_error_frame(text) -> 
     [
         (
             ("MOVE", "on_movee"),
-            "the handler of 'MOVE' is 'on_movee', but Handler has no method of that name. Did you",
+            "'MOVE': Handler has no method 'on_movee'. Did you",
         ),
         (("MOVE",), r"\('MOVE',\) is not \(type, handler\)"),
         ("MOVE", "'MOVE' is not"),
         ((7, "on_move"), "A route is text or a compiled text pattern, not 7"),
-        (("MOVE", 7), "the handler of 'MOVE' is 7. Write"),
-        (("MOVE", "on_move", 7), "'MOVE': 7 is not a serializer class"),
+        (("MOVE", 7), "'MOVE': 7 is not callable"),
+        (("MOVE", "on_move", 7), "'MOVE': 7 is no serializer"),
     ],
 )
 def test_an_invalid_route_raises_a_type_error_when_the_class_is_created(route, message) -> None:

@@ -88,7 +88,7 @@ export class SocketClient {
   #listeners = new Map(); // event → Set of functions
   #subscriptions = new Set();
   #watched = new Map(); // request_id → function
-  #runningCount = 0; // subscriptions that are still running
+  #runningSubscriptions = 0;
   #queue = []; // calls to send when the state is "ready", oldest first
   #pending = new Map(); // request_id → call without a reply yet
   #lastId = 0;
@@ -98,7 +98,7 @@ export class SocketClient {
   #attempts = 0;
   #readySince = Infinity;
   #timer; // of the next attempt, ping or timeout: one at a time
-  #pageListeners; // an AbortController for those on window and document
+  #pageListeners; // an AbortController of listeners on window and document
 
   /** @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options] */
   constructor(url, options) {
@@ -177,9 +177,9 @@ export class SocketClient {
     const stop = this.subscribe((now) => now.request(name, data, { id }).catch((error) => {
       if (!error.status) throw error; // the connection was lost, and will be opened again
     }));
-    return (leave) => {
+    return (lastName) => {
       end();
-      if (leave && this.#state === "ready") this.request(leave, data, { id }).catch(() => {});
+      if (lastName && this.#state === "ready") this.request(lastName, data, { id }).catch(() => {});
     };
   }
 
@@ -206,8 +206,8 @@ export class SocketClient {
   }
 
   #send(via, name, data) {
-    const named = typeof name === "string" && this.#dialect !== DIALECTS.none;
-    const frame = encode(named ? this.#dialect.wrap(name, data) : name);
+    const isNamed = typeof name === "string" && this.#dialect !== DIALECTS.none;
+    const frame = encode(isNamed ? this.#dialect.wrap(name, data) : name);
     const sent = new Promise((resolve, reject) => this.#sendOrQueue({ frame, resolve, reject }, via));
     sent.catch(() => {});
     return sent;
@@ -251,21 +251,21 @@ export class SocketClient {
 
   #opened(socket) {
     this.#restartHeartbeat();
-    this.#runningCount = 0;
+    this.#runningSubscriptions = 0;
     this.#setState("open");
     this.#emit("open", {});
     for (const fn of [() => {}, ...this.#subscriptions]) this.#runSubscription(fn, socket);
   }
 
   async #runSubscription(fn, socket) {
-    this.#runningCount += 1;
+    this.#runningSubscriptions += 1;
     try {
       await fn({ send: this.#send.bind(this, socket), request: this.#request.bind(this, socket) });
     } catch (error) {
-      if (socket !== this.#socket) return; // because the connection was lost
+      if (socket !== this.#socket) return; // the connection was lost, which is handled already
       if (error?.name !== "AbortError") return this.#subscriptionFailed(socket, error);
     }
-    if (socket === this.#socket && --this.#runningCount === 0 && this.#state === "open") this.#ready(socket);
+    if (socket === this.#socket && --this.#runningSubscriptions === 0 && this.#state === "open") this.#ready(socket);
   }
 
   #subscriptionFailed(socket, error) {
@@ -287,7 +287,7 @@ export class SocketClient {
     this.#restartHeartbeat();
     const frame = decode(raw);
     if (frame?.$pong !== undefined) return;
-    if (this.#dialect === DIALECTS.type && frame?.type === "PING") this.#socket.send(raw); // answers
+    if (this.#dialect === DIALECTS.type && frame?.type === "PING") this.#socket.send(raw); // answer the server's ping
     const failure = (this.#lastFailure = this.#failureOf(frame));
     const data = this.#dialect.whole ? frame : frame?.data;
     this.#emit("message", frame);
@@ -327,7 +327,7 @@ export class SocketClient {
     else this.#connectionEnded(code, error);
   }
 
-  /** Wait a random time within a doubling window (full jitter), so that clients return one by one. */
+  /** Wait a random time within a doubling window (full jitter), so that not all clients return at once. */
   #reconnectLater(code, error) {
     const { base, cap, stable } = this.#options;
     if (Date.now() - this.#readySince >= stable) this.#attempts = 0;

@@ -20,9 +20,6 @@ class Command(SocketFilterCommand):
         if sockets is None:
             sockets = Socket.objects.all()
         if not crosses_processes():
-            self.stderr.write(
-                "CHANNEL_LAYERS reaches no other process, so servers do not receive this command. "
-                "Configure channels_redis."
-            )
+            self.stderr.write("CHANNEL_LAYERS reaches no other process. Configure channels_redis.")
         number = sockets.cleanup_stale()
         self.write_result(options, {"asked": number}, f"Sockets pinged: {number}.")
