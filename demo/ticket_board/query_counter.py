@@ -103,17 +103,17 @@ class CountingObserver(ModelObserver):
     def count(self, row):
         return vars(row).setdefault("delivery_count", DeliveryCount(row.pk))
 
-    def shared(self, kind, delivery, locales):
+    def render_shared(self, consumer_class, delivery, locales):
         with counting() as counted:
-            bodies = super().shared(kind, delivery, locales)
+            bodies = super().render_shared(consumer_class, delivery, locales)
         self.count(delivery.row).add(read_queries=counted[0])
         return bodies
 
-    async def permit(self, consumer, action, row=None):
+    async def check_permissions(self, consumer, action, row=None):
         count = self.count(row)
         try:
             with counting() as counted:
-                await super().permit(consumer, action, row)
+                await super().check_permissions(consumer, action, row)
         except APIException:
             count.add(refused=1)
             count.publish()
@@ -121,8 +121,8 @@ class CountingObserver(ModelObserver):
         finally:
             count.add(permission_queries=counted[0])
 
-    async def reply(self, consumer, delivery, body, asked):
-        await super().reply(consumer, delivery, body, asked)
+    async def reply(self, consumer, delivery, body, requests):
+        await super().reply(consumer, delivery, body, requests)
         count = self.count(delivery.row)
-        count.add(sent=len(asked))
+        count.add(sent=len(requests))
         count.publish()
