@@ -1,4 +1,4 @@
-"""Observers: what happens to rows, and what signals say, as subscribers hear it.
+"""Observers: subscriptions of clients to changes of rows and to Django's signals.
 
 class Shop(GenericAsyncAPIConsumer):
     comments = model_observer(Comment, serializer_class=CommentSerializer)
@@ -35,18 +35,28 @@ __all__ = [
 
 
 def observer(signal: Signal, **kwargs: Any) -> Observer:
-    """Observe a signal: a decorator of handlers. In: `kwargs`, for its `connect` (`sender`)."""
+    """Observe a signal: decorate a handler.
+
+    Args:
+        signal: The signal.
+        **kwargs: Passed to its `connect`, e.g. `sender`.
+    """
     return Observer(None, signal, kwargs)
 
 
 def model_observer(
     model: type[Model], serializer_class: Any = None, many_to_many: bool = False
 ) -> ModelObserver:
-    """Observe the rows of a model: a decorator of handlers, or an attribute by itself.
+    """Observe the rows of a model: decorate a handler, or assign the result to an attribute.
 
-    In: `serializer_class`, of DRF's (`None`: the message is `{"pk": …}`); `many_to_many`, whether
-    it is a change, too, whom a row is related to. By itself, each subscribing request is answered
-    with `create` (201), `update` (200) and `delete` (204), with the serialized row as `data`.
+    Without a handler each subscribing request receives `create` (201), `update` (200) and `delete`
+    (204) frames, with the serialized row as `data`.
+
+    Args:
+        model: The model; its proxies and children are included.
+        serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
+        many_to_many: Whether a changed many-to-many relation is an update of the row.
+
     Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.5).
     """
     return ModelObserver(None, model, serializer_class, many_to_many)

@@ -1,4 +1,4 @@
-"""What all observers are: an attribute of a consumer class that can be subscribed to."""
+"""The base of all observers: an attribute of a consumer class that can be subscribed to."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -14,26 +14,23 @@ __all__ = ["BaseObserver", "BoundObserver"]
 
 
 class BaseObserver(NamedObserver):
-    """An observer; on an instance of its consumer class it is a `BoundObserver`.
+    """An observer. As an attribute of a consumer instance it is a `BoundObserver`.
 
-    In: `func`, the handler, `func(consumer, message, **kwargs)`, `def` or `async def`; `None`
-    where there is none.
+    Args:
+        func: The handler, `func(consumer, message, **kwargs)`, `def` or `async def`, or `None`.
     """
 
     def __get__(self, consumer: Any, owner: type) -> Any:
         return self if consumer is None else BoundObserver(self, consumer)
 
     def consumer_groups(self, consumer: AsyncAPIConsumer, *args: Any, **kwargs: Any) -> list[str]:
-        """The groups that `subscribe` joins and `unsubscribe` leaves."""
+        """Return the groups that `subscribe` joins and `unsubscribe` leaves."""
         if self._labels_for_consumer is None:
             return [self.group(label) for label in self.default_labels(**kwargs)]
         bound = BoundObserver(self, consumer)
         function = self._labels_for_consumer
-        given = 1 + len(args)
-        own = accepted_arguments(function, given, {"consumer": consumer})
-        return self.groups_named(function(bound, *args, **{**kwargs, **own}))
-
-    # Who subscribes.
+        optional = accepted_arguments(function, 1 + len(args), {"consumer": consumer})
+        return self.groups_of_labels(function(bound, *args, **{**kwargs, **optional}))
 
     def subscribe(
         self,
@@ -42,13 +39,22 @@ class BaseObserver(NamedObserver):
         request_id: Any = None,
         **kwargs: Any,
     ) -> JoinedGroups:
-        """Tell `consumer` from now on, after the reply to the action that is running.
+        """Subscribe `consumer`. It receives nothing before the reply to the running action.
 
-        In: what `groups_for_consumer` takes; `request_id`, under which it is told. Out: names of
-        groups; in `async def` await them. Raises `TooManySubscriptions` (400).
+        Args:
+            consumer: The consumer.
+            *args: Arguments of `groups_for_consumer`.
+            request_id: The id that the frames of this subscription carry.
+            **kwargs: Arguments of `groups_for_consumer`.
+
+        Returns:
+            The names of the groups; `await` them in `async def`.
+
+        Raises:
+            TooManySubscriptions: (400) The connection has as many as it may have.
         """
         groups = self.consumer_groups(consumer, *args, **kwargs)
-        return self.join(consumer, groups, request_id)
+        return self.subscribe_to(consumer, groups, request_id)
 
     def unsubscribe(
         self,
@@ -57,139 +63,160 @@ class BaseObserver(NamedObserver):
         request_id: Any = None,
         **kwargs: Any,
     ) -> JoinedGroups:
-        """Stop telling this request of `consumer`; without an id, all requests."""
+        """End the subscriptions of this request of `consumer`; without an id, of all requests."""
         groups = self.consumer_groups(consumer, *args, **kwargs)
-        consumer._connection.loop_bridge.call(self.leave, consumer, groups, request_id)
+        consumer._connection.loop_bridge.call(self.unsubscribe_from, consumer, groups, request_id)
         return JoinedGroups(groups, consumer)
 
-    def join(
+    def subscribe_to(
         self,
         consumer: AsyncAPIConsumer,
         groups: Iterable[str],
         request_id: Any = None,
-        **about: Any,
+        **options: Any,
     ) -> JoinedGroups:
-        """Subscribe to these `groups`. In: what else a `Subscription` takes."""
+        """Subscribe to these `groups`, with further `options` of `Subscription`."""
         joined = JoinedGroups(groups, consumer)
-        home = consumer._connection.loop_bridge
-        home.call(self._join, consumer, joined, consumer.action_context, request_id, about)
-        if not home.on_loop():
-            home.start_or_wait(consumer._connection.groups.wait_joined())
+        bridge = consumer._connection.loop_bridge
+        context = consumer.action_context
+        bridge.call(self._subscribe_to, consumer, joined, context, request_id, options)
+        if not bridge.on_loop():
+            bridge.start_or_wait(consumer._connection.groups.wait_joined())
         return joined
 
-    def _join(
+    def _subscribe_to(
         self,
         consumer: AsyncAPIConsumer,
         groups: list[str],
-        asked: Any,
+        context: Any,
         request_id: Any,
-        about: dict[str, Any],
+        options: dict[str, Any],
     ) -> None:
-        ledger = consumer._connection.groups
-        ready = asked.answered_future()
+        memberships = consumer._connection.groups
+        options["ready"] = context.answered_future()
         new = {
-            group: one
+            group: subscription
             for group in groups
-            if (one := Subscription(self, consumer, request_id, ready=ready, **about))
-            not in ledger.subscribers_view(group)
+            if (subscription := Subscription(self, consumer, request_id, **options))
+            not in memberships.subscribers_view(group)
         }
         try:
             for group, subscription in new.items():
-                ledger.join(group, subscription)
+                memberships.join(group, subscription)
         except Exception:
             for group, subscription in new.items():
-                ledger.leave(group, subscription)
+                memberships.leave(group, subscription)
             raise
         consumer.groups = {*(consumer.groups or ()), *groups}
-        self.begin(consumer)
+        self.on_subscribed(consumer)
 
-    def begin(self, consumer: AsyncAPIConsumer) -> None:
-        """`consumer` has subscribed."""
+    def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
+        """Prepare deliveries to `consumer`, which has subscribed."""
 
-    def leave(self, consumer: AsyncAPIConsumer, groups: Iterable[str], request_id: Any) -> None:
-        """End subscriptions to `groups`: the request's, or all where it is `None`."""
+    def unsubscribe_from(
+        self, consumer: AsyncAPIConsumer, groups: Iterable[str], request_id: Any
+    ) -> None:
+        """End a request's subscriptions to `groups`; with `None`, those of all requests."""
         for group in groups:
-            asked = subscriptions(self, consumer._connection, group)
-            self.end(consumer, group, [one for one in asked if one.is_of(request_id)])
+            found = subscriptions(self, consumer._connection, group)
+            matching = [subscription for subscription in found if subscription.is_of(request_id)]
+            self.end_subscriptions(consumer, group, matching)
 
-    def end(self, consumer: AsyncAPIConsumer, group: str, asked: list[Subscription]) -> None:
+    def end_subscriptions(
+        self, consumer: AsyncAPIConsumer, group: str, ended: list[Subscription]
+    ) -> None:
         """End these subscriptions to `group`."""
-        ledger = consumer._connection.groups
-        for one in asked:
-            one.left = True
-            ledger.leave(group, one)
-        if group not in ledger:
+        memberships = consumer._connection.groups
+        for subscription in ended:
+            subscription.ended = True
+            memberships.leave(group, subscription)
+        if group not in memberships:
             consumer.groups = {*(consumer.groups or ())} - {group}
 
-    # What it says.
+    # Delivery.
 
-    async def permit(self, consumer: Any, action: str, row: Any = None) -> None:
-        """Ask the consumer's permissions, of the `row` as well, if there is one.
+    async def check_permissions(self, consumer: Any, action: str, row: Any = None) -> None:
+        """Check the permissions of the consumer, and those for the object if there is a `row`.
 
-        Raises 401, 403.
+        Raises:
+            NotAuthenticated: (401) The client must authenticate.
+            PermissionDenied: (403) The client has no permission.
         """
-        about = {} if row is None else {"pk": row.pk}
-        consumer._begin(action, "GET", about).mark_answered()
-        await run(consumer.check_permissions, action, **about)
+        arguments = {} if row is None else {"pk": row.pk}
+        consumer._begin(action, "GET", arguments).mark_answered()
+        await run(consumer.check_permissions, action, **arguments)
         check = getattr(consumer, "check_object_permissions", None)
         if check is None or row is None:
             return
-        if (found := await run(row.read)) is not None:
-            await run(check, consumer.request, found)
+        if (instance := await run(row.read)) is not None:
+            await run(check, consumer.request, instance)
 
-    async def refuse(
+    async def reject(
         self,
         consumer: Any,
-        refusal: Exception,
+        error: Exception,
         action: str,
         group: str,
-        asked: list[Subscription],
+        ended: list[Subscription],
     ) -> None:
-        """Tell these requests, once, that they are told nothing more."""
-        self.end(consumer, group, asked)
-        for one in asked:
-            tell = partial(consumer.handle_exception, refusal, action=action)
-            await run(tell, request_id=one.request_id)
+        """End these subscriptions, and send each request the error."""
+        self.end_subscriptions(consumer, group, ended)
+        for subscription in ended:
+            answer = partial(consumer.handle_exception, error, action=action)
+            await run(answer, request_id=subscription.request_id)
 
-    async def hear(self, consumer: Any, body: Any, about: dict[str, Any]) -> None:
-        """In the consumer's lane of events: call the handler for those who may be told."""
-        group = about.get("group", "")
-        asked = subscriptions(self, consumer._connection, group)
-        for one in asked:
-            if not one.ready:
-                one.hold(partial(self._hand_over, [one], body, about))
-        now = [one for one in asked if one.ready]
-        if now or not group:  # by its name, or by a call of a project's own
-            await self._hand_over(now, body, about, consumer)
+    async def receive(self, consumer: Any, body: Any, details: dict[str, Any]) -> None:
+        """Deliver a message of a group in the connection's event queue.
 
-    async def _hand_over(
-        self, asked: list[Subscription], body: Any, about: dict[str, Any], consumer: Any
+        Args:
+            consumer: The consumer of the connection.
+            body: The message.
+            details: Further arguments of the handler, e.g. `group`.
+        """
+        group = details.get("group", "")
+        ready = []
+        for subscription in subscriptions(self, consumer._connection, group):
+            if subscription.ready:
+                ready.append(subscription)
+            else:
+                subscription.hold(partial(self._receive, [subscription], body, details))
+        if ready or not group:  # without a group the project has called the handler itself
+            await self._receive(ready, body, details, consumer)
+
+    async def _receive(
+        self,
+        subscribed: list[Subscription],
+        body: Any,
+        details: dict[str, Any],
+        consumer: Any,
     ) -> None:
         if consumer.check_deliveries:
             try:
-                await self.permit(consumer, self.name)
-            except REJECTIONS as refusal:
-                await self.refuse(consumer, refusal, self.name, about.get("group", ""), asked)
+                await self.check_permissions(consumer, self.name)
+            except REJECTIONS as error:
+                group = details.get("group", "")
+                await self.reject(consumer, error, self.name, group, subscribed)
                 return
-        await self.handle(consumer, body, [one for one in asked if not one.left], **about)
+        subscribed = [subscription for subscription in subscribed if not subscription.ended]
+        await self.call_handler(consumer, body, subscribed, **details)
 
-    async def handle(
-        self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **about: Any
+    async def call_handler(
+        self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **details: Any
     ) -> None:
-        """Call the handler."""
-        about |= {
+        """Call the handler with the details that it accepts, if there is a handler."""
+        if self.func is None:
+            return
+        request_ids = (subscription.request_id for subscription in subscribed)
+        details |= {
             "observer": self,
             "message_type": self.name.replace("_", "."),
-            "subscribing_request_ids": [
-                one.request_id for one in subscribed if one.request_id is not None
-            ],
+            "subscribing_request_ids": [each for each in request_ids if each is not None],
         }
-        if self.func is not None:
-            await run(self.func, consumer, body, **accepted_arguments(self.func, 2, about))
+        await run(self.func, consumer, body, **accepted_arguments(self.func, 2, details))
 
 
 class BoundObserver:
-    """An observer, for one consumer."""
+    """An observer, bound to one consumer."""
 
     def __init__(self, observer: Any, consumer: AsyncAPIConsumer) -> None:
         self.observer = observer
@@ -197,35 +224,40 @@ class BoundObserver:
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The consumer's."""
+        """The scope of the consumer."""
         return self.consumer.scope
 
     @property
     def model_cls(self) -> Any:
-        """The model that is observed."""
+        """The observed model."""
         return self.observer.model_cls
 
     @property
     def model_label(self) -> str:
-        """Its name, `app.model`."""
+        """The label of the observed model, `app.model`."""
         label: str = self.observer.model_label
         return label
 
     def subscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> JoinedGroups:
-        """See `BaseObserver.subscribe`."""
+        """Subscribe the consumer: see `BaseObserver.subscribe`."""
         joined: JoinedGroups = self.observer.subscribe(
             self.consumer, *args, request_id=request_id, **kwargs
         )
         return joined
 
     def unsubscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> JoinedGroups:
-        """See `BaseObserver.unsubscribe`."""
+        """Unsubscribe the consumer: see `BaseObserver.unsubscribe`."""
         left: JoinedGroups = self.observer.unsubscribe(
             self.consumer, *args, request_id=request_id, **kwargs
         )
         return left
 
     async def __call__(self, message: dict[str, Any], **kwargs: Any) -> None:
-        """What a group was told by way of its name, `{"type", "body", "group"}`: handle it."""
-        about = {key: value for key, value in message.items() if key not in ("type", "body")}
-        await self.observer.hear(self.consumer, message.get("body", {}), about | kwargs)
+        """Handle a message that a group received for this handler's name.
+
+        Args:
+            message: `{"type", "body", "group"}`; further keys are arguments of the handler.
+            **kwargs: Further arguments of the handler.
+        """
+        details = {key: value for key, value in message.items() if key not in ("type", "body")}
+        await self.observer.receive(self.consumer, message.get("body", {}), details | kwargs)

@@ -1,4 +1,4 @@
-"""Observing one row: `subscribe_instance`, `unsubscribe_instance`.
+"""Subscriptions to one row: `subscribe_instance` and `unsubscribe_instance`.
 
 class Users(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
     queryset = User.objects.all()
@@ -34,10 +34,11 @@ from .model_observer import ModelObserver
 from .subscriptions import Subscription, subscriptions
 
 Answer = tuple[Any, int]
+"""The data and the status that an action returns."""
 
 __all__ = ["ObserverConsumerMixin", "ObserverModelInstanceMixin", "action"]
 
-SHOWING = (
+ROW_HOOKS = (
     "get_queryset",
     "filter_queryset",
     "get_object",
@@ -45,22 +46,22 @@ SHOWING = (
     "get_serializer_class",
     "get_serializer_context",
 )
-"""Who overrides none of these shows everybody the same."""
+"""A consumer class that overrides none of these shows every client the same row."""
 
-SAYING = {"queryset", "serializer_class", "filter_backends", "lookup_field", *SHOWING}
-"""What an instance may say otherwise than its class."""
+ROW_ATTRIBUTES = {"queryset", "serializer_class", "filter_backends", "lookup_field", *ROW_HOOKS}
+"""Attributes that an instance may set to show another row than its class does."""
 
 
 class InstanceObserver(ModelObserver):
-    """The observer of single rows, which the consumer's own `retrieve` shows."""
+    """The observer of single rows, which are rendered as the consumer's `retrieve` shows them."""
 
     def default_labels(self, **kwargs: Any) -> Iterable[str]:
-        """One group for each row: in: `pk`, or the `instance`."""
+        """Return the label of one row, given by `pk` or `instance`."""
         pk = kwargs["pk"] if "pk" in kwargs else kwargs["instance"].pk
         return (f"pk={pk}",)
 
-    def of(self, consumer_class: Any, model: Any) -> "InstanceObserver":
-        """The same, for the rows of `model`, and for one class of consumers."""
+    def for_class(self, consumer_class: Any, model: Any) -> "InstanceObserver":
+        """Return a copy for the rows of `model`, and for one consumer class."""
         own = copy(self)
         own.model_cls = model
         own.many_to_many = consumer_class.observer_many_to_many_relationships
@@ -68,108 +69,111 @@ class InstanceObserver(ModelObserver):
         own.__set_name__(consumer_class, "handle_instance_change")
         return own
 
-    def identify(self, path: str, name: str) -> None:
+    def register(self, path: str, name: str) -> None:
         if self.model_cls is not None:
-            super().identify(path, name)
+            super().register(path, name)
 
     @property
-    def keeps_rows(self) -> bool:
-        """Only for a serializer of one's own: of a row that is deleted only the key is told."""
+    def keeps_instance(self) -> bool:
+        """Whether there is a `serializer`; otherwise a deletion sends only the key."""
         return self._serializer is not None
 
-    def replies_at_once(self, kind: Any) -> bool:
-        """Whether consumers of class `kind` need not be asked before their clients are told."""
-        at_once: bool = (
-            kind._tells_as_we_do and kind._replies_as_we_do and not kind.check_deliveries
+    def sends_directly(self, consumer_class: Any) -> bool:
+        """Return whether frames are sent without calling consumers of this class."""
+        direct: bool = (
+            consumer_class._notifies_by_default
+            and consumer_class._replies_as_we_do
+            and not consumer_class.check_deliveries
         )
-        return at_once
+        return direct
 
-    def shows_the_same(self, consumer: Any) -> bool:
-        """Whether the class says all that there is to say about `consumer`."""
-        return SAYING.isdisjoint(vars(consumer))
+    def shares_body(self, consumer: Any) -> bool:
+        """Return whether `consumer` shows its row as its class does."""
+        return ROW_ATTRIBUTES.isdisjoint(vars(consumer))
 
-    def shared(
-        self, kind: Any, delivery: Delivery, locales: Iterable[Locale | None]
+    def render_shared(
+        self, consumer_class: Any, delivery: Delivery, locales: Iterable[Locale | None]
     ) -> Bodies | Personal | None:
-        """In a thread: what `retrieve` shows, where it shows everybody the same."""
-        if delivery.action == Action.DELETE or not kind._tells_as_we_do:
+        """Render what `retrieve` shows, if it shows everybody the same. This runs in a thread."""
+        if delivery.action == Action.DELETE or not consumer_class._notifies_by_default:
             return dict.fromkeys(locales, Rendered.json({"pk": delivery.row.pk}))
         row = None
-        if kind._shows_all_the_same and not self._personal:
-            row = delivery.row.among(kind.queryset.all()).first()
+        if consumer_class._shows_same_row and not self._is_personal:
+            row = delivery.row.filter(consumer_class.queryset.all()).first()
         if row is not None:
-            bodies = render_each(kind.serializer_class, row, locales)
-            self._personal = isinstance(bodies, Personal)
+            bodies = render_each(consumer_class.serializer_class, row, locales)
+            self._is_personal = isinstance(bodies, Personal)
             return bodies
         return None if delivery.row.read() is None else PERSONAL
 
-    async def personal(
-        self, consumer: Any, delivery: Delivery, asked: Subscription
+    async def render_for(
+        self, consumer: Any, delivery: Delivery, request: Subscription
     ) -> Rendered | None:
-        """What `retrieve` shows this consumer. Raises 404 where it may not see the row."""
-        consumer._begin("retrieve", "GET", asked.lookup).mark_answered()
-        if consumer._finds_as_we_do:
-            about = {**asked.lookup, "action": delivery.action}
-            rendered: Rendered | None = await run(_shown, consumer, delivery, about)
+        """Return what `retrieve` shows this consumer. Raises 404 if it may not see the row."""
+        consumer._begin("retrieve", "GET", request.lookup).mark_answered()
+        arguments = {**request.lookup, "action": delivery.action}
+        if consumer._retrieves_by_default:
+            rendered: Rendered | None = await run(_render_row, consumer, delivery, arguments)
             return rendered
         if (row := await run(delivery.row.read)) is None:
             return None
-        about = {**asked.lookup, "request_id": asked.request_id, "action": delivery.action}
-        if (key := consumer.lookup_url_kwarg or consumer.lookup_field) in about:
-            value = getattr(row, consumer.lookup_field, about[key])  # it may have changed
-            about[key] = value if isinstance(value, int) else str(value)
-        said = await acall_hook(consumer.retrieve, arguments=about)
-        return Rendered.json(said[0]) if isinstance(said, tuple) else None
+        arguments["request_id"] = request.request_id
+        if (key := consumer.lookup_url_kwarg or consumer.lookup_field) in arguments:
+            # The row may have another value now than the one that the client sent.
+            value = getattr(row, consumer.lookup_field, arguments[key])
+            arguments[key] = value if isinstance(value, int) else str(value)
+        answer = await acall_hook(consumer.retrieve, arguments=arguments)
+        return Rendered.json(answer[0]) if isinstance(answer, tuple) else None
 
-    async def hand_over(
-        self, consumer: Any, delivery: Delivery, body: Any, asked: list[Subscription]
+    async def deliver(
+        self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]
     ) -> None:
-        """Reply to each request, if the consumer has no other idea of it."""
-        if consumer._tells_as_we_do:
-            await self.reply(consumer, delivery, body, asked)
+        """Reply to each request, unless the consumer overrides how it is notified."""
+        if consumer._notifies_by_default:
+            await self.reply(consumer, delivery, body, requests)
         else:
-            about = {"action": delivery.action, "group": delivery.group}
-            await self.handle(consumer, body, asked, **about)
+            details = {"action": delivery.action, "group": delivery.group}
+            await self.call_handler(consumer, body, requests, **details)
 
 
-def _shown(consumer: Any, delivery: Delivery, lookup: dict[str, Any]) -> Rendered | None:
-    """In a thread: the row, as the consumer's queryset and its serializer have it."""
-    row = delivery.row.among(filtered_rows(consumer, lookup)).first()
+def _render_row(consumer: Any, delivery: Delivery, arguments: dict[str, Any]) -> Rendered | None:
+    """Render the row with the consumer's queryset and serializer. This runs in a thread."""
+    row = delivery.row.filter(filtered_rows(consumer, arguments)).first()
     if row is None:
         if delivery.row.read_again() is None:
-            return None  # it will be told that it is deleted
+            return None  # the client receives its deletion next
         raise Http404
-    return Rendered.json(serializer_for(consumer, lookup, instance=row).data)
+    return Rendered.json(serializer_for(consumer, arguments, instance=row).data)
 
 
 async def _handle_instance_change(
     self: Any, message: dict[str, Any], group: str | None = None, action: Any = None, **kwargs: Any
 ) -> None:
-    """The row has changed: by default `handle_observed_action` tells the client."""
+    """Call `handle_observed_action`, which notifies the client."""
     await self.handle_observed_action(action=action, group=group, **message)
 
 
 class ObserverConsumerMixin:
-    """What consumers that observe single rows have in common.
+    """The options of consumers that observe single rows.
 
-    `observer_many_to_many_relationships`: whether it is a change of a row, too, whom it is related
-    to.
+    `observer_many_to_many_relationships`: whether a changed many-to-many relation is an update of
+    the row.
     """
 
     observer_many_to_many_relationships: ClassVar[bool] = False
 
 
 class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
-    """`subscribe_instance`, with a `pk` → 201, and from then on the row whenever it changes.
+    """Add `subscribe_instance`, `unsubscribe_instance` and `retrieve` to a consumer.
 
-    Each change is sent under the `request_id` of the subscription: `update` with what `retrieve`
-    would answer, `delete` with the `pk`. `unsubscribe_instance` → 204. `retrieve` comes with it.
+    `subscribe_instance` takes the key of a row. From then on the client receives each change under
+    the request's id: `update` with the data of `retrieve`, `delete` with the `pk`.
     """
 
     handle_instance_change = InstanceObserver(_handle_instance_change, None)
-    _tells_as_we_do: ClassVar[bool] = True
-    _finds_as_we_do: ClassVar[bool] = True
-    _shows_all_the_same: ClassVar[bool] = True
+    _notifies_by_default: ClassVar[bool] = True
+    _retrieves_by_default: ClassVar[bool] = True
+    _shows_same_row: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -178,21 +182,21 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
             observer = InstanceObserver(observer, None)
         if not isinstance(observer, InstanceObserver):
             raise TypeError(
-                f"{cls.__name__}.handle_instance_change is a method; it observes the rows of the "
-                "consumer's own model."
+                f"{cls.__name__}.handle_instance_change must be a method: it observes the rows of "
+                "the consumer's own model. Give an observer of another model another name."
             )
         own: Any = cls
-        cls.handle_instance_change = observer.of(own, _model_of(own))
+        cls.handle_instance_change = observer.for_class(own, _model_of(own))
         mixin = ObserverModelInstanceMixin
         same = overrides_none(cls, mixin, ("handle_observed_action",))
-        cls._tells_as_we_do = same and observer.func is _handle_instance_change
+        cls._notifies_by_default = same and observer.func is _handle_instance_change
         generic: Any = GenericAsyncAPIConsumer
         if issubclass(cls, generic):
-            retrieves = overrides_none(cls, RetrieveModelMixin, ("retrieve",))
-            cls._finds_as_we_do = retrieves and overrides_none(cls, generic, ("get_object",))
-            cls._shows_all_the_same = (
-                cls._finds_as_we_do
-                and overrides_none(cls, generic, SHOWING)
+            same = overrides_none(cls, RetrieveModelMixin, ("retrieve",))
+            cls._retrieves_by_default = same and overrides_none(cls, generic, ("get_object",))
+            cls._shows_same_row = (
+                cls._retrieves_by_default
+                and overrides_none(cls, generic, ROW_HOOKS)
                 and not own.filter_backends
                 and isinstance(getattr_static(cls, "queryset"), QuerySet | BaseManager)
                 and isclass(getattr_static(cls, "serializer_class"))
@@ -200,7 +204,7 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
 
     @action()
     async def subscribe_instance(self: Any, request_id: Any = None, **kwargs: Any) -> Answer:
-        """From now on tell of this row, under this request's id."""
+        """Subscribe this request to a row (201)."""
         if request_id is None:
             raise ValidationError({"request_id": [_("This argument is required.")]})
         observer = type(self).handle_instance_change
@@ -210,50 +214,61 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
         groups = observer.signal_groups(pk=row.pk)
         lookup = {key: value for key, value in kwargs.items() if key != "action"}
         using = router.db_for_write(type(row), instance=row)
-        await observer.join(self, groups, request_id, lookup=lookup, using=using)
+        await observer.subscribe_to(self, groups, request_id, lookup=lookup, using=using)
         return None, status.HTTP_201_CREATED
 
     @action()
     async def unsubscribe_instance(self: Any, request_id: Any = None, **kwargs: Any) -> Answer:
-        """Stop: this request; or all for this row, where it is none that asked for it."""
+        """Unsubscribe this request (204); if it has not subscribed, all requests of the row."""
         key = self.lookup_url_kwarg or self.lookup_field
         if request_id is None and key not in kwargs:
             raise ValidationError({key: [_("This argument is required.")]})
         observer = type(self).handle_instance_change
         found = [
-            (group, one)
+            (group, subscription)
             for group in list(self._connection.groups)
-            for one in subscriptions(observer, self._connection, group)
-            if key not in kwargs or str(one.lookup.get(key)) == str(kwargs[key])
+            for subscription in subscriptions(observer, self._connection, group)
+            if key not in kwargs or str(subscription.lookup.get(key)) == str(kwargs[key])
         ]
-        theirs = [(group, one) for group, one in found if one.is_of(request_id)]
-        # Clients that number all their frames name the row.
-        for group, one in theirs or (found if key in kwargs else ()):
-            observer.end(self, group, [one])
+        own = [(group, each) for group, each in found if each.is_of(request_id)]
+        # Clients that give each frame a new id name the row.
+        for group, subscription in own or (found if key in kwargs else ()):
+            observer.end_subscriptions(self, group, [subscription])
         return None, status.HTTP_204_NO_CONTENT
 
     async def handle_observed_action(
         self: Any, action: str, group: str | None = None, **kwargs: Any
     ) -> None:
-        """Tell the client. In: `group`, the subscriptions to which; `kwargs`, the row's `pk`."""
+        """Notify the client of a change.
+
+        Args:
+            action: `"update"` or `"delete"`.
+            group: The group whose subscriptions are notified; by default all.
+            **kwargs: The `pk` of the row.
+        """
         observer = type(self).handle_instance_change
         groups = self._connection.groups if group is None else [group]
-        asked = [one for each in groups for one in subscriptions(observer, self._connection, each)]
-        for one in dict.fromkeys(asked):
-            tell = partial(self.reply, action=action, request_id=one.request_id)
+        found = [
+            each for name in groups for each in subscriptions(observer, self._connection, name)
+        ]
+        for request in dict.fromkeys(found):
+            reply = partial(self.reply, action=action, request_id=request.request_id)
             try:
                 if action == Action.DELETE:
-                    await tell(data=kwargs, status=status.HTTP_204_NO_CONTENT)
+                    await reply(data=kwargs, status=status.HTTP_204_NO_CONTENT)
                     continue
-                about = {**one.lookup, **kwargs, "request_id": one.request_id, "action": action}
-                if isinstance(said := await acall_hook(self.retrieve, arguments=about), tuple):
-                    await tell(data=said[0], status=said[1])
+                ids = {"request_id": request.request_id, "action": action}
+                arguments = {**request.lookup, **kwargs, **ids}
+                answer = await acall_hook(self.retrieve, arguments=arguments)
+                if isinstance(answer, tuple):
+                    await reply(data=answer[0], status=answer[1])
             except Exception as error:  # noqa: BLE001 - as in djangochannelsrestframework
-                await run(self.handle_exception, error, action=action, request_id=one.request_id)
+                request_id = request.request_id
+                await run(self.handle_exception, error, action=action, request_id=request_id)
 
 
 def _model_of(consumer_class: Any) -> Any:
-    """The model whose rows a class of consumers shows, if it says so."""
+    """Return the model of the `queryset` or the `serializer_class` of a consumer class, if any."""
     queryset = getattr(consumer_class, "queryset", None)
     if (model := getattr(queryset, "model", None)) is not None:
         return model

@@ -1,4 +1,4 @@
-"""`model_observer`: what happens to the rows of a model, as it was committed."""
+"""`model_observer`: subscriptions of clients to the committed changes of a model's rows."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -27,13 +27,17 @@ Handler = Callable[..., Any]
 class ModelObserver(BaseObserver):
     """An observer of the rows of a model.
 
-    It decorates a handler, `handler(self, message, action=…, subscribing_request_ids=…, …)`; or
-    stands by itself, and then answers each subscribing request with the serialized row. In:
-    `model_cls`; `serializer_class` (`None`: the message is `{"pk": …}`); `many_to_many`, whether
-    whom a row is related to matters.
+    It decorates a handler, `handler(self, message, action=…, subscribing_request_ids=…, …)`.
+    Without a handler it sends each subscribing request the serialized row.
+
+    Args:
+        func: The handler, or `None`.
+        model_cls: The model.
+        serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
+        many_to_many: Whether a changed many-to-many relation is an update of the row.
     """
 
-    looks_at_rows = False
+    groups_need_row = False
 
     def __init__(
         self,
@@ -46,30 +50,30 @@ class ModelObserver(BaseObserver):
         self.model_cls: Any = model_cls
         self.serializer_class = serializer_class
         self.many_to_many = many_to_many
-        self._personal = False  # whether its serializer was caught looking at somebody
+        self._is_personal = False  # whether its serializer was caught reading its context
 
     def __call__(self, func: Handler) -> Self:
         """Decorate the handler."""
         self.func = func
         return self
 
-    def identify(self, path: str, name: str) -> None:
-        """Be known by that name, and by the model's; from now on its rows are watched."""
-        super().identify(f"{path}:{self.model_label}", name)
+    def register(self, path: str, name: str) -> None:
+        """Set the id, which includes the model, and start to watch the model's rows."""
+        super().register(f"{path}:{self.model_label}", name)
         signals.watch(self)
 
     @property
     def model_label(self) -> str:
-        """`app.model`."""
+        """The label of the model, `app.model`."""
         label: str = self.model_cls._meta.label_lower
         return label
 
     def groups_for_signal(self, func: Callable[..., Iterable[str]]) -> Self:
         observer = super().groups_for_signal(func)
-        observer.looks_at_rows = True
+        observer.groups_need_row = True
         return observer
 
-    # For `changes`: a watcher. What is published was looked at when it was saved.
+    # The protocol `Watcher`.
 
     @property
     def model(self) -> type[Model]:
@@ -78,113 +82,122 @@ class ModelObserver(BaseObserver):
         return model
 
     @property
-    def keeps_rows(self) -> bool:
-        """Whether the process that saves renders: a serializer of one's own, or a deletion."""
+    def keeps_instance(self) -> bool:
+        """Whether the saving process may render: with a `serializer`, and deleted rows."""
         return self._serializer is not None or self.serializer_class is not None
 
     def has_subscribers(self) -> bool:
-        """Whether anybody may be told: queries that observing costs are made only then."""
+        """Return whether any process may have a subscriber; if not, no query is made."""
         return may_have_members(hub_group(self.model_cls._meta.concrete_model))
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Whom a change of that row is told."""
-        return self.signal_groups(instance=row) if self.looks_at_rows else self.signal_groups(pk=pk)
+        """Return the groups that receive changes of a row."""
+        if self.groups_need_row:
+            return self.signal_groups(instance=row)
+        return self.signal_groups(pk=pk)
 
-    def published(self, change: Change, action: Action) -> str | None:
-        """The body, where the process that saves has to render it."""
+    def render_change(self, change: Change, action: Action) -> str | None:
+        """Return the JSON text of a change that the saving process must render."""
         if self._serializer is not None:
-            return self._serialized(change.row, action).body.decode()
+            return self._serialize(change.row, action).body.decode()
         if change.exists or self.serializer_class is None:
             return None
         body = render(self.serializer_class, change.row)
         return None if isinstance(body, Personal) else body.body.decode()
 
-    def _is_in(self, row: Any, group: str) -> bool:
-        """Whether it is there: it may have left again, or been elsewhere than who saved knew."""
-        return not self.looks_at_rows or group in self.groups_of(row.pk, row)
+    def _serialize(self, row: Any, action: Action) -> Rendered:
+        result = self._serializer(self, row, action) if self._serializer else None
+        return Rendered.json(getattr(result, "data", result))  # it may return a serializer
 
-    def _serialized(self, row: Any, action: Action) -> Rendered:
-        made = self._serializer(self, row, action) if self._serializer else None
-        return Rendered.json(getattr(made, "data", made))  # a serializer is rendered as well
+    # Delivery.
 
-    # For `delivery`: what a client is told.
-
-    def begin(self, consumer: AsyncAPIConsumer) -> None:
-        """`consumer` has subscribed: its hub has to hear of the model."""
+    def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
+        """Receive the changes of the model in the consumer's hub."""
         connection = consumer._connection
-        connection.hub.get_part(ChangeDispatcher).serve(
-            self.model_cls._meta.concrete_model, connection
+        dispatcher = connection.hub.get_part(ChangeDispatcher)
+        dispatcher.add_connection(self.model_cls._meta.concrete_model, connection)
+
+    def sends_directly(self, consumer_class: Any) -> bool:
+        """Return whether frames are sent without calling consumers of this class."""
+        return (
+            self.func is None
+            and consumer_class._replies_as_we_do
+            and not consumer_class.check_deliveries
         )
 
-    def replies_at_once(self, kind: Any) -> bool:
-        """Whether consumers of class `kind` need not be asked before their clients are told."""
-        return self.func is None and kind._replies_as_we_do and not kind.check_deliveries
-
-    def shows_the_same(self, consumer: Any) -> bool:
-        """Whether what was rendered for all is also for `consumer`."""
+    def shares_body(self, consumer: Any) -> bool:
+        """Return whether the shared body is valid for `consumer`."""
         return True
 
-    def says_only_keys(self, action: str) -> bool:
-        """Whether of a deleted row, where permissions are asked, only the key may be told."""
+    def hides_deleted_row(self, action: str) -> bool:
+        """Return whether only the key is sent, because permissions cannot be checked any more."""
         return action == Action.DELETE and self._serializer is None
 
-    def shared(
-        self, kind: Any, delivery: Delivery, locales: Iterable[Locale | None]
+    def render_shared(
+        self, consumer_class: Any, delivery: Delivery, locales: Iterable[Locale | None]
     ) -> Bodies | Personal | None:
-        """In a thread: what is the same for all; `None` where there is nothing to tell."""
+        """Render the body that all consumers share. This runs in a thread.
+
+        Returns:
+            The bodies by locale; `PERSONAL` if each user has its own; `None` to send nothing.
+        """
         key = Rendered.json({"pk": delivery.row.pk})
         if self._serializer is None and self.serializer_class is None:
             return dict.fromkeys(locales, key)
         if (row := delivery.row.read()) is None:
             return dict.fromkeys(locales, key) if delivery.action == Action.DELETE else None
         if self._serializer is not None:
-            return dict.fromkeys(locales, self._serialized(row, Action(delivery.action)))
+            return dict.fromkeys(locales, self._serialize(row, Action(delivery.action)))
         if delivery.action != Action.DELETE and not self._is_in(row, delivery.group):
             return None
-        if self._personal:
+        if self._is_personal:
             return PERSONAL
         bodies = render_each(self.serializer_class, row, locales)
-        self._personal = isinstance(bodies, Personal)
+        self._is_personal = isinstance(bodies, Personal)
         return bodies
 
-    async def personal(
-        self, consumer: Any, delivery: Delivery, asked: Subscription
-    ) -> Rendered | None:
-        """What `consumer` may see."""
-        return await run(self._for_one, consumer, delivery)  # type: ignore[no-any-return]
+    def _is_in(self, row: Any, group: str) -> bool:
+        """Return whether the row is in the group now: the saved instance may be outdated."""
+        return not self.groups_need_row or group in self.groups_of(row.pk, row)
 
-    def _for_one(self, consumer: Any, delivery: Delivery) -> Rendered | None:
+    async def render_for(
+        self, consumer: Any, delivery: Delivery, request: Subscription
+    ) -> Rendered | None:
+        """Return the body for one consumer; `None` if the row is gone."""
+        return await run(self._render_for, consumer, delivery)  # type: ignore[no-any-return]
+
+    def _render_for(self, consumer: Any, delivery: Delivery) -> Rendered | None:
         row = delivery.row.read()
         if row is None:
             return None
-        own = getattr(consumer, "get_serializer_context", None)
-        context = own() if own else _context(consumer)
+        get_context = getattr(consumer, "get_serializer_context", None)
+        context = get_context() if get_context else _default_context(consumer)
         return Rendered.json(self.serializer_class(row, context=context).data)
 
-    async def hand_over(
-        self, consumer: Any, delivery: Delivery, body: Any, asked: list[Subscription]
+    async def deliver(
+        self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]
     ) -> None:
         """Call the handler; without one, reply to each request."""
         if self.func is not None:
-            about = {"action": delivery.action, "group": delivery.group}
-            await self.handle(consumer, body, asked, **about)
+            details = {"action": delivery.action, "group": delivery.group}
+            await self.call_handler(consumer, body, requests, **details)
         else:
-            await self.reply(consumer, delivery, body, asked)
+            await self.reply(consumer, delivery, body, requests)
 
     async def reply(
-        self, consumer: Any, delivery: Delivery, body: Any, asked: list[Subscription]
+        self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]
     ) -> None:
-        """Send the body under the id of each request."""
-        for one in asked:
+        """Send the body to each request, with its id."""
+        for request in requests:
             await consumer.reply(
                 delivery.action,
                 data=body,
                 status=STATUS[delivery.action],
-                request_id=one.request_id,
+                request_id=request.request_id,
             )
 
 
-def _context(consumer: Any) -> dict[str, Any]:
-    """What serializers may look at, where the consumer has no idea of its own."""
+def _default_context(consumer: Any) -> dict[str, Any]:
+    """Return the serializer context for a consumer without `get_serializer_context`."""
     request = consumer.request
     return {"scope": consumer.scope, "consumer": consumer, "request": request, "view": consumer}

@@ -1,4 +1,4 @@
-"""How observers are known: by a name that is the same in every process, and by their groups."""
+"""The names of observers, which are the same in every process, and of their groups."""
 
 from collections.abc import Callable, Iterable
 from copy import copy
@@ -6,13 +6,18 @@ from hashlib import blake2b
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
-__all__ = ["Labels", "NamedObserver", "find"]
+__all__ = ["Labels", "NamedObserver", "find_observer"]
 
 Labels = Callable[..., Iterable[str]]
+"""A project's function that yields names of groups, of any text."""
 
 
 class NamedObserver:
-    """An observer, as far as it has a name. In: `func`, its handler, or `None`."""
+    """An observer with its name, and the functions that a project decorates with it.
+
+    Args:
+        func: The handler, or `None`.
+    """
 
     def __init__(self, func: Callable[..., Any] | None) -> None:
         self.func = func
@@ -24,10 +29,10 @@ class NamedObserver:
 
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.id:
-            self.identify(f"{owner.__module__}.{owner.__qualname__}.{name}", name)
+            self.register(f"{owner.__module__}.{owner.__qualname__}.{name}", name)
 
-    def identify(self, path: str, name: str) -> None:
-        """Be known by `path` in every process: two that have one path are numbered."""
+    def register(self, path: str, name: str) -> None:
+        """Make `path` the id of this observer. If it is taken, a number is appended."""
         self.name, self.id = name, path
         number = 1
         while self.id in _observers:
@@ -35,67 +40,65 @@ class NamedObserver:
             self.id = f"{path}#{number}"
         _observers[self.id] = self
 
-    # What a project says of it: each of these decorates a function, of the same name or another.
-
     def serializer(self, func: Callable[..., Any]) -> Self:
-        """Let `func(self, instance, action)` make the message, in the process that publishes."""
-        observer = self._own()
+        """Decorate `func(self, instance, action)`, called in the process that saves."""
+        observer = self._unregistered()
         observer._serializer = func
         return observer
 
     def groups_for_signal(self, func: Labels) -> Self:
-        """Let `func(self, instance)` yield whom a change is told: names, of any text.
+        """Decorate `func(self, instance)`, the groups that receive a change.
 
-        It is called often, also when rows are loaded: it must not query.
+        It is called often, also when rows are loaded: it must make no queries.
         """
-        observer = self._own()
+        observer = self._unregistered()
         observer._labels_for_signal = func
         return observer
 
     def groups_for_consumer(self, func: Labels) -> Self:
-        """Let `func(self, **kwargs)` yield what `subscribe(**kwargs)` joins.
+        """Decorate `func(self, **kwargs)`, the groups that `subscribe(**kwargs)` joins.
 
-        `self` has the consumer's `scope`; the consumer comes as `consumer`, if it is taken.
+        `self` has the consumer's `scope`. A parameter `consumer` receives the consumer.
         """
-        observer = self._own()
+        observer = self._unregistered()
         observer._labels_for_consumer = func
         return observer
 
     def groups(self, func: Labels) -> Self:
-        """Let one function yield both."""
+        """Decorate one function for both `groups_for_signal` and `groups_for_consumer`."""
         return self.groups_for_signal(func).groups_for_consumer(func)
 
-    def _own(self) -> Self:
-        """Itself while its class is made; later, for a subclass, one that has no name yet."""
+    def _unregistered(self) -> Self:
+        """Return this observer while its class is made; later, for a subclass, a copy."""
         if not self.id:
             return self
-        own = copy(self)
-        own.id = ""
-        return own
+        copied = copy(self)
+        copied.id = ""
+        return copied
 
     def default_labels(self, **kwargs: Any) -> Iterable[str]:
-        """The groups of an observer that nobody has parted."""
+        """Return the labels of an observer whose project defines no groups."""
         return ("*",)
 
     def group(self, label: str) -> str:
-        """The group's name for the hub and the layer, which take only some."""
+        """Return a group's name for the hub and the channel layer, which allow few characters."""
         return f"observer.{blake2b(f'{self.id}|{label}'.encode(), digest_size=16).hexdigest()}"
 
-    def groups_named(self, labels: Iterable[str]) -> list[str]:
-        """The groups of these labels. Raises `TypeError` for a text: its letters are none."""
+    def groups_of_labels(self, labels: Iterable[str]) -> list[str]:
+        """Return the groups with these labels. A string raises `TypeError`."""
         if isinstance(labels, str):
-            raise TypeError(f"{self.id} has {labels!r} for its groups: yield it.")
+            raise TypeError(f"{self.id} returns the string {labels!r} instead of groups: yield it.")
         return [self.group(label) for label in labels]
 
     def signal_groups(self, *args: Any, **kwargs: Any) -> list[str]:
-        """The groups that are told."""
+        """Return the groups that receive a change or a signal."""
         if self._labels_for_signal is None:
             return [self.group(label) for label in self.default_labels(**kwargs)]
-        return self.groups_named(self._labels_for_signal(self, *args, **kwargs))
+        return self.groups_of_labels(self._labels_for_signal(self, *args, **kwargs))
 
 
-def find(identity: str) -> NamedObserver | None:
-    """The observer of that id, if this process knows it."""
+def find_observer(identity: str) -> NamedObserver | None:
+    """Return the observer with this id, if this process has it."""
     return _observers.get(identity)
 
 

@@ -1,4 +1,4 @@
-"""`observer`: what any of Django's signals says."""
+"""`observer`: subscriptions of clients to any of Django's signals."""
 
 import logging
 from collections.abc import Callable
@@ -23,8 +23,12 @@ logger = logging.getLogger("rest_channels")
 class Observer(BaseObserver):
     """An observer of a signal; it decorates a handler, `handler(self, message, **kwargs)`.
 
-    In: `signal`; `kwargs`, for its `connect` (`sender`). What is sent within a transaction is told
-    when that is committed.
+    A signal that is sent within a transaction is published when the transaction is committed.
+
+    Args:
+        func: The handler, or `None`.
+        signal: The signal.
+        kwargs: Arguments of its `connect`, e.g. `sender`.
     """
 
     def __init__(
@@ -33,30 +37,30 @@ class Observer(BaseObserver):
         super().__init__(func)
         self.signal = signal
         self.signal_kwargs = kwargs or {}
-        signal.connect(self._sent, **self.signal_kwargs)
+        signal.connect(self._receive_signal, **self.signal_kwargs)
 
     def __call__(self, func: Callable[..., Any]) -> "Observer":
         """Decorate the handler."""
         self.func = func
         return self
 
-    def _sent(self, *args: Any, **kwargs: Any) -> None:
+    def _receive_signal(self, *args: Any, **kwargs: Any) -> None:
         using = kwargs.get("using")
         if not isinstance(using, str) or using not in connections:
             using = DEFAULT_DB_ALIAS
-        tell = partial(self._tell_safely, *args, **kwargs)
+        publish_signal = partial(self._publish_safely, *args, **kwargs)
         try:
-            transaction.on_commit(tell, using=using, robust=True)
+            transaction.on_commit(publish_signal, using=using, robust=True)
         except (SynchronousOnlyOperation, transaction.TransactionManagementError):
-            tell()  # on a loop, or without autocommit, there is no commit to wait for
+            publish_signal()  # on an event loop, or without autocommit, there is no commit
 
-    def _tell_safely(self, *args: Any, **kwargs: Any) -> None:
+    def _publish_safely(self, *args: Any, **kwargs: Any) -> None:
         try:
-            self._tell(*args, **kwargs)
-        except Exception:  # it is not the sender's
-            logger.exception("%s cannot tell of a signal.", self.id)
+            self._publish(*args, **kwargs)
+        except Exception:  # it must not fail the sender
+            logger.exception("%s cannot publish a signal.", self.id)
 
-    def _tell(self, *args: Any, **kwargs: Any) -> None:
+    def _publish(self, *args: Any, **kwargs: Any) -> None:
         signal = kwargs.pop("signal", self.signal)
         if self._labels_for_signal is None and not any(map(may_have_members, self.signal_groups())):
             return

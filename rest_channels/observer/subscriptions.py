@@ -1,4 +1,4 @@
-"""Who asked for an observer: what the ledger of a connection notes."""
+"""Subscriptions of a connection's requests to observers."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable
@@ -17,15 +17,19 @@ from ..settings import api_settings
 __all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "subscriptions"]
 
 REJECTIONS = (APIException, Http404, PermissionDenied)
-"""What says that somebody may not be told; it is said once, and ends the subscription."""
+"""Errors that end a subscription when a change is delivered. The client receives them once."""
 
 
 class Subscription:
-    """A request of a consumer asked for an observer, in one group.
+    """The subscription of one request to one group of an observer.
 
-    In: `request_id`, any JSON value, `None` for none; `lookup`, what the client sent to name its
-    row; `using`, the database of that row; `ready`, what is to be waited for before anything is
-    told: the reply to the action that subscribes.
+    Args:
+        observer: The observer.
+        consumer: The consumer that subscribed.
+        request_id: Any JSON value; `None` for no id.
+        lookup: The arguments by which the client named its row.
+        using: The database alias of that row; `None` for any.
+        ready: Nothing is delivered before this is done, the reply to the subscribing action.
     """
 
     __slots__ = (
@@ -33,12 +37,12 @@ class Subscription:
         "_key",
         "_ready",
         "consumer",
-        "left",
+        "ended",
         "lookup",
         "observer",
         "request_id",
-        "size",
         "tail",
+        "tail_size",
         "using",
     )
 
@@ -56,9 +60,9 @@ class Subscription:
         self.request_id = request_id
         self.lookup = lookup or {}
         self.using = using
-        self.left = False
+        self.ended = False
         tail = encode(request_id) + b"}"
-        self.tail, self.size = tail.decode(), len(tail)  # how the frames end that it is sent
+        self.tail, self.tail_size = tail.decode(), len(tail)  # the end of each of its frames
         self._key = (id(observer), self.tail)
         self._ready = ready
         self._held: list[Callable[[Any], Any]] | None = None
@@ -70,30 +74,30 @@ class Subscription:
         return hash(self._key)
 
     def is_of(self, request_id: Any) -> bool:
-        """Whether that request asked; `None` stands for any."""
+        """Return whether this request subscribed; `None` matches any request."""
         return request_id is None or self.tail == f"{encode(request_id).decode()}}}"
 
     @property
     def ready(self) -> bool:
-        """Whether it may be told now."""
+        """Whether changes may be delivered now."""
         return self._held is None and (self._ready is None or self._ready.done())
 
-    def hold(self, tell: Callable[[Any], Any]) -> None:
-        """Keep what is to be told, `tell(consumer)`, until it may be."""
+    def hold(self, deliver: Callable[[Any], Any]) -> None:
+        """Keep a delivery, `deliver(consumer)`, until the subscription is ready."""
         if self._held is None and self._ready is not None:
             self._held = []
             self._ready.add_done_callback(self._release)
         if self._held is not None and len(self._held) <= api_settings.INBOX_FRAMES:
-            self._held.append(tell)  # if that is too much, the lane will say so
+            self._held.append(deliver)  # more than that overflows the event queue, which reports it
 
     def _release(self, _ready: object) -> None:
         held, self._held = self._held or (), None
-        for tell in held:
-            self.consumer._connection.deliver(Event("", tell))
+        for deliver in held:
+            self.consumer._connection.deliver(Event("", deliver))
 
 
 class JoinedGroups(list[str]):
-    """Names of groups. Awaiting them waits until other processes reach these groups."""
+    """Names of groups. `await` them to wait until the messages of other processes arrive."""
 
     def __init__(self, names: Iterable[str], consumer: AsyncAPIConsumer) -> None:
         super().__init__(names)
@@ -105,9 +109,9 @@ class JoinedGroups(list[str]):
 
 
 def subscriptions(observer: object, connection: Connection, group: str) -> list[Subscription]:
-    """Who of `connection` asked `observer` for `group`."""
+    """Return the subscriptions of `connection` to `group` of `observer`."""
     return [
-        one
-        for one in connection.groups.subscribers_view(group)
-        if isinstance(one, Subscription) and one.observer is observer
+        subscriber
+        for subscriber in connection.groups.subscribers_view(group)
+        if isinstance(subscriber, Subscription) and subscriber.observer is observer
     ]

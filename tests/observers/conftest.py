@@ -8,14 +8,14 @@ from rest_channels.observer.capture import changes, registry, signals
 class Watcher:
     """Who wants to know of a model. In: `group`, a row → the name of its group."""
 
-    keeps_rows = False
+    keeps_instance = False
     listening = True
 
     def __init__(self, model, group=None, many_to_many=False):
         self.id = model.__name__
         self.model = model
         self.many_to_many = many_to_many
-        self.looks_at_rows = group is not None
+        self.groups_need_row = group is not None
         self.group = group
         signals.watch(self)
 
@@ -41,7 +41,7 @@ def told():
         told = [
             (change.pk, group, str(action))
             for change in committed
-            for watcher, group, action in change.told()
+            for watcher, group, action in change.notifications()
             if isinstance(watcher, Watcher)
         ]
         if told:

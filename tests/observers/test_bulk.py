@@ -55,7 +55,7 @@ def test_what_django_does_not_update_is_refused_as_ever(comment) -> None:
 
 def test_who_keeps_rows_is_given_them(comment) -> None:
     watcher, kept = Watcher(Comment), []
-    watcher.keeps_rows = True
+    watcher.keeps_instance = True
     hear = kept.extend
     changes.listeners.append(hear)
     Comment.objects.update(text="b")

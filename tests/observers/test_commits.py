@@ -48,7 +48,7 @@ def test_a_listener_that_fails_leaves_the_others_alone(told, countries, caplog) 
         Country.objects.create(code="de")
     finally:
         changes.listeners.remove(None)
-    assert (told, "failed to tell" in caplog.text) == ([[("de", "all", "create")]], True)
+    assert (told, "failed to publish" in caplog.text) == ([[("de", "all", "create")]], True)
 
 
 def test_hooks_wait_until_autocommit_is_on_again(told, countries) -> None:
@@ -88,7 +88,7 @@ class InATestsTransaction(TestCase):
         told = [
             (change.pk, str(action))
             for change in committed
-            for watcher, _group, action in change.told()
+            for watcher, _group, action in change.notifications()
             if watcher is self.watcher
         ]
         self.told += [told] if told else []

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.signals import post_save, pre_save
 
-from rest_channels.observer.capture import registry, saves, signals
+from rest_channels.observer.capture import memory, saves, signals
 
 from .conftest import Watcher
 from .models import (
@@ -87,9 +87,15 @@ def test_a_field_that_is_not_set_directly_is_no_obstacle(told) -> None:
     assert watcher.model is Order
 
 
-@pytest.mark.parametrize("name", ["_saving", "_saved", "_deleting", "_deleted", "_made"])
+@pytest.mark.parametrize(
+    "name", ["_before_save", "_after_save", "_before_delete", "_after_delete", "_after_init"]
+)
 def test_an_error_of_ours_fails_no_save(comment, monkeypatch, caplog, name) -> None:
-    broken = {"_saving": "begin", "_saved": "end", "_made": "remember"}.get(name, "as_stored")
+    broken = {
+        "_before_save": "begin_save",
+        "_after_save": "end_save",
+        "_after_init": "remember_groups",
+    }.get(name, "normalize_key")
     monkeypatch.setattr(signals, broken, None)
     comment.save()
     comment.refresh_from_db()
@@ -107,7 +113,7 @@ def test_a_row_that_refuses_to_be_copied_is_told(told) -> None:
             raise TypeError
 
     watcher = Watcher(Comment)
-    watcher.keeps_rows = True
+    watcher.keeps_instance = True
     comment = Odd.objects.create(text="a")
     assert told == [[(comment.pk, "all", "create")]]
 
@@ -116,7 +122,7 @@ def test_text_instead_of_groups_is_refused(told, caplog) -> None:
     watcher = Watcher(Comment)
     watcher.groups_of = lambda pk, row: "abc"
     Comment.objects.create(text="a")
-    assert (told, "'abc' is a text" in caplog.text) == ([], True)
+    assert (told, "'abc' is a string" in caplog.text) == ([], True)
 
 
 # Saves within saves, and saves that fail.
@@ -192,7 +198,7 @@ def test_failed_saves_do_not_pile_up(comment) -> None:
     for _ in range(20):
         with contextlib.suppress(IntegrityError):
             comment.save()
-    assert len(saves._running[comment._state]) == saves.DEPTH
+    assert len(saves._running[comment._state]) == saves.MAX_RUNNING_SAVES
 
 
 def test_a_failed_save_does_not_keep_its_instance(comment) -> None:
@@ -331,9 +337,9 @@ def test_an_unmoved_row_costs_no_query(comment, django_assert_num_queries) -> No
 
 
 def test_copies_and_pickles_remember_nothing(comment) -> None:
-    assert comment._state in registry._memories
+    assert comment._state in memory._known_groups
     for copied in (copy.copy(comment), copy.deepcopy(comment), pickle.loads(pickle.dumps(comment))):
-        assert copied._state not in registry._memories
+        assert copied._state not in memory._known_groups
     assert "rest_channels" not in str(vars(comment._state))
 
 

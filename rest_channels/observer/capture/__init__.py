@@ -1,1 +1,1 @@
-"""From a saved row to the changes that were committed."""
+"""Detect what happens to rows, and collect the changes that were committed."""

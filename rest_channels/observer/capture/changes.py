@@ -1,12 +1,12 @@
-"""What was committed: rows that were made, changed and deleted.
+"""Committed changes: rows that were created, updated and deleted.
 
-Django's signals tell what is done, within transactions too. What is told here was committed, on
-the database it was written to: each row once per transaction, nothing of a savepoint that was
-rolled back, in order.
+Django's signals report what is done, also within transactions. Changes are published when they are
+committed on the database they were written to: each row once per transaction, in order, without
+savepoints that were rolled back.
 
-How that is known: Django drops a commit hook together with the savepoint it was registered in.
-Every change that is seen has a hook of its own, so those that are left at the commit are those
-that were committed. They are told before other hooks run: one of those may fail, or write.
+Django drops a commit hook together with the savepoint it was registered in. Every change has a hook
+of its own, so the hooks that are left at the commit are the changes that were committed. They are
+published before other hooks run: one of those may fail, or write.
 """
 
 import logging
@@ -22,14 +22,15 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from .registry import NONE, Groups, Watcher, as_stored, clock, move, remember
+from .keys import normalize_key
+from .memory import mark_moved, remember_groups, sequence
+from .registry import NO_GROUPS, Groups, Watcher
 
 __all__ = [
     "Action",
     "Change",
     "GroupMoves",
     "PendingChange",
-    "Watcher",
     "listeners",
     "pending_change",
     "record",
@@ -38,11 +39,11 @@ __all__ = [
 logger = logging.getLogger("rest_channels")
 
 GroupMoves = dict[Watcher, tuple[Groups, Groups]]
-"""For each watcher a row's groups, before and after."""
+"""For each watcher the groups of a row before and after a change."""
 
 
 class Action(StrEnum):
-    """What has happened to a row, as a group sees it: to leave a group is to be deleted there."""
+    """What happened to a row, as one group sees it. A row that leaves a group is deleted there."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -50,18 +51,18 @@ class Action(StrEnum):
 
 
 class Change(NamedTuple):
-    """What became of a row in a transaction."""
+    """What happened to one row in one transaction."""
 
     model: type[Model]
     pk: Any
     using: str
     row: Any
-    """The instance as it was saved last, for watchers that keep it."""
+    """The instance as it was saved last, if a watcher keeps it."""
     exists: bool
     moves: GroupMoves
 
-    def told(self) -> Iterator[tuple[Watcher, str, Action]]:
-        """Which groups are to be told what."""
+    def notifications(self) -> Iterator[tuple[Watcher, str, Action]]:
+        """Yield which group of which watcher receives which action."""
         for watcher, (before, after) in self.moves.items():
             for group in sorted(before - after):
                 yield watcher, group, Action.DELETE
@@ -72,12 +73,12 @@ class Change(NamedTuple):
 
 
 listeners: list[Callable[[list[Change]], None]] = []
-"""Who is told what was committed."""
+"""Functions that are called with the changes of each commit."""
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class PendingChange:
-    """One change, not yet committed."""
+    """One change that is not yet committed."""
 
     model: type[Model]
     pk: Any
@@ -86,40 +87,42 @@ class PendingChange:
     moves: GroupMoves
     row: Any
     state: Any
-    """The `_state` of the instance, which is to remember its groups once they are committed."""
-    began: int
+    """The `_state` of the instance whose groups are remembered at the commit."""
+    number: int
+    """When the change began, as a number of `sequence`."""
     batch: "Batch | None" = None
-    told: bool = False
+    published: bool = False
 
-    def committed(self) -> None:
-        """The transaction was: here by itself, as where nothing is begun, or in a test."""
-        if self.batch is not None and not self.told:
-            self.batch.tell()
+    def commit_hook(self) -> None:
+        """Publish the whole batch, where Django runs hooks one by one: autocommit, and tests."""
+        if self.batch is not None and not self.published:
+            self.batch.publish()
 
 
 @dataclass(eq=False, slots=True)
 class Batch:
-    """What is told together where commit hooks are run one by one.
+    """Changes that are published together where commit hooks run one by one.
 
-    It holds nothing: what is rolled back is gone.
+    The references are weak: a change that is rolled back disappears.
     """
 
     pending: list[ref[PendingChange]] = field(default_factory=list)
 
-    def add(self, pending: PendingChange) -> None:
-        if self.pending and self.pending[0]() is None:  # rolled back, maybe all of them
-            self.pending = [one for one in self.pending if one() is not None]
-        self.pending.append(ref(pending))
-        pending.batch = self
+    def add(self, change: PendingChange) -> None:
+        if self.pending and self.pending[0]() is None:  # rolled back, perhaps others as well
+            self.pending = [reference for reference in self.pending if reference() is not None]
+        self.pending.append(ref(change))
+        change.batch = self
 
-    def tell(self) -> None:
-        alive = [row for one in self.pending if (row := one()) is not None and not row.told]
+    def publish(self) -> None:
+        alive = (reference() for reference in self.pending)
+        changes = [change for change in alive if change is not None and not change.published]
         self.pending.clear()
-        _tell(alive)
+        _publish(changes)
 
 
 _batches: WeakKeyDictionary[BaseDatabaseWrapper, tuple[str, Batch]] = WeakKeyDictionary()
-"""A connection belongs to one thread, so nobody else looks at its batch."""
+"""A connection → its savepoint and batch. Only the connection's own thread uses them."""
 
 
 def pending_change(
@@ -130,44 +133,50 @@ def pending_change(
     *,
     row: Any = None,
     exists: bool = True,
-    began: int | None = None,
+    number: int | None = None,
 ) -> PendingChange:
-    """A row that was written in the running transaction, for `record`."""
+    """Return a change of the running transaction, to be passed to `record`."""
     connection = transaction.get_connection(using)
-    kept = _kept(row) if row is not None and any(one.keeps_rows for one in moves) else None
+    keeps = row is not None and any(watcher.keeps_instance for watcher in moves)
+    kept = _copy_instance(row) if keeps else None
     state = getattr(row, "_state", None)
-    began = next(clock) if began is None else began
-    return PendingChange(model, as_stored(model, pk), connection, exists, moves, kept, state, began)
+    number = next(sequence) if number is None else number
+    pk = normalize_key(model, pk)
+    return PendingChange(model, pk, connection, exists, moves, kept, state, number)
 
 
-def _kept(row: Any) -> Any:
-    """The instance as it is now. How its class wants to be copied is not asked: that may fail."""
-    kept = object.__new__(type(row))
-    vars(kept).update(vars(row))
-    vars(kept)["_state"] = state = copy(row._state)
+def _copy_instance(row: Any) -> Any:
+    """Return a copy without calling `__copy__` or `__reduce__` of its class, which may fail."""
+    copied = object.__new__(type(row))
+    vars(copied).update(vars(row))
+    vars(copied)["_state"] = state = copy(row._state)
     state.fields_cache = row._state.fields_cache.copy()
-    return kept
+    return copied
 
 
-def record(*rows: PendingChange) -> None:
-    """Tell of these when their transaction is committed; together, where there is none."""
-    for connection in dict.fromkeys(one.connection for one in rows):
-        own = [one for one in rows if one.connection is connection]
-        batch = _batch(connection)
-        for one in own:
-            batch.add(one)
+def record(*changes: PendingChange) -> None:
+    """Publish these changes when their transaction is committed; together if there is none."""
+    for connection in dict.fromkeys(change.connection for change in changes):
+        own = [change for change in changes if change.connection is connection]
+        batch = _batch_of(connection)
+        for change in own:
+            batch.add(change)
         if "run_and_clear_commit_hooks" not in vars(connection):
-            vars(connection)["run_and_clear_commit_hooks"] = partial(_commit, ref(connection))
+            hooks = partial(_run_commit_hooks, ref(connection))
+            vars(connection)["run_and_clear_commit_hooks"] = hooks
         try:
-            for one in own:
-                transaction.on_commit(one.committed, using=connection.alias, robust=True)
+            for change in own:
+                transaction.on_commit(change.commit_hook, using=connection.alias, robust=True)
         except transaction.TransactionManagementError:
-            logger.warning("Without autocommit and outside of atomic() no change can be observed.")
+            logger.warning(
+                "A change of %s cannot be observed without autocommit: write it in atomic().",
+                own[0].model._meta.label,
+            )
 
 
-def _batch(connection: BaseDatabaseWrapper) -> Batch:
-    """In a test's transaction, that of the transaction which the project began: a savepoint."""
-    tests = sum(getattr(one, "_from_testcase", False) for one in connection.atomic_blocks)
+def _batch_of(connection: BaseDatabaseWrapper) -> Batch:
+    """Return the batch of the savepoint that is the project's transaction in a `TestCase`."""
+    tests = sum(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
     inner = connection.savepoint_ids[max(tests - 1, 0) :]  # the outermost block has no savepoint
     if (savepoint := next(filter(None, inner), None)) is None:
         return Batch()
@@ -177,52 +186,54 @@ def _batch(connection: BaseDatabaseWrapper) -> Batch:
     return known[1]
 
 
-def _commit(whose: ref[BaseDatabaseWrapper]) -> None:
-    """In the place of a connection's `run_and_clear_commit_hooks`: ours first, then the others."""
-    connection: Any = whose()
+def _run_commit_hooks(reference: ref[BaseDatabaseWrapper]) -> None:
+    """Replace a connection's `run_and_clear_commit_hooks`: publish changes, then run the rest."""
+    connection: Any = reference()
     if not connection.in_atomic_block:
         hooks, connection.run_on_commit = connection.run_on_commit, []
         owners = [getattr(hook, "__self__", None) for _savepoints, hook, _robust in hooks]
         try:
-            _tell([one for one in owners if isinstance(one, PendingChange) and not one.told])
+            changes = (owner for owner in owners if isinstance(owner, PendingChange))
+            _publish([change for change in changes if not change.published])
         finally:
-            others = zip(hooks, owners, strict=True)
             connection.run_on_commit = [
-                hook for hook, one in others if not isinstance(one, PendingChange)
+                hook
+                for hook, owner in zip(hooks, owners, strict=True)
+                if not isinstance(owner, PendingChange)
             ]
     type(connection).run_and_clear_commit_hooks(connection)
 
 
-def _tell(pending: list[PendingChange]) -> None:
+def _publish(pending: list[PendingChange]) -> None:
     rows: dict[tuple[type[Model], Any], list[PendingChange]] = {}
-    for one in pending:
-        one.told = True
-        rows.setdefault((one.model, one.pk), []).append(one)
-    changes = [_merged(some) for some in rows.values()]
-    for change in changes:
-        if any(before - after and after for before, after in change.moves.values()):
-            move(change.model)
-    for change, some in zip(changes, rows.values(), strict=True):
-        for one in some:
-            if one.state is not None:
-                groups = {watcher: after for watcher, (_before, after) in change.moves.items()}
-                remember(one.state, one.pk, groups)
-    for listener in listeners if changes else ():
+    for change in pending:
+        change.published = True
+        rows.setdefault((change.model, change.pk), []).append(change)
+    committed = [_merge(changes) for changes in rows.values()]
+    for merged in committed:
+        if any(before - after and after for before, after in merged.moves.values()):
+            mark_moved(merged.model)
+    for merged, changes in zip(committed, rows.values(), strict=True):
+        for change in changes:
+            if change.state is not None:
+                groups = {watcher: after for watcher, (_before, after) in merged.moves.items()}
+                remember_groups(change.state, change.pk, groups)
+    for listener in listeners if committed else ():
         try:
-            listener(changes)
+            listener(committed)
         except Exception:
-            logger.exception("%s failed to tell what was committed.", listener)
+            logger.exception("%s failed to publish committed changes.", listener)
 
 
-def _merged(pending: list[PendingChange]) -> Change:
-    """One change out of all that happened to a row: from what began first to what ended last."""
+def _merge(changes: list[PendingChange]) -> Change:
+    """Merge the changes of one row: from the groups before the first to those after the last."""
     moves: GroupMoves = {}
-    for one in sorted(pending, key=lambda one: one.began):
-        for watcher, (before, _after) in one.moves.items():
-            moves.setdefault(watcher, (before, NONE))
-    for one in pending:
-        for watcher, (_before, after) in one.moves.items():
+    for change in sorted(changes, key=lambda change: change.number):
+        for watcher, (before, _after) in change.moves.items():
+            moves.setdefault(watcher, (before, NO_GROUPS))
+    for change in changes:
+        for watcher, (_before, after) in change.moves.items():
             moves[watcher] = moves[watcher][0], after
-    last = pending[-1]
-    row = next((one.row for one in reversed(pending) if one.row is not None), None)
+    last = changes[-1]
+    row = next((change.row for change in reversed(changes) if change.row is not None), None)
     return Change(last.model, last.pk, last.connection.alias, row, last.exists, moves)

@@ -1,8 +1,8 @@
-"""Many-to-many relations: whom a row is related to, seen from both sides.
+"""Many-to-many relations, as changes of the rows at both ends.
 
-Django has a signal for what is done through a relation's manager. It has none where the row at
-the other end is deleted, and none of its kind where a project has a model of its own in between:
-of that, rows are saved and deleted.
+Django sends `m2m_changed` for what is done through the manager of a relation. It does not send it
+when the row at the other end is deleted. For a project's own `through` model it sends the signals
+of the rows that are saved and deleted.
 """
 
 from collections.abc import Iterable
@@ -12,96 +12,95 @@ from weakref import WeakKeyDictionary
 from django.db.models import ManyToManyField, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
-from .inheritance import key_of, record_rows, related_models
-from .registry import Watcher, active_watchers, classes_of, log_errors
+from .inheritance import related_models
+from .keys import key_in
+from .registry import Watcher, active_watchers, concrete_model, log_errors, with_proxies
+from .snapshots import record_updates
 
 __all__ = ["watch"]
 
 UID = "rest_channels.observer.relations"
 
 
-class Side(NamedTuple):
+class End(NamedTuple):
     """One end of a relation."""
 
     model: type[Model]
-    link: Any
-    """The foreign key, of the table in between, that leads there."""
+    foreign_key: Any
+    """The field of the `through` model that refers to this end."""
 
     @property
     def column(self) -> str:
-        """What that key refers to: mostly, but not always, the primary key."""
-        name: str = self.link.target_field.attname
+        """The column that the foreign key refers to: usually the primary key."""
+        name: str = self.foreign_key.target_field.attname
         return name
 
-    def has_subscribers(self) -> bool:
-        """Whether anybody may hear of whom these rows are related to."""
-        return any(
-            active_watchers(one, _cares) for one in (self.model, *related_models([self.model]))
-        )
+    def has_active_watchers(self) -> bool:
+        """Return whether changed relations of these rows may have subscribers."""
+        models = (self.model, *related_models([self.model]))
+        return any(active_watchers(model, _includes_relations) for model in models)
 
-    def see(self, values: Iterable[Any], using: str) -> None:
-        """The rows to which these values of the foreign key lead have other relations now."""
-        values = [one for one in dict.fromkeys(values) if one is not None]
-        if not values or not self.has_subscribers():
+    def record_updates(self, values: Iterable[Any], using: str) -> None:
+        """Record a change of the rows that these values of the foreign key refer to."""
+        values = [value for value in dict.fromkeys(values) if value is not None]
+        if not values or not self.has_active_watchers():
             return
         pk: Any = self.model._meta.pk
-        if self.link.target_field != pk:
+        if self.foreign_key.target_field != pk:
             rows = self.model._base_manager.using(using).filter(**{f"{self.column}__in": values})
             values = list(rows.values_list("pk", flat=True))
-        record_rows(self.model, values, using, _cares)
+        record_updates(self.model, values, using, _includes_relations)
+
+    def value_of(self, instance: Model) -> Any:
+        """Return the value of a foreign key that refers to `instance`."""
+        is_key = self.foreign_key.target_field.primary_key
+        return key_in(self.model, instance) if is_key else getattr(instance, self.column)
 
 
 class Relation(NamedTuple):
-    """A table in between, and its two ends."""
+    """The two ends of a many-to-many field."""
 
-    source: Side
-    target: Side
+    source: End
+    target: End
 
-    def sides(self, reverse: bool) -> tuple[Side, Side]:
-        """Here and there."""
+    def ends(self, reverse: bool) -> tuple[End, End]:
+        """Return the near and the far end, seen from the source, or in `reverse`."""
         return (self.target, self.source) if reverse else (self.source, self.target)
 
 
 _relations: dict[type[Model], dict[Any, Relation]] = {}
-"""A table in between → its relations, by their fields: it may be that of several."""
+"""A `through` model → its relations by field: several fields may share one model."""
 
 
 def watch(model: type[Model]) -> None:
-    """See to it that who watches `model`, with its relations, hears of those."""
+    """Record changes of the many-to-many relations of `model`."""
     for field in model._meta.get_fields(include_hidden=True):
         forward: Any = field if isinstance(field, ManyToManyField) else field.remote_field
         if not isinstance(forward, ManyToManyField):
             continue
         through: Any = forward.remote_field.through
-        link, reverse_link = forward.m2m_field_name(), forward.m2m_reverse_field_name()
+        source, target = forward.m2m_field_name(), forward.m2m_reverse_field_name()
         relation = _relations.setdefault(through, {})[forward] = Relation(
-            Side(_concrete(forward.model), through._meta.get_field(link)),
-            Side(_concrete(forward.remote_field.model), through._meta.get_field(reverse_link)),
+            End(concrete_model(forward.model), through._meta.get_field(source)),
+            End(concrete_model(forward.remote_field.model), through._meta.get_field(target)),
         )
-        m2m_changed.connect(_changed, through, dispatch_uid=UID)
+        m2m_changed.connect(_relation_changed, through, dispatch_uid=UID)
         if through._meta.auto_created:
-            for side in relation:
-                for one in classes_of(side.model):
-                    pre_delete.connect(_deleting, one, dispatch_uid=UID)
+            for end in relation:
+                for sender in with_proxies(end.model):
+                    pre_delete.connect(_before_delete, sender, dispatch_uid=UID)
         else:
-            pre_save.connect(_linking, through, dispatch_uid=UID)
-            post_save.connect(_linked, through, dispatch_uid=UID)
-            post_delete.connect(_linked, through, dispatch_uid=UID)
+            pre_save.connect(_before_through_save, through, dispatch_uid=UID)
+            post_save.connect(_after_through_change, through, dispatch_uid=UID)
+            post_delete.connect(_after_through_change, through, dispatch_uid=UID)
 
 
-def _concrete(model: type[Model]) -> type[Model]:
-    return model._meta.concrete_model or model  # an abstract one has no relations
-
-
-def _cares(watcher: Watcher) -> bool:
+def _includes_relations(watcher: Watcher) -> bool:
     return watcher.many_to_many
 
 
-# By a relation's manager.
-
-
 @log_errors
-def _changed(
+def _relation_changed(
     sender: type[Model],
     instance: Model,
     action: str,
@@ -110,87 +109,76 @@ def _changed(
     using: str,
     **kwargs: Any,
 ) -> None:
-    """Rows were added to a relation of `instance`; or are about to be removed.
+    """Record rows that are added to a relation of `instance`, or are about to be removed.
 
-    Whether they are related at all is not known after that. What is removed from a table of the
-    project's own is deleted there row by row, and told as that.
+    After a removal nobody knows which rows were related. A project's own `through` model sends
+    `post_delete` for each removed row, so that its removals are not recorded here.
     """
     for relation in _relations[sender].values():
-        here, there = relation.sides(reverse)
-        if not isinstance(instance, here.model) or not (
-            here.has_subscribers() or there.has_subscribers()
+        near, far = relation.ends(reverse)
+        if not isinstance(instance, near.model) or not (
+            near.has_active_watchers() or far.has_active_watchers()
         ):
             continue
-        others: Iterable[Any] = ()
+        values: Iterable[Any] = ()
         if action == "post_add":
-            others = pk_set or ()
+            values = pk_set or ()
         elif action in ("pre_remove", "pre_clear") and sender._meta.auto_created:
-            others = _others(sender, here, there, instance, using, pk_set)
-        if others := sorted(others, key=str):
-            here.see([_end(here, instance)], using)
-            there.see(others, using)
+            values = _related_values(sender, near, far, instance, using, pk_set)
+        if values := sorted(values, key=str):
+            near.record_updates([near.value_of(instance)], using)
+            far.record_updates(values, using)
 
 
-def _end(side: Side, instance: Model) -> Any:
-    """What a foreign key to `instance` has for a value."""
-    target = side.link.target_field
-    return key_of(side.model, instance) if target.primary_key else getattr(instance, side.column)
-
-
-def _others(
+def _related_values(
     through: type[Model],
-    here: Side,
-    there: Side,
+    near: End,
+    far: End,
     instance: Model,
     using: str,
     among: Iterable[Any] | None = None,
 ) -> list[Any]:
-    """What leads to the rows that this one is related to."""
-    links = {here.link.attname: _end(here, instance)}
+    """Return the foreign keys to the far end of the rows that are related to `instance`."""
+    lookup = {near.foreign_key.attname: near.value_of(instance)}
     if among is not None:
-        links[f"{there.link.attname}__in"] = among
-    rows = through._base_manager.using(using).filter(**links)
-    return list(rows.values_list(there.link.attname, flat=True))
-
-
-# By deletions, and rows of a project's own tables in between.
+        lookup[f"{far.foreign_key.attname}__in"] = among
+    rows = through._base_manager.using(using).filter(**lookup)
+    return list(rows.values_list(far.foreign_key.attname, flat=True))
 
 
 @log_errors
-def _deleting(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    """A row is about to be deleted: those related to it will not be."""
+def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    """Record the rows that are related to a row that is about to be deleted."""
     for through, relations in _relations.items():
         for relation in relations.values() if through._meta.auto_created else ():
             for reverse in (False, True):
-                here, there = relation.sides(reverse)
-                if _concrete(sender) is here.model and there.has_subscribers():
-                    there.see(_others(through, here, there, instance, using), using)
+                near, far = relation.ends(reverse)
+                if concrete_model(sender) is near.model and far.has_active_watchers():
+                    values = _related_values(through, near, far, instance, using)
+                    far.record_updates(values, using)
 
 
-_ends: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
-"""The `_state` of a row in between that is being saved → where its foreign keys led before."""
+_previous_values: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+"""The `_state` of a `through` instance that is being saved → its foreign keys before."""
 
 
 @log_errors
-def _linking(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    """A row in between is about to be saved: it may leave its ends for others."""
-    _ends.pop(instance._state, None)
-    sides = [side for relation in _relations[sender].values() for side in relation]
+def _before_through_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    """Read the stored foreign keys of a `through` row: the save may change them."""
+    _previous_values.pop(instance._state, None)
+    ends = [end for relation in _relations[sender].values() for end in relation]
     new = instance._state.adding and sender._meta.pk.has_default()
-    if instance.pk is not None and not new and any(side.has_subscribers() for side in sides):
+    if instance.pk is not None and not new and any(end.has_active_watchers() for end in ends):
         rows = sender._base_manager.using(using).filter(pk=instance.pk)
-        names = {side.link.attname for side in sides}
-        _ends[instance._state] = rows.values(*names).first() or {}
+        names = {end.foreign_key.attname for end in ends}
+        _previous_values[instance._state] = rows.values(*names).first() or {}
 
 
 @log_errors
-def _linked(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    """A row in between was saved or deleted by itself."""
-    before = _ends.pop(instance._state, {})
-    seen: set[Side] = set()
-    for relation in _relations[sender].values():
-        for side in relation:
-            if side not in seen:
-                seen.add(side)
-                name = side.link.attname
-                side.see([before.get(name), getattr(instance, name)], using)
+def _after_through_change(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    """Record the rows at all ends of a `through` row that was saved or deleted."""
+    before = _previous_values.pop(instance._state, {})
+    ends = (end for relation in _relations[sender].values() for end in relation)
+    for end in dict.fromkeys(ends):
+        name = end.foreign_key.attname
+        end.record_updates([before.get(name), getattr(instance, name)], using)

@@ -1,210 +1,145 @@
-"""Who watches which model, what a row's key is, and what instances remember of their groups."""
+"""The watchers of each model, and the groups they assign to a row."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
 from functools import wraps
-from itertools import count
-from typing import Any, NamedTuple, Protocol
-from weakref import WeakKeyDictionary, ref
+from typing import Any, Protocol
+from weakref import ref
 
-from django.core.exceptions import ValidationError
-from django.db.models import DecimalField, Model
+from django.db.models import Model
 
 __all__ = [
-    "NONE",
+    "NO_GROUPS",
     "Groups",
     "Watcher",
+    "WatcherGroups",
     "active_watchers",
     "add_watcher",
-    "as_stored",
-    "classes_of",
-    "clock",
-    "forget",
+    "concrete_model",
     "groups_of",
     "log_errors",
-    "move",
     "needs_rows",
-    "recall",
-    "remember",
     "subclasses_of",
     "watched_models",
     "watchers_of",
+    "with_proxies",
 ]
 
 logger = logging.getLogger("rest_channels")
 
 Groups = frozenset[str]
-NONE: Groups = frozenset()
+NO_GROUPS: Groups = frozenset()
 
 
 class Watcher(Protocol):
-    """Who wants to know what happens to the rows of a model. It is hashed by identity."""
+    """An object that wants the changes of a model's rows. It is hashed by identity."""
 
     id: str
     many_to_many: bool
-    """Whether that includes whom a row is related to."""
-    looks_at_rows: bool
-    """Whether its groups depend on more than the primary key."""
+    """Whether a changed many-to-many relation counts as a change of the row."""
+    groups_need_row: bool
+    """Whether the groups of a row depend on more than its primary key."""
 
     @property
     def model(self) -> type[Model]:
-        """The model."""
+        """The watched model."""
 
     @property
-    def keeps_rows(self) -> bool:
-        """Whether it takes the instance, as it was saved, along."""
+    def keeps_instance(self) -> bool:
+        """Whether the published change must carry the instance as it was saved."""
 
     def has_subscribers(self) -> bool:
-        """Whether anybody may be told by it now: where not, no query is made for its sake.
+        """Return whether any process may have a subscriber; if not, no query is made.
 
-        Who subscribes between a write and its commit is told only what needed none.
+        A client that subscribes between a write and its commit receives only what needed no query.
         """
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Who is to be told of that row. `row` is `None` unless it `looks_at_rows`."""
+        """Return the groups that receive changes of a row.
 
+        Args:
+            pk: The primary key of the row.
+            row: The instance; `None` unless `groups_need_row`.
+        """
+
+
+WatcherGroups = dict[Watcher, Groups]
+"""The groups of one row, for each watcher."""
 
 _watchers: dict[type[Model], list[ref[Watcher]]] = {}
 
 
 def add_watcher(model: type[Model], watcher: Watcher) -> None:
-    """Let `watcher` be asked about changes of `model`, which is concrete, while it lives."""
-    alive = [one for one in _watchers.get(model, ()) if one() is not None]
+    """Register `watcher` for the concrete `model`. Only a weak reference to it is kept."""
+    alive = [reference for reference in _watchers.get(model, ()) if reference() is not None]
     _watchers[model] = [*alive, ref(watcher)]
 
 
 def watchers_of(model: type[Model]) -> list[Watcher]:
-    """Who watches that model."""
-    alive = (one() for one in _watchers.get(model, ()))
-    return [one for one in alive if one is not None]
+    """Return the watchers of `model`."""
+    watchers = (reference() for reference in _watchers.get(model, ()))
+    return [watcher for watcher in watchers if watcher is not None]
 
 
 def active_watchers(
-    model: type[Model], chosen: Callable[[Watcher], bool] | None = None
+    model: type[Model], condition: Callable[[Watcher], bool] | None = None
 ) -> list[Watcher]:
-    """Who watches that model, and may be heard; in: `chosen`, which of them matter."""
+    """Return the watchers of `model` that have subscribers and meet `condition`."""
     return [
-        one
-        for one in watchers_of(model)
-        if (chosen is None or chosen(one)) and one.has_subscribers()
+        watcher
+        for watcher in watchers_of(model)
+        if (condition is None or condition(watcher)) and watcher.has_subscribers()
     ]
 
 
 def needs_rows(watchers: Iterable[Watcher]) -> bool:
-    """Whether a key is not all that they need."""
-    return any(one.looks_at_rows or one.keeps_rows for one in watchers)
+    """Return whether any watcher needs more of a row than its primary key."""
+    return any(watcher.groups_need_row or watcher.keeps_instance for watcher in watchers)
 
 
 def watched_models() -> list[type[Model]]:
-    """The models that somebody watches."""
+    """Return the models that have been watched."""
     return list(_watchers)
 
 
+def concrete_model(model: type[Model]) -> type[Model]:
+    """Return the model whose table holds the rows of `model`; an abstract model itself."""
+    return model._meta.concrete_model or model
+
+
 def subclasses_of(model: type[Model]) -> Iterator[type[Model]]:
-    """The classes that are made of `model`: its proxies, its children, and theirs."""
-    for one in model.__subclasses__():
-        yield one
-        yield from subclasses_of(one)
+    """Yield all subclasses of `model`: proxies, children, and their subclasses."""
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from subclasses_of(subclass)
 
 
-def classes_of(model: type[Model]) -> list[type[Model]]:
-    """`model`, which is concrete, and its proxies: what the sender of a row's signal may be."""
-    return [model, *(one for one in subclasses_of(model) if one._meta.concrete_model is model)]
+def with_proxies(model: type[Model]) -> list[type[Model]]:
+    """Return the concrete `model` and its proxies: the possible senders of a row's signals."""
+    subclasses = subclasses_of(model)
+    return [model, *(proxy for proxy in subclasses if proxy._meta.concrete_model is model)]
 
 
 def log_errors(receiver: Callable[..., None]) -> Callable[..., None]:
-    """A receiver of signals whose errors are logged: none may fail what somebody saves."""
+    """Decorate a signal receiver: its errors are logged, so that they cannot fail a save."""
 
     @wraps(receiver)
     def receive(sender: type[Model], **kwargs: Any) -> None:
         try:
             receiver(sender, **kwargs)
         except Exception:
-            logger.exception("What happens to a %s cannot be observed.", sender.__name__)
+            logger.exception("A change of %s cannot be observed.", sender.__name__)
 
     return receive
 
 
 def groups_of(watcher: Watcher, pk: Any, row: Any) -> Groups:
-    """The groups of a row; an error in a project's code is logged, and never fails a save."""
+    """Return the groups of a row. An error in a project's code is logged: it cannot fail a save."""
     try:
-        groups = watcher.groups_of(pk, row if watcher.looks_at_rows else None)
+        groups = watcher.groups_of(pk, row if watcher.groups_need_row else None)
         if isinstance(groups, str):
-            raise TypeError(f"{groups!r} is a text: each of its letters would be a group.")
+            raise TypeError(f"{groups!r} is a string: return a list of groups, or yield each one.")
         return frozenset(groups)
     except Exception:
-        logger.exception("The groups of %s %r cannot be told.", watcher.model.__name__, pk)
-        return NONE
-
-
-def as_stored(model: type[Model], pk: Any) -> Any:
-    """A primary key as the database has it, however it was spelled."""
-    fields = model._meta.pk_fields
-    if isinstance(pk, tuple | list):
-        return tuple(_as_stored(field, part) for field, part in zip(fields, pk, strict=False))
-    return _as_stored(fields[0], pk)
-
-
-def _as_stored(field: Any, value: Any) -> Any:
-    while field.is_relation:
-        field = field.target_field
-    try:
-        value = field.to_python(value)
-        if isinstance(field, DecimalField) and isinstance(value, Decimal):
-            return value.quantize(Decimal(1).scaleb(-field.decimal_places))
-    except (ArithmeticError, TypeError, ValueError, ValidationError):
-        pass  # an expression, or what the database refuses
-    return value
-
-
-# What instances remember. Nothing of it is kept in them, so that no copy of theirs, and no pickle
-# that another process reads, claims to know where a row is.
-
-
-class Memory(NamedTuple):
-    """In which groups a row was, by the database's word."""
-
-    pk: Any
-    groups: dict[ref[Watcher], Groups]
-    since: int
-
-
-clock = count()
-"""Numbers for what begins: of two saves, one within the other, the outer began first."""
-
-
-_memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
-"""An instance's `_state` → what it remembers."""
-
-
-def remember(state: Any, pk: Any, groups: dict[Watcher, Groups]) -> None:
-    """Let an instance know the groups of its row."""
-    looking = {ref(one): known for one, known in groups.items() if one.looks_at_rows}
-    if looking:
-        memory = _memories.get(state)
-        known = memory.groups if memory is not None and memory.pk == pk else {}
-        _memories[state] = Memory(pk, known | looking, next(clock))
-
-
-def recall(state: Any, pk: Any, watcher: Watcher) -> Groups | None:
-    """What it knows of the row `pk`. Since any row was moved by this process, it knows nothing."""
-    memory = _memories.get(state)
-    moved = _moved.get(watcher.model._meta.concrete_model or watcher.model, -1)
-    if memory is None or memory.pk != pk or memory.since < moved:
-        return None
-    return memory.groups.get(ref(watcher))
-
-
-_moved: dict[type[Model], int] = {}
-"""When a row of that model last went from one group to another."""
-
-
-def move(model: type[Model]) -> None:
-    """A row of `model` has: instances that were loaded before may be wrong about theirs."""
-    _moved[model] = next(clock)
-
-
-def forget(state: Any) -> None:
-    """Let it know nothing until the next commit."""
-    _memories.pop(state, None)
+        logger.exception("Cannot determine the groups of %s %r.", watcher.model.__name__, pk)
+        return NO_GROUPS

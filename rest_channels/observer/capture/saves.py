@@ -1,7 +1,7 @@
-"""A save between `pre_save` and `post_save`: where the row was before, and where it is after.
+"""A save between `pre_save` and `post_save`: the groups of the row before and after.
 
-What is stored counts, not what an instance has been through. An instance's memory is believed
-where it is saved whole, unmoved, to the database it comes from; else the database is asked.
+The stored row decides, not the history of the instance. The remembered groups are used if an
+unmoved instance is saved whole to the database it comes from. Otherwise the database is queried.
 """
 
 from dataclasses import dataclass, field
@@ -11,229 +11,231 @@ from weakref import WeakKeyDictionary
 from django.db.models import Model
 
 from .changes import PendingChange, pending_change
-from .inheritance import ancestors, find, key_of, related_models, shared_parent, tables_of
+from .inheritance import ancestors, related_models, shared_parent, tables_of
+from .keys import key_in, normalize_key
+from .memory import forget_groups, recall_groups, sequence
 from .registry import (
-    NONE,
-    Groups,
+    NO_GROUPS,
     Watcher,
+    WatcherGroups,
     active_watchers,
-    as_stored,
-    clock,
-    forget,
     groups_of,
-    needs_rows,
-    recall,
-    watchers_of,
 )
+from .snapshots import Snapshot, find_rows, snapshot_related
 
-__all__ = ["Save", "begin", "end"]
-
-Before = dict[Watcher, Groups]
+__all__ = ["Save", "begin_save", "end_save"]
 
 
 @dataclass(eq=False, slots=True)
 class Save:
-    """One call of `save`. In: what Django's signals say of it."""
+    """One call of `Model.save`, with what Django's signals report of it."""
 
     sender: type[Model]
     instance: Any
-    """Held only while one looks at it: it would be kept alive by a save that failed."""
+    """Set only while it is used: a save that fails must not keep the instance alive."""
     using: str
     update_fields: Any
     raw: bool
     adding: bool
-    """Whether the instance was new when it began."""
-    began: int = field(default_factory=lambda: next(clock))
-    told: bool = False
-    """Whether a save within this one has told that the row is new."""
-    before: Before = field(default_factory=dict)
+    """Whether the instance was new when the save began."""
+    number: int = field(default_factory=lambda: next(sequence))
+    watchers: dict[type[Model], list[Watcher]] = field(init=False)
+    """The watched tables that are written, with their watchers."""
+    creation_recorded: bool = False
+    """Whether a save within this one has recorded that the row is new."""
+    before: WatcherGroups = field(default_factory=dict)
     stored: dict[type[Model], Any] = field(default_factory=dict)
-    """The tables in which the row was there already → the row, as far as it was asked for."""
-    relatives: list[tuple[type[Model], Any, Any, Before]] = field(default_factory=list)
-    """Rows of children and their siblings: model, key, the row, its groups."""
+    """The tables that had the row before → the row, or `None` if only its key was read."""
+    related: Snapshot = field(default_factory=dict)
+    """The rows of related models that share a table with this one."""
 
-    # Before it is written.
+    def __post_init__(self) -> None:
+        self.watchers = ancestors(self.sender, raw=self.raw)
 
-    def look(self) -> None:
-        """Find out where the row is."""
-        models = ancestors(self.sender, raw=self.raw)
+    # Before the row is written.
+
+    def find_previous(self) -> None:
+        """Find the groups of the row before it is written."""
         if self.adding:
-            self._look_for_rows_saved_over(models)
-        elif not self._remembered(models):
-            forget(self.instance._state)
-            if any(one.looks_at_rows for model in models for one in active_watchers(model)):
+            self._find_overwritten()
+        elif not self._recall():
+            forget_groups(self.instance._state)
+            if any(map(self._groups_need_row, self.watchers)):
                 rows = self.sender._base_manager.using(self.using)
                 row = rows.filter(pk=self.instance.pk).first()
-                for model in models if row is not None else ():
-                    self._found(model, row)
-        self._look_for_relatives()
+                for model in self.watchers if row is not None else ():
+                    self._add_stored(model, row)
+        self._find_related()
 
-    def _look_for_rows_saved_over(self, models: list[type[Model]]) -> None:
-        forget(self.instance._state)
-        own = self.sender._meta.concrete_model  # of which Django says whether it is created
-        for model in models:
-            watchers = active_watchers(model)
-            looks = any(one.looks_at_rows for one in watchers)
-            if self._may_exist(model) and (looks or (watchers and model is not own)):
-                found = find(model, [key_of(model, self.instance)], self.using, whole=looks)
-                for row in found.values():
-                    self._found(model, row)
+    def _groups_need_row(self, model: type[Model]) -> bool:
+        watchers = self.watchers[model]
+        return any(watcher.groups_need_row and watcher.has_subscribers() for watcher in watchers)
+
+    def _find_overwritten(self) -> None:
+        """Find rows that exist although the instance is new."""
+        forget_groups(self.instance._state)
+        own = self.sender._meta.concrete_model  # Django reports itself whether this one is created
+        for model, watchers in self.watchers.items():
+            if not self._may_exist(model):
+                continue
+            whole = self._groups_need_row(model)
+            if whole or (model is not own and any(each.has_subscribers() for each in watchers)):
+                keys = [key_in(model, self.instance)]
+                for row in find_rows(model, keys, self.using, whole=whole).values():
+                    self._add_stored(model, row)
 
     def _may_exist(self, model: type[Model]) -> bool:
-        """Whether the row may be in that table. Django inserts new ones whose key has a default."""
-        if key_of(model, self.instance) is None:
+        """Return whether `model` may have the row: Django inserts new rows with a default key."""
+        if key_in(model, self.instance) is None:
             return False
-        made = all(one.has_default() or one.has_db_default() for one in model._meta.pk_fields)
+        made = all(key.has_default() or key.has_db_default() for key in model._meta.pk_fields)
         return self.raw or not (self.adding and made)
 
-    def _found(self, model: type[Model], row: Any) -> None:
+    def _add_stored(self, model: type[Model], row: Any) -> None:
         self.stored[model] = row
         if row is not None:
-            looking = [one for one in watchers_of(model) if one.looks_at_rows]
-            self.before |= _groups(looking, model, row)
+            pk = normalize_key(model, key_in(model, row))
+            for watcher in self.watchers[model]:
+                if watcher.groups_need_row:
+                    self.before[watcher] = groups_of(watcher, pk, row)
 
-    def _remembered(self, models: list[type[Model]]) -> bool:
-        """Whether there is nothing that the database has to be asked."""
-        watchers = [(model, one) for model in models for one in watchers_of(model)]
-        looking = [(model, one) for model, one in watchers if one.looks_at_rows]
+    def _recall(self) -> bool:
+        """Use the remembered groups. Return False if the database must be queried instead."""
+        watchers = [
+            (model, watcher)
+            for model, watchers in self.watchers.items()
+            for watcher in watchers
+            if watcher.groups_need_row
+        ]
         instance = self.instance
-        if not looking:
-            return True
-        if self._is_partial() or instance._state.db != self.using or _has_expressions(instance):
+        if watchers and (instance._state.db != self.using or self._differs_from_row()):
             return False
-        for model, one in looking:
-            known = recall(instance._state, instance.pk, one)
-            if known is None or known != _groups([one], model, instance)[one]:
+        for model, watcher in watchers:
+            known = recall_groups(instance._state, instance.pk, watcher)
+            pk = normalize_key(model, key_in(model, instance))
+            if known is None or known != groups_of(watcher, pk, instance):
                 return False
-            self.before[one] = known
+            self.before[watcher] = known
         return True
 
     def _is_partial(self) -> bool:
         return self.update_fields is not None or bool(self.instance.get_deferred_fields())
 
-    def _is_unknown(self) -> bool:
-        """Whether the instance does not say what is stored."""
+    def _differs_from_row(self) -> bool:
+        """Return whether the instance may have other values than the row will have."""
         return self._is_partial() or _has_expressions(self.instance)
 
-    def _look_for_relatives(self) -> None:
+    def _find_related(self) -> None:
         tables = tables_of(self.sender, raw=self.raw)
         for model in related_models(tables):
             watchers = active_watchers(model)
-            table = shared_parent(model, tables)
-            if watchers and self._may_exist(table):
-                column = table._meta.pk.attname
-                whole = needs_rows(watchers)
-                keys = [key_of(table, self.instance)]
-                found = find(model, keys, self.using, whole=whole, column=column)
-                for pk, row in found.items():
-                    before = {one: groups_of(one, pk, row) for one in watchers}
-                    self.relatives.append((model, pk, row, before))
+            parent = shared_parent(model, tables)
+            if watchers and self._may_exist(parent):
+                keys = [key_in(parent, self.instance)]
+                self.related |= snapshot_related(model, parent, keys, self.using, watchers)
 
-    # After it was written.
+    # After the row was written.
 
-    def written(self, created: bool, outer: "Save | None") -> list[PendingChange]:
-        """What happened. In: `outer`, the save that this one was made within.
+    def changes(self, created: bool, outer: "Save | None") -> list[PendingChange]:
+        """Return what happened to the row.
 
-        A receiver of the project's may save a new row again before we hear that it is new. Then
-        this is told of the first save that ends.
+        A receiver of the project may save a new row again before its creation is reported here.
+        Then the first save that ends reports the creation.
+
+        Args:
+            created: Whether Django inserted the row.
+            outer: The save that this one was made within.
         """
         first = self
-        if outer is not None and outer.adding and not self.adding and not outer.told:
-            first, created, outer.told = outer, True, True
-        began = next(clock) if self.told else first.began
-        told = []
-        for model in ancestors(self.sender, raw=self.raw):
-            if (pk := key_of(model, self.instance)) is None:
+        if outer is not None and outer.adding and not self.adding and not outer.creation_recorded:
+            first, created, outer.creation_recorded = outer, True, True
+        number = next(sequence) if self.creation_recorded else first.number
+        changes = []
+        for model, watchers in self.watchers.items():
+            if (pk := key_in(model, self.instance)) is None:
                 continue
-            row = self._after(model)
-            is_new = created and not self.told and model not in first.stored
+            pk, row = normalize_key(model, pk), self._row_after(model)
+            is_new = created and not self.creation_recorded and model not in first.stored
             moves = {}
-            for watcher in watchers_of(model):
-                after = groups_of(watcher, as_stored(model, pk), row)
-                before = NONE if is_new else first.before.get(watcher, after)
+            for watcher in watchers:
+                after = groups_of(watcher, pk, row)
+                before = NO_GROUPS if is_new else first.before.get(watcher, after)
                 moves[watcher] = before, after
-            one = pending_change(model, pk, self.using, moves, row=self.instance, began=began)
-            if row is self.instance and self._is_unknown():
-                one.state = None  # where it is was not looked for, and is not to be remembered
-            told.append(one)
-        return [*told, *self._relatives_after()]
+            change = pending_change(model, pk, self.using, moves, row=self.instance, number=number)
+            if row is self.instance and self._differs_from_row():
+                change.state = None  # the groups of the row were not read, so forget them
+            changes.append(change)
+        return [*changes, *self._related_changes()]
 
-    def _after(self, model: type[Model]) -> Any:
-        """The row as it is stored now."""
-        if not any(one.looks_at_rows for one in active_watchers(model)):
+    def _row_after(self, model: type[Model]) -> Any:
+        """Return the row as it is stored now."""
+        if not self._groups_need_row(model):
             return self.instance
         if _has_expressions(self.instance) or (self.raw and model._meta.parents):
             rows = model._base_manager.using(self.using)
-            return rows.filter(pk=key_of(model, self.instance)).first() or self.instance
+            return rows.filter(pk=key_in(model, self.instance)).first() or self.instance
         row = self.stored.get(model)
         if row is None or not self._is_partial():
             return self.instance
-        self._write(row)
+        self._apply_to(row)
         return row
 
-    def _relatives_after(self) -> list[PendingChange]:
-        told = []
-        for model, pk, stored, before in self.relatives:
+    def _related_changes(self) -> list[PendingChange]:
+        changes = []
+        for (model, pk), (stored, before) in self.related.items():
             row = stored
             if row is not None and _has_expressions(self.instance):
                 row = model._base_manager.using(self.using).filter(pk=pk).first()
             elif row is not None:
-                self._write(row)
-            moves = {one: (groups, groups_of(one, pk, row)) for one, groups in before.items()}
-            told.append(pending_change(model, pk, self.using, moves, row=row, began=self.began))
-        return told
+                self._apply_to(row)
+            moves = {each: (groups, groups_of(each, pk, row)) for each, groups in before.items()}
+            number = self.number
+            changes.append(pending_change(model, pk, self.using, moves, row=row, number=number))
+        return changes
 
-    def _write(self, row: Any) -> None:
-        """Do to `row`, which was stored, what was done to it there; no setter may object."""
+    def _apply_to(self, row: Any) -> None:
+        """Write the saved values to `row`, past any descriptor that rejects them."""
         tables, values = tables_of(self.sender, raw=self.raw), vars(self.instance)
         for column in row._meta.concrete_fields:
             names = {column.name, column.attname}
-            chosen = self.update_fields is None or not names.isdisjoint(self.update_fields)
-            if chosen and column.model in tables and column.attname in values:
+            written = self.update_fields is None or not names.isdisjoint(self.update_fields)
+            if written and column.model in tables and column.attname in values:
                 vars(row)[column.attname] = values[column.attname]
                 if column.is_relation and column.is_cached(row):
                     column.delete_cached_value(row)
 
 
-def _groups(watchers: list[Watcher], model: type[Model], row: Any) -> Before:
-    pk = as_stored(model, key_of(model, row))
-    return {one: groups_of(one, pk, row) for one in watchers}
-
-
 def _has_expressions(instance: Model) -> bool:
-    """Whether the database has yet to say what is stored, as with `F("number") + 1`."""
+    """Return whether the database computes a value of the instance, as with `F("number") + 1`."""
     return any(hasattr(value, "resolve_expression") for value in vars(instance).values())
 
 
 _running: WeakKeyDictionary[Any, list[Save]] = WeakKeyDictionary()
-"""An instance's `_state` → its saves that have begun, the innermost last.
+"""The `_state` of an instance → its saves that have begun, the innermost last.
 
-A save that failed stays, and is passed over: what ends is the last that has begun with the same
-`update_fields`, which is the very object in both signals.
+A save that fails stays in the list, and is skipped. The save that ends is the last that began with
+the same `update_fields`: both signals carry the same object.
 """
 
-DEPTH = 8
-"""How many are kept."""
+MAX_RUNNING_SAVES = 8
+"""How many saves are kept for each instance."""
 
 
-def begin(save: Save) -> None:
-    """A save begins: look where the row is.
-
-    Where it is of something new, no save before has succeeded.
-    """
+def begin_save(save: Save) -> None:
+    """Find the groups of the row before it is written."""
     saves = _running.setdefault(save.instance._state, [])
-    if save.adding:
+    if save.adding:  # no earlier save has succeeded
         saves.clear()
     saves.append(save)
-    del saves[:-DEPTH]
+    del saves[:-MAX_RUNNING_SAVES]
     try:
-        save.look()
+        save.find_previous()
     finally:
         save.instance = None
 
 
-def end(instance: Model, update_fields: Any) -> tuple[Save | None, Save | None]:
-    """It has ended: the save that has, and the one that it was made within."""
+def end_save(instance: Model, update_fields: Any) -> tuple[Save | None, Save | None]:
+    """Return the save that has ended, and the save it was made within."""
     saves = _running.get(instance._state, [])
     while saves:
         save = saves.pop()

@@ -1,7 +1,7 @@
-"""Rows that are saved and deleted, as Django's signals tell it.
+"""Receivers of Django's signals about rows that are loaded, saved and deleted.
 
-A row has one truth, and several classes may stand for it: a model's proxies, and the parents of a
-model in tables of their own. Whoever watches one of them hears of all.
+Several models may stand for one row: the proxies of a model, and its parents in tables of their
+own. A watcher of one of them receives all changes of the row.
 """
 
 import contextlib
@@ -20,24 +20,24 @@ from django.db.models.signals import (
 
 from . import cascades, many_to_many
 from .changes import pending_change, record
-from .inheritance import ancestors, key_of
+from .inheritance import ancestors
+from .keys import key_in, normalize_key
+from .memory import recall_groups, remember_groups
 from .registry import (
-    NONE,
-    Groups,
+    NO_GROUPS,
     Watcher,
+    WatcherGroups,
     active_watchers,
     add_watcher,
-    as_stored,
+    concrete_model,
     groups_of,
     log_errors,
     needs_rows,
-    recall,
-    remember,
     subclasses_of,
     watched_models,
     watchers_of,
 )
-from .saves import Save, begin, end
+from .saves import Save, begin_save, end_save
 
 __all__ = ["watch"]
 
@@ -45,64 +45,68 @@ UID = "rest_channels.observer"
 
 
 def watch(watcher: Watcher) -> None:
-    """Let `watcher` hear of all rows of its model, while it lives."""
+    """Record all changes of the rows of the watcher's model, as long as the watcher exists.
+
+    Raises:
+        TypeError: The model is abstract.
+    """
     model = watcher.model._meta.concrete_model
     if model is None:
-        raise TypeError(f"{watcher.model.__name__} is abstract: it has no rows to be observed.")
+        raise TypeError(
+            f"{watcher.model.__name__} is abstract and has no rows to observe: "
+            "observe each of its subclasses."
+        )
     add_watcher(model, watcher)
     for table in (model, *model._meta.get_parent_list()):
-        for one in (table, *subclasses_of(table)):
-            _connect(one, model)
+        for sender in (table, *subclasses_of(table)):
+            _connect(sender, model)
     cascades.watch(model)
     if watcher.many_to_many:
         many_to_many.watch(model)
 
 
 def _connect(sender: type[Model], model: type[Model]) -> None:
-    """Hear what happens to instances of `sender`, which share a table with rows of `model`."""
-    pre_save.connect(_saving, sender, dispatch_uid=UID)
-    post_save.connect(_saved, sender, dispatch_uid=UID)
+    """Receive the signals of `sender`, which shares a table with `model`."""
+    pre_save.connect(_before_save, sender, dispatch_uid=UID)
+    post_save.connect(_after_save, sender, dispatch_uid=UID)
     if issubclass(sender, model):
-        pre_delete.connect(_deleting, sender, dispatch_uid=UID)
-        post_delete.connect(_deleted, sender, dispatch_uid=UID)
-        if any(one.looks_at_rows for one in watchers_of(model)):
-            post_init.connect(_made, sender, dispatch_uid=UID)
+        pre_delete.connect(_before_delete, sender, dispatch_uid=UID)
+        post_delete.connect(_after_delete, sender, dispatch_uid=UID)
+        if any(watcher.groups_need_row for watcher in watchers_of(model)):
+            post_init.connect(_after_init, sender, dispatch_uid=UID)
 
 
-def _prepared(sender: type[Model], **kwargs: Any) -> None:
-    """A model is defined after those who watch what it stands for."""
+def _connect_new_model(sender: type[Model], **kwargs: Any) -> None:
+    """Connect a model that is defined after a watcher of its parent or of its base."""
     for model in watched_models():
         if sender is not model and issubclass(sender, (model, *model._meta.get_parent_list())):
             _connect(sender, model)
 
 
-class_prepared.connect(_prepared, dispatch_uid=UID)
-
-
-# To know which groups a row leaves, one has to know where it was.
+class_prepared.connect(_connect_new_model, dispatch_uid=UID)
 
 
 @log_errors
-def _made(sender: type[Model], instance: Model, **kwargs: Any) -> None:
-    """An instance was made, or loaded: it remembers its groups. This is done for each that is."""
+def _after_init(sender: type[Model], instance: Model, **kwargs: Any) -> None:
+    """Remember the groups of an instance that was made or loaded. This runs for every instance."""
     pk = instance.pk
     if pk is None or instance.get_deferred_fields():
         return
-    groups: dict[Watcher, Groups] = {}
+    groups: WatcherGroups = {}
     own = sender._meta.concrete_model
-    for model in ancestors(sender):
-        key = pk if model is own else key_of(model, instance)
-        for watcher in watchers_of(model):
-            if watcher.looks_at_rows:
-                # It may be half made; then one looks when it is saved.
+    for model, watchers in ancestors(sender).items():
+        key = pk if model is own else key_in(model, instance)
+        for watcher in watchers:
+            if watcher.groups_need_row:
+                # A new instance may be incomplete: then its row is read when it is saved.
                 with contextlib.suppress(Exception):
                     groups[watcher] = frozenset(watcher.groups_of(key, instance))
     if groups:
-        remember(instance._state, pk, groups)
+        remember_groups(instance._state, pk, groups)
 
 
 @log_errors
-def _saving(
+def _before_save(
     sender: type[Model],
     instance: Model,
     using: str,
@@ -110,11 +114,11 @@ def _saving(
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
-    begin(Save(sender, instance, using, update_fields, raw, instance._state.adding))
+    begin_save(Save(sender, instance, using, update_fields, raw, instance._state.adding))
 
 
 @log_errors
-def _saved(
+def _after_save(
     sender: type[Model],
     instance: Model,
     created: bool,
@@ -123,49 +127,49 @@ def _saved(
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
-    save, outer = end(instance, update_fields)
-    if save is None:  # somebody has sent this signal without the other one
+    save, outer = end_save(instance, update_fields)
+    if save is None:  # the project sent this signal without `pre_save`
         save = Save(sender, instance, using, update_fields, raw, False)
-    record(*save.written(created, outer))
+    record(*save.changes(created, outer))
 
 
-_deletions: WeakKeyDictionary[Any, Model] = WeakKeyDictionary()
+_stored_rows: WeakKeyDictionary[Any, Model] = WeakKeyDictionary()
 """The `_state` of an instance that is being deleted → the row as it was stored."""
 
 
 @log_errors
-def _deleting(
+def _before_delete(
     sender: type[Model], instance: Model, using: str, origin: Any = None, **kwargs: Any
 ) -> None:
-    """A row is about to be deleted: once it is, nobody can ask where it was.
+    """Read the row if the instance may have outdated groups.
 
-    What Django has loaded to be deleted is as it is stored. What a project has loaded may be old.
+    Instances that Django loads to delete them are up to date. Those of the project may be old.
     """
-    _deletions.pop(instance._state, None)  # of a deletion that failed
-    model = sender._meta.concrete_model or sender
+    _stored_rows.pop(instance._state, None)  # of a deletion that failed
+    model = concrete_model(sender)
     watchers = active_watchers(model)
-    looking = [one for one in watchers if one.looks_at_rows]
-    pk = as_stored(model, instance.pk)
+    need_row = [watcher for watcher in watchers if watcher.groups_need_row]
+    pk = normalize_key(model, instance.pk)
     if not instance.get_deferred_fields():
-        given = isinstance(origin, model) and as_stored(model, key_of(model, origin)) == pk
+        given = isinstance(origin, model) and normalize_key(model, key_in(model, origin)) == pk
         if not given and all(
-            recall(instance._state, instance.pk, one) == groups_of(one, pk, instance)
-            for one in looking
+            recall_groups(instance._state, instance.pk, watcher) == groups_of(watcher, pk, instance)
+            for watcher in need_row
         ):
             return
     elif needs_rows(watchers):
-        looking = watchers
-    if looking and (row := model._base_manager.using(using).filter(pk=pk).first()) is not None:
-        _deletions[instance._state] = row
+        need_row = watchers
+    if need_row and (row := model._base_manager.using(using).filter(pk=pk).first()) is not None:
+        _stored_rows[instance._state] = row
 
 
 @log_errors
-def _deleted(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    """A row is gone. Django tells of its rows in tables of parents by themselves."""
-    model = sender._meta.concrete_model or sender
-    stored = _deletions.pop(instance._state, instance)
-    pk = as_stored(model, instance.pk)
-    moves = {one: (groups_of(one, pk, stored), NONE) for one in watchers_of(model)}
+def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    """Record a deleted row. Django sends further signals for its rows in parents' tables."""
+    model = concrete_model(sender)
+    stored = _stored_rows.pop(instance._state, instance)
+    pk = normalize_key(model, instance.pk)
+    moves = {each: (groups_of(each, pk, stored), NO_GROUPS) for each in watchers_of(model)}
     if moves:
         row = stored if instance.get_deferred_fields() else instance
         record(pending_change(model, pk, using, moves, row=row, exists=False))

@@ -1,1 +1,1 @@
-"""From a committed change to the subscribers of every process."""
+"""Publish committed changes to all processes, and deliver them to subscribers."""

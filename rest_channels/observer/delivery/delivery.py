@@ -1,7 +1,7 @@
-"""One change, for the consumers of one class that asked for it under one group."""
+"""Deliver one change to the consumers of one class that subscribed to one group."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -21,109 +21,122 @@ from ...settings import api_settings
 from ..subscriptions import REJECTIONS, Subscription, subscriptions
 from .rendering import Bodies, Personal, rendering_key
 
-__all__ = ["STATUS", "Delivery", "Row"]
+__all__ = ["STATUS", "Delivery", "Row", "Subscribers"]
 
 STATUS = {"create": 201, "update": 200, "delete": 204}
-"""The `response_status` of what observers send."""
+"""The `response_status` of the frames that observers send, by action."""
 
-Subscriber = Sequence[tuple[Connection, list[Subscription]]]
+Subscribers = list[tuple[Connection, list[Subscription]]]
 
 
 class Row:
-    """A row that has changed. It is read at most once, from where it was written."""
+    """A changed row. It is read at most once, from the database it was written to."""
 
     def __init__(self, model: type[Model], pk: Any, using: str) -> None:
         self.model = model
         self.pk = pk
         self.using = using
-        self._found: list[Any] | None = None
+        self._result: list[Any] | None = None
         self._lock = Lock()
 
     def read(self) -> Any:
-        """In a thread: the row, or `None` where it is gone."""
+        """Return the row, or `None` if it is gone. Call this in a thread."""
         with self._lock:
-            if self._found is None:
-                self._found = [self.among(self.model._base_manager.get_queryset()).first()]
-            return self._found[0]
+            if self._result is None:
+                self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
+            return self._result[0]
 
     def read_again(self) -> Any:
-        """In a thread: the same, as it is now."""
-        self._found = None
+        """Read the row as it is now. Call this in a thread."""
+        self._result = None
         return self.read()
 
-    def among(self, rows: Any) -> Any:
-        """That row of the queryset `rows`, read where it was written if `rows` do not say where."""
+    def filter(self, rows: Any) -> Any:
+        """Return the queryset `rows` limited to this row.
+
+        It is read from the database that was written to, unless `rows` names another one.
+        """
         rows = rows.all() if rows._db else rows.using(self.using)
         return rows.filter(pk=tuple(self.pk) if isinstance(self.pk, list) else self.pk)
 
 
 class Delivery:
-    """In: what is told (`body`: JSON text, if whoever published it has rendered it)."""
+    """One change on its way to the consumers of one class.
+
+    Args:
+        observer: The observer that was subscribed to.
+        consumer_class: The class of all consumers.
+        group: The group of the subscriptions.
+        action: `"create"`, `"update"` or `"delete"`.
+        row: The changed row.
+        body: The JSON text, if the publishing process has rendered it.
+    """
 
     def __init__(
         self,
         observer: Any,
-        kind: Any,
+        consumer_class: Any,
         group: str,
         action: str,
         row: Row,
         body: str | None,
     ) -> None:
         self.observer = observer
-        self.kind = kind
+        self.consumer_class = consumer_class
         self.group = group
         self.action = action
         self.row = row
-        self.given = None if body is None else Rendered(body.encode())
-        self.bodies: Bodies | None = None  # by locale; None: each person has one of his own
+        self.published_body = None if body is None else Rendered(body.encode())
+        self.bodies: Bodies | None = None  # shared, by locale; None if each user has an own one
         self._personal: dict[Any, asyncio.Future[Rendered | None]] = {}
 
-    async def to(self, asking: Subscriber) -> None:
-        """Tell all of them: at once where that is possible, else each in his lane."""
-        locales = {member.locale for member, _asked in asking}
-        if self.given is not None:
-            self.bodies = dict.fromkeys(locales, self.given)
+    async def send(self, subscribers: Subscribers) -> None:
+        """Send frames at once where possible, otherwise through the connections' event queues."""
+        locales = {connection.locale for connection, _requests in subscribers}
+        if self.published_body is not None:
+            self.bodies = dict.fromkeys(locales, self.published_body)
         else:
-            shared = await sync_to_async(self.observer.shared)(self.kind, self, locales)
+            render = sync_to_async(self.observer.render_shared)
+            shared = await render(self.consumer_class, self, locales)
             if shared is None:
                 return
             self.bodies = None if isinstance(shared, Personal) else shared
-        frames = self._frames() if self.observer.replies_at_once(self.kind) else {}
-        asides: list[Connection] = [] if frames else [member for member, _asked in asking]
+        frames = self._frames() if self.observer.sends_directly(self.consumer_class) else {}
+        queued = [] if frames else [connection for connection, _requests in subscribers]
         if frames:
-            parcels = self._parcels(asking, frames, asides)
-            fan_out_each(Event(""), parcels, asyncio.get_running_loop())
-        for member in asides:
-            self._tell_aside(member)
+            addressed = self._addressed_frames(subscribers, frames, queued)
+            fan_out_each(Event(""), addressed, asyncio.get_running_loop())
+        for connection in queued:
+            self._queue(connection)
 
-    def _parcels(
+    def _addressed_frames(
         self,
-        asking: Subscriber,
+        subscribers: Subscribers,
         frames: dict[Locale | None, tuple[str, int]],
-        asides: list[Connection],
+        queued: list[Connection],
     ) -> Iterator[AddressedFrame]:
-        """What goes out at once, frame by frame. Who has to be told in his lane is put `asides`."""
-        for member, asked in asking:
-            lane = member.event_queue
+        """Yield the frames to send at once. Add all other connections to `queued`."""
+        for connection, requests in subscribers:
+            queue = connection.event_queue
             if (
-                member.needs_queue
-                or (lane is not None and lane.busy)
-                or not all(one.ready for one in asked)
-                or not self._shows_the_same(asked[0].consumer)
+                connection.needs_queue
+                or (queue is not None and queue.busy)
+                or not all(request.ready for request in requests)
+                or not self._shares_body(requests[0].consumer)
             ):
-                asides.append(member)
-            elif member.state <= State.OPEN and not member.outbox.closed:
-                head, size = frames[member.locale]
-                for one in asked:
-                    if not one.left:
-                        yield member, head + one.tail, size + one.size
+                queued.append(connection)
+            elif connection.state <= State.OPEN and not connection.outbox.closed:
+                head, size = frames[connection.locale]
+                for request in requests:
+                    if not request.ended:
+                        yield connection, head + request.tail, size + request.tail_size
 
-    def _shows_the_same(self, consumer: Any) -> bool:
-        """Whether what was rendered for all is also for `consumer`."""
-        return self.given is not None or self.observer.shows_the_same(consumer)
+    def _shares_body(self, consumer: Any) -> bool:
+        """Return whether the shared body is valid for `consumer`."""
+        return self.published_body is not None or self.observer.shares_body(consumer)
 
     def _frames(self) -> dict[Locale | None, tuple[str, int]]:
-        """For each locale a frame as far as it is the same for all, and its size."""
+        """Return for each locale the frame without its request id, and the size in bytes."""
         frames = {}
         for locale, body in (self.bodies or {}).items():
             frame = ActionDialect().build_content(self.action, body, STATUS[self.action], None, [])
@@ -131,68 +144,69 @@ class Delivery:
             frames[locale] = head, utf8_size(head)
         return frames
 
-    def _tell_aside(self, member: Connection) -> None:
-        """Queue it for the lane of events; if that is full, whoever minds learns of a gap."""
-        lane = member.event_queue
-        full = lane is not None and len(lane.items) >= api_settings.INBOX_FRAMES - 1
-        if not full or not member.handler.handles_gaps:
-            member.deliver(Event(self.group, self.tell))
-        elif lane is not None and not isinstance(lane.items[-1], Gap):
-            member.deliver(Gap((self.group,)))
+    def _queue(self, connection: Connection) -> None:
+        """Queue the delivery. If the queue is full, a handler of gaps receives a gap instead."""
+        queue = connection.event_queue
+        full = queue is not None and len(queue.items) >= api_settings.INBOX_FRAMES - 1
+        if not full or not connection.handler.handles_gaps:
+            connection.deliver(Event(self.group, self.deliver))
+        elif queue is not None and not isinstance(queue.items[-1], Gap):
+            connection.deliver(Gap((self.group,)))
 
-    async def tell(self, consumer: Any) -> None:
-        """In the consumer's own lane of events."""
-        alike: dict[bytes, list[Subscription]] = {}
-        for one in subscriptions(self.observer, consumer._connection, self.group):
-            if one.using not in (None, self.row.using):
+    async def deliver(self, consumer: Any) -> None:
+        """Deliver the change to one consumer. This runs in its connection's event queue."""
+        by_lookup: dict[bytes, list[Subscription]] = {}
+        for request in subscriptions(self.observer, consumer._connection, self.group):
+            if request.using not in (None, self.row.using):
                 continue
-            if one.ready:
-                alike.setdefault(encode(one.lookup), []).append(one)
+            if request.ready:
+                by_lookup.setdefault(encode(request.lookup), []).append(request)
             else:
-                one.hold(partial(self._tell, [one]))
-        for asked in alike.values():
-            await self._tell(asked, consumer)
+                request.hold(partial(self._deliver, [request]))
+        for requests in by_lookup.values():
+            await self._deliver(requests, consumer)
 
-    async def _tell(self, asked: list[Subscription], consumer: Any) -> None:
-        asked = [one for one in asked if not one.left]
-        if not asked:
+    async def _deliver(self, requests: list[Subscription], consumer: Any) -> None:
+        requests = [request for request in requests if not request.ended]
+        if not requests:
             return
         try:
-            if self.kind.check_deliveries:
-                await self.observer.permit(consumer, self.action, self.row)
-            body = await self._body(consumer, asked[0])
-        except REJECTIONS as refusal:
-            await self.observer.refuse(consumer, refusal, self.action, self.group, asked)
+            if self.consumer_class.check_deliveries:
+                await self.observer.check_permissions(consumer, self.action, self.row)
+            body = await self._body(consumer, requests[0])
+        except REJECTIONS as error:
+            await self.observer.reject(consumer, error, self.action, self.group, requests)
             return
-        asked = [one for one in asked if not one.left]
-        if body is not None and asked:
-            await self.observer.hand_over(consumer, self, orjson.loads(body.body), asked)
+        requests = [request for request in requests if not request.ended]
+        if body is not None and requests:
+            await self.observer.deliver(consumer, self, orjson.loads(body.body), requests)
 
-    async def _body(self, consumer: Any, asked: Subscription) -> Rendered | None:
-        guarded = self.kind.check_deliveries and self.observer.says_only_keys(self.action)
-        if guarded and await run(self.row.read) is None:  # nobody can be asked about it any more
+    async def _body(self, consumer: Any, request: Subscription) -> Rendered | None:
+        check = self.consumer_class.check_deliveries
+        hides = check and self.observer.hides_deleted_row(self.action)
+        if hides and await run(self.row.read) is None:  # object permissions cannot be checked
             return Rendered.json({"pk": self.row.pk})
-        if self.bodies is not None and self._shows_the_same(consumer):
+        if self.bodies is not None and self._shares_body(consumer):
             return self.bodies[consumer._connection.locale]
-        whose = rendering_key(consumer), encode(asked.lookup)
-        return await self._once(whose, lambda: self.observer.personal(consumer, self, asked))
+        key = rendering_key(consumer), encode(request.lookup)
+        return await self._once(key, lambda: self.observer.render_for(consumer, self, request))
 
-    async def _once(self, whose: Any, render: Callable[[], Any]) -> Rendered | None:
-        """`render()`, but once for each `whose`: others wait for the first."""
-        while (known := self._personal.get(whose)) is not None:
+    async def _once(self, key: Any, render: Callable[[], Any]) -> Rendered | None:
+        """Return `render()`, which is called once for each `key`: other callers wait for it."""
+        while (known := self._personal.get(key)) is not None:
             await asyncio.wait({known})
             if not known.cancelled():
                 return known.result()
-        future = self._personal[whose] = asyncio.get_running_loop().create_future()
+        future = self._personal[key] = asyncio.get_running_loop().create_future()
         try:
             body: Rendered | None = await render()
-        except asyncio.CancelledError:  # this one has left: let another one do it
-            del self._personal[whose]
+        except asyncio.CancelledError:  # this connection has ended: another one renders
+            del self._personal[key]
             future.cancel()
             raise
         except Exception as error:
             future.set_exception(error)
-            future.exception()  # it may be that nobody else asks
+            future.exception()  # mark it as retrieved: there may be no other caller
             raise
         future.set_result(body)
         return body

@@ -1,8 +1,9 @@
-"""Where a hub hears of changed rows, and tells those of its connections that asked.
+"""Receive published changes in a hub, and deliver them to the hub's subscribers.
 
-One thing after another, in the order it was committed. A row is read and rendered once for all
-who may see the same; their clients are sent it at once. For who has something of his own, a
-permission to be asked, a handler, an overridden `reply`, it goes through his own lane of events.
+Changes are delivered one after another, in the order they were committed. A row is read and
+rendered once for all clients that may see the same, and their frames are sent at once. A delivery
+that needs the consumer goes through the event queue of its connection: a permission check, a
+handler, an overridden `reply`.
 """
 
 import asyncio
@@ -19,116 +20,116 @@ from ...engine.fanout import Member
 from ...engine.hub import Hub
 from ...engine.revocation import rechecked
 from ...protocol.messages import Event, Gap
-from ..naming import find
+from ..naming import find_observer
 from ..subscriptions import Subscription, subscriptions
-from .delivery import Delivery, Row
+from .delivery import Delivery, Row, Subscribers
 from .publish import hub_group
 
 __all__ = ["ChangeDispatcher"]
 
 logger = logging.getLogger("rest_channels")
 
-MOST = 10_000
-"""How many changes wait here; who would miss more is told that there is a gap."""
+MAX_WAITING_CHANGES = 10_000
+"""How many changes may wait in a hub. If there are more, all are dropped: subscribers get a gap."""
 
 
 class ChangeDispatcher:
-    """A hub's own member of the groups in which hubs hear of models."""
+    """A hub's own member of the groups in which hubs receive the changes of models."""
 
     needs_queue = True
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._asking: dict[str, set[Connection]] = {}
-        self._changed: deque[list[Any]] = deque()
+        self._connections: dict[str, set[Connection]] = {}  # by the group of their model
+        self._changes: deque[list[Any]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._context = empty_context()
 
-    # Who listens here.
-
-    def serve(self, model: type[Model], connection: Connection) -> None:
-        """`connection` has subscribed to changes of `model`."""
-        self._context = empty_context()  # whoever saves may be elsewhere; a test's rows are not
+    def add_connection(self, model: type[Model], connection: Connection) -> None:
+        """Receive the changes of `model` until `connection` ends."""
+        # Deliveries do not run in the subscriber's context, but see a test's open transaction.
+        self._context = empty_context()
         group = hub_group(model)
-        asking = self._asking.setdefault(group, set())
-        if not asking:
+        connections = self._connections.setdefault(group, set())
+        if not connections:
             connection.groups.expect(self._hub.join(group, self._member))
-        if connection not in asking:
-            asking.add(connection)
-            connection.on_ended += (lambda: self._forget(group, connection),)
+        if connection not in connections:
+            connections.add(connection)
+            connection.on_ended += (lambda: self._remove_connection(group, connection),)
 
-    async def _forget(self, group: str, connection: Connection) -> None:
-        asking = self._asking[group]
-        asking.discard(connection)
-        if not asking:
-            del self._asking[group]
+    async def _remove_connection(self, group: str, connection: Connection) -> None:
+        connections = self._connections[group]
+        connections.discard(connection)
+        if not connections:
+            del self._connections[group]
             self._hub.leave(group, self._member)
-        if not self._asking:
-            self._changed.clear()  # who comes later asks for what happens then
+        if not self._connections:
+            self._changes.clear()  # later subscribers must not receive older changes
 
     @property
     def _member(self) -> Member:
-        return cast(Member, self)  # who hears only data needs no address and no outbox
-
-    # What it hears.
+        return cast(Member, self)  # a member that receives only data needs no address or outbox
 
     def deliver(self, event: Event | Gap) -> None:
-        """Take what other code, or another process, says was committed."""
+        """Queue changes that this process or another one has published."""
         if isinstance(event, Gap):
-            self._tell_gap(event.groups)
-        elif len(self._changed) >= MOST:
-            self._changed.clear()
-            logger.error("More than %s changes wait to be told: they are dropped.", MOST)
-            self._tell_gap(tuple(self._asking))
+            self._deliver_gap(event.groups)
+        elif len(self._changes) >= MAX_WAITING_CHANGES:
+            self._changes.clear()
+            logger.error("More than %s changes wait for delivery: dropped.", MAX_WAITING_CHANGES)
+            self._deliver_gap(tuple(self._connections))
         else:
-            self._changed.extend(event.data["changed"])
+            self._changes.extend(event.data["changed"])
             if self._task is None or self._task.done():
-                self._task = self._context.run(self._hub.start_task, self._work())
+                self._task = self._context.run(self._hub.start_task, self._deliver_changes())
 
-    def _tell_gap(self, groups: Iterable[str]) -> None:
-        """Whoever asked for one of these models may have missed something."""
-        for connection in {one for group in groups for one in self._asking.get(group, ())}:
-            asked = [
+    def _deliver_gap(self, groups: Iterable[str]) -> None:
+        """Report a gap to all connections that subscribed to one of these models."""
+        affected = {each for group in groups for each in self._connections.get(group, ())}
+        for connection in affected:
+            observed = [
                 group
                 for group in connection.groups
                 if any(
-                    isinstance(one, Subscription) for one in connection.groups.subscribers_of(group)
+                    isinstance(subscriber, Subscription)
+                    for subscriber in connection.groups.subscribers_of(group)
                 )
             ]
-            connection.deliver(Gap(tuple(asked)))
+            connection.deliver(Gap(tuple(observed)))
 
-    async def _work(self) -> None:
+    async def _deliver_changes(self) -> None:
         async with thread_lease(urgent=True):
-            while self._changed:
-                changed = self._changed.popleft()
+            while self._changes:
+                change = self._changes.popleft()
                 try:
-                    await rechecked(self._hub)  # who has just been deactivated is told nothing
-                    await self._tell(*changed)
+                    await rechecked(self._hub)  # a user who was deactivated receives nothing
+                    await self._deliver_change(*change)
                 except Exception:
-                    logger.exception("A change could not be told.")
+                    logger.exception("A change could not be delivered.")
 
-    async def _tell(self, pk: Any, using: str, told: list[list[Any]]) -> None:
+    async def _deliver_change(self, pk: Any, using: str, notifications: list[list[Any]]) -> None:
         rows: dict[type[Model], Row] = {}
-        for identity, group, action, body in told:
-            observer: Any = find(identity)
+        for identity, group, action, body in notifications:
+            observer: Any = find_observer(identity)
             members = self._hub.groups.get(group)
             if observer is None or not members:
                 continue
             row = rows.setdefault(observer.model_cls, Row(observer.model_cls, pk, using))
-            classes: dict[type, list[tuple[Connection, list[Subscription]]]] = {}
+            by_class: dict[type, Subscribers] = {}
             for member in members:
                 connection = cast(Connection, member)
-                asked = [
-                    one
-                    for one in subscriptions(observer, connection, group)
-                    if one.using in (None, using)
+                requests = [
+                    subscription
+                    for subscription in subscriptions(observer, connection, group)
+                    if subscription.using in (None, using)
                 ]
-                if asked:
-                    kind = type(asked[0].consumer)
-                    classes.setdefault(kind, []).append((connection, asked))
-            for kind, asking in classes.items():
-                delivery = Delivery(observer, kind, group, action, row, body)
+                if requests:
+                    consumer_class = type(requests[0].consumer)
+                    by_class.setdefault(consumer_class, []).append((connection, requests))
+            for consumer_class, subscribers in by_class.items():
+                delivery = Delivery(observer, consumer_class, group, action, row, body)
                 try:
-                    await delivery.to(asking)
+                    await delivery.send(subscribers)
                 except Exception:
-                    logger.exception("%s cannot be told of a change.", kind.__name__)
+                    name = consumer_class.__qualname__
+                    logger.exception("A change could not be delivered to %s.", name)

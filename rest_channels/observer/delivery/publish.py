@@ -1,4 +1,4 @@
-"""From a commit to the hubs: one message for each model's changes, whoever hears them."""
+"""Publish committed changes to the hubs of all processes."""
 
 import logging
 from hashlib import blake2b
@@ -12,53 +12,54 @@ from ...protocol.messages import Event
 from ...renderers import encode
 from ..capture.changes import Action, Change, listeners
 
-__all__ = ["hub_group", "plain_key", "publish_changes"]
+__all__ = ["hub_group", "json_key", "publish_changes"]
 
 logger = logging.getLogger("rest_channels")
 
-AT_ONCE = 100
-"""How many changes travel in one message."""
+CHANGES_PER_MESSAGE = 100
 
 
 def hub_group(model: type[Model]) -> str:
-    """The group in which hubs hear of that model."""
+    """Return the group in which hubs receive the changes of `model`."""
     return f"observed.{blake2b(model._meta.label_lower.encode(), digest_size=16).hexdigest()}"
 
 
-def plain_key(pk: Any) -> Any:
-    """A primary key as JSON has it: a number, or text."""
+def json_key(pk: Any) -> Any:
+    """Return a primary key as JSON: a number, a string, or a list for a composite key."""
     if isinstance(pk, tuple):
-        return [plain_key(part) for part in pk]
+        return [json_key(part) for part in pk]
     return pk if isinstance(pk, int | str) else str(pk)
 
 
 def publish_changes(changes: list[Change]) -> None:
-    """Let all hubs know what was committed, in order. Nothing is done where nobody listens."""
-    for model, some in groupby(changes, key=lambda change: change.model):
-        told = [entry for change in some if (entry := _entry(change))]
-        for start in range(0, len(told), AT_ONCE):
-            publish(Event(hub_group(model), {"changed": told[start : start + AT_ONCE]}))
+    """Publish committed changes in order. A change without subscribers is not published."""
+    for model, model_changes in groupby(changes, key=lambda change: change.model):
+        entries = [entry for change in model_changes if (entry := _entry(change))]
+        for start in range(0, len(entries), CHANGES_PER_MESSAGE):
+            data = {"changed": entries[start : start + CHANGES_PER_MESSAGE]}
+            publish(Event(hub_group(model), data))
 
 
 listeners.append(publish_changes)
 
 
 def _entry(change: Change) -> list[Any]:
-    """What travels of a change: `[pk, database, [[observer, group, action, body], …]]`."""
-    told = []
-    for observer, group, action in change.told():
+    """Return `[pk, database, [[observer, group, action, body], …]]`; empty without subscribers."""
+    notifications = []
+    for observer, group, action in change.notifications():
         if may_have_members(group):
             try:
                 body = _body(observer, change, action)
             except Exception:
-                logger.exception("%s cannot tell of %s %r.", observer.id, change.model, change.pk)
+                label = change.model._meta.label
+                logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
                 if action is not Action.DELETE:
                     continue
-                body = encode({"pk": plain_key(change.pk)}).decode()  # what it was may be gone too
-            told.append([observer.id, group, str(action), body])
-    return [plain_key(change.pk), change.using, told] if told else []
+                body = encode({"pk": json_key(change.pk)}).decode()  # related rows may be gone too
+            notifications.append([observer.id, group, str(action), body])
+    return [json_key(change.pk), change.using, notifications] if notifications else []
 
 
 def _body(observer: Any, change: Change, action: Action) -> str | None:
-    body: str | None = observer.published(change, action)
+    body: str | None = observer.render_change(change, action)
     return body

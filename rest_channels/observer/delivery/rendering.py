@@ -1,7 +1,7 @@
-"""A row as JSON: once for all who may see the same, else once for each person.
+"""Render a row as JSON: once for everybody if possible, otherwise once for each user.
 
-What is rendered for all is rendered with nobody in the serializer's context. A serializer that
-looks for somebody there gives itself away, and is then asked for each person.
+The shared rendering is made with an empty serializer context. A serializer that reads the context
+is detected, and is then called for each user.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,19 +15,19 @@ __all__ = ["PERSONAL", "Personal", "render", "render_each", "rendering_key"]
 
 
 class Personal:
-    """There is no body that is the same for all."""
+    """The result of a rendering that depends on the user."""
 
 
 PERSONAL = Personal()
 
 
 class DetectingContext(dict[str, Any]):
-    """A serializer's context, empty, that knows when it is asked for anything at all."""
+    """An empty serializer context that notes whether it is read."""
 
-    asked = False
+    was_read = False
 
 
-SILENT = {
+WRITING_METHODS = {
     "__class__",
     "__class_getitem__",
     "__delattr__",
@@ -40,33 +40,33 @@ SILENT = {
     "__subclasshook__",
     "update",
 }
-"""What a dict is asked without being asked for something in it."""
+"""The methods of a dict that do not read its content."""
 
 
-def _asking(name: str) -> Callable[..., Any]:
+def _detecting(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
-    def ask(self: DetectingContext, *args: Any, **kwargs: Any) -> Any:
-        self.asked = True
+    def read(self: DetectingContext, *args: Any, **kwargs: Any) -> Any:
+        self.was_read = True
         return method(self, *args, **kwargs)
 
-    return ask
+    return read
 
 
-for _name in {name for name in dir(dict) if callable(getattr(dict, name))} - SILENT:
-    setattr(DetectingContext, _name, _asking(_name))
+for _name in {name for name in dir(dict) if callable(getattr(dict, name))} - WRITING_METHODS:
+    setattr(DetectingContext, _name, _detecting(_name))
 
 
 def render(serializer_class: Any, row: Any) -> Rendered | Personal:
-    """What `serializer_class` makes of `row` for everybody, if that is the same for everybody."""
+    """Return the row as `serializer_class` renders it, or `PERSONAL` if it reads its context."""
     context = DetectingContext()
     try:
         body = Rendered.json(serializer_class(row, context=context).data)
     except Exception:
-        if context.asked:
+        if context.was_read:
             return PERSONAL
         raise
-    return PERSONAL if context.asked else body
+    return PERSONAL if context.was_read else body
 
 
 Bodies = dict[Locale | None, Rendered]
@@ -75,7 +75,7 @@ Bodies = dict[Locale | None, Rendered]
 def render_each(
     serializer_class: Any, row: Any, locales: Iterable[Locale | None]
 ) -> Bodies | Personal:
-    """`render`, in each of these languages and time zones."""
+    """Call `render` in each of these languages and time zones."""
     bodies: Bodies = {}
     for locale in locales:
         body = copy_context().run(_render_in, locale, serializer_class, row)
@@ -101,7 +101,7 @@ CONSUMER_ATTRIBUTES = {
     "groups",
     "scope",
 }
-"""What every consumer remembers."""
+"""The instance attributes that the library itself sets on a consumer."""
 
 SHARED_SCOPE_KEYS = {
     "client",
@@ -113,14 +113,14 @@ SHARED_SCOPE_KEYS = {
     "url_route",
     "user",
 }
-"""Keys of a scope that may differ between two connections of one person, or follow from others."""
+"""Scope keys that may differ between two equal connections of a user, or follow from other keys."""
 
 
 def rendering_key(consumer: Any) -> Any:
-    """For whom `consumer` is: those of one person get one rendering.
+    """Return a key that consumers have in common if they may share a rendering.
 
-    One person is one user, who connected in one way: by the same session, to the same address, with
-    the same headers. Whatever else a consumer or its scope knows may be for it alone.
+    They must have the same user, session, address and headers. A consumer with attributes of its
+    own, or with other values in its scope, is its own key.
     """
     if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer
@@ -138,8 +138,8 @@ def rendering_key(consumer: Any) -> Any:
     }
     session = getattr(scope.get("session"), "session_key", scope.get("session"))
     try:
-        known = (type(user), user.pk, session, tuple(headers), encode(rest))
-        hash(known)
-    except TypeError:  # something that only this connection knows
+        key = (type(user), user.pk, session, tuple(headers), encode(rest))
+        hash(key)
+    except TypeError:  # a value that cannot be compared
         return consumer
-    return known
+    return key

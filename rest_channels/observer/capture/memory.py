@@ -1,0 +1,62 @@
+"""The groups that each instance's row was last known to be in.
+
+This is kept outside of the instances. A copy or a pickle of an instance must not claim to know the
+groups of its row.
+"""
+
+from itertools import count
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
+
+from django.db.models import Model
+
+from .registry import Groups, Watcher, WatcherGroups, concrete_model
+
+__all__ = ["forget_groups", "mark_moved", "recall_groups", "remember_groups", "sequence"]
+
+sequence = count()
+"""Numbers events in the order they begin: of two nested saves, the outer has the lower number."""
+
+
+class KnownGroups(NamedTuple):
+    """The groups of an instance's row, as the database had them."""
+
+    pk: Any
+    groups: dict[ref[Watcher], Groups]
+    number: int
+    """The number in `sequence` at which this was known."""
+
+
+_known_groups: WeakKeyDictionary[Any, KnownGroups] = WeakKeyDictionary()
+"""The `_state` of an instance → what is known of its row."""
+
+_last_moves: dict[type[Model], int] = {}
+"""A concrete model → the number at which one of its rows last changed its groups."""
+
+
+def remember_groups(state: Any, pk: Any, groups: WatcherGroups) -> None:
+    """Remember the groups of the row of the instance with this `_state`."""
+    new = {ref(watcher): found for watcher, found in groups.items() if watcher.groups_need_row}
+    if new:
+        known = _known_groups.get(state)
+        old = known.groups if known is not None and known.pk == pk else {}
+        _known_groups[state] = KnownGroups(pk, old | new, next(sequence))
+
+
+def recall_groups(state: Any, pk: Any, watcher: Watcher) -> Groups | None:
+    """Return the remembered groups; `None` if unknown, or if a row of the model moved since."""
+    known = _known_groups.get(state)
+    moved = _last_moves.get(concrete_model(watcher.model), -1)
+    if known is None or known.pk != pk or known.number < moved:
+        return None
+    return known.groups.get(ref(watcher))
+
+
+def forget_groups(state: Any) -> None:
+    """Forget the groups of an instance's row until the next commit."""
+    _known_groups.pop(state, None)
+
+
+def mark_moved(model: type[Model]) -> None:
+    """Note that a row of `model` changed its groups: instances loaded before may be outdated."""
+    _last_moves[model] = next(sequence)

@@ -1,0 +1,157 @@
+"""Snapshots of stored rows and their groups, and the changes between two snapshots."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from django.db import connections
+from django.db.models import Model
+
+from .changes import PendingChange, pending_change, record
+from .inheritance import related_models, shared_parent, tables_of
+from .keys import key_in, normalize_key
+from .registry import NO_GROUPS, Watcher, WatcherGroups, active_watchers, groups_of, needs_rows
+
+__all__ = [
+    "Snapshot",
+    "StoredRow",
+    "find_rows",
+    "record_difference",
+    "record_updates",
+    "related_changes",
+    "snapshot_related",
+    "snapshot_rows",
+    "take_snapshot",
+]
+
+
+class StoredRow(NamedTuple):
+    """A row of the database, and its groups."""
+
+    row: Any
+    """The instance; `None` where watchers need only the key."""
+    groups: WatcherGroups
+
+
+Snapshot = dict[tuple[type[Model], Any], StoredRow]
+"""A model and a primary key → the stored row."""
+
+
+def find_rows(
+    model: type[Model], keys: list[Any], using: str, *, whole: bool, column: str = "pk"
+) -> dict[Any, Any]:
+    """Return the rows of `model` with one of these keys, by primary key.
+
+    Args:
+        model: The model to read.
+        keys: The values of `column` to look for.
+        using: The alias of the database.
+        whole: Whether to read the rows; otherwise the values are `None`.
+        column: The name of the key's field.
+    """
+    limit = connections[using].features.max_query_params or 10_000
+    size = max(limit // len(model._meta.pk_fields), 1)
+    found: dict[Any, Any] = {}
+    for start in range(0, len(keys), size):
+        lookup = {f"{column}__in": keys[start : start + size]}
+        rows = model._base_manager.using(using).filter(**lookup)
+        if whole:
+            found |= {row.pk: row for row in rows}
+        else:
+            found |= dict.fromkeys(rows.values_list("pk", flat=True))
+    return found
+
+
+def snapshot_rows(model: type[Model], rows: dict[Any, Any], watchers: list[Watcher]) -> Snapshot:
+    """Return the snapshot of these rows, by primary key, with the groups of these watchers."""
+    stored = {normalize_key(model, pk): row for pk, row in rows.items()}
+    return {
+        (model, pk): StoredRow(row, {watcher: groups_of(watcher, pk, row) for watcher in watchers})
+        for pk, row in stored.items()
+    }
+
+
+def snapshot_related(
+    model: type[Model], parent: Any, keys: list[Any], using: str, watchers: list[Watcher]
+) -> Snapshot:
+    """Return the snapshot of the rows of `model` that have these keys in their `parent` table."""
+    whole, column = needs_rows(watchers), parent._meta.pk.attname
+    found = find_rows(model, keys, using, whole=whole, column=column)
+    return snapshot_rows(model, found, watchers)
+
+
+def take_snapshot(
+    model: type[Model],
+    pks: Iterable[Any],
+    using: str,
+    *,
+    tables: list[type[Model]] | None = None,
+    condition: Callable[[Watcher], bool] | None = None,
+) -> Snapshot:
+    """Return the snapshot of existing rows, for all watched models that share a table with them.
+
+    Args:
+        model: The concrete model of the rows.
+        pks: Their primary keys.
+        using: The alias of the database.
+        tables: The tables that matter; by default all of `model`.
+        condition: Which watchers matter; by default all that have subscribers.
+    """
+    tables, pks = tables or tables_of(model), list(pks)
+    own = {each: some for each in tables if (some := active_watchers(each, condition))}
+    related = related_models(tables)
+    shared = {each: some for each in related if (some := active_watchers(each, condition))}
+    if not pks or not (own or shared):
+        return {}
+    parents = {each: shared_parent(each, tables) for each in shared}
+    only_keys = {*own, *parents.values()} <= {model} and not needs_rows(own.get(model, ()))
+    rows = dict.fromkeys(pks) if only_keys else find_rows(model, pks, using, whole=True)
+    snapshot: Snapshot = {}
+    for table, watchers in own.items():
+        found = {pk if row is None else key_in(table, row): row for pk, row in rows.items()}
+        snapshot |= snapshot_rows(table, found, watchers)
+    for each, watchers in shared.items():
+        parent = parents[each]
+        keys = [pk if row is None else key_in(parent, row) for pk, row in rows.items()]
+        snapshot |= snapshot_related(each, parent, keys, using, watchers)
+    return snapshot
+
+
+def related_changes(row: Model, using: str) -> list[PendingChange]:
+    """Return the changes of related models' rows that are updated together with `row`."""
+    tables, snapshot = tables_of(type(row)), Snapshot()
+    for model in related_models(tables):
+        if watchers := active_watchers(model):
+            parent = shared_parent(model, tables)
+            snapshot |= snapshot_related(model, parent, [key_in(parent, row)], using, watchers)
+    return _differences(snapshot, snapshot, using)
+
+
+def record_difference(before: Snapshot, after: Snapshot, using: str) -> None:
+    """Record the changes that lead from one snapshot to the other."""
+    record(*_differences(before, after, using))
+
+
+def _differences(before: Snapshot, after: Snapshot, using: str) -> list[PendingChange]:
+    changes = []
+    for key in before | after:
+        exists = key in after
+        row, old = before.get(key, (None, {}))
+        if exists:
+            row, new = after[key]
+            old = old or dict.fromkeys(new, NO_GROUPS)
+            moves = {watcher: (old[watcher], new[watcher]) for watcher in old if watcher in new}
+        else:
+            moves = {watcher: (groups, NO_GROUPS) for watcher, groups in old.items()}
+        changes.append(pending_change(*key, using, moves, row=row, exists=exists))
+    return changes
+
+
+def record_updates(
+    model: type[Model],
+    pks: Iterable[Any],
+    using: str,
+    condition: Callable[[Watcher], bool] | None = None,
+) -> None:
+    """Record that these rows of one table were changed, and stay in their groups."""
+    snapshot = take_snapshot(model, pks, using, tables=[model], condition=condition)
+    record_difference(snapshot, snapshot, using)
