@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "rest_channels",
     "sockets",
     "tests.readme",
-    "tests.observers",
+    "tests.observer",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -8,7 +8,7 @@ import pytest
 from django.urls import path
 
 from tests.brokers import LAYERS
-from tests.observers.consumers import Groups
+from tests.observer.consumers import Groups
 
 from .cluster import Cluster
 

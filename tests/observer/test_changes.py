@@ -413,7 +413,7 @@ def test_notify_changed_takes_instances_and_querysets(told) -> None:
     country = Country.objects.create(code="de")
     told.clear()
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE observers_country SET name = 'x'")
+        cursor.execute("UPDATE observer_country SET name = 'x'")
     notify_changed(Country.objects.all())
     notify_changed([country])
     notify_changed([country], "delete")

@@ -107,7 +107,7 @@ def test_a_row_that_refuses_to_be_copied_is_told(told) -> None:
     class Odd(Comment):
         class Meta:
             proxy = True
-            app_label = "observers"
+            app_label = "observer"
 
         def __reduce__(self):
             raise TypeError

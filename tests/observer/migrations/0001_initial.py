@@ -77,18 +77,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Cafe',
             fields=[
-                ('place_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observers.place')),
+                ('place_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observer.place')),
                 ('stars', models.IntegerField(default=0)),
             ],
-            bases=('observers.place',),
+            bases=('observer.place',),
         ),
         migrations.CreateModel(
             name='Kennel',
             fields=[
-                ('place_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observers.place')),
-                ('tags', models.ManyToManyField(to='observers.tag')),
+                ('place_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observer.place')),
+                ('tags', models.ManyToManyField(to='observer.tag')),
             ],
-            bases=('observers.place',),
+            bases=('observer.place',),
         ),
         migrations.CreateModel(
             name='NamedPlace',
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 'indexes': [],
                 'constraints': [],
             },
-            bases=('observers.place',),
+            bases=('observer.place',),
         ),
         migrations.CreateModel(
             name='Comment',
@@ -114,14 +114,14 @@ class Migration(migrations.Migration):
             name='Meeting',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('guests', models.ManyToManyField(related_name='visiting', through='observers.Attendance', through_fields=('meeting', 'guest'), to=settings.AUTH_USER_MODEL)),
-                ('hosts', models.ManyToManyField(related_name='hosting', through='observers.Attendance', through_fields=('meeting', 'host'), to=settings.AUTH_USER_MODEL)),
+                ('guests', models.ManyToManyField(related_name='visiting', through='observer.Attendance', through_fields=('meeting', 'guest'), to=settings.AUTH_USER_MODEL)),
+                ('hosts', models.ManyToManyField(related_name='hosting', through='observer.Attendance', through_fields=('meeting', 'host'), to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.AddField(
             model_name='attendance',
             name='meeting',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observers.meeting'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observer.meeting'),
         ),
         migrations.CreateModel(
             name='TagProxy',
@@ -132,13 +132,13 @@ class Migration(migrations.Migration):
                 'indexes': [],
                 'constraints': [],
             },
-            bases=('observers.tag',),
+            bases=('observer.tag',),
         ),
         migrations.CreateModel(
             name='Text',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tags', models.ManyToManyField(related_name='+', to='observers.tag')),
+                ('tags', models.ManyToManyField(related_name='+', to='observer.tag')),
             ],
         ),
         migrations.CreateModel(
@@ -146,29 +146,29 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
                 ('title', models.CharField(max_length=50)),
-                ('tags', models.ManyToManyField(related_name='tickets', to='observers.tag')),
+                ('tags', models.ManyToManyField(related_name='tickets', to='observer.tag')),
             ],
         ),
         migrations.CreateModel(
             name='Note',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tag', models.ForeignKey(null=True, on_delete=models.SET(None), to='observers.tag')),
-                ('about', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='observers.ticket')),
+                ('tag', models.ForeignKey(null=True, on_delete=models.SET(None), to='observer.tag')),
+                ('about', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='observer.ticket')),
             ],
         ),
         migrations.CreateModel(
             name='Watching',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ticket', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observers.ticket')),
+                ('ticket', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observer.ticket')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.AddField(
             model_name='ticket',
             name='watchers',
-            field=models.ManyToManyField(through='observers.Watching', to=settings.AUTH_USER_MODEL),
+            field=models.ManyToManyField(through='observer.Watching', to=settings.AUTH_USER_MODEL),
         ),
         migrations.CreateModel(
             name='Word',
@@ -186,30 +186,30 @@ class Migration(migrations.Migration):
             name='Use',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observers.text')),
-                ('word', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observers.word', to_field='slug')),
+                ('text', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observer.text')),
+                ('word', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='observer.word', to_field='slug')),
             ],
         ),
         migrations.AddField(
             model_name='text',
             name='words',
-            field=models.ManyToManyField(related_name='texts', through='observers.Use', to='observers.word'),
+            field=models.ManyToManyField(related_name='texts', through='observer.Use', to='observer.word'),
         ),
         migrations.CreateModel(
             name='Bookstore',
             fields=[
-                ('shop_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, to='observers.shop')),
-                ('cafe_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observers.cafe')),
+                ('shop_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, to='observer.shop')),
+                ('cafe_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observer.cafe')),
                 ('books', models.IntegerField(default=0)),
             ],
-            bases=('observers.cafe', 'observers.shop'),
+            bases=('observer.cafe', 'observer.shop'),
         ),
         migrations.CreateModel(
             name='BigKennel',
             fields=[
-                ('kennel_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observers.kennel')),
+                ('kennel_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='observer.kennel')),
                 ('size', models.IntegerField(default=0)),
             ],
-            bases=('observers.kennel',),
+            bases=('observer.kennel',),
         ),
     ]
