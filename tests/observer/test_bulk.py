@@ -1,4 +1,4 @@
-"""What Django sends no signal for, as an `ObservedQuerySet` and `notify_changed` tell it."""
+"""Changes without signals, as `ObservedQuerySet` and `notify_changed` publish them."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -8,17 +8,16 @@ from django.db.models import Count, Q
 from rest_channels.observer import ObservedQuerySet, notify_changed
 from rest_channels.observer.capture import changes
 
-from .conftest import Watcher
 from .models import Bookstore, Cafe, Comment, Country, Pair, Place, Word
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def comment(told):
-    """A comment of nobody's."""
+def comment(published):
+    """A comment of ada."""
     comment = Comment.objects.create(text="a", user=User.objects.create_user("ada"))
-    told.clear()
+    published.clear()
     return comment
 
 
@@ -39,127 +38,132 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("group", [None, lambda row: "all"])
-def test_whatever_django_updates_is_told(told, comment, kind, group) -> None:
-    watcher = Watcher(Comment, group)
+def test_every_kind_of_queryset_that_django_updates_publishes_its_changes(
+    published, comment, kind, group, watch
+) -> None:
+    watch(Comment, group)
     assert KINDS[kind](Comment.objects.all()).update(text="b") == 1
-    assert told == [[(comment.pk, "all", "update")]]
-    assert watcher.model is Comment
+    assert published == [[(comment.pk, "all", "update")]]
 
 
-def test_what_django_does_not_update_is_refused_as_ever(comment) -> None:
+def test_a_queryset_that_django_does_not_update_raises_djangos_error(comment) -> None:
     both = Comment.objects.all().union(Comment.objects.all())
     for rows, error in ((Comment.objects.all()[:1], TypeError), (both, NotSupportedError)):
         with pytest.raises(error):
             rows.update(text="b")
 
 
-def test_who_keeps_rows_is_given_them(comment) -> None:
-    watcher, kept = Watcher(Comment), []
+def test_a_watcher_that_keeps_instances_receives_the_updated_instance(comment, watch) -> None:
+    watcher, committed = watch(Comment), []
     watcher.keeps_instance = True
-    hear = kept.extend
-    changes.listeners.append(hear)
+    listener = committed.extend
+    changes.listeners.append(listener)
     Comment.objects.update(text="b")
-    changes.listeners.remove(hear)
-    assert [change.row.text for change in kept if watcher in change.moves] == ["b"]
+    changes.listeners.remove(listener)
+    assert [change.row.text for change in committed if watcher in change.moves] == ["b"]
 
 
-def test_another_key_is_another_row(told) -> None:
-    watchers = [Watcher(Country), Watcher(Pair)]
+def test_an_update_of_the_key_publishes_delete_and_create(published, watch) -> None:
+    watch(Country)
+    watch(Pair)
     Country.objects.create(code="de")
     Pair.objects.create(a=1, b=2)
-    told.clear()
+    published.clear()
     ObservedQuerySet(Country).filter(code="de").update(code="fr")
     ObservedQuerySet(Pair).update(b=3)
-    assert told == [
+    assert published == [
         [("de", "all", "delete"), ("fr", "all", "create")],
         [((1, 2), "all", "delete"), ((1, 3), "all", "create")],
     ]
-    assert len(watchers) == 2
 
 
-def test_an_update_is_told_to_parents_and_children(told) -> None:
-    watchers = [Watcher(Place), Watcher(Cafe, lambda row: row.name), Watcher(Bookstore)]
+def test_a_queryset_update_publishes_changes_of_parents_and_children(published, watch) -> None:
+    watch(Place)
+    watch(Cafe, lambda row: row.name)
+    watch(Bookstore)
     cafe = Cafe.objects.create(name="a")
-    told.clear()
+    published.clear()
     moved = [(cafe.pk, "all", "update"), (cafe.pk, "a", "delete"), (cafe.pk, "b", "create")]
     ObservedQuerySet(Place).update(name="b")
-    assert told.pop() == moved
+    assert published.pop() == moved
     ObservedQuerySet(Cafe).update(name="a")
-    assert len(told.pop()) == 3
+    assert len(published.pop()) == 3
     notify_changed([cafe])
     notify_changed(Place.objects.all())
-    assert [len(some) for some in told] == [2, 2]
-    assert len(watchers) == 3
+    assert [len(commit) for commit in published] == [2, 2]
 
 
-def test_the_manager_of_a_reverse_relation_tells_what_it_takes_away(told, comment) -> None:
-    watcher, ada = Watcher(Comment, lambda row: str(row.user_id)), comment.user
+def test_a_reverse_relation_manager_publishes_the_rows_that_it_moves(
+    published, comment, watch
+) -> None:
+    watch(Comment, lambda row: str(row.user_id))
+    ada = comment.user
     ada.comments.remove(comment)
     ada.comments.add(comment, bulk=False)
     ada.comments.clear()
     comment.refresh_from_db()
     ada.comments.set([comment], bulk=False)
-    gone, come = [(str(ada.pk), "delete"), ("None", "create")], [("None", "delete")]
-    come.append((str(ada.pk), "create"))
-    assert [{one[1:] for one in some} for some in told] == [{*gone}, {*come}] * 2
-    assert watcher.model is Comment
+    removed = {(str(ada.pk), "delete"), ("None", "create")}
+    added = {("None", "delete"), (str(ada.pk), "create")}
+    moves = [{(group, action) for _pk, group, action in commit} for commit in published]
+    assert moves == [removed, added] * 2
 
 
-# Rows that are made together.
+# Rows that are created together.
 
 
-def test_what_ignores_conflicts_tells_nothing(told, comment) -> None:
-    watcher = Watcher(Comment)
+def test_bulk_create_with_ignore_conflicts_publishes_nothing(published, comment, watch) -> None:
+    watch(Comment)
     new = Comment(pk=comment.pk, text="b")
     Comment.objects.bulk_create([new], ignore_conflicts=True)
     Comment.objects.bulk_create([new], None, True)
-    assert (told, watcher.model) == ([], Comment)
+    assert published == []
 
 
-def test_rows_that_were_there_are_updated(told, comment) -> None:
-    watcher = Watcher(Comment, lambda row: row.text)
+def test_bulk_create_with_update_conflicts_publishes_updates_of_existing_rows(
+    published, comment, watch
+) -> None:
+    watch(Comment, lambda row: row.text)
     rows = (Comment(pk=pk, text="b", date=comment.date) for pk in (comment.pk, comment.pk + 7))
     Comment.objects.bulk_create(rows, None, False, True, ["text"], ["id"])
     moved = [(comment.pk, "a", "delete"), (comment.pk, "b", "create")]
-    assert told == [[*moved, (comment.pk + 7, "b", "create")]]
-    assert watcher.model is Comment
+    assert published == [[*moved, (comment.pk + 7, "b", "create")]]
 
 
-def test_a_column_that_is_not_updated_moves_nothing(told, comment) -> None:
-    watcher = Watcher(Comment, lambda row: row.text)
+def test_bulk_create_does_not_move_rows_by_a_column_it_does_not_update(
+    published, comment, watch
+) -> None:
+    watch(Comment, lambda row: row.text)
     rows = [Comment(pk=comment.pk, text="b", date=comment.date)]
     Comment.objects.bulk_create(
         rows, update_conflicts=True, update_fields=["date"], unique_fields=["pk"]
     )
-    assert told == [[(comment.pk, "a", "update")]]
-    assert watcher.model is Comment
+    assert published == [[(comment.pk, "a", "update")]]
 
 
 @pytest.mark.parametrize("unique", [["slug"], ["name", "language"]])
-def test_rows_are_found_by_whatever_is_unique(told, unique) -> None:
-    watcher = Watcher(Word)
+def test_bulk_create_finds_existing_rows_by_any_unique_fields(published, unique, watch) -> None:
+    watch(Word)
     word = Word.objects.create(slug="a", name="b")
-    told.clear()
+    published.clear()
     again = Word(slug="a" if unique == ["slug"] else "c", name="b")
     new = Word(slug="d", name="e")
     Word.objects.bulk_create(
         [again, new], update_conflicts=True, update_fields=["slug"], unique_fields=unique
     )
-    assert told == [[(word.pk, "all", "update"), (new.pk, "all", "create")]]
-    assert watcher.model is Word
+    assert published == [[(word.pk, "all", "update"), (new.pk, "all", "create")]]
 
 
-def test_many_rows_are_told(told) -> None:
-    watcher = Watcher(Word, lambda row: row.name)
+def test_three_thousand_rows_publish_their_changes(published, watch) -> None:
+    watch(Word, lambda row: row.name)
     Word.objects.bulk_create([Word(slug=str(n), name=str(n)) for n in range(3000)])
     Word.objects.update(language="de")
-    assert [len(some) for some in told] == [3000, 3000]
-    assert watcher.model is Word
+    assert [len(commit) for commit in published] == [3000, 3000]
 
 
-def test_nothing_is_asked_where_nobody_hears(queries) -> None:
-    watcher = Watcher(Word, lambda row: row.name)
-    watcher.listening = False
+def test_bulk_operations_without_subscribers_make_no_further_query(queries, watch) -> None:
+    watcher = watch(Word, lambda row: row.name)
+    watcher.subscribed = False
     Word.objects.bulk_create([Word(slug="a", name="a")])
     Word.objects.update(name="b")
     notify_changed(Word.objects.all())
@@ -167,9 +171,8 @@ def test_nothing_is_asked_where_nobody_hears(queries) -> None:
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Only PostgreSQL has locks here.")
-def test_rows_are_locked_until_they_are_updated(comment, queries) -> None:
-    watcher = Watcher(Comment)
+def test_a_queryset_update_locks_its_rows_until_they_are_updated(comment, queries, watch) -> None:
+    watch(Comment)
     with transaction.atomic():
         Comment.objects.distinct().update(text="b")
     assert any("FOR UPDATE" in sql for sql in queries)
-    assert watcher.model is Comment

@@ -1,4 +1,4 @@
-"""When a change counts as committed: other people's hooks, and tests that never commit."""
+"""When a change counts as committed: commit hooks of the project, and tests that never commit."""
 
 import contextlib
 
@@ -13,58 +13,60 @@ from .models import Country
 
 
 @pytest.fixture
-def countries(transactional_db):
-    return Watcher(Country)
+def countries(transactional_db, watch):
+    return watch(Country)
 
 
-def test_another_hook_that_fails_takes_nothing_along(told, countries) -> None:
+def test_a_commit_hook_of_the_project_that_fails_hides_no_change(published, countries) -> None:
     with contextlib.suppress(ZeroDivisionError), transaction.atomic():
         transaction.on_commit(lambda: 1 / 0)
         Country.objects.create(code="de")
-    assert told == [[("de", "all", "create")]]
+    assert published == [[("de", "all", "create")]]
     Country.objects.create(code="fr")
-    assert told[1:] == [[("fr", "all", "create")]]
+    assert published[1:] == [[("fr", "all", "create")]]
 
 
-def test_what_a_hook_writes_is_a_transaction_of_its_own(told, countries) -> None:
+def test_a_row_that_a_commit_hook_writes_is_published_separately(published, countries) -> None:
     with transaction.atomic():
         transaction.on_commit(lambda: Country.objects.all().delete())
         Country.objects.create(code="de")
-    assert told == [[("de", "all", "create")], [("de", "all", "delete")]]
+    assert published == [[("de", "all", "create")], [("de", "all", "delete")]]
 
 
-def test_hooks_of_others_run_once_and_in_order(told, countries) -> None:
+def test_commit_hooks_of_the_project_run_once_and_in_order(published, countries) -> None:
     ran = []
     with transaction.atomic():
         transaction.on_commit(lambda: ran.append(1))
         Country.objects.create(code="de")
         transaction.on_commit(lambda: Country.objects.update(name="a") and ran.append(2))
-    assert (ran, len(told)) == ([1, 2], 1)
+    assert (ran, len(published)) == ([1, 2], 1)
 
 
-def test_a_listener_that_fails_leaves_the_others_alone(told, countries, caplog) -> None:
+def test_a_listener_that_fails_does_not_stop_the_other_listeners(
+    published, countries, caplog
+) -> None:
     changes.listeners.insert(0, None)
     try:
         Country.objects.create(code="de")
     finally:
         changes.listeners.remove(None)
-    assert (told, "failed to publish" in caplog.text) == ([[("de", "all", "create")]], True)
+    assert (published, "failed to publish" in caplog.text) == ([[("de", "all", "create")]], True)
 
 
-def test_hooks_wait_until_autocommit_is_on_again(told, countries) -> None:
+def test_changes_without_autocommit_are_published_when_it_is_on_again(published, countries) -> None:
     transaction.set_autocommit(False)
     try:
         with transaction.atomic():
             Country.objects.create(code="de")
         transaction.commit()
-        assert told == []
+        assert published == []
     finally:
         transaction.set_autocommit(True)
-    assert told == [[("de", "all", "create")]]
+    assert published == [[("de", "all", "create")]]
 
 
-class InATestsTransaction(TestCase):
-    """Django's own tests, which roll everything back."""
+class InATestCase(TestCase):
+    """Tests in Django's `TestCase`, which rolls everything back."""
 
     kept = []
 
@@ -80,34 +82,34 @@ class InATestsTransaction(TestCase):
         cls.country = Country.objects.create(code="de")
 
     def setUp(self):
-        self.told = []
-        changes.listeners.append(self.hear)
-        self.addCleanup(changes.listeners.remove, self.hear)
+        self.published = []
+        changes.listeners.append(self.listen)
+        self.addCleanup(changes.listeners.remove, self.listen)
 
-    def hear(self, committed):
-        told = [
+    def listen(self, committed):
+        notifications = [
             (change.pk, str(action))
             for change in committed
             for watcher, _group, action in change.notifications()
             if watcher is self.watcher
         ]
-        self.told += [told] if told else []
+        self.published += [notifications] if notifications else []
 
     def capture(self):
         return self.captureOnCommitCallbacks(execute=True)
 
-    def test_rows_of_all_tests_are_not_told_in_each(self) -> None:
+    def test_rows_of_set_up_test_data_are_not_published_in_each_test(self) -> None:
         with self.capture():
             self.country.save()
-        assert self.told == [[("de", "update")]]
+        assert self.published == [[("de", "update")]]
 
-    def test_each_statement_is_a_transaction(self) -> None:
+    def test_each_statement_publishes_like_a_transaction(self) -> None:
         with self.capture():
             self.country.save()
             self.country.delete()
-        assert self.told == [[("de", "update")], [("de", "delete")]]
+        assert self.published == [[("de", "update")], [("de", "delete")]]
 
-    def test_what_the_project_made_atomic_is_one(self) -> None:
+    def test_an_atomic_block_of_the_project_publishes_like_one_transaction(self) -> None:
         with self.capture():
             with transaction.atomic():
                 country = Country.objects.create(code="fr")
@@ -117,19 +119,19 @@ class InATestsTransaction(TestCase):
                 country.save()
             with transaction.atomic():
                 country.delete()
-        assert self.told == [[("fr", "create")], [("fr", "delete")]]
+        assert self.published == [[("fr", "create")], [("fr", "delete")]]
 
-    def test_callbacks_that_are_kept_tell_nothing_later(self) -> None:
+    def test_captured_callbacks_that_are_kept_publish_nothing_later(self) -> None:
         with self.captureOnCommitCallbacks() as callbacks:
             Country.objects.create(code="fr")
         self.kept.append(callbacks)
         with self.capture():
             Country.objects.create(code="it")
-        assert self.told == [[("it", "create")]]
+        assert self.published == [[("it", "create")]]
 
-    def test_callbacks_may_be_called_by_hand(self) -> None:
+    def test_captured_callbacks_publish_once_when_they_are_called(self) -> None:
         with self.captureOnCommitCallbacks() as callbacks:
             Country.objects.create(code="fr")
         for callback in [*callbacks, *callbacks]:
             callback()
-        assert self.told == [[("fr", "create")]]
+        assert self.published == [[("fr", "create")]]

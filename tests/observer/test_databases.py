@@ -1,4 +1,4 @@
-"""Two databases, each with transactions of its own; and one that is read elsewhere."""
+"""Two databases with their own transactions, and a database router that separates reads."""
 
 import contextlib
 
@@ -10,14 +10,13 @@ from rest_channels.consumers import ModelConsumer
 from rest_channels.observer import notify_changed
 from rest_channels.testing import SocketCommunicator
 
-from .conftest import Watcher
 from .models import Country, Word
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
 
-class Apart:
-    """A router: reads go to one database, what is written to another."""
+class SplitRouter:
+    """A router that reads from one database, and writes to another."""
 
     def db_for_read(self, model, **hints):
         return "default"
@@ -27,35 +26,37 @@ class Apart:
 
 
 @pytest.fixture
-def countries():
-    return Watcher(Country)
+def countries(watch):
+    return watch(Country)
 
 
-def test_each_database_commits_for_itself(told, countries) -> None:
+def test_each_database_publishes_its_changes_at_its_own_commit(published, countries) -> None:
     with transaction.atomic(), transaction.atomic(using="other"):
         Country.objects.using("other").create(code="de")
         Country.objects.create(code="fr")
-        assert told == []
-    assert told == [[("de", "all", "create")], [("fr", "all", "create")]]
+        assert published == []
+    assert published == [[("de", "all", "create")], [("fr", "all", "create")]]
 
 
-def test_each_database_rolls_back_for_itself(told, countries) -> None:
+def test_a_rollback_of_one_database_keeps_the_changes_of_another(published, countries) -> None:
     with transaction.atomic():
         Country.objects.create(code="fr")
         with contextlib.suppress(DatabaseError), transaction.atomic(using="other"):
             Country.objects.using("other").create(code="de")
             raise DatabaseError
-    assert told == [[("fr", "all", "create")]]
+    assert published == [[("fr", "all", "create")]]
 
 
-def test_a_save_on_one_database_does_not_wait_for_another(told, countries) -> None:
+def test_a_save_on_one_database_does_not_wait_for_the_commit_of_another(
+    published, countries
+) -> None:
     with transaction.atomic():
         Country.objects.using("other").create(code="de")
-        assert told == [[("de", "all", "create")]]
+        assert published == [[("de", "all", "create")]]
 
 
-async def test_a_row_is_read_where_it_was_written(settings) -> None:
-    settings.DATABASE_ROUTERS = [f"{__name__}.Apart"]
+async def test_a_delivery_reads_the_row_from_the_database_it_was_written_to(settings) -> None:
+    settings.DATABASE_ROUTERS = [f"{__name__}.SplitRouter"]
 
     class CountrySerializer(serializers.ModelSerializer):
         class Meta:
@@ -76,24 +77,27 @@ async def test_a_row_is_read_where_it_was_written(settings) -> None:
         await socket.expect_reply(call, data={"name": "Germany"})
 
 
-def test_what_was_read_elsewhere_is_told_where_it_is_written(told, countries, settings) -> None:
+def test_notify_changed_waits_for_the_database_that_the_row_is_written_to(
+    published, countries, settings
+) -> None:
     country = Country(code="de")
     country.save(using="default")
-    told.clear()
-    settings.DATABASE_ROUTERS = [f"{__name__}.Apart"]
+    published.clear()
+    settings.DATABASE_ROUTERS = [f"{__name__}.SplitRouter"]
     row = Country.objects.get()
     assert row._state.db == "default"
     with transaction.atomic(using="other"):
         notify_changed([row])
-        assert told == []
-    assert told == [[("de", "all", "update")]]
+        assert published == []
+    assert published == [[("de", "all", "update")]]
 
 
-def test_a_database_that_is_named_is_where_rows_are_made(told, settings) -> None:
-    watcher = Watcher(Word)
-    settings.DATABASE_ROUTERS = [f"{__name__}.Apart"]
+def test_bulk_create_waits_for_the_database_that_its_queryset_names(
+    published, settings, watch
+) -> None:
+    watch(Word)
+    settings.DATABASE_ROUTERS = [f"{__name__}.SplitRouter"]
     with transaction.atomic():
         Word.objects.using("default").bulk_create([Word(slug="a")])
-        assert told == []
-    assert [action for [(_pk, _group, action)] in told] == ["create"]
-    assert watcher.model is Word
+        assert published == []
+    assert [action for [(_pk, _group, action)] in published] == ["create"]

@@ -52,14 +52,14 @@ def client(consumer=Comments, **kwargs):
     return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
 
 
-async def asked(socket, action, request_id=7, **frame):
+async def call(socket, action, request_id=7, **frame):
     await socket.send_json({"action": action, "request_id": request_id, **frame})
     said = await socket.receive_json()
     assert (said["action"], said["request_id"]) == (action, request_id)
     return said["response_status"]
 
 
-async def told(socket):
+async def receive(socket):
     frame = await socket.receive_json()
     data = frame["data"] if frame["data"] is not None else frame["errors"]
     return frame["action"], frame["request_id"], frame["response_status"], data
@@ -71,28 +71,28 @@ async def comment():
 
 
 @pytest.fixture
-async def people():
+async def users():
     return [await User.objects.acreate_user(name) for name in ("ada", "bob")]
 
 
 # Subscribing.
 
 
-async def test_each_request_is_told(comment) -> None:
+async def test_each_request_that_subscribes_receives_the_change_under_its_own_id(comment) -> None:
     async with client() as socket:
         for request_id in (1, "two", [3]):
-            assert await asked(socket, "subscribe_instance", request_id, pk=comment.pk) == 201
+            assert await call(socket, "subscribe_instance", request_id, pk=comment.pk) == 201
         await comment.asave()
-        ids = [(await told(socket))[1] for _ in range(3)]
+        ids = [(await receive(socket))[1] for _ in range(3)]
         assert sorted(map(str, ids)) == ["1", "[3]", "two"]
 
 
-async def test_to_subscribe_twice_is_to_subscribe_once(comment) -> None:
+async def test_a_request_that_subscribes_twice_receives_one_frame(comment) -> None:
     async with client() as socket:
         for _ in range(2):
-            assert await asked(socket, "subscribe_instance", pk=comment.pk) == 201
+            assert await call(socket, "subscribe_instance", pk=comment.pk) == 201
         await comment.asave()
-        await told(socket)
+        await receive(socket)
         await socket.expect_nothing()
 
 
@@ -106,15 +106,17 @@ async def test_to_subscribe_twice_is_to_subscribe_once(comment) -> None:
         ({"request_id": 3}, [1, 2]),
     ],
 )
-async def test_a_request_or_a_row_is_unsubscribed(comment, frame, left) -> None:
+async def test_unsubscribing_ends_one_request_or_all_requests_of_a_row(
+    comment, frame, left
+) -> None:
     if "pk" in frame:
         frame = {**frame, "pk": comment.pk}
     async with client() as socket:
         for request_id in (1, 2):
-            await asked(socket, "subscribe_instance", request_id, pk=comment.pk)
-        assert await asked(socket, "unsubscribe_instance", **frame) == 204
+            await call(socket, "subscribe_instance", request_id, pk=comment.pk)
+        assert await call(socket, "unsubscribe_instance", **frame) == 204
         await comment.asave()
-        assert sorted([(await told(socket))[1] for _ in left]) == left
+        assert sorted([(await receive(socket))[1] for _ in left]) == left
         await socket.expect_nothing()
 
 
@@ -130,43 +132,47 @@ async def test_a_request_or_a_row_is_unsubscribed(comment, frame, left) -> None:
         ("unsubscribe_instance", {"request_id": {"a": 1}}, 204),
     ],
 )
-async def test_bad_subscriptions_are_refused(name, frame, status) -> None:
+async def test_a_subscription_with_bad_arguments_receives_an_error_status(
+    name, frame, status
+) -> None:
     async with client() as socket:
-        assert await asked(socket, name, **frame) == status
+        assert await call(socket, name, **frame) == status
 
 
-async def test_a_row_can_be_left_that_is_gone(comment) -> None:
+async def test_a_client_can_unsubscribe_from_a_deleted_row(comment) -> None:
     async with client() as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         pk = comment.pk
         await comment.adelete()
-        assert await told(socket) == ("delete", 7, 204, {"pk": pk})
-        assert await asked(socket, "unsubscribe_instance", pk=pk) == 204
+        assert await receive(socket) == ("delete", 7, 204, {"pk": pk})
+        assert await call(socket, "unsubscribe_instance", pk=pk) == 204
 
 
-async def test_there_is_an_end_to_subscriptions(comment, settings) -> None:
+async def test_a_connection_with_too_many_subscriptions_receives_a_400_frame(
+    comment, settings
+) -> None:
     settings.REST_CHANNELS = {"MAX_SUBSCRIPTIONS": 2}
     async with client() as socket:
-        statuses = [await asked(socket, "subscribe_instance", n, pk=comment.pk) for n in range(3)]
+        statuses = [await call(socket, "subscribe_instance", n, pk=comment.pk) for n in range(3)]
         assert statuses == [201, 201, 400]
 
 
-async def test_a_def_action_may_subscribe_and_unsubscribe() -> None:
+async def test_a_def_action_can_subscribe_and_unsubscribe() -> None:
     class Subscribing(Everything):
         @action()
         def subscribe(self, request_id):
             return [len(self.comments.subscribe(request_id=request_id))], 201
 
     async with client(Subscribing) as socket:
-        assert await asked(socket, "subscribe") == 201
+        assert await call(socket, "subscribe") == 201
         made = await Comment.objects.acreate(text="a")
-        assert await told(socket) == ("create", 7, 201, {"id": made.pk, "text": "a"})
-        assert await asked(socket, "unsubscribe") == 204
+        assert await receive(socket) == ("create", 7, 201, {"id": made.pk, "text": "a"})
+        assert await call(socket, "unsubscribe") == 204
         await made.asave()
         await socket.expect_nothing()
 
 
-async def test_an_observer_may_be_reached_by_its_class() -> None:
+async def test_an_observer_of_a_class_can_subscribe_a_given_consumer() -> None:
     class ByClass(Everything):
         @action()
         async def subscribe(self, request_id):
@@ -174,23 +180,23 @@ async def test_an_observer_may_be_reached_by_its_class() -> None:
             return sorted(self.groups) == sorted(groups), 201
 
     async with client(ByClass) as socket:
-        assert await asked(socket, "subscribe") == 201
+        assert await call(socket, "subscribe") == 201
         await Comment.objects.acreate(text="a")
-        assert (await told(socket))[0] == "create"
+        assert (await receive(socket))[0] == "create"
 
 
-async def test_who_subscribes_when_he_connects_is_told() -> None:
+async def test_a_consumer_that_subscribes_in_connect_receives_changes() -> None:
     class FromTheStart(Everything):
         async def connect(self):
             await self.comments.subscribe()
 
     async with client(FromTheStart) as socket:
         await Comment.objects.acreate(text="a")
-        assert (await told(socket))[:2] == ("create", None)
+        assert (await receive(socket))[:2] == ("create", None)
 
 
 @pytest.mark.parametrize("handles", [False, True])
-async def test_no_event_comes_before_the_reply_to_who_asked_for_it(comment, handles) -> None:
+async def test_no_change_arrives_before_the_reply_to_its_subscription(comment, handles) -> None:
     class Slow(Comments):
         @action()
         async def subscribe_instance(self, request_id=None, **kwargs):
@@ -205,11 +211,11 @@ async def test_no_event_comes_before_the_reply_to_who_asked_for_it(comment, hand
                 await super().handle_observed_action(action, group, **kwargs)
 
     async with client(Slow) as socket:
-        assert await asked(socket, "subscribe_instance", pk=comment.pk) == 201
-        assert (await told(socket))[:2] == ("update", 7)
+        assert await call(socket, "subscribe_instance", pk=comment.pk) == 201
+        assert (await receive(socket))[:2] == ("update", 7)
 
 
-async def test_two_observers_of_one_name_in_one_module_do_not_hear_each_other() -> None:
+async def test_observers_of_one_name_in_one_module_receive_only_their_own_changes() -> None:
     def consumer(model):
         class Same(AsyncAPIConsumer):
             @model_observer(model)
@@ -226,8 +232,8 @@ async def test_two_observers_of_one_name_in_one_module_do_not_hear_each_other() 
     one, two, three = consumer(Comment), consumer(Comment), consumer(Country)
     assert len({one.activity.id, two.activity.id, three.activity.id}) == 3
     async with client(one) as first, client(three) as second:
-        await asked(first, "subscribe")
-        await asked(second, "subscribe")
+        await call(first, "subscribe")
+        await call(second, "subscribe")
         await Country.objects.acreate(code="de")
         assert await second.receive_json() == {"pk": "de"}
         await first.expect_nothing()
@@ -236,7 +242,7 @@ async def test_two_observers_of_one_name_in_one_module_do_not_hear_each_other() 
 # What is told.
 
 
-async def test_a_handler_is_told_what_it_takes(comment) -> None:
+async def test_a_handler_receives_the_arguments_that_it_accepts(comment) -> None:
     class Handling(AsyncAPIConsumer):
         @model_observer(Comment, serializer_class=CommentSerializer)
         def activity(
@@ -251,13 +257,13 @@ async def test_a_handler_is_told_what_it_takes(comment) -> None:
             return None, 201
 
     async with client(Handling) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await comment.asave()
         row = {"id": comment.pk, "text": "a"}
         assert await socket.receive_json() == [row, "update", [7], "activity", True, True]
 
 
-async def test_a_key_that_json_does_not_know_is_text() -> None:
+async def test_a_key_without_a_json_type_is_sent_as_text() -> None:
     class Keys(AsyncAPIConsumer):
         tickets = model_observer(Ticket)
 
@@ -267,20 +273,20 @@ async def test_a_key_that_json_does_not_know_is_text() -> None:
             return None, 201
 
     async with client(Keys) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         ticket = await Ticket.objects.acreate()
-        assert (await told(socket))[3] == {"pk": str(ticket.pk)}
+        assert (await receive(socket))[3] == {"pk": str(ticket.pk)}
 
 
-async def test_a_row_that_is_deleted_is_told_as_it_was(comment) -> None:
+async def test_a_deleted_row_is_sent_as_it_was_before(comment) -> None:
     async with client(Everything) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         row = {"id": comment.pk, "text": "a"}
         await comment.adelete()
-        assert await told(socket) == ("delete", 7, 204, row)
+        assert await receive(socket) == ("delete", 7, 204, row)
 
 
-async def test_a_serializer_of_ones_own_sees_the_instance_as_it_was_saved() -> None:
+async def test_a_serializer_function_receives_the_instance_as_it_was_saved() -> None:
     class Signed(AsyncAPIConsumer):
         @model_observer(Comment)
         async def activity(self, message, **kwargs):
@@ -302,12 +308,12 @@ async def test_a_serializer_of_ones_own_sees_the_instance_as_it_was_saved() -> N
         comment.text = "never saved"
 
     async with client(Signed) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await sync_to_async(save)()
         assert await socket.receive_json() == {"by": "ada", "text": "a", "action": "create"}
 
 
-async def test_relations_are_told_where_that_is_asked_for() -> None:
+async def test_a_consumer_with_many_to_many_observation_receives_relations() -> None:
     class TicketSerializer(serializers.ModelSerializer):
         class Meta:
             model = Ticket
@@ -320,14 +326,14 @@ async def test_relations_are_told_where_that_is_asked_for() -> None:
 
     ticket, tag = await Ticket.objects.acreate(), await Tag.objects.acreate()
     async with client(Tickets) as socket:
-        await asked(socket, "subscribe_instance", pk=str(ticket.pk))
+        await call(socket, "subscribe_instance", pk=str(ticket.pk))
         await tag.tickets.aadd(ticket)
-        assert (await told(socket))[3] == {"tags": [tag.pk]}
+        assert (await receive(socket))[3] == {"tags": [tag.pk]}
         await tag.adelete()
-        assert (await told(socket))[3] == {"tags": []}
+        assert (await receive(socket))[3] == {"tags": []}
 
 
-async def test_a_lookup_may_be_another_field() -> None:
+async def test_a_client_can_subscribe_by_another_lookup_field() -> None:
     class ByName(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
         queryset = Country.objects.all()
         lookup_field = "name"
@@ -339,16 +345,16 @@ async def test_a_lookup_may_be_another_field() -> None:
 
     country = await Country.objects.acreate(code="de", name="Germany")
     async with client(ByName) as socket:
-        await asked(socket, "subscribe_instance", name="Germany")
+        await call(socket, "subscribe_instance", name="Germany")
         country.name = "Deutschland"
         await country.asave()
-        assert (await told(socket))[3] == {"code": "de", "name": "Deutschland"}
-        assert await asked(socket, "unsubscribe_instance", name="Germany", request_id=None) == 204
+        assert (await receive(socket))[3] == {"code": "de", "name": "Deutschland"}
+        assert await call(socket, "unsubscribe_instance", name="Germany", request_id=None) == 204
         await country.asave()
         await socket.expect_nothing()
 
 
-async def test_what_a_class_overrides_is_called(comment) -> None:
+async def test_a_consumer_that_overrides_a_notification_hook_has_it_called(comment) -> None:
     class Own(Comments):
         async def handle_observed_action(self, action, group=None, **kwargs):
             await self.send_json([action, kwargs, group in self.groups])
@@ -359,35 +365,35 @@ async def test_what_a_class_overrides_is_called(comment) -> None:
 
     for consumer in (Own, Older):
         async with client(consumer) as socket:
-            await asked(socket, "subscribe_instance", pk=comment.pk)
+            await call(socket, "subscribe_instance", pk=comment.pk)
             await comment.asave()
             assert await socket.receive_json() == ["update", {"pk": comment.pk}, True]
 
 
-async def test_a_retrieve_of_ones_own_shows_the_row(comment) -> None:
+async def test_a_consumer_that_overrides_retrieve_sends_what_it_returns(comment) -> None:
     class Own(Comments):
         @action()
         async def retrieve(self, pk, **kwargs):
             return {"own": pk}, 200
 
     async with client(Own) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        assert await told(socket) == ("update", 7, 200, {"own": comment.pk})
+        assert await receive(socket) == ("update", 7, 200, {"own": comment.pk})
 
 
-async def test_a_reply_of_ones_own_is_used(comment) -> None:
+async def test_a_consumer_that_overrides_send_json_sends_changes_through_it(comment) -> None:
     class Own(Comments):
         async def send_json(self, content, close=False):
             await super().send_json({**content, "own": True}, close)
 
     async with client(Own) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         assert (await socket.receive_json())["own"] is True
 
 
-async def test_each_hears_it_in_his_language(settings) -> None:
+async def test_each_client_receives_a_change_in_its_own_language(settings) -> None:
     class Spoken(serializers.ModelSerializer):
         said = serializers.SerializerMethodField()
 
@@ -405,10 +411,10 @@ async def test_each_hears_it_in_his_language(settings) -> None:
 
     german = [("accept-language", "de")]
     async with client(Speaking) as one, client(Speaking, headers=german) as two:
-        await asked(one, "subscribe")
-        await asked(two, "subscribe")
+        await call(one, "subscribe")
+        await call(two, "subscribe")
         await Comment.objects.acreate(text="a")
-        assert [(await told(socket))[3]["said"] for socket in (one, two)] == ["Yes", "Ja"]
+        assert [(await receive(socket))[3]["said"] for socket in (one, two)] == ["Yes", "Ja"]
 
 
 # Who is told.
@@ -427,7 +433,7 @@ class Mine(serializers.ModelSerializer):
 
 
 @pytest.mark.parametrize("kind", ["serializer", "queryset", "observer"])
-async def test_fifty_people_each_get_their_own(kind) -> None:
+async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
     class Personal(Comments):
         serializer_class = Mine
 
@@ -449,22 +455,22 @@ async def test_fifty_people_each_get_their_own(kind) -> None:
             return None, 201
 
     consumer = {"serializer": Personal, "queryset": Filtered, "observer": Observing}[kind]
-    people = await User.objects.abulk_create([User(username=f"user{n}") for n in range(50)])
-    comment = await Comment.objects.acreate(text="a", user=people[0])
-    sockets = [client(consumer, user=user) for user in people]
+    users = await User.objects.abulk_create([User(username=f"user{n}") for n in range(50)])
+    comment = await Comment.objects.acreate(text="a", user=users[0])
+    sockets = [client(consumer, user=user) for user in users]
     for socket in sockets:
         assert (await socket.connect())[0]
         allowed = 201 if kind != "queryset" or socket is sockets[0] else 404
-        assert await asked(socket, "subscribe_instance", pk=comment.pk) == allowed
+        assert await call(socket, "subscribe_instance", pk=comment.pk) == allowed
     await comment.asave()
-    for socket, user in zip(sockets, people, strict=True):
-        if kind != "queryset" or user is people[0]:
-            assert (await told(socket))[3] == {"reader": user.username}
+    for socket, user in zip(sockets, users, strict=True):
+        if kind != "queryset" or user is users[0]:
+            assert (await receive(socket))[3] == {"reader": user.username}
         await socket.disconnect()
 
 
-async def test_people_are_asked_once_each_however_often_they_are_connected(
-    comment, people, queries
+async def test_a_row_is_rendered_once_for_all_connections_of_a_user(
+    comment, users, queries
 ) -> None:
     asked_for = []
 
@@ -473,31 +479,31 @@ async def test_people_are_asked_once_each_however_often_they_are_connected(
             asked_for.append(self.scope["user"])
             return Comment.objects.all()
 
-    sockets = [client(Filtered, user=user) for user in people * 3]
+    sockets = [client(Filtered, user=user) for user in users * 3]
     for socket in sockets:
         await socket.connect()
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
     asked_for.clear()
     await comment.asave()
     for socket in sockets:
-        await told(socket)
+        await receive(socket)
     assert sorted(map(str, asked_for)) == ["ada", "bob"]
     for socket in sockets:
         await socket.disconnect()
 
 
-async def test_who_may_no_longer_see_a_row_is_told_once(comment, people) -> None:
+async def test_a_client_whose_queryset_lost_the_row_receives_one_404_frame(comment, users) -> None:
     class Filtered(Comments):
         def get_queryset(self, **kwargs):
             return Comment.objects.filter(user=self.scope["user"])
 
-    comment.user = people[0]
+    comment.user = users[0]
     await comment.asave()
-    async with client(Filtered, user=people[0]) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
-        comment.user = people[1]
+    async with client(Filtered, user=users[0]) as socket:
+        await call(socket, "subscribe_instance", pk=comment.pk)
+        comment.user = users[1]
         await comment.asave()
-        assert await told(socket) == ("update", 7, 404, ["Not found"])
+        assert await receive(socket) == ("update", 7, 404, ["Not found"])
         await comment.asave()
         await socket.expect_nothing()
 
@@ -518,54 +524,56 @@ class Guarded(Comments):
 
 
 @pytest.fixture
-async def friend(people):
-    await people[0].groups.aadd(await Group.objects.acreate(name="friends"))
-    return people[0]
+async def friend(users):
+    await users[0].groups.aadd(await Group.objects.acreate(name="friends"))
+    return users[0]
 
 
-async def test_permission_is_asked_to_subscribe(comment, people, friend) -> None:
+async def test_subscribing_to_a_row_checks_the_object_permission(comment, users, friend) -> None:
     async with client(Guarded, user=friend) as socket:
-        assert await asked(socket, "subscribe_instance", pk=comment.pk) == 201
+        assert await call(socket, "subscribe_instance", pk=comment.pk) == 201
         await Comment.objects.filter(pk=comment.pk).aupdate(text="secret")
-        await told(socket)
-        assert await asked(socket, "subscribe_instance", pk=comment.pk) == 403
+        await receive(socket)
+        assert await call(socket, "subscribe_instance", pk=comment.pk) == 403
 
 
 @pytest.mark.parametrize("lost", ["right", "object"])
-async def test_who_has_lost_a_permission_is_told_once_and_nothing_more(
+async def test_a_client_that_lost_its_permission_receives_one_403_frame(
     comment, friend, lost
 ) -> None:
     async with client(Guarded, user=friend) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        assert (await told(socket))[2] == 200
+        assert (await receive(socket))[2] == 200
         if lost == "right":
             await friend.groups.aclear()
         else:
             comment.text = "secret"
         await comment.asave()
         refused = ["You do not have permission to perform this action."]
-        assert await told(socket) == ("update", 7, 403, refused)
+        assert await receive(socket) == ("update", 7, 403, refused)
         comment.text = "b"
         await comment.asave()
         await socket.expect_nothing()
 
 
-async def test_who_was_deactivated_is_told_nothing(comment, people) -> None:
-    async with client(user=people[0]) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
-        people[0].is_active = False
-        await people[0].asave()
+async def test_a_deactivated_user_receives_no_change_and_is_closed(comment, users) -> None:
+    async with client(user=users[0]) as socket:
+        await call(socket, "subscribe_instance", pk=comment.pk)
+        users[0].is_active = False
+        await users[0].asave()
         await comment.asave()
         message = await socket._next("a close")
         assert message["type"] == "websocket.close"
 
 
-async def test_a_password_that_changes_ends_what_is_told(comment, people) -> None:
-    async with client(user=await User.objects.aget(pk=people[0].pk)) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
-        people[0].set_password("new")
-        await people[0].asave()
+async def test_a_user_whose_password_changed_receives_no_change_and_is_closed(
+    comment, users
+) -> None:
+    async with client(user=await User.objects.aget(pk=users[0].pk)) as socket:
+        await call(socket, "subscribe_instance", pk=comment.pk)
+        users[0].set_password("new")
+        await users[0].asave()
         await comment.asave()
         message = await socket._next("a close")
         assert message["type"] == "websocket.close"
@@ -574,24 +582,26 @@ async def test_a_password_that_changes_ends_what_is_told(comment, people) -> Non
 # What it costs.
 
 
-async def test_three_hundred_subscriptions_cost_two_queries(comment, settings, queries) -> None:
+async def test_a_save_with_three_hundred_subscriptions_makes_two_queries(
+    comment, settings, queries
+) -> None:
     settings.REST_CHANNELS = {"MAX_SUBSCRIPTIONS": 1_000}
     sockets = [client() for _ in range(30)]
     for socket in sockets:
         await socket.connect()
         for request_id in range(10):
-            await asked(socket, "subscribe_instance", request_id, pk=comment.pk)
+            await call(socket, "subscribe_instance", request_id, pk=comment.pk)
     queries.clear()
     await comment.asave()
     for socket in sockets:
         for _ in range(10):
-            await told(socket)
+            await receive(socket)
     assert len(queries) == 2
     for socket in sockets:
         await socket.disconnect()
 
 
-async def test_where_nobody_listens_a_save_is_a_save(comment, queries) -> None:
+async def test_a_save_without_subscribers_makes_one_query_and_no_message(comment, queries) -> None:
     called = []
 
     class Watching(AsyncAPIConsumer):
@@ -637,16 +647,16 @@ class Cashier(AsyncAPIConsumer):
         return None, 201
 
 
-async def test_a_signal_is_told_to_its_groups() -> None:
+async def test_a_signal_is_sent_only_to_subscribers_of_its_groups() -> None:
     async with client(Cashier) as socket:
-        await asked(socket, "subscribe", size="big")
+        await call(socket, "subscribe", size="big")
         for amount in (1, 10):
             await sync_to_async(paid.send)(sender=None, amount=amount)
         assert await socket.receive_json() == [{"amount": 10}, [7]]
         await socket.expect_nothing()
 
 
-async def test_a_signal_of_djangos_is_told(people) -> None:
+async def test_a_signal_of_django_is_sent_to_subscribers(users) -> None:
     class Doorman(AsyncAPIConsumer):
         @observer(user_logged_in)
         async def came(self, message, observer=None, **kwargs):
@@ -656,7 +666,7 @@ async def test_a_signal_of_djangos_is_told(people) -> None:
             await self.came.subscribe()
 
     async with client(Doorman) as socket:
-        await sync_to_async(user_logged_in.send)(sender=User, request=None, user=people[0])
+        await sync_to_async(user_logged_in.send)(sender=User, request=None, user=users[0])
         assert await socket.receive_json() == {"came": {}}
 
 
@@ -664,16 +674,16 @@ async def test_a_signal_of_djangos_is_told(people) -> None:
 
 
 class TestInATestCase(TestCase):
-    async def test_observers_speak(self) -> None:
+    async def test_a_subscriber_receives_a_change_that_the_test_saves(self) -> None:
         comment = await Comment.objects.acreate(text="a")
         async with client() as socket:
-            await asked(socket, "subscribe_instance", pk=comment.pk)
+            await call(socket, "subscribe_instance", pk=comment.pk)
             comment.text = "b"
             await comment.asave()
             row = {"id": comment.pk, "text": "b"}
-            assert await told(socket) == ("update", 7, 200, row)
+            assert await receive(socket) == ("update", 7, 200, row)
 
-    async def test_what_an_action_saves_is_told(self) -> None:
+    async def test_a_subscriber_receives_a_change_that_an_action_saves(self) -> None:
         class Writing(Everything):
             @action(atomic=True)
             def write(self):
@@ -681,19 +691,19 @@ class TestInATestCase(TestCase):
                 return None, 201
 
         async with client(Writing) as socket:
-            await asked(socket, "subscribe")
-            await asked(socket, "write")
-            assert (await told(socket))[0] == "create"
+            await call(socket, "subscribe")
+            await call(socket, "write")
+            assert (await receive(socket))[0] == "create"
 
     @override_settings(REST_CHANNELS={"THREAD_SENSITIVE": True})
-    async def test_in_one_thread_as_well(self) -> None:
-        await self.test_observers_speak()
+    async def test_a_subscriber_receives_a_change_with_thread_sensitive_handlers(self) -> None:
+        await self.test_a_subscriber_receives_a_change_that_the_test_saves()
 
 
 # What djangochannelsrestframework's users do.
 
 
-async def test_an_overridden_accept_is_called_once() -> None:
+async def test_an_overridden_accept_is_called_once_and_can_subscribe() -> None:
     class Doorman(AsyncAPIConsumer):
         @observer(paid)
         async def on_paid(self, message, **kwargs):
@@ -710,30 +720,30 @@ async def test_an_overridden_accept_is_called_once() -> None:
         assert await socket.receive_json() == "paid"
 
 
-async def test_hooks_know_what_is_told(comment) -> None:
+async def test_hooks_of_a_consumer_receive_the_action_of_the_change(comment) -> None:
     class Hooked(Comments):
         def get_serializer_class(self, action=None, **kwargs):
             return CommentSerializer if action == "update" else None
 
     async with client(Hooked) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        assert (await told(socket))[3] == {"id": comment.pk, "text": "a"}
+        assert (await receive(socket))[3] == {"id": comment.pk, "text": "a"}
 
 
-async def test_a_row_may_be_told_by_hand(comment) -> None:
+async def test_an_action_can_call_handle_observed_action_itself(comment) -> None:
     class ByHand(Comments):
         @action()
         async def again(self, pk):
             await self.handle_observed_action(action="update", pk=pk)
 
     async with client(ByHand) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await socket.send_json({"action": "again", "pk": comment.pk})
-        assert await told(socket) == ("update", 7, 200, {"id": comment.pk, "text": "a"})
+        assert await receive(socket) == ("update", 7, 200, {"id": comment.pk, "text": "a"})
 
 
-async def test_a_handler_may_be_called_by_hand() -> None:
+async def test_an_action_can_call_an_observers_handler_itself() -> None:
     class ByHand(AsyncAPIConsumer):
         @model_observer(Comment)
         async def activity(self, message, **kwargs):
@@ -748,7 +758,7 @@ async def test_a_handler_may_be_called_by_hand() -> None:
         assert await socket.receive_json() == {"pk": 1}
 
 
-async def test_a_deletion_is_told_even_if_what_it_was_cannot_be() -> None:
+async def test_a_deletion_that_cannot_be_serialized_is_sent_with_its_key() -> None:
     class Failing(AsyncAPIConsumer):
         comments = model_observer(Comment)
 
@@ -764,19 +774,19 @@ async def test_a_deletion_is_told_even_if_what_it_was_cannot_be() -> None:
     ada = await User.objects.acreate_user("ada")
     comment = await Comment.objects.acreate(text="a", user=ada)
     async with client(Failing) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await ada.adelete()
-        assert (await told(socket))[3] in ({"pk": comment.pk}, {"user": "ada"})
+        assert (await receive(socket))[3] in ({"pk": comment.pk}, {"user": "ada"})
 
 
-def test_an_observer_of_another_model_is_no_handle_instance_change() -> None:
+def test_handle_instance_change_cannot_be_an_observer_of_another_model() -> None:
     with pytest.raises(TypeError, match="must be a method: it observes the rows of the con"):
 
         class Other(Comments):
             handle_instance_change = model_observer(Tag)
 
 
-async def test_groups_that_are_a_text_are_refused(caplog) -> None:
+async def test_groups_for_signal_that_returns_a_string_is_logged_as_an_error(caplog) -> None:
     class Letters(Everything):
         comments = model_observer(Comment)
 

@@ -20,19 +20,19 @@ from .test_observers import (
     Comments,
     CommentSerializer,
     Everything,
-    asked,
+    call,
     client,
     comment,
-    people,
-    told,
+    receive,
+    users,
 )
 
-__all__ = ["comment", "people"]
+__all__ = ["comment", "users"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def all_told(socket, timeout=0.3):
+async def receive_all(socket, timeout=0.3):
     """All frames that come, until none does for so many seconds."""
     frames = []
     while (message := await socket._wait(timeout)) is not None:
@@ -87,44 +87,46 @@ def switch():
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
-async def test_a_row_of_another_database_is_another_row(comment) -> None:
+async def test_a_subscriber_receives_no_change_of_a_row_in_another_database(comment) -> None:
     other = Comment(pk=comment.pk, text="secret")
     async with client() as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await other.asave(using="other", force_insert=True)
         await other.asave(using="other")
         await socket.expect_nothing()
 
 
 @pytest.mark.parametrize("how", ["delete", "move"])
-async def test_who_lost_his_right_is_not_told_what_became_of_a_row(people, switch, how) -> None:
+async def test_a_client_without_permission_receives_no_data_of_a_lost_row(
+    users, switch, how
+) -> None:
     class Guarded(ByUser):
         permission_classes = [switch]
         check_deliveries = True
 
-    comment = await Comment.objects.acreate(text="a", user=people[0])
+    comment = await Comment.objects.acreate(text="a", user=users[0])
     async with client(Guarded) as socket:
-        await asked(socket, "subscribe", who=people[0].pk)
-        switch.on, comment.text, comment.user = False, "secret", people[1]
+        await call(socket, "subscribe", who=users[0].pk)
+        switch.on, comment.text, comment.user = False, "secret", users[1]
         await (comment.adelete() if how == "delete" else comment.asave())
-        [frame] = await all_told(socket)
+        [frame] = await receive_all(socket)
         assert (frame["response_status"], frame["data"]) == (403, None)
 
 
-async def test_of_a_deleted_row_only_the_key_is_told_where_permissions_are_asked(switch) -> None:
+async def test_a_checked_delivery_of_a_deletion_sends_only_the_key(switch) -> None:
     class Guarded(Everything):
         permission_classes = [switch]
         check_deliveries = True
 
     comment = await Comment.objects.acreate(text="secret")
     async with client(Guarded) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         pk = comment.pk
         await comment.adelete()
-        assert await told(socket) == ("delete", 7, 204, {"pk": pk})
+        assert await receive(socket) == ("delete", 7, 204, {"pk": pk})
 
 
-async def test_a_signal_asks_for_permission_as_well(switch) -> None:
+async def test_a_checked_delivery_of_a_signal_sends_one_403_frame(switch) -> None:
     signal = Signal()
 
     class Guarded(AsyncAPIConsumer):
@@ -141,15 +143,15 @@ async def test_a_signal_asks_for_permission_as_well(switch) -> None:
             return None, 201
 
     async with client(Guarded) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         switch.on = False
         for _ in range(2):
             await sync_to_async(signal.send)(sender=None)
-        assert [frame["response_status"] for frame in await all_told(socket)] == [403]
+        assert [frame["response_status"] for frame in await receive_all(socket)] == [403]
 
 
 @pytest.mark.parametrize("says", ["queryset", "serializer_class"])
-async def test_what_an_instance_says_counts(people, says) -> None:
+async def test_attributes_that_a_consumer_instance_sets_apply_to_deliveries(users, says) -> None:
     class Own(Comments):
         async def connect(self):
             if says == "queryset":
@@ -157,16 +159,16 @@ async def test_what_an_instance_says_counts(people, says) -> None:
             else:
                 self.serializer_class = showing(lambda context: "own")
 
-    comment = await Comment.objects.acreate(text="a", user=people[0])
-    async with client(Own, user=people[0]) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
-        comment.user = people[1]
+    comment = await Comment.objects.acreate(text="a", user=users[0])
+    async with client(Own, user=users[0]) as socket:
+        await call(socket, "subscribe_instance", pk=comment.pk)
+        comment.user = users[1]
         await comment.asave()
         expected = ["Not found"] if says == "queryset" else {"seen": "own"}
-        assert (await told(socket))[3] == expected
+        assert (await receive(socket))[3] == expected
 
 
-async def test_a_class_may_have_properties(comment) -> None:
+async def test_a_consumer_class_can_define_serializer_class_as_a_property(comment) -> None:
     class Own(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
         queryset = Comment.objects.all()
 
@@ -175,38 +177,42 @@ async def test_a_class_may_have_properties(comment) -> None:
             return CommentSerializer
 
     async with client(Own) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        assert (await told(socket))[3] == {"id": comment.pk, "text": "a"}
+        assert (await receive(socket))[3] == {"id": comment.pk, "text": "a"}
 
 
 @pytest.mark.parametrize("key", ["auth", "session", "team"])
-async def test_two_connections_of_one_user_may_be_two_persons(comment, people, key) -> None:
+async def test_connections_of_one_user_with_different_scopes_share_no_rendering(
+    comment, users, key
+) -> None:
     class Own(Comments):
         serializer_class = showing(lambda c: c["scope"][key] if "scope" in c else None)
 
-    one, two = client(Own, user=people[0]), client(Own, user=people[0])
+    one, two = client(Own, user=users[0]), client(Own, user=users[0])
     one.scope[key], two.scope[key] = "full", "limited"
     async with one, two:
         for socket in (one, two):
-            await asked(socket, "subscribe_instance", pk=comment.pk)
+            await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        seen = [(await told(socket))[3]["seen"] for socket in (one, two)]
+        seen = [(await receive(socket))[3]["seen"] for socket in (one, two)]
         assert seen == ["full", "limited"]
 
 
-async def test_two_requests_of_one_connection_may_ask_for_different_things(comment, people) -> None:
+async def test_requests_of_one_connection_receive_what_their_arguments_ask_for(
+    comment, users
+) -> None:
     class Own(Comments):
         serializer_class = showing(lambda context: context.get("short"))
 
         def get_serializer_context(self, short=None, **kwargs):
             return {"short": short}
 
-    async with client(Own, user=people[0]) as socket:
+    async with client(Own, user=users[0]) as socket:
         for number in (1, 2):
-            await asked(socket, "subscribe_instance", number, pk=comment.pk, short=number)
+            await call(socket, "subscribe_instance", number, pk=comment.pk, short=number)
         await comment.asave()
-        frames = [(frame["request_id"], frame["data"]) for frame in await all_told(socket)]
+        frames = [(frame["request_id"], frame["data"]) for frame in await receive_all(socket)]
         assert sorted(frames) == [(1, {"seen": 1}), (2, {"seen": 2})]
 
 
@@ -222,32 +228,34 @@ READINGS = {
 
 
 @pytest.mark.parametrize("reading", READINGS)
-async def test_a_serializer_cannot_look_unseen(comment, people, reading) -> None:
+async def test_a_serializer_that_reads_its_context_in_any_way_is_detected(
+    comment, users, reading
+) -> None:
     class Own(Comments):
         serializer_class = showing(lambda c: str(getattr(READINGS[reading](c), "user", None)))
 
         def get_serializer_context(self, **kwargs):
             return {"request": self.request}
 
-    async with client(Own, user=people[0]) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+    async with client(Own, user=users[0]) as socket:
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        assert (await told(socket))[3] == {"seen": "ada"}
+        assert (await receive(socket))[3] == {"seen": "ada"}
 
 
-async def test_a_stale_instance_tells_no_group_of_a_row_that_is_not_there(people) -> None:
-    comment = await Comment.objects.acreate(text="a", user=people[0])
+async def test_an_outdated_instance_sends_nothing_to_a_group_its_row_has_left(users) -> None:
+    comment = await Comment.objects.acreate(text="a", user=users[0])
     stale = await Comment.objects.aget(pk=comment.pk)
-    comment.user, comment.text = people[1], "secret"
+    comment.user, comment.text = users[1], "secret"
     await comment.asave()
     async with client(ByUser) as socket:
-        await asked(socket, "subscribe", who=people[0].pk)
+        await call(socket, "subscribe", who=users[0].pk)
         await stale.asave(update_fields=["date"])
         await socket.expect_nothing()
 
 
 @pytest.mark.parametrize("own", [False, True])
-async def test_nothing_comes_after_the_reply_that_ends_it(comment, own) -> None:
+async def test_no_change_arrives_after_the_reply_to_unsubscribe_instance(comment, own) -> None:
     def slow(context):
         time.sleep(0.2)
         return own and context.get("request") is None
@@ -256,28 +264,28 @@ async def test_nothing_comes_after_the_reply_that_ends_it(comment, own) -> None:
         serializer_class = showing(slow)
 
     async with client(Slow) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         await asyncio.sleep(0.05)
-        assert await asked(socket, "unsubscribe_instance", pk=comment.pk) == 204
-        assert await all_told(socket, 0.5) == []
+        assert await call(socket, "unsubscribe_instance", pk=comment.pk) == 204
+        assert await receive_all(socket, 0.5) == []
 
 
-async def test_who_comes_later_is_not_told_what_was_before() -> None:
+async def test_a_later_subscriber_receives_no_earlier_change() -> None:
     class Slow(Everything):
         comments = model_observer(Comment, serializer_class=showing(lambda _: time.sleep(0.1)))
 
     async with client(Slow) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         for _ in range(5):
             await Comment.objects.acreate(text="old")
     async with client(Slow) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await Comment.objects.acreate(text="new")
-        assert len(await all_told(socket, 0.5)) == 1
+        assert len(await receive_all(socket, 0.5)) == 1
 
 
-async def test_a_signal_may_be_sent_from_anywhere() -> None:
+async def test_a_signal_sent_on_the_loop_or_in_a_thread_is_received() -> None:
     signal = Signal()
 
     class Heard(AsyncAPIConsumer):
@@ -291,21 +299,23 @@ async def test_a_signal_may_be_sent_from_anywhere() -> None:
     async with client(Heard) as socket:
         signal.send(sender=None)
         await sync_to_async(signal.send)(sender=None, using="card")
-        assert await all_told(socket) == ["told", "told"]
+        assert await receive_all(socket) == ["told", "told"]
 
 
-async def test_an_error_for_some_is_no_silence_for_others(comment) -> None:
+async def test_an_error_of_one_consumer_class_does_not_affect_another_class(comment) -> None:
     class Failing(Comments):
         serializer_class = showing(lambda _: 1 / 0)
 
     async with client(Failing) as one, client() as two:
         for socket in (one, two):
-            await asked(socket, "subscribe_instance", pk=comment.pk)
+            await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
-        assert (await told(two))[0] == "update"
+        assert (await receive(two))[0] == "update"
 
 
-async def test_who_subscribed_in_an_action_that_timed_out_is_told(comment, settings) -> None:
+async def test_a_subscription_of_an_action_that_timed_out_receives_changes(
+    comment, settings
+) -> None:
     settings.REST_CHANNELS = {"HANDLER_TIMEOUT": 0.3}
 
     class Slow(Everything):
@@ -315,12 +325,12 @@ async def test_who_subscribed_in_an_action_that_timed_out_is_told(comment, setti
             await asyncio.sleep(5)
 
     async with client(Slow) as socket:
-        assert await asked(socket, "subscribe") == 504
+        assert await call(socket, "subscribe") == 504
         await comment.asave()
-        assert (await told(socket))[0] == "update"
+        assert (await receive(socket))[0] == "update"
 
 
-async def test_a_handler_may_subscribe() -> None:
+async def test_a_handler_of_an_observer_can_subscribe_to_another_observer() -> None:
     class Chained(AsyncAPIConsumer):
         check_deliveries = True
         tags = model_observer(Tag)
@@ -336,14 +346,14 @@ async def test_a_handler_may_subscribe() -> None:
             return None, 201
 
     async with client(Chained) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await Comment.objects.acreate(text="a")
         assert await socket.receive_json() == "subscribed"
         await Tag.objects.acreate(name="a")
-        assert (await told(socket))[:2] == ("create", "tags")
+        assert (await receive(socket))[:2] == ("create", "tags")
 
 
-async def test_a_long_action_holds_only_its_own_subscription(comment) -> None:
+async def test_a_long_action_delays_only_the_changes_of_its_own_subscription(comment) -> None:
     class Detached(Everything):
         tags = model_observer(Tag)
 
@@ -354,7 +364,7 @@ async def test_a_long_action_holds_only_its_own_subscription(comment) -> None:
             return None, 201
 
     async with client(Detached) as socket:
-        await asked(socket, "subscribe", 1)
+        await call(socket, "subscribe", 1)
         await socket.send_json({"action": "watch", "request_id": 2})
         await asyncio.sleep(0.05)
         for number in range(3):
@@ -365,7 +375,7 @@ async def test_a_long_action_holds_only_its_own_subscription(comment) -> None:
         assert said == [("update", 1), ("watch", 2), *[("create", 2)] * 3]
 
 
-async def test_a_lane_that_is_full_is_a_gap_for_who_minds(settings) -> None:
+async def test_a_consumer_that_handles_gaps_receives_a_gap_if_its_queue_is_full(settings) -> None:
     settings.REST_CHANNELS = {"INBOX_FRAMES": 10}
 
     class Slow(AsyncAPIConsumer):
@@ -383,28 +393,28 @@ async def test_a_lane_that_is_full_is_a_gap_for_who_minds(settings) -> None:
             await self.send_json("gap")
 
     async with client(Slow) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await Comment.objects.abulk_create([Comment(text="a") for _ in range(100)])
-        frames = await all_told(socket)
+        frames = await receive_all(socket)
         assert "gap" in frames
         assert len(frames) < 50
 
 
-async def test_an_update_of_a_row_that_is_gone_is_not_a_refusal(comment) -> None:
+async def test_an_update_of_a_row_that_is_gone_does_not_end_the_subscription(comment) -> None:
     class Slow(Comments):
         def get_queryset(self, **kwargs):
             time.sleep(0.1)
             return Comment.objects.all()
 
     async with client(Slow) as socket:
-        await asked(socket, "subscribe_instance", pk=comment.pk)
+        await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         await asyncio.sleep(0.05)
         await comment.adelete()
-        assert [frame["action"] for frame in await all_told(socket)][-1] == "delete"
+        assert [frame["action"] for frame in await receive_all(socket)][-1] == "delete"
 
 
-async def test_a_row_that_was_renamed_is_still_the_row(comment) -> None:
+async def test_a_subscription_follows_a_row_whose_lookup_value_changed(comment) -> None:
     class Named(Comments):
         lookup_field = "text"
 
@@ -412,13 +422,13 @@ async def test_a_row_that_was_renamed_is_still_the_row(comment) -> None:
             return super().get_object(**kwargs)
 
     async with client(Named) as socket:
-        await asked(socket, "subscribe_instance", text="a")
+        await call(socket, "subscribe_instance", text="a")
         comment.text = "b"
         await comment.asave()
-        assert (await told(socket))[3] == {"id": comment.pk, "text": "b"}
+        assert (await receive(socket))[3] == {"id": comment.pk, "text": "b"}
 
 
-async def test_a_subclass_may_part_an_observer_of_its_base(people) -> None:
+async def test_a_subclass_can_define_groups_for_an_observer_of_its_base(users) -> None:
     class Base(AsyncAPIConsumer):
         comments = model_observer(Comment, serializer_class=CommentSerializer)
 
@@ -435,16 +445,16 @@ async def test_a_subclass_may_part_an_observer_of_its_base(people) -> None:
 
     assert Base.comments.id != Parted.comments.id
     assert Base.comments._labels_for_signal is None
-    comment = await Comment.objects.acreate(text="a", user=people[0])
+    comment = await Comment.objects.acreate(text="a", user=users[0])
     async with client(Parted) as socket:
-        await asked(socket, "subscribe", who=people[0].pk)
+        await call(socket, "subscribe", who=users[0].pk)
         comment = await Comment.objects.aget(pk=comment.pk)
-        comment.user = people[1]
+        comment.user = users[1]
         await comment.asave()
-        assert (await told(socket))[0] == "delete"
+        assert (await receive(socket))[0] == "delete"
 
 
-async def test_a_serializer_that_failed_where_the_row_was_saved_is_not_tried_elsewhere() -> None:
+async def test_a_serializer_that_failed_in_the_saving_process_is_called_once() -> None:
     calls = []
 
     class Failing(Everything):
@@ -456,34 +466,34 @@ async def test_a_serializer_that_failed_where_the_row_was_saved_is_not_tried_els
             raise ValueError
 
     async with client(Failing) as socket:
-        await asked(socket, "subscribe")
+        await call(socket, "subscribe")
         await Comment.objects.acreate(text="a")
         await socket.expect_nothing()
     assert len(calls) == 1
 
 
-async def test_true_and_one_are_two_requests(comment) -> None:
+async def test_the_request_ids_true_and_one_are_two_requests(comment) -> None:
     async with client() as socket:
         for request_id in (1, True):
-            await asked(socket, "subscribe_instance", request_id, pk=comment.pk)
-        await asked(socket, "unsubscribe_instance", 1, pk=comment.pk)
+            await call(socket, "subscribe_instance", request_id, pk=comment.pk)
+        await call(socket, "unsubscribe_instance", 1, pk=comment.pk)
         await comment.asave()
-        assert [frame["request_id"] for frame in await all_told(socket)] == [True]
+        assert [frame["request_id"] for frame in await receive_all(socket)] == [True]
 
 
-async def test_a_consumer_without_a_model_has_a_context(comment, people) -> None:
+async def test_a_consumer_without_a_model_passes_the_request_to_serializers(comment, users) -> None:
     class Own(Everything):
         comments = model_observer(
             Comment, serializer_class=showing(lambda c: str(c["request"].user))
         )
 
-    async with client(Own, user=people[0]) as socket:
-        await asked(socket, "subscribe")
+    async with client(Own, user=users[0]) as socket:
+        await call(socket, "subscribe")
         await comment.asave()
-        assert (await told(socket))[3] == {"seen": "ada"}
+        assert (await receive(socket))[3] == {"seen": "ada"}
 
 
-async def test_where_nobody_listens_a_signal_is_not_serialized() -> None:
+async def test_a_signal_without_subscribers_is_not_serialized() -> None:
     signal, called = Signal(), []
 
     class Heard(AsyncAPIConsumer):
@@ -499,7 +509,7 @@ async def test_where_nobody_listens_a_signal_is_not_serialized() -> None:
     assert (called, Heard.heard.name) == ([], "heard")
 
 
-async def test_a_permission_of_djangos_that_was_taken_away_is_missed_at_once(people) -> None:
+async def test_a_user_permission_that_is_removed_rejects_the_next_delivery(users) -> None:
     class MayView(BasePermission):
         def has_permission(self, request, view):
             return request.user.has_perm("auth.view_group")
@@ -508,12 +518,12 @@ async def test_a_permission_of_djangos_that_was_taken_away_is_missed_at_once(peo
         permission_classes = [MayView]
         check_deliveries = True
 
-    ada = people[0]
+    ada = users[0]
     right = await Permission.objects.aget(codename="view_group")
     await ada.user_permissions.aadd(right)
     async with client(Guarded, user=await User.objects.aget(pk=ada.pk)) as socket:
-        assert await asked(socket, "subscribe") == 201
+        assert await call(socket, "subscribe") == 201
         await ada.user_permissions.aremove(right)
         await Comment.objects.acreate(text="a")
-        assert (await told(socket))[2] == 403
-        assert await asked(socket, "subscribe") == 403
+        assert (await receive(socket))[2] == 403
+        assert await call(socket, "subscribe") == 403

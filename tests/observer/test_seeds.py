@@ -64,13 +64,13 @@ class Users(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
     serializer_class = UserSerializer
 
 
-async def test_retrieve(ada) -> None:
+async def test_retrieve_answers_with_the_row(ada) -> None:
     row = {"id": ada.pk, "username": "test 1", "email": "1@example.com"}
     async with client(Users) as socket:
         assert await answer(socket, "retrieve", pk=ada.pk) == reply("retrieve", row)
 
 
-async def test_a_subscribed_instance_is_told(ada) -> None:
+async def test_a_subscriber_of_an_instance_receives_an_update_frame(ada) -> None:
     async with client(Users) as socket:
         subscribed = await answer(socket, "subscribe_instance", pk=ada.pk)
         assert subscribed == reply("subscribe_instance", status=201)
@@ -80,7 +80,7 @@ async def test_a_subscribed_instance_is_told(ada) -> None:
         assert await socket.receive_json() == reply("update", row)
 
 
-async def test_a_deleted_instance_is_told(ada) -> None:
+async def test_a_subscriber_of_an_instance_receives_a_delete_frame(ada) -> None:
     async with client(Users) as socket:
         await answer(socket, "subscribe_instance", pk=ada.pk)
         pk = ada.pk
@@ -88,7 +88,7 @@ async def test_a_deleted_instance_is_told(ada) -> None:
         assert await socket.receive_json() == reply("delete", {"pk": pk}, 204)
 
 
-async def test_nothing_is_told_after_unsubscribe(ada) -> None:
+async def test_a_client_receives_nothing_after_it_unsubscribed(ada) -> None:
     async with client(Users) as socket:
         await answer(socket, "subscribe_instance", pk=ada.pk)
         left = await answer(socket, "unsubscribe_instance", pk=ada.pk)
@@ -118,7 +118,7 @@ class AllComments(GenericAsyncAPIConsumer):
         return None, 201
 
 
-async def test_all_comments_are_told(ada) -> None:
+async def test_a_subscriber_of_all_comments_receives_a_new_comment(ada) -> None:
     async with client(AllComments) as socket:
         await answer(socket, "subscribe_to_comment_activity")
         made = await Comment.objects.acreate(text="user 1 creates a new comment", user=ada)
@@ -136,7 +136,7 @@ class RepliedComments(GenericAsyncAPIConsumer):
         await self.comments.subscribe(request_id=request_id)
 
 
-async def test_a_subscribing_request_is_replied_to(ada) -> None:
+async def test_a_subscribing_request_receives_create_frames_with_its_id(ada) -> None:
     async with client(RepliedComments) as socket:
         await socket.send_json({"action": "subscribe_to_comment_activity", "request_id": 1})
         await socket.send_json({"action": "", "request_id": 2})
@@ -180,7 +180,7 @@ class OwnComments(GenericAsyncAPIConsumer):
 
 
 @pytest.mark.parametrize("by_pk", [False, True])
-async def test_only_the_comments_of_one_user_are_told(ada, by_pk) -> None:
+async def test_a_subscriber_to_one_user_receives_only_comments_of_that_user(ada, by_pk) -> None:
     bob = await User.objects.acreate_user("test 2")
     async with client(OwnComments, user=None if by_pk else ada) as socket:
         if by_pk:
@@ -309,7 +309,7 @@ class RoomConsumer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
             user.current_rooms.add(Room.objects.get(pk=pk))
 
 
-async def test_the_tutorials_chat(ada) -> None:
+async def test_the_chat_of_the_tutorial_works_for_two_users(ada) -> None:
     bob = await User.objects.acreate_user("test 2")
     room = await Room.objects.acreate(name="lobby", host=ada)
     hers, his = ({"id": one.pk, "username": one.username} for one in (ada, bob))
@@ -338,7 +338,7 @@ async def test_the_tutorials_chat(ada) -> None:
         assert await page.receive_json() == {"usuarios": [hers]}
 
 
-async def test_the_tutorials_room_is_told_as_it_is_now(ada) -> None:
+async def test_a_subscriber_of_the_tutorials_room_receives_its_current_state(ada) -> None:
     room = await Room.objects.acreate(name="lobby", host=ada)
     async with client(RoomConsumer, user=ada) as page:
         await answer(page, "subscribe_instance", pk=room.pk)

@@ -50,7 +50,7 @@ async def told(client):
     return frame["action"], frame["data"]
 
 
-async def test_a_row_is_told_to_both_servers(cluster, readers) -> None:
+async def test_a_change_made_in_a_shell_reaches_clients_of_both_servers(cluster, readers) -> None:
     pk = await run(cluster, "one = Group.objects.create(name='a'); result = one.pk")
     for reader in readers:
         assert await asked(reader, "subscribe_instance", pk=pk) == 201
@@ -62,7 +62,7 @@ async def test_a_row_is_told_to_both_servers(cluster, readers) -> None:
         assert await told(reader) == ("delete", {"pk": pk})
 
 
-async def test_many_rows_are_told_in_order(cluster, readers) -> None:
+async def test_six_hundred_rows_reach_clients_of_both_servers_in_order(cluster, readers) -> None:
     for reader in readers:
         assert await asked(reader, "subscribe", letter="x") == 201
     await run(cluster, "for n in range(300): Group.objects.create(name=f'x{n}')")
@@ -74,7 +74,7 @@ async def test_many_rows_are_told_in_order(cluster, readers) -> None:
         ]
 
 
-async def test_a_row_moves_between_groups(cluster, readers) -> None:
+async def test_a_moved_row_is_deleted_in_one_group_and_created_in_another(cluster, readers) -> None:
     await run(cluster, "one = Group.objects.create(name='y')")
     for reader, letter in zip(readers, "yz", strict=True):
         assert await asked(reader, "subscribe", letter=letter) == 201
@@ -82,7 +82,7 @@ async def test_a_row_moves_between_groups(cluster, readers) -> None:
     assert [(await told(reader))[0] for reader in readers] == ["delete", "create"]
 
 
-async def test_an_outage_fails_no_save_and_is_told_as_a_gap(cluster, readers) -> None:
+async def test_a_broker_outage_fails_no_save_and_is_reported_as_a_gap(cluster, readers) -> None:
     for reader in readers:
         assert await asked(reader, "subscribe", letter="w") == 201
     cluster.broker.stop()
