@@ -1,1 +1,1 @@
-"""Observers: what is told of rows and signals, to whom, and when."""
+"""Tests of observers: which changes and signals are sent, to which clients, and when."""

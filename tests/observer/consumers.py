@@ -1,4 +1,4 @@
-"""Consumers that every process finds by itself, because the module has this name."""
+"""Consumers that every process imports, because the module has this name."""
 
 from django.contrib.auth.models import Group
 from rest_framework import serializers
@@ -15,7 +15,7 @@ class GroupSerializer(serializers.ModelSerializer):
 
 
 class Groups(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
-    """Django's groups: one, or all of them."""
+    """The groups of `django.contrib.auth`: one row, or all rows by their first letter."""
 
     queryset = Group.objects.all()
     serializer_class = GroupSerializer

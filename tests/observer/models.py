@@ -1,4 +1,4 @@
-"""Models to be observed."""
+"""Models that the tests observe."""
 
 import uuid
 from typing import Any
@@ -10,7 +10,7 @@ from rest_channels.observer import ObservedQuerySet
 
 
 class Comment(models.Model):
-    """Seed 001's."""
+    """The model of seed 001."""
 
     text = models.TextField()
     user = models.ForeignKey(
@@ -22,13 +22,13 @@ class Comment(models.Model):
 
 
 class Tag(models.Model):
-    """The far end of a relation."""
+    """The other end of a many-to-many relation."""
 
     name = models.CharField(max_length=20)
 
 
 class Ticket(models.Model):
-    """A row with a key that JSON does not know."""
+    """A row whose key has no JSON type."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     title = models.CharField(max_length=50)
@@ -37,14 +37,14 @@ class Ticket(models.Model):
 
 
 class Watching(models.Model):
-    """A relation with a model of its own."""
+    """The `through` model of a relation."""
 
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
 
 
 class Note(models.Model):
-    """What outlives those it is about."""
+    """A row that outlives the rows it refers to."""
 
     about = models.ForeignKey(Ticket, on_delete=models.SET_NULL, null=True)
     tag = models.ForeignKey(Tag, on_delete=models.SET(None), null=True)
@@ -58,65 +58,65 @@ class Country(models.Model):
 
 
 class Place(models.Model):
-    """A parent in a table of its own."""
+    """A parent in multi-table inheritance."""
 
     name = models.CharField(max_length=50)
 
 
 class Cafe(Place):
-    """Its child."""
+    """A child of `Place`."""
 
     stars = models.IntegerField(default=0)
 
 
 class NamedPlace(Place):
-    """Its proxy."""
+    """A proxy of `Place`."""
 
     class Meta:
         proxy = True
 
 
 class Shop(models.Model):
-    """A parent whose keys are others than its children's."""
+    """A parent whose keys differ from those of its children."""
 
     shop_id = models.AutoField(primary_key=True)
     sells = models.CharField(max_length=50)
 
 
 class Bookstore(Cafe, Shop):
-    """A child of two."""
+    """A child of two parents."""
 
     books = models.IntegerField(default=0)
 
 
 class Kennel(Place):
-    """Another child, with a relation that its own children inherit."""
+    """Another child of `Place`, with a relation that its own children inherit."""
 
     tags = models.ManyToManyField(Tag)
 
 
 class BigKennel(Kennel):
-    """One of those."""
+    """A child of `Kennel`."""
 
     size = models.IntegerField(default=0)
 
 
 class TagProxy(Tag):
-    """A class that rows of a far end may be deleted by."""
+    """A proxy of `Tag`."""
 
     class Meta:
         proxy = True
 
 
 class Price(models.Model):
-    """A row whose key has several spellings."""
+    """A row whose key can be written in several ways."""
 
     amount = models.DecimalField(primary_key=True, max_digits=8, decimal_places=2)
     text = models.CharField(max_length=20, default="")
 
 
 class Pair(models.Model):
-    """A row with a key of two columns."""
+    """A row with a composite key."""
 
     pk = models.CompositePrimaryKey("a", "b")
     a = models.IntegerField()
@@ -124,7 +124,7 @@ class Pair(models.Model):
 
 
 class Word(models.Model):
-    """What is found by something else than its key."""
+    """A row that foreign keys refer to by another column than its key."""
 
     slug = models.CharField(max_length=20, unique=True)
     name = models.CharField(max_length=20, default="")
@@ -137,21 +137,21 @@ class Word(models.Model):
 
 
 class Text(models.Model):
-    """A relation by that something else, and one that words know nothing of."""
+    """A row with a relation by that column, and with a relation without a reverse name."""
 
     words = models.ManyToManyField(Word, through="Use", related_name="texts")
     tags = models.ManyToManyField(Tag, related_name="+")
 
 
 class Use(models.Model):
-    """What is in between."""
+    """The `through` model of `Text.words`."""
 
     text = models.ForeignKey(Text, on_delete=models.CASCADE)
     word = models.ForeignKey(Word, to_field="slug", on_delete=models.CASCADE)
 
 
 class Meeting(models.Model):
-    """Two relations through one model."""
+    """A row with two relations that share a `through` model."""
 
     hosts = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
@@ -168,7 +168,7 @@ class Meeting(models.Model):
 
 
 class Attendance(models.Model):
-    """Who is at a meeting, as the one or the other."""
+    """The `through` model of hosts and guests."""
 
     meeting = models.ForeignKey(Meeting, on_delete=models.CASCADE)
     host = models.ForeignKey(
@@ -180,7 +180,7 @@ class Attendance(models.Model):
 
 
 class Guarded:
-    """What lets an attribute be set once, as django-fsm's protected fields do."""
+    """A descriptor that allows one assignment, like the protected fields of django-fsm."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -190,12 +190,12 @@ class Guarded:
 
     def __set__(self, instance: Any, value: Any) -> None:
         if self.name in vars(instance):
-            raise AttributeError("This is not set directly.")
+            raise AttributeError("This attribute cannot be assigned.")
         vars(instance)[self.name] = value
 
 
 class Order(models.Model):
-    """A row with such a column."""
+    """A row with a column that cannot be assigned."""
 
     state = models.CharField(max_length=10, default="new")
     team = models.IntegerField(default=1)
@@ -205,7 +205,7 @@ Order.state = Guarded("state")  # type: ignore[assignment]
 
 
 class Room(models.Model):
-    """The tutorial's."""
+    """The room of the tutorial."""
 
     name = models.CharField(max_length=255, unique=True)
     host = models.ForeignKey(
@@ -217,7 +217,7 @@ class Room(models.Model):
 
 
 class Message(models.Model):
-    """The tutorial's, with the time that its serializer shows."""
+    """The message of the tutorial, with the time that its serializer shows."""
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
     text = models.TextField(max_length=500)

@@ -1,4 +1,4 @@
-"""Who is told what, when, and who is not."""
+"""Which frames subscribers receive, and when; clients without permission receive none."""
 
 import asyncio
 
@@ -54,9 +54,9 @@ def client(consumer=Comments, **kwargs):
 
 async def call(socket, action, request_id=7, **frame):
     await socket.send_json({"action": action, "request_id": request_id, **frame})
-    said = await socket.receive_json()
-    assert (said["action"], said["request_id"]) == (action, request_id)
-    return said["response_status"]
+    reply = await socket.receive_json()
+    assert (reply["action"], reply["request_id"]) == (action, request_id)
+    return reply["response_status"]
 
 
 async def receive(socket):
@@ -239,7 +239,7 @@ async def test_observers_of_one_name_in_one_module_receive_only_their_own_change
         await first.expect_nothing()
 
 
-# What is told.
+# What subscribers receive.
 
 
 async def test_a_handler_receives_the_arguments_that_it_accepts(comment) -> None:
@@ -355,15 +355,15 @@ async def test_a_client_can_subscribe_by_another_lookup_field() -> None:
 
 
 async def test_a_consumer_that_overrides_a_notification_hook_has_it_called(comment) -> None:
-    class Own(Comments):
+    class Overriding(Comments):
         async def handle_observed_action(self, action, group=None, **kwargs):
             await self.send_json([action, kwargs, group in self.groups])
 
-    class Older(Comments):
+    class OverridingHandler(Comments):
         async def handle_instance_change(self, message, group=None, action=None, **kwargs):
             await self.send_json([action, message, group in self.groups])
 
-    for consumer in (Own, Older):
+    for consumer in (Overriding, OverridingHandler):
         async with client(consumer) as socket:
             await call(socket, "subscribe_instance", pk=comment.pk)
             await comment.asave()
@@ -371,56 +371,56 @@ async def test_a_consumer_that_overrides_a_notification_hook_has_it_called(comme
 
 
 async def test_a_consumer_that_overrides_retrieve_sends_what_it_returns(comment) -> None:
-    class Own(Comments):
+    class Overriding(Comments):
         @action()
         async def retrieve(self, pk, **kwargs):
             return {"own": pk}, 200
 
-    async with client(Own) as socket:
+    async with client(Overriding) as socket:
         await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         assert await receive(socket) == ("update", 7, 200, {"own": comment.pk})
 
 
 async def test_a_consumer_that_overrides_send_json_sends_changes_through_it(comment) -> None:
-    class Own(Comments):
+    class Overriding(Comments):
         async def send_json(self, content, close=False):
             await super().send_json({**content, "own": True}, close)
 
-    async with client(Own) as socket:
+    async with client(Overriding) as socket:
         await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         assert (await socket.receive_json())["own"] is True
 
 
 async def test_each_client_receives_a_change_in_its_own_language(settings) -> None:
-    class Spoken(serializers.ModelSerializer):
-        said = serializers.SerializerMethodField()
+    class Translated(serializers.ModelSerializer):
+        answer = serializers.SerializerMethodField()
 
         class Meta:
             model = Comment
-            fields = ["said"]
+            fields = ["answer"]
 
-        def get_said(self, comment):
+        def get_answer(self, comment):
             return str(Http404 and _("Yes"))
 
-    class Speaking(Everything):
-        comments = model_observer(Comment, serializer_class=Spoken)
+    class Answering(Everything):
+        comments = model_observer(Comment, serializer_class=Translated)
 
     from django.utils.translation import gettext as _
 
     german = [("accept-language", "de")]
-    async with client(Speaking) as one, client(Speaking, headers=german) as two:
+    async with client(Answering) as one, client(Answering, headers=german) as two:
         await call(one, "subscribe")
         await call(two, "subscribe")
         await Comment.objects.acreate(text="a")
-        assert [(await receive(socket))[3]["said"] for socket in (one, two)] == ["Yes", "Ja"]
+        assert [(await receive(socket))[3]["answer"] for socket in (one, two)] == ["Yes", "Ja"]
 
 
-# Who is told.
+# Which subscribers receive it.
 
 
-class Mine(serializers.ModelSerializer):
+class ReaderSerializer(serializers.ModelSerializer):
     reader = serializers.SerializerMethodField()
 
     class Meta:
@@ -435,7 +435,7 @@ class Mine(serializers.ModelSerializer):
 @pytest.mark.parametrize("kind", ["serializer", "queryset", "observer"])
 async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
     class Personal(Comments):
-        serializer_class = Mine
+        serializer_class = ReaderSerializer
 
     class Filtered(Comments):
         def get_queryset(self, **kwargs):
@@ -444,10 +444,10 @@ async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
         def get_serializer_context(self, **kwargs):
             return {"request": self.request}
 
-        serializer_class = Mine
+        serializer_class = ReaderSerializer
 
     class Observing(GenericAsyncAPIConsumer):
-        comments = model_observer(Comment, serializer_class=Mine)
+        comments = model_observer(Comment, serializer_class=ReaderSerializer)
 
         @action()
         async def subscribe_instance(self, request_id, pk):
@@ -472,22 +472,22 @@ async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
 async def test_a_row_is_rendered_once_for_all_connections_of_a_user(
     comment, users, queries
 ) -> None:
-    asked_for = []
+    rendered_for = []
 
     class Filtered(Comments):
         def get_queryset(self, **kwargs):
-            asked_for.append(self.scope["user"])
+            rendered_for.append(self.scope["user"])
             return Comment.objects.all()
 
     sockets = [client(Filtered, user=user) for user in users * 3]
     for socket in sockets:
         await socket.connect()
         await call(socket, "subscribe_instance", pk=comment.pk)
-    asked_for.clear()
+    rendered_for.clear()
     await comment.asave()
     for socket in sockets:
         await receive(socket)
-    assert sorted(map(str, asked_for)) == ["ada", "bob"]
+    assert sorted(map(str, rendered_for)) == ["ada", "bob"]
     for socket in sockets:
         await socket.disconnect()
 
@@ -509,7 +509,7 @@ async def test_a_client_whose_queryset_lost_the_row_receives_one_404_frame(comme
 
 
 class Friendly(BasePermission):
-    """Who is in the group may see what is not secret."""
+    """Members of the group may see comments that are not secret."""
 
     def has_permission(self, request, view):
         return request.user.groups.filter(name="friends").exists()
@@ -537,7 +537,7 @@ async def test_subscribing_to_a_row_checks_the_object_permission(comment, users,
         assert await call(socket, "subscribe_instance", pk=comment.pk) == 403
 
 
-@pytest.mark.parametrize("lost", ["right", "object"])
+@pytest.mark.parametrize("lost", ["group", "object"])
 async def test_a_client_that_lost_its_permission_receives_one_403_frame(
     comment, friend, lost
 ) -> None:
@@ -545,13 +545,13 @@ async def test_a_client_that_lost_its_permission_receives_one_403_frame(
         await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         assert (await receive(socket))[2] == 200
-        if lost == "right":
+        if lost == "group":
             await friend.groups.aclear()
         else:
             comment.text = "secret"
         await comment.asave()
-        refused = ["You do not have permission to perform this action."]
-        assert await receive(socket) == ("update", 7, 403, refused)
+        errors = ["You do not have permission to perform this action."]
+        assert await receive(socket) == ("update", 7, 403, errors)
         comment.text = "b"
         await comment.asave()
         await socket.expect_nothing()
@@ -579,7 +579,7 @@ async def test_a_user_whose_password_changed_receives_no_change_and_is_closed(
         assert message["type"] == "websocket.close"
 
 
-# What it costs.
+# What a save costs.
 
 
 async def test_a_save_with_three_hundred_subscriptions_makes_two_queries(
@@ -607,7 +607,7 @@ async def test_a_save_without_subscribers_makes_one_query_and_no_message(comment
     class Watching(AsyncAPIConsumer):
         @model_observer(Comment)
         async def activity(self, message, **kwargs):
-            """Nobody subscribes."""
+            """No client subscribes."""
 
         @activity.serializer
         def activity(self, instance, action, **kwargs):
@@ -659,18 +659,18 @@ async def test_a_signal_is_sent_only_to_subscribers_of_its_groups() -> None:
 async def test_a_signal_of_django_is_sent_to_subscribers(users) -> None:
     class Doorman(AsyncAPIConsumer):
         @observer(user_logged_in)
-        async def came(self, message, observer=None, **kwargs):
-            await self.send_json({"came": message})
+        async def logged_in(self, message, observer=None, **kwargs):
+            await self.send_json({"user": message})
 
         async def connect(self):
-            await self.came.subscribe()
+            await self.logged_in.subscribe()
 
     async with client(Doorman) as socket:
         await sync_to_async(user_logged_in.send)(sender=User, request=None, user=users[0])
-        assert await socket.receive_json() == {"came": {}}
+        assert await socket.receive_json() == {"user": {}}
 
 
-# In tests of Django's, whose transaction is never committed.
+# In Django's `TestCase`, whose transaction is never committed.
 
 
 class TestInATestCase(TestCase):
@@ -700,7 +700,7 @@ class TestInATestCase(TestCase):
         await self.test_a_subscriber_receives_a_change_that_the_test_saves()
 
 
-# What djangochannelsrestframework's users do.
+# What users of djangochannelsrestframework do.
 
 
 async def test_an_overridden_accept_is_called_once_and_can_subscribe() -> None:
@@ -732,29 +732,29 @@ async def test_hooks_of_a_consumer_receive_the_action_of_the_change(comment) -> 
 
 
 async def test_an_action_can_call_handle_observed_action_itself(comment) -> None:
-    class ByHand(Comments):
+    class Calling(Comments):
         @action()
-        async def again(self, pk):
+        async def repeat(self, pk):
             await self.handle_observed_action(action="update", pk=pk)
 
-    async with client(ByHand) as socket:
+    async with client(Calling) as socket:
         await call(socket, "subscribe_instance", pk=comment.pk)
-        await socket.send_json({"action": "again", "pk": comment.pk})
+        await socket.send_json({"action": "repeat", "pk": comment.pk})
         assert await receive(socket) == ("update", 7, 200, {"id": comment.pk, "text": "a"})
 
 
 async def test_an_action_can_call_an_observers_handler_itself() -> None:
-    class ByHand(AsyncAPIConsumer):
+    class Calling(AsyncAPIConsumer):
         @model_observer(Comment)
         async def activity(self, message, **kwargs):
             await self.send_json(message)
 
         @action()
-        async def again(self):
+        async def repeat(self):
             await self.activity({"body": {"pk": 1}})
 
-    async with client(ByHand) as socket:
-        await socket.send_json({"action": "again"})
+    async with client(Calling) as socket:
+        await socket.send_json({"action": "repeat"})
         assert await socket.receive_json() == {"pk": 1}
 
 
@@ -780,7 +780,8 @@ async def test_a_deletion_that_cannot_be_serialized_is_sent_with_its_key() -> No
 
 
 def test_handle_instance_change_cannot_be_an_observer_of_another_model() -> None:
-    with pytest.raises(TypeError, match="must be a method: it observes the rows of the con"):
+    message = "must be a method: it observes the rows of the consumer's own model"
+    with pytest.raises(TypeError, match=message):
 
         class Other(Comments):
             handle_instance_change = model_observer(Tag)

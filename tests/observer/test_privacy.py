@@ -1,4 +1,4 @@
-"""What an attack on observers found: who was told what was not his, and who was told nothing."""
+"""Attacks on observers: clients that received data of others, or missed their own."""
 
 import asyncio
 import time
@@ -33,15 +33,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def receive_all(socket, timeout=0.3):
-    """All frames that come, until none does for so many seconds."""
+    """Return all frames that arrive, until none does for `timeout` seconds."""
     frames = []
     while (message := await socket._wait(timeout)) is not None:
         frames.append(orjson.loads(message["text"]) if "text" in message else message)
     return frames
 
 
-def showing(look):
-    """A serializer whose only field is what `look` makes of its context."""
+def showing(read):
+    """Return a serializer class whose only field is `read(context)`."""
 
     class Showing(serializers.ModelSerializer):
         seen = serializers.SerializerMethodField()
@@ -51,7 +51,7 @@ def showing(look):
             fields = ["seen"]
 
         def get_seen(self, comment):
-            return look(self.context)
+            return read(self.context)
 
     return Showing
 
@@ -64,18 +64,18 @@ class ByUser(Everything):
         yield str(instance.user_id)
 
     @comments.groups_for_consumer
-    def comments(self, who=None, **kwargs):
-        yield str(who)
+    def comments(self, user=None, **kwargs):
+        yield str(user)
 
     @action()
-    async def subscribe(self, request_id, who):
-        await self.comments.subscribe(who=who, request_id=request_id)
+    async def subscribe(self, request_id, user):
+        await self.comments.subscribe(user=user, request_id=request_id)
         return None, 201
 
 
 @pytest.fixture
 def switch():
-    """A permission that can be taken away."""
+    """A permission that a test can take away."""
 
     class Switch(BasePermission):
         on = True
@@ -96,9 +96,9 @@ async def test_a_subscriber_receives_no_change_of_a_row_in_another_database(comm
         await socket.expect_nothing()
 
 
-@pytest.mark.parametrize("how", ["delete", "move"])
+@pytest.mark.parametrize("write", ["delete", "move"])
 async def test_a_client_without_permission_receives_no_data_of_a_lost_row(
-    users, switch, how
+    users, switch, write
 ) -> None:
     class Guarded(ByUser):
         permission_classes = [switch]
@@ -106,9 +106,9 @@ async def test_a_client_without_permission_receives_no_data_of_a_lost_row(
 
     comment = await Comment.objects.acreate(text="a", user=users[0])
     async with client(Guarded) as socket:
-        await call(socket, "subscribe", who=users[0].pk)
+        await call(socket, "subscribe", user=users[0].pk)
         switch.on, comment.text, comment.user = False, "secret", users[1]
-        await (comment.adelete() if how == "delete" else comment.asave())
+        await (comment.adelete() if write == "delete" else comment.asave())
         [frame] = await receive_all(socket)
         assert (frame["response_status"], frame["data"]) == (403, None)
 
@@ -134,12 +134,12 @@ async def test_a_checked_delivery_of_a_signal_sends_one_403_frame(switch) -> Non
         check_deliveries = True
 
         @observer(signal)
-        async def heard(self, message, **kwargs):
-            await self.send_json("told")
+        async def on_signal(self, message, **kwargs):
+            await self.send_json("received")
 
         @action()
         async def subscribe(self, request_id):
-            await self.heard.subscribe(request_id=request_id)
+            await self.on_signal.subscribe(request_id=request_id)
             return None, 201
 
     async with client(Guarded) as socket:
@@ -150,33 +150,35 @@ async def test_a_checked_delivery_of_a_signal_sends_one_403_frame(switch) -> Non
         assert [frame["response_status"] for frame in await receive_all(socket)] == [403]
 
 
-@pytest.mark.parametrize("says", ["queryset", "serializer_class"])
-async def test_attributes_that_a_consumer_instance_sets_apply_to_deliveries(users, says) -> None:
-    class Own(Comments):
+@pytest.mark.parametrize("attribute", ["queryset", "serializer_class"])
+async def test_attributes_that_a_consumer_instance_sets_apply_to_deliveries(
+    users, attribute
+) -> None:
+    class Customized(Comments):
         async def connect(self):
-            if says == "queryset":
+            if attribute == "queryset":
                 self.queryset = Comment.objects.filter(user=self.scope["user"])
             else:
                 self.serializer_class = showing(lambda context: "own")
 
     comment = await Comment.objects.acreate(text="a", user=users[0])
-    async with client(Own, user=users[0]) as socket:
+    async with client(Customized, user=users[0]) as socket:
         await call(socket, "subscribe_instance", pk=comment.pk)
         comment.user = users[1]
         await comment.asave()
-        expected = ["Not found"] if says == "queryset" else {"seen": "own"}
+        expected = ["Not found"] if attribute == "queryset" else {"seen": "own"}
         assert (await receive(socket))[3] == expected
 
 
 async def test_a_consumer_class_can_define_serializer_class_as_a_property(comment) -> None:
-    class Own(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
+    class Customized(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
         queryset = Comment.objects.all()
 
         @property
         def serializer_class(self):
             return CommentSerializer
 
-    async with client(Own) as socket:
+    async with client(Customized) as socket:
         await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         assert (await receive(socket))[3] == {"id": comment.pk, "text": "a"}
@@ -186,10 +188,12 @@ async def test_a_consumer_class_can_define_serializer_class_as_a_property(commen
 async def test_connections_of_one_user_with_different_scopes_share_no_rendering(
     comment, users, key
 ) -> None:
-    class Own(Comments):
-        serializer_class = showing(lambda c: c["scope"][key] if "scope" in c else None)
+    class Customized(Comments):
+        serializer_class = showing(
+            lambda context: context["scope"][key] if "scope" in context else None
+        )
 
-    one, two = client(Own, user=users[0]), client(Own, user=users[0])
+    one, two = client(Customized, user=users[0]), client(Customized, user=users[0])
     one.scope[key], two.scope[key] = "full", "limited"
     async with one, two:
         for socket in (one, two):
@@ -202,13 +206,13 @@ async def test_connections_of_one_user_with_different_scopes_share_no_rendering(
 async def test_requests_of_one_connection_receive_what_their_arguments_ask_for(
     comment, users
 ) -> None:
-    class Own(Comments):
+    class Customized(Comments):
         serializer_class = showing(lambda context: context.get("short"))
 
         def get_serializer_context(self, short=None, **kwargs):
             return {"short": short}
 
-    async with client(Own, user=users[0]) as socket:
+    async with client(Customized, user=users[0]) as socket:
         for number in (1, 2):
             await call(socket, "subscribe_instance", number, pk=comment.pk, short=number)
         await comment.asave()
@@ -231,13 +235,15 @@ READINGS = {
 async def test_a_serializer_that_reads_its_context_in_any_way_is_detected(
     comment, users, reading
 ) -> None:
-    class Own(Comments):
-        serializer_class = showing(lambda c: str(getattr(READINGS[reading](c), "user", None)))
+    class Customized(Comments):
+        serializer_class = showing(
+            lambda context: str(getattr(READINGS[reading](context), "user", None))
+        )
 
         def get_serializer_context(self, **kwargs):
             return {"request": self.request}
 
-    async with client(Own, user=users[0]) as socket:
+    async with client(Customized, user=users[0]) as socket:
         await call(socket, "subscribe_instance", pk=comment.pk)
         await comment.asave()
         assert (await receive(socket))[3] == {"seen": "ada"}
@@ -249,7 +255,7 @@ async def test_an_outdated_instance_sends_nothing_to_a_group_its_row_has_left(us
     comment.user, comment.text = users[1], "secret"
     await comment.asave()
     async with client(ByUser) as socket:
-        await call(socket, "subscribe", who=users[0].pk)
+        await call(socket, "subscribe", user=users[0].pk)
         await stale.asave(update_fields=["date"])
         await socket.expect_nothing()
 
@@ -288,18 +294,18 @@ async def test_a_later_subscriber_receives_no_earlier_change() -> None:
 async def test_a_signal_sent_on_the_loop_or_in_a_thread_is_received() -> None:
     signal = Signal()
 
-    class Heard(AsyncAPIConsumer):
+    class Signalled(AsyncAPIConsumer):
         @observer(signal)
-        async def heard(self, message, **kwargs):
-            await self.send_json("told")
+        async def on_signal(self, message, **kwargs):
+            await self.send_json("received")
 
         async def connect(self):
-            await self.heard.subscribe()
+            await self.on_signal.subscribe()
 
-    async with client(Heard) as socket:
+    async with client(Signalled) as socket:
         signal.send(sender=None)
         await sync_to_async(signal.send)(sender=None, using="card")
-        assert await receive_all(socket) == ["told", "told"]
+        assert await receive_all(socket) == ["received", "received"]
 
 
 async def test_an_error_of_one_consumer_class_does_not_affect_another_class(comment) -> None:
@@ -371,8 +377,8 @@ async def test_a_long_action_delays_only_the_changes_of_its_own_subscription(com
             await Tag.objects.acreate(name=f"{number}")
         await comment.asave()
         frames = [await socket.receive_json() for _ in range(5)]
-        said = [(frame["action"], frame["request_id"]) for frame in frames]
-        assert said == [("update", 1), ("watch", 2), *[("create", 2)] * 3]
+        received = [(frame["action"], frame["request_id"]) for frame in frames]
+        assert received == [("update", 1), ("watch", 2), *[("create", 2)] * 3]
 
 
 async def test_a_consumer_that_handles_gaps_receives_a_gap_if_its_queue_is_full(settings) -> None:
@@ -432,22 +438,22 @@ async def test_a_subclass_can_define_groups_for_an_observer_of_its_base(users) -
     class Base(AsyncAPIConsumer):
         comments = model_observer(Comment, serializer_class=CommentSerializer)
 
-    class Parted(Base):
+    class Grouped(Base):
         @Base.comments.groups_for_signal
         def comments(self, instance, **kwargs):
             yield str(instance.user_id)
 
         @comments.groups_for_consumer
-        def comments(self, who=None, **kwargs):
-            yield str(who)
+        def comments(self, user=None, **kwargs):
+            yield str(user)
 
         subscribe = ByUser.subscribe
 
-    assert Base.comments.id != Parted.comments.id
+    assert Base.comments.id != Grouped.comments.id
     assert Base.comments._labels_for_signal is None
     comment = await Comment.objects.acreate(text="a", user=users[0])
-    async with client(Parted) as socket:
-        await call(socket, "subscribe", who=users[0].pk)
+    async with client(Grouped) as socket:
+        await call(socket, "subscribe", user=users[0].pk)
         comment = await Comment.objects.aget(pk=comment.pk)
         comment.user = users[1]
         await comment.asave()
@@ -482,12 +488,12 @@ async def test_the_request_ids_true_and_one_are_two_requests(comment) -> None:
 
 
 async def test_a_consumer_without_a_model_passes_the_request_to_serializers(comment, users) -> None:
-    class Own(Everything):
+    class Customized(Everything):
         comments = model_observer(
-            Comment, serializer_class=showing(lambda c: str(c["request"].user))
+            Comment, serializer_class=showing(lambda context: str(context["request"].user))
         )
 
-    async with client(Own, user=users[0]) as socket:
+    async with client(Customized, user=users[0]) as socket:
         await call(socket, "subscribe")
         await comment.asave()
         assert (await receive(socket))[3] == {"seen": "ada"}
@@ -496,17 +502,17 @@ async def test_a_consumer_without_a_model_passes_the_request_to_serializers(comm
 async def test_a_signal_without_subscribers_is_not_serialized() -> None:
     signal, called = Signal(), []
 
-    class Heard(AsyncAPIConsumer):
+    class Signalled(AsyncAPIConsumer):
         @observer(signal)
-        async def heard(self, message, **kwargs):
-            """Nobody subscribes."""
+        async def on_signal(self, message, **kwargs):
+            """No client subscribes."""
 
-        @heard.serializer
-        def heard(self, signal, **kwargs):
+        @on_signal.serializer
+        def on_signal(self, signal, **kwargs):
             called.append(signal)
 
     await sync_to_async(signal.send)(sender=None)
-    assert (called, Heard.heard.name) == ([], "heard")
+    assert (called, Signalled.on_signal.name) == ([], "on_signal")
 
 
 async def test_a_user_permission_that_is_removed_rejects_the_next_delivery(users) -> None:
@@ -519,11 +525,11 @@ async def test_a_user_permission_that_is_removed_rejects_the_next_delivery(users
         check_deliveries = True
 
     ada = users[0]
-    right = await Permission.objects.aget(codename="view_group")
-    await ada.user_permissions.aadd(right)
+    permission = await Permission.objects.aget(codename="view_group")
+    await ada.user_permissions.aadd(permission)
     async with client(Guarded, user=await User.objects.aget(pk=ada.pk)) as socket:
         assert await call(socket, "subscribe") == 201
-        await ada.user_permissions.aremove(right)
+        await ada.user_permissions.aremove(permission)
         await Comment.objects.acreate(text="a")
         assert (await receive(socket))[2] == 403
         assert await call(socket, "subscribe") == 403

@@ -1,6 +1,6 @@
-"""What the documents of djangochannelsrestframework say of observers, as a user would write it.
+"""The examples of the documentation of djangochannelsrestframework about observers.
 
-Frames are compared whole. Where its examples cannot run as printed they are mended.
+Frames are compared whole. Examples that cannot run as printed are corrected.
 """
 
 import json
@@ -122,12 +122,12 @@ async def test_a_subscriber_of_all_comments_receives_a_new_comment(ada) -> None:
     async with client(AllComments) as socket:
         await answer(socket, "subscribe_to_comment_activity")
         made = await Comment.objects.acreate(text="user 1 creates a new comment", user=ada)
-        told = {"id": made.pk, "text": "user 1 creates a new comment", "user": ada.pk}
-        assert await socket.receive_json() == told
+        expected = {"id": made.pk, "text": "user 1 creates a new comment", "user": ada.pk}
+        assert await socket.receive_json() == expected
 
 
 class RepliedComments(GenericAsyncAPIConsumer):
-    """The same, with the frames that the documents' console shows."""
+    """The same, with the frames that the console in the documentation shows."""
 
     comments = model_observer(Comment, serializer_class=CommentSerializer)
 
@@ -188,8 +188,8 @@ async def test_a_subscriber_to_one_user_receives_only_comments_of_that_user(ada,
         else:
             await answer(socket, "subscribe_to_comment_activity")
         await Comment.objects.acreate(text="user 2 creates a second comment", user=bob)
-        made = await Comment.objects.acreate(text="mine", user=ada)
-        assert await socket.receive_json() == {"id": made.pk, "text": "mine", "user": ada.pk}
+        made = await Comment.objects.acreate(text="own", user=ada)
+        assert await socket.receive_json() == {"id": made.pk, "text": "own", "user": ada.pk}
         await socket.expect_nothing()
 
 
@@ -312,7 +312,7 @@ class RoomConsumer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
 async def test_the_chat_of_the_tutorial_works_for_two_users(ada) -> None:
     bob = await User.objects.acreate_user("test 2")
     room = await Room.objects.acreate(name="lobby", host=ada)
-    hers, his = ({"id": one.pk, "username": one.username} for one in (ada, bob))
+    ada_data, bob_data = ({"id": user.pk, "username": user.username} for user in (ada, bob))
     async with client(RoomConsumer, user=ada) as page:
         await page.send_json({"action": "join_room", "request_id": 1, "pk": room.pk})
         row = {"pk": room.pk, "name": "lobby", "host": ada.pk, "messages": [], "last_message": None}
@@ -325,17 +325,17 @@ async def test_the_chat_of_the_tutorial_works_for_two_users(ada) -> None:
         async with client(RoomConsumer, user=bob) as other:
             await other.send_json({"action": "subscribe_to_messages_in_room", "pk": room.pk})
             await other.send_json({"action": "join_room", "pk": room.pk})
-            assert await page.receive_json() == {"usuarios": [hers, his]}
-            assert await other.receive_json() == {"usuarios": [hers, his]}
+            assert await page.receive_json() == {"usuarios": [ada_data, bob_data]}
+            assert await other.receive_json() == {"usuarios": [ada_data, bob_data]}
 
             await other.send_json({"action": "create_message", "message": "hi"})
-            said = await page.receive_json()
+            message = await page.receive_json()
             made = await Message.objects.aget()
-            data = {"id": made.pk, "room": room.pk, "text": "hi", "user": his}
+            data = {"id": made.pk, "room": room.pk, "text": "hi", "user": bob_data}
             data["created_at_formatted"] = f"{made.created_at:%d-%m-%Y}"
-            assert said == {"data": data, "action": "create", "pk": made.pk}
-            assert await other.receive_json() == said
-        assert await page.receive_json() == {"usuarios": [hers]}
+            assert message == {"data": data, "action": "create", "pk": made.pk}
+            assert await other.receive_json() == message
+        assert await page.receive_json() == {"usuarios": [ada_data]}
 
 
 async def test_a_subscriber_of_the_tutorials_room_receives_its_current_state(ada) -> None:
