@@ -15,8 +15,8 @@ from .isolated.environment import is_isolated
 
 #: The first process creates this folder, for the database, and removes it. The other processes are
 #: killed, so they could not remove one of their own.
-OWN = None if "BENCHMARKS_FOLDER" in os.environ else tempfile.TemporaryDirectory("", "benchmarks-")
-FOLDER = Path(os.environ.setdefault("BENCHMARKS_FOLDER", OWN.name if OWN else ""))
+TEMP = None if "BENCHMARKS_FOLDER" in os.environ else tempfile.TemporaryDirectory("", "benchmarks-")
+FOLDER = Path(os.environ.setdefault("BENCHMARKS_FOLDER", TEMP.name if TEMP else ""))
 
 #: The layer of raw Channels has a capacity that drops nothing, and its own alias: the two libraries
 #: do not scan each other's channels.
