@@ -60,7 +60,7 @@ async def visitor(browser) -> AsyncIterator:
     """`await visitor()` opens a page with its own cookies. No page may log an error."""
     contexts, errors = [], []
 
-    async def visit(**options):
+    async def open_page(**options):
         context = await browser.new_context(**options)
         context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
@@ -68,7 +68,7 @@ async def visitor(browser) -> AsyncIterator:
         context.on("weberror", lambda error: errors.append(str(error.error)))
         return await context.new_page()
 
-    yield visit
+    yield open_page
     for context in contexts:
         await context.close()
     # A browser logs every lost WebSocket, which some tests cause.

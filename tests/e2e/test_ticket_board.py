@@ -135,7 +135,7 @@ async def test_a_ticket_that_is_dragged_in_one_panel_moves_in_all(person, board)
     assert board.status(first) == "done"
 
 
-async def test_a_ticket_cannot_be_dropped_in_another_panell(person, board):
+async def test_a_ticket_cannot_be_dropped_in_another_panel(person, board):
     title, other = board.new(), board.new("doing")
     page = await open_board(person)
     await card(page, "ada", title).drag_to(card(page, "ben", other))
@@ -179,7 +179,7 @@ async def test_tickets_are_created_renamed_and_deleted_and_markup_is_shown_as_te
     await expect_tickets(page, "todo", [])
 
 
-async def test_a_validation_error_is_shown_in_the_panell(person, board):
+async def test_a_validation_error_is_shown_in_the_panel(person, board):
     title = board.new()
     page = await open_board(person)
     problem = panel(page, "ada").locator("> .problem")
