@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ChatRoomsConfig(AppConfig):
+    name = "demo.chat_rooms"
+    verbose_name = "Chat rooms"
