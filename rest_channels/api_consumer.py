@@ -23,12 +23,11 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 
 from .actions.authorization import (
-    ActionContext,
     authorize_action,
     authorize_connection,
-    current_action,
     permission_instances,
 )
+from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
 from .actions.hooks import acall_hook, instance_attribute_or, wrap_async_hooks
 from .actions.plan import (

@@ -21,7 +21,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-from .actions.authorization import current_action
+from .actions.context import current_action
 from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
 from .api_consumer import AsyncAPIConsumer

@@ -11,7 +11,7 @@ from ..concurrency.execution import run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..settings import api_settings
-from .authorization import ActionContext
+from .context import ActionContext
 
 __all__ = ["DetachedActions"]
 

@@ -128,6 +128,8 @@ SAME = {
     "not (and)": [~(drf.IsAuthenticated & OwnOnly)],
     "or of models": [drf.DjangoModelPermissions | OwnOnly],
     "or of objects": [Hidden | drf.IsAdminUser],
+    "or of objects, which the first decides": [NoPuts | Hidden],
+    "and of objects, which the first decides": [OwnOnly & Hidden],
     "and of objects": [Hidden & NoPuts],
     "three": [drf.IsAuthenticated, NoPuts | drf.IsAdminUser, ~OwnOnly | drf.IsAdminUser],
 }
