@@ -129,7 +129,7 @@ class BaseObserver(NamedObserver):
         Raises 401, 403.
         """
         about = {} if row is None else {"pk": row.pk}
-        consumer._begin(action, "GET", about).mark_answered()
+        consumer._begin_action(action, "GET", about).mark_answered()
         await run(consumer.check_permissions, action, **about)
         check = getattr(consumer, "check_object_permissions", None)
         if check is None or row is None:

@@ -79,9 +79,7 @@ class InstanceObserver(ModelObserver):
 
     def replies_at_once(self, kind: Any) -> bool:
         """Whether consumers of class `kind` need not be asked before their clients are told."""
-        at_once: bool = (
-            kind._tells_as_we_do and kind._replies_as_we_do and not kind.check_deliveries
-        )
+        at_once: bool = kind._tells_as_we_do and kind._default_replies and not kind.check_deliveries
         return at_once
 
     def shows_the_same(self, consumer: Any) -> bool:
@@ -107,7 +105,7 @@ class InstanceObserver(ModelObserver):
         self, consumer: Any, delivery: Delivery, asked: Subscription
     ) -> Rendered | None:
         """What `retrieve` shows this consumer. Raises 404 where it may not see the row."""
-        consumer._begin("retrieve", "GET", asked.lookup).mark_answered()
+        consumer._begin_action("retrieve", "GET", asked.lookup).mark_answered()
         if consumer._finds_as_we_do:
             about = {**asked.lookup, "action": delivery.action}
             rendered: Rendered | None = await run(_shown, consumer, delivery, about)

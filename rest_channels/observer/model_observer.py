@@ -118,7 +118,7 @@ class ModelObserver(BaseObserver):
 
     def replies_at_once(self, kind: Any) -> bool:
         """Whether consumers of class `kind` need not be asked before their clients are told."""
-        return self.func is None and kind._replies_as_we_do and not kind.check_deliveries
+        return self.func is None and kind._default_replies and not kind.check_deliveries
 
     def shows_the_same(self, consumer: Any) -> bool:
         """Whether what was rendered for all is also for `consumer`."""
