@@ -203,7 +203,7 @@ async def test_a_stream_that_does_not_read_closes_the_socket_in_order(settings) 
             left.append(request.code)
 
     socket = SocketCommunicator(Multiplexer(deaf=deaf, leaving=Leaving.as_asgi()))
-    with patch("rest_channels.multiplexer.multiplexer.GRACE", 0.1):
+    with patch("rest_channels.multiplexer.multiplexer.STREAM_GRACE", 0.1):
         await socket.connect()
         for number in range(20):
             await socket.send_json({"stream": "deaf", "payload": number})
