@@ -323,4 +323,4 @@ async def test_who_cannot_be_identified_is_told_to_come_back(monkeypatch, caplog
     assert await socket.connect() == (True, None)
     assert CloseCode(await socket.expect_close()).reconnect
     await socket.disconnect()
-    assert "Cannot tell who connects to '/'." in caplog.text
+    assert "Cannot read the session and the user for '/'." in caplog.text

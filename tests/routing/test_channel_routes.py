@@ -333,8 +333,8 @@ async def test_what_an_outer_router_found_is_joined_with_what_the_route_finds() 
 @pytest.mark.parametrize(
     ("consumer", "words"),
     [
-        (heard, "goes into route"),
-        (SocketView.as_view(), "as_view.. included, goes into route"),
+        (heard, "Use route.. for a function"),
+        (SocketView.as_view(), "and for as_view"),
         (Room.as_asgi(), "the class itself, without .as_asgi"),
         (SocketView.as_asgi(), "the class itself, without .as_asgi"),
         (PlainRoom.as_asgi(), "the class itself, without .as_asgi"),
