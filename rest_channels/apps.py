@@ -14,7 +14,7 @@ class RestChannelsConfig(AppConfig):
     verbose_name = "REST Channels"
 
     def ready(self) -> None:
-        """Register the checks, listen to the end of sessions and users, load all consumers."""
+        """Register the checks, connect the signals of sessions and users, import all consumers."""
         from . import checks, revocation  # noqa: PLC0415 - settings are complete only now
 
         register(checks.check_settings)
@@ -23,4 +23,4 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_reach, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
         revocation.connect_signals()
-        autodiscover_modules("consumers")  # so that every process tells their observers
+        autodiscover_modules("consumers")  # every process publishes changes to their observers

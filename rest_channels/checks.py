@@ -1,4 +1,4 @@
-"""System checks: what `manage.py check` finds before a user does."""
+"""System checks for `manage.py check`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,26 +25,27 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W001: on daphne the outbox cannot be bounded."""
+    """W001: daphne is installed, and cannot bound the outbox."""
     if not apps.is_installed("daphne"):
         return []
     return [
         Warning(
-            "daphne takes whatever it is sent, so a client that does not read fills its memory: "
-            "REST_CHANNELS['OUTBOX_BYTES'] bounds nothing there.",
-            hint="Serve with uvicorn --ws websockets-sansio; for development this may be silenced.",
+            "daphne buffers every frame for a client that does not read, without a limit: "
+            "REST_CHANNELS['OUTBOX_BYTES'] has no effect there.",
+            hint="Serve with uvicorn --ws websockets-sansio. Silence this if daphne is only used "
+            "for development.",
             id="rest_channels.W001",
         )
     ]
 
 
 def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E002: `CHANNEL_LAYERS` names no layer."""
-    if why := configuration_error():
+    """E002: `CHANNEL_LAYERS` does not name a channel layer."""
+    if message := configuration_error():
         return [
             Error(
-                why,
-                hint="pip install channels-redis brings channels_redis.pubsub and .core.",
+                message,
+                hint="channels_redis.pubsub and channels_redis.core: pip install channels-redis.",
                 id="rest_channels.E002",
             )
         ]
@@ -52,31 +53,31 @@ def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
 
 
 def check_reach(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W003, with `--deploy`: processes do not hear each other."""
+    """W003, with `--deploy`: no channel layer connects the server processes."""
     if check_layer(None) or crosses_processes():
         return []
     return [
         Warning(
-            "No channel layer reaches other processes: what is said to a group is heard by "
-            "connections of the same process only.",
-            hint="Set CHANNEL_LAYERS to a layer of channels-redis. With one server process, and "
-            "nobody else who speaks to groups, this may be silenced.",
+            "No channel layer reaches other processes: messages to a group arrive at connections "
+            "of the same process only.",
+            hint="Set CHANNEL_LAYERS to a layer of channels-redis. Silence this if there is one "
+            "server process, and no other process sends to groups.",
             id="rest_channels.W003",
         )
     ]
 
 
 def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W002, with `--deploy`: clients are shown tracebacks."""
+    """W002, with `--deploy`: clients receive tracebacks."""
     try:
         shown = api_settings.DEBUG_ERRORS
-    except ImproperlyConfigured:  # E001 says why
+    except ImproperlyConfigured:  # E001 reports it
         return []
     if not shown:
         return []
     return [
         Warning(
-            "Error frames carry tracebacks to whoever causes an error.",
+            "Error frames show tracebacks to clients.",
             hint="Set DEBUG = False, or REST_CHANNELS = {'DEBUG_ERRORS': False}.",
             id="rest_channels.W002",
         )

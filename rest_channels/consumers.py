@@ -1,6 +1,6 @@
-"""Consumers, one instance per connection: the door to all of them.
+"""All consumer classes. Each connection has an instance of its own.
 
-`SocketConsumer` has the words of Channels' consumers, `AsyncAPIConsumer` those of
+`SocketConsumer` has the method names of Channels' consumers, `AsyncAPIConsumer` those of
 djangochannelsrestframework. A `ModelConsumer` is to a `GenericAsyncAPIConsumer` what DRF's
 `ModelViewSet` is to its `GenericViewSet`:
 
@@ -47,4 +47,4 @@ class ModelConsumer(
     DeleteModelMixin,
     ReadOnlyModelConsumer,
 ):
-    """All actions of a model: these, and create, update, patch, delete."""
+    """`create`, `update`, `patch`, `delete`, and the actions of `ReadOnlyModelConsumer`."""

@@ -1,4 +1,4 @@
-"""Marks on methods. They say what a method is; the class that owns it does the rest."""
+"""Decorators that mark methods as actions or routes. Their classes read the marks."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -33,13 +33,13 @@ def socket_route(name: str | None = None) -> Callable[[F], F]: ...
 def socket_route(name: F | str | None = None) -> F | Callable[[F], F]:
     """Let frames of the method dialect reach this method of a `SocketRouteView`.
 
-    Bare (`@socket_route`) the frame's `method` is the method's name; `@socket_route("save")`
-    gives it another. The method is called as `method(request, data, *args, **kwargs)`.
+    Frames name it by the name of the method, or by the one in `@socket_route("save")`. The
+    method is called as `method(request, data, *args, **kwargs)`.
     """
     if callable(name):
         return _mark(name, name.__name__)
     if name is not None and (not isinstance(name, str) or not name):
-        raise TypeError(f"@socket_route takes the name a frame uses, not {name!r}.")
+        raise TypeError(f"@socket_route takes the name a frame uses, as text, not {name!r}.")
     return lambda method: _mark(method, name or method.__name__)
 
 
@@ -49,7 +49,7 @@ def _mark(method: F, name: str) -> F:
 
 
 def route_name(method: object) -> str | None:
-    """The name under which frames reach `method`, or `None` if it is not marked."""
+    """Return the name by which frames reach `method`, or `None` if it is not marked."""
     name = getattr(method, _ROUTE, None)
     return name if isinstance(name, str) else None
 
@@ -57,12 +57,12 @@ def route_name(method: object) -> str | None:
 def rest_channels(
     decorator: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> Callable[[F], F]:
-    """Fit a decorator of functions `f(message, …)` to a method `(self, request, …)` (seed 000).
+    """Apply a decorator of functions `f(message, …)` to a method `(self, request, …)`.
 
         @rest_channels(channel_session)
         def receive(self, request, *args, **kwargs): ...
 
-    Django's `method_decorator(channel_session)` does the same and may be used instead.
+    Django's `method_decorator(channel_session)` does the same. Source: seed 000.
     """
     return method_decorator(decorator)
 
@@ -73,7 +73,7 @@ _ACTION = "_rest_channels_action"
 
 
 class ActionMark(NamedTuple):
-    """What `@action` says of a method."""
+    """The arguments of `@action`."""
 
     name: str
     detached: bool
@@ -91,13 +91,19 @@ def action(
 ) -> Callable[..., Any]:
     """Let frames of the action dialect reach this method of an `AsyncAPIConsumer`.
 
-    In: `atomic`, whether a `def` runs in a transaction (`None`: as `ATOMIC_REQUESTS` of the default
-    database says); `detached`, whether an `async def` runs beside the frames that follow; `name`,
-    under which frames reach it (`None`: the method's); `http_method`, what DRF's permission classes
-    see (`None`: see `rest_channels.permissions`); whatever else is kept as `method.kwargs`.
+    A `def` becomes awaitable and runs in a thread. Source: djangochannelsrestframework 1.3.
 
-    A `def` becomes awaitable and runs in a thread. Raises `ValueError` for an `async def` that is
-    to be atomic, and for a `def` that is to be detached. Source: djangochannelsrestframework 1.3.
+    Args:
+        atomic: Whether a `def` runs in a transaction. `None`: as `ATOMIC_REQUESTS` of the default
+            database.
+        detached: Whether an `async def` runs beside the frames that follow.
+        name: The name that frames use. `None`: the method's.
+        http_method: What DRF's permission classes see. `None`: the usual method of the name, else
+            POST.
+        **kwargs: Kept as `method.kwargs`.
+
+    Raises:
+        ValueError: An `async def` is to be atomic, or a `def` is to be detached.
     """
     if callable(atomic):  # @action, bare
         marked: Callable[..., Any] = action()(atomic)
@@ -118,7 +124,7 @@ def action(
 
 
 def detached(method: F) -> F:
-    """Let an action run beside the frames that follow: `@detached` above or below `@action()`."""
+    """Let an action run beside the frames that follow. Stands above or below `@action()`."""
     if not iscoroutinefunction(method):
         raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
     setattr(method, _DETACHED, True)
@@ -129,17 +135,17 @@ _DETACHED = "_rest_channels_detached"
 
 
 def detail_action(**kwargs: Any) -> Callable[..., Any]:
-    """`action(**kwargs)`, under the name that 0.3.0's documents had for actions of one object."""
+    """`action(**kwargs)` for an action of one object. Source: djangochannelsrestframework 0.3."""
     return action(detail=True, **kwargs)
 
 
 def list_action(**kwargs: Any) -> Callable[..., Any]:
-    """`action(**kwargs)`, under the name that 0.3.0's documents had for actions of many objects."""
+    """`action(**kwargs)` for an action of many objects. Source: djangochannelsrestframework 0.3."""
     return action(detail=False, **kwargs)
 
 
 def action_mark(method: object) -> ActionMark | None:
-    """What `@action` said of `method`, or `None` if it is not marked."""
+    """Return the arguments that `@action` had for `method`, or `None` if it is not marked."""
     mark = getattr(method, _ACTION, None)
     if not isinstance(mark, ActionMark):
         return None

@@ -1,13 +1,14 @@
-"""`view_as_consumer`: Django's and DRF's views over a socket, as they are.
+"""`view_as_consumer`: Django's and DRF's views over a WebSocket, unchanged.
 
     path("ws/users/", view_as_consumer(UserViewSet))
 
     {"action": "list", "query": {"page": 2}, "request_id": 1}
     {"action": "update", "parameters": {"pk": 7}, "data": {"email": "…"}, "request_id": 2}
 
-Each frame becomes a request with the connection's user, session, cookies, headers and address; the
-view's permissions, its content negotiation and its errors are those it has over HTTP. No middleware
-runs. Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.4).
+Each frame becomes a request with the connection's user, session, cookies, headers and address. The
+view's permissions, content negotiation and errors are as over HTTP. No middleware runs.
+
+Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.4).
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-from .actions.authorization import current_action
+from .actions.context import current_action
 from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
 from .api_consumer import AsyncAPIConsumer
@@ -36,11 +37,11 @@ from .throttling import check_throttles
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
 DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
-"""What actions become for views that have no actions, as it is documented (seed 001)."""
+"""The HTTP methods of actions, for views that are no viewsets. Source: seed 001."""
 
-HTTP = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+HTTP_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
-VIEWSET = {
+VIEWSET_METHODS = {
     "list": "get",
     "retrieve": "get",
     "create": "post",
@@ -48,21 +49,25 @@ VIEWSET = {
     "partial_update": "patch",
     "destroy": "delete",
 }
-"""The actions of a viewset, by the methods that DRF's routers give them."""
+"""The HTTP methods that DRF's routers give to the actions of a viewset."""
 
-DETAIL = ("retrieve", "update", "partial_update", "destroy")
-"""Those of one object; routers put its key into the path."""
+DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
+"""Actions of one object: DRF's routers put its key into the path."""
 
 
 def view_as_consumer(
     wrapped_view: Callable[..., Any] | type[Any], mapped_actions: Mapping[str, str] | None = None
 ) -> Any:
-    """An ASGI application that calls a view for each frame.
+    """Return an ASGI application that calls a view for each frame.
 
-    In: a function view, a class of views (or its `as_view()`), an `APIView`, a viewset;
-    `mapped_actions`, action → HTTP method, instead of the documented mapping: then there are no
-    others. Without it a viewset has its own actions, and any other view those of its methods'
-    names as well: `post`.
+    Args:
+        wrapped_view: A function, a view class or its `as_view()`, an `APIView`, or a viewset.
+        mapped_actions: The HTTP method of each action that frames may name. `None`: a viewset has
+            its own actions; any other view has those of `DEFAULT_METHODS`, and HTTP methods in
+            lower case (`post`).
+
+    Raises:
+        ImproperlyConfigured: `wrapped_view` cannot be called.
     """
     if not callable(wrapped_view):
         raise ImproperlyConfigured(f"view_as_consumer() takes a view, not {wrapped_view!r}.")
@@ -82,23 +87,23 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     actions: ClassVar[Mapping[str, str]] = DEFAULT_METHODS
 
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
-        """Call the view, and answer with what it responds."""
+        """Call the view, and answer with its response."""
         before = current_action.get()
         try:
             if action == "authenticate" and self._authentication.authenticators:
-                await self._do_our_own(action, request_id, kwargs)
+                await self._authenticate(action, request_id, kwargs)
                 return
             view, method = self._find(action)
-            asked = self._begin(action, method, kwargs)
-            expiry_count = self._authentication.expiry_count
+            context = self._begin_action(action, method, kwargs)
+            expiries = self._authentication.expiry_count
             await acall_hook(self.check_permissions, action, arguments=kwargs)
             if throttles := self.get_throttles():
-                await check_throttles(throttles, asked.request, self)
-            self._authentication.check_not_expired_since(expiry_count)
+                await check_throttles(throttles, context.request, self)
+            self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)
-            data = await _content(response)
+            data = await _response_data(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
-        except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
+        except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
             await run(self.handle_exception, error, action=action, request_id=request_id)
         finally:
             current_action.set(before)
@@ -113,29 +118,38 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         parameters: Any = None,
         **rest: Any,
     ) -> HttpResponseBase:
-        """The view's response. In: the request's body, its query string, the view's arguments.
+        """Call `view` with a request, and return its response, rendered.
 
-        Raises `ValidationError` (400) for other keys. What the path says cannot be said otherwise.
+        Args:
+            view: A view function.
+            method: The HTTP method of the request, in upper case.
+            data: The body of the request; it is sent as JSON.
+            query: A dict, the query string of the request.
+            parameters: A dict, arguments of the view. Those of the connection's path win.
+            **rest: Other keys of the frame; there may be none.
+
+        Raises:
+            ValidationError: 400, for keys and values that the request cannot have.
         """
         wrong: dict[str, Any] = {name: [_("There is no such argument.")] for name in rest}
         for name, value in {"query": query, "parameters": parameters}.items():
             if not isinstance(value, dict | None):
                 wrong[name] = [_("This has to be an object.")]
         given = parameters if isinstance(parameters, dict) else {}
-        path = {**given, **self.kwargs}
-        if errors := _wrong_in_path(given) | _missing_in_path(path, view, method):
+        arguments = {**given, **self.kwargs}
+        if errors := _invalid_arguments(given) | _missing_key(arguments, view, method):
             wrong.setdefault("parameters", errors)
         if wrong:
             raise ValidationError(wrong)
         request = self._make_request(method, data, query or {})
         called = view if is_async(view) else _atomic(view)
-        response = await run(called, request, **path)
+        response = await run(called, request, **arguments)
         if hasattr(response, "render") and not response.is_rendered:
             await run(response.render)
         return response  # type: ignore[no-any-return]
 
     def _find(self, action: Any) -> tuple[Any, str]:
-        """The view for `action`, and the HTTP method it is called with."""
+        """Return the view for `action`, and the HTTP method to call it with."""
         view: Any = type(self).view
         name = action if isinstance(action, str) else ""
         if hasattr(view, "get_extra_actions"):
@@ -147,9 +161,9 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 ), method.upper()
         else:
             method = self.actions.get(name, name.upper() if self.actions is DEFAULT_METHODS else "")
-            if method in HTTP:
-                make = getattr(view, "as_view", None)  # a class has it
-                return (view if make is None else make()), method
+            if method in HTTP_METHODS:
+                as_view = getattr(view, "as_view", None)  # None: a function
+                return (view if as_view is None else as_view()), method
         raise ActionDialect().handler_not_found(Call(None, {"action": action}))
 
     def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
@@ -163,40 +177,40 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         return request
 
 
-def _wrong_in_path(given: dict[str, Any]) -> dict[str, Any]:
-    """Errors about what a client gave as a view's arguments, and no URL could."""
-    wrong: dict[str, Any] = {}
+def _invalid_arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Errors for arguments of a view that no URL could have."""
+    errors: dict[str, Any] = {}
     for name, value in given.items():
         if name in ("self", "request"):
-            wrong[name] = [_("There is no such argument.")]
+            errors[name] = [_("There is no such argument.")]
         elif isinstance(value, bool) or not isinstance(value, str | int):
-            wrong[name] = [_("This has to be text or a whole number.")]
-    return wrong
+            errors[name] = [_("This has to be text or a whole number.")]
+    return errors
 
 
-def _missing_in_path(path: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
-    """Errors about the key that a viewset looks up, if every URL of this action has one."""
+def _missing_key(arguments: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
+    """An error for a missing key, where every URL of the viewset's action has one."""
     from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
 
     handler = (getattr(view, "actions", None) or {}).get(method.lower())
     if handler is None or view.cls.get_object is not GenericAPIView.get_object:
         return {}
-    if not (view.initkwargs.get("detail") or handler in DETAIL):
+    if not (view.initkwargs.get("detail") or handler in DETAIL_ACTIONS):
         return {}
     key = view.cls.lookup_url_kwarg or view.cls.lookup_field
-    return {} if key in path else {key: [_("This argument is required.")]}
+    return {} if key in arguments else {key: [_("This argument is required.")]}
 
 
 BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
 
 
 def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The actions of a viewset: HTTP method, and what DRF's routers give to `as_view()`."""
+    """For each action of a viewset: the HTTP method, and what DRF's routers give `as_view()`."""
     model = getattr(getattr(view, "queryset", None), "model", None)
     common = {"basename": None if model is None else model._meta.object_name.lower()}
     routes = {
-        name: (method, {**common, "detail": name in DETAIL})
-        for name, method in VIEWSET.items()
+        name: (method, {**common, "detail": name in DETAIL_ACTIONS})
+        for name, method in VIEWSET_METHODS.items()
         if callable(getattr(view, name, None))
     }
     for extra in view.get_extra_actions():
@@ -207,7 +221,7 @@ def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
-    """As Django's handler: in a transaction of every database that says that requests are."""
+    """`view` in a transaction of every database with `ATOMIC_REQUESTS`, as Django runs it."""
     exempt: set[str] = getattr(view, "_non_atomic_requests", set())
     for alias in connections:
         if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
@@ -215,8 +229,8 @@ def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
     return view
 
 
-async def _content(response: Any) -> Any:
-    """What a response says: its data, else its body as text, else that in hexadecimal."""
+async def _response_data(response: Any) -> Any:
+    """The data of a response, else its body as text, else its body in hexadecimal."""
     if hasattr(response, "data"):
         return response.data
     if not response.streaming:
@@ -224,25 +238,24 @@ async def _content(response: Any) -> Any:
     elif response.is_async:
         parts: list[bytes] = []
         async for part in response:
-            _add(parts, part)
+            _add_part(parts, part)
         body = b"".join(parts)
     else:
-        body = await run(_collected, response)
+        body = await run(_streamed_body, response)
     try:
         return body.decode()
     except UnicodeDecodeError:
         return body.hex()
 
 
-def _collected(response: Any) -> bytes:
+def _streamed_body(response: Any) -> bytes:
     parts: list[bytes] = []
     for part in response:
-        _add(parts, part)
+        _add_part(parts, part)
     return b"".join(parts)
 
 
-def _add(parts: list[bytes], part: bytes) -> None:
-    """Another part of a stream. Raises `ValueError` for more than a frame may have."""
+def _add_part(parts: list[bytes], part: bytes) -> None:
     parts.append(part)
     if sum(map(len, parts)) > api_settings.OUTBOX_BYTES:
-        raise ValueError("The response is too long for a frame.")
+        raise ValueError("The response is longer than REST_CHANNELS['OUTBOX_BYTES'] allows.")

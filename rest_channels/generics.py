@@ -1,8 +1,8 @@
-"""`GenericAsyncAPIConsumer`: a queryset, a serializer, a lookup; as DRF's `GenericAPIView`.
+"""`GenericAsyncAPIConsumer`: a queryset, a serializer and a lookup, as DRF's `GenericAPIView`.
 
-The mixins of `rest_channels.mixins` make actions of it. What an action's client sent is passed on
-to every method here that takes it: `get_queryset(self, **kwargs)` sees all of it, and
-`get_queryset(self)` nothing. No key of a client's ever becomes a lookup: only `lookup_field` is.
+The mixins of `rest_channels.mixins` add actions. Each method here receives the arguments of the
+action that it accepts: `get_queryset(self, **kwargs)` all of them, `get_queryset(self)` none. A
+client can look up rows by `lookup_field` only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,31 +26,37 @@ from .protocol.arguments import method_parameters
 __all__ = ["GenericAsyncAPIConsumer", "filtered_rows", "out_of_range_as_400", "serializer_for"]
 
 OUT_OF_RANGE_ERRORS = (OverflowError, DataError)
-"""What databases raise for numbers that none of their columns holds."""
+"""What databases raise for numbers that no column can hold."""
 
-EXPECTED_ERRORS = ("query", "cursor", "page", "page_size", "limit", "offset")
+NUMERIC_ARGUMENTS = ("query", "cursor", "page", "page_size", "limit", "offset")
 
 
 @contextmanager
 def out_of_range_as_400(arguments: dict[str, Any]) -> Iterator[None]:
-    """The block that looks for rows. Raises `ValidationError` (400) for a number out of range."""
+    """Turn an error about a number out of range into `ValidationError` (400)."""
     try:
         yield
     except OUT_OF_RANGE_ERRORS as error:
-        wishes = {
-            name: [_("A number is out of range.")] for name in EXPECTED_ERRORS if name in arguments
+        errors = {
+            name: [_("A number is out of range.")]
+            for name in NUMERIC_ARGUMENTS
+            if name in arguments
         }
-        if not wishes:
+        if not errors:
             raise
-        raise exceptions.ValidationError(wishes) from error
+        raise exceptions.ValidationError(errors) from error
 
 
 class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     """A consumer of the rows of a model. Its methods query, so they are for `def` actions.
 
-    `lookup_url_kwarg` is the name under which frames give what is looked up (`None`:
-    `lookup_field`). `filter_backends` are DRF's or django-filter's; they see the frame's `query`,
-    an object, as the query string.
+    Attributes:
+        queryset: The rows; or override `get_queryset`.
+        serializer_class: DRF's; or override `get_serializer_class`.
+        lookup_field: The field to look rows up by.
+        lookup_url_kwarg: The argument of an action with its value. `None`: `lookup_field`.
+        filter_backends: DRF's or django-filter's. They see the frame's `query`, an object, as the
+            query string.
     """
 
     queryset: Any = None
@@ -60,13 +66,13 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     filter_backends: Sequence[Any] = ()
 
     def get_queryset(self, **kwargs: Any) -> QuerySet[Any, Any]:
-        """The rows there are, for this action and this user."""
+        """Return the rows for this action and this user."""
         if self.queryset is None:
             raise TypeError(f"Set {type(self).__name__}.queryset, or override its get_queryset().")
         return self.queryset.all()  # type: ignore[no-any-return]
 
     def filter_queryset(self, queryset: QuerySet[Any, Any], **kwargs: Any) -> QuerySet[Any, Any]:
-        """`queryset`, as the filter backends leave it."""
+        """Return `queryset`, filtered by the filter backends."""
         if self.filter_backends:
             request = self.request
             request.set_query_params(kwargs.get("query", {}))
@@ -75,9 +81,12 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         return queryset
 
     def get_object(self, **kwargs: Any) -> Any:
-        """The row that `kwargs` name. Raises `ValidationError` (400), `Http404`, and 403.
+        """Return the row that `kwargs` name.
 
-        403 where it is there, but a permission says that it is not for this user.
+        Raises:
+            ValidationError: 400, `kwargs` have no key.
+            Http404: There is no such row.
+            PermissionDenied: 403, a permission refuses the row.
         """
         key = self.lookup_url_kwarg or self.lookup_field
         if key not in kwargs:
@@ -86,17 +95,12 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
             raise Http404
         try:
-            found = get_object_or_404(filtered_rows(self, kwargs), **{self.lookup_field: value})
-        except (
-            TypeError,
-            ValueError,
-            ValidationError,
-            *OUT_OF_RANGE_ERRORS,
-        ) as error:  # no value for a field
+            row = get_object_or_404(filtered_rows(self, kwargs), **{self.lookup_field: value})
+        except (TypeError, ValueError, ValidationError, *OUT_OF_RANGE_ERRORS) as error:
             raise Http404 from error
         check: Any = self.check_object_permissions
-        await_in_thread(check(self.request, found))
-        return found
+        await_in_thread(check(self.request, row))
+        return row
 
     def check_object_permissions(self, request: Any, obj: Any) -> None:
         """Raise `PermissionDenied` (403) if a permission refuses `obj`, as DRF does."""
@@ -108,14 +112,20 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     def get_serializer(
         self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
-        """A serializer. In: its own arguments; `action_kwargs`, what the action was sent."""
-        sent = action_kwargs or self.action_context.action_kwargs or {}
-        serializer_class = call_hook(self.get_serializer_class, arguments=sent)
-        kwargs.setdefault("context", call_hook(self.get_serializer_context, arguments=sent))
+        """Return a serializer.
+
+        Args:
+            action_kwargs: The arguments of the action. `None`: of the action that is running.
+            *args: Arguments of the serializer, as are `kwargs`.
+            **kwargs: Arguments of the serializer.
+        """
+        arguments = action_kwargs or self.action_context.action_kwargs or {}
+        serializer_class = call_hook(self.get_serializer_class, arguments=arguments)
+        kwargs.setdefault("context", call_hook(self.get_serializer_context, arguments=arguments))
         return serializer_class(*args, **kwargs)
 
     def get_serializer_class(self, **kwargs: Any) -> Any:
-        """The class of serializer for this action: `self.action` is its name."""
+        """Return the serializer class for this action; `self.action` is its name."""
         if self.serializer_class is None:
             raise TypeError(
                 f"Set {type(self).__name__}.serializer_class, or override its "
@@ -124,21 +134,21 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         return self.serializer_class
 
     def get_serializer_context(self, **kwargs: Any) -> dict[str, Any]:
-        """What serializers may look at."""
+        """Return the context of serializers."""
         return {"scope": self.scope, "consumer": self, "request": self.request, "view": self}
 
 
 def filtered_rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
-    """The rows that the consumer shows for what an action was sent, filtered; in a thread."""
+    """Return the filtered rows of `consumer` for an action with the arguments `kwargs`."""
     queryset = call_hook(consumer.get_queryset, arguments=kwargs)
     return call_hook(consumer.filter_queryset, queryset, arguments=kwargs)
 
 
 def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
-    """`get_serializer` for what an action was sent, in a thread.
+    """Return the serializer of `consumer` for an action with the arguments `kwargs`.
 
-    An override that names `action_kwargs` is given them. Others, as DRF has them, would hand them
-    to a serializer: they are not, and the method that they override finds them in `asked`.
+    An override of `get_serializer` that names `action_kwargs` receives them. Any other, as in DRF,
+    would pass them on to a serializer. For those they are in the action's context instead.
     """
     if "action_kwargs" in method_parameters(consumer.get_serializer, 0).names:
         return await_in_thread(consumer.get_serializer(action_kwargs=kwargs, **options))

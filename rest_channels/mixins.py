@@ -1,4 +1,4 @@
-"""The actions of a model: create, list, retrieve, update, patch, delete, in pages, as a stream.
+"""The actions of a model: create, list (whole, in pages, as a stream), retrieve, update, delete.
 
 They are mixed into a `GenericAsyncAPIConsumer`, as DRF's are into a `GenericAPIView`:
 
@@ -6,8 +6,9 @@ They are mixed into a `GenericAsyncAPIConsumer`, as DRF's are into a `GenericAPI
         queryset = User.objects.all()
         serializer_class = UserSerializer
 
-Source: djangochannelsrestframework 1.3 (seed 001, 1.3.5). They are `def`, so each runs in one
-thread.
+They are `def`, so each runs in one thread.
+
+Source: djangochannelsrestframework 1.3 (seed 001, 1.3.5).
 """
 
 import asyncio
@@ -40,69 +41,69 @@ Answer = tuple[Any, int]
 
 
 class CreateModelMixin:
-    """`create`, with the row in `data` → 201 and what the serializer makes of it."""
+    """`create`, with a row in `data`: 201 and the new row, serialized."""
 
     @action()
     def create(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
-        """Make a row."""
+        """Create a row."""
         serializer = serializer_for(self, kwargs, data=data)
         serializer.is_valid(raise_exception=True)
         call_hook(self.perform_create, serializer, arguments=kwargs)
         return serializer.data, status.HTTP_201_CREATED
 
     def perform_create(self, serializer: Any, **kwargs: Any) -> None:
-        """Save what is new."""
+        """Save the new row."""
         serializer.save()
 
 
 class ListModelMixin:
-    """`list` → 200 and all rows."""
+    """`list`: 200 and all rows."""
 
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
-        """All rows that the filters let through."""
+        """List all rows that the filters leave."""
         with out_of_range_as_400(kwargs):
-            return _all(self, kwargs, filtered_rows(self, kwargs)), status.HTTP_200_OK
+            return _serialized(self, kwargs, filtered_rows(self, kwargs)), status.HTTP_200_OK
 
 
 class RetrieveModelMixin:
-    """`retrieve`, with a `pk` → 200 and the row."""
+    """`retrieve`, with a `pk`: 200 and the row."""
 
     @action()
     def retrieve(self: Any, **kwargs: Any) -> Answer:
-        """One row."""
-        found = call_hook(self.get_object, arguments=kwargs)
-        return serializer_for(self, kwargs, instance=found).data, status.HTTP_200_OK
+        """Return one row."""
+        row = call_hook(self.get_object, arguments=kwargs)
+        return serializer_for(self, kwargs, instance=row).data, status.HTTP_200_OK
 
 
 class UpdateModelMixin:
-    """`update`, with a `pk` and the whole row in `data` → 200 and the row."""
+    """`update`, with a `pk` and the whole row in `data`: 200 and the row."""
 
     @action()
     def update(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
-        """Write a row anew."""
-        return _changed(self, data, kwargs, self.perform_update, partial=False)
+        """Replace the fields of a row."""
+        return _save_changes(self, data, kwargs, self.perform_update, partial=False)
 
     def perform_update(self, serializer: Any, **kwargs: Any) -> None:
-        """Save what has changed."""
+        """Save the changed row."""
         serializer.save()
 
 
 class PatchModelMixin:
-    """`patch`, with a `pk` and some of the row in `data` → 200 and the row."""
+    """`patch`, with a `pk` and some fields in `data`: 200 and the row."""
 
     @action()
     def patch(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
-        """Change some of a row."""
-        return _changed(self, data, kwargs, self.perform_patch, partial=True)
+        """Change some fields of a row."""
+        return _save_changes(self, data, kwargs, self.perform_patch, partial=True)
 
     def perform_patch(self, serializer: Any, **kwargs: Any) -> None:
-        """Save what has changed."""
+        """Save the changed row."""
         serializer.save()
 
 
 class DeleteModelMixin:
-    """`delete`, with a `pk` → 204."""
+    """`delete`, with a `pk`: 204."""
 
     @action()
     def delete(self: Any, **kwargs: Any) -> Answer:
@@ -113,15 +114,16 @@ class DeleteModelMixin:
         return None, status.HTTP_204_NO_CONTENT
 
     def perform_delete(self, instance: Any, **kwargs: Any) -> None:
-        """Delete it."""
+        """Delete the row from the database."""
         instance.delete()
 
 
 class PaginatedModelListMixin(ListModelMixin):
-    """`list` in pages → 200 and what the pagination says: count, bounds and results.
+    """`list` in pages: 200 and a page, as its pagination class answers it.
 
-    `pagination_class` may be any of `rest_channels.pagination` (`None`: the setting
-    `DEFAULT_PAGINATION_CLASS`, else `limit` and `offset`).
+    Attributes:
+        pagination_class: One of `rest_channels.pagination`. `None`: the setting
+            `DEFAULT_PAGINATION_CLASS`, else `WebsocketLimitOffsetPagination`.
     """
 
     pagination_class: Any = None
@@ -137,59 +139,63 @@ class PaginatedModelListMixin(ListModelMixin):
 
     @property
     def paginator(self: Any) -> Any:
-        """What parts the rows of this call into pages."""
+        """The paginator of this call."""
         if self.action_context.paginator is None:
-            chosen = self.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
-            self.action_context.paginator = (chosen or WebsocketLimitOffsetPagination)()
+            chosen_class = self.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
+            self.action_context.paginator = (chosen_class or WebsocketLimitOffsetPagination)()
         return self.action_context.paginator
 
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
-        """A page of the rows that the filters let through."""
+        """List one page of the rows that the filters leave."""
         with out_of_range_as_400(kwargs):
             rows = filtered_rows(self, kwargs)
             page = call_hook(self.paginate_queryset, rows, arguments=kwargs)
             if page is None:
-                return _all(self, kwargs, rows), status.HTTP_200_OK
+                return _serialized(self, kwargs, rows), status.HTTP_200_OK
             return _page_of(self, kwargs, page), status.HTTP_200_OK
 
     def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
-        """The rows of the page that `kwargs` ask for. Raises `ValidationError`, `NotFound`."""
+        """Return the rows of the page that `kwargs` name. Raises `ValidationError`, `NotFound`."""
         return call_hook(
             self.paginator.paginate_queryset, queryset, self.scope, self, arguments=kwargs
         )
 
     def get_paginated_response(self: Any, data: Any) -> Any:
-        """`data`, the rows of a page, with what tells which page it is."""
+        """Return `data`, the rows of a page, with the position of the page."""
         return self.paginator.get_paginated_response(data)
 
 
 class StreamedPaginatedListMixin(PaginatedModelListMixin):
-    """`list` sends one page after another, under one `request_id`, beside the frames that follow.
+    """`list` sends page after page under one `request_id`, beside the frames that follow.
 
-    `list_cancel` ends all streams of the connection (200). It needs `limit` and `offset`.
+    `list_cancel` ends all streams of the connection (200). The pagination class has to page by
+    `limit` and `offset`.
     """
 
     sleep_time_between_pages: float = 0.0
-    """Seconds."""
+    """In seconds."""
 
     @action(detached=True)
     async def list(self: Any, action: str, request_id: Any, **kwargs: Any) -> None:
-        """All rows that the filters let through, page by page; each is awaited by the client."""
+        """Send all rows that the filters leave, page by page, as fast as the client reads."""
         if not isinstance(self.paginator, WebsocketLimitOffsetPagination):
-            raise TypeError(f"{type(self).__name__} streams pages by limit and offset only.")
+            raise TypeError(
+                f"{type(self).__name__} streams pages by limit and offset: derive its "
+                "pagination_class from WebsocketLimitOffsetPagination."
+            )
         if kwargs.get("limit") is None:
             kwargs["limit"] = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
-        offset, more = kwargs.get("offset", 0), True
+        offset, more_pages = kwargs.get("offset", 0), True
         self._streams.add(asyncio.current_task())
         try:
-            while more:
+            while more_pages:
                 page = await run(self._page, {**kwargs, "offset": offset})
                 await self.reply(
                     action, data=page, status=status.HTTP_200_OK, request_id=request_id
                 )
                 offset = page["offset"] + page["limit"]
-                more = offset < page["count"]
+                more_pages = offset < page["count"]
                 await asyncio.sleep(self.sleep_time_between_pages)
         finally:
             self._streams.discard(asyncio.current_task())
@@ -210,22 +216,22 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
         return set()
 
 
-def _all(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:
+def _serialized(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:
     return serializer_for(consumer, kwargs, instance=rows, many=True).data
 
 
 def _page_of(consumer: Any, kwargs: dict[str, Any], page: Any) -> Any:
-    data = _all(consumer, kwargs, page)
+    data = _serialized(consumer, kwargs, page)
     return await_in_thread(consumer.get_paginated_response(data))
 
 
-def _changed(
+def _save_changes(
     consumer: Any, data: Any, kwargs: dict[str, Any], save: Any, *, partial: bool
 ) -> Answer:
-    found = call_hook(consumer.get_object, arguments={**kwargs, "data": data})
-    serializer = serializer_for(consumer, kwargs, instance=found, data=data, partial=partial)
+    row = call_hook(consumer.get_object, arguments={**kwargs, "data": data})
+    serializer = serializer_for(consumer, kwargs, instance=row, data=data, partial=partial)
     serializer.is_valid(raise_exception=True)
     call_hook(save, serializer, arguments=kwargs)
-    # As DRF: what was prefetched with the row may be older than what was saved.
-    vars(found).pop("_prefetched_objects_cache", None)
+    # As in DRF: prefetched relations may be older than the saved row.
+    vars(row).pop("_prefetched_objects_cache", None)
     return serializer.data, status.HTTP_200_OK

@@ -1,7 +1,7 @@
-"""Rows in pages: DRF's paginators, asked by an action's arguments instead of a query string.
+"""DRF's paginators, controlled by an action's arguments instead of a query string.
 
-`WebsocketLimitOffsetPagination` has the name and the answer that djangochannelsrestframework gave
-it. A cursor is a token: it goes back as the argument `cursor`.
+`WebsocketLimitOffsetPagination` has the name and the answer that it has in
+djangochannelsrestframework.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 
-MOST = 2**62
-"""More rows than any database counts."""
+MAX_NUMBER = 2**62
+"""More rows than any database has, and a number that every database accepts."""
 
 
 class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
-    """`limit` and `offset` → `{"count", "limit", "offset", "results"}`.
+    """Pages by `limit` and `offset`: `{"count", "limit", "offset", "results"}`.
 
-    Without a `limit` it is the setting `PAGE_SIZE`; where that is `None`, all rows are one list.
+    Without a `limit` it is the setting `PAGE_SIZE`. Where that is `None`, all rows are one list.
     """
 
     default_limit: int | None = None
@@ -46,7 +46,7 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
         view: Any = None,
         **kwargs: Any,
     ) -> list[Any] | None:
-        """The rows of a page; `None` where they are not to be parted. Raises `ValidationError`."""
+        """Return the rows of a page; `None` for all rows in one list. Raises `ValidationError`."""
         self.limit, self.offset = self.get_limit(**kwargs), self.get_offset(**kwargs)
         if self.limit is None:
             return None
@@ -54,26 +54,26 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
         return list(queryset[self.offset : self.offset + self.limit])
 
     def get_limit(self, limit: Any = None, **kwargs: Any) -> int | None:  # type: ignore[override]
-        """How many rows: what was asked for, else the default; not more than `max_limit`."""
+        """Return the number of rows in a page: `limit`, else the default; at most `max_limit`."""
         if limit is None:
             limit = self.default_limit or api_settings.PAGE_SIZE
         if limit is None:
             return None
-        number = _whole("limit", limit, 1)
+        number = _whole_number("limit", limit, 1)
         return number if self.max_limit is None else min(number, self.max_limit)
 
     def get_offset(self, offset: Any = 0, **kwargs: Any) -> int:  # type: ignore[override]
-        """How many rows to pass over."""
-        return _whole("offset", offset, 0)
+        """Return the number of rows before the page."""
+        return _whole_number("offset", offset, 0)
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
-        """A page with its bounds."""
+        """Return a page with its position."""
         bounds = {"count": self.count, "limit": self.limit, "offset": self.offset}
         return {**bounds, "results": data}
 
 
-class _ByArguments:
-    """Pages of a size, of DRF's paginators, that are asked for by an action's arguments."""
+class _ArgumentPagination:
+    """DRF's paginators with a page size, controlled by an action's arguments."""
 
     page_size: int | None = None
     page_size_query_param: str | None = None
@@ -81,52 +81,49 @@ class _ByArguments:
     def paginate_queryset(
         self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
     ) -> Sequence[Any]:
-        """The rows of a page. Raises `NotFound` for one that is not there."""
+        """Return the rows of a page. Raises `NotFound` if there is no such page."""
         if self.page_size is None:
             self.page_size = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
         paginate: Any = super().paginate_queryset  # type: ignore[misc]
-        return paginate(queryset, _asking(kwargs, view), view) or []
+        return paginate(queryset, _request_with(kwargs, view), view) or []
 
     def get_page_size(self, request: Any) -> int | None:
-        """How many rows a page has. Raises `ValidationError` for more than can be counted."""
+        """Return the number of rows in a page. Raises `ValidationError` if it is too large."""
         size: int | None = super().get_page_size(request)  # type: ignore[misc]
-        return _whole(self.page_size_query_param or "page_size", size, 1) if size else size
+        return _whole_number(self.page_size_query_param or "page_size", size, 1) if size else size
 
 
-class WebsocketPageNumberPagination(_ByArguments, pagination.PageNumberPagination):  # type: ignore[misc]
-    """`page`, and `page_size` where `page_size_query_param` allows it.
+class WebsocketPageNumberPagination(_ArgumentPagination, pagination.PageNumberPagination):  # type: ignore[misc]
+    """Pages by number: `{"count", "page", "pages", "results"}`.
 
-    The answer is `{"count", "page", "pages", "results"}`. The size is `page_size`, else the setting
-    `PAGE_SIZE`, else `DEFAULT_PAGE_SIZE`.
+    The argument is `page`, and the one that `page_size_query_param` names, if any. The size is
+    `page_size`, else the setting `PAGE_SIZE`, else `DEFAULT_PAGE_SIZE`.
     """
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
-        """A page with its number."""
+        """Return a page with its number."""
         page: Any = self.page
         pages = page.paginator
         bounds = {"count": pages.count, "page": page.number, "pages": pages.num_pages}
         return {**bounds, "results": data}
 
 
-class WebsocketCursorPagination(_ByArguments, pagination.CursorPagination):
-    """`cursor` → `{"next", "previous", "results"}`, where both are cursors, or `None` at an end."""
+class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination):
+    """Pages by `cursor`: `{"next", "previous", "results"}`, with cursors, or `None` at an end."""
 
     def paginate_queryset(  # type: ignore[override]
         self, queryset: Any, scope: Any = None, view: Any = None, **kwargs: Any
     ) -> Sequence[Any]:
-        """The rows after the cursor. Raises `NotFound` for one that leads nowhere."""
+        """Return the rows after the cursor. Raises `NotFound` for an invalid cursor."""
         try:
             return super().paginate_queryset(queryset, scope, view, **kwargs)
-        except (
-            ValueError,
-            core.ValidationError,
-        ) as error:  # of another ordering
+        except (ValueError, core.ValidationError) as error:  # a cursor of another ordering
             if getattr(self, "cursor", None) is None:
                 raise
             raise NotFound(self.invalid_cursor_message) from error
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
-        """A page with the ways to its neighbours."""
+        """Return a page with the cursors of its neighbours."""
         links = {"next": self.get_next_link(), "previous": self.get_previous_link()}
         cursors = {name: self._cursor_of(link) for name, link in links.items()}
         return {**cursors, "results": data}
@@ -135,10 +132,10 @@ class WebsocketCursorPagination(_ByArguments, pagination.CursorPagination):
         return parse_qs(urlsplit(link).query)[self.cursor_query_param][0] if link else None
 
 
-def _asking(arguments: dict[str, Any], view: Any) -> Any:
-    """The view's request with `arguments` as its query string, beside the frame's `query`.
+def _request_with(arguments: dict[str, Any], view: Any) -> Any:
+    """The view's request with `arguments` and the frame's `query` as its query string.
 
-    Paginators ask filters how rows are ordered, and those look there.
+    Paginators and the filters that they ask for the ordering read it.
     """
     texts = {name: str(value) for name, value in arguments.items() if isinstance(value, str | int)}
     if view is None:
@@ -150,14 +147,14 @@ def _asking(arguments: dict[str, Any], view: Any) -> Any:
     return request
 
 
-def _whole(name: str, value: Any, least: int) -> int:
-    """`value` as a whole number. Raises `ValidationError` that names it."""
+def _whole_number(name: str, value: Any, minimum: int) -> int:
+    """`value` as a whole number. Raises `ValidationError` (400) under `name`."""
     try:
         number = int(value)
-        if isinstance(value, bool | float) or not least <= number <= MOST:
+        if isinstance(value, bool | float) or not minimum <= number <= MAX_NUMBER:
             raise ValueError
     except (TypeError, ValueError):
-        wrong = _("A whole number from %(least)d to %(most)d is required.")
-        wrong %= {"least": least, "most": MOST}
-        raise ValidationError({name: [wrong]}) from None
+        message = _("A whole number from %(least)d to %(most)d is required.")
+        message %= {"least": minimum, "most": MAX_NUMBER}
+        raise ValidationError({name: [message]}) from None
     return number

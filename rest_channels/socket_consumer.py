@@ -9,10 +9,12 @@
         def chat_line(self, event):
             self.send_json({"text": event["text"]})
 
-It is no subclass of Channels' consumers; every method may be `def` or `async def`, and every verb
-may be called from either. What Channels' documentation says of `AsyncJsonWebsocketConsumer` holds,
-but for three things: a `connect` that returns has accepted, no error ends a connection, and a
-handler that waits delays no group event.
+It is no subclass of Channels' consumers. Every method may be `def` or `async def`, and be called
+from both. It behaves as Channels documents `AsyncJsonWebsocketConsumer`, with three differences:
+
+- a `connect` that returns has accepted;
+- no error in a handler closes a connection;
+- a handler that waits delays no message of a group.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -39,15 +41,16 @@ __all__ = ["SocketConsumer"]
 Scope = dict[str, Any]
 Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
-VERBS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "reply")
+SENDING_METHODS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "reply")
 
 
 class SocketConsumer:
-    """A consumer of one WebSocket; see the module's text for an example.
+    """A consumer of one WebSocket; the module's docstring has an example.
 
-    `groups` names the groups it is in: in the class, from the start; in an instance, now. `scope`
-    is ASGI's, with `user`, `session` and `url_route` where `SocketApplication` (or Channels'
-    middleware) put them.
+    Attributes:
+        groups: In the class: the groups to join on connecting. In an instance: those it is in.
+        scope: ASGI's, with the `user`, `session` and `url_route` that `SocketApplication` or
+            Channels' middleware set.
     """
 
     groups: Iterable[str] | None = None
@@ -60,15 +63,15 @@ class SocketConsumer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.overrides_sending = any(
-            getattr_static(cls, name) not in cls._senders
+            getattr_static(cls, name) not in cls._default_senders
             for name in ("send", "send_json", "encode_json")
         )
         cls.handles_gaps = cls.gap is not SocketConsumer.gap
-        wrap_async_verbs(cls, VERBS, "_perform")
+        wrap_async_verbs(cls, SENDING_METHODS, "_perform")
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
-        """An ASGI application of this consumer. In: arguments of its `__init__`."""
+        """Return an ASGI application; each connection gets an instance made with `initkwargs`."""
 
         def application(scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
             return cls(**initkwargs)(scope, receive, send)
@@ -80,15 +83,15 @@ class SocketConsumer:
         return application
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve one connection."""
+        """Serve one connection, until it has ended."""
         self.scope = scope
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
         await self._connection.serve()
 
-    # What happens, as ASGI says it. The methods below are meant to be overridden.
+    # ASGI's messages.
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        """The handshake has come."""
+        """Join `groups` and call `connect`."""
         groups, self.groups = self.groups or (), set()
         for group in groups:
             self.add_group(group)
@@ -99,47 +102,47 @@ class SocketConsumer:
             await run(self.accept)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """A frame has come: its text or its bytes go to `receive`."""
+        """Pass the text or the bytes of a frame to `receive`."""
         if message.get("text") is not None:
             await run(self.receive, text_data=message["text"])
         else:
             await run(self.receive, bytes_data=message["bytes"])
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """It is over."""
+        """Call `disconnect`."""
         await run(self.disconnect, message["code"])
 
-    # What happens.
+    # Events. These methods are meant to be overridden.
 
     async def connect(self) -> None:
-        """Decide whether to accept. To return is to accept."""
+        """Called on connecting. To return accepts; to close or to raise refuses."""
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
     ) -> None:
-        """Handle a frame: here text is JSON. Raises `ParseError` (400) for bytes."""
+        """Parse a text frame as JSON for `receive_json`. Raises `ParseError` (400) for bytes."""
         if text_data is None:
             raise ParseError("This connection takes text frames.")
         await run(self.receive_json, await run(self.decode_json, text_data), **kwargs)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        """Handle a frame's content."""
+        """Called with the content of each frame."""
 
     async def disconnect(self, code: int) -> None:
-        """Clean up. In: the close code."""
+        """Called once, at the end of the connection, with the close code."""
 
     async def gap(self, groups: tuple[str, ...]) -> None:
-        """Something that another process said to `groups` was lost: time to look again.
+        """Called when messages of other processes to `groups` were lost: read the state again.
 
-        Among them is the connection's own address, if it may have been said to that.
+        If messages to this connection alone may be lost, its address is among the groups.
         """
 
-    # What it can do.
+    # Sending. These methods may be called from `def` and `async def`.
 
     def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> Sent:
-        """Accept the handshake now, before `connect` returns."""
+        """Accept the handshake before `connect` returns."""
         return self._connection.accept(subprotocol, headers)
 
     def send(
@@ -148,7 +151,7 @@ class SocketConsumer:
         bytes_data: bytes | None = None,
         close: bool | int = False,
     ) -> Sent:
-        """Send a frame; then close if `close` is true, with it as the code if it is one."""
+        """Send a frame. Then close the connection if `close` is `True` or a close code."""
         sent = self._connection.send(text=text_data, data=bytes_data)
         if close:
             self.close(CloseCode.NORMAL if close is True else close)
@@ -157,7 +160,7 @@ class SocketConsumer:
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
         """Send `content` as JSON."""
         encoded = self.encode_json(content)
-        if isawaitable(encoded):  # an override as Channels has it
+        if isawaitable(encoded):  # an override that is async, as in Channels
             return self._perform(self._send_encoded(encoded, close))
         return self.send(text_data=encoded, close=close)
 
@@ -165,58 +168,61 @@ class SocketConsumer:
         await self.send(text_data=await encoded, close=close)
 
     def close(self, code: int | bool | None = None, reason: str | None = None) -> Sent:
-        """End the connection after what was sent; before it is accepted, refuse it."""
+        """Close the connection after the frames sent until now; before accepting, refuse it."""
         number = CloseCode.NORMAL if code is None or code is True else code
         return self._connection.close(number, reason or "")
 
     def add_group(self, name: str) -> Sent:
-        """Hear what is said to the group `name`, also by plain Channels code.
+        """Join the group `name`, which plain Channels code may send to as well.
 
-        Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
+        Messages from other processes arrive once this was awaited, has returned in a `def`, or
+        `connect` has returned.
         """
         sent = self._connection.groups.join_layer_group(name)
         self.groups = {*(self.groups or ()), name}
         return sent
 
     def remove_group(self, name: str) -> Sent:
-        """Stop hearing it."""
+        """Leave the group `name`."""
         self._connection.groups.leave_layer_group(name)
         self.groups = {*(self.groups or ())} - {name}
         return DONE
 
     @classmethod
     def encode_json(cls, content: Any) -> str:
-        """`content` as the text of a frame."""
+        """Return `content` as the text of a frame."""
         return encode(content).decode()
 
     @classmethod
     async def decode_json(cls, text_data: str) -> Any:
-        """The content of a frame's text. Raises `ParseError` (400)."""
+        """Return the content of a frame's text. Raises `ParseError` (400)."""
         return JSONParser().parse(text_data)
 
-    _senders: ClassVar[tuple[Any, ...]] = (send, send_json, encode_json)
-    """What groups may pass by when they send what is rendered; who has others, sees it all."""
+    _default_senders: ClassVar[tuple[Any, ...]] = (send, send_json, encode_json)
+    """A rendered message skips these methods. A class that overrides one receives every message."""
 
     @property
     def channel_name(self) -> str:
-        """The name under which the channel layer knows this connection, for plain Channels code.
+        """The name of this connection in the channel layer, for plain Channels code.
 
-        Where no layer is configured: its address, good within the process. Raises `RuntimeError`
-        if the layer did not answer when the connection began.
+        Without a configured layer it is the connection's address, valid within the process.
+
+        Raises:
+            RuntimeError: The layer did not answer when the connection began.
         """
         if self._channel is None:
             return self._connection.address
         if not self._channel.channel:
             raise RuntimeError(
-                "The channel layer did not answer when this connection began, so it has no name "
-                "there. Its groups work."
+                "The channel layer did not answer when this connection began, so it has no "
+                "channel_name. Use groups, which work, or connect again."
             )
         self._connection.loop_bridge.call(self._channel.start)
         return self._channel.channel
 
     @property
     def channel_layer(self) -> HubLayer:
-        """Groups and channels, with the verbs of a channel layer."""
+        """Groups and channels, with the methods of a channel layer."""
         own = self._channel.channel if self._channel else self._connection.address
         return HubLayer(self._connection, own)
 

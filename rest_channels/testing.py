@@ -1,4 +1,4 @@
-"""A client for tests, with words for what a test wants to say. No server, no daphne.
+"""`SocketCommunicator`: a client for tests, without a server.
 
     async with SocketCommunicator(Editor.as_asgi(), user=ada, kwargs={"pk": 1}) as socket:
         call = await socket.call("save", {"title": "Nocturne"})
@@ -6,9 +6,9 @@
         await socket.expect_event(title="Nocturne")
         await socket.expect_nothing()
 
-It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`,
-where handlers then run inside the test's transaction, and commit hooks run whenever the test
-waits for something: so observers speak there as well.
+It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`.
+There handlers run inside the test's transaction, and commit hooks run whenever the test waits for
+something. So observers send there as well.
 """
 
 import asyncio
@@ -37,12 +37,13 @@ _MISSING = object()
 class SocketCommunicator:
     """One client of an ASGI application.
 
-    In: `path`, with a query string if wanted; `user` and `session` for the scope (`None`: the
-    application finds its own, or nobody); `kwargs`, what the URL would give a view; `headers`,
-    pairs of text; `dialect`, `"action"`, `"method"` or `"type"`: how `call` writes a frame;
-    `timeout`, in seconds, for every expectation.
-
     Every `expect_…` raises `AssertionError` with what came instead.
+
+    Args:
+        user, session: For the scope. `None`: the application finds its own, if any.
+        kwargs: The named groups of the route, for a view without a router.
+        dialect: `"action"`, `"method"` or `"type"`, the dialect in which `call` writes frames.
+        timeout: For every expectation, in seconds.
     """
 
     def __init__(
@@ -67,13 +68,11 @@ class SocketCommunicator:
         if kwargs is not None:
             self.scope["url_route"] = {"args": (), "kwargs": dict(kwargs)}
         self._ids = itertools.count(1)
-        self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._aside: list[Any] = []  # frames that came while another was awaited
+        self._to_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._set_aside: list[Any] = []  # frames that came while another was awaited
         self._task: asyncio.Task[None] | None = None
-        self._depths: dict[str, int] = {}
-
-    # The connection.
+        self._savepoints: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
         accepted, detail = await self.connect()
@@ -84,46 +83,48 @@ class SocketCommunicator:
         await self.disconnect()
 
     async def connect(self) -> tuple[bool, Any]:
-        """Open it. `(True, subprotocol)` when accepted, `(False, close code)` when refused."""
-        context = copy_context()  # what is set for the application is not for the test
-        self._depths = await sync_to_async(_depths)()
-        if self._depths:
+        """Connect. Returns `(True, subprotocol)` if accepted, `(False, close code)` if refused."""
+        context = (
+            copy_context()
+        )  # so that the test does not see the application's context variables
+        self._savepoints = await sync_to_async(_test_savepoints)()
+        if self._savepoints:
             context.run(shared_thread.set, True)
             await self._commit()
-        running: Any = self.application(self.scope, self._in.get, self._out.put)
+        running: Any = self.application(
+            self.scope, self._to_application.get, self._from_application.put
+        )
         self._task = asyncio.create_task(running, context=context)
-        self._in.put_nowait({"type": "websocket.connect"})
+        self._to_application.put_nowait({"type": "websocket.connect"})
         message = await self._next("an answer to the handshake")
         if message["type"] == "websocket.accept":
             return True, message.get("subprotocol")
-        self._in.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        self._to_application.put_nowait({"type": "websocket.disconnect", "code": 1006})
         return False, message.get("code", 1000)
 
     async def disconnect(self, code: int = 1000) -> None:
-        """Leave, and wait until the application has ended. Raises what the application raised."""
+        """Disconnect, and wait until the application has ended. Raises what it raised."""
         if self._task is None:
             return
-        self._in.put_nowait({"type": "websocket.disconnect", "code": code})
+        self._to_application.put_nowait({"type": "websocket.disconnect", "code": code})
         task, self._task = self._task, None
-        done, _late = await asyncio.wait({task}, timeout=max(self.timeout, 5.0))
+        done, _pending = await asyncio.wait({task}, timeout=max(self.timeout, 5.0))
         if not done:
             await cancel_tasks({task}, 1.0)
             raise AssertionError("The application did not end after its client had left.")
         task.result()
 
-    # What the client says.
-
     async def send_to(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Send a frame as it is."""
+        """Send a frame unchanged."""
         frame = {"text": text_data} if bytes_data is None else {"bytes": bytes_data}
-        self._in.put_nowait({"type": "websocket.receive", **frame})
+        self._to_application.put_nowait({"type": "websocket.receive", **frame})
 
     async def send_json(self, content: Any) -> None:
         """Send `content` as JSON."""
         await self.send_to(orjson.dumps(content).decode())
 
     async def call(self, name: str, data: Any = _MISSING, **fields: Any) -> int:
-        """Call a handler in the connection's dialect; the id of the call."""
+        """Call a handler in the client's dialect. Returns the `request_id` of the frame."""
         request_id = next(self._ids)
         frame = {self.dialect: name, "request_id": request_id, **fields}
         if data is not _MISSING:
@@ -131,93 +132,92 @@ class SocketCommunicator:
         await self.send_json(frame)
         return request_id
 
-    # What it hears.
-
     async def receive_from(self) -> str | bytes:
-        """The next frame, as it is."""
+        """Return the next frame, unchanged."""
         message = await self._next("a frame")
         assert message["type"] == "websocket.send", f"Expected a frame, but got {message}."
         content: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
         return content
 
     async def receive_json(self) -> Any:
-        """The next frame's content."""
+        """Return the content of the next frame, which is JSON."""
         return orjson.loads(await self.receive_from())
 
     async def expect_reply(self, request_id: Any, **fields: Any) -> Any:
-        """The answer to the call `request_id`, which has `fields`; others wait their turn."""
-        frame = await self._find(lambda frame: _id(frame) == request_id, f"a reply {request_id}")
-        return _checked(frame, fields)
+        """Return the answer to the call `request_id`, which has `fields`. Keeps other frames."""
+        frame = await self._find(
+            lambda frame: _request_id(frame) == request_id, f"a reply {request_id}"
+        )
+        return _with_fields(frame, fields)
 
     async def expect_event(self, content: Any = _MISSING, **fields: Any) -> Any:
-        """The next frame that answers no call: it is `content`, or has `fields`."""
-        frame = await self._find(lambda frame: _id(frame) is None, "an event")
+        """Return the next frame without a `request_id`; it is `content`, or has `fields`."""
+        frame = await self._find(lambda frame: _request_id(frame) is None, "an event")
         assert content is _MISSING or frame == content, f"Expected {content!r}, but got {frame!r}."
-        return _checked(frame, fields)
+        return _with_fields(frame, fields)
 
     async def expect_nothing(self, timeout: float = 0.05) -> None:
-        """Nothing has come and nothing comes within `timeout` seconds."""
-        assert not self._aside, f"Expected nothing, but got {self._aside}."
+        """Check that no frame is left, and that none comes within `timeout` seconds."""
+        assert not self._set_aside, f"Expected nothing, but got {self._set_aside}."
         if (message := await self._wait(timeout)) is not None:
             raise AssertionError(f"Expected nothing, but got {message}.")
 
     async def expect_close(self, code: int | None = None) -> int:
-        """The server closes, with `code` if given; frames before that are passed over."""
+        """Wait until the server closes, with `code` if given. Returns the code. Drops frames."""
         while (message := await self._next("a close"))["type"] != "websocket.close":
             pass
-        self._in.put_nowait({"type": "websocket.disconnect", "code": message.get("code", 1000)})
+        self._to_application.put_nowait(
+            {"type": "websocket.disconnect", "code": message.get("code", 1000)}
+        )
         closed = int(message.get("code", 1000))
         assert code in (None, closed), f"Expected close code {code}, but got {closed}."
         return closed
 
-    async def _find(self, wanted: Callable[[Any], bool], what: str) -> Any:
-        for frame in self._aside:
-            if wanted(frame):
-                self._aside.remove(frame)
+    async def _find(self, matches: Callable[[Any], bool], expected: str) -> Any:
+        for frame in self._set_aside:
+            if matches(frame):
+                self._set_aside.remove(frame)
                 return frame
         while True:
-            message = await self._next(what)
+            message = await self._next(expected)
             text = message.get("text")  # a close has none, nor has a binary frame
-            assert text is not None, f"Expected {what}, but got {message}."
+            assert text is not None, f"Expected {expected}, but got {message}."
             frame = orjson.loads(text)
-            if wanted(frame):
+            if matches(frame):
                 return frame
-            self._aside.append(frame)
+            self._set_aside.append(frame)
 
-    async def _next(self, what: str) -> dict[str, Any]:
+    async def _next(self, expected: str) -> dict[str, Any]:
         assert self._task is not None, "Connect first."
         if (message := await self._wait(self.timeout)) is not None:
             return message
         if self._task.done():
             self._task.result()
-        raise AssertionError(f"Expected {what}, but nothing came; put aside: {self._aside}.")
+        raise AssertionError(f"Expected {expected}, but nothing came; kept: {self._set_aside}.")
 
     async def _wait(self, timeout: float) -> dict[str, Any] | None:
-        """The next message, if it comes in time, and before the application ends."""
-        if not self._out.empty():
-            return self._out.get_nowait()
+        """Return the next message, or `None` if the time or the application ends before."""
+        if not self._from_application.empty():
+            return self._from_application.get_nowait()
         deadline = asyncio.get_running_loop().time() + timeout
-        waiting = asyncio.ensure_future(self._out.get())
+        waiting = asyncio.ensure_future(self._from_application.get())
         tasks = {waiting} if self._task is None else {waiting, self._task}
         try:
             while not waiting.done() and (self._task is None or not self._task.done()):
                 await self._commit()
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
+                remaining = deadline - asyncio.get_running_loop().time()
+                if remaining <= 0:
                     break
-                turn = min(left, TURN) if self._depths else left
-                await asyncio.wait(tasks, timeout=turn, return_when=asyncio.FIRST_COMPLETED)
+                pause = min(remaining, COMMIT_INTERVAL) if self._savepoints else remaining
+                await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
         finally:
             waiting.cancel()
 
     async def _commit(self) -> None:
-        """Run commit hooks where a test's transaction, which never commits, holds them back.
-
-        Nothing of the library waits for the test, so it is looked again and again.
-        """
-        if self._depths:
-            await sync_to_async(_run_commit_hooks)(self._depths)
+        """Run the commit hooks that a test's transaction, which never commits, holds back."""
+        if self._savepoints:
+            await sync_to_async(_run_commit_hooks)(self._savepoints)
 
 
 def _scope(
@@ -244,42 +244,42 @@ def _header(pair: tuple[str, str]) -> tuple[bytes, bytes]:
     return pair[0].lower().encode("latin-1"), pair[1].encode("latin-1")
 
 
-def _id(frame: Any) -> Any:
+def _request_id(frame: Any) -> Any:
     return frame.get("request_id") if isinstance(frame, dict) else None
 
 
-def _checked(frame: Any, fields: dict[str, Any]) -> Any:
+def _with_fields(frame: Any, fields: dict[str, Any]) -> Any:
     for key, value in fields.items():
         given = frame.get(key) if isinstance(frame, dict) else _MISSING
         assert given == value, f"Expected {key}={value!r}, but got {frame!r}."
     return frame
 
 
-TURN = 0.01
-"""Seconds from one look at commit hooks to the next, in a test's transaction."""
+COMMIT_INTERVAL = 0.01
+"""Seconds between two runs of commit hooks, in a test's transaction."""
 
 
-def _depths() -> dict[str, int]:
-    """The databases on which the thread that thread-sensitive code shares is in a transaction.
+def _test_savepoints() -> dict[str, int]:
+    """For each database in a test's transaction, return the number of savepoints in it.
 
-    With how many savepoints there are in it: it is the test's own. These connections stay open:
-    `channels.db.database_sync_to_async` would take them for old ones, because they do not
-    autocommit, and close the test's data away.
+    Their connections are kept open. `channels.db.database_sync_to_async` would take them for
+    obsolete, because they do not autocommit, and the test would lose its data.
     """
-    atomic = [one for one in connections.all(initialized_only=True) if one.in_atomic_block]
+    initialized = connections.all(initialized_only=True)
+    atomic = [connection for connection in initialized if connection.in_atomic_block]
     for connection in atomic:
         _keep_open(connection)
     return {connection.alias: len(connection.savepoint_ids) for connection in atomic}
 
 
-def _run_commit_hooks(depths: dict[str, int]) -> None:
-    """Do what a commit would do, unless somebody is within an `atomic` of his own."""
-    for alias, depth in depths.items():
+def _run_commit_hooks(savepoints: dict[str, int]) -> None:
+    """Run commit hooks, except inside a further `atomic` block."""
+    for alias, depth in savepoints.items():
         connection = connections[alias]
         while connection.run_on_commit and len(connection.savepoint_ids) <= depth:
             hooks: list[Any] = connection.run_on_commit
             connection.run_on_commit = []
-            for _savepoints, hook, robust in hooks:
+            for _ids, hook, robust in hooks:
                 try:
                     hook()
                 except Exception:

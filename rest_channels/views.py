@@ -12,8 +12,9 @@
 
     urlpatterns = [path("ws/editor/<int:pk>/", Editor.as_asgi())]
 
-A `connect` that returns has accepted, one that is missing accepts; what is sent before that waits.
-`disconnect` may be missing too. Handlers are `def` (run in a thread) or `async def`.
+A `connect` that returns has accepted. Frames sent before that wait. Without a `connect` every
+handshake is accepted; `disconnect` may be missing too. Handlers are `def` (they run in a thread) or
+`async def`.
 """
 
 import inspect
@@ -49,11 +50,16 @@ Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitabl
 
 
 class SocketView(SendingMixin):
-    """A view for the events of a WebSocket; see the module's text for an example.
+    """A view for the events of a WebSocket; the module's docstring has an example.
 
-    Class attributes, each may also be given to `as_asgi(…)`: `permission_classes` and
-    `throttle_classes` (DRF's), `text_parser_class`, `bytes_parser_class`,
-    `text_renderer_class`, `bytes_renderer_class` (`None`: the setting `DEFAULT_…`).
+    Each class attribute may also be given to `as_asgi(…)`. `None` stands for the setting
+    `DEFAULT_…` of the same name.
+
+    Attributes:
+        permission_classes: DRF's permission classes.
+        throttle_classes: DRF's throttle classes.
+        text_parser_class, bytes_parser_class: What reads frames.
+        text_renderer_class, bytes_renderer_class: What makes frames.
     """
 
     permission_classes: Sequence[Any] | None = None
@@ -73,13 +79,15 @@ class SocketView(SendingMixin):
         for name, value in initkwargs.items():
             setattr(self, name, value)
 
-    # How it is mounted.
-
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
-        """An ASGI application of this view, for `path()` and every ASGI router.
+        """Return an ASGI application of this view, for `path()` and every ASGI router.
 
-        In: class attributes to set on each instance. Raises `TypeError` for any other name.
+        Args:
+            **initkwargs: Class attributes to set on each instance.
+
+        Raises:
+            TypeError: The class has no such attribute.
         """
         view = cls.as_view(**initkwargs)
 
@@ -93,7 +101,7 @@ class SocketView(SendingMixin):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Awaitable[None]]:
-        """A callable `view(request, *args, **kwargs)` for `route(…)` (seed 000)."""
+        """Return a callable `view(request, *args, **kwargs)` for `route(…)`. Source: seed 000."""
         for name in initkwargs:
             if not hasattr(cls, name) or inspect.isroutine(getattr(cls, name)):
                 raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.")
@@ -105,10 +113,10 @@ class SocketView(SendingMixin):
         view.view_initkwargs = initkwargs  # type: ignore[attr-defined]
         return view
 
-    # The road in.
+    # The steps of an event; `dispatch/dispatcher.py` has their order.
 
     def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
-        """Handle one event. The steps are the methods below, their order is in `dispatch.py`."""
+        """Handle one event."""
         self.request = request
         self.connection = request.connection
         self.event = request.event
@@ -121,21 +129,21 @@ class SocketView(SendingMixin):
         return dispatch(self)
 
     def get_call(self) -> Call:
-        """What the frame calls for: here nothing in particular, `receive` reads it."""
+        """Return the call that the frame makes. Here none is parsed: `receive` reads the frame."""
         return self.call
 
     def get_target(self) -> Target:
-        """The method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
+        """Return the method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
         handler = getattr(self, self.event, None)
         if handler is not None:
             return handler, (self.request, *self.args), self.kwargs
         if self.event == "receive":
             raise EventNotAllowed("receive")
-        return _nothing, (), {}
+        return _ignore_event, (), {}
 
     def check_permissions(self) -> Awaitable[None] | None:
         """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
-        if self.event == "disconnect":  # who may no longer stay must still be able to leave
+        if self.event == "disconnect":  # cleaning up needs no permission
             return None
         permissions = self.get_permissions()
         return check_permissions(permissions, self.request, self) if permissions else None
@@ -148,28 +156,28 @@ class SocketView(SendingMixin):
         return check_throttles(throttles, self.request, self) if throttles else None
 
     def get_reply(self, result: Any) -> Reply | None:
-        """The answer to a frame: here none, `receive` sends what it likes."""
+        """Return the answer to a frame. Here there is none: `receive` sends frames itself."""
         return None
 
     def handle_exception(self, error: Exception) -> Reply:
-        """The answer that tells of `error`, under the id of the frame."""
+        """Return the answer to `error`, under the id of the frame."""
         reply = error_reply(self, error)
         call = reply.call._replace(request_id=self.request.request_id)
         return reply._replace(call=call)
 
     def get_permissions(self) -> Sequence[Any]:
-        """The permissions to ask for this event, as instances."""
+        """Return the permissions for this event, as instances."""
         classes = self.permission_classes
         if classes is None:
             classes = api_settings.DEFAULT_PERMISSION_CLASSES
         return [permission() for permission in classes if permission is not AllowAny]
 
     def get_throttles(self) -> Sequence[Any]:
-        """The throttles to ask for this event, as instances."""
+        """Return the throttles for this event, as instances."""
         classes = self.throttle_classes
         if classes is None:
             classes = api_settings.DEFAULT_THROTTLE_CLASSES
-        return [check_throttles() for check_throttles in classes]
+        return [throttle() for throttle in classes]
 
 
 WebSocketView = SocketView
@@ -178,9 +186,9 @@ WebSocketView = SocketView
 class SocketRouteView(SocketView):
     """A `SocketView` whose frames name the method to call: `{"method", "data"}`.
 
-    Methods marked `@socket_route` are called as `method(request, data, *args, **kwargs)`. What
-    they return is answered as `{"method", "data", "status"}`: data, or `(data, status)`; `None`
-    answers nothing. A `request_id` in the frame comes back with the answer.
+    Methods marked `@socket_route` are called as `method(request, data, *args, **kwargs)`. They
+    return data, `(data, status)`, or `None` for no answer. The answer is
+    `{"method", "data", "status"}`, and has the `request_id` of the frame if there is one.
     """
 
     dialect = MethodDialect()
@@ -194,37 +202,37 @@ class SocketRouteView(SocketView):
                 if hasattr(SocketRouteView, attribute):
                     raise TypeError(
                         f"{cls.__name__}.{attribute} would hide SocketRouteView.{attribute}: "
-                        f"call it otherwise and mark it @socket_route({name!r})."
+                        f"rename it and mark it @socket_route({name!r})."
                     )
                 routes.append((name, attribute))
         cls.routes = RouteTable((*cls.routes.routes, *routes))
 
     def get_call(self) -> Call:
-        """The method that the frame names."""
+        """Return the call, with the method that the frame names."""
         if self.event != "receive":
             return self.call
         self.request.call = call = self.dialect.parse_call(self.request.data)
         return call
 
     def get_target(self) -> Target:
-        """The method that the frame names, unless a subclass has a `receive` of its own."""
+        """Return the method that the frame names, unless a subclass overrides `receive`."""
         if self.event == "receive" and type(self).receive is SocketRouteView.receive:
-            return self._named(), (self.request, self.call.data, *self.args), self.kwargs
+            return self._named_method(), (self.request, self.call.data, *self.args), self.kwargs
         return super().get_target()
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
-        return await run(self._named(), request, self.call.data, *args, **kwargs)
+        return await run(self._named_method(), request, self.call.data, *args, **kwargs)
 
     def get_reply(self, result: Any) -> Reply | None:
-        """What a method returned: data, or `(data, status)`; `None` is not answered."""
+        """Return the answer to a frame: data, or `(data, status)`; `None` is not answered."""
         if result is None or self.event != "receive":
             return None
         if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
             return Reply(self.call, *result)
         return Reply(self.call, result)
 
-    def _named(self) -> Callable[..., Any]:
+    def _named_method(self) -> Callable[..., Any]:
         attribute = self.routes.find(self.call.name)
         if attribute is None:
             raise self.dialect.handler_not_found(self.call)
@@ -240,11 +248,11 @@ class SocketRouteView(SocketView):
         content_type: str = "text",
         close: bool | int = False,
     ) -> Sent:
-        """Send `{"method", "data", "status"}`; the method called now, or another."""
+        """Send `{"method", "data", "status"}`, with the current method or the one that is given."""
         call = Call(method or self.call.name)
         frame = self.dialect.build_reply(Reply(call, data, status))
         return self.send(channel_or_group, frame, content_type, close)
 
 
-async def _nothing(*args: Any, **kwargs: Any) -> None:
-    """What happens on an event that a view leaves out."""
+async def _ignore_event(*args: Any, **kwargs: Any) -> None:
+    """The handler of events that a view has no method for."""

@@ -189,7 +189,7 @@ class RoutedSocketHandler(SocketConsumer):
         """Send `{**kwargs, "type": type}`."""
         return self.send_json({**kwargs, "type": type})
 
-    _senders = (*SocketConsumer._senders, send_json)
+    _default_senders = (*SocketConsumer._default_senders, send_json)
 
     def peers(self) -> SocketQuerySet:
         """Return the other sockets on this path."""

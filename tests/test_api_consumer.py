@@ -114,7 +114,7 @@ async def test_a_refusal_has_a_status_and_errors(frame, expected) -> None:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
 
 
-async def test_an_unexpected_error_is_a_500_that_says_nothing() -> None:
+async def test_an_unexpected_error_is_a_500_without_details() -> None:
     async with client() as socket:
         refused = await answer(socket, action="raising", what="500", request_id=1)
         assert refused == reply("raising", None, 500, ["A server error occurred."])
@@ -135,14 +135,14 @@ async def test_an_unexpected_error_is_a_500_that_says_nothing() -> None:
         ({"pk": 1, "__class__": 2}, {"__class__": ["There is no such argument."]}),
     ],
 )
-async def test_missing_and_surplus_arguments_are_named(arguments, errors) -> None:
+async def test_an_error_frame_names_missing_and_surplus_arguments(arguments, errors) -> None:
     async with client() as socket:
         refused = await answer(socket, action="exact", request_id=1, **arguments)
         assert refused == reply("exact", None, 400, [errors])
 
 
 @pytest.mark.parametrize("key", ["scope", "consumer", "message", "request", "kwargs", "__class__"])
-async def test_no_key_of_a_client_can_stand_for_something_of_ours(key) -> None:
+async def test_a_key_of_a_client_never_replaces_an_argument_of_the_library(key) -> None:
     class Guarded(Things):
         permission_classes = [IsAuthenticated | AllowAny]
 
@@ -152,14 +152,14 @@ async def test_no_key_of_a_client_can_stand_for_something_of_ours(key) -> None:
 
 
 @pytest.mark.parametrize("name", [None, 7, ["exact"], {"a": 1}, "x" * 10_000, "", "__init__"])
-async def test_an_action_that_is_no_name_is_a_405(name) -> None:
+async def test_an_action_that_is_not_a_known_name_is_answered_with_405(name) -> None:
     async with client() as socket:
         refused = await answer(socket, action=name, request_id=1)
         assert (refused["response_status"], refused["data"]) == (405, None)
 
 
 @pytest.mark.parametrize("request_id", [None, "a", 1.5, [1, {"b": 2}], {"c": None}])
-async def test_any_request_id_comes_back(request_id) -> None:
+async def test_the_answer_has_the_request_id_of_the_frame_whatever_it_is(request_id) -> None:
     async with client() as socket:
         said = await answer(socket, action="exact", pk=1, request_id=request_id)
         assert said["request_id"] == request_id
@@ -205,7 +205,7 @@ async def test_older_names_of_the_decorator_work() -> None:
         assert (await answer(socket, action="bare"))["data"] == "bare"
 
 
-def test_what_cannot_be_is_an_error_when_the_class_is_made() -> None:
+def test_impossible_combinations_raise_an_error_when_the_class_is_defined() -> None:
     with pytest.raises(ValueError, match="only a def can be atomic"):
 
         @action(atomic=True)
@@ -253,7 +253,7 @@ class Slow(AsyncAPIConsumer):
         return "quick", 200
 
 
-async def test_a_detached_action_holds_up_nothing_and_answers_when_it_is_done() -> None:
+async def test_a_detached_action_delays_no_frame_and_answers_when_it_is_done() -> None:
     async with client(Slow) as socket:
         await socket.send_json({"action": "wait", "seconds": 0.05, "request_id": 1})
         assert (await answer(socket, action="quick"))["data"] == "quick"
@@ -272,7 +272,7 @@ async def test_ten_detached_actions_are_cancelled_when_their_client_leaves() -> 
     assert Slow.cancelled == 10
 
 
-async def test_too_many_of_them_are_a_429(settings) -> None:
+async def test_a_detached_action_beyond_the_limit_is_answered_with_429(settings) -> None:
     settings.REST_CHANNELS = {"MAX_DETACHED": 2}
     async with client(Slow) as socket:
         for _ in range(2):
@@ -319,19 +319,19 @@ def guarded(*classes):
         ([Even, Sync], 2, 403),
     ],
 )
-async def test_permissions_and_their_mixtures_decide(classes, pk, status) -> None:
+async def test_permissions_and_trees_of_them_decide_about_an_action(classes, pk, status) -> None:
     async with client(guarded(*classes), user=AnonymousUser()) as socket:
         said = await answer(socket, action="a_sync_action", pk=pk)
         assert said["response_status"] == status
 
 
-async def test_a_permission_says_why() -> None:
+async def test_an_error_frame_has_the_message_of_the_permission_that_refused() -> None:
     async with client(guarded(Sync)) as socket:
         refused = await answer(socket, action="a_sync_action", request_id=1)
         assert refused == reply("a_sync_action", None, 403, ["Not with me."])
 
 
-async def test_who_may_not_connect_is_refused_before_accepting() -> None:
+async def test_a_client_that_may_not_connect_is_refused_before_accepting() -> None:
     socket = client(guarded(Sync), path="/closed/")
     assert await socket.connect() == (False, 1000)
     await socket.disconnect()
@@ -342,14 +342,14 @@ async def test_who_may_not_connect_is_refused_before_accepting() -> None:
         pass
 
 
-def test_the_module_has_the_names_of_djangochannelsrestframework() -> None:
+def test_the_module_exports_the_names_of_djangochannelsrestframework() -> None:
     assert {"AllowAny", "BasePermission", "IsAuthenticated"} <= set(permissions.__all__)
 
 
 # What may be overridden.
 
 
-async def test_every_step_may_be_overridden() -> None:
+async def test_a_subclass_may_override_every_step_of_an_action() -> None:
     class Own(Things):
         async def get_action_name(self, content, **kwargs):
             return content.pop("do"), content
@@ -370,7 +370,7 @@ async def test_every_step_may_be_overridden() -> None:
         assert (refused["errors"], refused["response_status"]) == (["PermissionDenied"], 418)
 
 
-async def test_names_that_users_set_themselves_are_theirs() -> None:
+async def test_attributes_that_users_set_replace_the_properties_of_the_library() -> None:
     class Own(AsyncAPIConsumer):
         async def connect(self):
             self.kwargs = {"mine": 1}
@@ -384,7 +384,7 @@ async def test_names_that_users_set_themselves_are_theirs() -> None:
         assert (await answer(socket, action="names"))["data"] == [{"mine": 1}, "mine", "mine too"]
 
 
-async def test_an_own_encode_json_may_be_async_as_in_channels() -> None:
+async def test_an_overridden_encode_json_may_be_async_as_in_channels() -> None:
     class Own(Things):
         @classmethod
         async def encode_json(cls, content):
@@ -394,7 +394,7 @@ async def test_an_own_encode_json_may_be_async_as_in_channels() -> None:
         assert (await answer(socket, action="exact", pk=1))["own"]["data"] == [1, 1]
 
 
-async def test_groups_are_those_it_is_in() -> None:
+async def test_groups_of_an_instance_are_those_it_has_joined() -> None:
     class Grouped(AsyncAPIConsumer):
         groups = ["one"]
 
@@ -409,7 +409,7 @@ async def test_groups_are_those_it_is_in() -> None:
     assert Grouped.groups == ["one"]
 
 
-async def test_a_permission_that_says_nothing_permits_nothing() -> None:
+async def test_a_permission_without_has_permission_refuses_every_action() -> None:
     class Silent(BasePermission):
         pass
 
@@ -428,7 +428,7 @@ async def test_a_permission_that_fails_at_the_handshake_refuses_it(error) -> Non
     await socket.disconnect()
 
 
-async def test_who_detached_something_may_be_told_of_its_end() -> None:
+async def test_a_consumer_is_notified_when_its_detached_action_ends() -> None:
     class Telling(Slow):
         async def handle_detached_task_completion(self, task):
             await self.send_json({"ended": task in self.detached_tasks})
@@ -439,7 +439,7 @@ async def test_who_detached_something_may_be_told_of_its_end() -> None:
         assert await socket.receive_json() == {"ended": True}
 
 
-async def test_a_key_named_action_of_an_own_dialect_is_a_400() -> None:
+async def test_an_action_argument_from_get_action_name_is_answered_with_400() -> None:
     class Own(Things):
         async def get_action_name(self, content, **kwargs):
             return content.pop("do"), content
@@ -450,7 +450,9 @@ async def test_a_key_named_action_of_an_own_dialect_is_a_400() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(), BaseException(), Http404()])
-async def test_a_detached_action_that_exits_is_answered_and_ends_nothing(error) -> None:
+async def test_a_detached_action_that_raises_system_exit_is_answered_and_ends_no_process(
+    error,
+) -> None:
     class Exiting(AsyncAPIConsumer):
         @action(detached=True)
         async def leave(self):
@@ -463,7 +465,7 @@ async def test_a_detached_action_that_exits_is_answered_and_ends_nothing(error) 
 
 
 @pytest.mark.parametrize("key", ["handler", "self", "token", "action_name", "method", "lane"])
-async def test_keys_that_the_engine_uses_itself_are_arguments_like_others(key) -> None:
+async def test_keys_with_names_that_the_library_uses_are_ordinary_arguments(key) -> None:
     class Taking(AsyncAPIConsumer):
         @action()
         def take(self, **kwargs):
@@ -475,7 +477,7 @@ async def test_keys_that_the_engine_uses_itself_are_arguments_like_others(key) -
         assert (await answer(socket, action="nope", **{key: 1}))["response_status"] == 405
 
 
-async def test_permissions_are_asked_by_keyword_and_may_be_no_class_of_ours() -> None:
+async def test_permissions_are_called_with_keywords_and_need_no_base_class() -> None:
     class Keywords(BasePermission):
         async def has_permission(self, *, consumer, action, scope, **kwargs):
             return action == "exact"
@@ -493,7 +495,7 @@ async def test_permissions_are_asked_by_keyword_and_may_be_no_class_of_ours() ->
             assert (await answer(socket, action="a_sync_action"))["response_status"] == 403
 
 
-async def test_a_mixture_stops_at_what_decides() -> None:
+async def test_a_tree_of_permissions_stops_at_the_operand_that_decides() -> None:
     class Never(BasePermission):
         def has_permission(self, scope, consumer, action, **kwargs):
             raise AssertionError("Nobody was to ask.")
@@ -504,7 +506,7 @@ async def test_a_mixture_stops_at_what_decides() -> None:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
 
 
-async def test_of_two_methods_with_one_name_the_most_derived_is_the_action() -> None:
+async def test_of_two_methods_with_one_action_name_the_most_derived_is_called() -> None:
     class Kind(AsyncAPIConsumer):
         @action(name="greet")
         def zz_greet(self):
@@ -523,7 +525,7 @@ async def test_of_two_methods_with_one_name_the_most_derived_is_the_action() -> 
     assert Mild.available_actions == {"greet": "aa_greet"}
 
 
-def test_two_methods_of_one_class_with_one_name_are_an_error() -> None:
+def test_two_methods_of_one_class_with_one_action_name_raise_an_error() -> None:
     with pytest.raises(TypeError, match="Twice: first and second are both the action 'greet'"):
 
         class Twice(AsyncAPIConsumer):
@@ -536,7 +538,7 @@ def test_two_methods_of_one_class_with_one_name_are_an_error() -> None:
                 return 1, 200
 
 
-async def test_what_waits_when_the_server_closes_is_not_done() -> None:
+async def test_frames_that_wait_when_the_server_closes_are_not_handled() -> None:
     done = []
 
     class Short(AsyncAPIConsumer):
@@ -602,7 +604,7 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
     assert (said, done) == (["websocket.accept", "websocket.send", "websocket.close"], [])
 
 
-async def test_a_def_action_may_have_another_done_on_its_way(settings) -> None:
+async def test_a_def_action_may_call_another_action(settings) -> None:
     settings.REST_CHANNELS = {"HANDLER_TIMEOUT": 1}
 
     class Twice(AsyncAPIConsumer):
@@ -620,7 +622,7 @@ async def test_a_def_action_may_have_another_done_on_its_way(settings) -> None:
             await socket.expect_reply(await socket.call(name), response_status=200, data=said)
 
 
-async def test_a_task_begun_in_a_turn_does_not_keep_it() -> None:
+async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:
     running, most, loop = [], [], asyncio.get_running_loop()
 
     class Many(AsyncAPIConsumer):
@@ -651,7 +653,7 @@ async def test_a_task_begun_in_a_turn_does_not_keep_it() -> None:
     assert most == [1, 1]
 
 
-async def test_an_action_that_has_another_done_is_itself_again() -> None:
+async def test_an_action_that_called_another_has_its_own_context_again() -> None:
     class Nested(AsyncAPIConsumer):
         @action(http_method="GET")
         async def inner(self):
@@ -668,7 +670,7 @@ async def test_an_action_that_has_another_done_is_itself_again() -> None:
         await socket.expect_reply(call, data=["outer", "POST"])
 
 
-async def test_a_detached_action_that_awaits_what_was_cancelled_is_answered() -> None:
+async def test_a_detached_action_that_awaits_a_cancelled_task_is_answered() -> None:
     class Unlucky(AsyncAPIConsumer):
         @action(detached=True)
         async def wait(self):
@@ -684,7 +686,7 @@ async def test_a_detached_action_that_awaits_what_was_cancelled_is_answered() ->
     "opinion",
     [lambda lazy: lazy & drf.AllowAny, lambda lazy: drf.AllowAny & lazy, lambda lazy: lazy | lazy],
 )
-async def test_a_mixture_awaits_what_its_operands_return(opinion) -> None:
+async def test_a_tree_of_permissions_awaits_the_results_of_its_operands(opinion) -> None:
     class Lazy(drf.BasePermission):
         def has_permission(self, request, view):
             return self._look()
@@ -700,7 +702,7 @@ async def test_a_mixture_awaits_what_its_operands_return(opinion) -> None:
     await socket.disconnect()
 
 
-async def test_throttles_may_be_found_by_an_async_method() -> None:
+async def test_get_throttles_may_be_async() -> None:
     class Slow(Things):
         async def get_throttles(self):
             return [Never()] if self.action == "exact" else []
@@ -714,7 +716,7 @@ async def test_throttles_may_be_found_by_an_async_method() -> None:
         await socket.expect_reply(await socket.call("a_sync_action"), response_status=200)
 
 
-async def test_methods_that_asgiref_wraps_take_what_others_take() -> None:
+async def test_methods_wrapped_by_asgiref_receive_the_same_arguments() -> None:
     kept = []
 
     class Wrapped(Things):

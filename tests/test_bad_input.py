@@ -780,7 +780,7 @@ async def test_an_error_while_connecting_reveals_nothing(kind, caplog) -> None:
         text = await socket.receive_from()
         assert read_strictly(text) == {"detail": "A server error occurred.", "status": 500}
         closing = await socket._next("a close")
-        socket._in.put_nowait({"type": "websocket.disconnect", "code": closing["code"]})
+        socket._to_application.put_nowait({"type": "websocket.disconnect", "code": closing["code"]})
         assert closing["code"] == 4500
         assert MARK not in str(closing)
 

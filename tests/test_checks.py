@@ -20,14 +20,14 @@ def reaching_layer():
         yield
 
 
-def test_a_sound_project_is_told_nothing() -> None:
+def test_a_correct_project_gets_no_messages() -> None:
     assert found() == found(include_deployment_checks=True) == []
 
 
 @pytest.mark.parametrize(
     "setting", [{}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}]
 )
-def test_for_deployment_a_layer_has_to_reach_other_processes(setting) -> None:
+def test_deployment_checks_warn_about_a_layer_that_reaches_no_other_process(setting) -> None:
     with override_settings(CHANNEL_LAYERS=setting):
         assert found() == []
         assert found(include_deployment_checks=True) == ["rest_channels.W003"]
@@ -47,20 +47,20 @@ def test_a_layer_that_cannot_be_imported_is_an_error(backend) -> None:
         ([], "must be a dict"),
     ],
 )
-def test_a_wrong_setting_is_an_error_that_says_which(settings, words) -> None:
+def test_a_wrong_setting_is_an_error_that_names_it(settings, words) -> None:
     with override_settings(REST_CHANNELS=settings):
         (message,) = (one for one in run_checks() if one.id.startswith("rest_channels"))
     assert message.id == "rest_channels.E001"
     assert words in message.msg
 
 
-def test_daphne_cannot_bound_the_outbox(monkeypatch) -> None:
+def test_deployment_checks_warn_that_daphne_cannot_bound_the_outbox(monkeypatch) -> None:
     monkeypatch.setattr(apps, "is_installed", {"daphne"}.__contains__)
     assert found() == []
     assert found(include_deployment_checks=True) == ["rest_channels.W001"]
 
 
 @override_settings(REST_CHANNELS={"DEBUG_ERRORS": True})
-def test_tracebacks_for_clients_are_not_for_deployment() -> None:
+def test_deployment_checks_warn_about_tracebacks_for_clients() -> None:
     assert found() == []
     assert found(include_deployment_checks=True) == ["rest_channels.W002"]

@@ -10,7 +10,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
 
-def test_a_bare_mark_takes_the_methods_name() -> None:
+def test_a_bare_socket_route_uses_the_name_of_the_method() -> None:
     @socket_route
     def save(self, request, data): ...
 
@@ -18,7 +18,7 @@ def test_a_bare_mark_takes_the_methods_name() -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), [("stop-it", "stop-it"), (None, "save")])
-def test_a_mark_with_parentheses_may_give_another_name(name, expected) -> None:
+def test_a_socket_route_may_set_another_name(name, expected) -> None:
     @socket_route(name)
     async def save(self, request, data): ...
 
@@ -33,17 +33,17 @@ def test_a_marked_method_is_the_same_function() -> None:
 
 
 @pytest.mark.parametrize("name", ["", 5, b"save", ["save"]])
-def test_a_name_that_no_frame_can_have_is_refused_at_once(name) -> None:
+def test_a_route_name_that_no_frame_can_have_raises_an_error_at_once(name) -> None:
     with pytest.raises(TypeError, match="takes the name a frame uses"):
         socket_route(name)
 
 
 @pytest.mark.parametrize("thing", [None, 5, "save", print, object(), SocketView.send])
-def test_what_is_not_marked_has_no_route_name(thing) -> None:
+def test_a_method_without_a_mark_has_no_route_name(thing) -> None:
     assert route_name(thing) is None
 
 
-def test_an_attribute_that_is_no_text_makes_no_route() -> None:
+def test_a_mark_that_is_not_text_makes_no_route() -> None:
     def save(self): ...
 
     save._rest_channels_route = 5
@@ -62,7 +62,7 @@ def shouting(function):
 
 
 @pytest.mark.parametrize("fit", [rest_channels, method_decorator])
-async def test_a_decorator_of_functions_fits_a_method(fit) -> None:
+async def test_rest_channels_applies_a_function_decorator_to_a_method(fit) -> None:
     class Loud(SocketView):
         @fit(shouting)
         def receive(self, request, room):
@@ -74,7 +74,7 @@ async def test_a_decorator_of_functions_fits_a_method(fit) -> None:
 
 
 @pytest.mark.parametrize("fit", [rest_channels, method_decorator])
-async def test_a_decorator_of_functions_fits_an_async_method(fit) -> None:
+async def test_rest_channels_applies_a_function_decorator_to_an_async_method(fit) -> None:
     class Loud(SocketView):
         @fit(shouting)
         async def receive(self, request):
@@ -85,7 +85,7 @@ async def test_a_decorator_of_functions_fits_an_async_method(fit) -> None:
         await socket.expect_event("HEY")
 
 
-def test_a_fitted_method_keeps_its_name_and_its_text() -> None:
+def test_a_decorated_method_keeps_its_name_and_docstring() -> None:
     class Loud:
         @rest_channels(shouting)
         def receive(self, request):

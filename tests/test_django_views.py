@@ -73,7 +73,7 @@ async def test_a_viewset_needs_no_mapping(root) -> None:
         assert (await asked(socket, "delete", parameters=where))[0] == 204
 
 
-async def test_its_permissions_and_errors_are_those_of_http(root) -> None:
+async def test_a_viewset_has_the_permissions_and_errors_it_has_over_http(root) -> None:
     async with client(UserViewSet, user=AnonymousUser()) as socket:
         assert (await asked(socket, "list"))[0] == 200
         refused = await asked(socket, "create", data={"username": "x"})
@@ -90,7 +90,7 @@ async def test_its_permissions_and_errors_are_those_of_http(root) -> None:
         assert (await asked(socket, "get_queryset"))[0] == 405
 
 
-async def test_what_an_action_of_a_viewset_says_of_itself_holds() -> None:
+async def test_arguments_of_a_viewsets_action_decorator_are_respected() -> None:
     class Own(UserViewSet):
         @action(detail=True, methods=["post"], permission_classes=[IsAdminUser])
         def wipe(self, request, pk):
@@ -119,13 +119,13 @@ async def test_permissions_of_the_consumer_see_the_method_of_the_view(settings) 
         assert (await asked(socket, "post"))[0] == 403
 
 
-async def test_what_the_path_says_cannot_be_said_otherwise() -> None:
+async def test_a_frame_cannot_override_the_arguments_of_the_path() -> None:
     async with client(Echo, kwargs={"team": 1}) as socket:
         _status, said = await asked(socket, "list", parameters={"team": 2, "x": 3})
         assert said["kwargs"] == {"team": 1, "x": 3}
 
 
-async def test_a_stream_without_end_is_not_collected() -> None:
+async def test_an_endless_streaming_response_is_an_error() -> None:
     async def endless(request):
         async def parts():
             while True:
@@ -146,7 +146,7 @@ async def test_a_stream_without_end_is_not_collected() -> None:
         assert (await asked(socket, "list"))[0] == 500
 
 
-async def test_a_view_can_be_told_who_one_is(root) -> None:
+async def test_a_view_sees_the_user_of_a_token_sent_by_a_frame(root) -> None:
     class Tokens(TokenAuthentication):
         def authenticate_credentials(self, key):
             return User.objects.get(username=key), key
@@ -196,7 +196,7 @@ async def test_actions_of_other_views_are_methods_as_documented(name, method) ->
         assert (await asked(socket, name))[1]["method"] == method
 
 
-async def test_a_mapping_of_ones_own() -> None:
+async def test_a_mapping_replaces_the_documented_methods() -> None:
     async with client(Echo, {"say": "POST"}) as socket:
         assert (await asked(socket, "say"))[1]["method"] == "POST"
         assert (await asked(socket, "fly"))[0] == 405
@@ -216,7 +216,7 @@ class Plain(View):
         return kinds[request.GET["kind"]]
 
 
-async def test_what_is_no_data_is_text_or_else_hexadecimal() -> None:
+async def test_a_response_without_data_is_sent_as_text_or_else_as_hexadecimal() -> None:
     async with client(Plain.as_view()) as socket:
         assert await asked(socket, "list", query={"kind": "text"}) == (201, "hello")
         assert await asked(socket, "list", query={"kind": "json"}) == (200, '{"a": 1}')
@@ -227,7 +227,7 @@ async def test_what_is_no_data_is_text_or_else_hexadecimal() -> None:
         assert (await asked(socket, "post"))[0] == 405
 
 
-async def test_function_views_sync_and_async() -> None:
+async def test_function_views_may_be_sync_or_async() -> None:
     @api_view(["GET"])
     def drf(request):
         return Response(request.method)
@@ -242,14 +242,14 @@ async def test_function_views_sync_and_async() -> None:
 
 
 @pytest.mark.parametrize("frame", [{"query": 7}, {"parameters": []}, {"x": 1}])
-async def test_what_is_no_part_of_a_request_is_a_400_that_names_it(frame) -> None:
+async def test_an_unknown_part_of_a_request_is_a_400_that_names_it(frame) -> None:
     async with client(Echo) as socket:
         status, [errors] = await asked(socket, "list", **frame)
         assert (status, errors.keys()) == (400, frame.keys())
 
 
 @pytest.mark.parametrize("value", [True, None, 1.0, [1], {"gte": 1}])
-async def test_what_no_path_could_say_is_a_400(root, value) -> None:
+async def test_an_argument_that_no_path_could_have_is_a_400(root, value) -> None:
     async with client(UserViewSet, user=root) as socket:
         status, [errors] = await asked(socket, "retrieve", parameters={"pk": value})
         assert (status, errors["parameters"].keys()) == (400, {"pk"})
@@ -263,7 +263,7 @@ async def test_a_key_that_every_path_has_is_required(root, name) -> None:
         assert (await asked(socket, "list", parameters={}))[0] == 200
 
 
-async def test_a_viewset_that_knows_its_row_needs_no_key(root) -> None:
+async def test_a_viewset_that_overrides_get_object_needs_no_key(root) -> None:
     class Me(UserViewSet):
         def get_object(self):
             return self.request.user
@@ -280,14 +280,14 @@ async def test_a_mapping_that_is_given_names_all_actions(view, root) -> None:
             assert (await asked(socket, other, parameters={"pk": root.pk}))[0] == 405
 
 
-async def test_parameters_that_the_view_does_not_take_end_nothing() -> None:
+async def test_parameters_that_the_view_does_not_take_leave_the_connection_open() -> None:
     async with client(Plain) as socket:
         assert (await asked(socket, "list", parameters={"self": 1}))[0] == 400
         assert (await asked(socket, "list", parameters={"x": 1}))[0] == 500
         assert (await asked(socket, "list", query={"kind": "text"}))[0] == 201
 
 
-def test_what_is_no_view_is_an_error() -> None:
+def test_wrapping_something_that_is_no_view_raises_an_error() -> None:
     with pytest.raises(ImproperlyConfigured, match="takes a view, not 7"):
         view_as_consumer(7)
     assert issubclass(view_as_consumer(Plain).consumer_class, DjangoViewAsConsumer)

@@ -91,17 +91,17 @@ async def asked(socket, action, **frame):
     return said["response_status"], said["data"], said["errors"]
 
 
-async def test_list(users) -> None:
+async def test_list_answers_with_all_rows(users) -> None:
     async with client() as socket:
         assert await asked(socket, "list") == (200, users, [])
 
 
-async def test_retrieve(users) -> None:
+async def test_retrieve_answers_with_one_row(users) -> None:
     async with client() as socket:
         assert await asked(socket, "retrieve", pk=users[1]["id"]) == (200, users[1], [])
 
 
-async def test_patch(users) -> None:
+async def test_patch_changes_some_fields_of_a_row(users) -> None:
     async with client() as socket:
         pk, data = users[1]["id"], {"email": "edited@example.com"}
         assert await asked(socket, "patch", pk=pk, data=data) == (200, {**users[1], **data}, [])
@@ -118,7 +118,7 @@ async def test_update_takes_the_whole_row(users) -> None:
         assert (status, said["username"]) == (200, "user2")
 
 
-async def test_create(users) -> None:
+async def test_create_saves_a_row_and_answers_with_201(users) -> None:
     async with client() as socket:
         data = {"username": "test4", "password": "testpassword123", "email": "4@example.com"}
         status, said, errors = await asked(socket, "create", data=data)
@@ -127,7 +127,7 @@ async def test_create(users) -> None:
         assert said == {"id": user.pk, "username": "test4", "email": "4@example.com"}
 
 
-async def test_delete(users) -> None:
+async def test_delete_removes_a_row_and_answers_with_204(users) -> None:
     async with client() as socket:
         assert await asked(socket, "delete", pk=users[2]["id"]) == (204, None, [])
         assert await User.objects.acount() == 2
@@ -135,14 +135,14 @@ async def test_delete(users) -> None:
 
 @pytest.mark.parametrize("pk", [0, -1, "x", "", None, [], [1], {"gte": 1}, True, 1.5, 2**63, "é"])
 @pytest.mark.parametrize("name", ["retrieve", "delete"])
-async def test_what_is_not_there_is_not_found(name, pk, users) -> None:
+async def test_a_missing_row_is_answered_with_404(name, pk, users) -> None:
     async with client() as socket:
         status, data, errors = await asked(socket, name, pk=pk)
         assert (status, data, len(errors)) == (404, None, 1)
         assert await User.objects.acount() == 3
 
 
-async def test_who_names_nothing_is_told_what_to_name(users) -> None:
+async def test_a_frame_without_a_key_is_answered_with_its_name(users) -> None:
     async with client() as socket:
         refused = (400, None, [{"pk": ["This argument is required."]}])
         assert await asked(socket, "retrieve") == refused
@@ -151,7 +151,7 @@ async def test_who_names_nothing_is_told_what_to_name(users) -> None:
 
 
 @pytest.mark.parametrize("data", [None, 7, "x", [], [1], {"username": {"a": 1}}])
-async def test_data_that_is_none_is_a_400(data, users) -> None:
+async def test_data_that_is_not_an_object_is_answered_with_400(data, users) -> None:
     async with client() as socket:
         assert (await asked(socket, "create", data=data))[0] == 400
         assert (await asked(socket, "patch", pk=users[0]["id"], data=data))[0] in (400, 200)
@@ -168,7 +168,7 @@ async def test_no_key_of_a_client_becomes_a_lookup(users) -> None:
             assert await asked(socket, "list", **{key: "x"}) == (200, users, [])
 
 
-async def test_hooks_get_what_was_sent_if_they_take_it(users) -> None:
+async def test_hooks_receive_the_arguments_of_a_frame_that_they_accept(users) -> None:
     class Scoped(UserConsumer):
         def get_queryset(self, domain=None, **kwargs):
             return super().get_queryset().filter(email__endswith=domain or "")
@@ -207,7 +207,7 @@ async def test_a_lookup_by_another_field_under_another_name(users) -> None:
         assert await asked(socket, "retrieve", name="test2") == (200, users[1], [])
 
 
-def test_what_is_not_set_up_is_said() -> None:
+def test_a_missing_class_attribute_is_named_in_the_error() -> None:
     with pytest.raises(TypeError, match=r"Set Empty.queryset, or override its get_queryset\(\)"):
         type("Empty", (GenericAsyncAPIConsumer,), {})().get_queryset()
     with pytest.raises(TypeError, match=r"Set Empty.serializer_class"):
@@ -223,7 +223,7 @@ class Filtered(UserConsumer):
     ordering_fields = ["username"]
 
 
-async def test_filters_of_drf_are_fed_from_a_query(users) -> None:
+async def test_filters_of_drf_read_the_query_of_a_frame(users) -> None:
     async with client(Filtered) as socket:
         assert await asked(socket, "list", query={"search": "test2"}) == (200, [users[1]], [])
         backwards = (200, users[::-1], [])
@@ -231,7 +231,7 @@ async def test_filters_of_drf_are_fed_from_a_query(users) -> None:
         assert await asked(socket, "list", query={"ordering": "password"}) == (200, users, [])
 
 
-async def test_the_backend_of_django_filter_is_too(users) -> None:
+async def test_the_backend_of_django_filter_reads_the_query_of_a_frame(users) -> None:
     class ByFields(UserConsumer):
         filter_backends = [DjangoFilterBackend]
         filterset_fields = {"username": ["exact", "in"], "id": ["lt"]}
@@ -245,7 +245,7 @@ async def test_the_backend_of_django_filter_is_too(users) -> None:
         assert await asked(socket, "list", query={"password__startswith": "x"}) == (200, users, [])
 
 
-async def test_mixins_may_stand_before_or_behind(users) -> None:
+async def test_mixins_may_come_before_or_after_the_consumer_class(users) -> None:
     behind = type("Behind", (GenericAsyncAPIConsumer, ListModelMixin), {})
     before = type("Before", (ListModelMixin, GenericAsyncAPIConsumer), {})
     for consumer in (behind, before, ReadOnlyModelConsumer, ModelConsumer):
@@ -255,7 +255,7 @@ async def test_mixins_may_stand_before_or_behind(users) -> None:
 
 
 @pytest.mark.parametrize("query", [7, "search=x", [["search", "x"]], None])
-async def test_a_query_that_is_none_is_a_400(query, users) -> None:
+async def test_a_query_that_is_not_an_object_is_answered_with_400(query, users) -> None:
     async with client(Filtered) as socket:
         status, _data, [errors] = await asked(socket, "list", query=query)
         assert (status, errors.keys()) == (400, {"query"})
@@ -268,7 +268,7 @@ class Paged(PaginatedModelListMixin, UserConsumer):
     pass
 
 
-async def test_a_page_has_its_bounds(users) -> None:
+async def test_a_page_has_its_count_limit_and_offset(users) -> None:
     async with client(Paged) as socket:
         page = {"count": 3, "limit": 2, "offset": 1, "results": users[1:]}
         assert await asked(socket, "list", limit=2, offset=1) == (200, page, [])
@@ -285,19 +285,19 @@ async def test_the_size_of_a_page_is_a_setting(users, settings) -> None:
 @pytest.mark.parametrize(
     "bound", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"offset": 2**63}]
 )
-async def test_bounds_that_are_none_are_a_400(bound, users) -> None:
+async def test_invalid_limits_and_offsets_are_answered_with_400(bound, users) -> None:
     async with client(Paged) as socket:
         status, _data, [errors] = await asked(socket, "list", **{"limit": 1, **bound})
         assert (status, errors.keys()) == (400, bound.keys())
 
 
-async def test_drfs_own_page_size_is_for_drf(users, settings) -> None:
+async def test_the_page_size_of_drfs_settings_is_not_used(users, settings) -> None:
     settings.REST_FRAMEWORK = {"PAGE_SIZE": 1}
     async with client(Paged) as socket:
         assert await asked(socket, "list") == (200, users, [])
 
 
-async def test_bounds_may_be_read_in_ones_own_way(users) -> None:
+async def test_a_subclass_may_read_limit_and_offset_in_its_own_way(users) -> None:
     class Own(WebsocketLimitOffsetPagination):
         def get_limit(self, size=1, **kwargs):
             return size
@@ -309,7 +309,7 @@ async def test_bounds_may_be_read_in_ones_own_way(users) -> None:
         assert (await asked(socket, "list", size=2))[1]["results"] == users[:2]
 
 
-async def test_pages_by_number(users) -> None:
+async def test_page_number_pagination_answers_with_pages_by_number(users) -> None:
     class Sized(WebsocketPageNumberPagination):
         page_size = 2
 
@@ -323,7 +323,7 @@ async def test_pages_by_number(users) -> None:
         assert (await asked(socket, "list", page=[1]))[0] == 200
 
 
-async def test_pages_by_cursor(users) -> None:
+async def test_cursor_pagination_answers_with_pages_by_cursor(users) -> None:
     class Sized(WebsocketCursorPagination):
         page_size, ordering = 2, "pk"
 
@@ -353,7 +353,7 @@ async def test_a_stream_sends_page_after_page_under_one_id(users) -> None:
         await socket.expect_nothing()
 
 
-async def test_a_stream_without_bounds_has_the_usual_ones(users) -> None:
+async def test_a_stream_without_a_limit_uses_the_default_page_size(users) -> None:
     class Numbered(Streamed):
         pagination_class = WebsocketPageNumberPagination
 
@@ -416,13 +416,13 @@ class AsyncDRF(BasePermission):
     "classes",
     [[AsyncNobody], [AsyncDRF], [AsyncNobody & AllowAny], [AsyncDRF | AsyncNobody], [~~AsyncDRF]],
 )
-async def test_a_verdict_that_has_to_be_awaited_is(classes, users) -> None:
+async def test_an_async_object_permission_is_awaited(classes, users) -> None:
     guarded = type("Guarded", (UserConsumer,), {"permission_classes": classes})
     async with client(guarded) as socket:
         assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
 
 
-async def test_who_checks_in_his_own_way_is_not_open_to_all(users) -> None:
+async def test_a_consumer_that_overrides_check_permissions_still_checks_objects(users) -> None:
     class Own(UserConsumer):
         permission_classes = [OwnOnly]
 
@@ -448,7 +448,7 @@ async def test_who_checks_in_his_own_way_is_not_open_to_all(users) -> None:
         assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
 
 
-async def test_a_serializer_may_be_made_as_djangochannelsrestframework_has_it(users) -> None:
+async def test_get_serializer_may_be_called_as_in_djangochannelsrestframework(users) -> None:
     class Old(UserConsumer):
         def get_serializer(self, action_kwargs=None, *args, **kwargs):
             return super().get_serializer(*args, action_kwargs=action_kwargs, **kwargs)
@@ -459,7 +459,7 @@ async def test_a_serializer_may_be_made_as_djangochannelsrestframework_has_it(us
         assert (await asked(socket, "patch", pk=users[0]["id"], data={}))[0] == 200
 
 
-async def test_what_has_no_opinion_about_objects_refuses_none(users) -> None:
+async def test_a_permission_without_has_object_permission_refuses_no_object(users) -> None:
     class IsBanned(permissions.BasePermission):
         async def has_permission(self, scope, consumer, action, **kwargs):
             return False
@@ -471,7 +471,7 @@ async def test_what_has_no_opinion_about_objects_refuses_none(users) -> None:
         assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 200
 
 
-async def test_hyperlinks_and_urls_are_those_of_pages(users) -> None:
+async def test_hyperlinks_and_urls_are_the_same_as_over_http(users) -> None:
     class Linked(UserSerializer):
         url = serializers.SerializerMethodField()
 
@@ -507,7 +507,7 @@ async def test_model_permissions_are_those_of_the_method_drf_would_see(users) ->
             assert (await asked(socket, name, pk=users[1]["id"], data=data))[0] == status
 
 
-async def test_a_method_of_ones_own_may_be_given() -> None:
+async def test_an_action_may_set_the_http_method_that_permissions_see() -> None:
     class ReadOnly(BasePermission):
         def has_permission(self, request, view):
             return request.method in SAFE_METHODS
@@ -580,7 +580,7 @@ class Awaiting(UserConsumer):
         await instance.adelete()
 
 
-async def test_what_a_user_overrides_may_be_async(users) -> None:
+async def test_overridden_hooks_may_be_async(users) -> None:
     data = {"username": "ada", "email": "x@example.com", "password": "x"}
     async with client(Awaiting) as socket:
         status, made, _errors = await asked(socket, "create", data=data)
@@ -627,7 +627,7 @@ async def test_a_list_outside_of_an_action_has_a_paginator() -> None:
     assert (page["count"], len(page["results"])) == (2, 1)
 
 
-async def test_object_permissions_of_an_action_outlive_another_that_it_has_done() -> None:
+async def test_an_action_keeps_its_object_permissions_after_it_called_another_action() -> None:
     class ReadOnly(BasePermission):
         def has_object_permission(self, request, view, obj):
             return request.method in SAFE_METHODS
@@ -692,7 +692,7 @@ async def test_drfs_permissions_ask_an_async_queryset(mixin) -> None:
         assert (await asked(socket, "retrieve", pk=hidden.pk))[0] == 404
 
 
-async def test_a_client_cannot_give_what_a_wrapped_override_is_given() -> None:
+async def test_a_client_cannot_set_the_arguments_of_a_wrapped_override() -> None:
     class Wrapped(Users):
         @database_sync_to_async
         def perform_create(self, serializer, **kwargs):
@@ -766,7 +766,9 @@ COMPARED = None if connection.vendor == "sqlite" else 200
         (Ordered, {"query": {"id__in": 2**63}}, COMPARED or 400),
     ],
 )
-async def test_what_no_database_can_compare_is_a_refusal(consumer, frame, status, users) -> None:
+async def test_a_value_that_no_database_can_compare_is_answered_with_an_error(
+    consumer, frame, status, users
+) -> None:
     async with client(consumer) as socket:
         assert (await asked(socket, "list", **frame))[0] == status
         pk = users[0]["id"]
@@ -774,7 +776,7 @@ async def test_what_no_database_can_compare_is_a_refusal(consumer, frame, status
         assert (await asked(socket, "retrieve", pk=pk, **query))[0] == 404
 
 
-async def test_an_own_number_out_of_range_is_a_500(users) -> None:
+async def test_a_number_of_the_servers_that_is_out_of_range_is_answered_with_500(users) -> None:
     class Broken(Users):
         def get_queryset(self):
             return User.objects.filter(pk__in=[2**63])
@@ -783,7 +785,7 @@ async def test_an_own_number_out_of_range_is_a_500(users) -> None:
         assert (await asked(socket, "list"))[0] == (COMPARED or 500)
 
 
-async def test_get_serializer_may_be_overridden_as_drf_has_it(users) -> None:
+async def test_get_serializer_may_be_overridden_with_drfs_signature(users) -> None:
     class AsInDRF(Users):
         def get_serializer(self, *args, **kwargs):
             kwargs["context"] = self.get_serializer_context()
@@ -814,7 +816,7 @@ async def test_get_serializer_may_be_overridden_as_drf_has_it(users) -> None:
         assert await asked(socket, "retrieve", pk=pk, brief=True) == (200, brief, [])
 
 
-def test_a_pagination_of_drfs_is_an_error_when_the_class_is_made() -> None:
+def test_a_pagination_class_of_drfs_raises_an_error_when_the_class_is_defined() -> None:
     with pytest.raises(TypeError, match="query strings"):
 
         class Paged(Users):

@@ -270,7 +270,7 @@ async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada
     frames.put_nowait({"type": "websocket.connect"})
     frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
     socket = SocketCommunicator(Guarded.as_asgi())
-    await socket.application(socket.scope, frames.get, socket._out.put)
+    await socket.application(socket.scope, frames.get, socket._from_application.put)
     books = current_hub().get_part(revocation.RevocationIndex)
     assert not (books and books.identities)
 

@@ -120,7 +120,7 @@ async def test_sign_in_answers_with_the_last_version_in_the_response_serializer(
         await socket.expect_event(SIGNED_IN)
 
 
-async def test_who_signed_in_hears_the_group_and_nobody_else_does() -> None:
+async def test_only_a_client_that_signed_in_receives_messages_of_the_group() -> None:
     app = SocketApplication(routing)
     async with SocketCommunicator(app, "/7/") as ada, SocketCommunicator(app, "/7/") as eve:
         await ada.send_json(SIGN_IN)
@@ -141,7 +141,9 @@ async def test_signing_in_twice_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("where", "data"), [("/7/", "wrong"), ("/8/", "secret")])
-async def test_who_may_not_sign_in_is_told_so_and_stays_connected(where, data) -> None:
+async def test_a_client_that_may_not_sign_in_receives_an_error_and_stays_connected(
+    where, data
+) -> None:
     async with SocketCommunicator(SocketApplication(routing), where) as eve:
         await eve.send_json({"method": "sign_in", "data": data})
         event = await eve.expect_event(status=403)
@@ -181,7 +183,7 @@ async def test_channel_session_is_kept_from_event_to_event(fit, kind) -> None:
         await two.expect_event(1)
 
 
-async def test_send_speaks_text_or_binary_to_a_channel_or_a_group_and_may_close() -> None:
+async def test_send_sends_text_or_binary_to_a_channel_or_a_group_and_may_close() -> None:
     class Sender(SocketView):
         def receive(self, request):
             Group("all").add(request.reply_channel)
@@ -219,5 +221,5 @@ async def test_the_chat_of_the_lesson_answers(application) -> None:
         await socket.expect_event({"message": "hello"})
 
 
-async def test_the_chat_of_the_lesson_keeps_what_as_asgi_says_of_it() -> None:
+async def test_the_chat_of_the_lesson_keeps_the_attributes_of_as_asgi() -> None:
     assert websocket_urlpatterns[0].callback.consumer_class is ChatConsumer

@@ -17,7 +17,7 @@ THEIRS |= {"receive_json", "send", "send_json", "websocket_connect", "websocket_
 THEIRS |= {"websocket_receive", "as_asgi", "channel_layer", "channel_name", "groups", "scope"}
 
 
-def test_it_has_the_public_names_of_channels_consumer_and_dcrfs_two_for_groups() -> None:
+def test_a_consumer_has_the_public_names_of_channels_and_of_dcrf() -> None:
     ours = {name for name in dir(SocketConsumer) if not name.startswith("_")}
     ours |= {name for name in SocketConsumer.__annotations__ if not name.startswith("_")}
     assert THEIRS | {"add_group", "remove_group", "gap"} == ours - {
@@ -27,14 +27,14 @@ def test_it_has_the_public_names_of_channels_consumer_and_dcrfs_two_for_groups()
 
 
 @pytest.mark.parametrize("name", ["accept", "close", "receive", "send", "send_json"])
-def test_its_methods_take_what_channels_take(name) -> None:
+def test_methods_of_a_consumer_accept_the_arguments_that_channels_has(name) -> None:
     theirs = inspect.signature(getattr(AsyncJsonWebsocketConsumer, name)).parameters
     ours = inspect.signature(getattr(SocketConsumer, name)).parameters
     assert list(theirs) == list(ours)
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_json_comes_in_and_goes_out(kind) -> None:
+async def test_a_consumer_receives_and_sends_json(kind) -> None:
     class Sync(SocketConsumer):
         def receive_json(self, content):
             self.send_json({"got": content})
@@ -49,7 +49,7 @@ async def test_json_comes_in_and_goes_out(kind) -> None:
         await socket.expect_event({"got": [1, None]})
 
 
-async def test_text_and_bytes_reach_receive_as_they_are() -> None:
+async def test_text_and_bytes_reach_receive_unchanged() -> None:
     class Echo(SocketConsumer):
         def receive(self, text_data=None, bytes_data=None):
             self.send(text_data=text_data, bytes_data=bytes_data)
@@ -95,7 +95,7 @@ async def test_groups_are_joined_before_connect_and_events_call_the_method_they_
         await socket.expect_event("as it is")
 
 
-async def test_the_layers_methods_add_remove_and_address_connections() -> None:
+async def test_the_methods_of_the_channel_layer_add_remove_and_address_connections() -> None:
     class Node(SocketConsumer):
         def receive_json(self, content):
             if "to" in content:
@@ -116,7 +116,9 @@ async def test_the_layers_methods_add_remove_and_address_connections() -> None:
         await two.expect_event("hello")
 
 
-async def test_an_event_for_a_method_that_is_missing_is_logged_and_harms_nothing(caplog) -> None:
+async def test_an_event_for_a_missing_method_is_logged_and_the_connection_stays_open(
+    caplog,
+) -> None:
     class Deaf(SocketConsumer):
         groups = ["deaf"]
 
@@ -175,7 +177,7 @@ async def test_close_in_connect_refuses_the_handshake_and_accept_chooses_a_subpr
     await socket.disconnect()
 
 
-async def test_a_drf_refusal_in_connect_is_told_after_accepting() -> None:
+async def test_a_drf_exception_in_connect_is_sent_after_accepting() -> None:
     class Members(SocketConsumer):
         async def connect(self):
             raise PermissionDenied("Members only.")
@@ -185,7 +187,9 @@ async def test_a_drf_refusal_in_connect_is_told_after_accepting() -> None:
         await socket.expect_close(4403)
 
 
-async def test_a_handler_that_raises_answers_500_and_the_connection_lives(caplog) -> None:
+async def test_a_handler_that_raises_is_answered_with_500_and_the_connection_stays_open(
+    caplog,
+) -> None:
     class Fragile(SocketConsumer):
         async def receive_json(self, content):
             self.send_json(1 / content)
@@ -198,7 +202,7 @@ async def test_a_handler_that_raises_answers_500_and_the_connection_lives(caplog
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_overriding_the_encoding_reaches_what_groups_say_too() -> None:
+async def test_an_overridden_encoding_is_used_for_group_messages_too() -> None:
     class Enveloped(SocketConsumer):
         groups = ["all"]
 
@@ -214,7 +218,7 @@ async def test_overriding_the_encoding_reaches_what_groups_say_too() -> None:
         await socket.expect_event({"wrapped": 1})
 
 
-def test_as_asgi_says_which_class_it_serves() -> None:
+def test_as_asgi_returns_an_application_that_names_its_class() -> None:
     class Named(SocketConsumer):
         """Its docstring."""
 
@@ -224,7 +228,7 @@ def test_as_asgi_says_which_class_it_serves() -> None:
     assert app.__doc__ == "Its docstring."
 
 
-async def test_init_takes_what_as_asgi_is_given() -> None:
+async def test_init_receives_the_arguments_of_as_asgi() -> None:
     class Named(SocketConsumer):
         def __init__(self, name):
             self.name = name
@@ -236,7 +240,7 @@ async def test_init_takes_what_as_asgi_is_given() -> None:
         await socket.expect_event("ada")
 
 
-async def test_async_overrides_of_verbs_work_from_def_and_unawaited_from_async_def() -> None:
+async def test_async_overrides_of_sending_methods_work_from_def_and_without_await() -> None:
     class Signed(SocketConsumer):
         def receive_json(self, content):
             self.send_json(content)
@@ -263,7 +267,7 @@ async def test_async_overrides_of_verbs_work_from_def_and_unawaited_from_async_d
         ({"send": lambda self, text_data: None}, True),
     ],
 )
-def test_only_who_overrides_sending_is_asked_about_what_is_rendered(
+def test_only_a_class_that_overrides_sending_receives_rendered_messages(
     overridden, overrides_sending
 ) -> None:
     assert type("Consumer", (SocketConsumer,), overridden).overrides_sending is overrides_sending

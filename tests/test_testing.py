@@ -138,7 +138,7 @@ class CommittedRowsTests(TransactionTestCase):
         async with SocketCommunicator(Names.as_asgi()) as socket:
             assert await names(socket, "list") == []
 
-    async def test_what_waits_for_the_commit_happens(self):
+    async def test_commit_hooks_run_inside_the_transaction_of_a_test(self):
         async with SocketCommunicator(Names.as_asgi()) as socket:
             await socket.call("commit")
             await socket.expect_event("committed")
@@ -171,7 +171,7 @@ def parrot(**options) -> SocketCommunicator:
     return SocketCommunicator(Parrot.as_asgi(), timeout=0.05, **options)
 
 
-async def test_a_reply_is_found_by_its_id_and_others_wait_their_turn() -> None:
+async def test_expect_reply_finds_a_reply_by_its_id_and_keeps_other_frames() -> None:
     async with parrot() as socket:
         second = {"request_id": 2, "data": "b"}
         await socket.send_json({"say": ["event", second, {"request_id": 1, "data": "a"}]})
@@ -181,7 +181,7 @@ async def test_a_reply_is_found_by_its_id_and_others_wait_their_turn() -> None:
         await socket.expect_nothing()
 
 
-async def test_an_event_is_what_answers_no_call_and_may_be_compared_whole_or_in_part() -> None:
+async def test_expect_event_finds_a_frame_without_an_id_and_compares_it_whole_or_in_part() -> None:
     async with parrot() as socket:
         await socket.send_json({"say": [{"request_id": 7}, {"a": 1, "b": 2}, [1], None]})
         await socket.expect_event(a=1)
@@ -208,7 +208,7 @@ async def test_an_event_that_is_no_object_has_no_fields_and_is_shown() -> None:
             await socket.expect_event(a=1)
 
 
-async def test_what_does_not_come_is_named_and_what_came_instead_too() -> None:
+async def test_a_failed_expectation_names_what_is_missing_and_what_came_instead() -> None:
     async with parrot() as socket:
         await socket.send_json({"say": ["other"]})
         with pytest.raises(AssertionError, match=r"Expected a reply 5, .*\['other'\]"):
@@ -220,7 +220,7 @@ async def test_what_does_not_come_is_named_and_what_came_instead_too() -> None:
             await socket.expect_close()
 
 
-async def test_nothing_means_neither_now_nor_put_aside() -> None:
+async def test_expect_nothing_also_fails_for_frames_that_were_kept() -> None:
     async with parrot() as socket:
         await socket.send_json({"say": ["one", {"request_id": 1}, "two"]})
         await socket.expect_reply(1)
@@ -264,7 +264,7 @@ async def test_a_refused_handshake_fails_the_block_with_its_code() -> None:
     await socket.disconnect()
 
 
-async def test_words_before_connect_say_so() -> None:
+async def test_expecting_a_frame_before_connecting_raises_an_error() -> None:
     with pytest.raises(AssertionError, match="Connect first"):
         await parrot().receive_json()
 
@@ -293,7 +293,7 @@ async def test_an_application_that_does_not_end_is_a_failure() -> None:
         await socket.disconnect()
 
 
-async def test_text_and_bytes_arrive_as_they_are_empty_ones_too() -> None:
+async def test_text_and_bytes_arrive_unchanged_even_if_they_are_empty() -> None:
     class Mirror(SocketConsumer):
         async def receive(self, text_data=None, bytes_data=None):
             self.send(text_data, bytes_data)
@@ -330,7 +330,7 @@ async def test_a_call_is_written_in_the_dialect_and_numbered() -> None:
         await socket.expect_event([{"action": "get", "request_id": 2, "data": None}])
 
 
-async def test_the_scope_is_what_the_test_says() -> None:
+async def test_the_scope_has_the_values_that_the_test_gives() -> None:
     class Scope(SocketConsumer):
         async def connect(self):
             self.accept(self.scope["subprotocols"][0])

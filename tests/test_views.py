@@ -62,7 +62,7 @@ async def test_every_event_is_a_new_instance_and_state_lives_as_long_as_the_conn
             await socket.expect_event([1, number])
 
 
-async def test_what_is_broadcast_reaches_every_member_and_nobody_else() -> None:
+async def test_a_broadcast_reaches_every_member_and_no_other_client() -> None:
     class Room(SocketView):
         def connect(self, request, name):
             self.join(f"room-{name}")
@@ -82,7 +82,7 @@ async def test_what_is_broadcast_reaches_every_member_and_nobody_else() -> None:
         await other.expect_nothing()
 
 
-async def test_who_left_a_group_hears_nothing_more() -> None:
+async def test_a_client_that_left_a_group_receives_no_more_of_its_messages() -> None:
     class Room(SocketView):
         async def connect(self, request):
             self.join("room")
@@ -102,7 +102,9 @@ async def test_who_left_a_group_hears_nothing_more() -> None:
     ("error", "status"), [(Http404, 404), (PermissionDenied, 403), (ZeroDivisionError, 500)]
 )
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_refused_connect_is_told_why_and_closed(error, status, kind, caplog) -> None:
+async def test_a_refused_client_receives_the_reason_and_is_closed(
+    error, status, kind, caplog
+) -> None:
     class Sync(SocketView):
         def connect(self, request):
             raise error
@@ -167,7 +169,7 @@ async def test_permissions_are_asked_at_connect_and_for_every_frame() -> None:
         await socket.expect_reply(7, status=403, detail="That was the last one.")
 
 
-async def test_nobody_is_401_and_closed_4401_somebody_is_403() -> None:
+async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_one_with_4403() -> None:
     class Refused(SocketView):
         permission_classes = [~IsAuthenticated]
 
@@ -182,7 +184,7 @@ async def test_nobody_is_401_and_closed_4401_somebody_is_403() -> None:
         await socket.expect_close(CloseCode.FORBIDDEN)
 
 
-async def test_disconnect_runs_once_for_who_was_let_in_and_never_for_who_was_not() -> None:
+async def test_disconnect_runs_once_for_an_accepted_client_and_never_for_a_refused_one() -> None:
     parted = []
 
     class Members(SocketView):
@@ -199,7 +201,7 @@ async def test_disconnect_runs_once_for_who_was_let_in_and_never_for_who_was_not
     assert parted == [(somebody, 4321)]
 
 
-async def test_a_receive_that_is_missing_is_405_and_the_connection_lives() -> None:
+async def test_a_frame_for_a_view_without_receive_is_answered_with_405() -> None:
     class Silent(SocketView):
         async def connect(self, request):
             self.join("silent")
@@ -211,7 +213,7 @@ async def test_a_receive_that_is_missing_is_405_and_the_connection_lives() -> No
         await socket.expect_event("still here")
 
 
-async def test_a_view_that_overrides_send_json_sees_what_is_broadcast() -> None:
+async def test_a_view_that_overrides_send_json_receives_broadcasts() -> None:
     class Shouting(SocketView):
         async def connect(self, request):
             self.join("room")
@@ -227,7 +229,7 @@ async def test_a_view_that_overrides_send_json_sees_what_is_broadcast() -> None:
         await socket.expect_event("HEAR")
 
 
-async def test_what_is_meant_for_a_consumers_method_does_not_reach_a_views_client() -> None:
+async def test_a_message_for_a_consumer_method_does_not_reach_the_client_of_a_view() -> None:
     class Room(SocketView):
         async def connect(self, request):
             self.join("room")
@@ -243,7 +245,7 @@ async def test_what_is_meant_for_a_consumers_method_does_not_reach_a_views_clien
         await room.expect_nothing()
 
 
-async def test_an_async_override_of_a_verb_works_when_called_from_def() -> None:
+async def test_an_async_override_of_a_sending_method_works_when_called_from_def() -> None:
     class Signed(SocketView):
         def receive(self, request):
             self.send_json({"said": request.data})
@@ -338,7 +340,7 @@ async def test_only_marked_methods_can_be_named(name) -> None:
         assert list(frame["data"]) == ["method"]
 
 
-def test_a_marked_method_may_not_hide_one_of_the_view() -> None:
+def test_a_route_may_not_hide_a_method_of_the_view() -> None:
     with pytest.raises(TypeError, match=r"would hide SocketRouteView\.send"):
 
         class Wrong(SocketRouteView):
@@ -382,7 +384,7 @@ class Tired(BasePermission):
     "permission",
     [Nobody, Lazy, Lazy & AllowAny, AllowAny & Nobody, Nobody | IsAuthenticated, ~Tired],
 )
-async def test_a_permission_that_is_awaited_is_asked_as_any_other(permission) -> None:
+async def test_an_async_permission_is_awaited(permission) -> None:
     class Guarded(SocketView):
         permission_classes = [permission]
 

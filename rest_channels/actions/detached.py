@@ -11,68 +11,69 @@ from ..concurrency.execution import run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..settings import api_settings
-from .authorization import ActionContext
+from .context import ActionContext
 
 __all__ = ["DetachedActions"]
 
 
 class DetachedOwner(Protocol):
-    """What detached actions need of their consumer."""
+    """The methods that detached actions call on their consumer."""
 
-    async def _answer(self, response: Any, action: str, request_id: Any) -> None: ...
+    async def _send_result(self, response: Any, action: str, request_id: Any) -> None: ...
 
-    async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
-        """Tell the client of `exc`."""
+    async def handle_exception(
+        self, exc: Exception, action: str | None, request_id: Any
+    ) -> None: ...
 
-    async def handle_detached_task_completion(self, task: Any) -> None:
-        """An action has ended."""
+    async def handle_detached_task_completion(self, task: Any) -> None: ...
 
 
 class DetachedActions:
-    """The detached actions of one consumer that still run."""
+    """The detached actions of one consumer that are running, in `tasks`."""
 
     def __init__(self, consumer: DetachedOwner) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self._consumer = consumer
 
     def begin(
-        self, work: Coroutine[Any, Any, Any], action: str, request_id: Any, context: ActionContext
+        self, result: Coroutine[Any, Any, Any], action: str, request_id: Any, context: ActionContext
     ) -> None:
-        """Let `work` run until it ends, the server closes the connection, or its client leaves.
+        """Run the coroutine of an action until it ends, or until its connection does.
 
-        Raises `Throttled` (429) where `MAX_DETACHED` do already.
+        Raises:
+            Throttled: 429, `MAX_DETACHED` actions of this consumer are running.
         """
         connection = context.connection
         if connection.state is State.CLOSING:
-            work.close()
+            result.close()
             context.mark_answered()
             return
         if len(self.tasks) >= api_settings.MAX_DETACHED:
-            work.close()
+            result.close()
             raise Throttled(detail=_("Too much runs at the same time."))
         if self.end not in connection.on_closing:
             connection.on_closing += (self.end,)
-        task = connection.loop_bridge.begin(self._run(work, action, request_id))
+        task = connection.loop_bridge.begin(self._run(result, action, request_id))
         task.add_done_callback(lambda _done: context.mark_answered())
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)
 
     def end(self) -> None:
-        """Cancel all of them, but for one that asks for it itself."""
-        here = asyncio.current_task()
+        """Cancel all of them, except the one that calls this."""
+        caller = asyncio.current_task()
         for task in [*self.tasks]:
-            if task is not here:
+            if task is not caller:
                 task.cancel()
 
-    async def _run(self, work: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
+    async def _run(self, result: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
         consumer = self._consumer
         try:
             async with thread_lease():
-                await consumer._answer(await work, action, request_id)
+                await consumer._send_result(await result, action, request_id)
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - as where actions are done
+        except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
             error = as_exception(error)
             await run(consumer.handle_exception, error, action=action, request_id=request_id)
         await run(consumer.handle_detached_task_completion, asyncio.current_task())

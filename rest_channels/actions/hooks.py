@@ -1,4 +1,4 @@
-"""Call the hooks that users override: `def` or `async def`, with the arguments they take."""
+"""Call the hooks that users override: `def` or `async def`, with the arguments they accept."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
-    """A property that gives way to an attribute of the instance: names of users come first."""
+    """A property that an attribute of the instance replaces: names that users choose come first."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
         self.function = function
@@ -31,31 +31,31 @@ class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
 
 
 def wrap_async_hooks(cls: type[Any], names: Sequence[str]) -> None:
-    """Let async methods of these `names` be called without `await` in threads, as DRF does.
+    """Let threads call the async methods of `cls` with these `names` without `await`, as DRF does.
 
-    On the loop they are awaited as before.
+    On the event loop they are awaited as before.
     """
-    for kind in cls.__mro__:
-        for name in vars(kind).keys() & names:
-            method = vars(kind)[name]
-            if iscoroutinefunction(method) and not hasattr(method, _BRIDGED):
-                setattr(kind, name, _bridged(method))
+    for ancestor in cls.__mro__:
+        for name in vars(ancestor).keys() & names:
+            method = vars(ancestor)[name]
+            if iscoroutinefunction(method) and not hasattr(method, _WRAPPED):
+                setattr(ancestor, name, _wrapped(method))
 
 
-_BRIDGED = "_rest_channels_bridged"
+_WRAPPED = "_rest_channels_wrapped"
 
 
-def _bridged(method: Any) -> Any:
+def _wrapped(method: Any) -> Any:
     @wraps(method)
-    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
-        coming = method.__get__(self, type(self))(*args, **kwargs)
-        return coming if _on_loop() else await_in_thread(coming)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        coroutine = method.__get__(self, type(self))(*args, **kwargs)
+        return coroutine if _on_event_loop() else await_in_thread(coroutine)
 
-    setattr(called, _BRIDGED, True)
-    return markcoroutinefunction(called)
+    setattr(wrapper, _WRAPPED, True)
+    return markcoroutinefunction(wrapper)
 
 
-def _on_loop() -> bool:
+def _on_event_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -63,14 +63,14 @@ def _on_loop() -> bool:
     return True
 
 
-def call_hook(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
-    """Call a bound `method` with `given`, and with those of a client's `arguments` it takes.
+def call_hook(method: Any, *args: Any, arguments: dict[str, Any]) -> Any:
+    """Call a bound `method` with `args`, and with those of a client's `arguments` it accepts.
 
-    In a thread; a method that is `async def` is awaited.
+    For threads. A method that is `async def` is awaited.
     """
-    return await_in_thread(method(*given, **accepted_arguments(method, len(given), arguments)))
+    return await_in_thread(method(*args, **accepted_arguments(method, len(args), arguments)))
 
 
-async def acall_hook(method: Any, *given: Any, arguments: dict[str, Any]) -> Any:
-    """`call_hook`, for a method that may be `def` or `async def`."""
-    return await run(method, *given, **accepted_arguments(method, len(given), arguments))
+async def acall_hook(method: Any, *args: Any, arguments: dict[str, Any]) -> Any:
+    """`call_hook` for the event loop: a method that is `def` runs in a thread."""
+    return await run(method, *args, **accepted_arguments(method, len(args), arguments))

@@ -12,17 +12,17 @@ ACTION_METHODS = {
     "retrieve": "GET",
     "update": "PUT",
 }
-"""The HTTP method that DRF's classes see for an action; POST for those that are not here."""
+"""The HTTP method of each action; any other has POST."""
 
 DRF_NAMES = {"patch": "partial_update", "delete": "destroy"}
 """The names that actions have in DRF's viewsets, where they differ."""
 
-SAFE_PREFIXES = ("subscribe_", "unsubscribe_")
-"""How the names of other actions begin for which they see GET."""
+GET_PREFIXES = ("subscribe_", "unsubscribe_")
+"""Actions whose names begin so have GET."""
 
 
 def http_method_of(action: str, given: str | None = None) -> str:
-    """The HTTP method that DRF's classes see for `action`: the one `given`, or the usual one."""
+    """Return the HTTP method of `action`: `given`, or the usual one of its name."""
     if given is not None:
         return given
-    return "GET" if action.startswith(SAFE_PREFIXES) else ACTION_METHODS.get(action, "POST")
+    return "GET" if action.startswith(GET_PREFIXES) else ACTION_METHODS.get(action, "POST")

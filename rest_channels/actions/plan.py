@@ -1,4 +1,4 @@
-"""How the actions of a class are called, and what of a frame's way it has changed; found once."""
+"""What is found out once for each consumer class: its actions, and the hooks it overrides."""
 
 from collections.abc import Sequence
 from inspect import getattr_static
@@ -15,7 +15,6 @@ __all__ = [
     "RESERVED_ARGUMENTS",
     "VIEW_HOOKS",
     "ActionPlan",
-    "action_plan",
     "action_plans",
     "overrides_none",
 ]
@@ -23,12 +22,12 @@ __all__ = [
 T = TypeVar("T")
 
 RESERVED_ARGUMENTS = ("action", "request_id")
-"""What an action may take beside what its client sends."""
+"""Arguments of an action that its client cannot set."""
 
 READING_HOOKS = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
 CHECKING_HOOKS = ("check_permissions", "get_permissions")
 REPLYING_HOOKS = ("reply", "send", "send_json", "encode_json")
-"""The methods through which a frame comes, is permitted, and is answered."""
+"""The methods that read a frame, check its permissions, and send its answer."""
 
 VIEW_HOOKS = (
     "filter_queryset",
@@ -38,7 +37,7 @@ VIEW_HOOKS = (
     "get_serializer_class",
     "get_serializer_context",
 )
-"""What DRF's permissions, filters and paginators may call on a view."""
+"""The methods that DRF's permissions, filters and paginators may call on a view."""
 
 
 class ActionPlan(NamedTuple):
@@ -47,52 +46,54 @@ class ActionPlan(NamedTuple):
     name: str
     attribute: str
     parameters: Parameters
-    takes_own: bool
-    """Whether it takes the name of the action, or the id of the frame."""
+    takes_reserved: bool
+    """Whether it takes any of `RESERVED_ARGUMENTS`."""
     method: str
     detached: bool
 
 
 def action_plans(cls: type[Any], base: type[Any]) -> dict[str, ActionPlan]:
-    """How to call the actions of `cls`, by their names: the most derived class decides.
+    """Return how to call the actions of `cls`, by name. The most derived class decides.
 
-    Raises `TypeError` if one hides a method of `base`, or two of one class have the same name.
+    Raises:
+        TypeError: An action hides a method of `base`, or two of one class have the same name.
     """
     plans: dict[str, ActionPlan] = {}
     seen: set[str] = set()
-    for kind in cls.__mro__:
+    for ancestor in cls.__mro__:
         own: dict[str, ActionPlan] = {}
-        for attribute in sorted(vars(kind).keys() - seen):
+        for attribute in sorted(vars(ancestor).keys() - seen):
             if (plan := action_plan(cls, base, attribute)) is None:
                 continue
             other = own.setdefault(plan.name, plan).attribute
             if getattr(cls, other) is not getattr(cls, attribute):
                 both = f"{other} and {attribute} are both the action {plan.name!r}"
-                raise TypeError(f"{kind.__name__}: {both}.")
-        seen |= vars(kind).keys()
+                raise TypeError(f"{ancestor.__name__}: {both}. Give one another @action(name=…).")
+        seen |= vars(ancestor).keys()
         plans = own | plans
     return plans
 
 
 def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan | None:
-    """How to call that method of `cls`, if it is an action.
+    """Return how to call that method of `cls`, or `None` if it is not an action.
 
-    Raises `TypeError` if it hides one of `base`.
+    Raises:
+        TypeError: It hides a method of `base`.
     """
     function = getattr(cls, attribute)
     if (mark := action_mark(function)) is None:
         return None
     if hasattr(base, attribute):
         raise TypeError(
-            f"{cls.__name__}.{attribute} would hide a method that every consumer has: call it "
-            f"otherwise and mark it @action(name={attribute!r})."
+            f"{cls.__name__}.{attribute} would hide a method that every consumer has. Rename it "
+            f"and mark it @action(name={attribute!r})."
         )
     method = http_method_of(mark.name, mark.http_method)
-    known = parameters(function, 1)
-    takes_own = known.has_var_keyword or not known.names.isdisjoint(RESERVED_ARGUMENTS)
-    return ActionPlan(mark.name, attribute, known, takes_own, method, mark.detached)
+    accepted = parameters(function, 1)
+    takes_reserved = accepted.has_var_keyword or not accepted.names.isdisjoint(RESERVED_ARGUMENTS)
+    return ActionPlan(mark.name, attribute, accepted, takes_reserved, method, mark.detached)
 
 
 def overrides_none(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
-    """Whether `cls` has what `base` has under all these `names`."""
+    """Whether `cls` has all attributes of these `names` from `base`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)

@@ -1,6 +1,6 @@
 """The path of one event, from its arrival to its answer.
 
-`exception_handler` is the default of the setting `EXCEPTION_HANDLER`; a project's own handler may
+`exception_handler` is the default of the setting `EXCEPTION_HANDLER`. A project's own handler may
 call it.
 """
 

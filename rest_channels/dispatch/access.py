@@ -1,10 +1,10 @@
-"""Ask DRF's permission classes where it costs least.
+"""Permission classes: where they are called, and how trees of them are evaluated.
 
-Classes that look only at the request (`IsAuthenticated` and its like) are asked on the event loop.
-Any other class may query a database, so all classes of an event are then asked in one thread.
+Classes that look only at the request (`IsAuthenticated` and its like) are called on the event
+loop. Any other class may query a database, so all classes of that event are called in one thread.
 """
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, NoReturn
 
 from rest_framework import permissions as drf
@@ -13,96 +13,141 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from ..concurrency.execution import await_in_thread, run
 
 __all__ = [
-    "OPERATORS",
+    "Verdict",
+    "aevaluate",
     "check_permissions",
+    "evaluate",
     "forget_permissions",
     "needs_no_database",
-    "operands_of",
-    "raise_denied",
     "raise_permission_denied",
 ]
 
-_LOOKING = frozenset(
+REQUEST_ONLY_CLASSES = frozenset(
     {drf.AllowAny, drf.IsAuthenticated, drf.IsAdminUser, drf.IsAuthenticatedOrReadOnly}
 )
 
-
 OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
-
-def operands_of(permission: Any) -> Iterator[Any]:
-    """All permissions that a mixture is made of."""
-    if isinstance(permission, OPERATORS):
-        for operand in vars(permission).values():
-            yield from operands_of(operand)
-    else:
-        yield permission
+Verdict = bool | None
+"""`None`: the class has no opinion, as a class without `can_connect` has none on connecting."""
 
 
 def check_permissions(
     permissions: Sequence[Any], request: Any, view: Any
 ) -> Awaitable[None] | None:
-    """Ask every permission; what to await if some cannot be asked here.
+    """Check every permission, now or in the awaitable that is returned.
 
-    Raises `NotAuthenticated` (401) where nobody is logged in, else `PermissionDenied` (403) with
-    the `message` and `code` of the class that refused.
+    Raises:
+        NotAuthenticated: 401, a permission refused and no user is logged in.
+        PermissionDenied: 403, with the `message` and `code` of the class that refused.
     """
     for permission in permissions:
         if not needs_no_database(permission):
-            return run(_ask, permissions, request, view)
+            return run(_check_in_thread, permissions, request, view)
     for permission in permissions:
         if not permission.has_permission(request, view):
-            raise_denied(request, permission)
+            _raise_denied(request, permission)
     return None
 
 
+def _check_in_thread(permissions: Sequence[Any], request: Any, view: Any) -> None:
+    def has_permission(permission: Any) -> bool:
+        return bool(await_in_thread(permission.has_permission(request, view)))
+
+    for permission in permissions:
+        if not evaluate(permission, has_permission):
+            _raise_denied(request, permission)
+
+
+def needs_no_database(permission: Any) -> bool:
+    """Whether `permission` looks only at the request, so that the event loop may call it."""
+    if type(permission) in REQUEST_ONLY_CLASSES:
+        return True
+    return isinstance(permission, OPERATORS) and all(
+        map(needs_no_database, vars(permission).values())
+    )
+
+
+def evaluate(
+    permission: Any,
+    ask: Callable[[Any], Verdict],
+    counts: Callable[[Any], Verdict] | None = None,
+) -> Verdict:
+    """Return the verdict of a permission, or of a tree of `&`, `|` and `~`. For threads.
+
+    DRF's own operators would take a coroutine for a yes, and know no third verdict.
+
+    Args:
+        permission: An instance of a permission class, or of DRF's operators.
+        ask: Called with instances of permission classes, until their verdicts decide the tree.
+        counts: Whether an operand of `|` may decide it; `None`: all may.
+    """
+    if not isinstance(permission, OPERATORS):
+        return ask(permission)
+    steps, verdict = _steps(permission, counts), None
+    while True:
+        try:
+            leaf = steps.send(verdict)
+        except StopIteration as end:
+            result: Verdict = end.value
+            return result
+        verdict = ask(leaf)
+
+
+async def aevaluate(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) -> Verdict:
+    """`evaluate`, for the event loop."""
+    if not isinstance(permission, OPERATORS):
+        return await ask(permission)
+    steps, verdict = _steps(permission), None
+    while True:
+        try:
+            leaf = steps.send(verdict)
+        except StopIteration as end:
+            result: Verdict = end.value
+            return result
+        verdict = await ask(leaf)
+
+
+def _steps(
+    permission: Any, counts: Callable[[Any], Verdict] | None = None
+) -> Generator[Any, Verdict, Verdict]:
+    """Yield the classes to ask, be sent their verdicts, and return the verdict of the tree."""
+    if not isinstance(permission, OPERATORS):
+        return (yield permission)
+    decisive, undecided = isinstance(permission, drf.OR), False
+    for operand in vars(permission).values():
+        if decisive and counts is not None and not counts(operand):
+            continue
+        verdict = yield from _steps(operand, counts)
+        if isinstance(permission, drf.NOT):
+            return None if verdict is None else not verdict
+        if verdict is decisive:
+            return decisive
+        undecided = undecided or verdict is None
+    return None if undecided else not decisive
+
+
 PERMISSION_CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache")
-"""Where Django's users keep their permissions, once they were asked for."""
+"""The attributes in which a Django user keeps its permissions after the first query."""
 
 
 def forget_permissions(user: Any) -> None:
-    """Let `user` look for them again: what is kept for a request is too old for a socket."""
-    known = getattr(user, "__dict__", None)
-    if known and "_wrapped" in known:  # a lazy user's
-        known = getattr(known["_wrapped"], "__dict__", None)
-    if known:
+    """Clear the permission caches of `user`: they are made for a request, not for a connection."""
+    attributes = getattr(user, "__dict__", None)
+    if attributes and "_wrapped" in attributes:  # a lazy user
+        attributes = getattr(attributes["_wrapped"], "__dict__", None)
+    if attributes:
         for name in PERMISSION_CACHES:
-            known.pop(name, None)
+            attributes.pop(name, None)
 
 
-def raise_denied(request: Any, permission: Any) -> NoReturn:
-    """Raise the refusal of `permission`."""
+def _raise_denied(request: Any, permission: Any) -> NoReturn:
     user = request.user
     if not (user and user.is_authenticated):
         raise NotAuthenticated
     raise_permission_denied(permission)
 
 
-def _ask(permissions: Sequence[Any], request: Any, view: Any) -> None:
-    for permission in permissions:
-        if not _permits(permission, request, view):
-            raise_denied(request, permission)
-
-
-def _permits(permission: Any, request: Any, view: Any) -> bool:
-    """What a class says, in a thread; DRF's operators would take a coroutine for a yes."""
-    if not isinstance(permission, OPERATORS):
-        return bool(await_in_thread(permission.has_permission(request, view)))
-    said = (_permits(operand, request, view) for operand in vars(permission).values())
-    if isinstance(permission, drf.NOT):
-        return not next(said)
-    return any(said) if isinstance(permission, drf.OR) else all(said)
-
-
-def needs_no_database(permission: Any) -> bool:
-    """Whether it can be asked on the loop: it looks at nothing but the request."""
-    if type(permission) in _LOOKING:
-        return True
-    return isinstance(permission, OPERATORS) and all(
-        map(needs_no_database, operands_of(permission))
-    )
-
-
 def raise_permission_denied(permission: Any) -> NoReturn:
-    """Raise the `PermissionDenied` that `permission` has the words for."""
+    """Raise `PermissionDenied` with the `message` and `code` of `permission`."""
     raise PermissionDenied(getattr(permission, "message", None), getattr(permission, "code", None))

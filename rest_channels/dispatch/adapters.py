@@ -1,6 +1,6 @@
-"""Between a connection and the classes people write.
+"""Adapters between a connection and the classes that users write.
 
-For a view whatever happens becomes a request; a consumer is told of it as ASGI says it.
+They turn events into invocations: a view receives requests, a consumer receives ASGI messages.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ __all__ = ["ConsumerAdapter", "RequestAdapter", "ViewAdapter"]
 
 
 class RequestAdapter:
-    """Makes a `SocketRequest` of whatever happens and hands it to `handle`."""
+    """Makes a `SocketRequest` of every event, and passes it to `handle`."""
 
     overrides_sending = False
     handles_gaps = False
@@ -32,32 +32,32 @@ class RequestAdapter:
         self.frames = 0
 
     def handle(self, request: SocketRequest) -> Awaitable[None]:
-        """Let the right code see `request`; it handles its own errors."""
+        """Handle `request`, errors included."""
         raise NotImplementedError
 
     def connect(self) -> Awaitable[None]:
-        """The handshake, as a request."""
+        """Handle the handshake as a request."""
         return self.handle(SocketRequest(self.connection, "connect"))
 
     def receive(self, frame: Frame) -> Awaitable[None]:
-        """A frame, as a request."""
+        """Handle a frame as a request."""
         self.frames += 1
         return self.handle(SocketRequest(self.connection, "receive", frame, self.frames))
 
     async def event(self, event: Event | Gap) -> None:
-        """What a group says is for the client only."""
+        """Send a message of a group to the client; requests are not made of them."""
         if isinstance(event, Event):
             self.connection.send_event(event)
 
     async def disconnect(self, code: int) -> None:
-        """The end, as a request."""
+        """Handle the end of the connection as a request."""
         request = SocketRequest(self.connection, "disconnect", None, self.frames + 1)
         request.code = code
         await self.handle(request)
 
 
 class ViewAdapter(RequestAdapter):
-    """A connection whose every event is a call of one `view(request, *args, **kwargs)`."""
+    """Calls one `view(request, *args, **kwargs)` for every event of a connection."""
 
     def __init__(self, connection: Connection, view: Any) -> None:
         super().__init__(connection)
@@ -74,9 +74,9 @@ class ViewAdapter(RequestAdapter):
         return result
 
     async def event(self, event: Event | Gap) -> None:
-        """What a group says goes through the `send_json` that the view overrides.
+        """Pass a message of a group to the view's own `send_json`.
 
-        A gap is its `gap(request, groups, *args, **kwargs)`.
+        A gap goes to its `gap(request, groups, *args, **kwargs)`.
         """
         view = self.view.view_class(**self.view.view_initkwargs)
         view.connection = self.connection
@@ -90,12 +90,12 @@ class ViewAdapter(RequestAdapter):
         elif event.size:
             target = (view.send_json, (event.data,), {})
         else:
-            return  # it is for a consumer's method
+            return  # it names a method, which only consumers have
         await dispatch(DirectInvocation(self.connection, "event", target))
 
 
 class ConsumerAdapter:
-    """Between a connection and its consumer: everything that happens is a visit."""
+    """Calls the methods of one consumer for the events of a connection."""
 
     def __init__(self, consumer: Any, connection: Connection) -> None:
         self.consumer = consumer
@@ -105,8 +105,8 @@ class ConsumerAdapter:
         self.dialect: Dialect = consumer._dialect
 
     async def connect(self) -> None:
-        """The handshake, as ASGI says it."""
-        channel = await self.connection.hub.listeners.channel(self._ring)
+        """Call `websocket_connect`, once the channel layer knows the connection."""
+        channel = await self.connection.hub.listeners.channel(self._receive_from_layer)
         if channel is not None:
             self.consumer._channel = channel
             self.connection.on_ended += (channel.stop,)
@@ -115,19 +115,19 @@ class ConsumerAdapter:
         )
 
     async def receive(self, frame: Frame) -> None:
-        """A frame, as ASGI says it."""
+        """Call `websocket_receive`."""
         text, binary, _size = frame
         message = {"type": "websocket.receive", "text": text, "bytes": binary}
         target: Target = (self.consumer.websocket_receive, (message,), {})
         await dispatch(FrameInvocation(self.connection, "receive", target, self.dialect))
 
     async def event(self, event: Event | Gap) -> None:
-        """What a group says: for the client if it was rendered, else for the method it names."""
+        """Send a message that is rendered to the client; pass any other to the method it names."""
         if isinstance(event, Gap):
             await self._invoke("event", self.consumer.gap, event.groups)
         elif event.data is None:
             self.connection.send_rendered(event)
-        elif callable(event.data):  # an observer's, that has to look at the consumer
+        elif callable(event.data):  # an observer's, which needs the consumer
             await self._invoke("event", event.data, self.consumer)
         else:
             handler = self.consumer.send_json if event.size else self._call_named
@@ -137,15 +137,18 @@ class ConsumerAdapter:
         name = str(message.get("type")).replace(".", "_")
         method = None if name.startswith("_") else getattr(self.consumer, name, None)
         if method is None:
-            raise TypeError(f"{type(self.consumer).__name__} has no method {name!r} for an event.")
-        await run(method, dict(message))  # it may be others' as well
+            raise TypeError(
+                f"{type(self.consumer).__name__} has no method {name!r} for a message of the type "
+                f"{message.get('type')!r}."
+            )
+        await run(method, dict(message))  # a copy: other consumers receive the same message
 
-    def _ring(self, message: dict[str, Any]) -> None:
-        """Somebody speaks to the consumer's own channel."""
+    def _receive_from_layer(self, message: dict[str, Any]) -> None:
+        """Take a message that was sent to the consumer's own channel."""
         self.connection.deliver(Event("", message))
 
     async def disconnect(self, code: int) -> None:
-        """The end, as ASGI says it."""
+        """Call `websocket_disconnect`."""
         message = {"type": "websocket.disconnect", "code": code}
         await self._invoke("disconnect", self.consumer.websocket_disconnect, message)
 
@@ -155,7 +158,7 @@ class ConsumerAdapter:
 
 
 class FrameInvocation(DirectInvocation):
-    """A frame of a consumer: a refusal comes under its id, if it is JSON and has one."""
+    """A frame of a consumer. An error is answered under the id of the frame, if it has one."""
 
     def handle_exception(self, error: Exception) -> Reply:
         _handler, (message,), _kwargs = self.target

@@ -1,8 +1,11 @@
-"""The road in: one frame, from its arrival to its answer.
+"""Run the steps of one event, from its arrival to its answer.
 
-Every refusal is an exception and is caught here, once. It becomes a reply in the dialect of the
-frame, under its id; the connection lives on. Only where a *connect* is refused does it end, after
-the client was told why, because a browser cannot read a refused handshake.
+Whatever the steps and the handler raise is answered here, in the dialect of the frame and under
+its id. The connection stays open. Only an error in `connect` closes it: the handshake is accepted
+and the client receives the error first, because browsers cannot read a rejected handshake.
+
+An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), inside of its
+frame's handler. What arrives here is the rest: frames without an action, timeouts, `SystemExit`.
 """
 
 import asyncio
@@ -28,7 +31,7 @@ logger = logging.getLogger("rest_channels")
 
 
 async def dispatch(invocation: Invocation) -> None:
-    """Lead `invocation` through its steps, and send the answer."""
+    """Run the steps of `invocation`, and send the answer."""
     connection = invocation.connection
     forget_permissions(connection.scope.get("user"))
     try:
@@ -48,50 +51,49 @@ async def dispatch(invocation: Invocation) -> None:
             None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
         )
     except asyncio.CancelledError as error:
-        await send_error(invocation, _meaning(error))
-    except (AcceptConnection, DenyConnection, StopConsumer) as wish:
-        (connection.accept if isinstance(wish, AcceptConnection) else connection.close)()
+        await _send_error(invocation, _timeout_or(error))
+    except (AcceptConnection, DenyConnection, StopConsumer) as control:
+        (connection.accept if isinstance(control, AcceptConnection) else connection.close)()
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # noqa: BLE001 - the one place that turns errors into answers
-        await send_error(invocation, as_exception(error))
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
+        await _send_error(invocation, as_exception(error))
     else:
         if text is not None:
             await connection.answer(text)
 
 
-def _meaning(error: asyncio.CancelledError) -> Exception:
-    """What a cancellation means for the client."""
+def _timeout_or(error: asyncio.CancelledError) -> Exception:
     return HandlerTimeout() if current_queue.get().take_timeout() else as_exception(error)
 
 
-async def send_error(invocation: Invocation, error: Exception) -> None:
-    """Send a refusal; a connection whose `connect` failed ends with it.
+async def _send_error(invocation: Invocation, error: Exception) -> None:
+    """Answer `error`; close a connection whose `connect` failed.
 
-    Nobody asked for an event, so nobody is told when its handler fails: that is logged.
+    The error of an event's handler is only logged: its client did not ask for the event.
     """
     connection = invocation.connection
-    refusal, text = _refusal(invocation, error)
+    reply, text = _rendered_error(invocation, error)
     if invocation.event == "event":
         return
     if invocation.event == "connect":
         connection.accept()
     await connection.answer(text)
     if invocation.event == "connect":
-        said = refusal.errors
-        words = str(said) if isinstance(said, str | Promise) else encode(said).decode()
-        connection.close(CloseCode.for_status(refusal.status), words)
+        errors = reply.errors
+        reason = str(errors) if isinstance(errors, str | Promise) else encode(errors).decode()
+        connection.close(CloseCode.for_status(reply.status), reason)
 
 
-def _refusal(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
-    """The answer that tells of `error`, rendered: without its id, or as a bare 500, if it must."""
+def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
+    """The answer to `error`. Where it cannot be rendered: without its id, or else a bare 500."""
     try:
-        refusal = invocation.handle_exception(error)
+        reply = invocation.handle_exception(error)
         with contextlib.suppress(TypeError):
-            return refusal, invocation.render_text(invocation.dialect.build_reply(refusal))
-        refusal = refusal._replace(call=Call(None))
-        return refusal, invocation.render_text(invocation.dialect.build_reply(refusal))
+            return reply, invocation.render_text(invocation.dialect.build_reply(reply))
+        reply = reply._replace(call=Call(None))
+        return reply, invocation.render_text(invocation.dialect.build_reply(reply))
     except Exception:
-        logger.exception("%r: a refusal failed itself.", invocation.connection)
-    refusal = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
-    return refusal, encode(invocation.dialect.build_reply(refusal)).decode()
+        logger.exception("%r: making the answer to an error failed.", invocation.connection)
+    reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
+    return reply, encode(invocation.dialect.build_reply(reply)).decode()

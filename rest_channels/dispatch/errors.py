@@ -1,7 +1,10 @@
-"""What a client receives for an exception.
+"""Turn exceptions into answers.
 
-A refusal is an exception of DRF's or Django's and becomes an answer with its status. Any other
-exception is a server's error: logged with its traceback, answered with 500.
+An exception of DRF's or Django's becomes an answer with its status. Any other exception is logged
+with its traceback and answered with 500. Whatever answers an error calls `error_reply`:
+
+- `dispatcher`, for everything that a handler of an event raises;
+- `AsyncAPIConsumer.handle_exception`, for what an action raises, in its frame or detached.
 """
 
 import asyncio
@@ -24,7 +27,7 @@ logger = logging.getLogger("rest_channels")
 
 
 class FailedEvent(Protocol):
-    """What an answer to an exception needs to know of the event that failed."""
+    """The attributes of a failed event that its answer needs."""
 
     connection: Connection
     event: str
@@ -32,22 +35,24 @@ class FailedEvent(Protocol):
 
 
 def error_reply(invocation: FailedEvent, error: Exception) -> Reply:
-    """An exception, by way of `EXCEPTION_HANDLER`, → the answer that tells of it."""
-    refusal = api_settings.EXCEPTION_HANDLER(error, invocation) or server_error(error, invocation)
-    return Reply(invocation.call, status=refusal.status, errors=refusal.detail)
+    """Return the answer to `error`, as the setting `EXCEPTION_HANDLER` makes it."""
+    answer = api_settings.EXCEPTION_HANDLER(error, invocation) or server_error(error, invocation)
+    return Reply(invocation.call, status=answer.status, errors=answer.detail)
 
 
 class Refusal(NamedTuple):
-    """An exception as a client may see it: DRF's `detail` (text, list or dict) and a status."""
+    """An exception as clients see it: DRF's `detail` (text, list or dict) and an HTTP status."""
 
     detail: Any
     status: int
 
 
 def exception_handler(error: Exception, invocation: FailedEvent) -> Refusal | None:
-    """The default `EXCEPTION_HANDLER`: what DRF and Django mean for the client.
+    """The default `EXCEPTION_HANDLER`.
 
-    `None` for any other exception: that is a server's error, logged with its traceback.
+    Returns:
+        The answer to an exception of DRF's or Django's. `None` for any other exception: it is
+        logged with its traceback and answered with 500.
     """
     if isinstance(error, Http404):
         error = exceptions.NotFound()
@@ -63,7 +68,7 @@ def exception_handler(error: Exception, invocation: FailedEvent) -> Refusal | No
 
 
 def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
-    """500: logged with the traceback; the client gets it only where `DEBUG_ERRORS` is on."""
+    """Log `error`, and return a 500. It has the traceback only where `DEBUG_ERRORS` is on."""
     logger.error("%r failed on %s.", invocation.connection, invocation.event, exc_info=error)
     detail: Any = SERVER_ERROR
     if api_settings.DEBUG_ERRORS:
@@ -80,18 +85,19 @@ def _printable(text: str) -> str:
 
 
 def as_exception(error: BaseException) -> Exception:
-    """A handler may not end the process: `SystemExit` and its like are errors of its own.
+    """Return `error` as an `Exception`, so that `SystemExit` in a handler ends no process.
 
-    A cancellation that comes from outside is raised again.
+    Raises:
+        CancelledError: The current task is being cancelled.
     """
     if isinstance(error, Exception):
         return error
-    words = f"A handler raised {error!r}."
+    message = f"A handler raised {error!r}."
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise error
-        words = "The handler awaited a task that was cancelled."
-    meant = RuntimeError(words)
-    meant.__cause__ = error
-    return meant
+        message = "The handler awaited a task that was cancelled."
+    converted = RuntimeError(message)
+    converted.__cause__ = error
+    return converted

@@ -16,10 +16,10 @@ Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class Invocation(Protocol):
-    """One event on its way to its handler: what a `SocketView` is, and what consumers make.
+    """The steps of one event. A `SocketView` is one; adapters of consumers make them.
 
-    Every step may refuse by raising an exception of `rest_channels.exceptions` or of DRF. A check
-    that has to wait returns what to wait for.
+    Every step may raise an exception of `rest_channels.exceptions` or of DRF. A check that has to
+    wait returns an awaitable.
     """
 
     connection: Connection
@@ -28,35 +28,35 @@ class Invocation(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect."""
+        """The dialect of the frame and of its answer."""
 
     def get_call(self) -> Call:
-        """Frame → call. 400 for what the dialect cannot read."""
+        """Read the call from the frame. Raises 400 for what the dialect cannot read."""
 
     def get_target(self) -> Target:
-        """Call → handler. 405 where there is none."""
+        """Return the handler and its arguments. Raises 405 where there is none."""
 
     def check_permissions(self) -> Awaitable[None] | None:
-        """401, 403."""
+        """Raise 401 or 403 where a permission refuses."""
 
     def check_throttles(self) -> Awaitable[None] | None:
-        """429, with `retry_after`."""
+        """Raise 429, with `retry_after`, where a throttle refuses."""
 
     def get_reply(self, result: Any) -> Reply | None:
-        """What a handler returned → the answer, or none."""
+        """Return the answer to what the handler returned, or `None`."""
 
     def render_text(self, data: Any) -> str:
-        """What the envelope made → the text of a frame."""
+        """Return what the dialect built as the text of a frame."""
 
     def handle_exception(self, error: Exception) -> Reply:
-        """An exception → the answer that tells of it."""
+        """Return the answer to an exception."""
 
 
 PLAIN = PlainDialect()
 
 
 class DirectInvocation:
-    """An event whose handler is known, that nothing guards, and that is not answered."""
+    """An event with a known handler, without checks and without an answer."""
 
     call = Call(None)
 

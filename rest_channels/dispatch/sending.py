@@ -1,4 +1,4 @@
-"""What a view can say, and to whom: to its client, to a group, to any channel."""
+"""The methods with which a view sends: to its client, to a group, to any channel."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -13,14 +13,15 @@ from ..settings import api_settings
 __all__ = ["SendingMixin"]
 
 
-VERBS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
+SENDING_METHODS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
 
 
 class SendingMixin:
-    """The verbs of a view. They work in `def` and in `async def`; awaiting them is optional.
+    """The sending methods of a view, for `def` and `async def`; awaiting them is optional.
 
-    `text_renderer_class` and `bytes_renderer_class` say how data becomes a frame (`None`: the
-    settings `DEFAULT_TEXT_RENDERER_CLASS` and `DEFAULT_BYTES_RENDERER_CLASS`).
+    Attributes:
+        text_renderer_class: Makes text frames. `None`: `DEFAULT_TEXT_RENDERER_CLASS`.
+        bytes_renderer_class: Makes binary frames. `None`: `DEFAULT_BYTES_RENDERER_CLASS`.
     """
 
     text_renderer_class: Any = None
@@ -34,7 +35,7 @@ class SendingMixin:
         cls.overrides_sending = (
             cls.send is not SendingMixin.send or cls.send_json is not SendingMixin.send_json
         )
-        wrap_async_verbs(cls, VERBS, "_perform")
+        wrap_async_verbs(cls, SENDING_METHODS, "_perform")
 
     @property
     def state(self) -> dict[str, Any]:
@@ -44,23 +45,24 @@ class SendingMixin:
     def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> Sent:
-        """Accept the handshake now, before `connect` returns: to choose a subprotocol, say."""
+        """Accept the handshake before `connect` returns, for example to choose a subprotocol."""
         return self.connection.accept(subprotocol, headers)
 
     def join(self, group: str) -> Sent:
-        """Let this connection hear what is said to `group`.
+        """Add this connection to `group`.
 
-        Awaited, or in `def`, or before `connect` returns: from then on other processes reach it.
+        Messages from other processes arrive once this was awaited, has returned in a `def`, or
+        `connect` has returned.
         """
         return self.connection.groups.join(group)
 
     def leave(self, group: str) -> Sent:
-        """Stop hearing what is said to `group`."""
+        """Remove this connection from `group`."""
         self.connection.groups.leave(group)
         return DONE
 
     def broadcast(self, group: str, data: Any) -> Sent:
-        """Send `data` to every member of `group`; it is rendered once."""
+        """Send `data` to every member of `group`. It is rendered once."""
         event = Event.rendered(group, data, self.render_text(data))
         return self.connection.loop_bridge.call(publish, event)  # in order, in threads too
 
@@ -75,39 +77,50 @@ class SendingMixin:
         content_type: str = "text",
         close: bool | int = False,
     ) -> Sent:
-        """Render `data` and send it to a `Channel` or a `Group` (seed 000).
+        """Render `data` and send it to a `Channel` or a `Group`. Source: seed 000.
 
-        In: `content_type`, `"text"` or `"binary"`; `close`, `True` or a close code to end the
-        connection(s) afterwards. Raises `ValueError` for another content type.
+        Args:
+            channel_or_group: Where to send it.
+            data: What the renderer takes; `bytes` are sent as they are if binary.
+            content_type: `"text"` or `"binary"`.
+            close: `True` or a close code, to close the connections afterwards.
+
+        Raises:
+            ValueError: For another content type.
         """
         if content_type == "text":
             content: dict[str, Any] = {"text": self.render_text(data)}
         elif content_type in ("binary", "bytes"):
             content = {"bytes": self.render_bytes(data)}
         else:
-            raise ValueError(f"content_type is 'text' or 'binary', not {content_type!r}.")
+            raise ValueError(f"content_type is {content_type!r}. Use 'text' or 'binary'.")
         sent: Sent = channel_or_group.send({**content, "close": close})
         return sent
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
-        """End the connection after what was sent until now."""
+        """Close the connection after the frames that were sent until now."""
         return self.connection.close(code, reason)
 
     def render_text(self, data: Any) -> str:
-        """`data` as the text of a frame."""
+        """Return `data` as the text of a frame."""
         renderer = self.text_renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
         text: str | bytes = renderer().render(data)
         return text.decode() if isinstance(text, bytes) else text
 
     def render_bytes(self, data: Any) -> bytes:
-        """`data` as the bytes of a frame. Raises `TypeError` without a renderer for them."""
+        """Return `data` as the bytes of a frame. `bytes` need no renderer.
+
+        Raises:
+            TypeError: There is no `bytes_renderer_class`.
+        """
         if isinstance(data, bytes):
             return data
         renderer = self.bytes_renderer_class or api_settings.DEFAULT_BYTES_RENDERER_CLASS
         if renderer is None:
             raise TypeError(
-                f"{type(self).__name__} sends binary data that is no bytes: set its "
-                "bytes_renderer_class, or REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
+                f"{type(self).__name__} cannot send {type(data).__name__} as a binary frame. Send "
+                "bytes, or set its bytes_renderer_class, or "
+                "REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
             )
         data = renderer().render(data)
         return data.encode() if isinstance(data, str) else data

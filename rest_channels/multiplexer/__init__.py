@@ -1,4 +1,4 @@
-"""Many consumers on one socket: frames are `{"stream", "payload"}`."""
+"""Many consumers on one WebSocket, with frames `{"stream", "payload"}`."""
 
 from .multiplexer import Multiplexer
 

@@ -1,13 +1,13 @@
-"""Many consumers on one socket: `{"stream", "payload"}` both ways.
+"""`Multiplexer`: many consumers on one WebSocket, with frames `{"stream", "payload"}` both ways.
 
     path("ws/", Multiplexer(people=PeopleConsumer.as_asgi(), chat=ChatConsumer.as_asgi()))
 
     {"stream": "people", "payload": {"action": "list", "request_id": 1}}
 
-Each stream is a connection of its own to its consumer: with its own permissions, groups and end. A
-stream that is refused, or that closes, is said to be so, and the socket and the other streams go
-on; the socket closes with its last stream. Any ASGI application will do for a stream, also a plain
-consumer of Channels. The frames are those of channelsmultiplexer and of dcrf-client.
+Each stream is a connection of its own to its consumer, with its own permissions and groups. When a
+stream is refused or closes, the client receives an error frame, and the other streams continue. The
+WebSocket closes with its last stream. A stream may be any ASGI application, for example a consumer
+of Channels. Source: the frames are those of channelsmultiplexer and of dcrf-client.
 """
 
 import asyncio
@@ -40,12 +40,17 @@ logger = logging.getLogger("rest_channels")
 Scope = dict[str, Any]
 Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
-GRACE = 5.0
+STREAM_GRACE = 5.0
 """Seconds that streams have to end when their client has left."""
 
 
 class Multiplexer:
-    """An ASGI application. In: its streams, applications by their names."""
+    """An ASGI application that serves several others on each connection.
+
+    Args:
+        streams: ASGI applications by the names of their streams.
+        **others: More of them.
+    """
 
     def __init__(
         self, streams: dict[str, Application] | None = None, **others: Application
@@ -54,13 +59,13 @@ class Multiplexer:
         markcoroutinefunction(self)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve one socket."""
-        handler = partial(Socket, applications=self.applications)
+        """Serve one connection, until it has ended."""
+        handler = partial(MultiplexedConnection, applications=self.applications)
         await Connection(scope, receive, send, handler).serve()
 
 
-class Socket:
-    """One client, and its streams: what its connection tells of its events."""
+class MultiplexedConnection:
+    """The handler of one connection: it passes frames to its streams, and back."""
 
     overrides_sending = False
     handles_gaps = False
@@ -70,12 +75,12 @@ class Socket:
         self._connection = connection
         self._applications = applications
         self._tasks: set[asyncio.Task[None]] = set()
-        self._context = copy_context()  # without the lane that the socket's own events run in
-        self._decided = asyncio.Event()  # a stream has accepted, or the last one has ended
-        self._ended: list[tuple[str, int, str]] = []  # streams, before the socket was accepted
+        self._context = copy_context()  # outside of the queue that runs the methods below
+        self._decided = asyncio.Event()  # a stream has accepted, or all have ended
+        self._refused: list[tuple[str, int, str]] = []  # before the first stream accepted
 
     async def connect(self) -> None:
-        """The handshake has come: it is for every stream."""
+        """Start every stream, and wait until one accepts or all have refused."""
         self._connection.connect_called = True
         loop = asyncio.get_running_loop()
         for stream in self.streams.values():
@@ -84,22 +89,22 @@ class Socket:
         await self._decided.wait()
 
     async def receive(self, frame: Frame) -> None:
-        """Hand a frame to its stream."""
+        """Pass a frame to its stream."""
         try:
-            self._take(frame[0])
+            self._pass_on(frame[0])
         except ProtocolViolation as violation:
             self._connection.close(violation.code, violation.reason)
 
     async def event(self, event: Event | Gap) -> None:
-        """The socket itself is in no group."""
+        """Never called: this connection is in no group."""
 
     async def disconnect(self, code: int) -> None:
-        """End the streams, and wait until they have."""
+        """Close the streams, and wait until they have ended."""
         for stream in self.streams.values():
-            if stream.closed is None:
-                stream.end(code)
+            if stream.close_code is None:
+                stream.close(code)
         try:
-            await asyncio.wait(self._tasks, timeout=GRACE)
+            await asyncio.wait(self._tasks, timeout=STREAM_GRACE)
         finally:
             await cancel_tasks({task for task in self._tasks if not task.done()}, 1.0)
 
@@ -110,75 +115,75 @@ class Socket:
             await application(scope, stream.receive, stream.send)
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # an application may not end the process
+        except BaseException as error:  # `SystemExit` would end the process
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             logger.error("The stream %r failed.", stream.name, exc_info=error)
-        if stream.closed is None:
-            stream.end(CloseCode.CONNECT_FAILED)
-            self.ended(stream, "")
+        if stream.close_code is None:
+            stream.close(CloseCode.CONNECT_FAILED)
+            self.stream_closed(stream, "")
 
-    # What the client says.
+    # From the client to a stream.
 
-    def _take(self, text: str | None) -> None:
+    def _pass_on(self, text: str | None) -> None:
         try:
             content = JSONParser().parse(text or "")
         except ParseError as error:
-            self._refuse(None, None, status.HTTP_400_BAD_REQUEST, error.detail)
+            self._send_error(None, None, status.HTTP_400_BAD_REQUEST, error.detail)
             return
         if not isinstance(content, dict) or not isinstance(content.get("stream"), str):
-            wrong = _('A frame is {"stream": name, "payload": …}.')
-            self._refuse(None, content, status.HTTP_400_BAD_REQUEST, wrong)
+            error_text = _('A frame is {"stream": name, "payload": …}.')
+            self._send_error(None, content, status.HTTP_400_BAD_REQUEST, error_text)
             return
         name, payload = content["stream"], content.get("payload")
         stream = self.streams.get(name)
         if stream is None:
-            words = _("There is no stream %r.") % name[:64]
-            self._refuse(name, payload, status.HTTP_404_NOT_FOUND, words)
-        elif stream.closed is not None:
-            self._refuse(name, payload, stream.status, stream.words)
+            error_text = _("There is no stream %r.") % name[:64]
+            self._send_error(name, payload, status.HTTP_404_NOT_FOUND, error_text)
+        elif stream.close_code is not None:
+            self._send_error(name, payload, stream.status, stream.error_text)
         else:
             stream.put_frame(encode(payload).decode())
 
-    def _refuse(self, name: str | None, payload: Any, code: int, words: Any) -> None:
-        """Say what the socket itself has to say: a client that does not read it is closed."""
+    def _send_error(self, name: str | None, payload: Any, code: int, errors: Any) -> None:
+        """Answer `payload` without waiting; a client that does not read is closed."""
         request_id = payload.get("request_id") if isinstance(payload, dict) else None
         action = payload.get("action") if isinstance(payload, dict) else None
         call = Call(action if isinstance(action, str) else None, None, request_id)
-        text = _frame(name, ActionDialect().build_reply(Reply(call, None, code, words)))
+        text = _frame(name, ActionDialect().build_reply(Reply(call, None, code, errors)))
         self._connection.deliver(Event.rendered("", None, text))
 
-    # What streams say.
+    # From streams to the client.
 
     def accept(self, message: Message) -> None:
-        """Accept the handshake, as the first stream does that accepts."""
+        """Accept the handshake, as the first stream that accepts it does."""
         if self._connection.state is not State.CONNECTING:
             return
         offered = self._connection.scope.get("subprotocols", ())
         chosen = message.get("subprotocol") or choose_subprotocol(offered)
         self._connection.accept(chosen, message.get("headers") or ())
-        for name, code, reason in self._ended:
-            self._refuse(name, None, code, reason)
+        for name, code, reason in self._refused:
+            self._send_error(name, None, code, reason)
         self._decided.set()
 
-    async def say(self, name: str | None, payload: Any) -> None:
-        """Send a frame of the stream `name`; returns when there is room for more."""
+    async def send(self, name: str | None, payload: Any) -> None:
+        """Send a frame of the stream `name`, and wait until there is room for more."""
         await self._connection.answer(_frame(name, payload))
 
-    def ended(self, stream: Stream, reason: str) -> None:
-        """Tell of the end of a stream; the last one's is the socket's."""
-        if all(other.closed is not None for other in self.streams.values()):
-            self._connection.close(stream.closed or CloseCode.NORMAL, reason)
+    def stream_closed(self, stream: Stream, reason: str) -> None:
+        """Send an error frame for a stream that has ended; close with the last one."""
+        if all(each.close_code is not None for each in self.streams.values()):
+            self._connection.close(stream.close_code or CloseCode.NORMAL, reason)
             self._decided.set()
             return
-        told = (stream.status, reason or stream.words)
+        error = (stream.status, reason or stream.error_text)
         if self._connection.state is State.CONNECTING:
-            self._ended.append((stream.name, *told))
+            self._refused.append((stream.name, *error))
         else:
-            self._refuse(stream.name, None, *told)
-        for text in stream.unheard():
-            self._refuse(stream.name, orjson.loads(text), *told)
+            self._send_error(stream.name, None, *error)
+        for text in stream.take_held_frames():
+            self._send_error(stream.name, orjson.loads(text), *error)
 
 
 def _frame(name: str | None, payload: Any) -> str:

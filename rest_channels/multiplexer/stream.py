@@ -1,4 +1,4 @@
-"""One stream of a multiplexed socket: between the socket and the application that it leads to."""
+"""One stream of a multiplexed connection: its messages to and from one application."""
 
 import asyncio
 from typing import Any, Protocol
@@ -18,98 +18,99 @@ Message = dict[str, Any]
 
 
 class StreamOwner(Protocol):
-    """What a stream needs of its socket."""
+    """The methods that a stream calls on its connection."""
 
-    def accept(self, message: Message) -> None:
-        """The application has accepted."""
+    def accept(self, message: Message) -> None: ...
 
-    async def say(self, name: str | None, payload: Any) -> None:
-        """Send what it says."""
+    async def send(self, name: str | None, payload: Any) -> None: ...
 
-    def ended(self, stream: "Stream", reason: str) -> None:
-        """It has closed."""
+    def stream_closed(self, stream: "Stream", reason: str) -> None: ...
 
 
 class Stream:
-    """One connection of a socket to an application.
+    """An application's side of a stream: ASGI's `receive` and `send`.
 
-    What the client says before it has accepted waits for that, within the bounds of an inbox.
+    Frames that arrive before the application has accepted are held back, within the limits
+    `INBOX_FRAMES` and `INBOX_BYTES`.
     """
 
-    def __init__(self, name: str, socket: StreamOwner) -> None:
+    def __init__(self, name: str, owner: StreamOwner) -> None:
         self.name = name
-        self.open = False
-        self.closed: int | None = None
-        self._socket = socket
+        self.accepted = False
+        self.close_code: int | None = None
+        self._owner = owner
         self._incoming: asyncio.Queue[tuple[Message, int]] = asyncio.Queue()
-        self._held: list[tuple[Message, int]] = []
-        self._waiting = (0, 0)  # frames and bytes
+        self._held_frames: list[tuple[Message, int]] = []
+        self._frames = 0
+        self._bytes = 0
 
     def put(self, message: Message) -> None:
-        """Let the application have one of ASGI's messages."""
+        """Queue an ASGI message for the application."""
         self._incoming.put_nowait((message, 0))
 
     def put_frame(self, text: str) -> None:
-        """Let it have a frame. Raises `ProtocolViolation` if too much waits."""
+        """Queue a frame. Raises `ProtocolViolation` if too many are waiting."""
         size = utf8_size(text)
-        frames, waiting = self._waiting = (self._waiting[0] + 1, self._waiting[1] + size)
-        if frames > api_settings.INBOX_FRAMES or waiting > api_settings.INBOX_BYTES:
+        self._frames += 1
+        self._bytes += size
+        if self._frames > api_settings.INBOX_FRAMES or self._bytes > api_settings.INBOX_BYTES:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
         frame = ({"type": "websocket.receive", "text": text}, size)
-        if self.open:
+        if self.accepted:
             self._incoming.put_nowait(frame)
         else:
-            self._held.append(frame)
+            self._held_frames.append(frame)
 
     async def receive(self) -> Message:
         """ASGI's `receive`."""
         message, size = await self._incoming.get()
         if size:
-            self._waiting = (self._waiting[0] - 1, self._waiting[1] - size)
+            self._frames -= 1
+            self._bytes -= size
         return message
 
     async def send(self, message: Message) -> None:
-        """What the application does: accept, send, close. After its end it is dropped."""
-        if self.closed is not None:
+        """ASGI's `send`. After the end of the stream messages are dropped."""
+        if self.close_code is not None:
             return
         if message["type"] == "websocket.accept":
-            self._socket.accept(message)
-            self.open = True
-            for frame in self._held:
+            self._owner.accept(message)
+            self.accepted = True
+            for frame in self._held_frames:
                 self._incoming.put_nowait(frame)
-            self._held = []
+            self._held_frames = []
         elif message["type"] == "websocket.send":
-            await self._socket.say(self.name, _payload(message))
+            await self._owner.send(self.name, _payload(message))
         elif message["type"] == "websocket.close":
-            self.end(message.get("code") or CloseCode.NORMAL)
-            self._socket.ended(self, message.get("reason") or "")
+            self.close(message.get("code") or CloseCode.NORMAL)
+            self._owner.stream_closed(self, message.get("reason") or "")
 
-    def end(self, code: int) -> None:
-        """It is over: the application is told, and hears nothing more."""
-        self.closed = code
+    def close(self, code: int) -> None:
+        """End the stream, and send its application `websocket.disconnect`."""
+        self.close_code = code
         self.put({"type": "websocket.disconnect", "code": code})
 
-    def unheard(self) -> list[str]:
-        """The frames that it never took."""
-        held, self._held = self._held, []
+    def take_held_frames(self) -> list[str]:
+        """Return the texts of the frames that the application never received, once."""
+        held, self._held_frames = self._held_frames, []
         return [message["text"] for message, _size in held]
 
     @property
     def status(self) -> int:
-        """The HTTP status that its end stands for."""
-        code = self.closed or 0
+        """The HTTP status for frames to this stream, once it has ended."""
+        code = self.close_code or 0
         if 4400 <= code < 4600:
             return code - 4000
-        return status.HTTP_410_GONE if self.open else status.HTTP_403_FORBIDDEN
+        return status.HTTP_410_GONE if self.accepted else status.HTTP_403_FORBIDDEN
 
     @property
-    def words(self) -> str:
-        """What to say of its end."""
-        return _("The stream is closed.") if self.open else _("The stream refuses you.")
+    def error_text(self) -> str:
+        """The error for frames to this stream, once it has ended."""
+        return _("The stream is closed.") if self.accepted else _("The stream refuses you.")
 
 
 def _payload(message: Message) -> Any:
-    """What a frame holds: its JSON as it is, else its text, else its bytes in hexadecimal."""
+    """The JSON of a frame unchanged, else its text, else its bytes in hexadecimal."""
     text = message.get("text")
     if text is None:
         return (message.get("bytes") or b"").hex()

@@ -143,7 +143,7 @@ class BaseObserver(NamedObserver):
             PermissionDenied: (403) The client has no permission.
         """
         arguments = {} if row is None else {"pk": row.pk}
-        consumer._begin(action, "GET", arguments).mark_answered()
+        consumer._begin_action(action, "GET", arguments).mark_answered()
         await run(consumer.check_permissions, action, **arguments)
         check = getattr(consumer, "check_object_permissions", None)
         if check is None or row is None:

@@ -82,7 +82,7 @@ class InstanceObserver(ModelObserver):
         """Return whether frames are sent without calling consumers of this class."""
         direct: bool = (
             consumer_class._notifies_by_default
-            and consumer_class._replies_as_we_do
+            and consumer_class._default_replies
             and not consumer_class.check_deliveries
         )
         return direct
@@ -110,7 +110,7 @@ class InstanceObserver(ModelObserver):
         self, consumer: Any, delivery: Delivery, request: Subscription
     ) -> Rendered | None:
         """Return what `retrieve` shows this consumer. Raises 404 if it may not see the row."""
-        consumer._begin("retrieve", "GET", request.lookup).mark_answered()
+        consumer._begin_action("retrieve", "GET", request.lookup).mark_answered()
         arguments = {**request.lookup, "action": delivery.action}
         if consumer._retrieves_by_default:
             rendered: Rendered | None = await run(_render_row, consumer, delivery, arguments)

@@ -121,7 +121,7 @@ class ModelObserver(BaseObserver):
         """Return whether frames are sent without calling consumers of this class."""
         return (
             self.func is None
-            and consumer_class._replies_as_we_do
+            and consumer_class._default_replies
             and not consumer_class.check_deliveries
         )
 

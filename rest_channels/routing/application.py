@@ -1,9 +1,10 @@
-"""`SocketApplication`, the door of every connection, and the route lists of Channels 1.
+"""`SocketApplication`, which finds the application for each connection of a site.
 
     application = SocketApplication("shop.live", http=get_asgi_application())
 
 A list may mix `path()` and `re_path()` of any ASGI application with `route(…)`, `route_class(…)`
-and `include(…)`; the first entry that fits a connection has it.
+and `include(…)`. The first entry that matches a connection serves it.
+
 This module may be imported before Django's apps are ready.
 """
 
@@ -33,34 +34,40 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class SocketApplication:
-    """An ASGI application for the whole site: WebSockets by a list, everything else by `http`.
+    """An ASGI application for a whole site: WebSockets by a route list, HTTP by `http`.
 
-    In: `routes`, a list, or the dotted path of one, or of a module with `urlpatterns` (imported
-    at the server's start or the first connection); `http`, Django's ASGI application.
+    A handshake from a foreign origin or for an unknown path is refused (HTTP 403). All others have
+    `session` and `user` in their scope, and the client address that trusted proxies report.
 
-    A handshake from a foreign origin or for an unknown path is refused (HTTP 403). Every other
-    finds `session` and `user` in its scope, and the client as trusted proxies describe it.
+    Args:
+        routes: A list, its dotted path, or that of a module with `urlpatterns`. It is imported at
+            the server's start or with the first connection.
+        http: Django's ASGI application. `None`: HTTP requests are answered with 404.
     """
 
     def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
-        self.given = routes
+        self.configured_routes = routes
         self.http = http
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """ASGI's entry: one connection, one request, or the server's life."""
+        """Serve one connection, one HTTP request, or the lifespan of the server."""
         if scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._serve_lifespan(receive, send)
         elif scope["type"] == "http":
             await (self.http or _no_http)(scope, receive, send)
         else:
-            raise ValueError(f"SocketApplication has nothing for scopes of {scope['type']!r}.")
+            raise ValueError(f"SocketApplication serves no scope of the type {scope['type']!r}.")
 
     @cached_property
     def routes(self) -> list[Any]:
-        """The list, imported. Raises `ImproperlyConfigured` for what is none, naming the entry."""
-        routes = _imported(self.given) if isinstance(self.given, str) else self.given
+        """The route list, imported. Raises `ImproperlyConfigured` for any other value."""
+        routes = (
+            _import_routes(self.configured_routes)
+            if isinstance(self.configured_routes, str)
+            else self.configured_routes
+        )
         if not isinstance(routes, list | tuple):
             raise ImproperlyConfigured(f"SocketApplication takes a list of routes, not {routes!r}.")
         for entry in routes:
@@ -76,7 +83,7 @@ class SocketApplication:
         return ChannelRouter([entry for entry in self.routes if isinstance(entry, Route | Include)])
 
     def find(self, scope: Scope) -> tuple[Application, Scope] | None:
-        """The application for `scope`'s path, and the scope it gets; `None` if there is none."""
+        """Return the application for the path of `scope`, and its scope; `None` without a route."""
         path = path_info(scope).removeprefix("/")
         for entry in self.routes:
             if isinstance(entry, Route | Include):
@@ -104,14 +111,14 @@ class SocketApplication:
         application, scope = found
         try:
             scope = await with_identity(scope)
-        except Exception:  # a database fails in many ways
-            logger.exception("Cannot tell who connects to %r.", scope["path"])
+        except Exception:  # databases raise many kinds of errors
+            logger.exception("Cannot read the session and the user for %r.", scope["path"])
             await accept_and_close(receive, send)
         else:
             await application(scope, receive, send)
 
-    async def _live(self, receive: Any, send: Any) -> None:
-        """The lifespan protocol. Nothing depends on it: not every server speaks it."""
+    async def _serve_lifespan(self, receive: Any, send: Any) -> None:
+        """ASGI's lifespan protocol. Some servers do not support it, so nothing depends on it."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
@@ -121,14 +128,14 @@ class SocketApplication:
             try:
                 _ = self.routes
             except Exception as error:
-                logger.exception("The routes %r cannot be used.", self.given)
+                logger.exception("The routes %r cannot be used.", self.configured_routes)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
             await send({"type": "lifespan.startup.complete"})
 
 
-def _imported(dotted: str) -> Any:
-    """A module's `urlpatterns`, or the list itself."""
+def _import_routes(dotted: str) -> Any:
+    """Import the `urlpatterns` of a module, or a list."""
     try:
         module = import_module(dotted)
     except ModuleNotFoundError as error:
@@ -136,7 +143,9 @@ def _imported(dotted: str) -> Any:
             raise
         return import_string(dotted)
     if not hasattr(module, "urlpatterns"):
-        raise ImproperlyConfigured(f"The module {dotted!r} has no 'urlpatterns'.")
+        raise ImproperlyConfigured(
+            f"The module {dotted!r} has no 'urlpatterns'. Name the list: '{dotted}.…'."
+        )
     return module.urlpatterns
 
 

@@ -1,4 +1,4 @@
-r"""Channels 1's route lists: each event of a connection finds its own consumer.
+r"""Channels 1's route lists: each event of a connection is routed to a consumer of its own.
 
     routing = [
         route("websocket.connect", on_connect, path=r"^/editor/(?P<pk>\d+)/$"),
@@ -7,11 +7,12 @@ r"""Channels 1's route lists: each event of a connection finds its own consumer.
         include("shop.routing.routing", path=r"^/shop"),
     ]
 
-Filters are regular expressions matched from the start of what an event has of text: its `path`
-(below the prefix that the site is mounted under), the `query_string` of a connect, the `text` or
-the `bytes` of a frame. Their named groups become keyword arguments; the first route that fits
-wins. An event without a route is ignored, so a path that has any route, but none for
-`websocket.connect`, is accepted. A path that has none at all is refused (HTTP 403).
+Filters are regular expressions, matched from the start. They match the `path` of an event (below
+the prefix that the site is mounted under), the `query_string` of a connect, and the `text` or the
+`bytes` of a frame. Their named groups become keyword arguments. The first route that matches wins.
+
+An event without a route is ignored. So a path with routes, but none for `websocket.connect`, is
+accepted. A path without any route is refused (HTTP 403).
 """
 
 import re
@@ -43,20 +44,21 @@ Scope = dict[str, Any]
 Content = dict[str, Any]
 Consumer = Callable[..., Any]
 
-_ANYTHING: Any = object()
-"""The value of a key that fits every filter: it is not known yet."""
+_UNKNOWN: Any = object()
+"""The value of a key that is not known yet: every filter matches it."""
 
 
-class Found(NamedTuple):
-    """A consumer and its keyword arguments; `whole`: it is an ASGI application."""
+class Match(NamedTuple):
+    """A consumer and its keyword arguments."""
 
     consumer: Consumer
     kwargs: dict[str, Any]
-    whole: bool = False
+    is_application: bool = False
+    """Whether it is an ASGI application, which handles all events of a connection."""
 
 
 class Route:
-    """One consumer for some events; made by `route()` and `route_class()`."""
+    """One consumer for some events. `route()` and `route_class()` make them."""
 
     def __init__(
         self,
@@ -64,50 +66,54 @@ class Route:
         consumer: Consumer,
         filters: dict[str, str],
         *,
-        whole: bool = False,
+        is_application: bool = False,
     ) -> None:
         self.events = frozenset(events)
         self.consumer = consumer
-        self.filters = _compiled(filters)
-        self.whole = whole
+        self.filters = _compile(filters)
+        self.is_application = is_application
 
-    def match(self, event: str, content: Content) -> Found | None:
-        """The consumer and its keyword arguments, if this route is for `event`."""
+    def match(self, event: str, content: Content) -> Match | None:
+        """Return the consumer and its keyword arguments if `event` matches, else `None`."""
         if event not in self.events or (matches := _matches(self.filters, content)) is None:
             return None
-        return Found(self.consumer, _named(matches), self.whole)
+        return Match(self.consumer, _named_groups(matches), self.is_application)
 
 
 class Include:
-    """A list of routes behind a prefix; made by `include()`."""
+    """A list of routes behind a prefix. `include()` makes them."""
 
     def __init__(self, routes: Sequence["Route | Include"], prefixes: dict[str, str]) -> None:
         for entry in routes:
             if not isinstance(entry, Route | Include):
                 raise ImproperlyConfigured(
-                    f"{entry!r} is no route(), route_class() or include(). The list of a "
-                    "SocketApplication may hold path() and re_path() as well."
+                    f"{entry!r} is no route(), route_class() or include(). Only the list of a "
+                    "SocketApplication may also have path() and re_path()."
                 )
         self.routes = tuple(routes)
-        self.prefixes = _compiled(prefixes)
+        self.prefixes = _compile(prefixes)
 
-    def match(self, event: str, content: Content) -> Found | None:
-        """What an inner route finds behind the prefixes; it sees the rest of what they matched."""
+    def match(self, event: str, content: Content) -> Match | None:
+        """Return the match of an inner route, which sees the text after the prefixes."""
         if (matches := _matches(self.prefixes, content)) is None:
             return None
         rest = {key: match.string[match.end() :] for key, match in matches.items()}
         for entry in self.routes:
             if (found := entry.match(event, {**content, **rest})) is not None:
-                return found._replace(kwargs={**_named(matches), **found.kwargs})
+                return found._replace(kwargs={**_named_groups(matches), **found.kwargs})
         return None
 
 
 def route(channels: str | Iterable[str], consumer: Consumer | str, **filters: str) -> Route:
     """Let `consumer(message, **kwargs)` handle the events `channels`.
 
-    In: names of `websocket.connect`, `websocket.receive`, `websocket.disconnect`; a function, a
-    `SocketView.as_view()` or the dotted path of one; regular expressions by key of the event.
-    Raises `ImproperlyConfigured` for other names and for what cannot be imported or called so.
+    Args:
+        channels: One or more of `websocket.connect`, `websocket.receive`, `websocket.disconnect`.
+        consumer: A function, a `SocketView.as_view()`, or the dotted path of one.
+        **filters: Regular expressions, by the key of the event that they match.
+
+    Raises:
+        ImproperlyConfigured: An argument is something else, or cannot be imported.
     """
     events = [channels] if isinstance(channels, str) else list(channels)
     for event in events:
@@ -116,7 +122,7 @@ def route(channels: str | Iterable[str], consumer: Consumer | str, **filters: st
     found = _import(consumer) if isinstance(consumer, str) else consumer
     if not callable(found):
         raise ImproperlyConfigured(f"route() takes something to call, not {found!r}.")
-    if _serves(found):
+    if _serves_connections(found):
         name = _name(found)
         other = f", or route(…, {name}.as_view(), …)" if _is_view(found) else ""
         raise ImproperlyConfigured(
@@ -126,53 +132,63 @@ def route(channels: str | Iterable[str], consumer: Consumer | str, **filters: st
 
 
 def route_class(consumer: Any, **filters: str) -> Route:
-    """Let a class handle everything that happens on a connection.
+    """Let a class handle all events of a connection.
 
-    In: a `SocketView`, any other class with `as_asgi()` (a `SocketConsumer`, a plain consumer of
-    Channels), or the dotted path of one; regular expressions for `path` and `query_string`.
+    A view is routed as by `route()` for all three events. Any other class gets one instance for
+    each connection whose `websocket.connect` it is the first to match. The named groups are in
+    `scope["url_route"]["kwargs"]`.
 
-    A view is what `route()` for all three events would make of it. Of any other class there is
-    one instance for the whole connection, if it is the first that fits `websocket.connect`; it
-    finds the named groups in `scope["url_route"]["kwargs"]`. Raises `ImproperlyConfigured`.
+    Args:
+        consumer: A `SocketView`, another class with `as_asgi()` (a `SocketConsumer`, a consumer of
+            Channels), or the dotted path of one.
+        **filters: Regular expressions for `path` and `query_string`.
+
+    Raises:
+        ImproperlyConfigured: `consumer` is something else, or cannot be imported.
     """
     found = _import(consumer) if isinstance(consumer, str) else consumer
     if _is_view(found):
         return Route(EVENTS, found.as_view(), filters)
-    if isinstance(found, type) and _serves(found):
-        return Route([CONNECT], found.as_asgi(), filters, whole=True)  # type: ignore[attr-defined]
+    if isinstance(found, type) and _serves_connections(found):
+        return Route([CONNECT], found.as_asgi(), filters, is_application=True)  # type: ignore[attr-defined]
     hint = "It takes the class itself, without .as_asgi()."
-    if callable(found) and not _serves(found):
-        hint = "What is called with a message, as_view() included, goes into route()."
+    if callable(found) and not _serves_connections(found):
+        hint = "Use route() for a function that takes a message, and for as_view()."
     raise ImproperlyConfigured(f"route_class() takes a class with as_asgi(), not {found!r}. {hint}")
 
 
 def include(routing: str | Sequence[Route | Include], **prefixes: str) -> Include:
-    """Put the routes of a list, or of the dotted path of one, behind prefixes (no `/` at the end).
+    """Put the routes of a list behind prefixes, which have no `/` at the end.
 
-    Raises `ImproperlyConfigured` for what cannot be imported or is no list of routes.
+    Args:
+        routing: A list of routes, or its dotted path.
+        **prefixes: Regular expressions, by the key of the event that they match.
+
+    Raises:
+        ImproperlyConfigured: `routing` is something else, or cannot be imported.
     """
     return Include(_import(routing) if isinstance(routing, str) else routing, prefixes)
 
 
 def covers(entry: Route | Include, scope: Scope) -> bool:
-    """Whether some event of the connection of `scope` could come to `entry`."""
+    """Whether `entry` may match any event of the connection of `scope`."""
     path = path_info(scope)
     possible = {
-        CONNECT: _handshake(scope),
-        RECEIVE: {"path": path, "text": _ANYTHING, "bytes": _ANYTHING},
+        CONNECT: _connect_content(scope),
+        RECEIVE: {"path": path, "text": _UNKNOWN, "bytes": _UNKNOWN},
         DISCONNECT: {"path": path},
     }
     return any(entry.match(event, content) for event, content in possible.items())
 
 
 class ChannelRouter:
-    """An ASGI application of a route list. In: the list, or its dotted path."""
+    """An ASGI application that routes each event by a route list, or by its dotted path."""
 
     def __init__(self, routes: str | Sequence[Route | Include]) -> None:
         self.routes = include(routes)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve one connection, or refuse it if no route could be for it."""
+        """Serve one connection, or refuse it if no route matches any of its events."""
         if not covers(self.routes, scope):
             await reject_handshake(receive, send)
             return
@@ -180,17 +196,17 @@ class ChannelRouter:
         await application(scope, receive, send)
 
     def find(self, scope: Scope) -> tuple[Any, Scope]:
-        """The application for a connection that this covers, and the scope it gets.
+        """Return the application for a connection that this covers, and its scope.
 
-        It is that of a class whose route comes first for the connect; else each event is routed.
+        If the connect matches a class first, that class serves it. Otherwise each event is routed.
         """
-        found = self.match(CONNECT, _handshake(scope))
-        if found is not None and found.whole:
+        found = self.match(CONNECT, _connect_content(scope))
+        if found is not None and found.is_application:
             return found.consumer, with_route(scope, (), found.kwargs)
         return self._serve, scope
 
-    def match(self, event: str, content: Content) -> Found | None:
-        """The first consumer for `event`, and its keyword arguments."""
+    def match(self, event: str, content: Content) -> Match | None:
+        """Return the first consumer for `event`, and its keyword arguments."""
         return self.routes.match(event, content)
 
     async def _serve(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -198,7 +214,7 @@ class ChannelRouter:
 
 
 class RouteAdapter(RequestAdapter):
-    """A connection whose every event is routed on its own."""
+    """Routes every event of a connection on its own."""
 
     def __init__(self, connection: Connection, router: ChannelRouter) -> None:
         super().__init__(connection)
@@ -206,12 +222,12 @@ class RouteAdapter(RequestAdapter):
         self.path = path_info(connection.scope)
 
     async def handle(self, request: SocketRequest) -> None:
-        content = {**request.content, "path": self.path}  # the message itself keeps the whole path
+        content = {**request.content, "path": self.path}  # the request keeps the full path
         found = self.router.match(f"websocket.{request.event}", content)
         self.connection.connect_called = True  # a connect without a route is accepted
         if found is None:
             return
-        # A view is a visit of its own; one in a decorator is a function like any other.
+        # A view makes an invocation itself. A view in a decorator is called like a function.
         if hasattr(found.consumer, "view_class") and not hasattr(found.consumer, "__wrapped__"):
             await found.consumer(request, **found.kwargs)
         else:
@@ -219,15 +235,15 @@ class RouteAdapter(RequestAdapter):
             await dispatch(DirectInvocation(self.connection, request.event, target))
 
 
-def _handshake(scope: Scope) -> Content:
+def _connect_content(scope: Scope) -> Content:
     return {"path": path_info(scope), "query_string": scope.get("query_string", b"")}
 
 
-def _compiled(filters: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    return {key: _pattern(key, text) for key, text in filters.items()}
+def _compile(filters: dict[str, str]) -> dict[str, re.Pattern[str]]:
+    return {key: _compile_filter(key, text) for key, text in filters.items()}
 
 
-def _pattern(key: str, text: str) -> re.Pattern[str]:
+def _compile_filter(key: str, text: str) -> re.Pattern[str]:
     if key not in FILTERS:
         raise ImproperlyConfigured(f"Routes filter by {', '.join(FILTERS)}; not by {key!r}.")
     try:
@@ -239,11 +255,11 @@ def _pattern(key: str, text: str) -> re.Pattern[str]:
 def _matches(
     filters: dict[str, re.Pattern[str]], content: Content
 ) -> dict[str, re.Match[str]] | None:
-    """The match of every filter whose value is known; `None` if one does not fit."""
+    """Return the match of every filter with a known value; `None` if a filter does not match."""
     matches = {}
     for key, pattern in filters.items():
         value = content.get(key)
-        if value is _ANYTHING:
+        if value is _UNKNOWN:
             continue
         if isinstance(value, bytes):
             value = value.decode("latin-1")
@@ -254,25 +270,25 @@ def _matches(
     return matches
 
 
-def _named(matches: dict[str, re.Match[str]]) -> dict[str, Any]:
-    return {name: value for one in matches.values() for name, value in one.groupdict().items()}
+def _named_groups(matches: dict[str, re.Match[str]]) -> dict[str, Any]:
+    return {name: value for match in matches.values() for name, value in match.groupdict().items()}
 
 
 def _is_view(found: object) -> bool:
     return isinstance(found, type) and issubclass(found, SocketView)
 
 
-def _serves(found: object) -> bool:
-    """Whether this is a class with `as_asgi()`, or what `as_asgi()` returned."""
+def _serves_connections(found: object) -> bool:
+    """Whether this is a class with `as_asgi()`, or the result of `as_asgi()`."""
     if isinstance(found, type):
         return callable(getattr(found, "as_asgi", None))
-    made = hasattr(found, "view_class") and not hasattr(found, "view_initkwargs")
-    return made or hasattr(found, "consumer_class")
+    is_view_application = hasattr(found, "view_class") and not hasattr(found, "view_initkwargs")
+    return is_view_application or hasattr(found, "consumer_class")
 
 
 def _name(found: object) -> str:
-    named = getattr(found, "consumer_class", None) or getattr(found, "view_class", None) or found
-    return getattr(named, "__name__", repr(named))
+    cls = getattr(found, "consumer_class", None) or getattr(found, "view_class", None) or found
+    return getattr(cls, "__name__", repr(cls))
 
 
 def _import(dotted: str) -> Any:

@@ -116,7 +116,7 @@ websocket_urlpatterns = [
 
 
 @both_doors
-async def test_the_generic_consumers_conversation_goes_as_it_is_told(door, users) -> None:
+async def test_the_documented_conversation_with_a_generic_consumer_works(door, users) -> None:
     async with client(door(websocket_urlpatterns)) as socket:
         pk = users[1]["id"]
         assert await ask(socket, "list") == reply("list", users)
@@ -133,7 +133,7 @@ async def test_the_generic_consumers_conversation_goes_as_it_is_told(door, users
         assert await ask(socket, "delete", pk=fourth.pk) == reply("delete", None, 204)
 
 
-async def test_the_data_printed_for_create_is_told_what_its_serializer_lacks() -> None:
+async def test_the_documented_data_for_create_is_answered_with_the_missing_fields() -> None:
     printed = {
         "username": "new user 4",
         "password1": "testpassword123",
@@ -147,14 +147,14 @@ async def test_the_data_printed_for_create_is_told_what_its_serializer_lacks() -
         assert errors.keys() == {"username", "password"}
 
 
-async def test_the_data_printed_for_update_is_told_what_its_serializer_lacks(users) -> None:
+async def test_the_documented_data_for_update_is_answered_with_the_missing_fields(users) -> None:
     async with client(UserConsumer.as_asgi()) as socket:
         said = await ask(socket, "update", pk=users[1]["id"], data={"username": "user2"})
         errors = [{"password": ["This field is required."]}]
         assert said == reply("update", None, 400, errors)
 
 
-async def test_what_channels_own_communicator_hears_is_the_same(users) -> None:
+async def test_the_communicator_of_channels_receives_the_same_frames(users) -> None:
     socket = WebsocketCommunicator(UserConsumer.as_asgi(), "/ws/")
     assert (await socket.connect())[0]
     await socket.send_json_to({"action": "list", "request_id": REQUEST_ID})
@@ -195,7 +195,9 @@ async def test_custom_actions_find_their_object_in_def_and_in_async_def(users) -
 
 @pytest.mark.parametrize("name", ["send_email", "publish"])
 @pytest.mark.parametrize("frame", [{}, {"pk": 0}, {"pk": "x"}])
-async def test_custom_actions_without_such_an_object_are_a_404(name, frame, users) -> None:
+async def test_custom_actions_for_a_missing_object_are_answered_with_404(
+    name, frame, users
+) -> None:
     async with client(EmailConsumer.as_asgi()) as socket:
         assert await ask(socket, name, **frame) == reply(name, None, 404, ["Not found"])
         assert await ask(socket, "publish", pk=users[0]["id"]) == reply(
@@ -340,7 +342,7 @@ class ShortSerializer(serializers.ModelSerializer):
         return user.username.upper() if self.context["loud"] else user.username
 
 
-async def test_what_generics_document_sees_what_the_client_sent(users) -> None:
+async def test_the_documented_hooks_of_generics_receive_the_arguments_of_the_client(users) -> None:
     async with client(Overridden.as_asgi()) as socket:
         assert await ask(socket, "list", backwards=True) == reply("list", users[::-1])
         assert await ask(socket, "list", domain="2@example.com") == reply("list", users[1:2])
@@ -387,7 +389,9 @@ def live(mixin):
         (DeleteModelMixin, {"action": "delete"}, 204, None),
     ],
 )
-async def test_mixins_of_one_object(mixin, frame, status, changed, users) -> None:
+async def test_the_documented_mixins_of_one_object_work(
+    mixin, frame, status, changed, users
+) -> None:
     async with client(live(mixin)) as socket:
         said = await ask(socket, **frame, pk=users[0]["id"])
         data = None if changed is None else {**users[0], **changed}
@@ -396,7 +400,7 @@ async def test_mixins_of_one_object(mixin, frame, status, changed, users) -> Non
         assert other == reply("list", None, 405, ['Method "list" not allowed.'])
 
 
-async def test_the_create_mixin(users) -> None:
+async def test_the_documented_create_mixin_works(users) -> None:
     async with client(live(CreateModelMixin)) as socket:
         data = {"username": "test", "email": "t@example.com"}
         said = await ask(socket, "create", data={**data, "password": "testpassword123"})
@@ -406,7 +410,9 @@ async def test_the_create_mixin(users) -> None:
 
 
 @pytest.mark.parametrize("mixin", [ListModelMixin, PaginatedModelListMixin])
-async def test_mixins_of_lists_without_bounds_are_the_list_that_is_printed(mixin, users) -> None:
+async def test_the_documented_list_mixins_without_limits_answer_with_the_whole_list(
+    mixin, users
+) -> None:
     async with client(live(mixin)) as socket:
         assert await ask(socket, "list") == reply("list", users)
 
@@ -445,7 +451,9 @@ def test_every_module_has_the_names_of_its_index(module, names) -> None:
     assert set(names.split()) <= vars(found).keys()
 
 
-async def test_is_authenticated_lets_strangers_connect_and_refuses_what_they_ask(users) -> None:
+async def test_is_authenticated_lets_anonymous_clients_connect_and_refuses_their_actions(
+    users,
+) -> None:
     class Guarded(UserConsumer):
         permission_classes = (permissions.IsAuthenticated,)
 
@@ -504,7 +512,7 @@ class RoomConsumer(GenericAsyncAPIConsumer):
         self.scope["user"].groups.add(Group.objects.get(pk=pk))
 
 
-async def test_the_tutorials_room_tells_who_is_in_it_and_who_left(users) -> None:
+async def test_the_room_of_the_tutorial_sends_who_is_in_it_and_who_left(users) -> None:
     room = await Group.objects.acreate(name="room")
     rooms = RoomConsumer.as_asgi()
     ada, eve = [user async for user in User.objects.order_by("pk")[:2]]

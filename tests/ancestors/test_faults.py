@@ -74,7 +74,7 @@ every_face = pytest.mark.parametrize("face", [View, Methods, Consumer])
         "9" * 999,
     ],
 )
-async def test_a_frame_does_not_kill_the_connection(face, frame) -> None:
+async def test_an_invalid_frame_does_not_close_the_connection(face, frame) -> None:
     async with SocketCommunicator(face.as_asgi()) as socket:
         await socket.send_to(frame)
         await socket.receive_from()
@@ -111,7 +111,7 @@ async def test_an_exception_does_not_close_the_socket(error, kind, caplog) -> No
 
 @pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, asyncio.CancelledError])
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_not_even_an_exception_that_means_something_to_python_does(
+async def test_an_exception_with_a_meaning_to_python_does_not_close_the_socket(
     error, kind, caplog
 ) -> None:
     class Sync(SocketView):
@@ -134,7 +134,7 @@ async def test_not_even_an_exception_that_means_something_to_python_does(
         await socket.expect_event("fine")
 
 
-async def test_a_connect_that_awaits_what_was_cancelled_leaves_nobody_waiting(caplog) -> None:
+async def test_a_connect_that_awaits_a_cancelled_task_is_answered(caplog) -> None:
     class Awaiting(SocketView):
         async def connect(self, request):
             task = asyncio.ensure_future(asyncio.Event().wait())
@@ -223,7 +223,7 @@ async def test_disconnect_is_not_skipped_because_a_handler_hangs(kind, base, cap
         await asyncio.wait(tasks)
 
 
-async def test_thousands_who_hang_and_leave_leave_nothing_behind() -> None:
+async def test_thousands_of_clients_that_hang_and_leave_leave_nothing_behind() -> None:
     class Hung(SocketView):
         async def connect(self, request):
             self.join("hung")
@@ -262,7 +262,7 @@ async def test_an_unknown_path_is_no_500(where, caplog) -> None:
     "origin",
     ["http://[::1", "http://", "null", "", "://", "http://a:b", "http://testserver:99999", "\xff"],
 )
-async def test_an_origin_that_is_none_is_no_500(origin, caplog) -> None:
+async def test_an_invalid_origin_is_no_500(origin, caplog) -> None:
     app = SocketApplication([path("", View.as_asgi())])
     socket = SocketCommunicator(app, headers=[("Origin", origin)])
     assert await socket.connect() == (False, 1000)
@@ -314,7 +314,7 @@ def test_a_misspelt_import_is_an_error(module) -> None:
         _ = import_module(f"rest_channels.{module}").socket_rout
 
 
-async def test_a_request_and_the_layer_of_a_consumer_know_their_names_too() -> None:
+async def test_a_request_and_a_consumers_layer_raise_attribute_errors_for_misspelt_names() -> None:
     missing = []
 
     class Curious(SocketConsumer):
@@ -337,7 +337,7 @@ COLLIDING = ["self", "request", "data", "args", "kwargs", "cls", "__class__", "p
 
 
 @pytest.mark.parametrize("key", COLLIDING)
-async def test_a_clients_key_reaches_no_parameter(key) -> None:
+async def test_a_key_of_a_client_reaches_no_parameter_of_the_library(key) -> None:
     class Saving(SocketRouteView):
         @socket_route
         async def save(self, request, data, pk=None, *args, **kwargs):
@@ -362,7 +362,7 @@ async def test_no_python_name_is_a_method(name) -> None:
         await socket.expect_reply(call + 1, data="alive")
 
 
-async def test_what_a_client_wrote_is_never_taken_for_an_event_of_the_server() -> None:
+async def test_a_frame_of_a_client_is_never_handled_as_an_event_of_the_server() -> None:
     called = []
 
     class Talking(SocketView):
@@ -393,7 +393,7 @@ async def test_what_a_client_wrote_is_never_taken_for_an_event_of_the_server() -
 
 
 @every_face
-async def test_nan_leaves_as_null(face) -> None:
+async def test_nan_is_sent_as_null(face) -> None:
     class Talking(face):
         async def connect(self, *args):
             self.send_json([math.nan, math.inf, -math.inf, {"x": math.nan}])
@@ -403,7 +403,7 @@ async def test_nan_leaves_as_null(face) -> None:
 
 
 @pytest.mark.parametrize("frame", ["NaN", "Infinity", "-Infinity", "[1e999]", '{"x":-1e999}'])
-async def test_nan_and_infinity_are_refused_when_they_come_in(frame) -> None:
+async def test_nan_and_infinity_in_a_frame_are_refused(frame) -> None:
     async with SocketCommunicator(View.as_asgi()) as socket:
         await socket.send_to(frame)
         await socket.expect_event(status=400)
@@ -434,7 +434,7 @@ def counting(stalled: bool) -> tuple[SocketCommunicator, asyncio.Event]:
     return SocketCommunicator(application), may_read
 
 
-async def test_a_slow_member_is_told_that_it_lost_something_and_nobody_else_loses() -> None:
+async def test_a_slow_member_is_closed_as_too_slow_and_no_other_loses_messages() -> None:
     (slow, may_read), (quick, _) = counting(stalled=True), counting(stalled=False)
     async with slow, quick:
         for number in range(600):
@@ -481,7 +481,7 @@ async def test_the_state_of_two_connections_is_not_mixed(base) -> None:
         await three.expect_event(["d"])
 
 
-async def test_who_is_the_user_is_not_mixed_between_threads() -> None:
+async def test_users_are_not_mixed_up_between_threads() -> None:
     meeting = threading.Barrier(8, timeout=5)
 
     class Who(SocketView):
@@ -522,7 +522,7 @@ class Reversing(JSONParser):
 HERE = "tests.ancestors.test_faults"
 
 
-async def test_a_setting_changed_after_a_class_was_born_acts() -> None:
+async def test_a_setting_changed_after_a_class_was_defined_takes_effect() -> None:
     app = View.as_asgi()
     changes = {"DEFAULT_TEXT_RENDERER_CLASS": f"{HERE}.Shouting"}
     changes["DEFAULT_TEXT_PARSER_CLASS"] = f"{HERE}.Reversing"
@@ -534,14 +534,14 @@ async def test_a_setting_changed_after_a_class_was_born_acts() -> None:
 
 
 @override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 10})
-async def test_bounds_changed_after_a_class_was_born_act() -> None:
+async def test_limits_changed_after_a_class_was_defined_take_effect() -> None:
     async with SocketCommunicator(View.as_asgi()) as socket:
         await socket.send_json("x" * 20)
         await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)
 
 
 @pytest.mark.parametrize("face", [View, Methods])
-async def test_default_permissions_changed_after_a_class_was_born_act(face) -> None:
+async def test_default_permissions_changed_after_a_class_was_defined_take_effect(face) -> None:
     settings = {"DEFAULT_PERMISSION_CLASSES": [f"{HERE}.Nobody"]}
     with override_settings(REST_CHANNELS=settings):
         async with SocketCommunicator(face.as_asgi(), user=User(username="ada")) as socket:
@@ -590,7 +590,7 @@ async def test_synchronous_code_of_different_connections_runs_side_by_side(way) 
     await asyncio.gather(*(socket.disconnect() for socket in sockets))
 
 
-async def test_a_def_handler_that_hangs_does_not_hold_the_thread_of_everybody_else() -> None:
+async def test_a_def_handler_that_hangs_blocks_no_thread_of_other_connections() -> None:
     let_go = threading.Event()
 
     class Hung(SocketView):
@@ -608,7 +608,7 @@ async def test_a_def_handler_that_hangs_does_not_hold_the_thread_of_everybody_el
 # channels_redis, Celery: to send to a group from a thread fails, because its loop is closed.
 
 
-async def test_a_group_is_spoken_to_from_threads_whose_loops_come_and_go() -> None:
+async def test_threads_with_short_lived_event_loops_can_send_to_a_group() -> None:
     def worker(number: int) -> None:
         async_to_sync(Group("room").asend)({"text": str(number)})
         asyncio.run(Group("room").asend({"text": str(number)}))
@@ -627,7 +627,7 @@ async def test_a_group_is_spoken_to_from_threads_whose_loops_come_and_go() -> No
 @pytest.mark.parametrize(
     ("frames", "code"), [(["x" * 65 * 1024], CloseCode.MESSAGE_TOO_BIG), (["1"] * 1_100, 4429)]
 )
-async def test_size_and_rate_are_bounded_without_any_setting(frames, code) -> None:
+async def test_frame_size_and_rate_are_limited_by_default(frames, code) -> None:
     async with SocketCommunicator(View.as_asgi()) as socket:
         for frame in frames:
             await socket.send_to(frame)

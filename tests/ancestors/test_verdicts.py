@@ -128,6 +128,8 @@ SAME = {
     "not (and)": [~(drf.IsAuthenticated & OwnOnly)],
     "or of models": [drf.DjangoModelPermissions | OwnOnly],
     "or of objects": [Hidden | drf.IsAdminUser],
+    "or of objects, which the first decides": [NoPuts | Hidden],
+    "and of objects, which the first decides": [OwnOnly & Hidden],
     "and of objects": [Hidden & NoPuts],
     "three": [drf.IsAuthenticated, NoPuts | drf.IsAdminUser, ~OwnOnly | drf.IsAdminUser],
 }
@@ -284,7 +286,7 @@ def words(status, said=None):
 
 
 @pytest.mark.parametrize("classes", CLASSES)
-async def test_a_consumer_and_a_viewset_say_the_same(classes) -> None:
+async def test_a_consumer_and_a_viewset_give_the_same_answers(classes) -> None:
     over_socket, over_http = CLASSES[classes]
     for name in USERS:
         said = await by_socket(over_socket, name)
@@ -292,7 +294,7 @@ async def test_a_consumer_and_a_viewset_say_the_same(classes) -> None:
 
 
 @pytest.mark.parametrize("classes", SAME)
-async def test_who_may_connect_is_who_may_list(classes) -> None:
+async def test_a_client_may_connect_exactly_if_it_may_list(classes) -> None:
     body = {"permission_classes": SAME[classes], "get_permissions": ModelConsumer.get_permissions}
     guarded = type("Guarded", (Consumer,), body)
     for name in USERS:
@@ -303,7 +305,7 @@ async def test_who_may_connect_is_who_may_list(classes) -> None:
         await socket.disconnect()
 
 
-async def test_the_questions_are_many_and_every_answer_occurs() -> None:
+async def test_the_comparison_has_many_cases_and_every_answer_occurs() -> None:
     assert len(CLASSES) * len(USERS) * len(CASES) > 4_000
     answers = set()
     for classes in ("Hidden", "OwnOnly", "DjangoModelPermissions"):

@@ -407,13 +407,13 @@ async def test_a_member_that_stops_reading_is_closed_and_the_others_lose_nothing
         def __init__(self, *args):
             super().__init__(*args)
             self.may_read = asyncio.Event()
-            put = self._out.put
+            put = self._from_application.put
 
             async def slow_put(message):
                 await put(message)
                 await self.may_read.wait()
 
-            self._out.put = slow_put
+            self._from_application.put = slow_put
 
     app = Room.as_asgi()
     async with SocketCommunicator(app) as reader, Stalled(app) as stalled:

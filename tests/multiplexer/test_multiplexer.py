@@ -78,7 +78,7 @@ async def test_a_frame_reaches_its_stream_and_the_answer_comes_from_it() -> None
         assert await said(socket, "plain", 7) == {"plain": 7, "stream": "plain"}
 
 
-async def test_what_groups_say_comes_through_the_stream_of_the_member() -> None:
+async def test_a_group_message_is_sent_in_the_stream_of_the_member() -> None:
     async with client() as socket:
         await Group("people").asend({"text": '{"news": 1}'})
         assert await socket.receive_json() == {"stream": "people", "payload": {"news": 1}}
@@ -97,7 +97,7 @@ async def test_an_unknown_stream_is_an_error_under_the_id_of_the_frame() -> None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"stream": 7}', '{"payload": 1}', "[" * 99])
-async def test_what_names_no_stream_is_a_400_and_the_socket_lives(text) -> None:
+async def test_a_frame_that_names_no_stream_is_a_400_and_the_connection_stays_open(text) -> None:
     async with client() as socket:
         await socket.send_to(text)
         frame = await socket.receive_json()
@@ -127,7 +127,7 @@ async def test_a_stream_that_is_refused_refuses_no_other() -> None:
         assert await said(socket, "echo", 1) == 1
 
 
-async def test_a_socket_without_any_stream_left_closes() -> None:
+async def test_a_connection_closes_with_its_last_stream() -> None:
     socket = SocketCommunicator(Multiplexer(people=People.as_asgi()))
     await socket.connect()
     await socket.send_json({"stream": "people", "payload": {"action": "leave"}})
@@ -135,13 +135,13 @@ async def test_a_socket_without_any_stream_left_closes() -> None:
     await socket.disconnect()
 
 
-async def test_a_socket_whose_streams_are_all_refused_is_refused() -> None:
+async def test_a_connection_whose_streams_are_all_refused_is_refused() -> None:
     socket = SocketCommunicator(Multiplexer(closed=Closed.as_asgi()))
     assert await socket.connect() == (False, 1000)
     await socket.disconnect()
 
 
-async def test_a_stream_that_fails_fails_alone(caplog) -> None:
+async def test_an_error_in_one_stream_leaves_the_others_open(caplog) -> None:
     async def broken(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
@@ -168,7 +168,7 @@ async def test_a_stream_that_exits_does_not_end_the_process(error) -> None:
         assert await said(socket, "echo", 1) == 1
 
 
-async def test_what_is_said_to_a_stream_that_still_connects_waits_for_it() -> None:
+async def test_frames_to_a_stream_that_is_still_connecting_wait_for_it() -> None:
     going_on = asyncio.Event()
 
     class Slow(Echo):
@@ -189,7 +189,7 @@ async def test_what_is_said_to_a_stream_that_still_connects_waits_for_it() -> No
             assert expected in (last["request_id"], last.get("response_status"))
 
 
-async def test_a_stream_that_does_not_read_closes_the_socket_in_order(settings) -> None:
+async def test_a_stream_that_does_not_read_closes_the_connection_in_order(settings) -> None:
     settings.REST_CHANNELS = {"INBOX_FRAMES": 10}
     left = []
 
@@ -203,7 +203,7 @@ async def test_a_stream_that_does_not_read_closes_the_socket_in_order(settings) 
             left.append(request.code)
 
     socket = SocketCommunicator(Multiplexer(deaf=deaf, leaving=Leaving.as_asgi()))
-    with patch("rest_channels.multiplexer.multiplexer.GRACE", 0.1):
+    with patch("rest_channels.multiplexer.multiplexer.STREAM_GRACE", 0.1):
         await socket.connect()
         for number in range(20):
             await socket.send_json({"stream": "deaf", "payload": number})
@@ -224,7 +224,7 @@ async def test_when_the_client_leaves_every_stream_ends() -> None:
     assert ended == [1000, 1000]
 
 
-async def test_bounds_hold_for_the_socket(settings) -> None:
+async def test_the_frame_size_limit_applies_to_the_whole_connection(settings) -> None:
     settings.REST_CHANNELS = {"MAX_FRAME_SIZE": 100}
     socket = client()
     await socket.connect()
@@ -233,13 +233,13 @@ async def test_bounds_hold_for_the_socket(settings) -> None:
     await socket.disconnect()
 
 
-async def test_a_ping_is_answered_by_the_socket() -> None:
+async def test_a_ping_is_answered_by_the_connection() -> None:
     async with client() as socket:
         await socket.send_json({"$ping": 1})
         assert await socket.receive_json() == {"$pong": 1}
 
 
-async def test_a_multiplexer_of_others_wraps_our_consumers_by_plain_asgi() -> None:
+async def test_a_third_party_multiplexer_can_wrap_consumers_by_plain_asgi() -> None:
     async def theirs(scope, receive, send):
         inside = asyncio.Queue()
 
@@ -260,7 +260,7 @@ async def test_a_multiplexer_of_others_wraps_our_consumers_by_plain_asgi() -> No
         assert (name, frame["data"]) == ("theirs", "hello ada")
 
 
-async def test_who_does_not_read_is_still_seen_to_leave() -> None:
+async def test_the_departure_of_a_client_that_does_not_read_is_noticed() -> None:
     may_read, frames = asyncio.Event(), asyncio.Queue()
 
     async def send(message):
@@ -276,7 +276,7 @@ async def test_who_does_not_read_is_still_seen_to_leave() -> None:
     await asyncio.wait_for(running, 3)
 
 
-async def test_who_asks_on_and_does_not_read_is_closed(settings, settle) -> None:
+async def test_a_client_that_sends_and_does_not_read_is_closed(settings, settle) -> None:
     settings.REST_CHANNELS = {"OUTBOX_BYTES": 1_000, "FRAME_RATE": None}
     sent, may_read, frames = [], asyncio.Event(), asyncio.Queue()
 

@@ -46,7 +46,7 @@ async def test_routes_are_a_list_or_the_dotted_path_of_one_or_of_a_module(given)
         await socket.expect_event({"pk": 7})
 
 
-async def test_paths_includes_regular_expressions_and_routes_stand_in_one_list() -> None:
+async def test_paths_includes_regular_expressions_and_routes_may_be_in_one_list() -> None:
     app = SocketApplication(
         [
             path("a/", urls(urlpatterns)),
@@ -69,7 +69,7 @@ async def test_paths_includes_regular_expressions_and_routes_stand_in_one_list()
             await socket.expect_event(event)
 
 
-async def test_the_first_entry_that_fits_has_the_connection() -> None:
+async def test_the_first_entry_that_matches_serves_the_connection() -> None:
     room, page = route_class(Room, path=r"^/(?P<room>\d+)/$"), path("<int:pk>/", Where.as_asgi())
     silent = route("websocket.connect", heard, path=r"^/\d+/$", query_string="^never")
     for entries, event in [
@@ -101,7 +101,7 @@ async def test_a_foreign_origin_is_refused_before_any_view(origin, accepted) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_session_cookie_makes_session_and_user() -> None:
+async def test_the_session_cookie_puts_session_and_user_into_the_scope() -> None:
     class Who(SocketView):
         async def connect(self, request):
             self.send_json([request.user.username, request.session.get("cart")])
@@ -120,7 +120,7 @@ async def test_the_session_cookie_makes_session_and_user() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("on", [True, False])
-async def test_the_url_names_the_session_only_where_a_setting_lets_it(on) -> None:
+async def test_a_session_key_in_the_url_is_used_only_where_a_setting_allows_it(on) -> None:
     class Cart(SocketView):
         def connect(self, request):
             self.send_json(request.session.get("cart"))
@@ -143,13 +143,13 @@ async def test_the_url_names_the_session_only_where_a_setting_lets_it(on) -> Non
 )
 @pytest.mark.parametrize("cookie", ["", f'sessionid="{QUOTED_NULS}"', "sessionid", "=", "\xff"])
 @override_settings(REST_CHANNELS={"SESSION_KEY_IN_URL": True})
-async def test_what_is_no_session_key_is_nobody_and_no_query(query, cookie) -> None:
+async def test_an_invalid_session_key_is_an_anonymous_user_without_a_query(query, cookie) -> None:
     app = SocketApplication([path("", Where.as_asgi())])
     async with SocketCommunicator(app, "/?" + query, headers=[("Cookie", cookie)]) as socket:
         await socket.expect_event({})
 
 
-async def test_a_query_string_that_is_no_text_is_still_a_handshake() -> None:
+async def test_a_handshake_with_a_query_string_that_is_no_text_is_accepted() -> None:
     class Query(SocketView):
         async def connect(self, request):
             self.send_json(request.query_params)
@@ -163,7 +163,7 @@ async def test_a_query_string_that_is_no_text_is_still_a_handshake() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("changed", ["key", "password"])
-async def test_who_only_looks_neither_renews_a_session_nor_ends_it(changed) -> None:
+async def test_a_connection_neither_renews_nor_ends_a_session(changed) -> None:
     class Who(SocketView):
         async def connect(self, request):
             self.send_json(request.user.username)
@@ -247,7 +247,7 @@ async def test_the_lifespan_fails_at_startup_when_the_routes_do() -> None:
     assert "'wrong' is no route" in (await live(["wrong"]))[1]
 
 
-async def test_a_scope_of_another_kind_is_an_error_that_says_so() -> None:
+async def test_a_scope_of_another_type_raises_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match="'mqtt'"):
         await SocketApplication([])({"type": "mqtt"}, None, None)
 
@@ -256,21 +256,21 @@ async def test_a_scope_of_another_kind_is_an_error_that_says_so() -> None:
     ("routes", "words"),
     [("no.such.module", "no"), ("tests.settings", "no 'urlpatterns'"), (5, "a list of routes")],
 )
-def test_wrong_routes_say_what_is_wrong(routes, words) -> None:
+def test_wrong_routes_raise_an_error_that_names_them(routes, words) -> None:
     with pytest.raises((ImproperlyConfigured, ImportError), match=words):
         _ = SocketApplication(routes).routes
 
 
 @pytest.mark.parametrize("root", ["/site", "/site/"])
 @pytest.mark.parametrize("where", ["/site/7/", "/7/"])
-async def test_the_prefix_a_server_mounts_us_under_is_not_part_of_the_path(root, where) -> None:
+async def test_the_root_path_of_the_server_is_not_part_of_the_path(root, where) -> None:
     socket = SocketCommunicator(SocketApplication(urlpatterns), where)
     socket.scope["root_path"] = root
     async with socket:
         await socket.expect_event({"pk": 7})
 
 
-async def test_the_prefix_that_django_is_told_of_counts_too() -> None:
+async def test_the_prefix_in_force_script_name_is_not_part_of_the_path() -> None:
     with override_settings(FORCE_SCRIPT_NAME="/site"):
         async with SocketCommunicator(SocketApplication(urlpatterns), "/site/7/") as socket:
             await socket.expect_event({"pk": 7})
@@ -279,13 +279,13 @@ async def test_the_prefix_that_django_is_told_of_counts_too() -> None:
         await socket.disconnect()
 
 
-def test_it_can_be_imported_before_apps_are_ready() -> None:
+def test_routing_can_be_imported_before_apps_are_ready() -> None:
     code = "import rest_channels.routing, rest_channels.consumers, rest_channels.sessions"
     code = f"from django.conf import settings; settings.configure(); {code}"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-async def test_what_an_outer_middleware_put_into_the_scope_stays() -> None:
+async def test_values_that_an_outer_middleware_put_into_the_scope_stay() -> None:
     class Who(SocketView):
         async def connect(self, request):
             self.send_json(str(request.user))
@@ -314,7 +314,9 @@ async def test_thread_sensitive_code_can_be_put_on_the_one_shared_thread() -> No
     await asyncio.sleep(0)
 
 
-async def test_who_cannot_be_identified_is_told_to_come_back(monkeypatch, caplog) -> None:
+async def test_a_client_whose_user_cannot_be_read_is_asked_to_connect_again(
+    monkeypatch, caplog
+) -> None:
     async def broken(scope):
         raise OperationalError("the database is away")
 
@@ -323,4 +325,4 @@ async def test_who_cannot_be_identified_is_told_to_come_back(monkeypatch, caplog
     assert await socket.connect() == (True, None)
     assert CloseCode(await socket.expect_close()).reconnect
     await socket.disconnect()
-    assert "Cannot tell who connects to '/'." in caplog.text
+    assert "Cannot read the session and the user for '/'." in caplog.text

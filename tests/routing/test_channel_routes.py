@@ -27,7 +27,7 @@ async def test_a_path_with_a_receive_route_only_is_accepted() -> None:
         await socket.expect_event("websocket.receive {'pk': '7'}")
 
 
-async def test_each_event_finds_its_own_consumer_and_the_first_that_fits_wins() -> None:
+async def test_each_event_is_routed_on_its_own_and_the_first_match_wins() -> None:
     parted = []
 
     def goodbye(message, **kwargs):
@@ -57,7 +57,7 @@ async def test_includes_cut_their_prefix_off_and_nest() -> None:
         await socket.expect_event("websocket.receive {'kind': 'cart', 'pk': '3'}")
 
 
-async def test_views_functions_and_coroutines_may_stand_in_one_list() -> None:
+async def test_views_functions_and_coroutines_may_be_in_one_list() -> None:
     class View(SocketView):
         async def connect(self, request):
             self.send_json("view")
@@ -110,7 +110,9 @@ async def test_the_message_has_the_content_of_channels_1() -> None:
     assert disconnect == {"reply_channel": name, "path": "/x/", "order": 3, "code": 1000}
 
 
-async def test_a_function_that_raises_answers_500_and_the_connection_lives(caplog) -> None:
+async def test_a_function_that_raises_is_answered_with_500_and_the_connection_stays_open(
+    caplog,
+) -> None:
     def fragile(message):
         message.reply_channel.send({"text": str(1 / int(message.content["text"]))})
 
@@ -135,7 +137,7 @@ async def test_a_function_that_raises_answers_500_and_the_connection_lives(caplo
         (("websocket.receive", SocketView.as_asgi()), r"use route_class\(SocketView, …\)"),
     ],
 )
-def test_a_wrong_route_says_what_is_wrong(arguments, words) -> None:
+def test_a_wrong_route_raises_an_error_that_names_it(arguments, words) -> None:
     with pytest.raises(ImproperlyConfigured, match=words):
         route(*arguments)
 
@@ -157,7 +159,7 @@ def test_a_wrong_route_says_what_is_wrong(arguments, words) -> None:
         lambda filters: include([], **filters),
     ],
 )
-def test_a_filter_that_could_never_fit_says_so(make, filters, words) -> None:
+def test_a_filter_by_an_unknown_key_raises_an_error(make, filters, words) -> None:
     with pytest.raises(ImproperlyConfigured, match=words):
         make(filters)
 
@@ -170,7 +172,7 @@ def test_a_list_of_paths_cannot_be_included() -> None:
 # Filters that are not on the path
 
 
-async def test_a_frame_may_be_routed_by_what_it_says() -> None:
+async def test_a_frame_may_be_routed_by_its_text() -> None:
     app = ChannelRouter(
         [
             route("websocket.receive", heard, text=r"^say (?P<word>\w+)"),
@@ -214,7 +216,7 @@ async def test_the_query_string_belongs_to_the_connect_only() -> None:
     ],
 )
 @pytest.mark.parametrize("application", [ChannelRouter, SocketApplication])
-async def test_where_no_route_could_ever_fit_the_handshake_is_refused(application, entry) -> None:
+async def test_a_handshake_that_no_route_could_match_is_refused(application, entry) -> None:
     socket = SocketCommunicator(application([entry]), "/here/")
     assert await socket.connect() == (False, 1000)
     await socket.disconnect()
@@ -225,7 +227,7 @@ async def test_where_no_route_could_ever_fit_the_handshake_is_refused(applicatio
 
 @pytest.mark.parametrize("prefix", ["root_path", "setting"])
 @pytest.mark.parametrize("where", ["/site/shop/3/", "/shop/3/"])
-async def test_routes_match_the_path_below_the_prefix_and_messages_have_it_whole(
+async def test_routes_match_the_path_below_the_prefix_and_messages_have_the_full_path(
     prefix, where
 ) -> None:
     paths = []
@@ -275,7 +277,7 @@ class PlainSyncRoom(JsonWebsocketConsumer):
 @pytest.mark.parametrize("consumer", [Room, PlainRoom, PlainSyncRoom, f"{__name__}.Room"])
 @pytest.mark.parametrize("application", [ChannelRouter, SocketApplication])
 @pytest.mark.django_db(transaction=True)  # plain consumers tidy the database's connections
-async def test_a_class_takes_the_whole_connection(application, consumer) -> None:
+async def test_a_routed_class_serves_the_whole_connection(application, consumer) -> None:
     inner = [route_class(consumer, path=r"^/(\w)(?P<room>\d+)/$")]
     app = application([include(inner, path=r"^/(?P<kind>\w+)")])
     async with SocketCommunicator(app, "/chat/r7/") as socket:
@@ -306,7 +308,7 @@ async def test_a_view_that_is_routed_as_a_class_gets_all_three_events() -> None:
     assert parted == ["7"]
 
 
-async def test_the_first_that_fits_the_connect_decides_who_has_the_connection() -> None:
+async def test_the_first_route_that_matches_the_connect_decides_who_serves_the_connection() -> None:
     app = ChannelRouter(
         [
             route("websocket.receive", heard),
@@ -324,7 +326,7 @@ async def test_the_first_that_fits_the_connect_decides_who_has_the_connection() 
         await socket.expect_event("whole")
 
 
-async def test_what_an_outer_router_found_is_joined_with_what_the_route_finds() -> None:
+async def test_arguments_of_an_outer_router_are_merged_with_those_of_the_route() -> None:
     app = ChannelRouter([route_class(Room, path=r"^/(?P<pk>\d+)/$")])
     async with SocketCommunicator(app, "/7/", kwargs={"pk": "1", "outer": "x"}) as socket:
         await socket.expect_event({"args": [], "kwargs": {"pk": "7", "outer": "x"}})
@@ -333,8 +335,8 @@ async def test_what_an_outer_router_found_is_joined_with_what_the_route_finds() 
 @pytest.mark.parametrize(
     ("consumer", "words"),
     [
-        (heard, "goes into route"),
-        (SocketView.as_view(), "as_view.. included, goes into route"),
+        (heard, "Use route.. for a function"),
+        (SocketView.as_view(), "and for as_view"),
         (Room.as_asgi(), "the class itself, without .as_asgi"),
         (SocketView.as_asgi(), "the class itself, without .as_asgi"),
         (PlainRoom.as_asgi(), "the class itself, without .as_asgi"),
@@ -343,7 +345,9 @@ async def test_what_an_outer_router_found_is_joined_with_what_the_route_finds() 
         ("no.such.Thing", "Cannot import 'no.such.Thing'"),
     ],
 )
-def test_what_is_no_class_for_connections_is_sent_to_where_it_belongs(consumer, words) -> None:
+def test_route_class_with_something_else_raises_an_error_that_names_the_right_function(
+    consumer, words
+) -> None:
     with pytest.raises(ImproperlyConfigured, match=words):
         route_class(consumer)
 
@@ -351,7 +355,7 @@ def test_what_is_no_class_for_connections_is_sent_to_where_it_belongs(consumer, 
 # Decorated views
 
 
-async def test_a_view_in_a_decorator_is_a_function_like_any_other() -> None:
+async def test_a_decorated_view_is_called_like_a_function() -> None:
     class Counter(SocketView):
         async def receive(self, request):
             seen = request.channel_session.setdefault("seen", [])
@@ -365,7 +369,7 @@ async def test_a_view_in_a_decorator_is_a_function_like_any_other() -> None:
             await socket.expect_event(seen)
 
 
-async def test_a_decorator_that_fails_around_a_view_is_a_500_and_the_connection_lives(
+async def test_a_decorator_of_a_view_that_raises_is_answered_with_500(
     caplog,
 ) -> None:
     def fragile(view):

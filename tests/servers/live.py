@@ -4,7 +4,15 @@ from django.urls import include, path
 
 from .lesson import websocket_urlpatterns
 
-MODULES = ("bad_frames", "departures", "identity", "refusals", "slow_readers", "talk")
+MODULES = (
+    "bad_frames",
+    "departures",
+    "identity",
+    "multiplexer",
+    "refusals",
+    "slow_readers",
+    "talk",
+)
 
 urlpatterns = [
     *websocket_urlpatterns,

@@ -1,0 +1,109 @@
+"""The action that a consumer is running, with its request and its permissions."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..engine.connection import Connection
+from ..request import SocketRequest
+from .http_methods import DRF_NAMES
+
+__all__ = ["ActionContext", "current_action", "shown_to_drf"]
+
+
+@dataclass(slots=True, eq=False)
+class ActionContext:
+    """One call of an action by a client, and what the permissions decided about it."""
+
+    action: str | None
+    connection: Connection
+    method: str = "GET"
+    """The HTTP method that permission classes see."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    permissions: Sequence[Any] | None = None
+    """`None`: no permission has been checked for the action."""
+    decisions: dict[int, bool] = field(default_factory=dict)
+    """The answer about the action of each permission in a tree, by its `id()`."""
+    paginator: Any = None
+    answered: bool = False
+    _answer_waiters: "list[asyncio.Future[None]] | None" = None
+    action_kwargs: dict[str, Any] | None = None
+    """The arguments of the action, for a `get_serializer` that does not take them."""
+    _kwargs: dict[str, Any] | None = None
+    _request: SocketRequest | None = None
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The named groups of the route, or what DRF's classes see in their place."""
+        if self._kwargs is not None:
+            return self._kwargs
+        kwargs: dict[str, Any] = self.connection.scope.get("url_route", {}).get("kwargs", {})
+        return kwargs
+
+    @property
+    def request(self) -> SocketRequest:
+        """The request that permissions, filters and serializers see."""
+        if self._request is None:
+            event = "event" if self.action is None else "receive"
+            self._request = SocketRequest(self.connection, event)
+            self._request.set_action(self.method, self.arguments)
+        return self._request
+
+    def answered_future(self) -> "asyncio.Future[None] | None":
+        """Return a future that ends with the answer; `None` where no answer is to come.
+
+        To be called on the event loop.
+        """
+        if self.action is None or self.answered:
+            return None
+        future: asyncio.Future[None] = self.connection.loop_bridge.loop.create_future()
+        self._answer_waiters = [*(self._answer_waiters or ()), future]
+        return future
+
+    def mark_answered(self) -> None:
+        """Wake everything that waits for the answer."""
+        self.answered = True
+        for future in self._answer_waiters or ():
+            if not future.done():
+                future.set_result(None)
+
+
+current_action: ContextVar[ActionContext | None] = ContextVar(
+    "rest_channels_current_action", default=None
+)
+
+COLLECTION_ACTIONS = ("list", "list_cancel", "create")
+"""Actions of no single row: a key shown to permissions would be whatever the client sends."""
+
+
+@contextmanager
+def shown_to_drf(context: ActionContext, consumer: Any) -> Iterator[SocketRequest]:
+    """The block in which `consumer` looks like a view of DRF's; gives its request.
+
+    `consumer.action` has DRF's name for the action. `consumer.kwargs` has the key that the frame
+    names, as text.
+    """
+    kwargs = {**context.kwargs, **_row_key(context, consumer)}
+    request, before = context.request, current_action.get()
+    action = context.action and DRF_NAMES.get(context.action, context.action)
+    current_action.set(replace(context, action=action, _kwargs=kwargs))
+    try:
+        yield request
+    finally:
+        current_action.set(before)
+
+
+def _row_key(context: ActionContext, consumer: Any) -> dict[str, str]:
+    """The key of the row that a frame names, as a URL would have it."""
+    name: str | None = getattr(consumer, "lookup_field", None)
+    if name is None or context.action is None or context.action in COLLECTION_ACTIONS:
+        return {}
+    method = getattr(consumer, consumer.available_actions.get(context.action, ""), None)
+    name = consumer.lookup_url_kwarg or name
+    key = context.arguments.get(name)
+    if getattr(method, "kwargs", {}).get("detail") is False or isinstance(key, bool):
+        return {}
+    return {name: str(key)} if isinstance(key, str | int) else {}
