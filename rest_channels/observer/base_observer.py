@@ -166,12 +166,9 @@ class BaseObserver(NamedObserver):
             await run(answer, request_id=subscription.request_id)
 
     async def receive(self, consumer: Any, body: Any, details: dict[str, Any]) -> None:
-        """Deliver a message of a group in the connection's event queue.
+        """Call the handler with a message of a group, in the connection's event queue.
 
-        Args:
-            consumer: The consumer of the connection.
-            body: The message.
-            details: Further arguments of the handler, e.g. `group`.
+        `details` are further arguments of the handler, e.g. `group`.
         """
         group = details.get("group", "")
         ready = []
@@ -253,11 +250,9 @@ class BoundObserver:
         return left
 
     async def __call__(self, message: dict[str, Any], **kwargs: Any) -> None:
-        """Handle a message that a group received for this handler's name.
+        """Call the handler with a message, `{"type", "body", "group"}`.
 
-        Args:
-            message: `{"type", "body", "group"}`; further keys are arguments of the handler.
-            **kwargs: Further arguments of the handler.
+        Further keys of the message, and `kwargs`, are arguments of the handler.
         """
         details = {key: value for key, value in message.items() if key not in ("type", "body")}
         await self.observer.receive(self.consumer, message.get("body", {}), details | kwargs)

@@ -13,11 +13,7 @@ Labels = Callable[..., Iterable[str]]
 
 
 class NamedObserver:
-    """An observer with its name, and the functions that a project decorates with it.
-
-    Args:
-        func: The handler, or `None`.
-    """
+    """An observer with its name, and the functions that a project decorates with it."""
 
     def __init__(self, func: Callable[..., Any] | None) -> None:
         self.func = func

@@ -14,13 +14,7 @@ from .changes import PendingChange, pending_change
 from .inheritance import ancestors, related_models, shared_parent, tables_of
 from .keys import key_in, normalize_key
 from .memory import forget_groups, recall_groups, sequence
-from .registry import (
-    NO_GROUPS,
-    Watcher,
-    WatcherGroups,
-    active_watchers,
-    groups_of,
-)
+from .registry import NO_GROUPS, Watcher, WatcherGroups, active_watchers, groups_of
 from .snapshots import Snapshot, find_rows, snapshot_related
 
 __all__ = ["Save", "begin_save", "end_save"]

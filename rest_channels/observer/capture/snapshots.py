@@ -39,14 +39,9 @@ Snapshot = dict[tuple[type[Model], Any], StoredRow]
 def find_rows(
     model: type[Model], keys: list[Any], using: str, *, whole: bool, column: str = "pk"
 ) -> dict[Any, Any]:
-    """Return the rows of `model` with one of these keys, by primary key.
+    """Return the rows whose `column` has one of these values, by primary key.
 
-    Args:
-        model: The model to read.
-        keys: The values of `column` to look for.
-        using: The alias of the database.
-        whole: Whether to read the rows; otherwise the values are `None`.
-        column: The name of the key's field.
+    Unless `whole`, only the keys are read: the rows are `None`.
     """
     limit = connections[using].features.max_query_params or 10_000
     size = max(limit // len(model._meta.pk_fields), 1)

@@ -61,15 +61,9 @@ class Row:
 
 
 class Delivery:
-    """One change on its way to the consumers of one class.
+    """One change on its way to the consumers of one class that subscribed to one group.
 
-    Args:
-        observer: The observer that was subscribed to.
-        consumer_class: The class of all consumers.
-        group: The group of the subscriptions.
-        action: `"create"`, `"update"` or `"delete"`.
-        row: The changed row.
-        body: The JSON text, if the publishing process has rendered it.
+    `body` is the JSON text, if the publishing process has rendered it.
     """
 
     def __init__(
@@ -87,7 +81,7 @@ class Delivery:
         self.action = action
         self.row = row
         self.published_body = None if body is None else Rendered(body.encode())
-        self.bodies: Bodies | None = None  # shared, by locale; None if each user has an own one
+        self.bodies: Bodies | None = None  # by locale; None if bodies are personal
         self._personal: dict[Any, asyncio.Future[Rendered | None]] = {}
 
     async def send(self, subscribers: Subscribers) -> None:
