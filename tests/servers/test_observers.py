@@ -1,4 +1,4 @@
-"""Changes made in a shell reach the clients of two server processes."""
+"""A row changes in a shell: the sockets of two server processes are told."""
 
 import asyncio
 import contextlib
@@ -38,53 +38,53 @@ async def run(cluster, code: str):
     return await asyncio.to_thread(cluster.shell, code)
 
 
-async def call(client, action, **frame) -> int:
+async def asked(client, action, **frame) -> int:
     await client.say({"action": action, "request_id": 1, **frame})
     return (await client.hear())["response_status"]
 
 
-async def receive_change(client):
+async def told(client):
     frame = await client.hear()
     while "gap" in frame:
         frame = await client.hear()
     return frame["action"], frame["data"]
 
 
-async def test_a_change_made_in_a_shell_reaches_clients_of_both_servers(cluster, readers) -> None:
+async def test_a_row_is_told_to_both_servers(cluster, readers) -> None:
     pk = await run(cluster, "one = Group.objects.create(name='a'); result = one.pk")
     for reader in readers:
-        assert await call(reader, "subscribe_instance", pk=pk) == 201
+        assert await asked(reader, "subscribe_instance", pk=pk) == 201
     await run(cluster, "one.name = 'b'; one.save()")
     for reader in readers:
-        assert await receive_change(reader) == ("update", {"id": pk, "name": "b"})
+        assert await told(reader) == ("update", {"id": pk, "name": "b"})
     await run(cluster, "one.delete()")
     for reader in readers:
-        assert await receive_change(reader) == ("delete", {"pk": pk})
+        assert await told(reader) == ("delete", {"pk": pk})
 
 
-async def test_six_hundred_rows_reach_clients_of_both_servers_in_order(cluster, readers) -> None:
+async def test_many_rows_are_told_in_order(cluster, readers) -> None:
     for reader in readers:
-        assert await call(reader, "subscribe", letter="x") == 201
+        assert await asked(reader, "subscribe", letter="x") == 201
     await run(cluster, "for n in range(300): Group.objects.create(name=f'x{n}')")
-    block = "  for n in range(300, 600): Group.objects.create(name=f'x{n}')"
-    await run(cluster, f"with transaction.atomic():\n{block}")
+    some = "  for n in range(300, 600): Group.objects.create(name=f'x{n}')"
+    await run(cluster, f"with transaction.atomic():\n{some}")
     for reader in readers:
-        assert [(await receive_change(reader))[1]["name"] for _ in range(600)] == [
+        assert [(await told(reader))[1]["name"] for _ in range(600)] == [
             f"x{n}" for n in range(600)
         ]
 
 
-async def test_a_moved_row_is_deleted_in_one_group_and_created_in_another(cluster, readers) -> None:
+async def test_a_row_moves_between_groups(cluster, readers) -> None:
     await run(cluster, "one = Group.objects.create(name='y')")
     for reader, letter in zip(readers, "yz", strict=True):
-        assert await call(reader, "subscribe", letter=letter) == 201
+        assert await asked(reader, "subscribe", letter=letter) == 201
     await run(cluster, "one.name = 'z'; one.save()")
-    assert [(await receive_change(reader))[0] for reader in readers] == ["delete", "create"]
+    assert [(await told(reader))[0] for reader in readers] == ["delete", "create"]
 
 
-async def test_a_broker_outage_fails_no_save_and_is_reported_as_a_gap(cluster, readers) -> None:
+async def test_an_outage_fails_no_save_and_is_told_as_a_gap(cluster, readers) -> None:
     for reader in readers:
-        assert await call(reader, "subscribe", letter="w") == 201
+        assert await asked(reader, "subscribe", letter="w") == 201
     cluster.broker.stop()
     hooks = "transaction.on_commit(lambda: seen.append(1))"
     await run(cluster, "seen = []; began = time.monotonic()")
@@ -94,15 +94,15 @@ async def test_a_broker_outage_fails_no_save_and_is_reported_as_a_gap(cluster, r
     cluster.broker.start()
     for reader in readers:
         assert await reader.hear() == {"gap": True}
-    assert await save_until_received(cluster, readers[0]) == "create"
-    assert (await receive_change(readers[1]))[0] == "create"
+    assert await saved_until_heard(cluster, readers[0]) == "create"
+    assert (await told(readers[1]))[0] == "create"
 
 
-async def save_until_received(cluster, reader) -> str:
-    """Save rows until a change arrives: the shell loses its changes until it has reconnected."""
+async def saved_until_heard(cluster, reader) -> str:
+    """Once the shell's own line is back it is heard; what it says before is lost, and counted."""
     for number in range(20):
         await run(cluster, f"Group.objects.create(name='w again {number}')")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):
-                return (await receive_change(reader))[0]
-    raise AssertionError("No change arrives any more.")
+                return (await told(reader))[0]
+    raise AssertionError("Nothing is heard any more.")
