@@ -218,7 +218,7 @@ async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplo
         patched.setattr("rest_channels.engine.account_status.account_status", away)
         await check_accounts(current_hub())
     await sockets[0].expect_nothing()
-    assert "at the next beat" in caplog.text
+    assert "next heartbeat" in caplog.text
 
 
 @pytest.mark.parametrize("engine", ["cache", "cached_db", "db", "file", "signed_cookies"])

@@ -106,7 +106,7 @@ class ConsumerAdapter:
 
     async def connect(self) -> None:
         """The handshake, as ASGI says it."""
-        channel = await self.connection.hub.listeners.channel(self._ring)
+        channel = await self.connection.hub.listeners.open_channel(self._ring)
         if channel is not None:
             self.consumer._channel = channel
             self.connection.on_ended += (channel.stop,)

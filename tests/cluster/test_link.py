@@ -56,10 +56,10 @@ class Node:
         self.receiver = PacketReceiver(*groups)
         self.link = Link(name, self.receiver)
         for group in groups:
-            self.link.heard.join(group, time.monotonic() - 60)
+            self.link.received_streams.join(group, time.monotonic() - 60)
 
     async def __aenter__(self) -> "Node":
-        await asyncio.wait({self.link.tried})
+        await asyncio.wait({self.link.first_attempt})
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -161,14 +161,14 @@ async def test_joining_and_leaving_in_one_breath_ends_as_was_wanted_last(pair) -
 
 async def test_a_command_is_obeyed_and_acknowledged(pair) -> None:
     ada, grace = pair
-    assert await ada.link.ask(grace.link.node, "dance", 3, "steps")
+    assert await ada.link.send_command(grace.link.node, "dance", 3, "steps")
     assert grace.receiver.obeyed == [("dance", 3, "steps")]
 
 
 async def test_a_node_that_is_not_there_costs_a_second_and_raises_nothing(pair) -> None:
     ada, _grace = pair
     began = time.monotonic()
-    assert not await ada.link.ask("cccccccccc-1", "dance")
+    assert not await ada.link.send_command("cccccccccc-1", "dance")
     assert time.monotonic() - began < 2
 
 
@@ -200,14 +200,14 @@ async def test_the_loss_of_a_last_message_is_known_within_two_seconds(pair, miss
     ada, grace = pair
     ada.say("chess", "heard")
     await grace.hears("heard")
-    ada.link.sender.numbers.take("chess", 3, time.monotonic())  # said, and lost on the way
+    ada.link.sender.streams.take_numbers("chess", 3, time.monotonic())  # said, and lost on the way
     await happens(lambda: missed() == (3, 0), 2.5)
     assert grace.receiver.gaps == ["chess"]
 
 
 async def test_packets_of_a_newer_release_are_passed_over(pair, caplog) -> None:
     ada, grace = pair
-    line = await ada.link._get_line()
+    line = await ada.link._get_connection()
     newer = pack(ada.link.node, EventsPacket("chess", 0.0, 0.0, 1, ())) | {"v": VERSION + 1}
     await line.send("chess", newer)
     await line.send(
@@ -301,9 +301,9 @@ async def test_it_begins_without_a_broker_and_finds_it_when_it_comes(layer, brok
 
 async def test_a_command_that_was_lost_is_missed_as_well(pair, missed) -> None:
     ada, grace = pair
-    await ada.link.ask(grace.link.node, "first")
+    await ada.link.send_command(grace.link.node, "first")
     hers = node_group(grace.link.node)
-    ada.link.sender.numbers.take(hers, 1, time.monotonic())  # said, and lost on the way
+    ada.link.sender.streams.take_numbers(hers, 1, time.monotonic())  # said, and lost on the way
     await happens(lambda: missed() == (1, 0), 2.5)
     assert grace.receiver.gaps == [hers]
 

@@ -190,7 +190,7 @@ async def test_memberships_are_renewed_by_the_beat(monkeypatch) -> None:
 async def test_without_the_broker_consumers_connect_and_hear_their_own_process(
     name, monkeypatch
 ) -> None:
-    monkeypatch.setattr(listeners, "RETRY", 0.05)
+    monkeypatch.setattr(listeners, "RETRY_DELAY", 0.05)
     broker = Broker()  # that nobody has started
     with override_settings(CHANNEL_LAYERS=layers(name, broker.url)):
         async with SocketCommunicator(Ours.as_asgi(), timeout=5) as ours:

@@ -3,14 +3,14 @@
 import pytest
 
 from rest_channels.cluster.packets import EventsPacket, StreamHeads
-from rest_channels.cluster.streams import FORGET, KEEP, ReceivedStreams, SentStreams
+from rest_channels.cluster.streams import FORGET, FORGET_UNDELIVERED, ReceivedStreams, SentStreams
 
 GROUP = "chess"
 
 
 def said(numbers, count, now) -> EventsPacket:
     """`count` words, on their way."""
-    began, age, first = numbers.take(GROUP, count, now)
+    began, age, first = numbers.take_numbers(GROUP, count, now)
     return EventsPacket(GROUP, began, age, first, ("word",) * count)
 
 
@@ -24,32 +24,32 @@ def heard() -> ReceivedStreams:
 
 def test_what_comes_in_order_leaves_no_hole(heard) -> None:
     numbers = SentStreams()
-    assert [heard.take("ada", said(numbers, 2, now), now) for now in range(5)] == [(0, 0)] * 5
+    assert [heard.receive("ada", said(numbers, 2, now), now) for now in range(5)] == [(0, 0)] * 5
 
 
 def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
     numbers = SentStreams()
-    heard.take("ada", said(numbers, 1, 0), 0)
+    heard.receive("ada", said(numbers, 1, 0), 0)
     said(numbers, 3, 1)
-    assert heard.take("ada", said(numbers, 1, 2), 2) == (3, 0)
-    assert heard.take("ada", said(numbers, 1, 3), 3) == (0, 0)
+    assert heard.receive("ada", said(numbers, 1, 2), 2) == (3, 0)
+    assert heard.receive("ada", said(numbers, 1, 3), 3) == (0, 0)
 
 
 def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
     numbers = SentStreams()
-    heard.take("ada", said(numbers, 1, 0), 0)
+    heard.receive("ada", said(numbers, 1, 0), 0)
     said(numbers, 2, 1)
-    assert heard.heads("ada", numbers.heads(2.5), 2.5) == {GROUP: 2}
-    assert heard.heads("ada", numbers.heads(3.5), 3.5) == {}
+    assert heard.receive_heads("ada", numbers.heads(2.5), 2.5) == {GROUP: 2}
+    assert heard.receive_heads("ada", numbers.heads(3.5), 3.5) == {}
 
 
 def test_the_loss_of_all_words_is_seen_by_who_was_there_when_they_were_said(heard) -> None:
     numbers = SentStreams()
     said(numbers, 2, 0)
-    assert heard.take("ada", said(numbers, 1, 1), 1) == (2, 0)
+    assert heard.receive("ada", said(numbers, 1, 1), 1) == (2, 0)
     heard.join("late", now=0)
-    numbers.take("late", 7, now=-50)
-    assert heard.heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
+    numbers.take_numbers("late", 7, now=-50)
+    assert heard.receive_heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
 
 
 def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
@@ -57,13 +57,13 @@ def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
     said(numbers, 4, 10)
     told = [now for now in range(10, 20) if numbers.heads(now).streams]
     assert told == [11, 12, 13, 14, 15]
-    assert [numbers.has_news(now) for now in (15.9, 16)] == [True, False]
+    assert [numbers.has_heads(now) for now in (15.9, 16)] == [True, False]
 
 
 def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
     numbers = SentStreams()
     said(numbers, 1, 0)
-    numbers.lost(GROUP)
+    numbers.mark_undelivered(GROUP)
     assert not numbers.heads(30).streams
     numbers.restore(30)
     assert numbers.heads(30).streams[GROUP][2] == 1
@@ -72,41 +72,41 @@ def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
 def test_what_is_delivered_twice_counts_once(heard) -> None:
     numbers = SentStreams()
     word = said(numbers, 3, 0)
-    assert heard.take("ada", word, 0) == (0, 0)
-    assert heard.take("ada", word, 0) == (0, 3)
+    assert heard.receive("ada", word, 0) == (0, 0)
+    assert heard.receive("ada", word, 0) == (0, 3)
     again = word._replace(number=3, events=("word", "word"))
-    assert heard.take("ada", again, 0) == (0, 1)
+    assert heard.receive("ada", again, 0) == (0, 1)
 
 
 def test_every_publisher_and_every_group_has_a_stream_of_its_own(heard) -> None:
     ada, grace = SentStreams(), SentStreams()
     said(ada, 9, 0)
-    assert heard.take("ada", said(ada, 1, 0), 0) == (9, 0)
-    assert heard.take("grace", said(grace, 1, 0), 0) == (0, 0)
+    assert heard.receive("ada", said(ada, 1, 0), 0) == (9, 0)
+    assert heard.receive("grace", said(grace, 1, 0), 0) == (0, 0)
 
 
 def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
     numbers = SentStreams()
-    heard.take("ada", said(numbers, 5, 0), 0)
+    heard.receive("ada", said(numbers, 5, 0), 0)
     numbers.heads(FORGET + 1)
     assert not numbers.streams
-    assert heard.take("ada", said(numbers, 1, FORGET + 2), FORGET + 2) == (0, 0)
+    assert heard.receive("ada", said(numbers, 1, FORGET + 2), FORGET + 2) == (0, 0)
 
 
 def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
     numbers = SentStreams()
     said(numbers, 1, 0)
-    numbers.lost(GROUP)
-    numbers.heads(KEEP - 1)
+    numbers.mark_undelivered(GROUP)
+    numbers.heads(FORGET_UNDELIVERED - 1)
     assert numbers.streams
-    numbers.heads(KEEP + 1)
+    numbers.heads(FORGET_UNDELIVERED + 1)
     assert not numbers.streams
 
 
 def test_nothing_is_kept_of_groups_that_were_left_and_of_publishers_long_silent(heard) -> None:
-    heard.take("ada", said(SentStreams(), 1, 0), 0)
-    heard.forget_idle(KEEP + FORGET + 1)
+    heard.receive("ada", said(SentStreams(), 1, 0), 0)
+    heard.forget_idle(FORGET_UNDELIVERED + FORGET + 1)
     assert heard._streams == {GROUP: {}}
     heard.leave(GROUP)
-    assert (heard._streams, heard._since) == ({}, {})
-    assert heard.take("ada", said(SentStreams(), 9, 0), 0) == (0, 0)
+    assert (heard._streams, heard._joined_at) == ({}, {})
+    assert heard.receive("ada", said(SentStreams(), 9, 0), 0) == (0, 0)

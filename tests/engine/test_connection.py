@@ -579,7 +579,7 @@ async def publish(group, message):
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monkeypatch) -> None:
-    monkeypatch.setattr("rest_channels.concurrency.threads.TIDY", 0.01)
+    monkeypatch.setattr("rest_channels.concurrency.threads.CLEANUP_INTERVAL", 0.01)
     users = [User(username=f"user-{number}") for number in range(10)]
     await User.objects.abulk_create(users)
 

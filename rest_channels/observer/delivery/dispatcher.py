@@ -17,7 +17,7 @@ from ...concurrency.execution import empty_context, thread_lease
 from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
-from ...engine.revocation import rechecked
+from ...engine.revocation import wait_for_checks
 from ...protocol.messages import Event, Gap
 from ..naming import find
 from ..subscriptions import Subscription, subscriptions
@@ -52,7 +52,7 @@ class ChangeDispatcher:
         group = hub_group(model)
         asking = self._asking.setdefault(group, set())
         if not asking:
-            connection.groups.expect(self._hub.join(group, self._member))
+            connection.groups.add_pending(self._hub.join(group, self._member))
         if connection not in asking:
             asking.add(connection)
             connection.on_ended += (lambda: self._forget(group, connection),)
@@ -102,7 +102,9 @@ class ChangeDispatcher:
             while self._changed:
                 changed = self._changed.popleft()
                 try:
-                    await rechecked(self._hub)  # who has just been deactivated is told nothing
+                    await wait_for_checks(
+                        self._hub
+                    )  # who has just been deactivated is told nothing
                     await self._tell(*changed)
                 except Exception:
                     logger.exception("A change could not be told.")
