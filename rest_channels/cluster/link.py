@@ -90,7 +90,7 @@ class Link:
         for group in (EVERYONE, node_group(node)):
             self.received_streams.join(group, time.monotonic())
         self._after = after
-
+        self._own_process = f"{process_of(node)}-"  # how the names of its nodes begin
         self._opened: LayerConnection | None = None
         self._connection: LayerConnection | None = None  # `_opened`, once it works
         self._memberships: LayerMemberships | None = None
@@ -226,7 +226,8 @@ class Link:
 
     def _receive_message(self, message: dict[str, Any]) -> None:
         self._message_received.set()
-
+        if isinstance(message, dict) and str(message.get("from")).startswith(self._own_process):
+            return  # the members in this process have received it already
         try:
             source, packet = unpack(message)
         except UnreadablePacket as error:
@@ -245,8 +246,6 @@ class Link:
             acknowledgement = self._acknowledgements.get(packet.id)
             if acknowledgement is not None and not acknowledgement.done():
                 acknowledgement.set_result(None)
-        elif process_of(source) == process_of(self.node):
-            return  # the members in this process have received it already
         elif isinstance(packet, StreamHeads):
             missing = self.received_streams.receive_heads(source, packet, time.monotonic())
             self._report_missing(missing)

@@ -88,8 +88,6 @@ class Connection:
         self.handler = handler(self)
         self.needs_queue = self.handler.overrides_sending
 
-    # Receiving.
-
     async def serve(self) -> None:
         """Serve the connection to its end. Reading never stops, so every disconnect is seen."""
         self.hub.add_connection(self)

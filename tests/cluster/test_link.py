@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import override_settings
 
-from rest_channels.cluster import packet_sender
+from rest_channels.cluster import packet_sender, packets
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.link import Link
 from rest_channels.cluster.nodes import new_node
@@ -130,6 +130,28 @@ async def test_nobody_hears_what_the_own_process_says(pair) -> None:
         await one.link.sender.flush()
         ada.say("chess", "news")
         await two.hears("news")
+
+
+async def test_a_link_drops_packets_of_its_own_process_before_it_unpacks_them(
+    pair, monkeypatch
+) -> None:
+    ada, grace = pair
+    unpacked = []
+
+    def unpack(message):
+        unpacked.append((message["from"], message["kind"]))
+        return packets.unpack(message)
+
+    monkeypatch.setattr("rest_channels.cluster.link.unpack", unpack)
+    async with Node(new_node(), "chess") as first, Node(new_node(), "chess") as second:
+        first.say("chess", "known already")
+        await first.link.sender.flush()
+        ada.say("chess", "news")
+        await second.hears("news")
+        await first.hears("news")
+        await grace.hears("known already", "news")
+    assert unpacked.count((first.link.node, "say")) == 1  # by Grace, in another process
+    assert "canary" not in [kind for _source, kind in unpacked]
 
 
 async def test_who_joins_hears_what_is_said_from_then_on_and_who_leaves_no_more(pair) -> None:
