@@ -111,7 +111,9 @@ def revoke_the_session(ada, client):
         (revoke_the_session, 4999),
     ],
 )
-async def test_what_django_signals_closes_at_once(sockets, ada, client, event, code) -> None:
+async def test_an_end_that_django_signals_closes_the_socket_at_once(
+    sockets, ada, client, event, code
+) -> None:
     await sync_to_async(event)(ada, client)
     await sockets[0].expect_close(code)
 
@@ -146,20 +148,22 @@ def delete_without_a_signal(ada):
         (delete_without_a_signal, 4442),
     ],
 )
-async def test_what_django_does_not_signal_is_found_by_the_beat(sockets, ada, event, code) -> None:
+async def test_the_heartbeat_finds_an_end_that_django_does_not_signal(
+    sockets, ada, event, code
+) -> None:
     await sync_to_async(event)(ada)
     await check_accounts(current_hub())
     await sockets[0].expect_close(code)
 
 
-async def test_the_beat_comes_by_itself(ada, client) -> None:
+async def test_the_heartbeat_runs_without_being_called(ada, client) -> None:
     with override_settings(REST_CHANNELS={"BEAT": 0.05}):
         async with SocketCommunicator(Quiet.as_asgi(), user=ada) as socket:
             await User.objects.aupdate(is_active=False)
             await socket.expect_close(4442)
 
 
-async def test_what_is_rolled_back_closes_nothing(sockets, ada) -> None:
+async def test_a_change_that_is_rolled_back_closes_no_socket(sockets, ada) -> None:
     def deactivate_and_regret():
         with transaction.atomic():
             deactivate(ada, None)
@@ -169,7 +173,7 @@ async def test_what_is_rolled_back_closes_nothing(sockets, ada) -> None:
     await sockets[0].expect_nothing()
 
 
-async def test_a_log_in_elsewhere_or_a_new_name_closes_nothing(sockets, ada) -> None:
+async def test_another_login_or_a_new_name_closes_no_socket(sockets, ada) -> None:
     await sync_to_async(Client().force_login)(ada)
     await User.objects.filter(pk=ada.pk).aupdate(first_name="Ada")
     await ada.asave()
@@ -177,7 +181,7 @@ async def test_a_log_in_elsewhere_or_a_new_name_closes_nothing(sockets, ada) -> 
     await sockets[0].expect_nothing()
 
 
-async def test_who_logs_in_during_a_connection_is_watched_from_then_on(ada) -> None:
+async def test_a_user_who_logs_in_during_a_connection_can_be_revoked(ada) -> None:
     class LogIn(SocketView):
         async def receive(self, request):
             request.user = ada
@@ -189,7 +193,7 @@ async def test_who_logs_in_during_a_connection_is_watched_from_then_on(ada) -> N
         await socket.expect_close(4443)
 
 
-async def test_one_query_answers_for_all_however_many(ada, client) -> None:
+async def test_one_query_checks_all_sessions_and_users(ada, client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(
             connection,
@@ -202,7 +206,7 @@ async def test_one_query_answers_for_all_however_many(ada, client) -> None:
     assert await sync_to_async(queries)() == 1
 
 
-async def test_only_who_is_watched_costs_a_query(ada, monkeypatch) -> None:
+async def test_an_anonymous_connection_costs_no_query(ada, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr("rest_channels.engine.account_status.account_status", asked.append)
     async with SocketCommunicator(Quiet.as_asgi()):
@@ -210,7 +214,7 @@ async def test_only_who_is_watched_costs_a_query(ada, monkeypatch) -> None:
     assert asked == []
 
 
-async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplog) -> None:
+async def test_a_database_that_is_down_closes_no_socket(sockets, monkeypatch, caplog) -> None:
     def away(sessions, users):
         raise OperationalError("away")
 
@@ -222,7 +226,7 @@ async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplo
 
 
 @pytest.mark.parametrize("engine", ["cache", "cached_db", "db", "file", "signed_cookies"])
-async def test_every_session_engine_is_asked_in_its_own_way(engine, tmp_path) -> None:
+async def test_every_session_engine_reports_which_sessions_are_valid(engine, tmp_path) -> None:
     name = f"django.contrib.sessions.backends.{engine}"
     with override_settings(SESSION_ENGINE=name, SESSION_FILE_PATH=str(tmp_path)):
 
@@ -241,7 +245,7 @@ async def test_every_session_engine_is_asked_in_its_own_way(engine, tmp_path) ->
         await sync_to_async(keys)()
 
 
-async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
+async def test_the_index_keeps_no_connection_that_has_ended(sockets, ada) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(SocketCommunicator(Quiet.as_asgi(), user=ada))
@@ -252,12 +256,12 @@ async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
 @pytest.mark.parametrize(
     ("wrong", "error"), [({}, TypeError), ({"user": 1, "code": 1005}, ValueError)]
 )
-def test_a_wrong_call_says_so(wrong, error) -> None:
+def test_revoke_with_wrong_arguments_raises_an_error(wrong, error) -> None:
     with pytest.raises(error):
         revoke(**wrong)
 
 
-async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada) -> None:
+async def test_the_index_keeps_no_client_that_leaves_during_authentication(ada) -> None:
     class Slow(BaseAuthentication):
         def authenticate(self, request):
             time.sleep(0.05)
@@ -275,7 +279,9 @@ async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada
     assert not (books and books.identities)
 
 
-async def test_what_is_revoked_does_nothing_more_although_its_client_stays(ada, settle) -> None:
+async def test_a_revoked_connection_handles_no_more_frames_even_if_its_client_stays(
+    ada, settle
+) -> None:
     done = []
 
     class Busy(SocketView):

@@ -97,42 +97,42 @@ def down() -> Address:
         return probe.getsockname()
 
 
-async def test_new_connections_alternate(one, two) -> None:
+async def test_new_connections_go_to_the_servers_in_turn(one, two) -> None:
     async with proxy(one, two) as address:
         assert [await name_of_next(address) for _ in range(4)] == [b"1", b"2", b"1", b"2"]
 
 
-async def test_connections_that_come_at_once_are_shared_out_evenly(one, two) -> None:
+async def test_simultaneous_connections_are_shared_evenly(one, two) -> None:
     async with proxy(one, two) as address:
         names = await asyncio.gather(*(name_of_next(address) for _ in range(20)))
         assert names.count(b"1") == names.count(b"2") == 10
 
 
-async def test_the_turn_of_a_server_that_is_down_is_the_others(down, two) -> None:
+async def test_the_next_server_takes_the_turn_of_one_that_is_down(down, two) -> None:
     async with proxy(down, two) as address:
         assert [await name_of_next(address) for _ in range(4)] == [b"2"] * 4
 
 
-async def test_a_visitor_finds_the_door_shut_when_no_server_is_up(down) -> None:
+async def test_the_proxy_closes_a_connection_when_no_server_is_up(down) -> None:
     async with proxy(down, down) as address, client(address) as (reader, _writer):
         assert await reader.read() == b""
 
 
-async def test_what_is_said_arrives_both_ways(one) -> None:
+async def test_the_proxy_forwards_bytes_in_both_directions(one) -> None:
     async with proxy(one) as address, client(address) as (reader, writer):
         for word in (b"this", b"and that"):
             writer.write(word)
             await reader.readuntil(word.upper())
 
 
-async def test_who_has_said_all_still_hears_the_answer(one) -> None:
+async def test_a_client_that_has_finished_sending_still_receives_the_answer(one) -> None:
     async with proxy(one) as address, client(address) as (reader, writer):
         writer.write(b"that is all")
         writer.write_eof()
         assert await reader.read() == b"1THAT IS ALL."
 
 
-async def test_who_has_heard_all_may_still_speak() -> None:
+async def test_a_client_whose_server_has_finished_sending_can_still_send() -> None:
     heard = asyncio.get_running_loop().create_future()
 
     async def handle(reader, writer):
@@ -169,7 +169,7 @@ async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
         assert count == PLENTY
 
 
-async def test_a_server_notices_that_its_client_is_gone() -> None:
+async def test_a_server_notices_that_its_client_has_left() -> None:
     noticed = asyncio.Event()
 
     async def handle(_reader, writer):
@@ -196,7 +196,7 @@ async def test_a_client_notices_that_its_server_crashed() -> None:
         assert await reader.read() == b""
 
 
-async def test_nothing_is_left_of_its_connections_when_it_ends(one, two) -> None:
+async def test_the_proxy_leaves_no_connections_or_tasks_when_it_ends(one, two) -> None:
     before = asyncio.all_tasks()
     async with AsyncExitStack() as clients:
         async with proxy(one, two) as address:

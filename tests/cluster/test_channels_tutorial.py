@@ -32,7 +32,7 @@ class ChatConsumer(WebsocketConsumer):
 
 @pytest.mark.django_db(transaction=True)  # Channels looks for old connections at every message
 @pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
-async def test_messages_sent_in_one_tab_appear_in_another(layer, redis_url) -> None:
+async def test_a_message_sent_in_one_tab_appears_in_another(layer, redis_url) -> None:
     backend = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [redis_url]}}
     app = SocketApplication([re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi())])
     with override_settings(CHANNEL_LAYERS={"default": backend}):

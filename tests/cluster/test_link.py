@@ -115,7 +115,7 @@ def missed():
     return lambda: (counts.missed - before[0], counts.undelivered - before[1])
 
 
-async def test_what_one_process_says_the_other_hears_in_order(pair) -> None:
+async def test_a_process_receives_the_messages_of_another_in_order(pair) -> None:
     ada, grace = pair
     texts = [str(number) for number in range(500)]
     ada.say("chess", *texts)
@@ -123,7 +123,7 @@ async def test_what_one_process_says_the_other_hears_in_order(pair) -> None:
     await grace.hears(*texts)
 
 
-async def test_nobody_hears_what_the_own_process_says(pair) -> None:
+async def test_a_link_ignores_the_messages_of_its_own_process(pair) -> None:
     ada, _grace = pair
     async with Node(new_node(), "chess") as one, Node(new_node(), "chess") as two:
         one.say("chess", "known already")
@@ -154,7 +154,7 @@ async def test_a_link_drops_packets_of_its_own_process_before_it_unpacks_them(
     assert "canary" not in [kind for _source, kind in unpacked]
 
 
-async def test_who_joins_hears_what_is_said_from_then_on_and_who_leaves_no_more(pair) -> None:
+async def test_a_node_receives_group_messages_from_joining_until_leaving(pair) -> None:
     ada, grace = pair
     grace.receiver.groups.add("go")
     if (joining := grace.link.join("go")) is not None:
@@ -167,7 +167,7 @@ async def test_who_joins_hears_what_is_said_from_then_on_and_who_leaves_no_more(
     await grace.hears("still here")
 
 
-async def test_joining_and_leaving_in_one_breath_ends_as_was_wanted_last(pair) -> None:
+async def test_joining_and_leaving_repeatedly_ends_with_the_last_wanted_state(pair) -> None:
     ada, grace = pair
     for _ in range(5):
         grace.receiver.groups.add("go")
@@ -181,20 +181,20 @@ async def test_joining_and_leaving_in_one_breath_ends_as_was_wanted_last(pair) -
     await grace.hears("hello")
 
 
-async def test_a_command_is_obeyed_and_acknowledged(pair) -> None:
+async def test_a_node_runs_and_acknowledges_a_command(pair) -> None:
     ada, grace = pair
     assert await ada.link.send_command(grace.link.node, "dance", 3, "steps")
     assert grace.receiver.obeyed == [("dance", 3, "steps")]
 
 
-async def test_a_node_that_is_not_there_costs_a_second_and_raises_nothing(pair) -> None:
+async def test_a_command_to_a_missing_node_waits_a_second_and_raises_no_error(pair) -> None:
     ada, _grace = pair
     began = time.monotonic()
     assert not await ada.link.send_command("cccccccccc-1", "dance")
     assert time.monotonic() - began < 2
 
 
-async def test_what_cannot_travel_is_logged_and_counted_and_the_line_lives(
+async def test_a_message_that_cannot_be_serialized_is_logged_and_the_link_goes_on(
     pair, missed, caplog
 ) -> None:
     ada, grace = pair
@@ -205,7 +205,7 @@ async def test_what_cannot_travel_is_logged_and_counted_and_the_line_lives(
     assert (missed(), grace.receiver.gaps) == ((1, 1), ["chess"])
 
 
-async def test_the_queue_is_bounded_and_what_does_not_fit_is_missed(
+async def test_messages_that_do_not_fit_into_the_queue_are_counted_as_missed(
     pair, missed, monkeypatch
 ) -> None:
     ada, grace = pair
@@ -218,7 +218,7 @@ async def test_the_queue_is_bounded_and_what_does_not_fit_is_missed(
     assert missed()[0] == missed()[1] > 70
 
 
-async def test_the_loss_of_a_last_message_is_known_within_two_seconds(pair, missed) -> None:
+async def test_the_loss_of_a_last_message_is_noticed_within_two_seconds(pair, missed) -> None:
     ada, grace = pair
     ada.say("chess", "heard")
     await grace.hears("heard")
@@ -227,7 +227,7 @@ async def test_the_loss_of_a_last_message_is_known_within_two_seconds(pair, miss
     assert grace.receiver.gaps == ["chess"]
 
 
-async def test_packets_of_a_newer_release_are_passed_over(pair, caplog) -> None:
+async def test_a_link_ignores_packets_of_a_newer_release(pair, caplog) -> None:
     ada, grace = pair
     line = await ada.link._get_connection()
     newer = pack(ada.link.node, EventsPacket("chess", 0.0, 0.0, 1, ())) | {"v": VERSION + 1}
@@ -241,7 +241,7 @@ async def test_packets_of_a_newer_release_are_passed_over(pair, caplog) -> None:
     assert "another release" in caplog.text
 
 
-async def test_nothing_is_left_in_the_broker_by_who_leaves(layer, broker) -> None:
+async def test_a_node_that_stops_leaves_nothing_in_the_broker(layer, broker) -> None:
     broker.flush()
     async with Node(ADA, "chess", "go"):
         pass
@@ -250,7 +250,7 @@ async def test_nothing_is_left_in_the_broker_by_who_leaves(layer, broker) -> Non
         assert client.pubsub_channels() == []
 
 
-async def test_memberships_are_renewed_before_the_layer_ends_them(broker) -> None:
+async def test_a_link_renews_its_memberships_before_the_layer_ends_them(broker) -> None:
     config = layers(LAYERS[0], broker.url, group_expiry=3)
     with override_settings(CHANNEL_LAYERS=config):
         async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
@@ -267,7 +267,7 @@ MANY = [f"group-{number}" for number in range(2000)]
 
 
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
-async def test_after_an_outage_all_groups_are_back_within_three_seconds_and_losses_are_counted(
+async def test_after_an_outage_all_groups_return_within_three_seconds_and_losses_are_counted(
     layer, broker, missed, outage
 ) -> None:
     async with Node(ADA) as ada, Node(GRACE, *MANY) as grace:
@@ -304,7 +304,7 @@ async def test_after_an_outage_all_groups_are_back_within_three_seconds_and_loss
         await happens(lambda: len(grace.receiver.texts) + missed()[0] == said, 8)
 
 
-async def test_it_begins_without_a_broker_and_finds_it_when_it_comes(layer, broker) -> None:
+async def test_a_link_that_starts_without_a_broker_finds_it_later(layer, broker) -> None:
     broker.kill()
     try:
         async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
@@ -321,7 +321,7 @@ async def test_it_begins_without_a_broker_and_finds_it_when_it_comes(layer, brok
             broker.start()
 
 
-async def test_a_command_that_was_lost_is_missed_as_well(pair, missed) -> None:
+async def test_a_lost_command_counts_as_missed(pair, missed) -> None:
     ada, grace = pair
     await ada.link.send_command(grace.link.node, "first")
     hers = node_group(grace.link.node)
@@ -330,7 +330,7 @@ async def test_a_command_that_was_lost_is_missed_as_well(pair, missed) -> None:
     assert grace.receiver.gaps == [hers]
 
 
-async def test_many_lines_leave_nothing_around_their_loop(layer) -> None:
+async def test_layer_connections_restore_the_close_method_of_their_loop(layer) -> None:
     loop = asyncio.get_running_loop()
     before = vars(loop).get("close")
     for _ in range(20):
@@ -339,7 +339,7 @@ async def test_many_lines_leave_nothing_around_their_loop(layer) -> None:
     assert vars(loop).get("close") is before
 
 
-async def test_a_membership_that_changes_all_the_time_ends_as_was_wanted_last(pair) -> None:
+async def test_a_membership_that_changes_all_the_time_ends_in_the_last_wanted_state(pair) -> None:
     _ada, grace = pair
     chance = random.Random(1)
     for _ in range(300):
@@ -353,7 +353,7 @@ async def test_a_membership_that_changes_all_the_time_ends_as_was_wanted_last(pa
     await happens(lambda: ("go" in grace.link._memberships.joined) == wanted, 1)
 
 
-async def test_a_command_for_all_is_said_again_when_the_broker_is_back(layer, broker) -> None:
+async def test_a_command_for_all_hubs_is_sent_again_when_the_broker_is_back(layer, broker) -> None:
     async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
         with broker.paused():
             ada.link.sender.put(EVERYONE, CommandPacket("expire", (["key"],)))

@@ -51,7 +51,7 @@ class Theirs(AsyncJsonWebsocketConsumer):
         await self.send_json({"theirs": event["text"]})
 
 
-async def test_ours_and_theirs_hear_each_other_and_themselves_once(layer) -> None:
+async def test_library_and_plain_consumers_receive_each_message_of_a_group_once(layer) -> None:
     async with (
         SocketCommunicator(Ours.as_asgi()) as ours,
         SocketCommunicator(Ours.as_asgi()) as more,
@@ -66,13 +66,13 @@ async def test_ours_and_theirs_hear_each_other_and_themselves_once(layer) -> Non
             await client.expect_nothing()
 
 
-async def test_any_code_reaches_them_by_the_layers_own_verbs(layer) -> None:
+async def test_a_message_sent_with_the_layers_own_method_reaches_a_consumer(layer) -> None:
     async with SocketCommunicator(Ours.as_asgi()) as ours:
         await layer.group_send("mixed", {"type": "mixed.line", "text": "from afar"})
         await ours.expect_event({"ours": "from afar"})
 
 
-async def test_what_is_sent_through_a_consumers_layer_reaches_members_of_every_kind(layer) -> None:
+async def test_a_message_sent_with_a_consumers_layer_reaches_members_of_every_kind(layer) -> None:
     class View(SocketView):
         def connect(self, request):
             self.join("mixed")
@@ -98,7 +98,7 @@ async def test_what_is_sent_through_a_consumers_layer_reaches_members_of_every_k
             await client.expect_nothing()
 
 
-async def test_a_channel_name_can_be_added_and_spoken_to(layer) -> None:
+async def test_a_channel_name_can_join_a_group_and_receive_messages(layer) -> None:
     class Named(SocketConsumer):
         async def connect(self):
             self.send_json(self.channel_name)
@@ -116,7 +116,9 @@ async def test_a_channel_name_can_be_added_and_spoken_to(layer) -> None:
 
 
 @pytest.mark.parametrize("which", ["channel_name", "address"])
-async def test_add_by_whatever_name_is_the_own_one_hears_once_until_discarded(layer, which) -> None:
+async def test_a_consumer_added_by_either_own_name_receives_once_until_discarded(
+    layer, which
+) -> None:
     class Adding(SocketConsumer):
         async def receive_json(self, verb):
             own = {"channel_name": self.channel_name, "address": self._connection.address}[which]
@@ -137,7 +139,7 @@ async def test_add_by_whatever_name_is_the_own_one_hears_once_until_discarded(la
         await socket.expect_nothing()
 
 
-async def test_a_plain_consumer_can_be_added_to_a_group_by_one_of_ours(layer) -> None:
+async def test_a_library_consumer_can_add_a_plain_consumer_to_a_group(layer) -> None:
     class Plain(AsyncJsonWebsocketConsumer):
         async def connect(self):
             await self.accept()
@@ -161,7 +163,7 @@ async def test_a_plain_consumer_can_be_added_to_a_group_by_one_of_ours(layer) ->
         await plain.expect_event("you, too")
 
 
-async def test_nothing_is_left_in_the_layer_by_who_has_gone(layer) -> None:
+async def test_a_consumer_that_has_disconnected_leaves_nothing_in_the_layer(layer) -> None:
     async with SocketCommunicator(Ours.as_asgi()) as ours:
         await ours.send_json("hello")
         await ours.expect_event({"ours": "hello"})
@@ -175,7 +177,7 @@ async def test_nothing_is_left_in_the_layer_by_who_has_gone(layer) -> None:
     assert current_hub().listeners._groups == {}
 
 
-async def test_memberships_are_renewed_by_the_beat(monkeypatch) -> None:
+async def test_the_heartbeat_renews_memberships(monkeypatch) -> None:
     monkeypatch.setattr(listeners, "group_expiry", lambda layer: 0.1)
     with override_settings(CHANNEL_LAYERS=MEMORY, REST_CHANNELS={"BEAT": 0.02}):
         layer = get_channel_layer()
@@ -187,7 +189,7 @@ async def test_memberships_are_renewed_by_the_beat(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-async def test_without_the_broker_consumers_connect_and_hear_their_own_process(
+async def test_without_a_broker_consumers_connect_and_receive_local_messages(
     name, monkeypatch
 ) -> None:
     monkeypatch.setattr(listeners, "RETRY_DELAY", 0.05)
@@ -203,7 +205,7 @@ async def test_without_the_broker_consumers_connect_and_hear_their_own_process(
             await get_channel_layer().flush()  # ends its connections
 
 
-async def test_without_the_broker_a_channel_name_says_why_there_is_none(caplog) -> None:
+async def test_without_a_broker_reading_the_channel_name_logs_why_there_is_none(caplog) -> None:
     class Curious(SocketConsumer):
         async def receive_json(self, content):
             self.send_json(self.channel_name)
@@ -217,7 +219,7 @@ async def test_without_the_broker_a_channel_name_says_why_there_is_none(caplog) 
 
 
 @pytest.mark.parametrize("slow", [True, False])
-async def test_a_message_that_changes_after_it_was_sent_arrives_as_it_was_sent(layer, slow) -> None:
+async def test_a_message_that_is_changed_after_sending_arrives_as_it_was_sent(layer, slow) -> None:
     class Counting(SocketConsumer):
         groups = ["counting"]
 
@@ -240,7 +242,9 @@ async def test_a_message_that_changes_after_it_was_sent_arrives_as_it_was_sent(l
     "wrong", [{"scores": {1: 10}}, {"at": object()}, {"big": 2**64}, {"deep": [{"of": {1}}]}]
 )
 @pytest.mark.parametrize("name", LAYERS)
-async def test_what_cannot_travel_is_an_error_where_it_is_sent(name, redis_url, wrong) -> None:
+async def test_sending_a_message_that_cannot_be_serialized_raises_a_type_error(
+    name, redis_url, wrong
+) -> None:
     class Wrong(SocketConsumer):
         async def receive_json(self, content):
             try:
@@ -255,7 +259,7 @@ async def test_what_cannot_travel_is_an_error_where_it_is_sent(name, redis_url, 
         await get_channel_layer().flush()
 
 
-async def test_many_groups_at_once_are_all_heard(layer) -> None:
+async def test_a_consumer_in_many_groups_receives_the_messages_of_all(layer) -> None:
     class Many(SocketConsumer):
         groups = [f"many-{number}" for number in range(120)]
 

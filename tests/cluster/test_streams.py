@@ -22,12 +22,12 @@ def heard() -> ReceivedStreams:
     return heard
 
 
-def test_what_comes_in_order_leaves_no_hole(heard) -> None:
+def test_messages_in_order_leave_none_missing(heard) -> None:
     numbers = SentStreams()
     assert [heard.receive("ada", said(numbers, 2, now), now) for now in range(5)] == [(0, 0)] * 5
 
 
-def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
+def test_the_next_message_reveals_the_lost_messages_before_it(heard) -> None:
     numbers = SentStreams()
     heard.receive("ada", said(numbers, 1, 0), 0)
     said(numbers, 3, 1)
@@ -35,7 +35,7 @@ def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
     assert heard.receive("ada", said(numbers, 1, 3), 3) == (0, 0)
 
 
-def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
+def test_stream_heads_reveal_the_loss_of_the_last_messages(heard) -> None:
     numbers = SentStreams()
     heard.receive("ada", said(numbers, 1, 0), 0)
     said(numbers, 2, 1)
@@ -43,7 +43,7 @@ def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
     assert heard.receive_heads("ada", numbers.heads(3.5), 3.5) == {}
 
 
-def test_the_loss_of_all_words_is_seen_by_who_was_there_when_they_were_said(heard) -> None:
+def test_a_member_notices_lost_messages_only_if_it_had_joined_before_them(heard) -> None:
     numbers = SentStreams()
     said(numbers, 2, 0)
     assert heard.receive("ada", said(numbers, 1, 1), 1) == (2, 0)
@@ -52,7 +52,7 @@ def test_the_loss_of_all_words_is_seen_by_who_was_there_when_they_were_said(hear
     assert heard.receive_heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
 
 
-def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
+def test_heads_report_a_message_from_one_to_six_seconds_after_it() -> None:
     numbers = SentStreams()
     said(numbers, 4, 10)
     told = [now for now in range(10, 20) if numbers.heads(now).streams]
@@ -60,7 +60,7 @@ def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
     assert [numbers.has_heads(now) for now in (15.9, 16)] == [True, False]
 
 
-def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
+def test_heads_report_undelivered_messages_once_the_layer_is_back() -> None:
     numbers = SentStreams()
     said(numbers, 1, 0)
     numbers.mark_undelivered(GROUP)
@@ -69,7 +69,7 @@ def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
     assert numbers.heads(30).streams[GROUP][2] == 1
 
 
-def test_what_is_delivered_twice_counts_once(heard) -> None:
+def test_messages_that_are_delivered_twice_count_as_repeated(heard) -> None:
     numbers = SentStreams()
     word = said(numbers, 3, 0)
     assert heard.receive("ada", word, 0) == (0, 0)
@@ -78,14 +78,14 @@ def test_what_is_delivered_twice_counts_once(heard) -> None:
     assert heard.receive("ada", again, 0) == (0, 1)
 
 
-def test_every_publisher_and_every_group_has_a_stream_of_its_own(heard) -> None:
+def test_every_publisher_has_a_stream_of_its_own(heard) -> None:
     ada, grace = SentStreams(), SentStreams()
     said(ada, 9, 0)
     assert heard.receive("ada", said(ada, 1, 0), 0) == (9, 0)
     assert heard.receive("grace", said(grace, 1, 0), 0) == (0, 0)
 
 
-def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
+def test_a_publisher_forgets_an_idle_stream_and_begins_another(heard) -> None:
     numbers = SentStreams()
     heard.receive("ada", said(numbers, 5, 0), 0)
     numbers.heads(FORGET + 1)
@@ -93,7 +93,7 @@ def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
     assert heard.receive("ada", said(numbers, 1, FORGET + 2), FORGET + 2) == (0, 0)
 
 
-def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
+def test_a_publisher_keeps_an_undelivered_stream_longer() -> None:
     numbers = SentStreams()
     said(numbers, 1, 0)
     numbers.mark_undelivered(GROUP)
@@ -103,7 +103,7 @@ def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
     assert not numbers.streams
 
 
-def test_nothing_is_kept_of_groups_that_were_left_and_of_publishers_long_silent(heard) -> None:
+def test_a_receiver_forgets_idle_publishers_and_the_groups_it_left(heard) -> None:
     heard.receive("ada", said(SentStreams(), 1, 0), 0)
     heard.forget_idle(FORGET_UNDELIVERED + FORGET + 1)
     assert heard._streams == {GROUP: {}}

@@ -19,7 +19,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
 
-async def test_frames_are_handled_one_at_a_time_in_order() -> None:
+async def test_a_connection_handles_its_frames_one_at_a_time_in_order() -> None:
     class Slow(SocketView):
         async def receive(self, request):
             await asyncio.sleep(0.01 if request.data % 2 else 0)
@@ -31,7 +31,7 @@ async def test_frames_are_handled_one_at_a_time_in_order() -> None:
         assert [await socket.receive_json() for _ in range(20)] == list(range(20))
 
 
-async def test_frames_sent_before_connect_has_returned_wait_for_it() -> None:
+async def test_frames_sent_during_connect_wait_until_it_returns() -> None:
     class Slow(SocketView):
         async def connect(self, request):
             await self.close_door(request)
@@ -45,7 +45,7 @@ async def test_frames_sent_before_connect_has_returned_wait_for_it() -> None:
         await socket.expect_event("connected")
 
 
-async def test_what_a_group_says_before_the_handshake_is_over_waits_in_the_outbox() -> None:
+async def test_group_messages_during_the_handshake_wait_in_the_outbox() -> None:
     class Slow(SocketView):
         async def connect(self, request):
             self.join("early")
@@ -73,7 +73,7 @@ async def test_a_group_event_does_not_wait_for_a_handler_that_hangs() -> None:
         await socket.expect_event("moved on")
 
 
-async def test_a_def_event_method_never_runs_beside_a_def_frame_handler() -> None:
+async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler() -> None:
     running, together = [], []
 
     class Careful(SocketConsumer):
@@ -118,7 +118,7 @@ async def test_def_handlers_of_different_connections_run_in_parallel() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
-async def test_a_def_handler_that_exits_ends_neither_the_server_nor_its_connection(
+async def test_a_def_handler_that_raises_an_exit_ends_neither_server_nor_connection(
     error, caplog
 ) -> None:
     class Leaving(SocketView):
@@ -138,7 +138,9 @@ class Everything(BaseException):
 @pytest.mark.parametrize(
     "error", [SystemExit(), Everything(), BaseExceptionGroup("all", [Everything()])]
 )
-async def test_an_async_handler_that_exits_ends_neither(error) -> None:
+async def test_an_async_handler_that_raises_an_exit_ends_neither_server_nor_connection(
+    error,
+) -> None:
     class Leaving(SocketView):
         async def receive(self, request):
             raise error
@@ -152,7 +154,7 @@ async def test_an_async_handler_that_exits_ends_neither(error) -> None:
             await socket.expect_reply(call, status=500)
 
 
-async def test_a_connect_that_cannot_be_answered_ends_the_handshake() -> None:
+async def test_a_connect_that_raises_generator_exit_refuses_the_handshake() -> None:
     class Odd(SocketView):
         async def connect(self, request):
             raise GeneratorExit
@@ -163,7 +165,7 @@ async def test_a_connect_that_cannot_be_answered_ends_the_handshake() -> None:
     await socket.disconnect()
 
 
-async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> None:
+async def test_a_connection_ends_when_the_server_cannot_send(monkeypatch) -> None:
     monkeypatch.setattr("rest_channels.engine.connection.CLOSE_TIMEOUT", 0.02)
     incoming = asyncio.Queue()
 
@@ -188,7 +190,9 @@ async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> Non
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.05})
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_handler_that_outlives_its_deadline_is_504_and_the_connection_lives(kind) -> None:
+async def test_a_handler_that_exceeds_its_timeout_gets_504_and_the_connection_stays_open(
+    kind,
+) -> None:
     let_go = threading.Event()
 
     class Sync(SocketView):
@@ -213,7 +217,7 @@ async def test_a_handler_that_outlives_its_deadline_is_504_and_the_connection_li
 
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.2})
-async def test_the_deadline_counts_from_the_beginning_of_each_call() -> None:
+async def test_the_timeout_counts_from_the_start_of_each_call() -> None:
     class Steady(SocketView):
         async def receive(self, request):
             await asyncio.sleep(0.05)
@@ -250,7 +254,7 @@ async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_le
     assert ends == ["began", "cancelled", "disconnect"]
 
 
-async def test_a_def_handler_keeps_only_its_slot_when_its_client_left(settle, caplog) -> None:
+async def test_a_def_handler_keeps_only_its_thread_when_its_client_left(settle, caplog) -> None:
     let_go, ends = threading.Event(), []
 
     class Hung(SocketView):
@@ -271,7 +275,7 @@ async def test_a_def_handler_keeps_only_its_slot_when_its_client_left(settle, ca
     let_go.set()
 
 
-async def test_frames_that_came_before_a_departure_are_still_handled() -> None:
+async def test_frames_received_before_a_disconnect_are_still_handled() -> None:
     handled = []
 
     class Diary(SocketView):
@@ -305,7 +309,7 @@ async def test_disconnect_runs_once_when_the_server_closes_and_when_it_is_cancel
     assert parted == [4321, CloseCode.ABNORMAL]
 
 
-async def test_a_client_that_leaves_during_connect_is_noticed(settle) -> None:
+async def test_disconnect_runs_when_a_client_leaves_during_connect(settle) -> None:
     ends = []
 
     class Slow(SocketView):
@@ -323,7 +327,7 @@ async def test_a_client_that_leaves_during_connect_is_noticed(settle) -> None:
     assert ends == ["connect", "disconnect"]
 
 
-async def test_errors_in_disconnect_are_logged_and_end_nothing_else(caplog) -> None:
+async def test_an_error_in_disconnect_is_logged_and_ends_nothing_else(caplog) -> None:
     class Bad(SocketView):
         def disconnect(self, request):
             raise RuntimeError("in disconnect")
@@ -337,7 +341,7 @@ async def test_errors_in_disconnect_are_logged_and_end_nothing_else(caplog) -> N
 
 
 @override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 100})
-async def test_a_frame_that_is_too_big_closes_with_4413() -> None:
+async def test_a_frame_that_is_too_big_closes_the_connection_with_4413() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(len(request.data))
@@ -350,7 +354,7 @@ async def test_a_frame_that_is_too_big_closes_with_4413() -> None:
 
 
 @override_settings(REST_CHANNELS={"INBOX_FRAMES": 3})
-async def test_too_many_waiting_frames_close_with_the_flood_code() -> None:
+async def test_too_many_waiting_frames_close_the_connection_with_the_flood_code() -> None:
     class Hung(SocketView):
         async def receive(self, request):
             await asyncio.Event().wait()
@@ -362,7 +366,7 @@ async def test_too_many_waiting_frames_close_with_the_flood_code() -> None:
 
 
 @override_settings(REST_CHANNELS={"FRAME_RATE": 1, "FRAME_BURST": 10})
-async def test_too_many_frames_a_second_close_with_the_flood_code() -> None:
+async def test_too_many_frames_per_second_close_the_connection_with_the_flood_code() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(request.data)
@@ -377,7 +381,7 @@ async def test_too_many_frames_a_second_close_with_the_flood_code() -> None:
 
 @override_settings(REST_CHANNELS={"MAX_SUBSCRIPTIONS": 2})
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_too_many_subscriptions_are_a_400(kind) -> None:
+async def test_a_client_with_too_many_subscriptions_receives_a_400_frame(kind) -> None:
     class Sync(SocketView):
         def receive(self, request):
             self.join(request.data["group"])
@@ -457,7 +461,7 @@ class Unread(SocketCommunicator):
 
 
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
-async def test_awaiting_a_verb_is_backpressure(settle) -> None:
+async def test_awaiting_send_json_waits_while_the_outbox_is_full(settle) -> None:
     sent = []
 
     class Stream(SocketView):
@@ -476,7 +480,7 @@ async def test_awaiting_a_verb_is_backpressure(settle) -> None:
 
 
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
-async def test_in_def_a_verb_blocks_while_the_outbox_is_full(settle) -> None:
+async def test_send_json_in_a_def_handler_blocks_while_the_outbox_is_full(settle) -> None:
     sent = []
 
     class Stream(SocketView):
@@ -495,7 +499,7 @@ async def test_in_def_a_verb_blocks_while_the_outbox_is_full(settle) -> None:
 
 
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
-async def test_calls_that_are_not_awaited_and_would_overflow_raise(settle) -> None:
+async def test_calls_that_are_not_awaited_raise_outbox_full_when_they_overflow(settle) -> None:
     errors = []
 
     class Careless(SocketView):
@@ -513,7 +517,7 @@ async def test_calls_that_are_not_awaited_and_would_overflow_raise(settle) -> No
         socket.may_read.set()
 
 
-async def test_what_a_verb_returns_is_a_coroutine_that_may_be_dropped_or_scheduled() -> None:
+async def test_send_json_returns_a_coroutine_that_may_be_dropped_or_scheduled() -> None:
     class Room(SocketView):
         async def receive(self, request):
             self.send_json("dropped")
@@ -528,7 +532,7 @@ async def test_what_a_verb_returns_is_a_coroutine_that_may_be_dropped_or_schedul
             await socket.expect_event(word)
 
 
-async def test_verbs_keep_their_order_in_a_thread() -> None:
+async def test_calls_of_a_def_handler_keep_their_order() -> None:
     class Talk(SocketView):
         def receive(self, request):
             self.join("talk")
@@ -558,7 +562,7 @@ async def test_a_ping_is_answered_even_while_a_handler_hangs() -> None:
         await socket.expect_event({"$pong": 42})
 
 
-async def test_only_a_frame_that_is_nothing_but_a_ping_is_one() -> None:
+async def test_only_a_frame_that_contains_nothing_but_a_ping_is_a_control_frame() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(request.data)
@@ -597,7 +601,7 @@ async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monk
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_what_a_handler_leaves_of_its_connection_is_not_the_next_ones() -> None:
+async def test_a_handler_does_not_inherit_the_database_state_of_the_one_before() -> None:
     class Careless(SocketView):
         def receive(self, request):
             if request.data == "off":

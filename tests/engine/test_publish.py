@@ -53,7 +53,7 @@ def say(text: str) -> None:
     Group("room").send({"text": text})
 
 
-async def test_a_thread_that_serves_nothing_has_spoken_when_the_call_returns(grace) -> None:
+async def test_a_thread_without_a_hub_has_sent_its_message_when_the_call_returns(grace) -> None:
     def speak() -> None:
         for number in range(20):
             say(str(number))
@@ -62,13 +62,13 @@ async def test_a_thread_that_serves_nothing_has_spoken_when_the_call_returns(gra
     await grace.hears(*map(str, range(20)))
 
 
-async def test_a_loop_that_serves_nothing_speaks_too_awaited_or_not(grace) -> None:
+async def test_a_loop_without_a_hub_sends_messages_awaited_or_not(grace) -> None:
     await Group("room").asend({"text": "awaited"})
     say("not awaited")
     await grace.hears("awaited", "not awaited")
 
 
-async def test_loops_that_come_and_go_speak_through_the_one_publisher(grace) -> None:
+async def test_loops_that_start_and_end_send_through_one_publisher(grace) -> None:
     def speak() -> None:
         for number in range(5):
             asyncio.run(Group("room").asend({"text": str(number)}))
@@ -78,7 +78,7 @@ async def test_loops_that_come_and_go_speak_through_the_one_publisher(grace) -> 
     assert threading.active_count() < 20
 
 
-async def test_where_sockets_are_served_their_link_speaks_for_every_thread(grace) -> None:
+async def test_threads_of_a_serving_process_send_through_the_link_of_its_hub(grace) -> None:
     async with SocketCommunicator(Room.as_asgi()) as socket:
         await asyncio.to_thread(say, '"from a thread"')
         await Group("room").asend({"text": '"from the loop"'})
@@ -88,7 +88,7 @@ async def test_where_sockets_are_served_their_link_speaks_for_every_thread(grace
     assert publisher._thread is None
 
 
-async def test_the_last_one_who_leaves_is_heard_saying_goodbye(grace) -> None:
+async def test_other_processes_receive_what_the_last_connection_sends_in_disconnect(grace) -> None:
     class Polite(SocketView):
         def disconnect(self, request):
             self.broadcast("room", "goodbye")
@@ -98,7 +98,7 @@ async def test_the_last_one_who_leaves_is_heard_saying_goodbye(grace) -> None:
     await grace.hears('"goodbye"')
 
 
-async def test_what_is_no_member_of_any_process_is_passed_over(grace) -> None:
+async def test_messages_to_unknown_addresses_are_dropped(grace) -> None:
     await Channel("0123456789-1.1").asend({"text": "x"})
     await Channel("what is that").asend({"text": "x"})
     await Group("room").aadd("what is that")
@@ -108,7 +108,7 @@ async def test_what_is_no_member_of_any_process_is_passed_over(grace) -> None:
 MANY = [f"{GRACE}.{number:x}" for number in range(4_500)]
 
 
-async def test_many_addresses_of_a_node_travel_as_numbers_in_few_messages(grace) -> None:
+async def test_many_addresses_of_one_node_travel_as_numbers_in_few_packets(grace) -> None:
     event = Event.rendered("", None, "hello")
     await asyncio.to_thread(send_command_to_each, MANY, deliver_to_each, event)
     await happens(lambda: len(grace.receiver.obeyed) == 3)
@@ -119,7 +119,7 @@ async def test_many_addresses_of_a_node_travel_as_numbers_in_few_messages(grace)
     assert {event.text for event in events} == {"hello"}
 
 
-async def test_addresses_of_here_of_elsewhere_and_of_nowhere_each_get_theirs(grace) -> None:
+async def test_a_command_reaches_local_and_remote_addresses_and_skips_invalid_ones(grace) -> None:
     async with SocketCommunicator(Room.as_asgi()) as socket:
         (here,) = current_hub().members
         addresses = [MANY[1], here, "bot-7", "", "what is that", "0123456789-1.1", MANY[2]]
@@ -130,7 +130,7 @@ async def test_addresses_of_here_of_elsewhere_and_of_nowhere_each_get_theirs(gra
         assert numbers == ["1", "2"]
 
 
-async def test_who_may_have_missed_a_word_is_told_under_its_address() -> None:
+async def test_a_connection_that_may_miss_messages_receives_a_gap_for_its_address() -> None:
     class Attentive(SocketConsumer):
         def gap(self, groups):
             self.send_json(list(groups))
@@ -143,7 +143,7 @@ async def test_who_may_have_missed_a_word_is_told_under_its_address() -> None:
         await socket.expect_event([address])
 
 
-async def test_a_link_that_nobody_uses_rests_and_comes_back(grace, monkeypatch) -> None:
+async def test_the_publisher_closes_an_idle_link_and_opens_it_again(grace, monkeypatch) -> None:
     monkeypatch.setattr("rest_channels.cluster.publisher.IDLE", 0.05)
     await asyncio.to_thread(say, "before")
     await asyncio.sleep(0.3)
@@ -152,7 +152,9 @@ async def test_a_link_that_nobody_uses_rests_and_comes_back(grace, monkeypatch) 
     await grace.hears("before", "after")
 
 
-async def test_with_a_dead_broker_a_word_to_many_nodes_waits_a_second_in_all(dead_broker) -> None:
+async def test_with_a_dead_broker_a_command_to_many_nodes_waits_one_second_in_total(
+    dead_broker,
+) -> None:
     addresses = [f"00000000{number:02x}-1.1" for number in range(20)]
     began = time.monotonic()
     await asyncio.to_thread(
@@ -162,7 +164,7 @@ async def test_with_a_dead_broker_a_word_to_many_nodes_waits_a_second_in_all(dea
     await asyncio.to_thread(publisher.stop)
 
 
-async def test_with_a_dead_broker_the_first_word_waits_a_second_and_no_other_does(
+async def test_with_a_dead_broker_only_the_first_message_waits_a_second(
     dead_broker,
 ) -> None:
     def speak() -> list[float]:
@@ -182,7 +184,7 @@ async def test_with_a_dead_broker_the_first_word_waits_a_second_and_no_other_doe
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_with_a_dead_broker_what_waits_for_the_commit_is_done_all_the_same(
+async def test_with_a_dead_broker_all_on_commit_callbacks_run(
     dead_broker,
 ) -> None:
     def work() -> list[str]:
@@ -195,7 +197,7 @@ async def test_with_a_dead_broker_what_waits_for_the_commit_is_done_all_the_same
     assert await sync_to_async(work)() == ["kept"]
 
 
-async def test_with_a_dead_broker_sockets_open_and_hear_each_other(dead_broker) -> None:
+async def test_with_a_dead_broker_sockets_connect_and_receive_local_messages(dead_broker) -> None:
     class Talk(Room):
         def receive(self, request):
             self.broadcast("room", request.data)
@@ -213,14 +215,14 @@ async def test_with_a_dead_broker_sockets_open_and_hear_each_other(dead_broker) 
         assert time.monotonic() - began < 1
 
 
-async def test_a_dead_link_ends_when_its_loop_does_not_need_it(dead_broker) -> None:
+async def test_a_link_to_a_dead_broker_stops_within_three_seconds(dead_broker) -> None:
     link = Link("cccccccccc-1", Node.__new__(Node))
     began = time.monotonic()
     await link.stop()
     assert time.monotonic() - began < 3
 
 
-async def test_what_another_process_rendered_its_own_way_reaches_even_those_who_intercept(
+async def test_a_view_that_overrides_sending_receives_text_rendered_by_another_process(
     grace,
 ) -> None:
     class Intercepting(SocketView):
@@ -238,7 +240,7 @@ async def test_what_another_process_rendered_its_own_way_reaches_even_those_who_
 
 
 @pytest.mark.parametrize("awaited", [True, False])
-async def test_the_order_is_kept_while_connections_come_and_go(grace, awaited) -> None:
+async def test_messages_stay_in_order_while_connections_open_and_close(grace, awaited) -> None:
     done = False
 
     async def come_and_go() -> None:
@@ -258,7 +260,7 @@ async def test_the_order_is_kept_while_connections_come_and_go(grace, awaited) -
     await grace.hears(*map(str, range(400)))
 
 
-def test_the_names_of_commands_on_the_wire_never_change() -> None:
+def test_the_wire_names_of_commands_never_change() -> None:
     """Two releases share a broker during a rolling restart: a new name would lose a revocation."""
     assert sorted(hub._commands) == [
         "dismiss",

@@ -9,7 +9,7 @@ from rest_channels.engine.subscriptions import GroupSubscriptions
 from rest_channels.exceptions import TooManySubscriptions
 
 
-def test_a_membership_begins_with_the_first_that_asks_and_ends_with_the_last() -> None:
+def test_a_membership_begins_with_its_first_subscriber_and_ends_with_its_last() -> None:
     subscriptions = GroupSubscriptions(10)
     assert subscriptions.add("room", "one") is True
     assert subscriptions.add("room", "two") is False
@@ -19,7 +19,7 @@ def test_a_membership_begins_with_the_first_that_asks_and_ends_with_the_last() -
     assert "room" not in subscriptions
 
 
-def test_asking_twice_is_asking_once() -> None:
+def test_subscribing_twice_counts_once() -> None:
     subscriptions = GroupSubscriptions(1)
     assert subscriptions.add("room") is True
     assert subscriptions.add("room") is False
@@ -28,7 +28,7 @@ def test_asking_twice_is_asking_once() -> None:
     assert subscriptions.discard("room") is False
 
 
-def test_who_never_asked_ends_nothing() -> None:
+def test_discarding_an_unknown_subscriber_changes_nothing() -> None:
     subscriptions = GroupSubscriptions(10)
     subscriptions.add("room", "one")
     assert subscriptions.discard("room", "two") is False
@@ -36,7 +36,7 @@ def test_who_never_asked_ends_nothing() -> None:
     assert subscriptions.subscribers_of("room") == {"one"}
 
 
-def test_a_full_ledger_refuses_and_takes_again_once_there_is_room() -> None:
+def test_subscribing_beyond_the_limit_fails_until_a_subscription_ends() -> None:
     subscriptions = GroupSubscriptions(2)
     subscriptions.add("a")
     subscriptions.add("b", 1)
@@ -48,7 +48,7 @@ def test_a_full_ledger_refuses_and_takes_again_once_there_is_room() -> None:
     assert subscriptions.add("c") is True
 
 
-def test_what_was_refused_leaves_no_trace() -> None:
+def test_a_subscription_that_fails_is_not_recorded() -> None:
     subscriptions = GroupSubscriptions(0)
     with pytest.raises(TooManySubscriptions):
         subscriptions.add("a")
@@ -60,7 +60,7 @@ def test_what_was_refused_leaves_no_trace() -> None:
     ) == (False, 0, [], set())
 
 
-def test_clearing_names_every_group_once_and_makes_room() -> None:
+def test_clear_returns_every_group_once_and_makes_room() -> None:
     subscriptions = GroupSubscriptions(3)
     for group, asker in (("a", 1), ("a", 2), ("b", 1)):
         subscriptions.add(group, asker)
@@ -70,7 +70,7 @@ def test_clearing_names_every_group_once_and_makes_room() -> None:
     assert subscriptions.add("a", 1) is True
 
 
-def test_groups_may_be_left_while_going_through_them() -> None:
+def test_groups_can_be_discarded_during_iteration() -> None:
     subscriptions = GroupSubscriptions(3)
     for group in "abc":
         subscriptions.add(group)

@@ -75,7 +75,7 @@ def reset(client) -> None:
 
 
 @pytest.mark.parametrize("leave", [cut, reset])
-async def test_without_a_close_handshake_a_handler_is_cancelled_and_disconnect_runs_once(
+async def test_a_lost_connection_cancels_the_handler_and_runs_disconnect_once(
     server, leave
 ) -> None:
     async with server.connect("departures/witness/ada/") as witness:
@@ -91,7 +91,7 @@ async def test_without_a_close_handshake_a_handler_is_cancelled_and_disconnect_r
 
 
 @pytest.mark.parametrize("leave", [cut, reset])
-async def test_a_def_handler_that_hangs_holds_no_membership_and_skips_no_disconnect(
+async def test_a_def_handler_that_hangs_keeps_no_membership_and_disconnect_runs(
     server, leave
 ) -> None:
     async with server.connect("departures/witness/ben/") as witness:
@@ -106,7 +106,7 @@ async def test_a_def_handler_that_hangs_holds_no_membership_and_skips_no_disconn
         await client.wait_closed()
 
 
-async def test_fifty_clients_that_vanish_together_are_all_missed(server) -> None:
+async def test_fifty_clients_that_vanish_together_all_disconnect(server) -> None:
     async with server.connect("departures/witness/all/") as witness:
         assert await witness.hear() == "open"
         clients = [await server.connect("departures/async/all/") for _ in range(50)]

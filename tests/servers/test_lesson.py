@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne", "runserver"])
-async def test_it_runs_inside_our_application(checked, kind) -> None:
+async def test_the_lesson_runs_inside_the_application_of_the_library(checked, kind) -> None:
     server = checked(kind)
     async with server.connect("ws/chat/lobby/") as lesson, server.connect("talk/echo/") as ours:
         await lesson.say({"message": "hello"})
@@ -14,7 +14,7 @@ async def test_it_runs_inside_our_application(checked, kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_our_views_run_inside_the_application_of_the_lesson(checked, kind) -> None:
+async def test_views_of_the_library_run_inside_the_application_of_the_lesson(checked, kind) -> None:
     server = checked(kind, "asgi_channels")
     async with server.connect("ws/chat/lobby/") as lesson, server.connect("room/a/") as ours:
         await lesson.say({"message": "hello"})
@@ -23,7 +23,7 @@ async def test_our_views_run_inside_the_application_of_the_lesson(checked, kind)
         assert await ours.hear() == "hello"
 
 
-async def test_a_client_of_the_lesson_that_leaves_is_no_error(server) -> None:
+async def test_a_client_of_the_lesson_that_vanishes_causes_no_error(server) -> None:
     client = await server.connect("ws/chat/lobby/")
     client.transport.abort()
     await client.wait_closed()

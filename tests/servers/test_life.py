@@ -9,7 +9,7 @@ from .conftest import PATIENCE, complaints
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne"])
-async def test_a_server_that_is_told_to_stop_ends_soon_with_sockets_open(launch, kind) -> None:
+async def test_a_server_that_receives_sigterm_ends_soon_with_sockets_open(launch, kind) -> None:
     server = launch(kind)
     server.wait_until_ready()
     idle = await server.connect("talk/room/a/")
@@ -48,7 +48,7 @@ async def test_uvicorn_refuses_to_start_with_broken_routes_and_says_why(
 broken = ["/room/"]
 
 
-async def test_daphne_which_knows_no_lifespan_meets_broken_routes_at_the_first_socket(
+async def test_daphne_without_lifespan_reports_broken_routes_at_the_first_socket(
     launch,
 ) -> None:
     server = launch("daphne", TEST_ROUTES="tests.servers.test_life.broken")

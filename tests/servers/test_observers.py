@@ -50,7 +50,7 @@ async def told(client):
     return frame["action"], frame["data"]
 
 
-async def test_a_row_is_told_to_both_servers(cluster, readers) -> None:
+async def test_subscribers_of_both_servers_receive_the_changes_of_a_row(cluster, readers) -> None:
     pk = await run(cluster, "one = Group.objects.create(name='a'); result = one.pk")
     for reader in readers:
         assert await asked(reader, "subscribe_instance", pk=pk) == 201
@@ -62,7 +62,7 @@ async def test_a_row_is_told_to_both_servers(cluster, readers) -> None:
         assert await told(reader) == ("delete", {"pk": pk})
 
 
-async def test_many_rows_are_told_in_order(cluster, readers) -> None:
+async def test_subscribers_of_both_servers_receive_many_changes_in_order(cluster, readers) -> None:
     for reader in readers:
         assert await asked(reader, "subscribe", letter="x") == 201
     await run(cluster, "for n in range(300): Group.objects.create(name=f'x{n}')")
@@ -74,7 +74,9 @@ async def test_many_rows_are_told_in_order(cluster, readers) -> None:
         ]
 
 
-async def test_a_row_moves_between_groups(cluster, readers) -> None:
+async def test_a_row_that_moves_between_groups_is_deleted_from_one_and_created_in_the_other(
+    cluster, readers
+) -> None:
     await run(cluster, "one = Group.objects.create(name='y')")
     for reader, letter in zip(readers, "yz", strict=True):
         assert await asked(reader, "subscribe", letter=letter) == 201
@@ -82,7 +84,7 @@ async def test_a_row_moves_between_groups(cluster, readers) -> None:
     assert [(await told(reader))[0] for reader in readers] == ["delete", "create"]
 
 
-async def test_an_outage_fails_no_save_and_is_told_as_a_gap(cluster, readers) -> None:
+async def test_an_outage_fails_no_save_and_subscribers_receive_a_gap(cluster, readers) -> None:
     for reader in readers:
         assert await asked(reader, "subscribe", letter="w") == 201
     cluster.broker.stop()

@@ -62,7 +62,7 @@ async def heard_until(client, last) -> list:
     return frames
 
 
-async def test_what_is_said_on_one_server_is_heard_on_the_other_in_order(rooms) -> None:
+async def test_clients_of_both_servers_receive_group_messages_in_order(rooms) -> None:
     ada, grace, near = await rooms("one", "order"), await rooms("two", "order"), None
     near = await rooms("one", "order")
     for number in range(200):
@@ -71,7 +71,7 @@ async def test_what_is_said_on_one_server_is_heard_on_the_other_in_order(rooms) 
         assert await heard_until(client, 199) == list(range(200))
 
 
-async def test_who_was_told_that_it_has_joined_is_reached_at_once(rooms) -> None:
+async def test_a_client_receives_group_messages_as_soon_as_its_join_is_answered(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
     for number in range(30):
         assert await asked(grace, "join", [f"new-{number}"]) == "joined"
@@ -89,7 +89,7 @@ async def test_a_connection_of_another_process_can_be_added_to_a_group(rooms) ->
         assert await grace.hear() == f"welcome to club-{number}"
 
 
-async def test_a_connection_of_another_process_is_reached_under_its_address(rooms) -> None:
+async def test_a_connection_of_another_process_receives_messages_by_its_address(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
     await asked(ada, "tell", [await asked(grace, "address"), "psst"])
     assert await grace.hear() == "psst"
@@ -97,7 +97,9 @@ async def test_a_connection_of_another_process_is_reached_under_its_address(room
     assert await asked(ada, "tell", ["no address", "nobody"]) == "told"
 
 
-async def test_a_process_that_serves_nothing_reaches_all(cluster, rooms) -> None:
+async def test_a_process_without_sockets_reaches_the_clients_of_both_servers(
+    cluster, rooms
+) -> None:
     clients = [await rooms("one", "shell"), await rooms("two", "shell")]
     address = await asked(clients[0], "address")
     cluster.shell("from rest_channels.groups import Channel, Group")
@@ -110,7 +112,7 @@ async def test_a_process_that_serves_nothing_reaches_all(cluster, rooms) -> None
     assert await clients[0].ended() == (4000, "")
 
 
-async def test_a_command_that_ends_at_once_has_spoken(cluster, rooms) -> None:
+async def test_a_process_that_ends_at_once_has_sent_its_message(cluster, rooms) -> None:
     client = await rooms("two", "brief")
     shell = Shell(cluster.environ)
     shell("from rest_channels.groups import Group")
@@ -120,7 +122,7 @@ async def test_a_command_that_ends_at_once_has_spoken(cluster, rooms) -> None:
     assert await client.hear() == "bye"
 
 
-async def test_a_forked_child_has_a_voice_of_its_own(cluster, rooms) -> None:
+async def test_a_forked_child_can_send_messages(cluster, rooms) -> None:
     client = await rooms("two", "fork")
     shell = Shell(cluster.environ)
     shell("import os, time, warnings; from rest_channels.groups import Group")
@@ -149,7 +151,7 @@ async def lane_of_channels_works(server) -> None:
                         heard = True
 
 
-async def test_plain_consumers_and_ours_in_one_group_hear_each_other_once(cluster) -> None:
+async def test_plain_and_library_consumers_receive_each_group_message_once(cluster) -> None:
     await lane_of_channels_works(cluster.one)
     await lane_of_channels_works(cluster.two)
     async with AsyncExitStack() as stack:
@@ -172,7 +174,7 @@ async def test_plain_consumers_and_ours_in_one_group_hear_each_other_once(cluste
                 await asyncio.wait_for(client.recv(), 0.1)
 
 
-async def test_a_channel_name_is_good_for_the_layers_own_verbs(cluster) -> None:
+async def test_the_layers_own_send_reaches_a_channel_name_of_another_process(cluster) -> None:
     cluster.shell("from channels.layers import get_channel_layer")
     cluster.shell("from asgiref.sync import async_to_sync")
     await lane_of_channels_works(cluster.one)
@@ -183,7 +185,7 @@ async def test_a_channel_name_is_good_for_the_layers_own_verbs(cluster) -> None:
         assert await client.hear() == "by name"
 
 
-async def test_of_fifty_publishers_against_a_busy_loop_nothing_is_lost_unseen(
+async def test_every_message_of_fifty_publishers_is_received_or_counted_as_missed(
     cluster, rooms
 ) -> None:
     client, other = [await rooms("two", name, "quiet") for name in ("flood", "other")]
@@ -251,7 +253,7 @@ LOG_IN = (
 
 
 @pytest.mark.parametrize(("what", "code"), ENDS)
-async def test_what_ends_a_session_or_a_user_closes_the_sockets_of_every_process(
+async def test_the_end_of_a_session_or_user_closes_the_sockets_of_every_process(
     cluster, rooms, what, code
 ) -> None:
     other = await rooms("one", "staying")
@@ -267,7 +269,7 @@ async def test_what_ends_a_session_or_a_user_closes_the_sockets_of_every_process
     assert await asked(other, "say", "still here") in ("said", "still here")
 
 
-async def test_who_was_revoked_while_the_broker_was_away_is_found_all_the_same(cluster) -> None:
+async def test_a_user_deactivated_during_a_broker_outage_is_disconnected(cluster) -> None:
     headers = {"Cookie": f"sessionid={await asyncio.to_thread(cluster.shell, LOG_IN)}"}
     async with cluster.two.connect("room/bob/", additional_headers=headers) as there:
         with cluster.broker.paused():
@@ -279,7 +281,7 @@ async def test_who_was_revoked_while_the_broker_was_away_is_found_all_the_same(c
 
 
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
-async def test_an_outage_of_the_broker_closes_nothing(cluster, rooms, outage) -> None:
+async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) -> None:
     ada, near = [await rooms("one", "outage", "quiet") for _ in range(2)]
     graces = [await rooms("two", "outage") for _ in range(20)]
     for number, grace in enumerate(graces):

@@ -42,7 +42,7 @@ def deaf(server, where):
     return server.connect(where, sock=narrow, max_queue=1, compression=None)
 
 
-async def test_only_who_stops_reading_is_closed_and_may_come_back(server) -> None:
+async def test_only_the_client_that_stops_reading_is_closed_with_4503(server) -> None:
     where = "slow_readers/one/"
     members = [await server.connect(where, compression=None) for _ in range(4)]
     stalled = await deaf(server, where)
@@ -64,7 +64,7 @@ async def test_only_who_stops_reading_is_closed_and_may_come_back(server) -> Non
         await member.close()
 
 
-async def test_who_never_reads_again_is_given_up_after_a_while(uvicorn) -> None:
+async def test_a_client_that_never_reads_again_is_disconnected(uvicorn) -> None:
     where = "slow_readers/two/"
     async with uvicorn.connect(where, compression=None) as member:
         stalled = await deaf(uvicorn, where)

@@ -60,7 +60,7 @@ async def heard(clients) -> set[str]:
     return {frame.get("text") for frame in frames}
 
 
-async def test_a_queryset_in_a_shell_reaches_the_sockets_of_both_servers(cluster, players) -> None:
+async def test_a_queryset_in_a_shell_sends_to_the_sockets_of_both_servers(cluster, players) -> None:
     clients = [*await players("one", 5), *await players("two", 5)]
     assert await asked(cluster, said("hello")) == 10
     assert await heard(clients) == {"hello"}
@@ -68,13 +68,15 @@ async def test_a_queryset_in_a_shell_reaches_the_sockets_of_both_servers(cluster
     assert await heard(clients[1:]) == {"from a peer"}
 
 
-async def test_a_row_in_a_shell_can_be_closed(cluster, players) -> None:
+async def test_a_shell_can_close_the_socket_of_a_row(cluster, players) -> None:
     [client] = await players("one", 1)
     await asked(cluster, "Socket.objects.get().disconnect(4001, 'Enough.')")
     assert await client.ended() == (4001, "Enough.")
 
 
-async def test_rows_of_a_killed_server_go_and_the_others_stay(cluster, players) -> None:
+async def test_the_rows_of_a_killed_server_are_deleted_and_the_others_stay(
+    cluster, players
+) -> None:
     ones, twos = await players("one", 50), await players("two", 50)
     assert await asked(cluster, COUNT) == 100
     await asyncio.sleep(1.5)  # long enough for both to have a lease (TEST_BEAT is 1)
@@ -90,14 +92,16 @@ async def test_rows_of_a_killed_server_go_and_the_others_stay(cluster, players) 
     assert len(ones) == 50
 
 
-async def test_a_server_that_is_told_to_end_leaves_no_rows(cluster, players) -> None:
+async def test_a_server_that_receives_sigterm_leaves_no_rows(cluster, players) -> None:
     await players("one", 50)
     cluster.one.process.send_signal(signal.SIGTERM)
     assert await cluster.one.ends(15) in (0, -signal.SIGTERM)
     assert await asked(cluster, COUNT) == 0
 
 
-async def test_without_a_broker_a_queryset_returns_and_says_so(cluster, players) -> None:
+async def test_without_a_broker_sending_with_a_queryset_returns_within_seconds(
+    cluster, players
+) -> None:
     await players("one", 1)
     cluster.broker.kill()
     began = time.monotonic()
