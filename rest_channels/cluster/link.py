@@ -265,7 +265,7 @@ class Link:
     def _report_missing(self, missing: dict[str, int]) -> None:
         if missing:
             counts.add("missed", sum(missing.values()))
-            logger.warning("Messages of other processes were lost, by group: %r.", missing)
+            logger.warning("Messages of other processes were lost: %r.", missing)
             self.receiver.messages_lost(list(missing))
 
     # Commands.
