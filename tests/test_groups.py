@@ -1,4 +1,4 @@
-"""`Group` and `Channel`: speaking to connections from anywhere in the process."""
+"""`Group` and `Channel` send messages to connections from anywhere in the process."""
 
 import asyncio
 import threading
@@ -37,12 +37,12 @@ async def test_a_channel_receives_messages_by_its_name_and_can_be_closed() -> No
 
 async def test_a_close_message_to_a_group_closes_every_member() -> None:
     async with (
-        SocketCommunicator(Listener.as_asgi()) as one,
-        SocketCommunicator(Listener.as_asgi()) as two,
+        SocketCommunicator(Listener.as_asgi()) as first,
+        SocketCommunicator(Listener.as_asgi()) as second,
     ):
         await Group("listeners").asend({"close": True})
-        await one.expect_close(1000)
-        await two.expect_close(1000)
+        await first.expect_close(1000)
+        await second.expect_close(1000)
 
 
 async def test_a_group_adds_and_discards_members_by_channel_name() -> None:
@@ -67,9 +67,9 @@ async def test_a_view_that_joined_a_group_stays_a_member_after_discard_by_name()
 
 
 async def test_sending_to_an_empty_group_or_a_missing_channel_raises_no_error() -> None:
-    await Group("nobody").asend({"text": "x"})
+    await Group("empty").asend({"text": "x"})
     await Channel("gone").asend({"text": "x"})
-    await Group("nobody").aadd("gone")
+    await Group("empty").aadd("gone")
 
 
 @pytest.mark.parametrize("name", ["", "with space", "ä", "x" * 100, "a/b", None, 5])
@@ -94,15 +94,15 @@ async def test_messages_of_each_publishing_thread_arrive_in_order() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         await socket.expect_event()
 
-        def publish(who: int) -> None:
+        def publish(author: int) -> None:
             for number in range(50):
-                Group("listeners").send({"text": f"[{who}, {number}]"})
+                Group("listeners").send({"text": f"[{author}, {number}]"})
 
-        publishers = [threading.Thread(target=publish, args=(who,)) for who in range(4)]
+        publishers = [threading.Thread(target=publish, args=(author,)) for author in range(4)]
         for publisher in publishers:
             publisher.start()
-        heard = [await socket.receive_json() for _ in range(200)]
-        for who in range(4):
-            assert [number for author, number in heard if author == who] == list(range(50))
+        received = [await socket.receive_json() for _ in range(200)]
+        for author in range(4):
+            assert [number for sender, number in received if sender == author] == list(range(50))
         for publisher in publishers:
             publisher.join()

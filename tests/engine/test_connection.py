@@ -1,4 +1,4 @@
-"""One connection from its handshake to its end, whatever its handlers and its client do."""
+"""One connection from its handshake to its end, with all kinds of handlers and clients."""
 
 import asyncio
 import contextlib
@@ -34,9 +34,9 @@ async def test_a_connection_handles_its_frames_one_at_a_time_in_order() -> None:
 async def test_frames_sent_during_connect_wait_until_it_returns() -> None:
     class Slow(SocketView):
         async def connect(self, request):
-            await self.close_door(request)
+            await self.join_slowly(request)
 
-        async def close_door(self, request):
+        async def join_slowly(self, request):
             self.join("x")
             await asyncio.sleep(0.01)
             self.send_json("connected")
@@ -74,7 +74,7 @@ async def test_a_group_event_does_not_wait_for_a_handler_that_hangs() -> None:
 
 
 async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler() -> None:
-    running, together = [], []
+    running, counts = [], []
 
     class Careful(SocketConsumer):
         groups = ["careful"]
@@ -82,7 +82,7 @@ async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler()
         def work(self):
             running.append(1)
             time.sleep(0.02)
-            together.append(len(running))
+            counts.append(len(running))
             running.pop()
             self.send_json("done")
 
@@ -97,7 +97,7 @@ async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler()
         await publish("careful", {"type": "event"})
         await socket.expect_event("done")
         await socket.expect_event("done")
-    assert together == [1, 1]
+    assert counts == [1, 1]
 
 
 async def test_def_handlers_of_different_connections_run_in_parallel() -> None:
@@ -159,7 +159,9 @@ async def test_a_connect_that_raises_generator_exit_refuses_the_handshake() -> N
         async def connect(self, request):
             raise GeneratorExit
 
-    asyncio.get_running_loop().set_exception_handler(lambda *args: None)  # asyncio logs it
+    asyncio.get_running_loop().set_exception_handler(
+        lambda *args: None
+    )  # asyncio would log the error
     socket = SocketCommunicator(Odd.as_asgi())
     assert await socket.connect() == (False, CloseCode.CONNECT_FAILED)
     await socket.disconnect()
@@ -185,7 +187,7 @@ async def test_a_connection_ends_when_the_server_cannot_send(monkeypatch) -> Non
         await application
 
 
-# Deadlines.
+# Timeouts.
 
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.05})
@@ -193,12 +195,12 @@ async def test_a_connection_ends_when_the_server_cannot_send(monkeypatch) -> Non
 async def test_a_handler_that_exceeds_its_timeout_gets_504_and_the_connection_stays_open(
     kind,
 ) -> None:
-    let_go = threading.Event()
+    may_end = threading.Event()
 
     class Sync(SocketView):
         def receive(self, request):
             if request.data["hang"]:
-                let_go.wait(5)
+                may_end.wait(5)
             self.send_json({"fine": True})
 
     class Async(SocketView):
@@ -213,7 +215,7 @@ async def test_a_handler_that_exceeds_its_timeout_gets_504_and_the_connection_st
         await socket.expect_reply(1, status=504)
         await socket.send_json({"hang": False})
         await socket.expect_event({"fine": True})
-        let_go.set()
+        may_end.set()
 
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.2})
@@ -229,7 +231,7 @@ async def test_the_timeout_counts_from_the_start_of_each_call() -> None:
             await socket.expect_event("ok")
 
 
-# Departure.
+# Disconnects.
 
 
 async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_left(settle) -> None:
@@ -255,13 +257,13 @@ async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_le
 
 
 async def test_a_def_handler_keeps_only_its_thread_when_its_client_left(settle, caplog) -> None:
-    let_go, ends = threading.Event(), []
+    may_end, ends = threading.Event(), []
 
     class Hung(SocketView):
         def receive(self, request):
             ends.append("began")
-            let_go.wait(5)
-            self.send_json("nobody hears it")
+            may_end.wait(5)
+            self.send_json("too late")
 
         async def disconnect(self, request):
             ends.append("disconnect")
@@ -272,7 +274,7 @@ async def test_a_def_handler_keeps_only_its_thread_when_its_client_left(settle, 
     assert ends == ["began", "disconnect"]
     assert len(threads) == 1
     assert "was left running" in caplog.text
-    let_go.set()
+    may_end.set()
 
 
 async def test_frames_received_before_a_disconnect_are_still_handled() -> None:
@@ -290,14 +292,14 @@ async def test_frames_received_before_a_disconnect_are_still_handled() -> None:
 
 
 async def test_disconnect_runs_once_when_the_server_closes_and_when_it_is_cancelled() -> None:
-    parted = []
+    codes = []
 
     class Short(SocketView):
         async def receive(self, request):
             self.close(4321, "enough")
 
         async def disconnect(self, request):
-            parted.append(request.code)
+            codes.append(request.code)
 
     async with SocketCommunicator(Short.as_asgi()) as socket:
         await socket.send_json(None)
@@ -306,7 +308,7 @@ async def test_disconnect_runs_once_when_the_server_closes_and_when_it_is_cancel
     await socket.connect()
     socket._task.cancel()
     await asyncio.wait({socket._task})
-    assert parted == [4321, CloseCode.ABNORMAL]
+    assert codes == [4321, CloseCode.ABNORMAL]
 
 
 async def test_disconnect_runs_when_a_client_leaves_during_connect(settle) -> None:
@@ -337,7 +339,7 @@ async def test_an_error_in_disconnect_is_logged_and_ends_nothing_else(caplog) ->
     assert "in disconnect" in caplog.text
 
 
-# Bounds.
+# Limits.
 
 
 @override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 100})
@@ -423,7 +425,7 @@ async def test_a_member_that_stops_reading_is_closed_and_the_others_lose_nothing
     async with SocketCommunicator(app) as reader, Stalled(app) as stalled:
         for number in range(50):
             await Group("room").asend({"text": f'"message {number}"'})
-            await asyncio.sleep(0)  # on Python 3.11 an outbox is written at the next turn
+            await asyncio.sleep(0)  # on Python 3.11 an outbox sends in the loop's next iteration
         assert [await reader.receive_json() for _ in range(50)] == [
             f"message {number}" for number in range(50)
         ]
@@ -432,16 +434,11 @@ async def test_a_member_that_stops_reading_is_closed_and_the_others_lose_nothing
         await stalled.expect_close(CloseCode.TOO_SLOW)
 
 
-# One verb.
-
-
-def flooding(**methods):
-    """A view whose client does not read until told to."""
-    return type("Flooding", (SocketView,), methods)
+# Methods that can be awaited.
 
 
 class Unread(SocketCommunicator):
-    """A client that does not read before `may_read` is set."""
+    """A client that does not read until `may_read` is set."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -528,8 +525,8 @@ async def test_send_json_returns_a_coroutine_that_may_be_dropped_or_scheduled() 
 
     async with SocketCommunicator(Room.as_asgi()) as socket:
         await socket.send_json(None)
-        for word in ("dropped", "scheduled", "gathered", "too"):
-            await socket.expect_event(word)
+        for text in ("dropped", "scheduled", "gathered", "too"):
+            await socket.expect_event(text)
 
 
 async def test_calls_of_a_def_handler_keep_their_order() -> None:
@@ -574,7 +571,7 @@ async def test_only_a_frame_that_contains_nothing_but_a_ping_is_a_control_frame(
 
 
 async def publish(group, message):
-    """Say `message` to the methods of a group's members."""
+    """Send `message` to the event methods of the members of `group`."""
     from rest_channels.engine.publish import publish
     from rest_channels.protocol.messages import Event
 
@@ -614,8 +611,12 @@ async def test_a_handler_does_not_inherit_the_database_state_of_the_one_before()
                 User.objects.create_user("bob")
             self.send_json([transaction.get_autocommit(), connection.errors_occurred])
 
-    for word, said in ("off", [False, False]), ("broken", [True, True]), ("write", [True, False]):
+    for command, state in (
+        ("off", [False, False]),
+        ("broken", [True, True]),
+        ("write", [True, False]),
+    ):
         async with SocketCommunicator(Careless.as_asgi()) as socket:
-            await socket.send_json(word)
-            await socket.expect_event(said)
+            await socket.send_json(command)
+            await socket.expect_event(state)
     assert [user.username async for user in User.objects.all()] == ["bob"]
