@@ -1,4 +1,4 @@
-"""Build sdist and wheel into dist/ and try the wheel as a user would: in an empty environment."""
+"""Build the sdist and the wheel in dist/, and install the wheel in an empty environment."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 DIST = Path("dist")
-PROMISED = {
+REQUIRED_FILES = {
     "rest_channels/py.typed",
     "rest_channels/static/rest_channels/client.js",
     "sockets/py.typed",
@@ -25,7 +25,7 @@ VERSIONS = (
 
 
 def main() -> None:
-    """Stop at the first thing that is wrong."""
+    """Build and check everything. Exit at the first error."""
     shutil.rmtree(DIST, ignore_errors=True)
     run(sys.executable, "-m", "build", "--outdir", DIST)
     run(sys.executable, "-m", "twine", "check", "--strict", *DIST.iterdir())
@@ -36,28 +36,28 @@ def main() -> None:
 
 
 def check_contents(wheel: Path) -> None:
-    """The wheel holds every file that was promised, and no package that is not ours."""
+    """Check that the wheel contains all required files, and no other packages."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    if missing := PROMISED - names:
-        sys.exit(f"{wheel} lacks {', '.join(sorted(missing))}")
+    if missing := REQUIRED_FILES - names:
+        sys.exit(f"{wheel} does not contain {', '.join(sorted(missing))}")
     tops = {name.split("/")[0] for name in names}
-    if strangers := {top for top in tops - PACKAGES if not top.endswith(".dist-info")}:
-        sys.exit(f"{wheel} also holds {', '.join(sorted(strangers))}")
+    if unexpected := {top for top in tops - PACKAGES if not top.endswith(".dist-info")}:
+        sys.exit(f"{wheel} also contains {', '.join(sorted(unexpected))}")
 
 
 def check_install(wheel: Path, empty: Path) -> None:
-    """Installed with nothing else around, it can be imported and tells its version."""
+    """Check that the wheel can be installed alone and imported, and that its versions agree."""
     venv.create(empty, symlinks=True, with_pip=True)
     python = empty / "bin" / "python"
     run(python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", wheel.resolve())
-    said, is_ = run(python, "-c", VERSIONS, cwd=empty).split()
-    if said != is_:
-        sys.exit(f"{wheel} says it is {said}, but __version__ is {is_}")
-    print(f"{wheel} installs into an empty environment and imports as {is_}")
+    metadata_version, version = run(python, "-c", VERSIONS, cwd=empty).split()
+    if metadata_version != version:
+        sys.exit(f"{wheel} has version {metadata_version}, but __version__ is {version}")
+    print(f"{wheel} installs into an empty environment and imports as {version}")
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """What the command prints; where it fails, that is shown and all ends."""
+    """Return the output of a command. If it fails, print the output and exit."""
     done = subprocess.run(
         command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

@@ -1,7 +1,7 @@
-"""Hold every file to the size budgets: `check_sizes.py FOLDER…`; exits 1 when one is over.
+"""Check the size limits: `check_sizes.py FOLDER…`. Exit with 1 if anything is too large.
 
-A module counts by its lines, as an editor shows it. A function or class counts by the lines a
-reader has to follow: its code, signature included, without docstrings, comments and blank lines.
+For a module all lines count. For a function or class only lines of code count, with its signature,
+but without docstrings, comments and blank lines.
 """
 
 import ast
@@ -13,7 +13,7 @@ from pathlib import Path
 
 MODULE, CLASS, FUNCTION = 300, 200, 30
 
-EXCEPTED = {"SocketConsumer"}  # the one wide public face
+EXCEPTED = {"SocketConsumer"}  # the one public class with a large API
 GENERATED = {"migrations"}
 
 NO_CODE = {
@@ -28,33 +28,33 @@ NO_CODE = {
 
 
 def main(folders: list[str]) -> int:
-    """Print what is over its budget."""
+    """Print everything that exceeds its limit."""
     files = [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
     offenders = [
-        f"{path}:{line}: {what} has {size} lines of {budget}"
+        f"{path}:{line}: {name} has {size} lines, the limit is {limit}"
         for path in files
         if not GENERATED.intersection(path.parts)
-        for line, what, size, budget in measure(path.read_text(encoding="utf-8"))
-        if size > budget and what not in EXCEPTED
+        for line, name, size, limit in measure(path.read_text(encoding="utf-8"))
+        if size > limit and name not in EXCEPTED
     ]
-    print(*offenders or [f"Sizes: {len(files)} files within their budgets."], sep="\n")
+    print(*offenders or [f"Sizes: {len(files)} files within their limits."], sep="\n")
     return 1 if offenders else 0
 
 
 def measure(source: str) -> Iterator[tuple[int, str, int, int]]:
-    """Line, name, size and budget of a module and of each function and class in it."""
+    """Yield line, name, size and limit of a module, and of each function and class in it."""
     yield 1, "module", len(source.splitlines()), MODULE
     tree = ast.parse(source)
     code = code_lines(source, tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            budget = CLASS if isinstance(node, ast.ClassDef) else FUNCTION
+            limit = CLASS if isinstance(node, ast.ClassDef) else FUNCTION
             size = len(code.intersection(range(node.lineno, node.end_lineno + 1)))
-            yield node.lineno, node.name, size, budget
+            yield node.lineno, node.name, size, limit
 
 
 def code_lines(source: str, tree: ast.Module) -> set[int]:
-    """The numbers of the lines that hold code."""
+    """Return the numbers of the lines with code."""
     lines = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in NO_CODE:

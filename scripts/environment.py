@@ -1,8 +1,8 @@
-"""Make this project's virtual environment, or mend it: `environment.py FOLDER [--is-ready]`.
+"""Create or repair this project's virtual environment: `environment.py FOLDER [--is-ready]`.
 
-A stamp inside the environment tells what it was made for. The stamp is written last, so an
-environment without one is half made and is thrown away, as is one that was moved or whose Python
-is gone. A sound one stays, and is installed into again when the requirements have changed.
+A stamp file in the environment records its folder and its requirements, and is written last. An
+environment without a stamp is incomplete and is replaced. So is one that was moved or whose Python
+is gone. If only the requirements have changed, they are installed again.
 """
 
 import fcntl
@@ -17,11 +17,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = (PROJECT / "setup.py", PROJECT / "pyproject.toml")
 
 
-def main(folder: Path, ask: str = "") -> int:
-    """Bring the environment to the state the project needs; `--is-ready` only tells."""
-    if ask == "--is-ready":
+def main(folder: Path, option: str = "") -> int:
+    """Create or update the environment. With `--is-ready` only return whether it is ready."""
+    if option == "--is-ready":
         return 0 if is_ready(folder) else 1
-    with open(__file__, "r+") as lock:  # `make check` and `make test` may start side by side
+    with open(__file__, "r+") as lock:  # `make check` and `make test` may run at the same time
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_ready(folder):
             if not is_sound(folder):
@@ -31,12 +31,12 @@ def main(folder: Path, ask: str = "") -> int:
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether there is nothing to do. Asked before every command, so it has to be quick."""
+    """Return whether there is nothing to do. It runs before every command and has to be fast."""
     return is_sound(folder) and read_stamp(folder) == stamp_for(folder)
 
 
 def is_sound(folder: Path) -> bool:
-    """Whether it was finished, in this place, and its Python still finds its packages."""
+    """Return whether it was completed in this folder and its Python still finds its packages."""
     if read_stamp(folder)[:1] != stamp_for(folder)[:1]:
         return False
     try:
@@ -46,13 +46,13 @@ def is_sound(folder: Path) -> bool:
 
 
 def make(folder: Path) -> None:
-    """Make it anew, with the Python that runs this."""
-    print(f"Making {folder.name} with Python {sys.version.split()[0]} …", flush=True)
+    """Create it again, with the Python that runs this script."""
+    print(f"Creating {folder.name} with Python {sys.version.split()[0]} …", flush=True)
     venv.create(folder, clear=True, symlinks=True, with_pip=True)
 
 
 def install(folder: Path) -> None:
-    """Install the project, editable, and all that its developers need. Only errors show."""
+    """Install the project as editable, with its development requirements. Print only errors."""
     print("Installing the dependencies; the first time takes a minute …", flush=True)
     stamp = stamp_for(folder)
     stamp_path(folder).unlink(missing_ok=True)
@@ -62,13 +62,13 @@ def install(folder: Path) -> None:
 
 
 def stamp_for(folder: Path) -> list[str]:
-    """What an environment has to be made for: this place, these requirements."""
+    """Return the stamp of an up-to-date environment: its folder and a hash of the requirements."""
     requirements = b"".join(path.read_bytes() for path in REQUIREMENTS)
     return [str(folder), hashlib.sha256(requirements).hexdigest()]
 
 
 def read_stamp(folder: Path) -> list[str]:
-    """What the environment was made for; nothing, where it was never finished."""
+    """Return the stamp of the environment, or an empty list if it was never completed."""
     try:
         return stamp_path(folder).read_text().splitlines()
     except OSError:
@@ -76,12 +76,12 @@ def read_stamp(folder: Path) -> list[str]:
 
 
 def stamp_path(folder: Path) -> Path:
-    """Where the stamp lies."""
+    """Return the path of the stamp file."""
     return folder / "made-for"
 
 
 def python_of(folder: Path) -> Path:
-    """The environment's own interpreter."""
+    """Return the interpreter of the environment."""
     return folder / "bin" / "python"
 
 
@@ -91,4 +91,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"Stopped, because this failed: {' '.join(map(str, error.cmd))}")
+        sys.exit(f"This command failed: {' '.join(map(str, error.cmd))}")

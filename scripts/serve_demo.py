@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 
 def main(port: str) -> int:
-    """Claim the port first: who cannot have it is told before anything else happens."""
+    """Claim the port, prepare the demo and serve it. A port in use is reported first."""
     with claim(port, "demo") as listener:
         failed = prepare(port)
         if not failed:
@@ -21,21 +21,21 @@ def main(port: str) -> int:
 
 
 def claim(port: str, command: str) -> socket.socket:
-    """Listen on `port`, or leave and say why that cannot be."""
+    """Listen on `port`, or exit and say why that is not possible."""
     try:
         return socket.create_server((HOST, int(port)))
     except (OSError, OverflowError, ValueError) as error:
-        sys.exit(f"Port {port} cannot be used ({error}). Another one: make {command} PORT=8001")
+        sys.exit(f"Port {port} cannot be used ({error}). Try another one: make {command} PORT=8001")
 
 
 def prepare(port: str) -> int:
-    """Make what the demo needs, and print its address and the log-ins; 0 if that succeeded."""
+    """Set up the demo and print its address and log-ins. Return 0 if that succeeded."""
     setup = [sys.executable, "demo/manage.py", "demo_setup"]
     return subprocess.call(setup, env=os.environ | {"PORT": port})
 
 
 def serve(listener: socket.socket, **options: Any) -> None:
-    """Serve until Ctrl-C; open connections then get three seconds to leave."""
+    """Serve until Ctrl-C. Open connections then have three seconds to end."""
     config = uvicorn.Config(
         "demo.asgi:application", ws="websockets-sansio", timeout_graceful_shutdown=3, **options
     )
@@ -45,5 +45,5 @@ def serve(listener: socket.socket, **options: Any) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
-    except KeyboardInterrupt:  # the way out
+    except KeyboardInterrupt:  # the normal end
         sys.exit(0)
