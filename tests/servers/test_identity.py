@@ -1,4 +1,4 @@
-"""Who logs in over HTTP is known on the socket, whichever stack looks at the cookie."""
+"""A user who logs in over HTTP is the user of the socket, with either middleware."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -8,7 +8,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_channels.views import SocketView
 
 
-class Who(SocketView):
+class UserName(SocketView):
     async def connect(self, request):
         self.send_json(request.user.username)
 
@@ -20,7 +20,7 @@ class Account(SocketView):
         self.send_json(list(get_user_model().objects.values_list("username", flat=True)))
 
 
-urlpatterns = [path("who/", Who.as_asgi()), path("account/", Account.as_asgi())]
+urlpatterns = [path("who/", UserName.as_asgi()), path("account/", Account.as_asgi())]
 
 
 async def logged_in(server) -> dict[str, str]:

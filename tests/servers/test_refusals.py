@@ -1,4 +1,4 @@
-"""Who is not let in learns why, and the server's log stays free of tracebacks."""
+"""A refused client receives the reason, and the server logs no traceback."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ class Closed(SocketConsumer):
         self.close()
 
 
-class Here(SocketView):
+class Accepting(SocketView):
     async def connect(self, request):
         self.send_json("here")
 
@@ -43,7 +43,7 @@ urlpatterns = [
     path("<int:status>/", Refusing.as_asgi()),
     path("members/", Members.as_asgi()),
     path("closed/", Closed.as_asgi()),
-    path("here/", Here.as_asgi()),
+    path("here/", Accepting.as_asgi()),
 ]
 
 
@@ -53,15 +53,15 @@ class Plain(AsyncJsonWebsocketConsumer):
         await self.send_json(self.scope["url_route"]["kwargs"])
 
 
-def tell(message):
+def send_client_address(message):
     message.reply_channel.send({"text": f'"{message["client"][0]}"'})
 
 
 routing = [
-    route("websocket.connect", tell, path=r"^/function/$"),
+    route("websocket.connect", send_client_address, path=r"^/function/$"),
     include([route_class(Plain, path=r"^/(?P<pk>\d+)/$")], path=r"^/plain"),
     route_class(Closed, path=r"^/closed/$"),
-    route_class(Here, path=r"^/here/$"),
+    route_class(Accepting, path=r"^/here/$"),
 ]
 
 
@@ -101,7 +101,7 @@ async def test_a_foreign_origin_is_refused_with_403_and_no_traceback(server, ori
 
 
 async def test_a_malformed_origin_is_refused_without_a_traceback(server) -> None:
-    # autobahn, which speaks WebSocket for daphne, has a 400 of its own for some.
+    # autobahn, the WebSocket library of daphne, answers some of them with 400 itself.
     assert await refused_with(server, "refusals/here/", origin="http://[::1") in (400, 403)
 
 
@@ -142,7 +142,7 @@ async def test_a_malformed_upgrade_gets_a_4xx_status_and_the_server_goes_on(serv
         assert await client.hear() == "here"
 
 
-# Behind a proxy, by a route list
+# Behind a proxy, with a route list.
 
 
 @pytest.fixture(params=["uvicorn", "daphne"])
@@ -171,7 +171,7 @@ async def test_behind_a_proxy_only_the_origin_that_the_browser_sees_is_accepted(
 
 
 async def test_behind_a_proxy_the_client_address_is_the_one_before_the_proxy(proxied) -> None:
-    # uvicorn trusts 127.0.0.1 by itself and comes first; what is seen is the same.
+    # uvicorn trusts 127.0.0.1 and evaluates the header first, with the same result.
     options = {"additional_headers": {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 127.0.0.1"}}
     async with proxied.connect("function/", **options) as client:
         assert await client.hear() == "1.2.3.4"

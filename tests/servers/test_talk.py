@@ -1,4 +1,4 @@
-"""What clients say and hear through a real server."""
+"""Clients send and receive frames through a real server."""
 
 import asyncio
 import threading
@@ -103,7 +103,7 @@ async def test_a_client_receives_the_close_code_and_reason_after_the_last_frame(
 
 @pytest.mark.parametrize("code", [1001, 1011])
 async def test_on_uvicorn_a_view_can_close_with_codes_of_the_protocol_itself(serving, code) -> None:
-    # autobahn, which speaks for daphne, takes none below 3000 from an application but 1000.
+    # autobahn, the WebSocket library of daphne, only lets applications close with 1000 and 3000+.
     server = serving("uvicorn")
     async with server.connect("talk/closing/") as client:
         await client.say([code])
