@@ -1,8 +1,8 @@
-"""One connection, or many, as objects to speak to.
+"""Send messages to one connection (`Channel`) or to many (`Group`), from anywhere.
 
-`Channel` and `Group` have Channels 1's names, `HubLayer` has those of a channel layer. They work
-from anywhere: in handlers, views, tasks and the shell. To a channel or a group one sends a dict
-with `text` or `bytes`, and `close` (`True` or a close code) to end the connection after it.
+`Channel` and `Group` have the API of Channels 1, `HubLayer` has that of a channel layer. All work
+in handlers, views, tasks and the shell. A message to a channel or a group is a dict with `text` or
+`bytes`. With `close` (`True` or a close code) it ends the connection afterwards.
 """
 
 from copy import deepcopy
@@ -31,31 +31,31 @@ from .protocol.messages import Event, encoded_size
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
 
 SUBSCRIBER = "group"
-"""Who asks for a membership that `Group.add` began."""
+"""The subscriber of memberships that `Group.add` began."""
 
 
 class Channel:
     """One connection, by its address (`request.reply_channel.name`).
 
-    In a handler `request.reply_channel` also knows its connection: sending to it keeps the order
-    with all else the handler sends, and awaiting it is backpressure.
+    In a handler `request.reply_channel` also knows its connection. Sending to it keeps the order of
+    everything that the handler sends, and awaiting it is back-pressure.
     """
 
     def __init__(self, name: str, *, connection: Connection | None = None) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"A channel's name is text, not {type(name).__name__}.")
+            raise TypeError(f"The name of a channel must be a string, not {type(name).__name__}.")
         self.name = name
         self.connection = connection
 
     def send(self, content: dict[str, Any]) -> Sent:
-        """Send `content`, to whatever process; what nobody hears is dropped. Raises `TypeError`."""
+        """Send `content` to the connection. Raises `TypeError` if it is not a message."""
         event = content_event(self.name, content)
         if self.connection is None:
             return send_command(self.name, deliver_to, event)
         return self.connection.send_event(event)
 
     async def asend(self, content: dict[str, Any]) -> None:
-        """`send`, awaited."""
+        """Call `send`, and await it."""
         await self.send(content)
 
     def __str__(self) -> str:
@@ -65,42 +65,43 @@ class Channel:
 class Group:
     """All connections that joined under one name.
 
-    In: 1 to 99 ASCII letters, digits, `-`, `_` or `.`. Raises `TypeError` for another name.
+    Args:
+        name: 1 to 99 ASCII letters, digits, `-`, `_` or `.`. Anything else raises `TypeError`.
     """
 
     def __init__(self, name: str) -> None:
         self.name = check_group(name)
 
     def add(self, channel: Channel | str) -> Sent:
-        """Make a connection a member, wherever it is. Adding it twice changes nothing.
+        """Make a connection of any process a member. Adding it twice changes nothing.
 
-        What is said to the group afterwards reaches it; in `async def` that takes awaiting.
+        Messages that are sent afterwards reach it. In `async def` await the result first.
         """
         if isinstance(channel, Channel) and channel.connection is not None:
             return channel.connection.groups.join(self.name, SUBSCRIBER)
         return send_command_and_wait(str(channel), join_group, self.name, SUBSCRIBER)
 
     def discard(self, channel: Channel | str) -> Sent:
-        """End a membership that `add` began; nothing happens if there is none."""
+        """End a membership that `add` began, if there is one."""
         if isinstance(channel, Channel) and channel.connection is not None:
             channel.connection.groups.leave(self.name, SUBSCRIBER)
             return DONE
         return send_command(str(channel), leave_group, self.name, SUBSCRIBER)
 
     def send(self, content: dict[str, Any]) -> Sent:
-        """Send `content` to every member. Raises `TypeError`."""
+        """Send `content` to every member. Raises `TypeError` if it is not a message."""
         return publish(content_event(self.name, content))
 
     async def aadd(self, channel: Channel | str) -> None:
-        """`add`, awaited."""
+        """Call `add`, and await it."""
         await self.add(channel)
 
     async def adiscard(self, channel: Channel | str) -> None:
-        """`discard`, awaited."""
+        """Call `discard`, and await it."""
         await self.discard(channel)
 
     async def asend(self, content: dict[str, Any]) -> None:
-        """`send`, awaited."""
+        """Call `send`, and await it."""
         await self.send(content)
 
     def __str__(self) -> str:
@@ -108,10 +109,10 @@ class Group:
 
 
 class HubLayer:
-    """What `consumer.channel_layer` is: the layer's verbs, in `def` and in `async def`.
+    """`consumer.channel_layer`: the methods of a channel layer, for `def` and `async def`.
 
-    They reach whom the layer's own reach, plain Channels consumers included, and whoever joined a
-    group by other ways of this library. Where there is no layer they work within the process.
+    Messages reach all members of a group: plain Channels consumers, and connections that joined
+    with any method of this library. Without a layer they reach the connections of this process.
     """
 
     def __init__(self, connection: Connection, channel: str) -> None:
@@ -120,23 +121,23 @@ class HubLayer:
 
     @markcoroutinefunction
     def group_add(self, group: str, channel: str) -> Sent:
-        """Let `channel` hear what is said to `group`. In: an address, or a name of the layer."""
+        """Add `channel`, an address or a channel name of the layer, to `group`."""
         check_group(group)
         if self._is_own(channel):
             return self.connection.groups.join_layer_group(group)
         if node_of(channel) is not None:
             return send_command_and_wait(channel, join_layer_group, group)
-        return self._do("group_add", group, channel)
+        return self._call_layer("group_add", group, channel)
 
     @markcoroutinefunction
     def group_discard(self, group: str, channel: str) -> Sent:
-        """End that."""
+        """Remove `channel`, an address or a channel name of the layer, from `group`."""
         if self._is_own(channel):
             self.connection.groups.leave_layer_group(group)
             return DONE
         if node_of(channel) is not None:
             return send_command(channel, leave_layer_group, group)
-        return self._do("group_discard", group, channel)
+        return self._call_layer("group_discard", group, channel)
 
     @markcoroutinefunction
     def group_send(self, group: str, message: dict[str, Any]) -> Sent:
@@ -152,7 +153,7 @@ class HubLayer:
         """Call the method that `message["type"]` names on the consumer at `channel`."""
         if node_of(channel) is not None:
             return send_command(channel, deliver_to, Event(channel, _typed(message)))
-        return self._do("send", channel, _typed(message))
+        return self._call_layer("send", channel, _typed(message))
 
     @property
     def _listeners(self) -> Listeners:
@@ -161,20 +162,22 @@ class HubLayer:
     def _is_own(self, channel: str) -> bool:
         return channel in (self.connection.address, self.channel)
 
-    def _do(self, verb: str, *args: Any) -> Sent:
-        """Let the layer itself do it, after what was asked of it before."""
+    def _call_layer(self, method: str, *args: Any) -> Sent:
+        """Call a method of the layer itself, after the calls that are queued."""
         layer = shared_layer()
         if layer is None:
             return DONE
         return self.connection.loop_bridge.call(
-            self._listeners.do, lambda: getattr(layer, verb)(*args)
+            self._listeners.call_layer, lambda: getattr(layer, method)(*args)
         )
 
 
 def content_event(address: str, content: dict[str, Any]) -> Event:
-    """What `content` (a message's `text` or `bytes`, `close`, `accept`) says to `address`.
+    """Return the event of the message `content` for `address`, a connection or a group.
 
-    Raises `TypeError` for anything else, `ValueError` for a wrong close code.
+    Raises:
+        TypeError: `content` is no dict of `text` or `bytes`, `close` and `accept`.
+        ValueError: `close` is no close code.
     """
     if not isinstance(content, dict):
         raise TypeError(f"Send a dict with 'text' or 'bytes', not {type(content).__name__}.")
@@ -188,12 +191,12 @@ def content_event(address: str, content: dict[str, Any]) -> Event:
         check_close_code(close)
     text, data = content.get("text"), content.get("bytes")
     if not isinstance(text, str | None) or not isinstance(data, bytes | None):
-        raise TypeError("A message's 'text' is text, and its 'bytes' are bytes.")
+        raise TypeError("The 'text' of a message must be a string, and its 'bytes' bytes.")
     size = encoded_size(text) if text else len(data or b"")
     return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))
 
 
 def _typed(message: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise TypeError(f"A layer's message is a dict with a 'type', not {message!r}.")
+        raise TypeError(f"A message to the layer must be a dict with a 'type', not {message!r}.")
     return packable(message) if crosses_processes() else deepcopy(message)

@@ -1,4 +1,4 @@
-"""What Django says of sessions and users that end, told to those who close their sockets."""
+"""Close connections when Django signals that their session or user has ended, or on demand."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -24,7 +24,7 @@ __all__ = ["arevoke", "connect_signals", "revoke"]
 SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
 USER_INACTIVE = {"code": CloseCode.USER_INACTIVE, "reason": _("Your account is no longer active.")}
 
-TELLING = {"is_active", "password"}
+REVOKING_FIELDS = {"is_active", "password"}
 """The fields of a user whose change can end a connection."""
 
 
@@ -37,15 +37,23 @@ def revoke(
 ) -> Sent:
     """Close every connection of a user or of a session, in every process.
 
-    In: `user`, a user or its primary key; `code` and `reason` (at most 123 bytes), which their
-    clients see. While the broker is away other processes are told as soon as it is back, if this
-    one still runs then. Raises `TypeError` where neither is given, `ValueError` for a wrong code.
+    While the broker is down, other processes do so when it is back, if this process still runs.
+
+    Args:
+        user: a user or a primary key.
+        session_key: the key of a session.
+        code: the close code that clients receive.
+        reason: the reason that clients receive, at most 123 bytes.
+
+    Raises:
+        TypeError: neither a saved user nor a session key is given.
+        ValueError: `code` is not a close code.
     """
     if user is None and session_key is None:
-        raise TypeError("revoke() takes a user or a session_key.")
+        raise TypeError("revoke() needs a user or a session_key.")
     pk = getattr(user, "pk", user)
     if user is not None and pk is None:
-        raise TypeError("revoke() takes a user that has been saved.")
+        raise TypeError("revoke() needs a user that has been saved.")
     users = [] if user is None else [str(pk)]
     sessions = [] if session_key is None else [session_key]
     return broadcast_command(
@@ -54,17 +62,17 @@ def revoke(
 
 
 async def arevoke(**kwargs: Any) -> None:
-    """`revoke`, awaited."""
+    """Call `revoke`, and await it."""
     await revoke(**kwargs)
 
 
 def connect_signals() -> None:
-    """Listen to Django, in every process of the project that has the app installed."""
+    """Connect to the signals of users and sessions, if their apps are installed."""
     if not apps.is_installed("django.contrib.auth"):
         return
     user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
     for model in apps.get_models():
-        if issubclass(model, get_user_model()):  # itself, its proxies, its children
+        if issubclass(model, get_user_model()):  # its proxies and children too
             post_save.connect(_user_saved, model, dispatch_uid="rest_channels")
             post_delete.connect(_user_deleted, model, dispatch_uid="rest_channels")
     store = import_module(settings.SESSION_ENGINE).SessionStore
@@ -74,7 +82,7 @@ def connect_signals() -> None:
 
 
 def _logged_out(request: Any, **kwargs: Any) -> None:
-    """The session is flushed after this signal."""
+    # The session still has its key: Django flushes it after this signal.
     key = getattr(getattr(request, "session", None), "session_key", None)
     if key is not None:
         using = router.db_for_write(get_user_model())
@@ -82,7 +90,7 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
 
 
 def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
-    """One that had expired (`clearsessions` deletes many) is left to the beat."""
+    # `clearsessions` deletes many expired ones: the heartbeat finds their connections.
     if instance.expire_date > timezone.now():
         _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
 
@@ -90,7 +98,7 @@ def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
 def _user_saved(
     instance: Any, created: bool, using: str, update_fields: Any = None, **kwargs: Any
 ) -> None:
-    if created or (update_fields is not None and TELLING.isdisjoint(update_fields)):
+    if created or (update_fields is not None and REVOKING_FIELDS.isdisjoint(update_fields)):
         return
     if getattr(instance, "is_active", True):
         _on_commit(using, broadcast_command, recheck_users, [str(instance.pk)])

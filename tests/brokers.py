@@ -1,8 +1,7 @@
-"""A Valkey from the wheel that a test may kill, restart, pause and flush."""
+"""A Valkey server that a test can kill, restart, pause and flush."""
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,13 +16,13 @@ LAYERS = ("core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer")
 
 
 def layers(layer: str, url: str, **config: Any) -> dict[str, Any]:
-    """`CHANNEL_LAYERS` for one of `LAYERS`."""
+    """Return the setting `CHANNEL_LAYERS` for one of `LAYERS`."""
     config = {"hosts": [url], **config}
     return {"default": {"BACKEND": f"channels_redis.{layer}", "CONFIG": config}}
 
 
 class Broker:
-    """It always has the same address."""
+    """A Valkey server that keeps its address when it is started again."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -61,12 +60,3 @@ class Broker:
 
     def _signal(self, number: int) -> None:
         os.kill(self.server._process.pid, number)
-
-
-def until(condition, patience: float = 10) -> float:
-    """Wait in a thread until `condition()`; the seconds it took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < patience, "It did not happen."
-        time.sleep(0.005)
-    return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""`Group` and `Channel`: speaking to connections from anywhere in the process."""
+"""`Group` and `Channel` send messages to connections from anywhere in the process."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ class Listener(SocketView):
         self.join("listeners")
 
 
-async def test_a_group_is_spoken_to_from_a_plain_thread_and_from_another_loop() -> None:
+async def test_a_plain_thread_and_another_event_loop_can_send_to_a_group() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         await socket.expect_event()
         await asyncio.to_thread(Group("listeners").send, {"text": '"thread"'})
@@ -25,7 +25,7 @@ async def test_a_group_is_spoken_to_from_a_plain_thread_and_from_another_loop() 
         await socket.expect_event("loop")
 
 
-async def test_a_channel_is_reached_by_its_name_and_can_be_closed() -> None:
+async def test_a_channel_receives_messages_by_its_name_and_can_be_closed() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         name = await socket.expect_event()
         await Channel(name).asend({"text": '"you"'})
@@ -35,17 +35,17 @@ async def test_a_channel_is_reached_by_its_name_and_can_be_closed() -> None:
         await socket.expect_close(4001)
 
 
-async def test_closing_a_group_closes_every_member() -> None:
+async def test_a_close_message_to_a_group_closes_every_member() -> None:
     async with (
-        SocketCommunicator(Listener.as_asgi()) as one,
-        SocketCommunicator(Listener.as_asgi()) as two,
+        SocketCommunicator(Listener.as_asgi()) as first,
+        SocketCommunicator(Listener.as_asgi()) as second,
     ):
         await Group("listeners").asend({"close": True})
-        await one.expect_close(1000)
-        await two.expect_close(1000)
+        await first.expect_close(1000)
+        await second.expect_close(1000)
 
 
-async def test_members_are_added_and_discarded_by_name() -> None:
+async def test_a_group_adds_and_discards_members_by_channel_name() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         name = await socket.expect_event()
         await Group("others").aadd(name)
@@ -56,7 +56,7 @@ async def test_members_are_added_and_discarded_by_name() -> None:
         await socket.expect_nothing()
 
 
-async def test_a_group_left_by_name_is_still_heard_if_the_view_joined_it_too() -> None:
+async def test_a_view_that_joined_a_group_stays_a_member_after_discard_by_name() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         name = await socket.expect_event()
         await Group("listeners").aadd(name)
@@ -66,43 +66,43 @@ async def test_a_group_left_by_name_is_still_heard_if_the_view_joined_it_too() -
         await socket.expect_nothing()
 
 
-async def test_sending_to_nobody_is_no_error() -> None:
-    await Group("nobody").asend({"text": "x"})
+async def test_sending_to_an_empty_group_or_a_missing_channel_raises_no_error() -> None:
+    await Group("empty").asend({"text": "x"})
     await Channel("gone").asend({"text": "x"})
-    await Group("nobody").aadd("gone")
+    await Group("empty").aadd("gone")
 
 
 @pytest.mark.parametrize("name", ["", "with space", "ä", "x" * 100, "a/b", None, 5])
-def test_a_bad_group_name_is_a_type_error(name) -> None:
+def test_a_bad_group_name_raises_a_type_error(name) -> None:
     with pytest.raises(TypeError, match="no group name"):
         Group(name)
 
 
 @pytest.mark.parametrize("content", ["text", None, {"data": 1}, {"type": "x"}])
-async def test_what_is_no_message_is_a_type_error(content) -> None:
+async def test_sending_anything_but_a_message_raises_a_type_error(content) -> None:
     with pytest.raises(TypeError):
         Group("group").send(content)
 
 
 @pytest.mark.parametrize("code", [1, 999, 1005, 1006, 1015, 2000, 5000, "4000"])
-async def test_a_code_nobody_may_close_with_is_an_error_where_it_is_sent(code) -> None:
+async def test_sending_an_invalid_close_code_raises_a_value_error(code) -> None:
     with pytest.raises(ValueError, match="is no close code"):
         Group("group").send({"close": code})
 
 
-async def test_messages_of_one_publisher_arrive_in_order_from_many_threads() -> None:
+async def test_messages_of_each_publishing_thread_arrive_in_order() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         await socket.expect_event()
 
-        def publish(who: int) -> None:
+        def publish(author: int) -> None:
             for number in range(50):
-                Group("listeners").send({"text": f"[{who}, {number}]"})
+                Group("listeners").send({"text": f"[{author}, {number}]"})
 
-        publishers = [threading.Thread(target=publish, args=(who,)) for who in range(4)]
+        publishers = [threading.Thread(target=publish, args=(author,)) for author in range(4)]
         for publisher in publishers:
             publisher.start()
-        heard = [await socket.receive_json() for _ in range(200)]
-        for who in range(4):
-            assert [number for author, number in heard if author == who] == list(range(50))
+        received = [await socket.receive_json() for _ in range(200)]
+        for author in range(4):
+            assert [number for sender, number in received if sender == author] == list(range(50))
         for publisher in publishers:
             publisher.join()

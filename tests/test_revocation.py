@@ -1,4 +1,4 @@
-"""A socket outlives neither its session nor its user."""
+"""A connection is closed when its session or its user ends."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ class Quiet(SocketView):
 
 @pytest.fixture
 def ada():
-    """Ada, and somebody with whom nothing happens."""
+    """The user Ada. A second user, Grace, is not changed."""
     User.objects.create_user("grace")
     return User.objects.create_user("ada", password="secret")
 
@@ -52,16 +52,16 @@ def client(ada):
 
 @pytest.fixture
 async def sockets(ada, client):
-    """Ada's socket, and Grace's, who is to notice nothing."""
+    """The sockets of Ada and of Grace. After the test Grace's socket must still be open."""
     grace = await User.objects.aget(username="grace")
     session = SessionStore(client.session.session_key)
     async with (
-        SocketCommunicator(Quiet.as_asgi(), user=ada, session=session) as hers,
-        SocketCommunicator(Quiet.as_asgi(), user=grace) as other,
+        SocketCommunicator(Quiet.as_asgi(), user=ada, session=session) as adas,
+        SocketCommunicator(Quiet.as_asgi(), user=grace) as graces,
     ):
-        yield hers, other
-        await other.send_json("?")
-        await other.expect_event("still here")
+        yield adas, graces
+        await graces.send_json("?")
+        await graces.expect_event("still here")
 
 
 def log_out(ada, client):
@@ -111,7 +111,9 @@ def revoke_the_session(ada, client):
         (revoke_the_session, 4999),
     ],
 )
-async def test_what_django_signals_closes_at_once(sockets, ada, client, event, code) -> None:
+async def test_an_end_that_django_signals_closes_the_socket_at_once(
+    sockets, ada, client, event, code
+) -> None:
     await sync_to_async(event)(ada, client)
     await sockets[0].expect_close(code)
 
@@ -146,30 +148,32 @@ def delete_without_a_signal(ada):
         (delete_without_a_signal, 4442),
     ],
 )
-async def test_what_django_does_not_signal_is_found_by_the_beat(sockets, ada, event, code) -> None:
+async def test_the_heartbeat_finds_an_end_that_django_does_not_signal(
+    sockets, ada, event, code
+) -> None:
     await sync_to_async(event)(ada)
     await check_accounts(current_hub())
     await sockets[0].expect_close(code)
 
 
-async def test_the_beat_comes_by_itself(ada, client) -> None:
+async def test_the_heartbeat_runs_without_being_called(ada, client) -> None:
     with override_settings(REST_CHANNELS={"BEAT": 0.05}):
         async with SocketCommunicator(Quiet.as_asgi(), user=ada) as socket:
             await User.objects.aupdate(is_active=False)
             await socket.expect_close(4442)
 
 
-async def test_what_is_rolled_back_closes_nothing(sockets, ada) -> None:
-    def deactivate_and_regret():
+async def test_a_change_that_is_rolled_back_closes_no_socket(sockets, ada) -> None:
+    def deactivate_and_roll_back():
         with transaction.atomic():
             deactivate(ada, None)
             transaction.set_rollback(True)
 
-    await sync_to_async(deactivate_and_regret)()
+    await sync_to_async(deactivate_and_roll_back)()
     await sockets[0].expect_nothing()
 
 
-async def test_a_log_in_elsewhere_or_a_new_name_closes_nothing(sockets, ada) -> None:
+async def test_another_login_or_a_new_name_closes_no_socket(sockets, ada) -> None:
     await sync_to_async(Client().force_login)(ada)
     await User.objects.filter(pk=ada.pk).aupdate(first_name="Ada")
     await ada.asave()
@@ -177,7 +181,7 @@ async def test_a_log_in_elsewhere_or_a_new_name_closes_nothing(sockets, ada) -> 
     await sockets[0].expect_nothing()
 
 
-async def test_who_logs_in_during_a_connection_is_watched_from_then_on(ada) -> None:
+async def test_a_user_who_logs_in_during_a_connection_can_be_revoked(ada) -> None:
     class LogIn(SocketView):
         async def receive(self, request):
             request.user = ada
@@ -189,75 +193,75 @@ async def test_who_logs_in_during_a_connection_is_watched_from_then_on(ada) -> N
         await socket.expect_close(4443)
 
 
-async def test_one_query_answers_for_all_however_many(ada, client) -> None:
+async def test_one_query_checks_all_sessions_and_users(ada, client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(
             connection,
         ) as captured:
-            found = account_status([client.session.session_key, "x" * 32], [str(ada.pk), "0"])
-        assert found.sessions == {client.session.session_key}
-        assert found.passwords == {str(ada.pk): ada.password}
+            status = account_status([client.session.session_key, "x" * 32], [str(ada.pk), "0"])
+        assert status.sessions == {client.session.session_key}
+        assert status.passwords == {str(ada.pk): ada.password}
         return len([query for query in captured if "UNION" in query["sql"]])
 
     assert await sync_to_async(queries)() == 1
 
 
-async def test_only_who_is_watched_costs_a_query(ada, monkeypatch) -> None:
-    asked = []
-    monkeypatch.setattr("rest_channels.engine.account_status.account_status", asked.append)
+async def test_an_anonymous_connection_costs_no_query(ada, monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr("rest_channels.engine.account_status.account_status", calls.append)
     async with SocketCommunicator(Quiet.as_asgi()):
         await check_accounts(current_hub())
-    assert asked == []
+    assert calls == []
 
 
-async def test_a_database_that_is_away_closes_nobody(sockets, monkeypatch, caplog) -> None:
-    def away(sessions, users):
-        raise OperationalError("away")
+async def test_a_database_that_is_down_closes_no_socket(sockets, monkeypatch, caplog) -> None:
+    def fail(sessions, users):
+        raise OperationalError("down")
 
     with monkeypatch.context() as patched:
-        patched.setattr("rest_channels.engine.account_status.account_status", away)
+        patched.setattr("rest_channels.engine.account_status.account_status", fail)
         await check_accounts(current_hub())
     await sockets[0].expect_nothing()
-    assert "at the next beat" in caplog.text
+    assert "next heartbeat" in caplog.text
 
 
 @pytest.mark.parametrize("engine", ["cache", "cached_db", "db", "file", "signed_cookies"])
-async def test_every_session_engine_is_asked_in_its_own_way(engine, tmp_path) -> None:
+async def test_every_session_engine_reports_which_sessions_are_valid(engine, tmp_path) -> None:
     name = f"django.contrib.sessions.backends.{engine}"
     with override_settings(SESSION_ENGINE=name, SESSION_FILE_PATH=str(tmp_path)):
 
-        def keys() -> set[str]:
+        def check_sessions() -> None:
             store = import_module(name).SessionStore()
             store["cart"] = [1]
             store.save()
-            kept = (
+            valid = (
                 {store.session_key, "a" * 32} if engine == "signed_cookies" else {store.session_key}
             )
-            assert account_status([store.session_key, "a" * 32], []).sessions == kept
+            assert account_status([store.session_key, "a" * 32], []).sessions == valid
             if engine != "signed_cookies":
                 store.delete()
                 assert account_status([store.session_key or "b" * 32], []).sessions == set()
 
-        await sync_to_async(keys)()
+        await sync_to_async(check_sessions)()
 
 
-async def test_nothing_is_kept_of_who_has_left(sockets, ada) -> None:
+async def test_the_index_keeps_no_connection_that_has_ended(sockets, ada) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(SocketCommunicator(Quiet.as_asgi(), user=ada))
-    books = current_hub().get_part(revocation.RevocationIndex)
-    assert (len(books.identities), len(books.users), len(books.sessions)) == (2, 2, 1)
+    index = current_hub().get_part(revocation.RevocationIndex)
+    assert (len(index.identities), len(index.users), len(index.sessions)) == (2, 2, 1)
 
 
 @pytest.mark.parametrize(
     ("wrong", "error"), [({}, TypeError), ({"user": 1, "code": 1005}, ValueError)]
 )
-def test_a_wrong_call_says_so(wrong, error) -> None:
+def test_revoke_with_wrong_arguments_raises_an_error(wrong, error) -> None:
     with pytest.raises(error):
         revoke(**wrong)
 
 
-async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada) -> None:
+async def test_the_index_keeps_no_client_that_leaves_during_authentication(ada) -> None:
     class Slow(BaseAuthentication):
         def authenticate(self, request):
             time.sleep(0.05)
@@ -271,22 +275,24 @@ async def test_who_leaves_while_he_is_authenticated_is_not_kept_in_the_books(ada
     frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
     socket = SocketCommunicator(Guarded.as_asgi())
     await socket.application(socket.scope, frames.get, socket._from_application.put)
-    books = current_hub().get_part(revocation.RevocationIndex)
-    assert not (books and books.identities)
+    index = current_hub().get_part(revocation.RevocationIndex)
+    assert not (index and index.identities)
 
 
-async def test_what_is_revoked_does_nothing_more_although_its_client_stays(ada, settle) -> None:
-    done = []
+async def test_a_revoked_connection_handles_no_more_frames_even_if_its_client_stays(
+    ada, settle
+) -> None:
+    handled = []
 
     class Busy(SocketView):
         async def receive(self, request):
-            done.append(request.data)
+            handled.append(request.data)
             await asyncio.sleep(0.02)
 
     async with SocketCommunicator(Busy.as_asgi(), user=ada) as socket:
         for number in range(5):
             await socket.send_json(number)
-        await settle(lambda: done)
+        await settle(lambda: handled)
         await revoke(user=ada)
         await asyncio.sleep(0.1)
-    assert done == [0]
+    assert handled == [0]

@@ -1,4 +1,4 @@
-"""The proxy that `make demo-cluster` puts before its servers."""
+"""The proxy of `make demo-cluster`."""
 
 import asyncio
 import socket
@@ -10,12 +10,12 @@ import pytest
 
 from scripts.round_robin import Address, RoundRobin
 
-PLENTY = 32 * 1024 * 1024  # bytes, more than all the buffers on the way take
+PLENTY = 32 * 1024 * 1024  # bytes, more than all buffers on the way hold
 
 
 @asynccontextmanager
 async def server(handle) -> AsyncIterator[Address]:
-    """A server whose connections are handled by `handle(reader, writer)`; they end with it."""
+    """A server that handles connections with `handle(reader, writer)`. They end with it."""
     async with asyncio.TaskGroup() as group:
 
         async def handled(reader, writer):
@@ -34,8 +34,8 @@ async def server(handle) -> AsyncIterator[Address]:
             task.cancel()
 
 
-def saying(name: bytes):
-    """Says its name, and then what it hears in capitals, until it hears the end."""
+def shouting(name: bytes):
+    """Send `name`, then all received bytes in capitals, and a dot at the end."""
 
     async def handle(reader, writer):
         writer.write(name)
@@ -66,8 +66,8 @@ async def client(address: Address):
 
 
 @asynccontextmanager
-async def across(handle):
-    """A client's streams, with a proxy between them and `handle`."""
+async def through_proxy(handle):
+    """The streams of a client that a proxy connects with `handle`."""
     async with server(handle) as target, proxy(target) as address, client(address) as streams:
         yield streams
 
@@ -78,72 +78,72 @@ async def name_of_next(address: Address) -> bytes:
 
 
 @pytest.fixture
-async def one() -> AsyncIterator[Address]:
-    async with server(saying(b"1")) as address:
+async def first() -> AsyncIterator[Address]:
+    async with server(shouting(b"1")) as address:
         yield address
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[Address]:
-    async with server(saying(b"2")) as address:
+async def second() -> AsyncIterator[Address]:
+    async with server(shouting(b"2")) as address:
         yield address
 
 
 @pytest.fixture
 def down() -> Address:
-    """Where nobody listens."""
+    """An address where no server listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()
 
 
-async def test_new_connections_alternate(one, two) -> None:
-    async with proxy(one, two) as address:
+async def test_new_connections_go_to_the_servers_in_turn(first, second) -> None:
+    async with proxy(first, second) as address:
         assert [await name_of_next(address) for _ in range(4)] == [b"1", b"2", b"1", b"2"]
 
 
-async def test_connections_that_come_at_once_are_shared_out_evenly(one, two) -> None:
-    async with proxy(one, two) as address:
+async def test_simultaneous_connections_are_shared_evenly(first, second) -> None:
+    async with proxy(first, second) as address:
         names = await asyncio.gather(*(name_of_next(address) for _ in range(20)))
         assert names.count(b"1") == names.count(b"2") == 10
 
 
-async def test_the_turn_of_a_server_that_is_down_is_the_others(down, two) -> None:
-    async with proxy(down, two) as address:
+async def test_the_next_server_takes_the_turn_of_one_that_is_down(down, second) -> None:
+    async with proxy(down, second) as address:
         assert [await name_of_next(address) for _ in range(4)] == [b"2"] * 4
 
 
-async def test_a_visitor_finds_the_door_shut_when_no_server_is_up(down) -> None:
+async def test_the_proxy_closes_a_connection_when_no_server_is_up(down) -> None:
     async with proxy(down, down) as address, client(address) as (reader, _writer):
         assert await reader.read() == b""
 
 
-async def test_what_is_said_arrives_both_ways(one) -> None:
-    async with proxy(one) as address, client(address) as (reader, writer):
-        for word in (b"this", b"and that"):
-            writer.write(word)
-            await reader.readuntil(word.upper())
+async def test_the_proxy_forwards_bytes_in_both_directions(first) -> None:
+    async with proxy(first) as address, client(address) as (reader, writer):
+        for text in (b"this", b"and that"):
+            writer.write(text)
+            await reader.readuntil(text.upper())
 
 
-async def test_who_has_said_all_still_hears_the_answer(one) -> None:
-    async with proxy(one) as address, client(address) as (reader, writer):
+async def test_a_client_that_has_finished_sending_still_receives_the_answer(first) -> None:
+    async with proxy(first) as address, client(address) as (reader, writer):
         writer.write(b"that is all")
         writer.write_eof()
         assert await reader.read() == b"1THAT IS ALL."
 
 
-async def test_who_has_heard_all_may_still_speak() -> None:
-    heard = asyncio.get_running_loop().create_future()
+async def test_a_client_whose_server_has_finished_sending_can_still_send() -> None:
+    received = asyncio.get_running_loop().create_future()
 
     async def handle(reader, writer):
         writer.write_eof()
-        heard.set_result(await reader.read())
+        received.set_result(await reader.read())
 
-    async with across(handle) as (reader, writer):
+    async with through_proxy(handle) as (reader, writer):
         assert await reader.read() == b""
         writer.write(b"anyway")
         writer.write_eof()
-        assert await heard == b"anyway"
+        assert await received == b"anyway"
 
 
 async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
@@ -156,7 +156,7 @@ async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
             await writer.drain()
             sent += 1024 * 1024
 
-    async with across(handle) as (reader, _writer):
+    async with through_proxy(handle) as (reader, _writer):
         await reader.read(1)
         before = -1
         while before != sent:
@@ -169,7 +169,7 @@ async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
         assert count == PLENTY
 
 
-async def test_a_server_notices_that_its_client_is_gone() -> None:
+async def test_a_server_notices_that_its_client_has_left() -> None:
     noticed = asyncio.Event()
 
     async def handle(_reader, writer):
@@ -189,22 +189,22 @@ async def test_a_server_notices_that_its_client_is_gone() -> None:
 
 async def test_a_client_notices_that_its_server_crashed() -> None:
     async def handle(_reader, writer):
-        crash = struct.pack("ii", 1, 0)  # a close that resets
+        crash = struct.pack("ii", 1, 0)  # closing sends a reset
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, crash)
 
-    async with across(handle) as (reader, _writer):
+    async with through_proxy(handle) as (reader, _writer):
         assert await reader.read() == b""
 
 
-async def test_nothing_is_left_of_its_connections_when_it_ends(one, two) -> None:
+async def test_the_proxy_leaves_no_connections_or_tasks_when_it_ends(first, second) -> None:
     before = asyncio.all_tasks()
     async with AsyncExitStack() as clients:
-        async with proxy(one, two) as address:
+        async with proxy(first, second) as address:
             ends = [await clients.enter_async_context(client(address)) for _ in range(4)]
             for reader, _writer in ends:
                 await reader.readexactly(1)
-            ours = asyncio.all_tasks() - before
-            assert len(ours) > 8
+            tasks = asyncio.all_tasks() - before
+            assert len(tasks) > 8
         for reader, _writer in ends:
             assert await reader.read() == b""
     with pytest.raises(ConnectionRefusedError):

@@ -1,4 +1,4 @@
-"""What went wrong between processes, counted since this process began."""
+"""Counts of failures between server processes, since this process began."""
 
 import os
 import threading
@@ -7,26 +7,26 @@ __all__ = ["Counts", "counts"]
 
 
 class Counts:
-    """How often each happened. `add` may be called from any thread."""
+    """How often each kind of failure has happened. `add` may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.missed = 0
-        """Messages of other processes that never came here."""
+        """Messages of other processes that never arrived here."""
         self.undelivered = 0
         """Messages that could not be handed to the channel layer."""
         self.outages = 0
         """How often the channel layer was lost."""
         self.unreadable = 0
-        """Packets of another release that this one passes over."""
+        """Packets of another release that this release ignores."""
 
     def add(self, name: str, number: int = 1) -> None:
-        """Count `number` more of `name`."""
+        """Add `number` to the count `name`."""
         with self._lock:
             setattr(self, name, getattr(self, name) + number)
 
     def renew_lock(self) -> None:
-        """A fork may have copied it locked."""
+        """Replace the lock, which a fork may have copied in its locked state."""
         self._lock = threading.Lock()
 
 

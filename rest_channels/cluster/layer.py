@@ -1,7 +1,8 @@
-"""The channel layer as the hub uses it: an instance of its own, trusted until it fails once.
+"""The channel layer as a link uses it: an instance of its own, used until its first failure.
 
-A layer that lost its broker may recover, hang or go deaf, each in its own way. So no instance is
-nursed: the first failure ends the `LayerConnection`; its owner opens another.
+A layer that lost its broker may recover, hang or stay silent, and each layer does so differently.
+Therefore no instance is repaired. The first failure ends a `LayerConnection`, and its owner opens
+another.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from django.core.signals import setting_changed
 from ..concurrency.serial_queue import cancel_until_done
 
 __all__ = [
-    "PATIENCE",
+    "BROKER_TIMEOUT",
     "LayerConnection",
     "LayerUnavailable",
     "configuration_error",
@@ -32,19 +33,19 @@ __all__ = [
 logger = logging.getLogger("rest_channels")
 
 CAPACITY = 10_000
-"""Messages that may wait for one process, where the settings name no number. The layer's default
-is 100; but here all groups of a process share one channel."""
+"""Messages that may wait for one process, unless the settings name a number. The layer's default
+is 100, but here all groups of a process share one channel."""
 
-PATIENCE = 1.0
-"""Seconds that anybody waits for the broker."""
+BROKER_TIMEOUT = 1.0
+"""Seconds that any operation waits for the broker."""
 
 TICK = 0.1
-"""A timer that comes late counts for no more than this."""
+"""Seconds between two timer calls; a late call counts for no more than this."""
 
 
 @cache
 def crosses_processes() -> bool:
-    """Whether there is a layer that others than this process can hear."""
+    """Return whether a channel layer is configured that reaches other processes."""
     return not isinstance(shared_layer(), InMemoryChannelLayer | None)
 
 
@@ -58,91 +59,88 @@ setting_changed.connect(_forget_setting)
 
 
 def shared_layer() -> Any:
-    """The instance that all code of this process shares.
-
-    `None` where none is configured, and where it cannot be made: the log, and the check E002, say
-    why.
-    """
+    """Return the layer that all code of the process shares, or `None` if there is none."""
     return None if configuration_error() else get_channel_layer()
 
 
 @cache
 def configuration_error() -> str:
-    """Why `CHANNEL_LAYERS` is of no use; empty where nothing is wrong with it."""
+    """Return why `CHANNEL_LAYERS` cannot be used, or an empty string."""
     try:
         get_channel_layer()
-    except Exception as error:  # noqa: BLE001 - a layer may object to its settings as it likes
-        why = f"CHANNEL_LAYERS['default'] cannot be used: {error}"
-        logger.error(why)
-        return why
+    except Exception as error:  # noqa: BLE001 - a layer may raise anything about its settings
+        message = f"CHANNEL_LAYERS['default'] cannot be used: {error}"
+        logger.error(message)
+        return message
     return ""
 
 
 def group_expiry(layer: Any) -> float:
-    """Seconds after which `layer` ends a membership that nobody renewed."""
+    """Return the seconds after which `layer` ends a membership that is not renewed."""
     return float(getattr(layer, "group_expiry", 86_400))
 
 
 class LayerUnavailable(Exception):
-    """The layer failed, or did not answer in time."""
+    """The layer failed or did not answer in time."""
 
 
 class LayerConnection:
-    """One instance of the layer. Every failure is final: `failed` is set, and it has to be closed.
+    """One instance of the layer, from its creation to its first failure.
 
-    Groups are those of the library's own lane: their names in the layer are private.
+    After a failure `failed` is set, and the owner has to close the connection. The names of its
+    groups in the layer are private to the library.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._close_before = vars(self._loop).get("close")
+        self._loop_close_before = vars(self._loop).get("close")
         self.layer = _new_layer()
-        self._close_after = vars(self._loop).get("close")
+        self._loop_close_after = vars(self._loop).get("close")
         self.failed = asyncio.Event()
         self.channel = ""
         self._reader: asyncio.Task[None] | None = None
 
     async def send(self, group: str, message: dict[str, Any]) -> None:
-        """Send `message` to `group`. Raises `LayerUnavailable`, `TypeError`."""
-        await self._attempt(self.layer.group_send(_name(group), message), message)
+        """Send `message` to `group`. Raises `LayerUnavailable`, `TypeError` for a bad message."""
+        await self._call(self.layer.group_send(_layer_group_name(group), message), message)
 
-    async def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Let `hear` be called with what comes to the groups joined. Raises `LayerUnavailable`."""
-        self.channel = await self._attempt(self.layer.new_channel())
-        self._reader = self._loop.create_task(self._read(hear), context=Context())
+    async def listen(self, on_message: Callable[[dict[str, Any]], None]) -> None:
+        """Call `on_message` with each message for the joined groups. Raises `LayerUnavailable`."""
+        self.channel = await self._call(self.layer.new_channel())
+        self._reader = self._loop.create_task(self._read(on_message), context=Context())
 
     async def add(self, group: str) -> None:
         """Join `group`, or renew the membership. Raises `LayerUnavailable`."""
-        await self._attempt(self.layer.group_add(_name(group), self.channel))
+        await self._call(self.layer.group_add(_layer_group_name(group), self.channel))
 
     async def discard(self, group: str) -> None:
         """Leave `group`. Raises `LayerUnavailable`."""
-        await self._attempt(self.layer.group_discard(_name(group), self.channel))
+        await self._call(self.layer.group_discard(_layer_group_name(group), self.channel))
 
-    async def _read(self, hear: Callable[[dict[str, Any]], None]) -> None:
+    async def _read(self, on_message: Callable[[dict[str, Any]], None]) -> None:
         while not self.failed.is_set():
             try:
-                hear(await self.layer.receive(self.channel))
-            except (TypeError, ValueError) as error:  # somebody put there what nobody can read
-                logger.warning("The channel layer brought what cannot be read: %r", error)
-            except Exception as error:  # noqa: BLE001 - layers fail in their brokers' many ways
+                on_message(await self.layer.receive(self.channel))
+            except (TypeError, ValueError) as error:  # a foreign program wrote to the channel
+                logger.warning("The channel layer delivered an unreadable message: %r", error)
+            except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
                 self.fail(error)
 
-    async def _attempt(self, work: Awaitable[Any], message: Any = None) -> Any:
+    async def _call(self, operation: Awaitable[Any], message: Any = None) -> Any:
         try:
-            return await self._patiently(work)
+            return await self._with_timeout(operation)
         except Exception as error:
-            self._check(message)
+            self._check_serializable(message)
             self.fail(error)
-            why = str(error) or f"{type(error).__name__} after {PATIENCE:g} s"
-            raise LayerUnavailable(why) from error
+            reason = str(error) or f"{type(error).__name__} after {BROKER_TIMEOUT:g} s"
+            raise LayerUnavailable(reason) from error
 
-    async def _patiently(self, work: Awaitable[Any]) -> Any:
-        """Await `work` for `PATIENCE`, not counting what this loop stood still meanwhile.
+    async def _with_timeout(self, operation: Awaitable[Any]) -> Any:
+        """Await `operation` for `BROKER_TIMEOUT`, not counting the time this loop was blocked.
 
-        Else a busy process would take itself for cut off.
+        Otherwise a busy process would believe that it had lost the broker.
         """
-        ticks = int(PATIENCE / TICK)
+        ticks = int(BROKER_TIMEOUT / TICK)
         timer: asyncio.TimerHandle
 
         def tick() -> None:
@@ -151,17 +149,17 @@ class LayerConnection:
             if ticks > 0:
                 timer = self._loop.call_later(TICK, tick)
             else:
-                limit.reschedule(self._loop.time())
+                timeout.reschedule(self._loop.time())
 
         timer = self._loop.call_later(TICK, tick)
         try:
-            async with asyncio.timeout(None) as limit:
-                return await work
+            async with asyncio.timeout(None) as timeout:
+                return await operation
         finally:
             timer.cancel()
 
-    def _check(self, message: Any) -> None:
-        """It is not the layer that failed if `message` is nothing it can serialize."""
+    def _check_serializable(self, message: Any) -> None:
+        """Raise `TypeError` if the error came from `message` and not from the layer."""
         serialize = getattr(self.layer, "serialize", None)
         if message is not None and serialize is not None:
             try:
@@ -169,40 +167,41 @@ class LayerConnection:
             except Exception as error:
                 raise TypeError(str(error)) from error
 
-    def fail(self, why: object) -> None:
-        """Give it up."""
+    def fail(self, reason: object) -> None:
+        """Mark this connection as failed."""
         if not self.failed.is_set():
-            logger.info("A line to the channel layer failed: %r", why)
+            logger.info("A connection to the channel layer failed: %r", reason)
         self.failed.set()
 
     async def close(self) -> None:
-        """End its reader and its connections, within `PATIENCE`."""
-        # Layers have no common word for this. The pub/sub layer's `flush` closes, and forgets its
-        # channels, which it else would try to unsubscribe; any other's deletes what others wrote.
+        """End the reader and the layer's broker connections, within `BROKER_TIMEOUT` each."""
+        # Layers have no common method for this. `flush` of the pub/sub layer closes it and forgets
+        # its channels, which it would otherwise try to unsubscribe. `flush` of every other layer
+        # deletes messages of other processes.
         if type(self.layer).__module__ == "channels_redis.pubsub":
-            await _quietly(self.layer.flush)
+            await _close_quietly(self.layer.flush)
         if self._reader is not None:
-            await cancel_until_done(self._reader, PATIENCE)
+            await cancel_until_done(self._reader, BROKER_TIMEOUT)
         if hasattr(type(self.layer), "close_pools"):
-            await _quietly(self.layer.close_pools)
-        self._unwrap()
+            await _close_quietly(self.layer.close_pools)
+        self._restore_loop_close()
 
-    def _unwrap(self) -> None:
-        """Undo what the layer did to its loop's `close`, to be closed with it: it is closed now.
+    def _restore_loop_close(self) -> None:
+        """Undo the layer's wrapping of its loop's `close` method, once the layer is closed.
 
-        Without this every line would leave a layer of its own around that method, for ever.
+        Otherwise every layer connection would stay referenced by one more wrapper.
         """
         attributes = vars(self._loop)
-        if attributes.get("close") is self._close_after is not self._close_before:
+        if attributes.get("close") is self._loop_close_after is not self._loop_close_before:
             del attributes["close"]
-            if self._close_before is not None:
-                attributes["close"] = self._close_before
+            if self._loop_close_before is not None:
+                attributes["close"] = self._loop_close_before
 
 
 def _new_layer() -> Any:
-    """An instance of the layer, with room for all that a process may be told.
+    """Return a new layer with enough capacity for all messages of a process.
 
-    What the layers of channels_redis do to the running loop, they do at once.
+    The layers of channels_redis wrap the running loop's `close` when first used: it happens here.
     """
     layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
     if type(layer).__module__.startswith("channels_redis."):
@@ -213,12 +212,12 @@ def _new_layer() -> Any:
     return layer
 
 
-async def _quietly(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with contextlib.suppress(Exception):  # what is broken may fail to close
-        async with asyncio.timeout(PATIENCE):
+async def _close_quietly(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with contextlib.suppress(Exception):  # a broken layer may fail to close
+        async with asyncio.timeout(BROKER_TIMEOUT):
             await close()
 
 
-def _name(group: str) -> str:
-    """The private name of `group`: any text, and as short as layers want it."""
+def _layer_group_name(group: str) -> str:
+    """Return the private name of `group`: short enough for every layer, whatever the text."""
     return "rest_channels." + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()

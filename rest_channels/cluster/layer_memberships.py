@@ -1,4 +1,4 @@
-"""The groups that one line is a member of, brought in line with those that are wanted."""
+"""The groups that one layer connection is a member of, kept equal to the groups that are wanted."""
 
 import asyncio
 import contextlib
@@ -9,81 +9,81 @@ from collections.abc import Callable, Iterable
 from contextvars import Context
 
 from ..concurrency.serial_queue import cancel_tasks, start_task
-from .layer import PATIENCE, LayerConnection, LayerUnavailable, group_expiry
+from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable, group_expiry
 
 __all__ = ["LayerMemberships"]
 
-AT_ONCE = 32
-"""How many the broker is asked for at a time."""
+CONCURRENT_CHANGES = 32
+"""Memberships that the broker is asked to change at the same time."""
 
-RENEWAL = 300.0
-"""Seconds within which every membership is asked for again, or a third of its life if less."""
+RENEWAL_PERIOD = 300.0
+"""Seconds within which every membership is renewed, or a third of its lifetime if less."""
 
 
 class LayerMemberships:
-    """What `line` is a member of. In: `wanted`, which tells whether a group is wanted now."""
+    """The memberships of `connection`. `is_wanted(group)` says whether one should exist now."""
 
-    def __init__(self, line: LayerConnection, wanted: Callable[[str], bool]) -> None:
-        self.line = line
-        self.wanted = wanted
+    def __init__(self, connection: LayerConnection, is_wanted: Callable[[str], bool]) -> None:
+        self.connection = connection
+        self.is_wanted = is_wanted
         self.joined: dict[str, None] = {}
-        self._changing: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._changes: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(CONCURRENT_CHANGES)
         self._renewals: deque[str] = deque()
-        self._period = min(RENEWAL, group_expiry(line.layer) / 3)
-        self._renewed = time.monotonic()
+        self._period = min(RENEWAL_PERIOD, group_expiry(connection.layer) / 3)
+        self._renewed_at = time.monotonic()
 
     def change(self, group: str) -> asyncio.Task[None] | None:
-        """Join or leave `group`, as is wanted; what to wait for, if that takes any time."""
-        if group in self._changing:
-            return self._changing[group]
-        if self.wanted(group) == (group in self.joined):
+        """Join or leave `group`, as is wanted. Return the task to wait for, if it takes time."""
+        if group in self._changes:
+            return self._changes[group]
+        if self.is_wanted(group) == (group in self.joined):
             return None
         task = start_task(self._change(group), asyncio.get_running_loop(), Context())
         if task.done():
             return None
-        self._changing[group] = task
+        self._changes[group] = task
         return task
 
     async def _change(self, group: str) -> None:
         try:
             async with self._slots:
-                while (wanted := self.wanted(group)) != (group in self.joined):
-                    await (self.line.add if wanted else self.line.discard)(group)
+                while (wanted := self.is_wanted(group)) != (group in self.joined):
+                    await (self.connection.add if wanted else self.connection.discard)(group)
                     if wanted:
                         self.joined[group] = None
                     else:
                         del self.joined[group]
         except LayerUnavailable:
-            return  # the next line begins with all that is wanted
+            return  # the next layer connection begins with all wanted groups
         finally:
-            self._changing.pop(group, None)
+            self._changes.pop(group, None)
 
     async def change_all(self, groups: Iterable[str]) -> None:
-        """Do so for many `groups`, a few at a time."""
+        """Join or leave each of `groups`, `CONCURRENT_CHANGES` at a time, and wait for all."""
         tasks = [task for group in groups if (task := self.change(group)) is not None]
         if tasks:
             await asyncio.wait(tasks)
 
     async def renew(self) -> None:
-        """Ask again for those whose turn has come. Raises `LayerUnavailable`."""
+        """Renew the memberships that are due. Raises `LayerUnavailable`."""
         now = time.monotonic()
-        share = (now - self._renewed) / self._period
+        share = (now - self._renewed_at) / self._period
         count = math.floor(share * len(self.joined))
         if not count:
             return
-        self._renewed = now
+        self._renewed_at = now
         for _ in range(min(count, len(self.joined))):
             if not self._renewals:
                 self._renewals.extend(self.joined)
             if (group := self._renewals.popleft()) in self.joined:
-                await self.line.add(group)
+                await self.connection.add(group)
 
     async def end(self) -> None:
-        """Leave all groups, if the line still works, and stop asking; within `PATIENCE`."""
-        if not self.line.failed.is_set():
-            self.wanted = lambda group: False
+        """Leave all groups if the connection still works, and end all tasks."""
+        if not self.connection.failed.is_set():
+            self.is_wanted = lambda group: False
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await self.change_all([*self._changing, *self.joined])
-        await cancel_tasks(set(self._changing.values()), PATIENCE)
+                async with asyncio.timeout(BROKER_TIMEOUT):
+                    await self.change_all([*self._changes, *self.joined])
+        await cancel_tasks(set(self._changes.values()), BROKER_TIMEOUT)

@@ -1,8 +1,8 @@
-"""One node's way to the other processes, which outlives its lines to the channel layer.
+"""Connects one node to the other processes through the channel layer, across broker failures.
 
-A *canary*, a packet to itself each second, finds out whether the layer still knows us. When a line
-fails another is opened, four attempts a second; all groups are joined again, and their members are
-told that they may have missed something.
+A link sends a self-test message to itself each second, to find out whether the layer still knows
+it. When a layer connection fails, the link opens another, up to four times a second. It joins all
+groups again and reports to their members that messages may be missing.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ from typing import Any
 from ..concurrency.serial_queue import cancel_tasks, cancel_until_done, start_task
 from ..protocol.messages import Event
 from .counts import counts
-from .layer import PATIENCE, LayerConnection, LayerUnavailable
+from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable
 from .layer_memberships import LayerMemberships
 from .nodes import process_of
 from .packet_sender import EVERYONE, HEARTBEAT, PacketSender, node_group
 from .packets import (
     Acknowledgement,
     CommandPacket,
+    EventsPacket,
     Packet,
     SelfTest,
     StreamHeads,
@@ -38,222 +39,230 @@ __all__ = ["Link", "PacketReceiver"]
 
 logger = logging.getLogger("rest_channels")
 
-SILENCE = 0.3
-"""Seconds that a canary has to come back; the second that does not ends the line."""
+SELF_TEST_TIMEOUT = 0.3
+"""Seconds until a self-test message must be back. Two missing in a row end the connection."""
 
-RETRY = 0.25
-"""Seconds between two attempts to open a line."""
+RETRY_DELAY = 0.25
+"""Seconds between two attempts to open a layer connection."""
 
 
 class PacketReceiver:
     """Receives the packets of other processes. By default it is in no group and does nothing."""
 
     def wants_group(self, group: str) -> bool:
-        """Whether somebody here is a member of `group`."""
+        """Return whether `group` has members here."""
         return False
 
     def wanted_groups(self) -> list[str]:
-        """All those groups."""
+        """Return all groups that have members here."""
         return []
 
     def receive(self, event: Event) -> None:
-        """Another process says `event`."""
+        """Handle `event`, which another process sent to a group."""
 
     def run_command(self, command: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
-        """Another process asks for `command`; what to wait for until it is done."""
+        """Run `command` for another process. Return what to await until it is done, if anything."""
         return None
 
     def messages_lost(self, groups: list[str]) -> None:
-        """Something said to `groups` has not come, and will not."""
+        """Handle the loss of messages to `groups`: they will not arrive."""
 
     def layer_restored(self) -> None:
-        """The layer was lost and is back: anything may have been missed."""
+        """Handle the return of a lost layer: any message may be missing."""
 
 
 class Link:
-    """See the module's text. It belongs to the running loop, and `stop` ends all it began.
+    """Connects `node` to other processes. It belongs to the running loop.
 
-    In: `after`, what has to be said by others before it speaks, so that the order is kept.
+    Args:
+        node: the node's name.
+        receiver: receives the packets of other processes.
+        after: a future to wait for before the link sends anything, so that the order is kept.
     """
 
     def __init__(
         self, node: str, receiver: PacketReceiver, after: "Future[Any] | None" = None
     ) -> None:
         self.node = node
-        self._after = after
         self.receiver = receiver
-        self.sender = PacketSender(node, self._get_line)
-        self.heard = ReceivedStreams()
-        for control in (EVERYONE, node_group(node)):
-            self.heard.join(control, time.monotonic())
+        self.sender = PacketSender(node, self._get_connection)
+        self.received_streams = ReceivedStreams()
+        for group in (EVERYONE, node_group(node)):
+            self.received_streams.join(group, time.monotonic())
+        self._after = after
+        self._own_process = f"{process_of(node)}-"  # how the names of its nodes begin
         self._opened: LayerConnection | None = None
-        self._line: LayerConnection | None = None  # once it works
+        self._connection: LayerConnection | None = None  # `_opened`, once it works
         self._memberships: LayerMemberships | None = None
-        self._over = False
-        self._lost = False
-        self._puzzled = False  # by a packet of another release
-        self._sign_of_life = asyncio.Event()
-        self._asked: dict[int, asyncio.Future[None]] = {}
+        self._stopped = False
+        self._layer_lost = False
+        self._unreadable_logged = False
+        self._message_received = asyncio.Event()
+        self._acknowledgements: dict[int, asyncio.Future[None]] = {}
         self._ids = itertools.count(1)
-        self._obeying: set[asyncio.Task[None]] = set()
+        self._command_tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
-        self.tried: asyncio.Future[None] = loop.create_future()
-        """Done when the first attempt to open a line is over, however it went."""
-        self._keeper = loop.create_task(self._keep(), context=Context())
+        self.first_attempt: asyncio.Future[None] = loop.create_future()
+        """Done when the first attempt to open a layer connection has succeeded or failed."""
+        self._connect_task = loop.create_task(self._keep_connected(), context=Context())
 
     async def stop(self) -> None:
-        """Say what waits to be said, then leave."""
+        """Send what is queued, then leave all groups and end all tasks."""
         await self.sender.stop()
-        self._over = True
-        await cancel_until_done(self._keeper, PATIENCE)
-        await cancel_tasks(self._obeying, PATIENCE)
+        self._stopped = True
+        await cancel_until_done(self._connect_task, BROKER_TIMEOUT)
+        await cancel_tasks(self._command_tasks, BROKER_TIMEOUT)
         await self._close()
 
-    async def _get_line(self) -> LayerConnection | None:
-        if not self.tried.done():
-            await asyncio.wait({self.tried}, timeout=PATIENCE)
-        line = self._line
-        return None if line is None or line.failed.is_set() else line
+    async def _get_connection(self) -> LayerConnection | None:
+        if not self.first_attempt.done():
+            await asyncio.wait({self.first_attempt}, timeout=BROKER_TIMEOUT)
+        connection = self._connection
+        return None if connection is None or connection.failed.is_set() else connection
 
     # Groups.
 
     def join(self, group: str) -> asyncio.Future[Any] | None:
-        """Hear what is said to `group`; what to wait for until it is so."""
-        self.heard.join(group, time.monotonic())
+        """Receive the messages to `group`. Return what to wait for until that begins, if needed."""
+        self.received_streams.join(group, time.monotonic())
         if self._memberships is not None:
             return self._memberships.change(group)
-        return None if self.tried.done() else self.tried
+        return None if self.first_attempt.done() else self.first_attempt
 
     def leave(self, group: str) -> None:
-        """Stop hearing it."""
-        self.heard.leave(group)
+        """Stop receiving the messages to `group`."""
+        self.received_streams.leave(group)
         if self._memberships is not None:
             self._memberships.change(group)
 
-    # The line.
+    # The layer connection.
 
-    async def _keep(self) -> None:
-        """Open lines, one after another."""
+    async def _keep_connected(self) -> None:
+        """Open one layer connection after another."""
         if self._after is not None:
-            await asyncio.wait({asyncio.wrap_future(self._after)}, timeout=PATIENCE)
-        while not self._over:
-            line, began = LayerConnection(), time.monotonic()
-            self._opened = line
+            await asyncio.wait({asyncio.wrap_future(self._after)}, timeout=BROKER_TIMEOUT)
+        while not self._stopped:
+            connection, began = LayerConnection(), time.monotonic()
+            self._opened = connection
             try:
-                await self._open(line)
-                self._announce()
-                while not self._over:
-                    await self._watch(line)
-            except LayerUnavailable as broken:
-                self._mourn(line, broken)
+                await self._open(connection)
+                self._finish_first_attempt()
+                while not self._stopped:
+                    await self._wait_and_check(connection)
+            except LayerUnavailable as error:
+                self._record_failure(connection, error)
                 await self._close()
             finally:
-                self._announce()
+                self._finish_first_attempt()
             if time.monotonic() - began < HEARTBEAT:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_DELAY)
 
-    async def _open(self, line: LayerConnection) -> None:
-        """Begin to use `line`. Raises `LayerUnavailable`."""
-        await line.listen(self._hear)
-        await line.add(node_group(self.node))
-        if not await self._hears_itself(line):
-            raise LayerUnavailable("a new line stays silent")
-        self._line = line
-        own = node_group(self.node)
+    async def _open(self, connection: LayerConnection) -> None:
+        """Begin to use `connection`. Raises `LayerUnavailable`."""
+        await connection.listen(self._receive_message)
+        own_group = node_group(self.node)
+        await connection.add(own_group)
+        if not await self._test(connection):
+            raise LayerUnavailable("a new connection to it delivers nothing")
+        self._connection = connection
         self._memberships = LayerMemberships(
-            line, lambda one: one == own or self.receiver.wants_group(one)
+            connection, lambda group: group == own_group or self.receiver.wants_group(group)
         )
-        self._memberships.joined[own] = None
+        self._memberships.joined[own_group] = None
         self.sender.restore()
         await self._memberships.change_all(self.receiver.wanted_groups())
-        if self._lost and not line.failed.is_set():
-            self._lost = False
-            logger.warning("The channel layer is back: other processes are heard again.")
+        if self._layer_lost and not connection.failed.is_set():
+            self._layer_lost = False
+            logger.warning("The channel layer is back: messages of other processes arrive again.")
             self.receiver.layer_restored()
 
-    def _announce(self) -> None:
-        """Let those go on who wait for the first line."""
-        if not self.tried.done():
-            self.tried.set_result(None)
+    def _finish_first_attempt(self) -> None:
+        if not self.first_attempt.done():
+            self.first_attempt.set_result(None)
 
-    async def _watch(self, line: LayerConnection) -> None:
-        """Wait for one heartbeat, then check `line`. Raises `LayerUnavailable`."""
+    async def _wait_and_check(self, connection: LayerConnection) -> None:
+        """Wait for one heartbeat, then check `connection`. Raises `LayerUnavailable`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEARTBEAT):
-                await line.failed.wait()
-            raise LayerUnavailable("it failed")
-        if not (await self._hears_itself(line) or await self._hears_itself(line)):
-            raise LayerUnavailable("nothing comes back from it")
+                await connection.failed.wait()
+            raise LayerUnavailable("the connection to it failed")
+        if not (await self._test(connection) or await self._test(connection)):
+            raise LayerUnavailable("it does not deliver the self-test message")
         if self._memberships is not None:
             await self._memberships.renew()
-        self.heard.forget_idle(time.monotonic())
+        self.received_streams.forget_idle(time.monotonic())
 
-    def _mourn(self, line: LayerConnection, why: LayerUnavailable) -> None:
-        line.fail(why)
-        if not self._lost:
-            self._lost = True
+    def _record_failure(self, connection: LayerConnection, error: LayerUnavailable) -> None:
+        connection.fail(error)
+        if not self._layer_lost:
+            self._layer_lost = True
             counts.add("outages")
-            logger.warning("The channel layer is lost (%s): other processes are not heard.", why)
+            logger.warning(
+                "The channel layer is lost (%s): no messages from other processes.", error
+            )
 
-    async def _hears_itself(self, line: LayerConnection) -> bool:
-        """Send a canary; whether it, or anything else, comes soon. Raises `LayerUnavailable`."""
+    async def _test(self, connection: LayerConnection) -> bool:
+        """Send a self-test message. Return whether any message arrives in time."""
         loop = asyncio.get_running_loop()
-        self._sign_of_life.clear()
-        await line.send(node_group(self.node), pack(self.node, SelfTest(next(self._ids))))
+        self._message_received.clear()
+        await connection.send(node_group(self.node), pack(self.node, SelfTest(next(self._ids))))
         sent = loop.time()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SILENCE):
-                await self._sign_of_life.wait()
+            async with asyncio.timeout(SELF_TEST_TIMEOUT):
+                await self._message_received.wait()
             return True
-        return loop.time() - sent > 2 * SILENCE  # it was this loop that stood still
+        return loop.time() - sent > 2 * SELF_TEST_TIMEOUT  # this loop was blocked, not the layer
 
     async def _close(self) -> None:
-        """Give up the line, if there is one, and leave its groups, if it still works."""
-        line, self._opened, self._line = self._opened, None, None
+        """Leave the groups, if the layer connection still works, and close it, if there is one."""
+        connection, self._opened, self._connection = self._opened, None, None
         memberships, self._memberships = self._memberships, None
         if memberships is not None:
             await memberships.end()
-        if line is not None:
-            await line.close()
+        if connection is not None:
+            await connection.close()
 
-    # Hearing.
+    # Packets received.
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        self._sign_of_life.set()
+    def _receive_message(self, message: dict[str, Any]) -> None:
+        self._message_received.set()
+        if isinstance(message, dict) and str(message.get("from")).startswith(self._own_process):
+            return  # the members in this process have received it already
         try:
             source, packet = unpack(message)
-        except UnreadablePacket as why:
-            if not self._puzzled:
-                self._puzzled = True
-                logger.warning("Packets of another release are passed over: %s.", why)
+        except UnreadablePacket as error:
+            if not self._unreadable_logged:
+                self._unreadable_logged = True
+                logger.warning("Packets of another release are ignored: %s.", error)
             counts.add("unreadable")
             return
         try:
-            self._take(source, packet)
+            self._handle_packet(source, packet)
         except Exception:
-            logger.exception("What %s says could not be handled.", source)
+            logger.exception("A packet of the node %s could not be handled.", source)
 
-    def _take(self, source: str, packet: Packet) -> None:
+    def _handle_packet(self, source: str, packet: Packet) -> None:
         if isinstance(packet, Acknowledgement):
-            answer = self._asked.get(packet.id)
-            if answer is not None and not answer.done():
-                answer.set_result(None)
-        elif isinstance(packet, SelfTest) or process_of(source) == process_of(self.node):
-            return  # what this process says, it has told its own already
+            acknowledgement = self._acknowledgements.get(packet.id)
+            if acknowledgement is not None and not acknowledgement.done():
+                acknowledgement.set_result(None)
         elif isinstance(packet, StreamHeads):
-            self._miss(self.heard.heads(source, packet, time.monotonic()))
-        else:
-            missing, again = self.heard.take(source, packet, time.monotonic())
-            if missing:
-                self._miss({packet.group: missing})
-            if isinstance(packet, CommandPacket):
-                if not again:
-                    self._obey(source, packet)
-            else:
-                for event in packet.events[again:]:
-                    self.receiver.receive(event)
+            missing = self.received_streams.receive_heads(source, packet, time.monotonic())
+            self._report_missing(missing)
+        elif isinstance(packet, EventsPacket | CommandPacket):
+            self._handle_numbered(source, packet)
 
-    def _miss(self, missing: dict[str, int]) -> None:
+    def _handle_numbered(self, source: str, packet: EventsPacket | CommandPacket) -> None:
+        missing, repeated = self.received_streams.receive(source, packet, time.monotonic())
+        if missing:
+            self._report_missing({packet.group: missing})
+        if isinstance(packet, EventsPacket):
+            for event in packet.events[repeated:]:
+                self.receiver.receive(event)
+        elif not repeated:
+            self._run_command(source, packet)
+
+    def _report_missing(self, missing: dict[str, int]) -> None:
         if missing:
             counts.add("missed", sum(missing.values()))
             logger.warning("Messages of other processes were lost: %r.", missing)
@@ -261,32 +270,31 @@ class Link:
 
     # Commands.
 
-    async def ask(self, node: str, command: str, *args: Any) -> bool:
-        """Let `node` obey, and wait until it has; whether it did within `PATIENCE`."""
-        if await self._get_line() is None:
+    async def send_command(self, node: str, command: str, *args: Any) -> bool:
+        """Let `node` run `command`. Return whether it was done within `BROKER_TIMEOUT`."""
+        if await self._get_connection() is None:
             return False
         number = next(self._ids)
-        self._asked[number] = answer = asyncio.get_running_loop().create_future()
+        self._acknowledgements[number] = done = asyncio.get_running_loop().create_future()
         try:
             self.sender.put(node_group(node), CommandPacket(command, args, number))
-            async with asyncio.timeout(PATIENCE):
-                await answer
+            async with asyncio.timeout(BROKER_TIMEOUT):
+                await done
         except TimeoutError:
             return False
         finally:
-            del self._asked[number]
+            del self._acknowledgements[number]
         return True
 
-    def _obey(self, source: str, packet: CommandPacket) -> None:
-        waiting = self.receiver.run_command(packet.command, packet.args)
+    def _run_command(self, source: str, packet: CommandPacket) -> None:
+        done = self.receiver.run_command(packet.command, packet.args)
         if packet.id is not None:
-            task = start_task(
-                self._acknowledge(source, packet.id, waiting), asyncio.get_running_loop()
-            )
-            self._obeying.add(task)
-            task.add_done_callback(self._obeying.discard)
+            work = self._acknowledge(source, packet.id, done)
+            task = start_task(work, asyncio.get_running_loop())
+            self._command_tasks.add(task)
+            task.add_done_callback(self._command_tasks.discard)
 
-    async def _acknowledge(self, source: str, number: int, waiting: Any) -> None:
-        if waiting is not None:
-            await waiting
+    async def _acknowledge(self, source: str, number: int, done: Awaitable[Any] | None) -> None:
+        if done is not None:
+            await done
         self.sender.put(node_group(source), Acknowledgement(number))

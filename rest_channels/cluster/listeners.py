@@ -1,9 +1,9 @@
-"""Channels' lane: what any code of the project says by the layer's own verbs.
+"""Receives and sends messages of the channel layer's own methods, as plain Channels code does.
 
-A message sent with `channel_layer.group_send` arrives without its group's name, so every group
-that somebody here listens to has a channel and a reader of its own. The layer is the instance that
-all code of the process shares, because names of channels are only good with the instance that made
-them.
+A message sent with `channel_layer.group_send` arrives without the name of its group. Therefore
+every group with listeners here has a channel and a reader of its own. They use the layer instance
+that all code of the process shares, because a channel name only works with the instance that
+created it.
 """
 
 import asyncio
@@ -22,246 +22,247 @@ from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import SerialQueue, cancel_until_done
 from ..protocol.messages import Event
 from .counts import counts
-from .layer import PATIENCE, group_expiry, shared_layer
+from .layer import BROKER_TIMEOUT, group_expiry, shared_layer
 
 __all__ = ["Listener", "Listeners", "MessageReceiver"]
 
 logger = logging.getLogger("rest_channels")
 
-RETRY = 0.5
-"""Seconds between two attempts to read where the layer fails."""
+RETRY_DELAY = 0.5
+"""Seconds between two attempts to read from a layer that fails."""
 
-AT_ONCE = 32
-"""How many groups are joined at a time; a client of Redis has 100 connections."""
+CONCURRENT_JOINS = 32
+"""Groups that are joined at the same time: a Redis client has 100 connections."""
 
-DOWN = 1.0
-"""Seconds for which a layer that failed is not asked again."""
+FAILURE_PAUSE = 1.0
+"""Seconds without a further attempt to send after the layer has failed."""
 
-QUEUE = 10_000
+QUEUE_SIZE = 10_000
 """Messages that may wait for the layer."""
 
-MISTAKES = (TypeError, ValueError, OverflowError, RuntimeError, AssertionError, ChannelFull)
-"""What a layer raises for its caller's sake; everything else means that it failed."""
+CALLER_ERRORS = (TypeError, ValueError, OverflowError, RuntimeError, AssertionError, ChannelFull)
+"""What a layer raises because of its caller. Any other error means that the layer failed."""
 
 Message = dict[str, Any]
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
 class MessageReceiver(Protocol):
-    """Who listens: a connection."""
+    """A connection that listens to groups of the layer."""
 
     def deliver(self, event: Event) -> None:
-        """Take `event` without waiting and without raising."""
+        """Accept `event` without waiting and without raising."""
 
 
 class Listener:
-    """One channel of `layer` and its reader: `hear` is called with each message.
+    """One channel of `layer`, a member of `group` if given, and its reader.
 
-    It is a member of `group`, if there is one; `slots` bounds who joins at a time. `ready` is done
-    when it is a member, or has failed once.
+    The reader calls `on_message` with each message. `slots` limits how many join at a time.
     """
 
     def __init__(
         self,
         layer: Any,
-        hear: Callable[[Message], None],
+        on_message: Callable[[Message], None],
         slots: asyncio.Semaphore,
         group: str = "",
     ) -> None:
         self.layer = layer
         self.slots = slots
-        self.receive = hear
+        self.on_message = on_message
         self.group = group
         self.channel = ""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._added = -math.inf
-        self._over = False
+        """Done when it is a member of the group, or has failed once."""
+        self._renewed_at = -math.inf
+        self._stopped = False
         self._reader: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Read from now on."""
+        """Start the reader, unless it runs."""
         if self._reader is None:
             loop = asyncio.get_running_loop()
             self._reader = loop.create_task(self._read(), context=Context())
 
     async def open(self) -> None:
-        """Get the channel, if there is none yet, and join the group."""
-        async with self.slots, asyncio.timeout(PATIENCE):
+        """Create the channel, if there is none yet, and join the group."""
+        async with self.slots, asyncio.timeout(BROKER_TIMEOUT):
             self.channel = self.channel or await self.layer.new_channel()
             await self.renew()
 
     async def renew(self) -> None:
-        """Join the group before the layer forgets it."""
-        if self.group and time.monotonic() - self._added > group_expiry(self.layer) / 3:
+        """Renew the membership if a third of its lifetime is over."""
+        if self.group and time.monotonic() - self._renewed_at > group_expiry(self.layer) / 3:
             await self.layer.group_add(self.group, self.channel)
-            self._added = time.monotonic()
+            self._renewed_at = time.monotonic()
 
     async def _read(self) -> None:
         while True:
             began = time.monotonic()
             try:
                 await self.open()
-                self._announce()
+                self._set_ready()
                 while True:
-                    self.receive(await self.layer.receive(self.channel))
-            except Exception as error:  # noqa: BLE001 - layers fail in their brokers' many ways
+                    self.on_message(await self.layer.receive(self.channel))
+            except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
                 logger.info("Cannot read from the channel layer: %r", error)
             finally:
-                self._announce()
-            if self._over:  # a layer may turn its cancellation into an error of its own,
+                self._set_ready()
+            if self._stopped:  # a layer may have turned the cancellation into another error
                 return
-            self._added = -math.inf
-            if time.monotonic() - began < RETRY:  # else it was a client's timeout, and no more
-                await asyncio.sleep(RETRY)
+            self._renewed_at = -math.inf
+            if time.monotonic() - began < RETRY_DELAY:  # not the read timeout of a broker's client
+                await asyncio.sleep(RETRY_DELAY)
 
-    def _announce(self) -> None:
+    def _set_ready(self) -> None:
         if not self.ready.done():
             self.ready.set_result(None)
 
     async def stop(self) -> None:
-        """Leave the group, and stop reading."""
-        self._over = True
-        with contextlib.suppress(Exception):  # what is broken need not be left
-            async with asyncio.timeout(PATIENCE):
+        """Leave the group and end the reader."""
+        self._stopped = True
+        with contextlib.suppress(Exception):  # a broken layer does not have to be left
+            async with asyncio.timeout(BROKER_TIMEOUT):
                 if self.group and self.channel:
                     await self.layer.group_discard(self.group, self.channel)
         if self._reader is None and self.channel:
-            self.start()  # a layer that subscribes for `new_channel` only ends that with a reader
+            self.start()  # some layers subscribe in `new_channel` and unsubscribe in their reader
             await asyncio.sleep(0)
         if self._reader is not None:
-            await cancel_until_done(self._reader, PATIENCE)  # or pass it over
+            await cancel_until_done(self._reader, BROKER_TIMEOUT)
 
 
 class Listeners:
-    """Who of one loop listens to which groups; and what is said there by the layer's verbs."""
+    """The listening connections of one event loop, by group, and the messages sent to the layer."""
 
     def __init__(self) -> None:
         self._groups: dict[str, tuple[Listener, dict[MessageReceiver, None]]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(CONCURRENT_JOINS)
         self._loop = asyncio.get_running_loop()
-        self._lane: SerialQueue[tuple[Work, Callable[[], None]]]
-        self._lane = Context().run(SerialQueue, self._perform, asyncio.Lock(), None)
-        self._down_until = 0.0
+        self._queue: SerialQueue[tuple[Work, Callable[[], None]]]
+        self._queue = Context().run(SerialQueue, self._perform, asyncio.Lock(), None)
+        self._failing_until = 0.0
 
-    def of(self, group: str) -> Iterable[MessageReceiver]:
-        """Who listens to `group`."""
-        found = self._groups.get(group)
-        return found[1] if found else ()
+    def receivers_of(self, group: str) -> Iterable[MessageReceiver]:
+        """Return the connections that listen to `group`."""
+        entry = self._groups.get(group)
+        return entry[1] if entry else ()
 
-    def add(self, group: str, hearer: MessageReceiver) -> asyncio.Future[None] | None:
-        """Let `hearer` hear what is said to `group`; what to wait for until it does."""
+    def add(self, group: str, receiver: MessageReceiver) -> asyncio.Future[None] | None:
+        """Deliver messages to `group` to `receiver`. Return what to wait for until they arrive."""
         layer = shared_layer()
         if layer is None:
             return None
         if group not in self._groups:
-            hear = partial(self.receive, group)
-            self._groups[group] = Listener(layer, hear, self._slots, group), {}
+            on_message = partial(self.receive, group)
+            self._groups[group] = Listener(layer, on_message, self._slots, group), {}
             self._groups[group][0].start()
-        listener, hearers = self._groups[group]
-        hearers[hearer] = None
+        listener, receivers = self._groups[group]
+        receivers[receiver] = None
         return None if listener.ready.done() else listener.ready
 
-    def discard(self, group: str, hearer: MessageReceiver) -> None:
-        """End that, if it is so."""
-        found = self._groups.get(group)
-        if found is not None:
-            found[1].pop(hearer, None)
-            if not found[1]:
+    def discard(self, group: str, receiver: MessageReceiver) -> None:
+        """Stop delivering the messages to `group` to `receiver`."""
+        entry = self._groups.get(group)
+        if entry is not None:
+            entry[1].pop(receiver, None)
+            if not entry[1]:
                 del self._groups[group]
-                self._end(found[0])
+                self._stop_listener(entry[0])
 
     def receive(self, group: str, message: Message) -> None:
-        """Tell all who listen to `group`."""
-        for hearer in tuple(self.of(group)):
-            hearer.deliver(Event(group, message))
+        """Deliver `message` to all connections that listen to `group`."""
+        for receiver in tuple(self.receivers_of(group)):
+            receiver.deliver(Event(group, message))
 
-    def _end(self, listener: Listener) -> None:
+    def _stop_listener(self, listener: Listener) -> None:
         task = self._loop.create_task(listener.stop(), context=Context())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
 
     def restore(self) -> None:
-        """The broker was lost and is back: it may have forgotten us, and we do not wait for it."""
-        for group, (listener, hearers) in list(self._groups.items()):
-            fresh = Listener(listener.layer, listener.receive, self._slots, group)
-            self._groups[group] = fresh, hearers
-            fresh.start()
-            self._end(listener)
+        """Replace all listeners: a broker that was lost may have forgotten them."""
+        for group, (listener, receivers) in list(self._groups.items()):
+            replacement = Listener(listener.layer, listener.on_message, self._slots, group)
+            self._groups[group] = replacement, receivers
+            replacement.start()
+            self._stop_listener(listener)
 
     async def renew(self) -> None:
-        """Keep the memberships alive."""
-        for listener, _hearers in list(self._groups.values()):
-            with contextlib.suppress(Exception):  # its reader is the one to find out
+        """Renew all memberships that are due."""
+        for listener, _receivers in list(self._groups.values()):
+            with contextlib.suppress(Exception):  # the reader will notice
                 await listener.renew()
 
-    async def channel(self, hear: Callable[[Message], None]) -> Listener | None:
-        """A channel with no group; it has no name where the layer does not answer.
+    async def open_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
+        """Open a channel without a group.
 
-        `None` where there is no layer. Its owner starts it when somebody may speak to it, and
-        stops it in any case.
+        Returns:
+            A listener that its owner has to start when its name is used, and to stop in any case.
+            Its `channel` is empty if the layer does not answer. `None` if there is no layer.
         """
         layer = shared_layer()
         if layer is None:
             return None
-        listener = Listener(layer, hear, self._slots)
-        if time.monotonic() >= self._down_until:
+        listener = Listener(layer, on_message, self._slots)
+        if time.monotonic() >= self._failing_until:
             try:
                 await listener.open()
-            except Exception as error:  # noqa: BLE001 - layers fail in their brokers' many ways
-                self._down_until = time.monotonic() + DOWN
+            except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
+                self._failing_until = time.monotonic() + FAILURE_PAUSE
                 logger.warning("A connection begins without the channel layer: %r", error)
         return listener
 
-    # Saying.
+    # Sending.
 
     def group_send(self, group: str, message: Message) -> Sent:
-        """Say `message` to `group` as Channels does; without the layer, to who listens here."""
+        """Send `message` to `group` as Channels does. If that fails, deliver it in this process."""
         layer = shared_layer()
         if layer is None:
             return DONE
 
         async def work() -> None:
-            if group in self._groups:  # who has just come hears it too
+            if group in self._groups:  # a connection that has just joined receives it too
                 await asyncio.wait({self._groups[group][0].ready})
             await layer.group_send(group, message)
 
         return self._put(work, lambda: self.receive(group, message))
 
-    def do(self, work: Work) -> Sent:
-        """Do something else with the layer, in order; it is counted when it fails."""
+    def call_layer(self, work: Work) -> Sent:
+        """Queue another call to the layer, in order. A failure is counted."""
         return self._put(work, lambda: None)
 
-    def _put(self, work: Work, otherwise: Callable[[], None]) -> Sent:
-        if len(self._lane.items) >= QUEUE:
+    def _put(self, work: Work, fallback: Callable[[], None]) -> Sent:
+        if len(self._queue.items) >= QUEUE_SIZE:
             counts.add("undelivered")
-            otherwise()
+            fallback()
             return DONE
-        self._lane.put((work, otherwise))
-        return Sent(partial(self._lane.drain, PATIENCE)) if self._lane.busy else DONE
+        self._queue.put((work, fallback))
+        return Sent(partial(self._queue.drain, BROKER_TIMEOUT)) if self._queue.busy else DONE
 
     async def _perform(self, item: tuple[Work, Callable[[], None]]) -> None:
-        work, otherwise = item
-        if time.monotonic() < self._down_until:
+        work, fallback = item
+        if time.monotonic() < self._failing_until:
             counts.add("undelivered")
-            otherwise()
+            fallback()
             return
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(BROKER_TIMEOUT):
                 await work()
-        except Exception as error:  # noqa: BLE001 - layers fail in their brokers' many ways
-            if not isinstance(error, MISTAKES):
-                self._down_until = time.monotonic() + DOWN
+        except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
+            if not isinstance(error, CALLER_ERRORS):
+                self._failing_until = time.monotonic() + FAILURE_PAUSE
             counts.add("undelivered")
-            logger.warning("The channel layer did not take a message: %r", error)
-            otherwise()
+            logger.warning("The channel layer did not accept a message: %r", error)
+            fallback()
 
     async def stop(self) -> None:
-        """End every reader; say what waits to be said."""
-        await self._lane.drain(PATIENCE)
-        await self._lane.stop(PATIENCE)
-        for listener, _hearers in self._groups.values():
-            self._end(listener)
+        """Send what is queued, and stop all listeners."""
+        await self._queue.drain(BROKER_TIMEOUT)
+        await self._queue.stop(BROKER_TIMEOUT)
+        for listener, _receivers in self._groups.values():
+            self._stop_listener(listener)
         self._groups.clear()
-        if self._ending:
-            await asyncio.wait(self._ending, timeout=3 * PATIENCE)
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=3 * BROKER_TIMEOUT)

@@ -1,8 +1,8 @@
-"""Names of processes, of the hubs in them, and of connections.
+"""Names of processes, of the nodes in them, and addresses of connections.
 
-3f9a0c1b2d        a process; a forked child has another
-3f9a0c1b2d-1      a node: one event loop of it, or its publisher
-3f9a0c1b2d-1.5f   an address: a connection there
+3f9a0c1b2d        a process; a forked child gets a name of its own
+3f9a0c1b2d-1      a node: one event loop of the process, or its publisher
+3f9a0c1b2d-1.5f   an address: one connection of that node
 """
 
 import itertools
@@ -21,7 +21,7 @@ class _Process:
 
     def begin(self) -> None:
         self.name = secrets.token_hex(5)
-        self.nodes = itertools.count(1)
+        self.node_numbers = itertools.count(1)
 
 
 _process = _Process()
@@ -29,21 +29,21 @@ os.register_at_fork(after_in_child=_process.begin)
 
 
 def new_node() -> str:
-    """The name of another node of this process."""
-    return f"{_process.name}-{next(_process.nodes):x}"
+    """Return a new node name of this process."""
+    return f"{_process.name}-{next(_process.node_numbers):x}"
 
 
 def process_of(node: str) -> str:
-    """The process that `node` is of."""
+    """Return the name of the process of `node`."""
     return node.partition("-")[0]
 
 
 def is_here(node: str) -> bool:
-    """Whether `node` is, or was, of this process."""
+    """Return whether `node` is, or was, a node of this process."""
     return process_of(node) == _process.name
 
 
 def node_of(address: str) -> str | None:
-    """The node that owns `address`; `None` for what is none of our addresses."""
-    found = _ADDRESS.fullmatch(address)
-    return found[1] if found else None
+    """Return the node that owns `address`, or `None` if `address` is not an address."""
+    match = _ADDRESS.fullmatch(address)
+    return match[1] if match else None

@@ -1,7 +1,7 @@
-"""What a node says to other processes: in order, one packet at a time, each within a second.
+"""Sends the packets of one node: in order, one at a time, each within `BROKER_TIMEOUT`.
 
-Without a line to the layer what is said is counted and dropped; its number stays in the stream, so
-those who would have heard it will know.
+Without a layer connection messages are counted and dropped. Their numbers stay in the stream, so
+that their receivers notice the loss later.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import SerialQueue, cancel_tasks
 from ..protocol.messages import Event
 from .counts import counts
-from .layer import PATIENCE, LayerConnection, LayerUnavailable
+from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable
 from .packets import CommandPacket, EventsPacket, Packet, StreamHeads, pack
-from .streams import RIPE, SentStreams
+from .streams import HEADS_FROM, SentStreams
 
 __all__ = ["EVERYONE", "HEARTBEAT", "PacketSender", "node_group"]
 
@@ -29,177 +29,177 @@ EVERYONE = "nodes:"
 """The group of all hubs. No group of a user has a colon in its name."""
 
 HEARTBEAT = 1.0
-"""Seconds between two signs of life: heads, canaries."""
+"""Seconds between two self-test messages, and between two packets of stream heads."""
 
 QUEUE_SIZE = 10_000
-"""Things that may wait to be said; what is said beyond that is dropped and counted."""
+"""Messages that may be queued. Later ones are dropped and counted."""
 
 BACKPRESSURE_SIZE = 100
-"""Things waiting from which on awaiting what one says is waiting for them."""
+"""Queued messages from which on a caller that awaits `put` waits for room."""
 
 BATCH_SIZE = 64
-"""Events of one group that travel in one packet, if they wait in a row."""
+"""Consecutive events of one group that travel in one packet."""
 
 BATCH_BYTES = 256 * 1024
 
 COMMANDS_KEPT = 1_000
-"""Commands for everybody (whom to close, say) that are kept until there is a line again."""
+"""Commands for all hubs (closing connections, say) that are kept while the layer is lost."""
 
 HEADS_PER_PACKET = 500
-"""Streams that are told in one packet."""
+"""Stream heads that travel in one packet."""
 
 
 def node_group(node: str) -> str:
-    """The group that only `node` is in."""
+    """Return the group that only `node` is in."""
     return f"node:{node}"
 
 
 class PacketSender:
-    """The way out of one loop. In: the node's name; what gives the line, or `None`."""
+    """Sends the packets of `node` through the layer connection that `get_connection` returns."""
 
     def __init__(
-        self, node: str, get_line: Callable[[], Awaitable[LayerConnection | None]]
+        self, node: str, get_connection: Callable[[], Awaitable[LayerConnection | None]]
     ) -> None:
         self.node = node
-        self.numbers = SentStreams()
-        self._get_line = get_line
-        self._lane: SerialQueue[tuple[str, Event | Packet]]
-        self._lane = Context().run(SerialQueue, self._say, asyncio.Lock(), None)
-        self._teller: asyncio.Task[None] | None = None
-        self._reported = -math.inf
-        self._ending = False
-        self._owed: deque[CommandPacket] = deque(maxlen=COMMANDS_KEPT)
-        self._put = 0
-        self._done = 0
+        self.streams = SentStreams()
+        self._get_connection = get_connection
+        self._queue: SerialQueue[tuple[str, Event | Packet]]
+        self._queue = Context().run(SerialQueue, self._send_item, asyncio.Lock(), None)
+        self._heads_task: asyncio.Task[None] | None = None
+        self._warned_at = -math.inf
+        self._stopping = False
+        self._kept_commands: deque[CommandPacket] = deque(maxlen=COMMANDS_KEPT)
+        self._put_count = 0
+        self._finished_count = 0
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    def put(self, group: str, what: Event | Packet) -> Sent:
-        """Queue something for `group`; to await the result is backpressure."""
-        if len(self._lane.items) >= QUEUE_SIZE:
-            self.numbers.take(group, 1, time.monotonic())
-            self._lost(group, 1, "too much waits to be said")
+    def put(self, group: str, content: Event | Packet) -> Sent:
+        """Queue `content` for `group`. Awaiting the result is back-pressure."""
+        if len(self._queue.items) >= QUEUE_SIZE:
+            self.streams.take_numbers(group, 1, time.monotonic())
+            self._record_loss(group, 1, "too many messages are queued")
             return DONE
-        self._put += 1
-        self._lane.put((group, what))
-        return DONE if len(self._lane.items) < BACKPRESSURE_SIZE else Sent(self._room)
+        self._put_count += 1
+        self._queue.put((group, content))
+        return DONE if len(self._queue.items) < BACKPRESSURE_SIZE else Sent(self._wait_for_room)
 
     @property
     def unsent(self) -> bool:
-        """Whether anything waits, or is on its way."""
-        return self._done < self._put
+        """Whether anything is queued or being sent."""
+        return self._finished_count < self._put_count
 
     async def flush(self) -> None:
-        """Wait until all that is queued now is out, or lost."""
+        """Wait until everything that is queued now is sent or lost."""
         if self.unsent:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append((self._put, waiter))
+            self._waiters.append((self._put_count, waiter))
             await waiter
 
     async def stop(self) -> None:
-        """Say what waits, tell how far the streams are, and end; within twice `PATIENCE`."""
-        self._ending = True
-        if self._teller is not None:
-            await cancel_tasks({self._teller}, PATIENCE)
-            self._tell(time.monotonic() + RIPE)
-        await self._lane.drain(PATIENCE)
-        self._advance(len(self._lane.items))
-        await self._lane.stop(PATIENCE)
+        """Send what is queued and the last stream heads, then end."""
+        self._stopping = True
+        if self._heads_task is not None:
+            await cancel_tasks({self._heads_task}, BROKER_TIMEOUT)
+            self._queue_heads(time.monotonic() + HEADS_FROM)
+        await self._queue.drain(BROKER_TIMEOUT)
+        self._count_finished(len(self._queue.items))
+        await self._queue.stop(BROKER_TIMEOUT)
 
     def restore(self) -> None:
-        """There is a line again: say what is owed, and tell what was lost."""
-        self.numbers.restore(time.monotonic())
-        for _ in range(len(self._owed)):
-            self.put(EVERYONE, self._owed.popleft())
+        """Use a new layer connection: send the kept commands and the heads of lost messages."""
+        self.streams.restore(time.monotonic())
+        for _ in range(len(self._kept_commands)):
+            self.put(EVERYONE, self._kept_commands.popleft())
 
-    async def _room(self) -> None:
+    async def _wait_for_room(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(BROKER_TIMEOUT):
                 await self.flush()
 
-    async def _say(self, item: tuple[str, Event | Packet]) -> None:
-        group, what = item
-        events = (what, *self._following(group, what.size)) if isinstance(what, Event) else ()
+    async def _send_item(self, item: tuple[str, Event | Packet]) -> None:
+        group, content = item
+        events: tuple[Event, ...] = ()
+        if isinstance(content, Event):
+            events = (content, *self._take_following(group, content.size))
         count = len(events) or 1
         try:
-            if isinstance(what, Event | CommandPacket):
-                await self._send(group, self._numbered(group, what, events), count)
+            if isinstance(content, Event | CommandPacket):
+                await self._send(group, self._number(group, content, events), count)
             else:
-                await self._send(group, what, 0)
+                await self._send(group, content, 0)
         finally:
-            self._advance(count)
+            self._count_finished(count)
 
-    def _numbered(
-        self, group: str, what: Event | CommandPacket, events: tuple[Event, ...]
+    def _number(
+        self, group: str, content: Event | CommandPacket, events: tuple[Event, ...]
     ) -> EventsPacket | CommandPacket:
-        began, age, number = self.numbers.take(group, len(events) or 1, time.monotonic())
-        if not self._ending and (self._teller is None or self._teller.done()):
-            self._teller = asyncio.get_running_loop().create_task(self._keep_telling())
-        if isinstance(what, CommandPacket):
-            return what._replace(group=group, began=began, age=age, number=number)
+        began, age, number = self.streams.take_numbers(group, len(events) or 1, time.monotonic())
+        if not self._stopping and (self._heads_task is None or self._heads_task.done()):
+            self._heads_task = asyncio.get_running_loop().create_task(self._send_heads())
+        if isinstance(content, CommandPacket):
+            return content._replace(group=group, began=began, age=age, number=number)
         return EventsPacket(group, began, age, number, events)
 
-    def _advance(self, count: int) -> None:
-        self._done += count
-        while self._waiters and self._waiters[0][0] <= self._done:
+    def _count_finished(self, count: int) -> None:
+        self._finished_count += count
+        while self._waiters and self._waiters[0][0] <= self._finished_count:
             waiter = self._waiters.popleft()[1]
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _following(self, group: str, size: int) -> list[Event]:
-        """The events of `group` that wait next: they travel with the first, of `size` bytes."""
+    def _take_following(self, group: str, size: int) -> list[Event]:
+        """Take the next events of `group` from the queue, to travel with one of `size` bytes."""
         batch: list[Event] = []
-        waiting = self._lane.items
-        while waiting and len(batch) < BATCH_SIZE - 1:
-            to, what = waiting[0]
-            if to != group or not isinstance(what, Event):
+        items = self._queue.items
+        while items and len(batch) < BATCH_SIZE - 1:
+            next_group, content = items[0]
+            if next_group != group or not isinstance(content, Event):
                 break
-            size += what.size
+            size += content.size
             if size > BATCH_BYTES:
                 break
-            batch.append(what)
-            del waiting[0]
+            batch.append(content)
+            del items[0]
         return batch
 
     async def _send(self, group: str, packet: Packet, count: int) -> None:
-        line = await self._get_line()
+        connection = await self._get_connection()
         try:
-            if line is None:
-                raise LayerUnavailable("there is no line")
-            await line.send(group, pack(self.node, packet))
-        except LayerUnavailable as broken:
-            self._lost(group, count, str(broken))
+            if connection is None:
+                raise LayerUnavailable("there is no connection to the channel layer")
+            await connection.send(group, pack(self.node, packet))
+        except LayerUnavailable as error:
+            self._record_loss(group, count, str(error))
             if group == EVERYONE and isinstance(packet, CommandPacket):
-                self._owed.append(packet)
+                self._kept_commands.append(packet)
         except TypeError:
             if isinstance(packet, EventsPacket) and count > 1:
                 await self._send_each(packet)
             else:
-                self._lost(group, count, "it cannot travel")
-                logger.exception("What is said to %r cannot travel to other processes.", group)
+                self._record_loss(group, count, "a message cannot be serialized")
+                logger.exception("A message to %r cannot travel to other processes.", group)
 
-    async def _send_each(self, say: EventsPacket) -> None:
-        """One of its events cannot travel: the others go alone."""
-        for place, event in enumerate(say.events):
-            alone = say._replace(number=say.number + place, events=(event,))
-            await self._send(say.group, alone, 1)
+    async def _send_each(self, packet: EventsPacket) -> None:
+        """Send each event on its own, because one of them cannot be serialized."""
+        for index, event in enumerate(packet.events):
+            single = packet._replace(number=packet.number + index, events=(event,))
+            await self._send(packet.group, single, 1)
 
-    def _lost(self, group: str, count: int, why: str) -> None:
+    def _record_loss(self, group: str, count: int, reason: str) -> None:
         if not count:
             return
-        self.numbers.lost(group)
+        self.streams.mark_undelivered(group)
         counts.add("undelivered", count)
-        if time.monotonic() - self._reported > 10 * HEARTBEAT:
-            self._reported = time.monotonic()
-            logger.warning("Other processes do not hear what is said here: %s.", why)
+        if time.monotonic() - self._warned_at > 10 * HEARTBEAT:
+            self._warned_at = time.monotonic()
+            logger.warning("Messages do not reach other processes: %s.", reason)
 
-    # Heads: told each second for as long as there are any.
-
-    async def _keep_telling(self) -> None:
-        while self.numbers.has_news(time.monotonic()):
+    async def _send_heads(self) -> None:
+        while self.streams.has_heads(time.monotonic()):
             await asyncio.sleep(HEARTBEAT)
-            self._tell(time.monotonic())
+            self._queue_heads(time.monotonic())
 
-    def _tell(self, now: float) -> None:
-        streams = list(self.numbers.heads(now).streams.items())
-        for first in range(0, len(streams), HEADS_PER_PACKET):
-            self.put(EVERYONE, StreamHeads(dict(streams[first : first + HEADS_PER_PACKET])))
+    def _queue_heads(self, now: float) -> None:
+        heads = list(self.streams.heads(now).streams.items())
+        for start in range(0, len(heads), HEADS_PER_PACKET):
+            self.put(EVERYONE, StreamHeads(dict(heads[start : start + HEADS_PER_PACKET])))

@@ -1,9 +1,8 @@
-"""What server processes say to each other over the channel layer.
+"""The packets that server processes send to each other over the channel layer.
 
-A packet travels as one flat dict, `{"type", "v", "from", "kind", …}`. `v` is the oldest version of
-this protocol whose readers understand it, so that two releases may share a broker while one is
-being replaced by the other: a reader passes over kinds and keys it does not know, and whatever
-asks for a newer reader.
+A packet travels as one flat dict, `{"type", "v", "from", "kind", …}`. Two releases may share a
+broker during an upgrade. Therefore `v` is the oldest version of this protocol whose readers
+understand the packet. A reader ignores packets with a newer `v`, and unknown kinds and keys.
 """
 
 from collections.abc import Mapping
@@ -29,33 +28,30 @@ VERSION = 1
 
 
 class UnreadablePacket(Exception):
-    """A packet of a newer release, or no packet at all; says which."""
+    """The message is a packet of a newer release, or it is not a packet."""
 
 
 class EventsPacket(NamedTuple):
-    """Events of one group, in order, one number each."""
+    """Events of one group, in order and numbered."""
 
     group: str
     began: float
-    """When the publisher began to count this stream, on its own clock: the stream's name."""
+    """When the publisher began the stream, on its own clock (s). It identifies the stream."""
     age: float
-    """Seconds since then."""
+    """Seconds since `began`."""
     number: int
-    """Of the first event; a stream's first is 1."""
+    """The number of the first event. A stream begins with 1."""
     events: tuple[Event, ...]
 
 
 class StreamHeads(NamedTuple):
-    """How far a publisher's streams are: group → (began, age, number of the last event)."""
+    """The last numbers of a publisher's streams: group → (began, age, number)."""
 
     streams: dict[str, tuple[float, float, int]]
 
 
 class CommandPacket(NamedTuple):
-    """A command for hubs, numbered like what is said to them as a group.
-
-    `id` is acknowledged to the node it came from, `None` is not.
-    """
+    """A command for hubs, numbered like an event. It is acknowledged if it has an `id`."""
 
     command: str
     args: tuple[Any, ...]
@@ -67,13 +63,13 @@ class CommandPacket(NamedTuple):
 
 
 class Acknowledgement(NamedTuple):
-    """The command `id` is done."""
+    """Says that the command `id` is done."""
 
     id: int
 
 
 class SelfTest(NamedTuple):
-    """What a hub sends to itself, to know that it still hears."""
+    """A message that a node sends to itself, to check that the layer still delivers."""
 
     number: int
 
@@ -91,7 +87,7 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def pack(source: str, packet: Packet) -> dict[str, Any]:
-    """`packet` from the node `source`, as a message for the layer."""
+    """Return `packet` of the node `source` as a message for the layer."""
     fields = packet._asdict()
     if isinstance(packet, EventsPacket):
         fields["events"] = [_pack_event(event) for event in packet.events]
@@ -102,21 +98,21 @@ def pack(source: str, packet: Packet) -> dict[str, Any]:
 
 
 def unpack(message: Any) -> tuple[str, Packet]:
-    """The node a message came from, and its packet. Raises `UnreadablePacket`."""
+    """Return the node that `message` came from, and its packet. Raises `UnreadablePacket`."""
     try:
         version, source, kind = message["v"], message["from"], message["kind"]
         known = version <= VERSION and kind in KINDS
     except (TypeError, KeyError) as error:
         raise UnreadablePacket(f"no packet: {str(message)[:80]}") from error
     if not known:
-        raise UnreadablePacket(f"version {version}, kind {kind!r}; here is version {VERSION}")
+        raise UnreadablePacket(f"version {version}, kind {kind!r}; this is version {VERSION}")
     try:
-        return source, _unpacked(KINDS[kind], message)
+        return source, _unpack_fields(KINDS[kind], message)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise UnreadablePacket(f"a broken {kind!r} packet: {error}") from error
 
 
-def _unpacked(kind: type[Any], message: Mapping[str, Any]) -> Packet:
+def _unpack_fields(kind: type[Any], message: Mapping[str, Any]) -> Packet:
     fields = {name: message[name] for name in kind._fields if name in message}
     if kind is EventsPacket:
         events = fields["events"]
@@ -130,25 +126,29 @@ def _unpacked(kind: type[Any], message: Mapping[str, Any]) -> Packet:
 
 
 def packable(value: Any) -> Any:
-    """A copy of `value`, as it arrives elsewhere. Raises `TypeError` for what cannot travel."""
+    """Return a copy of `value` as another process receives it.
+
+    Raises:
+        TypeError: `value` contains something that cannot be serialized.
+    """
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise TypeError(f"A message's keys are text; {key!r} is none.")
+                raise TypeError(f"A message's keys must be strings, not {key!r}.")
         return {key: packable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [packable(item) for item in value]
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise TypeError(f"A message's integers have 64 bits at most, not {value}.")
+        raise TypeError(f"A message's integers have at most 64 bits: {value} is too large.")
     if value is not None and not isinstance(value, str | bytes | bool | int | float):
         raise TypeError(
-            f"A message holds text, bytes, numbers, lists and dicts, not {value!r}: send str(…) "
-            "of it, or what a serializer makes of it."
+            f"A message may contain strings, bytes, numbers, lists and dicts, not {value!r}. "
+            "Send str(…) of it, or the data of a serializer."
         )
     return value
 
 
-# An event that was rendered travels as its text; who needs the data reads it from there.
+# A rendered event travels as its text. A receiver that needs its data parses the text.
 
 _EVENT = "rest_channels.event"
 

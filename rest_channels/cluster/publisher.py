@@ -1,7 +1,8 @@
-"""How a process speaks that serves no sockets: a view under WSGI, a Celery task, the shell.
+"""Sends messages from a process that serves no sockets: WSGI views, Celery tasks, the shell.
 
-One thread per process owns one loop and one link. It begins with the first word and ends with the
-process, which waits a second for what is still to be said; the link rests when nobody speaks.
+One thread per process owns one event loop and one link. The thread starts with the first message
+and ends with the process, which waits up to three seconds for queued messages. The link is closed
+while it is not used.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any
 from django.core.signals import setting_changed
 
 from ..protocol.messages import Event
-from .layer import PATIENCE
+from .layer import BROKER_TIMEOUT
 from .link import Link, PacketReceiver
 from .nodes import new_node
 from .packets import Packet
@@ -25,53 +26,54 @@ from .packets import Packet
 __all__ = ["OutgoingPacket", "Publisher", "publisher"]
 
 IDLE = 30.0
-"""Seconds without a word after which the link is given up."""
+"""Seconds without a message after which the link is closed."""
 
 
 OutgoingPacket = tuple[str, Event | Packet]
-"""What to say, after the group to say it to."""
+"""A group, and what to send to it."""
 
 
 class Publisher:
-    """A thread to speak through. Everything public may be called from any thread."""
+    """The publishing thread. All public methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin anew without a thread: a fork has copied the object, but no threads."""
-        self._lock = threading.RLock()  # a signal handler may speak while we do
+    def reset(self) -> None:
+        """Start again without a thread: a fork copies this object, but no threads."""
+        self._lock = threading.RLock()  # a signal handler may interrupt its holder and publish
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link: Link | None = None
-        self._used = 0.0
+        self._used_at = 0.0
 
-    def say(self, words: Sequence[OutgoingPacket]) -> "Future[None]":
-        """Let other processes hear them; the future is done when they are out, or lost."""
-        return self._perform(self._say(words))
+    def send(self, packets: Sequence[OutgoingPacket]) -> "Future[None]":
+        """Send `packets`. The future is done when they are sent or lost."""
+        return self._start(self._send(packets))
 
-    def ask(self, node: str, command: str, *args: Any) -> "Future[bool]":
-        """Let `node` obey; the future tells whether it did."""
-        return self._perform(self._ask(node, command, *args))
+    def send_command(self, node: str, command: str, *args: Any) -> "Future[bool]":
+        """Let `node` run `command`. The future's result says whether it did."""
+        return self._start(self._send_command(node, command, *args))
 
     def flush(self) -> "Future[None] | None":
-        """When all is out that was said until now; `None` if nobody speaks here."""
+        """Return a future for everything queued now, or `None` if there is no thread."""
         with self._lock:
             if self._loop is None:
                 return None
             return asyncio.run_coroutine_threadsafe(self._flush(), self._loop)
 
     def stop(self) -> None:
-        """Say what waits to be said, and end the thread; within two seconds or so."""
+        """Send what is queued, and end the thread."""
         with self._lock:
             thread, loop, self._thread, self._loop = self._thread, self._loop, None, None
         if thread is not None and loop is not None:
             with contextlib.suppress(TimeoutError):
-                asyncio.run_coroutine_threadsafe(self._rest(), loop).result(3 * PATIENCE)
+                closing = asyncio.run_coroutine_threadsafe(self._close_link(), loop)
+                closing.result(3 * BROKER_TIMEOUT)
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(PATIENCE)
+            thread.join(BROKER_TIMEOUT)
 
-    def _perform(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+    def _start(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -83,36 +85,35 @@ class Publisher:
 
     # On the thread's loop.
 
-    async def _say(self, words: Sequence[OutgoingPacket]) -> None:
-        sender = self._linked().sender
-        for word in words:
-            sender.put(*word)
+    async def _send(self, packets: Sequence[OutgoingPacket]) -> None:
+        sender = self._get_link().sender
+        for packet in packets:
+            sender.put(*packet)
         await sender.flush()
 
     async def _flush(self) -> None:
         if self._link is not None:
             await self._link.sender.flush()
 
-    async def _ask(self, node: str, command: str, *args: Any) -> bool:
-        return await self._linked().ask(node, command, *args)
+    async def _send_command(self, node: str, command: str, *args: Any) -> bool:
+        return await self._get_link().send_command(node, command, *args)
 
-    def _linked(self) -> Link:
-        self._used = time.monotonic()
+    def _get_link(self) -> Link:
+        self._used_at = time.monotonic()
         if self._link is None:
             self._link = Link(new_node(), PacketReceiver())
-            asyncio.get_running_loop().call_later(IDLE, self._look)
+            asyncio.get_running_loop().call_later(IDLE, self._close_idle_link)
         return self._link
 
-    def _look(self) -> None:
-        """Give up a link that nobody uses."""
+    def _close_idle_link(self) -> None:
         loop = asyncio.get_running_loop()
-        left = self._used + IDLE - time.monotonic()
-        if left > 0:
-            loop.call_later(left, self._look)
+        remaining = self._used_at + IDLE - time.monotonic()
+        if remaining > 0:
+            loop.call_later(remaining, self._close_idle_link)
         else:
-            self._resting = loop.create_task(self._rest())
+            self._closing = loop.create_task(self._close_link())
 
-    async def _rest(self) -> None:
+    async def _close_link(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             await link.stop()
@@ -136,4 +137,4 @@ def _forget_setting(*, setting: str, **kwargs: Any) -> None:
 
 setting_changed.connect(_forget_setting)
 atexit.register(publisher.stop)
-os.register_at_fork(after_in_child=publisher.forget)
+os.register_at_fork(after_in_child=publisher.reset)

@@ -1,9 +1,9 @@
-"""Numbers on what processes say to each other, so that nothing is lost without a trace.
+"""Numbers the messages between processes, so that the loss of any message is noticed.
 
-Everything that one publisher says to one group is a *stream*, numbered from 1. Who hears the
-stream sees a hole as soon as a later number comes, and the loss of the last one when the publisher
-tells its *heads*, a second later. Nothing here waits, and no clock of another machine is trusted:
-ages travel, times do not.
+All messages of one publisher to one group are a *stream*, numbered from 1. A receiver notices a
+gap when a later number arrives. It notices the loss of the last messages when the publisher sends
+its *stream heads*, a second later. Nothing here waits. Clocks of different machines are not
+compared: packets carry ages, not times.
 """
 
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ from .packets import CommandPacket, EventsPacket, StreamHeads
 __all__ = ["ReceivedStreams", "SentStreams"]
 
 FORGET = 60.0
-"""Seconds without a word after which a publisher forgets a stream; the next word begins another."""
+"""Seconds without a message after which a publisher forgets a stream. The next one begins anew."""
 
-KEEP = 600.0
-"""The same for a stream whose last words did not leave."""
+FORGET_UNDELIVERED = 600.0
+"""The same for a stream whose last messages could not be sent."""
 
-RIPE = 1.0
-"""Seconds until a word is told as a head: it has had the time to arrive."""
+HEADS_FROM = 1.0
+"""Seconds after a message from which heads report its number: it has had time to arrive."""
 
-TOLD = 6.0
-"""Seconds during which it is told again each second: heads may be lost as well."""
+HEADS_UNTIL = 6.0
+"""Seconds after a message until which heads repeat its number: heads may be lost as well."""
 
-LATE = 1.0
-"""Seconds that a message may take without making a new member believe that it missed one."""
+MAX_DELAY = 1.0
+"""Seconds that a message may travel before a new member believes that it missed it."""
 
 
 @dataclass(slots=True)
 class Stream:
-    """One stream as its publisher, or one of its hearers, knows it. Times are this process's."""
+    """One stream as its publisher or one of its receivers knows it, on this process's clock."""
 
     began: float
     number: int
     last: float
-    """When its last word was said, or heard."""
+    """When its last message was sent or received."""
     undelivered: bool = False
 
 
@@ -45,8 +45,8 @@ class SentStreams:
     def __init__(self) -> None:
         self.streams: dict[str, Stream] = {}
 
-    def take(self, group: str, count: int, now: float) -> tuple[float, float, int]:
-        """Numbers for the next `count` words to `group`: (began, age, the first number)."""
+    def take_numbers(self, group: str, count: int, now: float) -> tuple[float, float, int]:
+        """Number the next `count` messages to `group`. Return (began, age, first number)."""
         stream = self.streams.get(group)
         if stream is None:
             stream = self.streams[group] = Stream(now, 0, now)
@@ -55,95 +55,98 @@ class SentStreams:
         stream.last = now
         return stream.began, now - stream.began, first
 
-    def lost(self, group: str) -> None:
-        """The last words to `group` did not leave; its head is told once something does."""
+    def mark_undelivered(self, group: str) -> None:
+        """Note that the last messages to `group` were not sent: `restore` makes its head due."""
         if (stream := self.streams.get(group)) is not None:
             stream.undelivered = True
 
     def restore(self, now: float) -> None:
-        """Words leave again: what was lost is due to be told."""
+        """Note that messages can be sent again: the heads of undelivered streams are due."""
         for stream in self.streams.values():
             if stream.undelivered:
                 stream.undelivered = False
-                stream.last = now - RIPE
+                stream.last = now - HEADS_FROM
 
     def heads(self, now: float) -> StreamHeads:
-        """The streams to tell now. What nobody has used for long is forgotten."""
+        """Return the heads that are due, and forget the streams that are no longer used."""
         for group, stream in list(self.streams.items()):
-            if now - stream.last > (KEEP if stream.undelivered else FORGET):
+            if now - stream.last > (FORGET_UNDELIVERED if stream.undelivered else FORGET):
                 del self.streams[group]
         return StreamHeads(
             {
                 group: (stream.began, now - stream.began, stream.number)
                 for group, stream in self.streams.items()
-                if RIPE <= now - stream.last < TOLD
+                if HEADS_FROM <= now - stream.last < HEADS_UNTIL
             }
         )
 
-    def has_news(self, now: float) -> bool:
-        """Whether there are, or soon will be, heads to tell."""
-        return any(now - stream.last < TOLD for stream in self.streams.values())
+    def has_heads(self, now: float) -> bool:
+        """Return whether any head is due or will be due."""
+        return any(now - stream.last < HEADS_UNTIL for stream in self.streams.values())
 
 
 class ReceivedStreams:
-    """The streams that one hub hears, of the groups it is a member of."""
+    """The streams that one node receives, of the groups it is a member of."""
 
     def __init__(self) -> None:
-        self._since: dict[str, float] = {}
+        self._joined_at: dict[str, float] = {}
         self._streams: dict[str, dict[str, Stream]] = {}
 
     def join(self, group: str, now: float) -> None:
-        """From now on what is said to `group` is expected."""
-        self._since[group] = now
+        """Expect all messages to `group` from now on."""
+        self._joined_at[group] = now
         self._streams[group] = {}
 
     def leave(self, group: str) -> None:
-        """It no longer is."""
-        self._since.pop(group, None)
+        """Stop expecting the messages to `group`."""
+        self._joined_at.pop(group, None)
         self._streams.pop(group, None)
 
-    def take(self, source: str, said: EventsPacket | CommandPacket, now: float) -> tuple[int, int]:
-        """Note what `source` said: (words missing before it, words of it that were heard before).
+    def receive(
+        self, source: str, packet: EventsPacket | CommandPacket, now: float
+    ) -> tuple[int, int]:
+        """Return how many messages before `packet` are missing, and how many in it are repeated.
 
-        The latter happens: after a failure a layer may deliver again.
+        A layer may deliver messages again after a failure. `source` is the node of the publisher.
         """
-        count = len(said.events) if isinstance(said, EventsPacket) else 1
-        missing = self._expect(source, said.group, said.began, said.age, said.number - 1, now)
-        stream = self._streams.get(said.group, {}).get(source)
+        group, number = packet.group, packet.number
+        count = len(packet.events) if isinstance(packet, EventsPacket) else 1
+        missing = self._count_missing(source, group, packet.began, packet.age, number - 1, now)
+        stream = self._streams.get(group, {}).get(source)
         if stream is None:
             return 0, 0
-        last = said.number + count - 1
-        again = min(stream.number - said.number + 1, count)
-        stream.number = max(stream.number, last)
-        return missing, max(again, 0)
+        repeated = min(stream.number - number + 1, count)
+        stream.number = max(stream.number, number + count - 1)
+        return missing, max(repeated, 0)
 
-    def heads(self, source: str, heads: StreamHeads, now: float) -> dict[str, int]:
-        """What is missing by `source`'s own account: group → how many words."""
+    def receive_heads(self, source: str, heads: StreamHeads, now: float) -> dict[str, int]:
+        """Return how many messages of `source` are missing, by group."""
         missing = {}
         for group, (began, age, number) in heads.streams.items():
-            if count := self._expect(source, group, began, age, number, now):
+            if count := self._count_missing(source, group, began, age, number, now):
                 missing[group] = count
         return missing
 
-    def _expect(
+    def _count_missing(
         self, source: str, group: str, began: float, age: float, number: int, now: float
     ) -> int:
-        """How many words up to `number` are missing; they count as heard from now on."""
+        """Return how many messages up to `number` are missing, and count them as received."""
         streams = self._streams.get(group)
         if streams is None:
             return 0
         stream = streams.get(source)
         if stream is None or stream.began != began:
-            member_then = now - self._since[group] > age + LATE
+            was_member = now - self._joined_at[group] > age + MAX_DELAY
             streams[source] = Stream(began, number, now)
-            return number if member_then else 0
+            return number if was_member else 0
         missing = max(number - stream.number, 0)
         stream.number += missing
         stream.last = now
         return missing
 
     def forget_idle(self, now: float) -> None:
-        """Drop the streams whose publishers have forgotten them."""
+        """Forget the streams that their publishers have forgotten."""
+        limit = FORGET_UNDELIVERED + FORGET
         for streams in self._streams.values():
-            for source in [s for s, one in streams.items() if now - one.last > KEEP + FORGET]:
+            for source in [name for name, stream in streams.items() if now - stream.last > limit]:
                 del streams[source]

@@ -1,1 +1,1 @@
-"""How handlers run: serial queues, threads, and the way from a thread to the event loop."""
+"""Run handlers: serial queues, the thread pool, and calls from threads to the event loop."""

@@ -1,7 +1,6 @@
-"""One verb for both worlds: `send`, `broadcast`, `close` … in `def` and in `async def`.
+"""Methods that work in `def` and in `async def`: `send`, `broadcast`, `close` and so on.
 
-A verb does its work, or queues it in order, before it returns. What it returns can be awaited,
-and need not be.
+Such a method does its work, or queues it in order, before it returns. Its result may be awaited.
 """
 
 import functools
@@ -14,10 +13,9 @@ __all__ = ["DONE", "Sent", "wrap_async_verbs"]
 
 
 class Sent(Coroutine[Any, Any, None]):
-    """What a verb (`send`, `broadcast`, `close`, …) returns: the work is queued already.
+    """The result of `send`, `broadcast`, `close` and so on: the work is queued already.
 
-    Await it for backpressure, pass it to `create_task`, or drop it: nothing warns. Awaiting it
-    twice waits twice.
+    Await it for back-pressure, pass it to `create_task`, or drop it without a warning.
     """
 
     __slots__ = ("_steps", "_wait")
@@ -54,26 +52,29 @@ class Sent(Coroutine[Any, Any, None]):
 
 
 DONE = Sent()
-"""Sent, and there is room for more."""
+"""Nothing to wait for."""
 
 
 def wrap_async_verbs(cls: type, names: tuple[str, ...], perform: str) -> None:
-    """Let verbs that `cls` overrides with `async def` be called like any other.
+    """Make methods that `cls` overrides with `async def` start without being awaited.
 
-    Without this, `self.send_json(…)` in a `def` handler would make a coroutine that nobody
-    awaits. In: the verbs' `names`; `perform`, the method that starts a coroutine for an instance
-    and returns what a verb returns.
+    Without this, `self.send_json(…)` in a `def` handler would create a coroutine that never runs.
+
+    Args:
+        cls: the class whose own methods are wrapped.
+        names: the names of the methods.
+        perform: the name of the method of `cls` that starts a coroutine and returns a `Sent`.
     """
     for name in names:
         method = cls.__dict__.get(name)
         if iscoroutinefunction(method):
-            setattr(cls, name, _adopted(method, perform))
+            setattr(cls, name, _starting(method, perform))
 
 
-def _adopted(method: Callable[..., Coroutine[Any, Any, Any]], perform: str) -> Callable[..., Sent]:
+def _starting(method: Callable[..., Coroutine[Any, Any, Any]], perform: str) -> Callable[..., Sent]:
     @functools.wraps(method)
-    def verb(self: Any, *args: Any, **kwargs: Any) -> Sent:
-        started: Sent = getattr(self, perform)(method(self, *args, **kwargs))
-        return started
+    def start(self: Any, *args: Any, **kwargs: Any) -> Sent:
+        sent: Sent = getattr(self, perform)(method(self, *args, **kwargs))
+        return sent
 
-    return verb
+    return start

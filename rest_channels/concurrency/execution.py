@@ -1,6 +1,6 @@
-"""How a handler runs: `async def` is awaited, `def` leases a thread.
+"""Run handlers: `async def` is awaited, `def` leases a thread.
 
-Both run in the lane of their connection, under its deadline.
+Both run in the serial queue of their connection, with its timeout.
 """
 
 import asyncio
@@ -32,22 +32,22 @@ logger = logging.getLogger("rest_channels")
 
 
 def is_async(handler: Callable[..., Any]) -> bool:
-    """Whether to await `handler` (`inspect` says the same, ten times as slowly)."""
+    """Return whether `handler` has to be awaited, ten times as fast as `inspect` does."""
     function = getattr(handler, "__func__", handler)
     code = getattr(function, "__code__", None)
     return bool(code and code.co_flags & CO_COROUTINE) or iscoroutinefunction(handler)
 
 
 async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a `def` or `async def` handler; its result. Raises what it raises.
+    """Call a `def` or `async def` handler and return its result.
 
-    A `def` that is cancelled goes on in its thread, which it keeps until it ends; nobody waits
-    for it. One that calls another, by way of `async_to_sync`, has it done in its own turn.
+    A `def` handler that is cancelled keeps its thread until it ends, and is not waited for. If it
+    calls another handler through `async_to_sync`, that one runs under the same handler lock.
     """
     if is_async(handler):
         return await handler(*args, **kwargs)
     call = sync_to_async(partial(handler, *args, **kwargs))
-    queue = current_queue.get(None)  # a test may call a handler outside of any
+    queue = current_queue.get(None)  # tests may call handlers outside of a queue
     try:
         if queue is None or queue.handler_lock in _held_locks.get():
             result = await call()
@@ -60,7 +60,7 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 
 
 _held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
-"""The turn that this context has; empty when it is over, also for tasks begun meanwhile."""
+"""The handler lock that this context holds. Tasks that it started see it released as well."""
 
 
 async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -75,18 +75,18 @@ async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[An
 
 
 def await_in_thread(value: Any) -> Any:
-    """`value`, in a thread, whether or not it has to be awaited."""
-    return async_to_sync(_wait_for)(value) if isawaitable(value) else value
+    """Return `value`, or its result if it is awaitable. To be called in a thread."""
+    return async_to_sync(_await)(value) if isawaitable(value) else value
 
 
-async def _wait_for(value: Awaitable[Any]) -> Any:
+async def _await(value: Awaitable[Any]) -> Any:
     return await value
 
 
 def use_thread_pool() -> AbstractAsyncContextManager[Any]:
-    """The block in which thread-sensitive code goes to our threads, not to asgiref's one.
+    """Run the thread-sensitive code of a block in the pool, not in asgiref's single thread.
 
-    It changes nothing where `THREAD_SENSITIVE` is on, or in a test's transaction.
+    It changes nothing if `THREAD_SENSITIVE` is on, or in the transaction of a test.
     """
     if api_settings.THREAD_SENSITIVE or shared_thread.get():
         return nullcontext()
@@ -97,7 +97,7 @@ shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", defa
 
 
 def empty_context() -> Context:
-    """An empty context, but that a test's transaction is still where it was."""
+    """Return an empty context that only keeps the shared thread of a test's transaction."""
     context = Context()
     context.run(shared_thread.set, shared_thread.get())
     return context
@@ -108,9 +108,10 @@ _leasing = LeasingExecutor()
 
 @asynccontextmanager
 async def thread_lease(*, urgent: bool = False) -> AsyncIterator[None]:
-    """A block outside any lane whose database work gets a thread of its own.
+    """Lease a thread for the database work of a block outside of a serial queue.
 
-    In: `urgent`, whether it gets one also where handlers keep all of them busy.
+    Args:
+        urgent: whether it gets a thread even if handlers use all of them.
     """
     async with use_thread_pool():
         lease = Lease(urgent=urgent)

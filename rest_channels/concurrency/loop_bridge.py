@@ -1,4 +1,4 @@
-"""The event loop that a connection lives on: how threads reach it, and the tasks it owns there."""
+"""The event loop of a connection: calls to it from threads, and the tasks it runs there."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class LoopBridge:
-    """The running loop. Everything here may be used from it and from any thread."""
+    """Calls and tasks on the loop that creates it. Unless noted, usable from any thread."""
 
     __slots__ = ("_tasks", "_thread", "loop")
 
@@ -24,27 +24,24 @@ class LoopBridge:
         self._tasks: set[asyncio.Task[Any]] | None = None
 
     def on_loop(self) -> bool:
-        """Whether this is the loop's own thread."""
+        """Return whether this is the loop's own thread."""
         return threading.get_ident() == self._thread
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call `function` on the loop and return its result; a thread waits for it.
-
-        If that is a verb's, the thread waits for what there is to wait for.
-        """
+        """Call `function` on the loop and return its result. A thread also awaits a `Sent`."""
         if self.on_loop():
             return function(*args)
 
-        async def there() -> T:
+        async def call_and_await() -> T:
             result = function(*args)
             if isinstance(result, Sent):
                 await result
             return result
 
-        return asyncio.run_coroutine_threadsafe(there(), self.loop).result()
+        return asyncio.run_coroutine_threadsafe(call_and_await(), self.loop).result()
 
     def start_or_wait(self, work: Coroutine[Any, Any, Any]) -> Sent:
-        """Begin `work` now; it is owned here until it ends. From a thread, wait for its end."""
+        """Start `work`, to be cancelled by `end`. A thread waits until it is done."""
         if not self.on_loop():
             asyncio.run_coroutine_threadsafe(work, self.loop).result()
             return DONE
@@ -55,7 +52,7 @@ class LoopBridge:
         return Sent(lambda: asyncio.shield(task))
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """A task that is owned here until it ends. To be called on the loop."""
+        """Start `work`, to be cancelled by `end`. To be called on the loop."""
         task = start_task(work, self.loop)
         if not task.done():
             if self._tasks is None:
@@ -65,6 +62,6 @@ class LoopBridge:
         return task
 
     async def end(self, timeout: float) -> None:
-        """Cancel what is still owned and wait for it at most `timeout` seconds."""
+        """Cancel the running tasks and wait for them, for at most `timeout` seconds."""
         if self._tasks:
             await cancel_tasks(self._tasks, timeout)

@@ -1,8 +1,7 @@
-"""Queues that run themselves: a connection's calls and its events.
+"""A queue that processes one item after another, without a task while it is empty.
 
-A lane takes one thing after another and has no task while it has nothing to do. Since Python 3.12
-a task may start eagerly: work that never waits is over when `put` returns, at the cost of about a
-microsecond. Python 3.11 has no such tasks; there every item costs a turn of the loop.
+Since Python 3.12 tasks start eagerly: work that never waits is done when `put` returns, and the
+task costs about a microsecond. On Python 3.11 every item costs an iteration of the loop.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ if sys.version_info >= (3, 12):
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
-        """A task for `work` that has already run up to its first wait."""
+        """Return a task for `work` that has already run up to its first wait."""
         return asyncio.Task(work, loop=loop, context=context, eager_start=True)
 
 else:
@@ -50,23 +49,26 @@ else:
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
-        """A task for `work`, which begins at the loop's next turn."""
+        """Return a task for `work`, which starts in the loop's next iteration."""
         return loop.create_task(work, context=context)
 
 
 class SerialQueue(Generic[T]):
-    """Does `work(item)` for one item at a time, in order, each in a task of its own.
+    """Runs `work(item)` for one item at a time, in order, each in a task of its own.
 
-    Every task starts in a fresh copy of the context the lane was made in, so nothing that one
-    item leaves in context variables (an activated language, say) reaches the next. Every item has
-    a deadline and a lease on a thread. Errors are the work's to handle; asyncio logs what escapes.
+    Every task starts in a new copy of the context in which the queue was created. So context
+    variables that one item sets (an activated language, say) do not reach the next. Every item has
+    a deadline and a lease on a thread. `work` has to handle its errors.
 
-    In: `turn`, a lock shared by the lanes of one connection, so that its `def` handlers never run
-    beside each other; `timeout`, in seconds, `None` for no deadline.
+    Args:
+        work: the coroutine function.
+        handler_lock: shared by the queues of one connection, so that its `def` handlers never run
+            at the same time.
+        timeout: seconds for each item, or `None`.
     """
 
     __slots__ = (
-        "_due",
+        "_deadline",
         "_expired",
         "_loop",
         "_task",
@@ -81,7 +83,7 @@ class SerialQueue(Generic[T]):
     )
 
     def __init__(self, work: Work[T], handler_lock: asyncio.Lock, timeout: float | None) -> None:
-        self.items: list[T] = []  # short and seldom filled: an empty deque has ten times its size
+        self.items: list[T] = []  # short and mostly empty: an empty deque is ten times as large
         self.lease = Lease()
         self.handler_lock = handler_lock
         self.timeout = timeout
@@ -93,11 +95,11 @@ class SerialQueue(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._deadline = 0.0
         self._expired = False
 
     def put(self, item: T) -> None:
-        """Queue `item`, and start with it if there is nothing before it."""
+        """Queue `item`, and start it if the queue is idle."""
         self.items.append(item)
         if not self.busy:
             self.busy = True
@@ -110,7 +112,7 @@ class SerialQueue(Generic[T]):
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
-                self._watch()
+                self._start_deadline()
                 return
             if self.lease.thread is not None:
                 self.lease.release()
@@ -122,38 +124,36 @@ class SerialQueue(Generic[T]):
         self.lease.release()
         self._run()
 
-    # The deadline. Only work that waits can have one, and one timer serves many items: where it
-    # comes too early, it comes again.
+    # Only work that waits has a deadline. One timer serves many items: if it fires before the
+    # deadline of the running item, it is started again.
 
-    def _watch(self) -> None:
+    def _start_deadline(self) -> None:
         if self.timeout is not None:
-            self._due = time.monotonic() + self.timeout
+            self._deadline = time.monotonic() + self.timeout
             if self._timer is None:
-                self._timer = self._loop.call_later(self.timeout, self._look)
+                self._timer = self._loop.call_later(self.timeout, self._check_deadline)
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         self._timer = None
         if self._task is None:
             return
-        left = self._due - time.monotonic()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
+        remaining = self._deadline - time.monotonic()
+        if remaining > 0:
+            self._timer = self._loop.call_later(remaining, self._check_deadline)
         else:
             self._expired = True
             self._task.cancel()
 
     def take_timeout(self) -> bool:
-        """Whether the running item was cancelled by its deadline; it may then go on, once."""
+        """Return whether its deadline cancelled the running item, and undo the cancellation."""
         if not self._expired or self._task is None:
             return False
         self._expired = False
         self._task.uncancel()
         return True
 
-    # The end.
-
     async def drain(self, timeout: float | None) -> None:
-        """Wait until everything queued is done, at most `timeout` seconds (`None`: its own)."""
+        """Wait until the queue is idle, for at most `timeout` seconds (`None`: without a limit)."""
         if self._task is None:
             return
         with contextlib.suppress(TimeoutError):
@@ -162,7 +162,7 @@ class SerialQueue(Generic[T]):
                     await asyncio.wait({self._task})
 
     async def stop(self, timeout: float) -> None:
-        """Drop what is queued, cancel what runs, and wait for it at most `timeout` seconds."""
+        """Drop the queued items, cancel the running one, and wait at most `timeout` seconds."""
         self.items.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -170,14 +170,14 @@ class SerialQueue(Generic[T]):
             await cancel_tasks({task}, timeout)
 
 
-current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_lane")
+current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_queue")
 
 
 async def cancel_until_done(task: asyncio.Task[Any], timeout: float) -> None:
-    """Cancel `task` again and again until it has ended, for at most `timeout` seconds.
+    """Cancel `task` repeatedly until it has ended, for at most `timeout` seconds.
 
-    For work of our own that is safe to interrupt anywhere: what it awaits may swallow a
-    cancellation (Python 3.11's `wait_for` and brokers' clients do).
+    For tasks that are safe to interrupt anywhere. What they await may swallow a cancellation:
+    `wait_for` of Python 3.11 does, and clients of brokers do.
     """
     deadline = time.monotonic() + timeout
     while not task.done() and time.monotonic() < deadline:
@@ -186,10 +186,10 @@ async def cancel_until_done(task: asyncio.Task[Any], timeout: float) -> None:
 
 
 async def cancel_tasks(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
-    """Cancel `tasks` and wait for their end; complain of those that refuse to end."""
+    """Cancel `tasks`, wait at most `timeout` seconds, and log those that have not ended."""
     for task in tasks:
         task.cancel()
     if tasks:
         _done, alive = await asyncio.wait(tasks, timeout=timeout)
         for task in alive:
-            logger.warning("%r ignores its cancellation and goes on unattended.", task)
+            logger.warning("%r ignores its cancellation and is left running.", task)

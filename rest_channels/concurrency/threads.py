@@ -1,10 +1,11 @@
-"""The bounded threads in which `def` handlers and the ORM run.
+"""The thread pool in which `def` handlers and the ORM run.
 
 asgiref has one thread for all thread-sensitive code of a process, so one slow query delays every
-connection. Here each running handler *leases* a thread at its first need of one and gives it back
-when it ends, so that whatever it does in threads (an async iteration over a queryset, say) meets
-the same database connection. A thread that is free is taken first, then a new one up to
-`MAX_THREADS`, then one whose leaseholder is doing something else just now; else the work waits.
+connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
+All its work in threads (an async iteration over a queryset, say) then uses one database connection.
+
+A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose lease is not running
+anything at the moment. Otherwise the work waits.
 """
 
 import threading
@@ -23,17 +24,18 @@ from ..settings import api_settings
 
 __all__ = ["Lease", "LeasingExecutor", "Threads", "current_lease", "threads"]
 
-TIDY = 1.0
-"""Seconds between two looks for obsolete database connections, in a thread that holds any."""
+CLEANUP_INTERVAL = 1.0
+"""Seconds between two checks of a thread for obsolete database connections."""
 
 IDLE = 10.0
 """Seconds after which a thread without work ends."""
 
 
 class Lease:
-    """The claim of one running handler on one thread, bound at its first piece of work.
+    """The claim of one running handler on a thread, from its first work item on.
 
-    In: `urgent`, whether it gets a thread beyond `MAX_THREADS` where no other is free.
+    Args:
+        urgent: whether it gets a thread beyond `MAX_THREADS` if no thread is free.
     """
 
     __slots__ = ("thread", "urgent")
@@ -43,7 +45,7 @@ class Lease:
         self.urgent = urgent
 
     def release(self) -> None:
-        """Give the thread back. Work that still runs there (it was abandoned) keeps it busy."""
+        """Return the thread. Abandoned work that still runs there keeps it busy."""
         if self.thread is not None:
             threads.release(self)
 
@@ -52,7 +54,7 @@ current_lease: ContextVar[Lease] = ContextVar("rest_channels_lease")
 
 
 class LeasingExecutor(Executor):
-    """The executor to hand to asgiref: it serves whichever lease the caller's context holds."""
+    """The executor for asgiref. It uses the lease of the calling context."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         work = _WorkItem(fn, args, kwargs, current_lease.get())
@@ -61,7 +63,7 @@ class LeasingExecutor(Executor):
 
 
 class _WorkItem:
-    __slots__ = ("args", "first", "fn", "future", "kwargs", "lease")
+    __slots__ = ("args", "fn", "future", "is_first", "kwargs", "lease")
 
     def __init__(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], lease: Lease
@@ -70,7 +72,7 @@ class _WorkItem:
         self.args = args
         self.kwargs = kwargs
         self.lease = lease
-        self.first = False  # whether a handler begins with it
+        self.is_first = False  # of its lease
         self.future: Future[Any] = Future()
 
     def run(self) -> None:
@@ -79,18 +81,18 @@ class _WorkItem:
         try:
             result = self.fn(*self.args, **self.kwargs)
         except (StopIteration, GeneratorExit, SystemExit, KeyboardInterrupt) as error:
-            # No future can hold the first; the others would end the event loop, not the handler.
+            # A future cannot hold StopIteration. The others would end the event loop.
             wrapped = RuntimeError(f"A handler raised {error!r}.")
             wrapped.__cause__ = error
             self.future.set_exception(wrapped)
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+        except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
 
 
 class Threads:
-    """All the threads of a process, and who may use which."""
+    """All threads of a process, and their assignment to leases."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -101,7 +103,7 @@ class Threads:
         return len(self._all)
 
     def submit(self, work: _WorkItem) -> None:
-        """Give `work` to its lease's thread, or choose one for it."""
+        """Run `work` in its lease's thread, or choose a thread for it."""
         with self._lock:
             thread = work.lease.thread or self._choose(work.lease.urgent)
             if thread is None:
@@ -117,14 +119,14 @@ class Threads:
                 lease.thread = None
 
     def finished(self, thread: "_Thread") -> None:
-        """`thread` has run one piece of work: it takes the longest waiting, or is free."""
+        """Note that `thread` has run one item, and give it the one that has waited longest."""
         with self._lock:
             thread.jobs -= 1
             while not thread.jobs and self._waiting:
                 self._assign(thread, self._waiting.popleft())
 
     def remove_if_idle(self, thread: "_Thread") -> bool:
-        """Whether `thread`, which found nothing to do, may end."""
+        """Remove `thread` if it has no work and no lease. Return whether it was removed."""
         with self._lock:
             if thread.jobs or thread.leases:
                 return False
@@ -132,7 +134,7 @@ class Threads:
             return True
 
     def shutdown(self, timeout: float = 1.0) -> None:
-        """End the threads that have nothing to do, and wait for them `timeout` seconds."""
+        """End the idle threads, and wait at most `timeout` seconds for each."""
         with self._lock:
             ending = [thread for thread in self._all if not thread.jobs and not thread.leases]
             for thread in ending:
@@ -155,7 +157,7 @@ class Threads:
 
     def _assign(self, thread: "_Thread", work: _WorkItem) -> None:
         if work.lease.thread is None:
-            work.first = True
+            work.is_first = True
             work.lease.thread = thread
             thread.leases += 1
         thread.jobs += 1
@@ -163,60 +165,60 @@ class Threads:
 
 
 class _Thread(threading.Thread):
-    """One thread, its database connections, and the work given to it."""
+    """One thread with its work items and database connections."""
 
     def __init__(self, owner: Threads) -> None:
         super().__init__(name="rest_channels", daemon=True)
         self.owner = owner
         self.inbox: SimpleQueue[_WorkItem | None] = SimpleQueue()
-        self.jobs = 0  # given and not finished
-        self.leases = 0  # handlers that may come back
-        self.tidied = 0.0
+        self.jobs = 0  # submitted and not finished
+        self.leases = 0  # of handlers that may submit more
+        self.cleaned_at = 0.0
 
     def run(self) -> None:
         try:
             while (work := self._next()) is not None:
-                if work.first:
-                    self._tidy(leases=1)
+                if work.is_first:
+                    self._clean_connections(max_leases=1)
                 work.run()
-                del work  # what the handler held must not live on in an idle thread
+                del work  # an idle thread must not keep the handler's objects alive
                 self.owner.finished(self)
         finally:
             connections.close_all()
 
     def _next(self) -> _WorkItem | None:
-        """The next piece of work; `None` when the thread is to end."""
+        """Return the next work item, or `None` to end the thread."""
         idle_since = time.monotonic()
         while True:
             try:
-                return self.inbox.get(timeout=TIDY)
+                return self.inbox.get(timeout=CLEANUP_INTERVAL)
             except Empty:
-                self._tidy(leases=0)
+                self._clean_connections(max_leases=0)
                 if time.monotonic() - idle_since > IDLE and self.owner.remove_if_idle(self):
                     return None
 
-    def _tidy(self, leases: int) -> None:
-        """Close what `CONN_MAX_AGE` or an error made obsolete (Django does it per request).
+    def _clean_connections(self, max_leases: int) -> None:
+        """Close the database connections that are obsolete, as Django does after each request.
 
-        That takes a query, and is done once a second. What an earlier handler visibly spoiled is
-        closed at once. In: how many handlers may be there. Not if there are more: one may be in the
-        middle of an iteration, and come back for the rest of its rows.
+        Checking all takes a query, so it is done once per `CLEANUP_INTERVAL`. A connection that a
+        handler left in a bad state is closed at once. With more than `max_leases` nothing is
+        closed: a handler may still be iterating over rows.
         """
-        if self.leases > leases:
+        if self.leases > max_leases:
             return
         now = time.monotonic()
-        due = now - self.tidied >= TIDY
+        due = now - self.cleaned_at >= CLEANUP_INTERVAL
         for connection in connections.all(initialized_only=True):
             if due:
                 connection.close_if_unusable_or_obsolete()
-            elif _is_spoiled(connection):
+            elif _is_in_bad_state(connection):
                 connection.close()
         if due:
-            self.tidied = now
+            self.cleaned_at = now
 
 
-def _is_spoiled(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a handler left it with an error, or with autocommit otherwise than it was."""
+def _is_in_bad_state(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a handler left an error, or autocommit changed, in `connection`."""
     if connection.connection is None or connection.in_atomic_block:
         return False
     intended = connection.settings_dict["AUTOCOMMIT"]

@@ -106,7 +106,7 @@ class ConsumerAdapter:
 
     async def connect(self) -> None:
         """Call `websocket_connect`, once the channel layer knows the connection."""
-        channel = await self.connection.hub.listeners.channel(self._receive_from_layer)
+        channel = await self.connection.hub.listeners.open_channel(self._receive_from_layer)
         if channel is not None:
             self.consumer._channel = channel
             self.connection.on_ended += (channel.stop,)

@@ -1,7 +1,7 @@
-"""What hubs can be asked for by others: of the one connection at an address, or of several.
+"""Commands for a hub about one of its connections, by address, or about several, by number.
 
-Several are numbers: what follows the hub's name in their addresses. What has ended meanwhile is
-passed over.
+The numbers are the parts of the addresses after the hub's name. Connections that have ended in the
+meantime are skipped.
 """
 
 from ..concurrency.awaitables import Sent
@@ -22,52 +22,52 @@ __all__ = [
 
 @command("tell")
 def deliver_to(hub: Hub, address: str, event: Event) -> None:
-    """Hand it `event`."""
+    """Deliver `event` to a connection."""
     if (member := hub.members.get(address)) is not None:
         member.deliver(event)
 
 
 @command("tell_each")
 def deliver_to_each(hub: Hub, numbers: list[str], event: Event) -> None:
-    """Hand it to them."""
+    """Deliver `event` to several connections."""
     hub.deliver_to_members(event, _members(hub, numbers))
 
 
 @command("shut_each")
 def close_each(hub: Hub, numbers: list[str], code: int, reason: str) -> None:
-    """Close them."""
+    """Close several connections."""
     for member in _members(hub, numbers):
         member.close(code, reason)
 
 
 def _members(hub: Hub, numbers: list[str]) -> list[Member]:
-    head, find = f"{hub.node}.", hub.members.get
-    return [member for number in numbers if (member := find(head + number)) is not None]
+    prefix, find = f"{hub.node}.", hub.members.get
+    return [member for number in numbers if (member := find(prefix + number)) is not None]
 
 
 @command("enlist")
 def join_group(hub: Hub, address: str, group: str, subscriber: str) -> Sent | None:
-    """Let it join `group`."""
+    """Make a connection join `group`."""
     member = hub.members.get(address)
     return None if member is None else member.groups.join(group, subscriber)
 
 
 @command("dismiss")
 def leave_group(hub: Hub, address: str, group: str, subscriber: str) -> None:
-    """Let it leave `group`."""
+    """Make a connection leave `group`."""
     if (member := hub.members.get(address)) is not None:
         member.groups.leave(group, subscriber)
 
 
 @command("enroll")
 def join_layer_group(hub: Hub, address: str, group: str) -> Sent | None:
-    """Let it join `group` in both lanes."""
+    """Make a connection join `group`, in the channel layer too."""
     member = hub.members.get(address)
     return None if member is None else member.groups.join_layer_group(group)
 
 
 @command("expel")
 def leave_layer_group(hub: Hub, address: str, group: str) -> None:
-    """Let it leave `group` in both lanes."""
+    """Make a connection leave `group`, in the channel layer too."""
     if (member := hub.members.get(address)) is not None:
         member.groups.leave_layer_group(group)

@@ -1,11 +1,10 @@
-"""One WebSocket, from its handshake to its end.
+"""One WebSocket connection, from its handshake to its end.
 
     CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
          └──────close (refused)───────────────────────────▲   a client may leave at any time
 
-Three things go on at once, and none waits for another: *reading* (the task that runs `serve`;
-it never stops, so a departure is always seen), the two *lanes* (calls: connect, frames and
-disconnect, in order; events: what groups say) and the *outbox*.
+The reader (`serve`), the call queue (connect, frames, disconnect), the event queue (group messages
+for the handler) and the outbox run at the same time and never wait for each other.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.serial_queue import SerialQueue, Work
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
@@ -35,15 +34,15 @@ logger = logging.getLogger("rest_channels")
 
 T = TypeVar("T")
 
-GRACE = 0.5
-"""Seconds that work has to end by itself when its client has left, and then to be cancelled."""
+END_TIMEOUT = 0.5
+"""Seconds that handlers have to end when the client has left, and again when they are cancelled."""
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds that a client has to take what is left for it once the server closes."""
+"""Seconds that a client has to read the rest, and to answer, once the server closes."""
 
 
 class State(IntEnum):
-    """Where a connection is in its life; it only moves on."""
+    """The state of a connection. It only moves forward."""
 
     CONNECTING = 0
     OPEN = 1
@@ -52,11 +51,11 @@ class State(IntEnum):
 
 
 class Connection:
-    """The engine's half of one connection. `scope`, `receive` and `send` are ASGI's."""
+    """One connection. `scope`, `receive` and `send` are ASGI's; `handler` creates its handler."""
 
-    on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # what else ends with it
-    on_closing: tuple[Callable[[], Any], ...] = ()  # what is to be called when the server closes it
-    subprotocol: str | None = None  # to accept, unless whoever accepts names another
+    on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
+    on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
+    subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
         self,
@@ -70,35 +69,30 @@ class Connection:
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
         self.address = self.hub.new_address()
-        self.groups = GroupMemberships(
-            self, self.hub, self.loop_bridge, api_settings.MAX_SUBSCRIPTIONS
-        )
+        limit = api_settings.MAX_SUBSCRIPTIONS
+        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit)
         self.inbox = Inbox()
         self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
-        self.memory: dict[str, Any] = {}  # what a view's `state` and its sessions keep
+        self.memory: dict[str, Any] = {}  # a view's `state`, and its sessions
         self.close_code: int = CloseCode.NORMAL
         self._receive = receive
         self.locale = locale_of(scope)
-        self._handler_lock = asyncio.Lock()
+        self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
         self.event_queue: SerialQueue[Event | Gap] | None = None
         self._task = asyncio.current_task()
-        self.connect_called = (
-            False  # whether its `connect` was called, so that `disconnect` must be
-        )
-        self._closed = False  # by the server: what its client still wants is not done
-        self._over = False
+        self.connect_called = False  # if it was, `disconnect` must be called
+        self._closed = False  # by the server: frames that still arrive are ignored
+        self._finished = False
         self._close_timer: asyncio.TimerHandle | None = None
         self.handler = handler(self)
         self.needs_queue = self.handler.overrides_sending
 
-    # The road in.
-
     async def serve(self) -> None:
-        """Be the connection, from `websocket.connect` until nothing of it is left."""
+        """Serve the connection to its end. Reading never stops, so every disconnect is seen."""
         self.hub.add_connection(self)
         async with use_thread_pool():
-            self.call_queue = self._queue(self._call)
+            self.call_queue = _new_queue(self, self._call)
             code: int = CloseCode.ABNORMAL
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
@@ -110,7 +104,7 @@ class Connection:
                         self._enqueue_frame(message)
                 code = int(message.get("code") or CloseCode.NORMAL)
             except asyncio.CancelledError:
-                if not self._over or self._task is None:
+                if not self._finished or self._task is None:
                     raise
                 code = self.close_code
                 self._task.uncancel()
@@ -118,24 +112,16 @@ class Connection:
                 try:
                     await self._end(code)
                 finally:
-                    forget_connection(
-                        self.hub, self
-                    )  # last: until now it could become somebody else
+                    forget_connection(self.hub, self)  # last: until now its user could change
                     await self.hub.remove_connection(self)
 
     def watch_account(self) -> None:
-        """End with the session and the user in `scope`; to be called again when they change."""
+        """Close when the session or user in `scope` ends. Call it again when they change."""
         if self.state is not State.CLOSED:
             index_connection(self.hub, self)
 
-    def _queue(self, work: Callable[[T], Coroutine[Any, Any, None]]) -> SerialQueue[T]:
-        queue: SerialQueue[T] = SerialQueue(work, self._handler_lock, api_settings.HANDLER_TIMEOUT)
-        if self.locale is not None:
-            queue.context.run(self.locale.activate)
-        return queue
-
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
-        """Queue a frame for the calls; a client that breaks the bounds is closed."""
+        """Queue a frame, or close a client that exceeds the limits."""
         try:
             frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
@@ -150,7 +136,7 @@ class Connection:
             self.call_queue.put(frame)
 
     async def _call(self, item: Frame | int | None) -> None:
-        """What the lane of calls does: `connect` (None), the frames, `disconnect` (a code)."""
+        """Handle an item of the call queue: `None` for connect, a frame, a code for disconnect."""
         if isinstance(item, tuple):
             self.inbox.handled(item[2])
             if not self._closed:
@@ -167,12 +153,12 @@ class Connection:
         else:
             await self.handler.disconnect(item)
 
-    # The road out. These may be called from the loop and from threads.
+    # Sending. These methods may be called from the loop and from threads.
 
     def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> Sent:
-        """CONNECTING → OPEN; what was sent until now follows. Later calls change nothing."""
+        """Accept the handshake. Frames that were sent before follow. Later calls do nothing."""
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self._advance_to(State.OPEN):
@@ -180,7 +166,7 @@ class Connection:
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
-        """Send one frame. Before the connection is open it waits, after its end it is dropped."""
+        """Send one frame. It waits until the connection is open, and is dropped after its end."""
         size = encoded_size(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
         if not self.loop_bridge.on_loop():
@@ -190,20 +176,20 @@ class Connection:
         return self.outbox.put(message, size)
 
     def answer(self, text: str) -> Awaitable[None]:
-        """Send one frame from a lane; to await it is to wait until the server has taken it."""
+        """Send one frame from the call queue. Awaiting it waits until the server has taken it."""
         if self.state > State.OPEN:
             return DONE
         if not self.groups.all_joined:
-            return self._answer_settled(text)
+            return self._answer_when_joined(text)
         return self.outbox.write({"type": "websocket.send", "text": text}, utf8_size(text))
 
-    async def _answer_settled(self, text: str) -> None:
-        """Who is told that he has joined a group can be reached there."""
+    async def _answer_when_joined(self, text: str) -> None:
+        """Answer once group messages arrive: the answer may say that a group was joined."""
         await self.groups.wait_joined()
         await self.answer(text)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
-        """End the connection after what was sent until now; before accepting, refuse it."""
+        """Close the connection after the frames sent before, or refuse it if it is not accepted."""
         check_close_code(code)
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.close, code, reason)
@@ -213,14 +199,14 @@ class Connection:
             self.close_code = code
             self.hub.remove_address(self)
             self.groups.leave_all()
-            for tell in self.on_closing:
-                tell()
+            for callback in self.on_closing:
+                callback()
             (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
             self._start_close_timer()
         return DONE
 
     def send_event(self, event: Event) -> Sent:
-        """Do what `event` says: accept, send, close. For handlers, who may wait for room."""
+        """Accept, send and close, as `event` says. For handlers, which may wait for room."""
         if event.accept:
             self.accept()
         sent = self.send(text=event.text, data=event.binary) if event.size else DONE
@@ -229,21 +215,19 @@ class Connection:
         return sent
 
     def deliver(self, event: Event | Gap) -> None:
-        """Take what others say; a client that does not keep up is closed, and told to return."""
-        gap = isinstance(event, Gap)
-        if self.state > State.OPEN or (gap and not self.handler.handles_gaps):
+        """Accept a message of others. A client that does not keep up is closed with 4503."""
+        if self.state > State.OPEN:
             return
-        if (
-            isinstance(event, Gap)
-            or self.needs_queue
-            or (event.data is not None and not event.size)
-        ):
+        if isinstance(event, Gap):
+            if self.handler.handles_gaps:
+                self._queue_event(event)
+        elif self.needs_queue or (event.data is not None and not event.size):
             self._queue_event(event)
         else:
             self.send_rendered(event)
 
     def send_rendered(self, event: Event) -> None:
-        """Let the client have what is rendered, and do what else `event` says."""
+        """Send the rendered `event`, then accept or close if it says so."""
         message, size = frame_message(event.text, event.binary), event.size
         if size and not self.outbox.offer(message, size):
             self._close_slow_client()
@@ -251,60 +235,65 @@ class Connection:
             self.send_event(event._replace(size=0))
 
     def _queue_event(self, event: Event | Gap) -> None:
-        """Queue `event` for the lane of events, which begins with the first."""
+
         if self.event_queue is None:
-            self.event_queue = self.call_queue.context.run(self._queue, self.handler.event)
+            self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
         if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
             self._close_slow_client()
         else:
             self.event_queue.put(event)
 
     def _close_slow_client(self) -> None:
-        logger.info("%r does not keep up with what it is sent.", self)
+        logger.info("%r does not read fast enough and is closed.", self)
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
-    # The end.
+    def _advance_to(self, state: State) -> bool:
 
-    def _advance_to(self, to: State) -> bool:
-        """Every transition: forward, or not at all."""
-        if to <= self.state:
+        if state <= self.state:
             return False
-        self.state = to
+        self.state = state
         return True
 
     def _start_close_timer(self) -> None:
-        """The client is to go: after a farewell, or because nothing can be sent to it."""
-        if self._close_timer is None and not self._over:
-            self._close_timer = self.loop_bridge.loop.call_later(
-                CLOSE_TIMEOUT, self._close_timed_out
-            )
+        """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""
+        if self._close_timer is None and not self._finished:
+            loop = self.loop_bridge.loop
+            self._close_timer = loop.call_later(CLOSE_TIMEOUT, self._close_timed_out)
 
     def _close_timed_out(self) -> None:
-        """The client did not take its farewell in time: stop listening for its answer."""
-        if not self._over and self._task is not None:
-            self._over = True
+        """Stop reading: the client did not answer the close in time."""
+        if not self._finished and self._task is not None:
+            self._finished = True
             self._task.cancel()
 
     async def _end(self, code: int) -> None:
-        self._over = True
+        self._finished = True
         self._advance_to(State.CLOSED)
         self.hub.remove_address(self)
         self.groups.leave_all()
-        await self.call_queue.drain(GRACE)
+        await self.call_queue.drain(END_TIMEOUT)
         for queue in (self.call_queue, self.event_queue):
             if queue is not None:
-                await queue.stop(GRACE)
-        await self.loop_bridge.end(GRACE)
+                await queue.stop(END_TIMEOUT)
+        await self.loop_bridge.end(END_TIMEOUT)
         if self.connect_called:
-            last = self._queue(self._call) if self.call_queue.busy else self.call_queue
-            last.put(code)
-            await last.drain(None)
-            await last.stop(GRACE)
+            queue = _new_queue(self, self._call) if self.call_queue.busy else self.call_queue
+            queue.put(code)
+            await queue.drain(None)
+            await queue.stop(END_TIMEOUT)
         await self.outbox.stop()
         if self._close_timer is not None:
             self._close_timer.cancel()
-        for end in self.on_ended:
-            await end()
+        for callback in self.on_ended:
+            await callback()
 
     def __repr__(self) -> str:
         return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"
+
+
+def _new_queue(connection: Connection, work: Work[T]) -> SerialQueue[T]:
+    timeout = api_settings.HANDLER_TIMEOUT
+    queue: SerialQueue[T] = SerialQueue(work, connection.handler_lock, timeout)
+    if connection.locale is not None:
+        queue.context.run(connection.locale.activate)
+    return queue

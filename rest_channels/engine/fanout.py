@@ -1,4 +1,4 @@
-"""One message on its way to many connections: nobody waits for anybody, and nobody is copied."""
+"""Send one message to many connections, so that no client waits for another."""
 
 import asyncio
 from collections.abc import Hashable, Iterator, Sequence
@@ -14,66 +14,66 @@ __all__ = ["AddressedFrame", "Member", "MemberGroups", "deliver", "fan_out", "fa
 
 
 class MemberGroups(Protocol):
-    """What a connection has joined."""
+    """The group memberships of a connection."""
 
     def join(self, group: str, subscriber: Hashable = None) -> Sent:
-        """Become a member of `group`."""
+        """Join `group`."""
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:
-        """Stop being one."""
+        """Leave `group`."""
 
     def join_layer_group(self, group: str) -> Sent:
-        """Become a member of `group` in both lanes."""
+        """Join `group`, in the channel layer too."""
 
     def leave_layer_group(self, group: str) -> None:
-        """Stop being one."""
+        """Leave `group`, in the channel layer too."""
 
 
 class Member(Protocol):
-    """What a hub knows of a connection."""
+    """The part of a connection that a hub uses."""
 
     address: str
     outbox: Outbox
 
     needs_queue: bool
-    """Whether even what is rendered has to be delivered, not just sent."""
+    """Whether rendered messages have to go through its handler too."""
 
     @property
     def groups(self) -> MemberGroups:
-        """What it has joined."""
+        """Its group memberships."""
 
     def deliver(self, event: Event | Gap) -> None:
-        """Take `event` without waiting and without raising."""
+        """Accept `event` without waiting and without raising."""
 
     def close(self, code: int = ..., reason: str = ...) -> Sent:
-        """End it."""
+        """Close the connection."""
 
 
 AddressedFrame = tuple[Member, str, int]
-"""Who is sent which text, and its size in bytes."""
+"""A member, the text to send to it, and the size of the text in bytes."""
 
 
 class Progress:
-    """How far one task came with a message for many."""
+    """The state of one sending task: the outbox it writes to, and whether another task goes on."""
 
-    __slots__ = ("outbox", "over")
+    __slots__ = ("outbox", "replaced")
 
     outbox: Outbox
 
     def __init__(self) -> None:
-        self.over = False
+        self.replaced = False
 
 
 async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress: Progress) -> None:
-    """Send to one after another: what `Outbox.write` does, written out.
+    """Send to one member after another, with the steps of `Outbox.write` inlined.
 
-    A call of it for each member would cost a third more.
+    Calling it for each member would cost a third more.
     """
     for member, text, size in frames:
         outbox = progress.outbox = member.outbox
         if outbox.busy or member.needs_queue:
-            same = text is event.text
-            member.deliver(event if same else event._replace(text=text, size=size))
+            is_shared = text is event.text
+            member.deliver(event if is_shared else event._replace(text=text, size=size))
             continue
         message = {"type": "websocket.send", "text": text}
         outbox.busy = True
@@ -81,21 +81,21 @@ async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress
         try:
             await outbox.transmit(message)
         except asyncio.CancelledError:
-            outbox.interrupted(message, size)
+            outbox.resume(message, size)
             raise
-        except Exception as error:  # noqa: BLE001 - servers have many ways to say that nobody is there
+        except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             outbox.fail(error)
         else:
             outbox.size -= size
         outbox.busy = False
         if outbox.items or outbox.waiters:
             outbox.begin()
-        if progress.over:
+        if progress.replaced:
             return
 
 
 def fan_out(event: Event, members: Sequence[Member], loop: asyncio.AbstractEventLoop) -> None:
-    """Send what is rendered to all."""
+    """Send the rendered `event` to all `members`."""
     frames = zip(members, repeat(event.text or ""), repeat(event.size), strict=False)
     fan_out_each(event, frames, loop)
 
@@ -103,12 +103,16 @@ def fan_out(event: Event, members: Sequence[Member], loop: asyncio.AbstractEvent
 def fan_out_each(
     event: Event, frames: Iterator[AddressedFrame], loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Send each a text of his own, in one task as long as no client makes it wait.
+    """Send each of `frames`, in one task until a client makes it wait.
 
-    A task that has to wait belongs to the client it waits for, and another one goes on with the
-    rest. In: `event`, of which all else is said to those who cannot be sent to at once.
+    A waiting task then belongs to the connection of that client, and another task sends the rest.
+
+    Args:
+        event: delivered, with the text of the frame, to members that cannot be sent to at once.
+        frames: the members and their texts.
+        loop: the running loop.
     """
-    if not EAGER:  # no task would run before the next turn of the loop
+    if not EAGER:  # a task would only start in the loop's next iteration
         for member, text, size in frames:
             member.deliver(event._replace(text=text, size=size))
         return
@@ -117,11 +121,11 @@ def fan_out_each(
         task = start_task(_send_to_each(event, frames, progress), loop)
         if task.done():
             return
-        progress.over = True
+        progress.replaced = True
         progress.outbox.own_task(task)
 
 
 def deliver(event: Event, members: Sequence[Member]) -> None:
-    """Let all take `event`, however they do."""
+    """Deliver `event` to each of `members`."""
     for member in members:
         member.deliver(event)

@@ -1,4 +1,4 @@
-"""What a connection knows of the class that people wrote."""
+"""The interface between a connection and the class that users wrote."""
 
 from collections.abc import Awaitable
 from typing import Protocol
@@ -9,23 +9,22 @@ __all__ = ["Handler"]
 
 
 class Handler(Protocol):
-    """Four things may happen to it.
-
-    It handles its own errors. `overrides_sending` says whether it wants to see even what groups say
-    rendered for the wire; `handles_gaps`, whether it has anything to do on a gap.
-    """
+    """Handles the events of one connection, and its own errors."""
 
     overrides_sending: bool
+    """Whether it also wants the group messages that are already rendered for the wire."""
+
     handles_gaps: bool
+    """Whether it does anything when messages are missing."""
 
     def connect(self) -> Awaitable[None]:
-        """The handshake has come. What is not closed on return is accepted."""
+        """Handle the handshake. A connection that is not closed on return is accepted."""
 
     def receive(self, frame: Frame) -> Awaitable[None]:
-        """A frame has come."""
+        """Handle a frame."""
 
     async def event(self, event: Event | Gap) -> None:
-        """A group says something that was not rendered for the wire, or it got lost."""
+        """Handle a group message that was not rendered for the wire, or missing messages."""
 
     async def disconnect(self, code: int) -> None:
-        """It is over. Called once, and always if `connect` was."""
+        """Handle the end. Called once, and always if `connect` was called."""

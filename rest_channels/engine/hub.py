@@ -1,8 +1,8 @@
-"""Who is in which group, and the way of a message to all of them.
+"""The connections and groups of one event loop, and the delivery of messages to group members.
 
-There is one hub per event loop. A message is rendered before it comes here and is handed to every
-member as it is: no task, no copy and no JSON per connection. While a hub has connections it has a
-link to the hubs of other processes, where there is a channel layer that reaches them.
+A message is rendered before it reaches the hub. Every member receives the same message: no task, no
+copy and no JSON per connection. While a hub has connections, and a channel layer reaches other
+processes, the hub has a link to their hubs.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ __all__ = ["Command", "Hub", "check_group", "command", "on_heartbeat"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
-NESTING = 16
-"""A message that is published while another is delivered, while another … goes out at once this
-deep, and beyond that at the loop's next turn."""
+MAX_NESTING = 16
+"""Messages that are published during the delivery of another are delivered at once up to this
+depth. Deeper ones wait for the loop's next iteration."""
 
 
 class Hub(PacketReceiver):
-    """The groups of one event loop. Its methods belong to that loop's thread."""
+    """The connections and groups of one event loop. Call its methods in that loop's thread only."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -49,41 +49,41 @@ class Hub(PacketReceiver):
         self.listeners = Listeners()
         self._ids = itertools.count(1)
         self._depth = 0
-        self._guests = 0
+        self._connection_count = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._parts: dict[Any, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    # Who is here. The hub is at work from the first connection to the last.
+    # Connections. The link and the heartbeat run from the first connection to the last.
 
     def new_address(self) -> str:
-        """The address of another connection."""
+        """Return the address for a new connection."""
         return f"{self.node}.{next(self._ids):x}"
 
     def add_connection(self, member: Member) -> None:
-        """`member` begins: it can be reached under its address."""
-        self._guests += 1
+        """Make `member` reachable under its address."""
+        self._connection_count += 1
         self.members[member.address] = member
         if self.link is None and crosses_processes():
             self.link = Link(self.node, self, after=publisher.flush())
         if self._timer is None:
-            self._await_beat()
+            self._schedule_heartbeat()
 
     def remove_address(self, member: Member) -> None:
-        """`member` can be reached no more."""
+        """Make `member` unreachable."""
         self.members.pop(member.address, None)
 
     async def remove_connection(self, member: Member) -> None:
-        """`member` has ended. The last one ends what goes on here."""
-        self._guests -= 1
-        if not self._guests:
-            await self._rest()
+        """Note that `member` has ended. Without connections the hub stops its work."""
+        self._connection_count -= 1
+        if not self._connection_count:
+            await self._stop()
 
-    async def _rest(self) -> None:
+    async def _stop(self) -> None:
         link = self.link
-        while link is not None and link.sender.unsent:  # what follows may go another way
+        while link is not None and link.sender.unsent:  # later messages may use the publisher
             await link.sender.flush()
-        if self._guests or link is not self.link:
+        if self._connection_count or link is not self.link:
             return
         self.link = None
         if self._timer is not None:
@@ -95,28 +95,28 @@ class Hub(PacketReceiver):
         if link is not None:
             await link.stop()
 
-    def _await_beat(self) -> None:
-        if (beat := api_settings.BEAT) is not None:
-            self._timer = self.loop.call_later(beat, self._beat)
+    def _schedule_heartbeat(self) -> None:
+        if (seconds := api_settings.BEAT) is not None:
+            self._timer = self.loop.call_later(seconds, self._heartbeat)
 
-    def _beat(self) -> None:
-        self._await_beat()
+    def _heartbeat(self) -> None:
+        self._schedule_heartbeat()
         self.start_task(self.listeners.renew())
-        self._look()
+        self._start_heartbeat_work()
 
-    def _look(self) -> None:
-        for work in _beats:
+    def _start_heartbeat_work(self) -> None:
+        for work in _heartbeat_work:
             self.start_task(work(self))
 
     def start_task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Begin `work`; it ends at the latest with the hub's last connection."""
+        """Start `work`. It ends with the hub's last connection at the latest."""
         task = start_task(work, self.loop, empty_context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def get_part(self, kind: Callable[["Hub"], P]) -> P:
-        """This hub's own `kind(hub)`: what other modules keep for it, made when first asked for."""
+        """Return this hub's own `kind(hub)`, the data of another module, created on first use."""
         if kind not in self._parts:
             self._parts[kind] = kind(self)
         part: P = self._parts[kind]
@@ -125,9 +125,10 @@ class Hub(PacketReceiver):
     # Groups.
 
     def join(self, group: str, member: Member) -> asyncio.Future[Any] | None:
-        """Make `member` hear what is said to `group`; what to wait for until other processes know.
+        """Make `member` a member of `group`. Raises `TypeError` for a bad name.
 
-        Raises `TypeError` for a bad name.
+        Returns:
+            What to wait for until messages of other processes arrive, if anything.
         """
         members = self.groups.get(group)
         if members is not None:
@@ -137,7 +138,7 @@ class Hub(PacketReceiver):
         return None if self.link is None else self.link.join(group)
 
     def leave(self, group: str, member: Member) -> None:
-        """End the membership, if there is one."""
+        """End the membership of `member` in `group`, if there is one."""
         members = self.groups.get(group)
         if members is not None:
             members.pop(member, None)
@@ -147,18 +148,18 @@ class Hub(PacketReceiver):
                     self.link.leave(group)
 
     def publish(self, event: Event) -> None:
-        """Hand `event` to every member its group has here, in the order they joined."""
+        """Deliver `event` to the members of its group on this hub, in the order they joined."""
         members: Iterable[Member] | None = self.groups.get(event.group)
         if members is None:
             return
         if event.also_on_layer:
-            listening = set(self.listeners.of(event.group))
+            listening = set(self.listeners.receivers_of(event.group))
             members = [member for member in members if member not in listening]
         self.deliver_to_members(event, tuple(members))
 
     def deliver_to_members(self, event: Event, members: Sequence[Member]) -> None:
-        """Hand `event` to `members`, one after another."""
-        if self._depth >= NESTING:
+        """Deliver `event` to `members`, one after another."""
+        if self._depth >= MAX_NESTING:
             self.loop.call_soon(deliver, event, members)
             return
         self._depth += 1
@@ -170,40 +171,39 @@ class Hub(PacketReceiver):
         finally:
             self._depth -= 1
 
-    # What other processes say: the link's ears.
+    # Messages and commands of other processes.
 
     def wants_group(self, group: str) -> bool:
-        """Whether the hub is to be in `group`."""
         return group in self.groups or group == EVERYONE
 
     def wanted_groups(self) -> list[str]:
         return [EVERYONE, *self.groups]
 
     def receive(self, event: Event) -> None:
-        """Another process says `event`. Who intercepts needs the data it was rendered from."""
+        """Deliver `event`. Members that override sending need the data that was rendered."""
         members = self.groups.get(event.group, ())
         if (
             event.rendered_elsewhere
             and event.text
             and any(member.needs_queue for member in members)
         ):
-            with contextlib.suppress(orjson.JSONDecodeError):  # a renderer may write what it likes
+            with contextlib.suppress(orjson.JSONDecodeError):  # not every renderer writes JSON
                 event = event._replace(data=orjson.loads(event.text))
         self.publish(event)
 
     def run_command(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
-        """Run the command that another process sent; ignore those of a newer release."""
-        wanted = _commands.get(name)
-        return None if wanted is None else wanted(self, *args)
+        """Run the command that another process sent. Ignore commands of a newer release."""
+        command = _commands.get(name)
+        return None if command is None else command(self, *args)
 
     def messages_lost(self, groups: list[str]) -> None:
-        """Tell the members of `groups` that something did not arrive.
+        """Deliver a `Gap` to the members of `groups`.
 
-        Where that was a command, it may have been one to close somebody: that is looked at now.
-        And it may have been a word for anybody here: all are told under their own address.
+        A lost command may have been a revocation: all accounts are checked now. A lost message to
+        this node may have been for any connection: each receives a gap under its own address.
         """
         if not {EVERYONE, node_group(self.node)}.isdisjoint(groups):
-            self._look()
+            self._start_heartbeat_work()
         missing: dict[Member, list[str]] = {}
         for group in groups:
             for member in self.groups.get(group, ()):
@@ -211,20 +211,20 @@ class Hub(PacketReceiver):
         if node_group(self.node) in groups:
             for address, member in self.members.items():
                 missing.setdefault(member, []).append(address)
-        for member, theirs in missing.items():
-            member.deliver(Gap(tuple(theirs)))
+        for member, names in missing.items():
+            member.deliver(Gap(tuple(names)))
 
     def layer_restored(self) -> None:
-        """The layer is back: listen anew, and tell everybody that anything may be missing."""
+        """Listen again, and deliver a `Gap` to every connection."""
         self.listeners.restore()
         self.messages_lost([*self.groups, node_group(self.node)])
 
 
 class Command:
-    """A function of a hub that other processes may call, under a name that never changes.
+    """A function of a hub that other processes may call, by a name that never changes.
 
-    Two releases share a broker while one replaces the other, so the name on the wire is not the
-    function's: renaming the function must not make the other release ignore the command.
+    Two releases share a broker during an upgrade. Therefore the name on the wire is not the name
+    of the function: the other release would ignore a command whose function was renamed.
     """
 
     def __init__(self, wire_name: str, function: Callable[..., Awaitable[Any] | None]) -> None:
@@ -233,18 +233,18 @@ class Command:
         self.__doc__ = function.__doc__
 
     def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
-        """Run it on `hub`; what it returns can be awaited until it is done."""
+        """Run it on `hub`. Return what to await until it is done, if anything."""
         return self._function(hub, *args)
 
 
 Work = TypeVar("Work", bound=Callable[..., Coroutine[Any, Any, None]])
 
 _commands: dict[str, Command] = {}
-_beats: list[Callable[[Hub], Coroutine[Any, Any, None]]] = []
+_heartbeat_work: list[Callable[[Hub], Coroutine[Any, Any, None]]] = []
 
 
 def command(wire_name: str) -> Callable[[Callable[..., Any]], Command]:
-    """Let other processes call the decorated `function(hub, *args)` under `wire_name`."""
+    """Let other processes call the decorated `function(hub, *args)` by `wire_name`."""
 
     def register(function: Callable[..., Any]) -> Command:
         _commands[wire_name] = registered = Command(wire_name, function)
@@ -254,15 +254,15 @@ def command(wire_name: str) -> Callable[[Callable[..., Any]], Command]:
 
 
 def on_heartbeat(work: Work) -> Work:
-    """Let `work(hub)` be done every `BEAT` seconds by every hub that has connections."""
-    _beats.append(work)
+    """Call the decorated `work(hub)` every `BEAT` seconds for every hub with connections."""
+    _heartbeat_work.append(work)
     return work
 
 
 def check_group(name: str) -> str:
-    """`name`, if a channel layer would take it as a group's; `TypeError` otherwise."""
+    """Return `name` if channel layers accept it as a group name. Raises `TypeError` otherwise."""
     if not isinstance(name, str) or not _GROUP.fullmatch(name):
         raise TypeError(
-            f"{name!r} is no group name: it takes 1 to 99 ASCII letters, digits, '-', '_' or '.'."
+            f"{name!r} is no group name: use 1 to 99 ASCII letters, digits, '-', '_' or '.'."
         )
     return name

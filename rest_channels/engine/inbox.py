@@ -1,6 +1,6 @@
-"""What a client may send: the bounds of size, number and rate, and the control frame.
+"""Limits on the size, number and rate of a client's frames, and the control frame.
 
-Reading never waits for handlers, so what was read and not yet handled is bounded here.
+Reading never waits for handlers. Therefore the frames that wait to be handled are limited here.
 """
 
 import time
@@ -15,39 +15,37 @@ from ..settings import api_settings
 __all__ = ["Inbox", "ping"]
 
 PING_SIZE = 64
-"""A control frame is shorter than this."""
+"""Bytes; a control frame is shorter."""
 
 
 class Inbox:
-    """The books of what one client has sent and what still waits.
-
-    `admit` counts a frame in, `handled` counts it out; the frames themselves queue elsewhere.
-    """
+    """Counts the frames of one client that wait to be handled. It does not keep the frames."""
 
     __slots__ = (
         "_allowance",
         "_burst",
         "_bytes",
-        "_counted",
         "_frames",
-        "_limits",
+        "_max_frame_size",
+        "_max_waiting",
         "_rate",
-        "_size",
+        "_refilled_at",
     )
 
     def __init__(self) -> None:
-        self._size = api_settings.MAX_FRAME_SIZE
-        self._limits = (api_settings.INBOX_FRAMES, api_settings.INBOX_BYTES)
+        self._max_frame_size = api_settings.MAX_FRAME_SIZE
+        self._max_waiting = (api_settings.INBOX_FRAMES, api_settings.INBOX_BYTES)
         self._rate = api_settings.FRAME_RATE
         self._burst = self._allowance = float(api_settings.FRAME_BURST)
         self._frames = 0
         self._bytes = 0
-        self._counted = time.monotonic()
+        self._refilled_at = time.monotonic()
 
     def admit(self, message: dict[str, Any]) -> Frame:
-        """The frame of a `websocket.receive`.
+        """Count and return the frame of a `websocket.receive` message.
 
-        Raises `ProtocolViolation`: 4413 for one that is too big, 4429 for too many.
+        Raises:
+            ProtocolViolation: the frame is too big (4413), or there are too many (4429).
         """
         text = message.get("text")
         if text is not None:
@@ -56,33 +54,34 @@ class Inbox:
         else:
             data = message.get("bytes") or b""
             size = len(data)
-        if self._size is not None and size > self._size:
+        limit = self._max_frame_size
+        if limit is not None and size > limit:
             raise ProtocolViolation(
-                CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {self._size}."
+                CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {limit}."
             )
         if self._rate is not None:
-            # A token bucket: `FRAME_BURST` at once, refilled with `FRAME_RATE` a second.
+            # A token bucket of `FRAME_BURST` tokens, refilled with `FRAME_RATE` tokens per second.
             now = time.monotonic()
-            earned = self._allowance + (now - self._counted) * self._rate
-            self._allowance = (min(self._burst, earned)) - 1.0
-            self._counted = now
+            refilled = self._allowance + (now - self._refilled_at) * self._rate
+            self._allowance = (min(self._burst, refilled)) - 1.0
+            self._refilled_at = now
             if self._allowance < 0.0:
                 raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
         self._frames += 1
         self._bytes += size
-        frames, waiting = self._limits
-        if self._frames > frames or self._bytes > waiting:
+        max_frames, max_bytes = self._max_waiting
+        if self._frames > max_frames or self._bytes > max_bytes:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
         return text, data, size
 
     def handled(self, size: int) -> None:
-        """A frame of `size` bytes no longer waits."""
+        """Note that a frame of `size` bytes no longer waits."""
         self._frames -= 1
         self._bytes -= size
 
 
 def ping(text: str) -> str | None:
-    """The answer to a control frame (`{"$ping": n}` → `{"$pong": n}`), `None` to all others."""
+    """Return the answer to a control frame (`{"$ping": n}` → `{"$pong": n}`), else `None`."""
     try:
         content = orjson.loads(text)
     except orjson.JSONDecodeError:

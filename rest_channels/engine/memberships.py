@@ -1,10 +1,10 @@
-"""The groups that one connection is in."""
+"""The group memberships of one connection."""
 
 import asyncio
 from collections.abc import Hashable
 from typing import Any
 
-from ..cluster.layer import PATIENCE
+from ..cluster.layer import BROKER_TIMEOUT
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
 from .fanout import Member
@@ -13,90 +13,90 @@ from .subscriptions import GroupSubscriptions
 
 __all__ = ["GroupMemberships"]
 
-LISTENER = "channels"
-"""Who asks for a group in whose Channels' lane the connection listens."""
+LAYER_SUBSCRIBER = "channels"
+"""The subscriber of groups whose messages the connection also receives from the channel layer."""
 
 
 class GroupMemberships(GroupSubscriptions):
-    """What `member` has joined, and for whom. In: `limit`, how much it may join.
+    """The groups that `member` has joined, `limit` memberships at most.
 
-    Its four verbs may be called from threads, which wait until other processes reach the group.
+    The join and leave methods may be called from threads. There they wait until messages of other
+    processes arrive.
     """
 
-    __slots__ = ("_hub", "_loop_bridge", "_member", "_over", "_waiting")
+    __slots__ = ("_ended", "_hub", "_loop_bridge", "_member", "_pending")
 
-    def __init__(self, member: Member, hub: Hub, home: LoopBridge, limit: int) -> None:
+    def __init__(self, member: Member, hub: Hub, loop_bridge: LoopBridge, limit: int) -> None:
         super().__init__(limit)
         self._member = member
         self._hub = hub
-        self._loop_bridge = home
-        self._over = False
-        self._waiting: list[asyncio.Future[Any]] | None = None
+        self._loop_bridge = loop_bridge
+        self._ended = False
+        self._pending: list[asyncio.Future[Any]] | None = None
 
     def join(self, group: str, subscriber: Hashable = None) -> Sent:
-        """Be told what `group` is told. Raises `TooManySubscriptions`, `TypeError`."""
+        """Receive the messages to `group`. Raises `TooManySubscriptions`, `TypeError`."""
         if not self._loop_bridge.on_loop():
             return self._loop_bridge.call(self.join, group, subscriber)
-        if self._over:
+        if self._ended:
             return DONE
         if group not in self._hub.groups:
             check_group(group)
         if not self.add(group, subscriber):
             return DONE
-        return self._await(self._hub.join(group, self._member))
+        return self.add_pending(self._hub.join(group, self._member))
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:
-        """Stop being told, if nobody else of this connection asks for `group`."""
+        """Stop receiving the messages to `group`, unless it has another subscriber here."""
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave, group, subscriber)
         elif self.discard(group, subscriber):
             self._hub.leave(group, self._member)
 
     def join_layer_group(self, group: str) -> Sent:
-        """`join`, and be told what is said by the channel layer's own verbs."""
+        """Join `group`, and receive the messages that are sent with the layer's own methods too."""
         if not self._loop_bridge.on_loop():
             return self._loop_bridge.call(self.join_layer_group, group)
-        if self._over:
+        if self._ended:
             return DONE
-        known = LISTENER in self.subscribers_of(group)
-        sent = self.join(group, LISTENER)
-        return sent if known else self._await(self._hub.listeners.add(group, self._member), sent)
+        joined_before = LAYER_SUBSCRIBER in self.subscribers_of(group)
+        sent = self.join(group, LAYER_SUBSCRIBER)
+        if joined_before:
+            return sent
+        return self.add_pending(self._hub.listeners.add(group, self._member), sent)
 
     def leave_layer_group(self, group: str) -> None:
-        """The opposite of `listen`."""
+        """Undo `join_layer_group`."""
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave_layer_group, group)
-        elif LISTENER in self.subscribers_of(group):
+        elif LAYER_SUBSCRIBER in self.subscribers_of(group):
             self._hub.listeners.discard(group, self._member)
-            self.leave(group, LISTENER)
+            self.leave(group, LAYER_SUBSCRIBER)
 
     def leave_all(self) -> None:
-        """Leave every group, and join none any more."""
-        self._over = True
+        """Leave every group. Later joins do nothing."""
+        self._ended = True
         for group in self:
             self._hub.listeners.discard(group, self._member)
         for group in self.clear():
             self._hub.leave(group, self._member)
 
-    def expect(self, waiting: asyncio.Future[Any] | None) -> None:
-        """Let `settle` wait for this as well."""
-        self._await(waiting)
-
-    def _await(self, waiting: asyncio.Future[Any] | None, sent: Sent = DONE) -> Sent:
-        if waiting is None:
+    def add_pending(self, pending: asyncio.Future[Any] | None, sent: Sent = DONE) -> Sent:
+        """Let `wait_joined` wait for `pending`. Return `sent` if there is nothing to wait for."""
+        if pending is None:
             return sent
-        if self._waiting is None:
-            self._waiting = []
-        self._waiting.append(waiting)
+        if self._pending is None:
+            self._pending = []
+        self._pending.append(pending)
         return Sent(self.wait_joined)
 
     @property
     def all_joined(self) -> bool:
-        """Whether other processes reach every group that was joined."""
-        return self._waiting is None
+        """Whether messages of other processes arrive for every group that was joined."""
+        return self._pending is None
 
     async def wait_joined(self) -> None:
-        """Wait until they do, or until it is clear that they cannot, at most `PATIENCE`."""
-        if self._waiting:
-            await asyncio.wait(self._waiting, timeout=PATIENCE)
-        self._waiting = None
+        """Wait until `all_joined`, or until the broker fails, for at most `BROKER_TIMEOUT`."""
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=BROKER_TIMEOUT)
+        self._pending = None

@@ -1,8 +1,8 @@
-"""What a connection still has to send: bounded, in order, and nobody else waits for it.
+"""The bounded queue of messages that one connection has to send.
 
-`put` never blocks. What it returns says whether there is room: in `async def` awaiting it is
-backpressure, in a thread the call itself waits. Who sends on and on without awaiting gets an
-error once the box is full. What a group says is offered instead: refused when there is no room.
+`put` never blocks on the loop. Awaiting its result is back-pressure; in a thread the call itself
+waits. A handler that keeps sending without awaiting gets an error once the outbox is full. Group
+messages are passed to `offer`, which rejects them if there is no room.
 """
 
 import asyncio
@@ -23,15 +23,18 @@ Message = dict[str, Any]
 
 
 class Outbox:
-    """The way out of one connection.
+    """Sends the messages of one connection in order. Nothing is sent before `release`.
 
-    In: `send`, ASGI's; `limit`, in bytes; `failed`, to be called when `send` fails. It begins held:
-    nothing leaves before `release`. A message larger than the whole box is taken when the box is
-    empty.
+    A message larger than `limit` is accepted when the outbox is empty.
+
+    Args:
+        send: the `send` callable of ASGI.
+        limit: bytes that may be queued.
+        failed: called when `send` fails.
     """
 
     __slots__ = (
-        "_entering",
+        "_arriving",
         "_lock",
         "_loop",
         "_overdrawn",
@@ -53,7 +56,7 @@ class Outbox:
         self.items: list[tuple[Message, int]] = []
         self.limit = limit
         self.size = 0
-        self.busy = True  # something is being sent; at first: held
+        self.busy = True  # a message is being sent, or nothing may be sent before `release`
         self.closed = False
         self.transmit = send
         self.failed = failed
@@ -62,10 +65,10 @@ class Outbox:
         self._wake: asyncio.Future[None] | None = None
         self.waiters: list[asyncio.Future[None]] = []
         self._overdrawn = False
-        self._entering = 0  # bytes on their way here from threads
+        self._arriving = 0  # bytes that threads have sent and the loop has not queued yet
         self._lock = threading.Lock()
 
-    # What comes in.
+    # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
         """Queue `message` on the loop. Raises `OutboxFull` for the second un-awaited overflow."""
@@ -78,31 +81,31 @@ class Outbox:
             )
         self._overdrawn = True
         self._append(message, size)
-        return Sent(self._room)
+        return Sent(self._wait_for_room)
 
     def put_from_thread(self, message: Message, size: int) -> Sent:
-        """Queue `message` from a thread; returns when there is room for more."""
+        """Queue `message` from a thread, and return when there is room for more."""
         with self._lock:
-            self._entering += size
-        self._loop.call_soon_threadsafe(self._enter, message, size)
-        if self.size + self._entering > self.limit:
-            asyncio.run_coroutine_threadsafe(self._room(), self._loop).result()
+            self._arriving += size
+        self._loop.call_soon_threadsafe(self._append_from_thread, message, size)
+        if self.size + self._arriving > self.limit:
+            asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
         return DONE
 
     def offer(self, message: Message, size: int) -> bool:
-        """Queue `message` if there is room for it; whether there was."""
+        """Queue `message` if there is room for it. Return whether there was."""
         if self.size and self.size + size > self.limit:
             return False
         self._append(message, size)
         return True
 
     def add(self, message: Message) -> None:
-        """Queue `message` in any case (to close)."""
+        """Queue `message` even if there is no room: for closing."""
         self._append(message, 0)
 
-    def _enter(self, message: Message, size: int) -> None:
+    def _append_from_thread(self, message: Message, size: int) -> None:
         with self._lock:
-            self._entering -= size
+            self._arriving -= size
         self._append(message, size)
 
     def _append(self, message: Message, size: int) -> None:
@@ -113,29 +116,29 @@ class Outbox:
         if not self.busy:
             self.begin()
 
-    async def _room(self) -> None:
-        """Wait until the box is within its limit again, or closed."""
+    async def _wait_for_room(self) -> None:
+        """Wait until the outbox is within its limit again, or closed."""
         self._overdrawn = False
         while self.size > self.limit and not self.closed:
             waiter = self._loop.create_future()
             self.waiters.append(waiter)
             await waiter
 
-    # What goes out.
+    # Sending.
 
     def release(self, first: Message) -> None:
-        """Begin to send, with `first` before all that is queued."""
+        """Begin to send, with `first` before everything that is queued."""
         self.items.insert(0, (first, 0))
         self.begin()
 
     def refuse(self, message: Message) -> None:
-        """Send nothing but `message`: the connection ends before it began."""
+        """Send only `message`, which rejects the handshake."""
         self.items.clear()
         self.size = 0
         self.release(message)
 
     async def write(self, message: Message, size: int) -> None:
-        """Send `message` in the running task, if nothing is before it; else queue it and wait."""
+        """Send `message` in the running task if the outbox is idle. Else queue it and wait."""
         if self.busy or self.closed:
             await self.put(message, size)
             return
@@ -144,9 +147,9 @@ class Outbox:
         try:
             await self.transmit(message)
         except asyncio.CancelledError:
-            self.interrupted(message, size)
+            self.resume(message, size)
             raise
-        except Exception as error:  # noqa: BLE001 - servers have many ways to say that nobody is there
+        except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             self.fail(error)
         else:
             self.size -= size
@@ -154,14 +157,14 @@ class Outbox:
         if self.items or self.waiters:
             self.begin()
 
-    def interrupted(self, message: Message, size: int) -> None:
-        """Whoever sent `message` is gone, the client is not: a task of the box sends it."""
+    def resume(self, message: Message, size: int) -> None:
+        """Send `message` in a task of the outbox: the task that was sending it is cancelled."""
         if not self.closed:
             self.items.insert(0, (message, size))
             self.begin()
 
     async def _write(self) -> None:
-        """Send all that is queued."""
+        """Send everything that is queued."""
         try:
             while self.items:
                 batch, self.items = self.items, []
@@ -177,24 +180,24 @@ class Outbox:
     if EAGER:
 
         def begin(self) -> None:
-            """Send what is queued, in a task of its own."""
+            """Send everything that is queued, in a new task."""
             self.busy = True
             task = start_task(self._write(), self._loop)
             if not task.done():
                 self._task = task
 
     else:
-        # One writer for the connection's life, woken when there is something to write: on 3.11
-        # a new task for each message costs six times as much.
+        # Python 3.11 has one writer task per connection, which sleeps while nothing is queued. A
+        # new task for each message would cost six times as much.
 
         def begin(self) -> None:
             self.busy = True
             if self._task is None:
-                self._task = start_task(self._serve(), self._loop)
+                self._task = start_task(self._write_forever(), self._loop)
             elif self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
 
-        async def _serve(self) -> None:
+        async def _write_forever(self) -> None:
             while True:
                 await self._write()
                 self._wake = self._loop.create_future()
@@ -203,29 +206,22 @@ class Outbox:
     # The end.
 
     def own_task(self, task: asyncio.Task[None]) -> None:
-        """`task` waits for this client: it ends with the connection."""
+        """End `task`, which waits for this client, with the connection."""
         self._task = task
 
-    async def emptied(self) -> None:
-        """Wait until all is sent, or nothing can be."""
-        while self.busy and not self.closed:
-            waiter = self._loop.create_future()
-            self.waiters.append(waiter)
-            await waiter
-
     async def stop(self) -> None:
-        """Drop what is left and end the writer."""
-        self._shut()
+        """Drop everything that is queued, and end the writer."""
+        self._close()
         if self._task is not None and not self._task.done():
             await cancel_tasks({self._task}, 0.5)
 
     def fail(self, error: Exception) -> None:
-        """Whatever was not sent will not be: mostly because the client has gone."""
-        logger.debug("Sending ended: %r", error)
-        self._shut()
+        """Drop everything after a failed `send`: usually the client has gone."""
+        logger.debug("Sending to a client failed: %r", error)
+        self._close()
         self.failed()
 
-    def _shut(self) -> None:
+    def _close(self) -> None:
         self.closed = True
         self.items.clear()
         self.size = 0
@@ -240,18 +236,21 @@ class Outbox:
 
 
 def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-    """ASGI's message to accept the handshake."""
+    """Return the ASGI message that accepts the handshake."""
     return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": list(headers)}
 
 
 def frame_message(text: str | None, data: bytes | None) -> Message:
-    """ASGI's message for one frame. Text goes before bytes."""
+    """Return the ASGI message for one frame. `data` is ignored if there is a `text`."""
     if text is not None:
         return {"type": "websocket.send", "text": text}
     return {"type": "websocket.send", "bytes": data or b""}
 
 
 def close_message(code: int, reason: str) -> Message:
-    """ASGI's message to close; of `reason` the 123 bytes that fit (RFC 6455, 5.5.1)."""
+    """Return the ASGI message that closes, with the 123 bytes of `reason` that fit.
+
+    Source: RFC 6455, 5.5.1.
+    """
     short = reason.encode(errors="replace")[:123].decode(errors="ignore")
     return {"type": "websocket.close", "code": int(code), "reason": short}

@@ -1,8 +1,8 @@
-"""From anywhere to the hubs: to those of this process at once, to others through the layer.
+"""Publish messages and commands to hubs: directly in this process, through the layer elsewhere.
 
-Everything here may be called from a serving loop, from its threads, and where nothing is served.
-What is returned can be awaited; in a thread the call itself waits, and never for longer than a
-second. Nothing raises because a broker is down.
+All functions may be called from a serving loop, from its threads, and in processes that serve no
+sockets. Their result can be awaited. In a thread the call itself waits, for at most
+`BROKER_TIMEOUT`. A broker that is down raises no error.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ..cluster.layer import PATIENCE, crosses_processes
+from ..cluster.layer import BROKER_TIMEOUT, crosses_processes
 from ..cluster.nodes import is_here, node_of
 from ..cluster.packet_sender import EVERYONE, node_group
 from ..cluster.packets import CommandPacket
@@ -36,212 +36,211 @@ __all__ = [
 
 logger = logging.getLogger("rest_channels")
 
-AT_ONCE = 2000
-"""How many addresses travel in one message."""
+ADDRESSES_PER_PACKET = 2000
 
 
 def current_hub() -> Hub:
-    """The hub of the running loop."""
+    """Return the hub of the running loop."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
         with _lock:
-            for ended in [other for other in _hubs if other.is_closed()]:
-                del _hubs[ended]
+            for closed_loop in [known for known in _hubs if known.is_closed()]:
+                del _hubs[closed_loop]
             hub = _hubs[loop] = Hub(loop)
     return hub
 
 
 def publish(event: Event) -> Sent:
-    """Say `event` to its group; on a serving loop's own thread its members hear it at once.
-
-    It leaves for other processes first: theirs then need not wait for the members here.
-    """
-    sent = _say((event.group, event))
+    """Send `event` to its group. Members on the calling thread's own loop receive it at once."""
+    sent = _send((event.group, event))  # first, so that other processes do not wait for this one
     on_every_hub(Hub.publish, event)
     return sent
 
 
 def may_have_members(group: str) -> bool:
-    """Whether somebody may be in `group`: here, or in another process, of which nobody knows."""
-    return crosses_processes() or any(group in hub.groups for hub in _all())
+    """Return whether `group` may have members. Those of other processes are not known here."""
+    return crosses_processes() or any(group in hub.groups for hub in _all_hubs())
 
 
 def broadcast_command(command: Command, *args: Any) -> Sent:
-    """Let every hub of every process obey."""
+    """Let every hub of every process run `command(hub, *args)`."""
     on_every_hub(command, *args)
-    return _say((EVERYONE, CommandPacket(command.wire_name, args)))
+    return _send((EVERYONE, CommandPacket(command.wire_name, args)))
 
 
 def send_command(address: str, command: Command, *args: Any) -> Sent:
-    """Let the hub that owns `address` obey, if there is one: `wanted(hub, address, *args)`."""
-    node = _node_of(address)
+    """Let the hub that owns `address`, if any, run `command(hub, address, *args)`."""
+    node = _checked_node_of(address)
     if node is None:
         return DONE
     if is_here(node):
-        on_every_hub(_only(node, command), address, *args)
+        on_every_hub(_only_on(node, command), address, *args)
         return DONE
-    return _say((node_group(node), CommandPacket(command.wire_name, (address, *args))))
+    return _send((node_group(node), CommandPacket(command.wire_name, (address, *args))))
 
 
 def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any) -> Sent:
-    """Let every hub that owns some of `addresses` obey: `wanted(hub, numbers, *args)`.
+    """Let every hub that owns some of `addresses` run `command(hub, numbers, *args)`.
 
-    One message goes to each, or one for every `AT_ONCE` addresses; in it they are numbers: what
-    follows the hub's name. What is no address of ours is passed over.
+    Each hub receives one packet per `ADDRESSES_PER_PACKET` addresses. In it they are numbers: the
+    parts of the addresses after the hub's name. Anything that is not an address is skipped.
     """
-    orders = []
-    for head, numbers in _by_head(addresses).items():
-        if (node := node_of(head + numbers[0])) is None:
+    packets: list[OutgoingPacket] = []
+    for prefix, numbers in _group_by_prefix(addresses).items():
+        if (node := node_of(prefix + numbers[0])) is None:
             continue
         if is_here(node):
-            on_every_hub(_only(node, command), numbers, *args)
+            on_every_hub(_only_on(node, command), numbers, *args)
+        elif not crosses_processes():
+            logger.warning("No channel layer reaches the node %s: nothing is sent to it.", node)
         else:
-            if not crosses_processes():
-                logger.warning("No channel layer leads to %s: nothing is said there.", node)
-                continue
-            for start in range(0, len(numbers), AT_ONCE):
-                some = numbers[start : start + AT_ONCE]
-                orders.append((node_group(node), CommandPacket(command.wire_name, (some, *args))))
-    return _say(*orders)
+            for start in range(0, len(numbers), ADDRESSES_PER_PACKET):
+                batch = numbers[start : start + ADDRESSES_PER_PACKET]
+                packets.append((node_group(node), CommandPacket(command.wire_name, (batch, *args))))
+    return _send(*packets)
 
 
 def send_command_and_wait(address: str, command: Command, *args: Any) -> Sent:
-    """`send_command`, and wait until it is done there, for at most `PATIENCE`."""
-    node = _node_of(address)
+    """Call `send_command`, and wait until the command is done, for at most `BROKER_TIMEOUT`."""
+    node = _checked_node_of(address)
     if node is None:
         return DONE
-    hub = _serving()
+    hub = _hub_with_link()
     if is_here(node):
-        owner = next((one for one in _all() if one.node == node), None)
-        return DONE if owner is None else _on(owner, _obeyed(owner, command, (address, *args)))
+        owner = next((hub for hub in _all_hubs() if hub.node == node), None)
+        if owner is None:
+            return DONE
+        return _run_on(owner, _run_command(owner, command, (address, *args)))
     if not crosses_processes():
         return DONE
     if hub is not None and hub.link is not None:
-        return _on(hub, hub.link.ask(node, command.wire_name, address, *args))
-    return _waiting(publisher.ask(node, command.wire_name, address, *args))
+        return _run_on(hub, hub.link.send_command(node, command.wire_name, address, *args))
+    return _wait_for(publisher.send_command(node, command.wire_name, address, *args))
 
 
 def on_every_hub(method: Callable[..., Any], *args: Any) -> None:
     """Call `method(hub, *args)` for every hub of this process, each on its own loop."""
-    here = _running()
-    for hub in _all():
-        if hub.loop is here:
+    running_loop = _running_loop()
+    for hub in _all_hubs():
+        if hub.loop is running_loop:
             method(hub, *args)
         else:
-            with contextlib.suppress(RuntimeError):  # that loop is closed, and nobody is there
+            with contextlib.suppress(RuntimeError):  # the loop is closed and has no members
                 hub.loop.call_soon_threadsafe(method, hub, *args)
 
 
-def _by_head(addresses: Iterable[str]) -> dict[str, list[str]]:
-    """Addresses, each parted behind its last dot."""
-    parted: dict[str, list[str]] = {}
-    head, length = "", 0
+def _group_by_prefix(addresses: Iterable[str]) -> dict[str, list[str]]:
+    """Split each address after its last dot, and group the second parts by the first."""
+    numbers_by_prefix: dict[str, list[str]] = {}
+    prefix, length = "", 0
     numbers: list[str] = []
     for address in addresses:
-        if not (head and address.startswith(head)):  # neighbours mostly have the same
+        if not (prefix and address.startswith(prefix)):  # neighbours mostly share their prefix
             length = address.rfind(".") + 1
-            head = address[:length]
-            numbers = parted.setdefault(head, [])
+            prefix = address[:length]
+            numbers = numbers_by_prefix.setdefault(prefix, [])
         numbers.append(address[length:])
-    return parted
+    return numbers_by_prefix
 
 
-def _say(*words: OutgoingPacket) -> Sent:
-    """Let other processes hear them: through a link that is open, else through the publisher."""
-    if not words or not crosses_processes():
+def _send(*packets: OutgoingPacket) -> Sent:
+    """Send `packets` to other processes, through an open link or through the publisher."""
+    if not packets or not crosses_processes():
         return DONE
-    hub = _serving()
+    hub = _hub_with_link()
     if hub is None or hub.link is None:
-        return _waiting(publisher.say(words))
-    if hub.loop is _running():
-        return [hub.link.sender.put(*word) for word in words][-1]
-    return _on(hub, _put(hub, words))
+        return _wait_for(publisher.send(packets))
+    if hub.loop is _running_loop():
+        return [hub.link.sender.put(*packet) for packet in packets][-1]
+    return _run_on(hub, _put(hub, packets))
 
 
-async def _put(hub: Hub, words: Sequence[OutgoingPacket]) -> None:
-    for place, word in enumerate(words):
-        if hub.link is None:  # its last connection has gone meanwhile
-            await _waiting(publisher.say(words[place:]))
+async def _put(hub: Hub, packets: Sequence[OutgoingPacket]) -> None:
+    for index, packet in enumerate(packets):
+        if hub.link is None:  # its last connection has ended in the meantime
+            await _wait_for(publisher.send(packets[index:]))
             return
-        await hub.link.sender.put(*word)
+        await hub.link.sender.put(*packet)
 
 
-async def _obeyed(hub: Hub, command: Command, args: tuple[Any, ...]) -> None:
-    waiting = command(hub, *args)
-    if waiting is not None:
-        await waiting
+async def _run_command(hub: Hub, command: Command, args: tuple[Any, ...]) -> None:
+    done = command(hub, *args)
+    if done is not None:
+        await done
 
 
-def _on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
-    """Do `work` on `hub`'s loop."""
-    if hub.loop is _running():
+def _run_on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
+    """Run `work` on `hub`'s loop."""
+    if hub.loop is _running_loop():
         task = hub.start_task(work)
         if task.done():
             task.result()
             return DONE
-        return Sent(lambda: _outcome(task))
-    return _waiting(asyncio.run_coroutine_threadsafe(work, hub.loop))
+        return Sent(lambda: _result_of(task))
+    return _wait_for(asyncio.run_coroutine_threadsafe(work, hub.loop))
 
 
-async def _outcome(task: "asyncio.Task[Any]") -> None:
-    await asyncio.wait({task})
+async def _result_of(task: "asyncio.Task[Any]") -> None:
+    await asyncio.wait({task})  # which does not cancel it with its caller
     task.result()
 
 
-def _waiting(future: "Future[Any]") -> Sent:
-    """Wait for `future` now, in a thread; on a loop, when it is awaited."""
-    if _running() is None:
+def _wait_for(future: "Future[Any]") -> Sent:
+    """Wait for `future`: now if called in a thread, else when the result is awaited."""
+    if _running_loop() is None:
         with contextlib.suppress(TimeoutError):
-            future.result(PATIENCE)
+            future.result(BROKER_TIMEOUT)
         return DONE
-    return Sent(lambda: asyncio.wait({asyncio.wrap_future(future)}, timeout=PATIENCE))
+    return Sent(lambda: asyncio.wait({asyncio.wrap_future(future)}, timeout=BROKER_TIMEOUT))
 
 
-def _node_of(address: str) -> str | None:
+def _checked_node_of(address: str) -> str | None:
     node = node_of(address)
     if node is None:
-        logger.warning("%r is no connection's address: reply_channel.name is one.", address)
+        logger.warning(
+            "%r is not the address of a connection: use `request.reply_channel.name`.", address
+        )
     return node
 
 
-def _only(node: str, command: Command) -> Callable[..., None]:
-    def by_its_owner(hub: Hub, *args: Any) -> None:
+def _only_on(node: str, command: Command) -> Callable[..., None]:
+    def run_on_owner(hub: Hub, *args: Any) -> None:
         if hub.node == node:
             command(hub, *args)
 
-    return by_its_owner
+    return run_on_owner
 
 
-def _running() -> asyncio.AbstractEventLoop | None:
+def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
 
 
-def _all() -> list[Hub]:
-    return list(_hubs.values())  # in one step, so no lock is needed
+def _all_hubs() -> list[Hub]:
+    return list(_hubs.values())  # one atomic step, so it needs no lock
 
 
-def _serving() -> Hub | None:
-    """A hub with a link: the running loop's, else any."""
-    here = _running()
-    if here is not None and (hub := _hubs.get(here)) is not None and hub.link is not None:
+def _hub_with_link() -> Hub | None:
+    """Return a hub with a link: the running loop's if it has one, else any."""
+    loop = _running_loop()
+    if loop is not None and (hub := _hubs.get(loop)) is not None and hub.link is not None:
         return hub
-    serving = (hub for hub in _all() if hub.link is not None and not hub.loop.is_closed())
-    return next(serving, None)
+    linked = (hub for hub in _all_hubs() if hub.link is not None and not hub.loop.is_closed())
+    return next(linked, None)
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
 _lock = threading.Lock()
 
 
-def _forget() -> None:
-    """A fork has copied the hubs, but nobody who serves them."""
-    global _lock  # noqa: PLW0603 - it may have been copied locked
+def _forget_hubs() -> None:
+    """Forget the hubs that a fork has copied: their loops do not run in the child."""
+    global _lock  # noqa: PLW0603 - it may have been copied in its locked state
     _lock = threading.Lock()
     _hubs.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_forget_hubs)

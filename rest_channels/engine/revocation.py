@@ -1,8 +1,9 @@
-"""Who may still be connected: a socket outlives neither its session nor its user.
+"""Close connections whose session or user has ended.
 
-Every hub knows its connections by session and by user. What Django signals (logout, a session or a
-user deleted, a user deactivated, a password changed) reaches all hubs at once; what it does not (a
-session that expires, `QuerySet.update`, a broker that was away) is found by one query each beat.
+Every hub indexes its connections by session and by user. Changes that Django signals reach all hubs
+at once: logout, a session or user deleted, a user deactivated, a password changed. All other
+changes are found by one query every `BEAT` seconds: an expired session, `QuerySet.update`, or a
+revocation that was lost with the broker.
 """
 
 import asyncio
@@ -24,23 +25,23 @@ __all__ = [
     "forget_connection",
     "index_connection",
     "recheck_users",
-    "rechecked",
+    "wait_for_checks",
 ]
 
 logger = logging.getLogger("rest_channels")
 
 
 class RevocableConnection(Hashable, Protocol):
-    """What is known here of a connection."""
+    """The part of a connection that revocation uses."""
 
     scope: dict[str, Any]
 
     def close(self, code: int = ..., reason: str = ...) -> Any:
-        """End it."""
+        """Close the connection."""
 
 
 class Identity:
-    """As whom somebody connected."""
+    """The session, user and password hash of a connection."""
 
     __slots__ = ("password", "session", "user")
 
@@ -52,111 +53,113 @@ class Identity:
 
 
 class RevocationIndex:
-    """The connections of one hub, by what they stand on."""
+    """The connections of one hub, by session and by user."""
 
     def __init__(self, hub: Hub) -> None:
         self.identities: dict[RevocableConnection, Identity] = {}
         self.sessions: dict[str, set[RevocableConnection]] = {}
         self.users: dict[str, set[RevocableConnection]] = {}
         self.checks: set[asyncio.Task[Any]] = set()
-        """Those that were asked for, and have not been answered."""
+        """The running checks of users that have changed."""
 
-    def index(
+    def entries_of(
         self, identity: Identity
     ) -> Iterable[tuple[dict[str, set[RevocableConnection]], str]]:
-        """Where `identity` stands in the books."""
+        """Return the dictionaries that contain `identity`, each with its key."""
         if identity.session is not None:
             yield self.sessions, identity.session
         if identity.user is not None:
             yield self.users, identity.user
 
 
-def index_connection(hub: Hub, member: RevocableConnection) -> None:
-    """See to it that `member` is closed when its session or its user ends.
+def index_connection(hub: Hub, connection: RevocableConnection) -> None:
+    """Close `connection` when its session or its user ends.
 
-    To be called again when it has become somebody else.
+    Call it again when the session or the user of the connection has changed.
     """
-    forget_connection(hub, member)
-    identity = Identity(member.scope)
+    forget_connection(hub, connection)
+    identity = Identity(connection.scope)
     if identity.session is None and identity.user is None:
         return
-    books = hub.get_part(RevocationIndex)
-    books.identities[member] = identity
-    for book, key in books.index(identity):
-        book.setdefault(key, set()).add(member)
+    index = hub.get_part(RevocationIndex)
+    index.identities[connection] = identity
+    for connections, key in index.entries_of(identity):
+        connections.setdefault(key, set()).add(connection)
 
 
-def forget_connection(hub: Hub, member: RevocableConnection) -> None:
-    """It has ended."""
-    books = hub.get_part(RevocationIndex)
-    identity = books.identities.pop(member, None)
+def forget_connection(hub: Hub, connection: RevocableConnection) -> None:
+    """Remove `connection` from the index."""
+    index = hub.get_part(RevocationIndex)
+    identity = index.identities.pop(connection, None)
     if identity is None:
         return
-    for book, key in books.index(identity):
-        book[key].discard(member)
-        if not book[key]:
-            del book[key]
+    for connections, key in index.entries_of(identity):
+        connections[key].discard(connection)
+        if not connections[key]:
+            del connections[key]
 
 
 @command("expire")
 def close_connections(
     hub: Hub, sessions: list[str], users: list[str], code: int, reason: str
 ) -> None:
-    """Close the hub's connections of these sessions and users."""
-    books = hub.get_part(RevocationIndex)
-    for book, keys in ((books.sessions, sessions), (books.users, users)):
-        for member in [member for key in keys for member in book.get(key, ())]:
-            member.close(code, reason)
+    """Close the hub's connections of `sessions` and `users`."""
+    index = hub.get_part(RevocationIndex)
+    for connections, keys in ((index.sessions, sessions), (index.users, users)):
+        for connection in [found for key in keys for found in connections.get(key, ())]:
+            connection.close(code, reason)
 
 
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
-    """Look at these users now."""
-    books = hub.get_part(RevocationIndex)
-    here = [user for user in users if user in books.users]
-    if here:
-        task = hub.start_task(check_accounts(hub, here))
-        books.checks.add(task)
-        task.add_done_callback(books.checks.discard)
+    """Check the accounts of those of `users` who are connected here, now."""
+    index = hub.get_part(RevocationIndex)
+    connected = [user for user in users if user in index.users]
+    if connected:
+        task = hub.start_task(check_accounts(hub, connected))
+        index.checks.add(task)
+        task.add_done_callback(index.checks.discard)
 
 
-async def rechecked(hub: Hub) -> None:
-    """Wait until it is known whether those whose users have changed may stay."""
-    books = hub.get_part(RevocationIndex)
-    if books.checks:
-        await asyncio.wait(books.checks)
+async def wait_for_checks(hub: Hub) -> None:
+    """Wait until all running checks of changed users are done."""
+    index = hub.get_part(RevocationIndex)
+    if index.checks:
+        await asyncio.wait(index.checks)
 
 
 @on_heartbeat
 async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
-    """Close those whose session or user has ended, by the database's word.
+    """Close the connections whose session or user has ended, as the database says.
 
-    In: `users`, the only ones to look at (`None`: everybody, and every session).
+    Args:
+        users: the only users to check. `None` checks all users and all sessions.
     """
-    books = hub.get_part(RevocationIndex)
-    if not books.identities or not apps.is_installed("django.contrib.auth"):
+    index = hub.get_part(RevocationIndex)
+    if not index.identities or not apps.is_installed("django.contrib.auth"):
         return
-    from .account_status import account_status  # noqa: PLC0415 - it needs ready apps
+    from .account_status import account_status  # noqa: PLC0415 - importing it needs ready apps
 
-    sessions = list(books.sessions) if users is None else []
-    users = list(books.users) if users is None else list(users)
+    sessions = list(index.sessions) if users is None else []
+    users = list(index.users) if users is None else list(users)
     try:
         async with thread_lease(urgent=True):
-            found = await sync_to_async(account_status)(sessions, users)
-    except Exception:  # a database fails in many ways, and an error here must not end the beats
-        logger.exception("Cannot ask whether sessions and users are still good; at the next beat.")
+            status = await sync_to_async(account_status)(sessions, users)
+    except Exception:  # whatever the database raises, the heartbeat must go on
+        logger.exception("Cannot check sessions and users. The next heartbeat tries again.")
         return
-    ended = [session for session in sessions if session not in found.sessions]
-    gone = [user for user in users if user not in found.passwords]
+    ended = [session for session in sessions if session not in status.sessions]
+    inactive = [user for user in users if user not in status.passwords]
     close_connections(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
     close_connections(
-        hub, [], gone, CloseCode.USER_INACTIVE, _("Your account is no longer active.")
+        hub, [], inactive, CloseCode.USER_INACTIVE, _("Your account is no longer active.")
     )
-    for user in set(users) - set(gone):
-        _close_changed(books, user, found.passwords[user])
+    for user in set(users) - set(inactive):
+        _close_changed(index, user, status.passwords[user])
 
 
-def _close_changed(books: RevocationIndex, user: str, password: str) -> None:
-    for member in list(books.users.get(user, ())):
-        if books.identities[member].password not in (None, "", password):
-            member.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))
+def _close_changed(index: RevocationIndex, user: str, password: str) -> None:
+    """Close the connections of `user` that began with another password."""
+    for connection in list(index.users.get(user, ())):
+        if index.identities[connection].password not in (None, "", password):
+            connection.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))

@@ -1,8 +1,7 @@
-"""The one ledger of a connection: which groups it is in, and who asked for each.
+"""The groups of one connection, and the subscribers of each.
 
-Several parts of one connection may ask for the same group (a view's `join`, an observer's
-subscriber number 7, the class attribute `groups`). The connection is in the group from the first
-that asks until the last that stops asking.
+Several parts of a connection may subscribe to one group: a view's `join`, the request of an
+observer, the class attribute `groups`. The connection is a member while any subscriber is left.
 """
 
 from collections.abc import Collection, Hashable, Iterator
@@ -12,28 +11,29 @@ from ..exceptions import TooManySubscriptions
 __all__ = ["GroupSubscriptions"]
 
 
-_NOTHING: dict[str, set[Hashable]] = {}
-"""What everybody begins with, so that who joins nothing costs nothing. It stays empty."""
+_EMPTY: dict[str, set[Hashable]] = {}
+"""Shared by all connections that have not joined any group, to save memory. It stays empty."""
 
 
 class GroupSubscriptions:
-    """Group → who asked, at most `limit` entries in all.
+    """Group → subscribers, `limit` subscriptions at most.
 
-    It keeps books and acts on nothing: `add` and `discard` say when the membership itself begins
-    or ends, and the caller sees to it.
+    `add` and `discard` return whether the membership itself begins or ends. The caller does the
+    rest.
     """
 
     __slots__ = ("_size", "_subscribers", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._subscribers = _NOTHING
+        self._subscribers = _EMPTY
         self._size = 0
 
     def add(self, group: str, subscriber: Hashable = None) -> bool:
-        """Note that `asker` wants `group`. True if nobody did before: the membership begins.
+        """Subscribe `subscriber` to `group`. Return whether it is the group's first subscriber.
 
-        Raises `TooManySubscriptions` (400) when the ledger is full.
+        Raises:
+            TooManySubscriptions: there are `limit` subscriptions already (status 400).
         """
         subscribers = self._subscribers.get(group)
         if subscribers is not None and subscriber in subscribers:
@@ -44,13 +44,13 @@ class GroupSubscriptions:
         if subscribers is not None:
             subscribers.add(subscriber)
             return False
-        if self._subscribers is _NOTHING:
+        if self._subscribers is _EMPTY:
             self._subscribers = {}
         self._subscribers[group] = {subscriber}
         return True
 
     def discard(self, group: str, subscriber: Hashable = None) -> bool:
-        """Note that `asker` no longer wants `group`. True if nobody does now: it ends."""
+        """Unsubscribe `subscriber` from `group`. Return whether it was the last subscriber."""
         subscribers = self._subscribers.get(group)
         if subscribers is None or subscriber not in subscribers:
             return False
@@ -62,18 +62,18 @@ class GroupSubscriptions:
         return True
 
     def clear(self) -> list[str]:
-        """Forget everything; the groups whose membership ends."""
+        """Remove all subscriptions. Return the groups they were for."""
         groups = list(self._subscribers)
-        self._subscribers = _NOTHING
+        self._subscribers = _EMPTY
         self._size = 0
         return groups
 
     def subscribers_of(self, group: str) -> frozenset[Hashable]:
-        """Who asked for `group`."""
+        """Return the subscribers of `group`."""
         return frozenset(self._subscribers.get(group, ()))
 
     def subscribers_view(self, group: str) -> Collection[Hashable]:
-        """The same, for who only looks: it is not copied, and changes."""
+        """Return the subscribers of `group` without a copy: do not keep or change the result."""
         return self._subscribers.get(group, ())
 
     def __contains__(self, group: object) -> bool:

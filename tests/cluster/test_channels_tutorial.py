@@ -1,4 +1,4 @@
-"""The plain lesson's third step: a channel layer on a real Redis, inside our application."""
+"""The third step of the Channels tutorial: a channel layer on Redis, in a `SocketApplication`."""
 
 import json
 
@@ -30,19 +30,19 @@ class ChatConsumer(WebsocketConsumer):
         self.send(text_data=json.dumps({"message": event["message"]}))
 
 
-@pytest.mark.django_db(transaction=True)  # Channels looks for old connections at every message
+@pytest.mark.django_db(transaction=True)  # Channels checks database connections for every message
 @pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
-async def test_messages_sent_in_one_tab_appear_in_another(layer, redis_url) -> None:
+async def test_a_message_sent_in_one_tab_appears_in_another(layer, redis_url) -> None:
     backend = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [redis_url]}}
     app = SocketApplication([re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi())])
     with override_settings(CHANNEL_LAYERS={"default": backend}):
         async with (
-            SocketCommunicator(app, "/ws/chat/den/") as one,
-            SocketCommunicator(app, "/ws/chat/den/") as two,
+            SocketCommunicator(app, "/ws/chat/den/") as first,
+            SocketCommunicator(app, "/ws/chat/den/") as second,
         ):
-            await one.send_json({"message": "hello"})
-            await one.expect_event({"message": "hello"})
-            await two.expect_event({"message": "hello"})
+            await first.send_json({"message": "hello"})
+            await first.expect_event({"message": "hello"})
+            await second.expect_event({"message": "hello"})
         await channel_layers["default"].flush()
         if hasattr(channel_layers["default"], "close_pools"):
             await channel_layers["default"].close_pools()

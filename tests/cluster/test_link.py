@@ -1,4 +1,4 @@
-"""Two nodes on one broker, as two processes would be: on both Redis layers, also when it fails."""
+"""Two nodes on one broker, like two processes, on both Redis layers, also when the broker fails."""
 
 import asyncio
 import random
@@ -8,80 +8,14 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import override_settings
 
-from rest_channels.cluster import packet_sender
+from rest_channels.cluster import packet_sender, packets
 from rest_channels.cluster.counts import counts
-from rest_channels.cluster.link import Link
 from rest_channels.cluster.nodes import new_node
 from rest_channels.cluster.packet_sender import EVERYONE, node_group
 from rest_channels.cluster.packets import VERSION, CommandPacket, EventsPacket, pack
 from rest_channels.protocol.messages import Event
 from tests.brokers import LAYERS, Broker, layers
-
-ADA, GRACE = "aaaaaaaaaa-1", "bbbbbbbbbb-1"
-
-
-class PacketReceiver:
-    """A hub that remembers what it heard."""
-
-    def __init__(self, *groups: str) -> None:
-        self.groups = set(groups)
-        self.texts: list[str] = []
-        self.obeyed: list[tuple] = []
-        self.gaps: list[str] = []
-        self.restorations = 0
-
-    def wants_group(self, group):
-        return group in self.groups or group == EVERYONE
-
-    def wanted_groups(self):
-        return [EVERYONE, *self.groups]
-
-    def receive(self, event):
-        self.texts.append(event.text)
-
-    def run_command(self, command, args):
-        self.obeyed.append((command, *args))
-
-    def messages_lost(self, groups):
-        self.gaps += groups
-
-    def layer_restored(self):
-        self.restorations += 1
-
-
-class Node:
-    """A link with ears; each is of another process."""
-
-    def __init__(self, name: str, *groups: str) -> None:
-        self.receiver = PacketReceiver(*groups)
-        self.link = Link(name, self.receiver)
-        for group in groups:
-            self.link.heard.join(group, time.monotonic() - 60)
-
-    async def __aenter__(self) -> "Node":
-        await asyncio.wait({self.link.tried})
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.link.stop()
-
-    def say(self, group: str, *texts: str) -> None:
-        for text in texts:
-            self.link.sender.put(group, Event.rendered(group, None, text))
-
-    async def hears(self, *texts: str, patience: float = 5.0) -> float:
-        """It hears these, in this order and no others; the seconds until then."""
-        began = time.monotonic()
-        await happens(lambda: len(self.receiver.texts) >= len(texts), patience)
-        assert self.receiver.texts == list(texts)
-        self.receiver.texts.clear()
-        return time.monotonic() - began
-
-
-async def happens(condition, patience: float = 5.0) -> None:
-    async with asyncio.timeout(patience):
-        while not condition():  # noqa: ASYNC110 - what happens, happens in another process
-            await asyncio.sleep(0.005)
+from tests.cluster.nodes import ADA, GRACE, MISSING, Node, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +28,14 @@ def broker():
 
 @pytest.fixture(params=LAYERS, ids=["core", "pubsub"])
 def layer(request, broker):
-    """One of the Redis layers."""
+    """The name of a Redis layer, which is configured."""
     with override_settings(CHANNEL_LAYERS=layers(request.param, broker.url)):
         yield request.param
 
 
 @pytest.fixture
 async def pair(layer):
-    """Ada, who is in no group, and Grace, who is in `chess`."""
+    """The node Ada, in no group, and the node Grace, in the group `chess`."""
     async with AsyncExitStack() as stack:
         ada = await stack.enter_async_context(Node(ADA))
         grace = await stack.enter_async_context(Node(GRACE, "chess"))
@@ -110,42 +44,64 @@ async def pair(layer):
 
 @pytest.fixture
 def missed():
-    """How many messages were missed, and how many did not leave, since the test began."""
+    """Returns how many messages were missed, and how many undelivered, since the test began."""
     before = counts.missed, counts.undelivered
     return lambda: (counts.missed - before[0], counts.undelivered - before[1])
 
 
-async def test_what_one_process_says_the_other_hears_in_order(pair) -> None:
+async def test_a_process_receives_the_messages_of_another_in_order(pair) -> None:
     ada, grace = pair
     texts = [str(number) for number in range(500)]
-    ada.say("chess", *texts)
-    ada.say("go", "nobody is there")
-    await grace.hears(*texts)
+    ada.send("chess", *texts)
+    ada.send("go", "no member")
+    await grace.receives(*texts)
 
 
-async def test_nobody_hears_what_the_own_process_says(pair) -> None:
+async def test_a_link_ignores_the_messages_of_its_own_process(pair) -> None:
     ada, _grace = pair
-    async with Node(new_node(), "chess") as one, Node(new_node(), "chess") as two:
-        one.say("chess", "known already")
-        await one.link.sender.flush()
-        ada.say("chess", "news")
-        await two.hears("news")
+    async with Node(new_node(), "chess") as first, Node(new_node(), "chess") as second:
+        first.send("chess", "known already")
+        await first.link.sender.flush()
+        ada.send("chess", "news")
+        await second.receives("news")
 
 
-async def test_who_joins_hears_what_is_said_from_then_on_and_who_leaves_no_more(pair) -> None:
+async def test_a_link_drops_packets_of_its_own_process_before_it_unpacks_them(
+    pair, monkeypatch
+) -> None:
+    ada, grace = pair
+    unpacked = []
+
+    def unpack(message):
+        unpacked.append((message["from"], message["kind"]))
+        return packets.unpack(message)
+
+    monkeypatch.setattr("rest_channels.cluster.link.unpack", unpack)
+    async with Node(new_node(), "chess") as first, Node(new_node(), "chess") as second:
+        first.send("chess", "known already")
+        await first.link.sender.flush()
+        ada.send("chess", "news")
+        await second.receives("news")
+        await first.receives("news")
+        await grace.receives("known already", "news")
+    assert unpacked.count((first.link.node, "say")) == 1  # by Grace, in another process
+    assert "canary" not in [kind for _source, kind in unpacked]
+
+
+async def test_a_node_receives_group_messages_from_joining_until_leaving(pair) -> None:
     ada, grace = pair
     grace.receiver.groups.add("go")
     if (joining := grace.link.join("go")) is not None:
         await asyncio.wait({joining})
-    ada.say("go", "hello")
-    await grace.hears("hello")
+    ada.send("go", "hello")
+    await grace.receives("hello")
     grace.receiver.groups.remove("go")
     grace.link.leave("go")
-    ada.say("chess", "still here")
-    await grace.hears("still here")
+    ada.send("chess", "still here")
+    await grace.receives("still here")
 
 
-async def test_joining_and_leaving_in_one_breath_ends_as_was_wanted_last(pair) -> None:
+async def test_joining_and_leaving_repeatedly_ends_with_the_last_wanted_state(pair) -> None:
     ada, grace = pair
     for _ in range(5):
         grace.receiver.groups.add("go")
@@ -155,71 +111,71 @@ async def test_joining_and_leaving_in_one_breath_ends_as_was_wanted_last(pair) -
     grace.receiver.groups.add("go")
     if (joining := grace.link.join("go")) is not None:
         await asyncio.wait({joining})
-    ada.say("go", "hello")
-    await grace.hears("hello")
+    ada.send("go", "hello")
+    await grace.receives("hello")
 
 
-async def test_a_command_is_obeyed_and_acknowledged(pair) -> None:
+async def test_a_node_runs_and_acknowledges_a_command(pair) -> None:
     ada, grace = pair
-    assert await ada.link.ask(grace.link.node, "dance", 3, "steps")
-    assert grace.receiver.obeyed == [("dance", 3, "steps")]
+    assert await ada.link.send_command(grace.link.node, "dance", 3, "steps")
+    assert grace.receiver.commands == [("dance", 3, "steps")]
 
 
-async def test_a_node_that_is_not_there_costs_a_second_and_raises_nothing(pair) -> None:
+async def test_a_command_to_a_missing_node_waits_a_second_and_raises_no_error(pair) -> None:
     ada, _grace = pair
     began = time.monotonic()
-    assert not await ada.link.ask("cccccccccc-1", "dance")
+    assert not await ada.link.send_command(MISSING, "dance")
     assert time.monotonic() - began < 2
 
 
-async def test_what_cannot_travel_is_logged_and_counted_and_the_line_lives(
+async def test_a_message_that_cannot_be_serialized_is_logged_and_the_link_goes_on(
     pair, missed, caplog
 ) -> None:
     ada, grace = pair
     ada.link.sender.put("chess", Event("chess", {"type": "x", "of": object()}))
-    ada.say("chess", "fine")
-    await grace.hears("fine")
+    ada.send("chess", "fine")
+    await grace.receives("fine")
     assert "cannot travel" in caplog.text
     assert (missed(), grace.receiver.gaps) == ((1, 1), ["chess"])
 
 
-async def test_the_queue_is_bounded_and_what_does_not_fit_is_missed(
+async def test_messages_that_do_not_fit_into_the_queue_are_counted_as_missed(
     pair, missed, monkeypatch
 ) -> None:
     ada, grace = pair
     monkeypatch.setattr(packet_sender, "QUEUE_SIZE", 20)
-    ada.say("chess", *map(str, range(100)))
+    ada.send("chess", *map(str, range(100)))
     await ada.link.sender.flush()
-    ada.say("chess", "last")
-    await happens(lambda: "last" in grace.receiver.texts)
+    ada.send("chess", "last")
+    await wait_until(lambda: "last" in grace.receiver.texts)
     assert len(grace.receiver.texts) + missed()[0] == 101
     assert missed()[0] == missed()[1] > 70
 
 
-async def test_the_loss_of_a_last_message_is_known_within_two_seconds(pair, missed) -> None:
+async def test_the_loss_of_a_last_message_is_noticed_within_two_seconds(pair, missed) -> None:
     ada, grace = pair
-    ada.say("chess", "heard")
-    await grace.hears("heard")
-    ada.link.sender.numbers.take("chess", 3, time.monotonic())  # said, and lost on the way
-    await happens(lambda: missed() == (3, 0), 2.5)
+    ada.send("chess", "received")
+    await grace.receives("received")
+    ada.link.sender.streams.take_numbers("chess", 3, time.monotonic())  # lost on the way
+    await wait_until(lambda: missed() == (3, 0), 2.5)
     assert grace.receiver.gaps == ["chess"]
 
 
-async def test_packets_of_a_newer_release_are_passed_over(pair, caplog) -> None:
+async def test_a_link_ignores_packets_of_a_newer_release(pair, caplog) -> None:
     ada, grace = pair
-    line = await ada.link._get_line()
+    connection = await ada.link._get_connection()
     newer = pack(ada.link.node, EventsPacket("chess", 0.0, 0.0, 1, ())) | {"v": VERSION + 1}
-    await line.send("chess", newer)
-    await line.send(
+    await connection.send("chess", newer)
+    await connection.send(
         "chess", pack(ada.link.node, EventsPacket("chess", 0.0, 0.0, 1, ())) | {"new": {}}
     )
-    await line.send("chess", {"type": "something.else"})
-    ada.say("chess", "fine")
-    await grace.hears("fine")
+    await connection.send("chess", {"type": "something.else"})
+    ada.send("chess", "fine")
+    await grace.receives("fine")
     assert "another release" in caplog.text
 
 
-async def test_nothing_is_left_in_the_broker_by_who_leaves(layer, broker) -> None:
+async def test_a_node_that_stops_leaves_nothing_in_the_broker(layer, broker) -> None:
     broker.flush()
     async with Node(ADA, "chess", "go"):
         pass
@@ -228,14 +184,14 @@ async def test_nothing_is_left_in_the_broker_by_who_leaves(layer, broker) -> Non
         assert client.pubsub_channels() == []
 
 
-async def test_memberships_are_renewed_before_the_layer_ends_them(broker) -> None:
+async def test_a_link_renews_its_memberships_before_the_layer_ends_them(broker) -> None:
     config = layers(LAYERS[0], broker.url, group_expiry=3)
     with override_settings(CHANNEL_LAYERS=config):
         async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
             for number in range(5):
                 await asyncio.sleep(1)
-                ada.say("chess", str(number))
-                await grace.hears(str(number))
+                ada.send("chess", str(number))
+                await grace.receives(str(number))
             assert grace.receiver.restorations == 0
 
 
@@ -245,21 +201,21 @@ MANY = [f"group-{number}" for number in range(2000)]
 
 
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
-async def test_after_an_outage_all_groups_are_back_within_three_seconds_and_losses_are_counted(
+async def test_after_an_outage_all_groups_return_within_three_seconds_and_losses_are_counted(
     layer, broker, missed, outage
 ) -> None:
     async with Node(ADA) as ada, Node(GRACE, *MANY) as grace:
-        said = 0
+        sent = 0
 
-        async def talk() -> None:
-            nonlocal said
+        async def send_repeatedly() -> None:
+            nonlocal sent
             while True:
-                said += 1
-                ada.say(MANY[said % 7], str(said))
+                sent += 1
+                ada.send(MANY[sent % 7], str(sent))
                 await asyncio.sleep(0.02)
 
-        talking = asyncio.create_task(talk())
-        await happens(lambda: len(grace.receiver.texts) > 5)
+        sending = asyncio.create_task(send_repeatedly())
+        await wait_until(lambda: len(grace.receiver.texts) > 5)
         if outage == "restart":
             broker.kill()
             await asyncio.sleep(2)
@@ -269,46 +225,46 @@ async def test_after_an_outage_all_groups_are_back_within_three_seconds_and_loss
         else:
             with broker.paused():
                 await asyncio.sleep(3)
-        back = time.monotonic()
-        heard = len(grace.receiver.texts)
-        await happens(lambda: len(grace.receiver.texts) > heard + 3, 3)
-        print(f"first delivery {time.monotonic() - back:.2f} s after the {outage}")
+        restored = time.monotonic()
+        received = len(grace.receiver.texts)
+        await wait_until(lambda: len(grace.receiver.texts) > received + 3, 3)
+        print(f"first delivery {time.monotonic() - restored:.2f} s after the {outage}")
         if outage != "flush":
-            await happens(lambda: grace.receiver.restorations == 1, 3)
-            ada.say(MANY[-1], "the last group")
-            await happens(lambda: "the last group" in grace.receiver.texts)
-            said += 1
-        talking.cancel()
-        await happens(lambda: len(grace.receiver.texts) + missed()[0] == said, 8)
+            await wait_until(lambda: grace.receiver.restorations == 1, 3)
+            ada.send(MANY[-1], "the last group")
+            await wait_until(lambda: "the last group" in grace.receiver.texts)
+            sent += 1
+        sending.cancel()
+        await wait_until(lambda: len(grace.receiver.texts) + missed()[0] == sent, 8)
 
 
-async def test_it_begins_without_a_broker_and_finds_it_when_it_comes(layer, broker) -> None:
+async def test_a_link_that_starts_without_a_broker_finds_it_later(layer, broker) -> None:
     broker.kill()
     try:
         async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
             began = time.monotonic()
-            ada.say("chess", "lost")
+            ada.send("chess", "lost")
             await ada.link.sender.flush()
             assert time.monotonic() - began < 1.5
             await asyncio.to_thread(broker.start)
-            await happens(lambda: grace.receiver.restorations and ada.receiver.restorations, 3)
-            ada.say("chess", "found")
-            await grace.hears("found")
+            await wait_until(lambda: grace.receiver.restorations and ada.receiver.restorations, 3)
+            ada.send("chess", "found")
+            await grace.receives("found")
     finally:
         if broker.server is None:
             broker.start()
 
 
-async def test_a_command_that_was_lost_is_missed_as_well(pair, missed) -> None:
+async def test_a_lost_command_counts_as_missed(pair, missed) -> None:
     ada, grace = pair
-    await ada.link.ask(grace.link.node, "first")
-    hers = node_group(grace.link.node)
-    ada.link.sender.numbers.take(hers, 1, time.monotonic())  # said, and lost on the way
-    await happens(lambda: missed() == (1, 0), 2.5)
-    assert grace.receiver.gaps == [hers]
+    await ada.link.send_command(grace.link.node, "first")
+    own_group = node_group(grace.link.node)
+    ada.link.sender.streams.take_numbers(own_group, 1, time.monotonic())  # lost on the way
+    await wait_until(lambda: missed() == (1, 0), 2.5)
+    assert grace.receiver.gaps == [own_group]
 
 
-async def test_many_lines_leave_nothing_around_their_loop(layer) -> None:
+async def test_layer_connections_restore_the_close_method_of_their_loop(layer) -> None:
     loop = asyncio.get_running_loop()
     before = vars(loop).get("close")
     for _ in range(20):
@@ -317,7 +273,7 @@ async def test_many_lines_leave_nothing_around_their_loop(layer) -> None:
     assert vars(loop).get("close") is before
 
 
-async def test_a_membership_that_changes_all_the_time_ends_as_was_wanted_last(pair) -> None:
+async def test_a_membership_that_changes_all_the_time_ends_in_the_last_wanted_state(pair) -> None:
     _ada, grace = pair
     chance = random.Random(1)
     for _ in range(300):
@@ -328,12 +284,12 @@ async def test_a_membership_that_changes_all_the_time_ends_as_was_wanted_last(pa
         else:
             await asyncio.sleep(chance.random() * 0.002)
     wanted = "go" in grace.receiver.groups
-    await happens(lambda: ("go" in grace.link._memberships.joined) == wanted, 1)
+    await wait_until(lambda: ("go" in grace.link._memberships.joined) == wanted, 1)
 
 
-async def test_a_command_for_all_is_said_again_when_the_broker_is_back(layer, broker) -> None:
+async def test_a_command_for_all_hubs_is_sent_again_when_the_broker_is_back(layer, broker) -> None:
     async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
         with broker.paused():
             ada.link.sender.put(EVERYONE, CommandPacket("expire", (["key"],)))
             await ada.link.sender.flush()
-        await happens(lambda: ("expire", ["key"]) in grace.receiver.obeyed)
+        await wait_until(lambda: ("expire", ["key"]) in grace.receiver.commands)

@@ -1,4 +1,4 @@
-"""Channels' lane: plain Channels code and our consumers in one group, on every layer."""
+"""Plain Channels code and consumers of the library in one group, on every layer."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.brokers import LAYERS, Broker, layers
 
-# Channels hops to a thread before every message, to look for old database connections.
+# Channels checks for old database connections in a thread before every message.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -24,55 +24,55 @@ MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 @pytest.fixture(params=["memory", *LAYERS], ids=["memory", "core", "pubsub"])
 async def layer(request, redis_url):
-    """The layer that all code of the project shares."""
+    """The shared channel layer."""
     config = MEMORY if request.param == "memory" else layers(request.param, redis_url)
     with override_settings(CHANNEL_LAYERS=config):
         yield get_channel_layer()
         await get_channel_layer().flush()
 
 
-class Ours(SocketConsumer):
+class LibraryConsumer(SocketConsumer):
     groups = ["mixed"]
 
     async def receive_json(self, content):
         await self.channel_layer.group_send("mixed", {"type": "mixed.line", "text": content})
 
     def mixed_line(self, event):
-        self.send_json({"ours": event.pop("text")})
+        self.send_json({"library": event.pop("text")})
 
 
-class Theirs(AsyncJsonWebsocketConsumer):
+class PlainConsumer(AsyncJsonWebsocketConsumer):
     groups = ["mixed"]
 
     async def receive_json(self, content):
         await self.channel_layer.group_send("mixed", {"type": "mixed.line", "text": content})
 
     async def mixed_line(self, event):
-        await self.send_json({"theirs": event["text"]})
+        await self.send_json({"plain": event["text"]})
 
 
-async def test_ours_and_theirs_hear_each_other_and_themselves_once(layer) -> None:
+async def test_library_and_plain_consumers_receive_each_message_of_a_group_once(layer) -> None:
     async with (
-        SocketCommunicator(Ours.as_asgi()) as ours,
-        SocketCommunicator(Ours.as_asgi()) as more,
-        SocketCommunicator(Theirs.as_asgi()) as theirs,
+        SocketCommunicator(LibraryConsumer.as_asgi()) as library,
+        SocketCommunicator(LibraryConsumer.as_asgi()) as another,
+        SocketCommunicator(PlainConsumer.as_asgi()) as plain,
     ):
-        for number, speaker in enumerate((ours, more, theirs)):
-            await speaker.send_json(number)
-            for client in (ours, more):
-                await client.expect_event({"ours": number})
-            await theirs.expect_event({"theirs": number})
-        for client in (ours, more, theirs):
+        for number, sender in enumerate((library, another, plain)):
+            await sender.send_json(number)
+            for client in (library, another):
+                await client.expect_event({"library": number})
+            await plain.expect_event({"plain": number})
+        for client in (library, another, plain):
             await client.expect_nothing()
 
 
-async def test_any_code_reaches_them_by_the_layers_own_verbs(layer) -> None:
-    async with SocketCommunicator(Ours.as_asgi()) as ours:
+async def test_a_message_sent_with_the_layers_own_method_reaches_a_consumer(layer) -> None:
+    async with SocketCommunicator(LibraryConsumer.as_asgi()) as library:
         await layer.group_send("mixed", {"type": "mixed.line", "text": "from afar"})
-        await ours.expect_event({"ours": "from afar"})
+        await library.expect_event({"library": "from afar"})
 
 
-async def test_what_is_sent_through_a_consumers_layer_reaches_members_of_every_kind(layer) -> None:
+async def test_a_message_sent_with_a_consumers_layer_reaches_members_of_every_kind(layer) -> None:
     class View(SocketView):
         def connect(self, request):
             self.join("mixed")
@@ -85,20 +85,20 @@ async def test_what_is_sent_through_a_consumers_layer_reaches_members_of_every_k
             self.send_json({"member": event["text"]})
 
     async with (
-        SocketCommunicator(Ours.as_asgi()) as ours,
+        SocketCommunicator(LibraryConsumer.as_asgi()) as library,
         SocketCommunicator(Member.as_asgi()) as member,
         SocketCommunicator(View.as_asgi()) as view,
     ):
-        await ours.send_json("to all")
-        await ours.expect_event({"ours": "to all"})
+        await library.send_json("to all")
+        await library.expect_event({"library": "to all"})
         await member.expect_event({"member": "to all"})
         await Group("mixed").asend({"text": '"plain"'})
-        for client in (ours, member, view):
+        for client in (library, member, view):
             await client.expect_event("plain")
             await client.expect_nothing()
 
 
-async def test_a_channel_name_can_be_added_and_spoken_to(layer) -> None:
+async def test_a_channel_name_can_join_a_group_and_receive_messages(layer) -> None:
     class Named(SocketConsumer):
         async def connect(self):
             self.send_json(self.channel_name)
@@ -116,7 +116,9 @@ async def test_a_channel_name_can_be_added_and_spoken_to(layer) -> None:
 
 
 @pytest.mark.parametrize("which", ["channel_name", "address"])
-async def test_add_by_whatever_name_is_the_own_one_hears_once_until_discarded(layer, which) -> None:
+async def test_a_consumer_added_by_either_own_name_receives_once_until_discarded(
+    layer, which
+) -> None:
     class Adding(SocketConsumer):
         async def receive_json(self, verb):
             own = {"channel_name": self.channel_name, "address": self._connection.address}[which]
@@ -137,7 +139,7 @@ async def test_add_by_whatever_name_is_the_own_one_hears_once_until_discarded(la
         await socket.expect_nothing()
 
 
-async def test_a_plain_consumer_can_be_added_to_a_group_by_one_of_ours(layer) -> None:
+async def test_a_library_consumer_can_add_a_plain_consumer_to_a_group(layer) -> None:
     class Plain(AsyncJsonWebsocketConsumer):
         async def connect(self):
             await self.accept()
@@ -161,49 +163,48 @@ async def test_a_plain_consumer_can_be_added_to_a_group_by_one_of_ours(layer) ->
         await plain.expect_event("you, too")
 
 
-async def test_nothing_is_left_in_the_layer_by_who_has_gone(layer) -> None:
-    async with SocketCommunicator(Ours.as_asgi()) as ours:
-        await ours.send_json("hello")
-        await ours.expect_event({"ours": "hello"})
-    heard = []
+async def test_a_consumer_that_has_disconnected_leaves_nothing_in_the_layer(layer) -> None:
+    async with SocketCommunicator(LibraryConsumer.as_asgi()) as library:
+        await library.send_json("hello")
+        await library.expect_event({"library": "hello"})
     probe = await layer.new_channel()
     await layer.group_add("mixed", probe)
     await layer.group_send("mixed", {"type": "mixed.line", "text": "anybody?"})
-    heard.append(await asyncio.wait_for(layer.receive(probe), 1))
+    message = await asyncio.wait_for(layer.receive(probe), 1)
     await layer.group_discard("mixed", probe)
-    assert len(heard) == 1
+    assert message["text"] == "anybody?"
     assert current_hub().listeners._groups == {}
 
 
-async def test_memberships_are_renewed_by_the_beat(monkeypatch) -> None:
+async def test_the_heartbeat_renews_memberships(monkeypatch) -> None:
     monkeypatch.setattr(listeners, "group_expiry", lambda layer: 0.1)
     with override_settings(CHANNEL_LAYERS=MEMORY, REST_CHANNELS={"BEAT": 0.02}):
         layer = get_channel_layer()
-        async with SocketCommunicator(Ours.as_asgi()) as ours:
-            layer.groups.clear()  # the layer has forgotten
+        async with SocketCommunicator(LibraryConsumer.as_asgi()) as library:
+            layer.groups.clear()  # as if the memberships had expired
             await asyncio.sleep(0.2)
             await layer.group_send("mixed", {"type": "mixed.line", "text": "still here"})
-            await ours.expect_event({"ours": "still here"})
+            await library.expect_event({"library": "still here"})
 
 
 @pytest.mark.parametrize("name", LAYERS)
-async def test_without_the_broker_consumers_connect_and_hear_their_own_process(
+async def test_without_a_broker_consumers_connect_and_receive_local_messages(
     name, monkeypatch
 ) -> None:
-    monkeypatch.setattr(listeners, "RETRY", 0.05)
-    broker = Broker()  # that nobody has started
+    monkeypatch.setattr(listeners, "RETRY_DELAY", 0.05)
+    broker = Broker()  # not started
     with override_settings(CHANNEL_LAYERS=layers(name, broker.url)):
-        async with SocketCommunicator(Ours.as_asgi(), timeout=5) as ours:
+        async with SocketCommunicator(LibraryConsumer.as_asgi(), timeout=5) as library:
             began = time.monotonic()
             for number in range(5):
-                await ours.send_json(number)
-                await ours.expect_event({"ours": number})
+                await library.send_json(number)
+                await library.expect_event({"library": number})
             assert time.monotonic() - began < 4
         if name == LAYERS[1]:
-            await get_channel_layer().flush()  # ends its connections
+            await get_channel_layer().flush()  # closes its connections
 
 
-async def test_without_the_broker_a_channel_name_says_why_there_is_none(caplog) -> None:
+async def test_without_a_broker_reading_the_channel_name_logs_why_there_is_none(caplog) -> None:
     class Curious(SocketConsumer):
         async def receive_json(self, content):
             self.send_json(self.channel_name)
@@ -217,7 +218,7 @@ async def test_without_the_broker_a_channel_name_says_why_there_is_none(caplog) 
 
 
 @pytest.mark.parametrize("slow", [True, False])
-async def test_a_message_that_changes_after_it_was_sent_arrives_as_it_was_sent(layer, slow) -> None:
+async def test_a_message_that_is_changed_after_sending_arrives_as_it_was_sent(layer, slow) -> None:
     class Counting(SocketConsumer):
         groups = ["counting"]
 
@@ -240,7 +241,9 @@ async def test_a_message_that_changes_after_it_was_sent_arrives_as_it_was_sent(l
     "wrong", [{"scores": {1: 10}}, {"at": object()}, {"big": 2**64}, {"deep": [{"of": {1}}]}]
 )
 @pytest.mark.parametrize("name", LAYERS)
-async def test_what_cannot_travel_is_an_error_where_it_is_sent(name, redis_url, wrong) -> None:
+async def test_sending_a_message_that_cannot_be_serialized_raises_a_type_error(
+    name, redis_url, wrong
+) -> None:
     class Wrong(SocketConsumer):
         async def receive_json(self, content):
             try:
@@ -255,7 +258,7 @@ async def test_what_cannot_travel_is_an_error_where_it_is_sent(name, redis_url, 
         await get_channel_layer().flush()
 
 
-async def test_many_groups_at_once_are_all_heard(layer) -> None:
+async def test_a_consumer_in_many_groups_receives_the_messages_of_all(layer) -> None:
     class Many(SocketConsumer):
         groups = [f"many-{number}" for number in range(120)]
 
@@ -265,5 +268,5 @@ async def test_many_groups_at_once_are_all_heard(layer) -> None:
     async with SocketCommunicator(Many.as_asgi(), timeout=10) as socket:
         for number in range(120):
             await layer.group_send(f"many-{number}", {"type": "line", "number": number})
-        heard = {await socket.receive_json() for _ in range(120)}
-        assert heard == set(range(120))
+        received = {await socket.receive_json() for _ in range(120)}
+        assert received == set(range(120))

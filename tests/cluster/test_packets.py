@@ -1,4 +1,4 @@
-"""What processes say to each other, on the wire: two releases understand each other."""
+"""The format of packets on the wire, which two releases have to understand."""
 
 import msgpack
 import pytest
@@ -26,22 +26,22 @@ EVENTS = [
 ]
 
 
-def through_a_layer(packet):
-    """What arrives of `packet`."""
+def transmit(packet):
+    """Return `packet` as another process receives it."""
     return unpack(msgpack.unpackb(msgpack.packb(pack(NODE, packet))))
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_an_event_arrives_as_it_was_said(event) -> None:
-    say = EventsPacket("chess", 12.5, 0.25, 7, (event,))
-    assert through_a_layer(say) == (NODE, say)
+def test_an_event_arrives_as_it_was_sent(event) -> None:
+    packet = EventsPacket("chess", 12.5, 0.25, 7, (event,))
+    assert transmit(packet) == (NODE, packet)
 
 
-def test_what_was_rendered_travels_as_its_text_alone() -> None:
-    _node, say = through_a_layer(EventsPacket("chess", 0.0, 0.0, 1, (RENDERED,)))
-    [event] = say.events
+def test_a_rendered_event_travels_as_its_text_alone() -> None:
+    _node, packet = transmit(EventsPacket("chess", 0.0, 0.0, 1, (RENDERED,)))
+    [event] = packet.events
     assert event == RENDERED._replace(data=None, rendered_elsewhere=True)
-    assert "move" not in pack(NODE, say)["events"][0]
+    assert "move" not in pack(NODE, packet)["events"][0]
 
 
 @pytest.mark.parametrize(
@@ -54,17 +54,17 @@ def test_what_was_rendered_travels_as_its_text_alone() -> None:
         SelfTest(4),
     ],
 )
-def test_every_kind_arrives(packet) -> None:
-    assert through_a_layer(packet) == (NODE, packet)
+def test_a_packet_of_every_kind_arrives_as_it_was_sent(packet) -> None:
+    assert transmit(packet) == (NODE, packet)
 
 
-def test_a_command_may_carry_an_event() -> None:
+def test_a_command_can_contain_an_event() -> None:
     event = Event("", None, "for you", None, 7)
-    _node, packet = through_a_layer(CommandPacket("tell", (f"{NODE}.5", event)))
+    _node, packet = transmit(CommandPacket("tell", (f"{NODE}.5", event)))
     assert packet.args == (f"{NODE}.5", event)
 
 
-def test_what_a_newer_release_adds_to_a_packet_is_passed_over() -> None:
+def test_a_reader_ignores_keys_that_a_newer_release_adds() -> None:
     message = pack(NODE, EventsPacket("chess", 0.0, 0.0, 1, (EVENTS[1],)))
     message["offset"] = 12
     message["events"][0]["epoch"] = "x"
@@ -72,7 +72,7 @@ def test_what_a_newer_release_adds_to_a_packet_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "why"),
+    ("message", "reason"),
     [
         ({"v": 2, "from": NODE, "kind": "say"}, "version 2"),
         ({"v": 1, "from": NODE, "kind": "dance"}, "kind 'dance'"),
@@ -84,6 +84,6 @@ def test_what_a_newer_release_adds_to_a_packet_is_passed_over() -> None:
         (None, "no packet"),
     ],
 )
-def test_what_cannot_be_read_says_why_and_harms_nobody(message, why) -> None:
-    with pytest.raises(UnreadablePacket, match=why):
+def test_an_unreadable_packet_raises_an_error_that_says_why(message, reason) -> None:
+    with pytest.raises(UnreadablePacket, match=reason):
         unpack(message)

@@ -1,112 +1,114 @@
-"""Numbers on what processes say to each other: nothing is lost without a trace."""
+"""The numbering of messages between processes, which reveals every loss."""
 
 import pytest
 
 from rest_channels.cluster.packets import EventsPacket, StreamHeads
-from rest_channels.cluster.streams import FORGET, KEEP, ReceivedStreams, SentStreams
+from rest_channels.cluster.streams import FORGET, FORGET_UNDELIVERED, ReceivedStreams, SentStreams
 
 GROUP = "chess"
 
 
-def said(numbers, count, now) -> EventsPacket:
-    """`count` words, on their way."""
-    began, age, first = numbers.take(GROUP, count, now)
-    return EventsPacket(GROUP, began, age, first, ("word",) * count)
+def packet_of(streams, count, now) -> EventsPacket:
+    """Return a packet of `count` messages, numbered by `streams`."""
+    began, age, first = streams.take_numbers(GROUP, count, now)
+    return EventsPacket(GROUP, began, age, first, ("message",) * count)
 
 
 @pytest.fixture
-def heard() -> ReceivedStreams:
-    """A hub whose members have been in the group for a hundred seconds."""
-    heard = ReceivedStreams()
-    heard.join(GROUP, now=-100)
-    return heard
+def received() -> ReceivedStreams:
+    """The streams of a node that has been in the group for a hundred seconds."""
+    received = ReceivedStreams()
+    received.join(GROUP, now=-100)
+    return received
 
 
-def test_what_comes_in_order_leaves_no_hole(heard) -> None:
-    numbers = SentStreams()
-    assert [heard.take("ada", said(numbers, 2, now), now) for now in range(5)] == [(0, 0)] * 5
+def test_messages_in_order_leave_none_missing(received) -> None:
+    streams = SentStreams()
+    assert [received.receive("ada", packet_of(streams, 2, now), now) for now in range(5)] == [
+        (0, 0)
+    ] * 5
 
 
-def test_a_word_that_is_lost_is_missed_when_the_next_one_comes(heard) -> None:
-    numbers = SentStreams()
-    heard.take("ada", said(numbers, 1, 0), 0)
-    said(numbers, 3, 1)
-    assert heard.take("ada", said(numbers, 1, 2), 2) == (3, 0)
-    assert heard.take("ada", said(numbers, 1, 3), 3) == (0, 0)
+def test_the_next_message_reveals_the_lost_messages_before_it(received) -> None:
+    streams = SentStreams()
+    received.receive("ada", packet_of(streams, 1, 0), 0)
+    packet_of(streams, 3, 1)
+    assert received.receive("ada", packet_of(streams, 1, 2), 2) == (3, 0)
+    assert received.receive("ada", packet_of(streams, 1, 3), 3) == (0, 0)
 
 
-def test_the_loss_of_the_last_word_is_seen_by_the_head(heard) -> None:
-    numbers = SentStreams()
-    heard.take("ada", said(numbers, 1, 0), 0)
-    said(numbers, 2, 1)
-    assert heard.heads("ada", numbers.heads(2.5), 2.5) == {GROUP: 2}
-    assert heard.heads("ada", numbers.heads(3.5), 3.5) == {}
+def test_stream_heads_reveal_the_loss_of_the_last_messages(received) -> None:
+    streams = SentStreams()
+    received.receive("ada", packet_of(streams, 1, 0), 0)
+    packet_of(streams, 2, 1)
+    assert received.receive_heads("ada", streams.heads(2.5), 2.5) == {GROUP: 2}
+    assert received.receive_heads("ada", streams.heads(3.5), 3.5) == {}
 
 
-def test_the_loss_of_all_words_is_seen_by_who_was_there_when_they_were_said(heard) -> None:
-    numbers = SentStreams()
-    said(numbers, 2, 0)
-    assert heard.take("ada", said(numbers, 1, 1), 1) == (2, 0)
-    heard.join("late", now=0)
-    numbers.take("late", 7, now=-50)
-    assert heard.heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
+def test_a_member_notices_lost_messages_only_if_it_had_joined_before_them(received) -> None:
+    streams = SentStreams()
+    packet_of(streams, 2, 0)
+    assert received.receive("ada", packet_of(streams, 1, 1), 1) == (2, 0)
+    received.join("late", now=0)
+    streams.take_numbers("late", 7, now=-50)
+    assert received.receive_heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
 
 
-def test_a_head_is_told_from_one_second_after_the_word_to_six() -> None:
-    numbers = SentStreams()
-    said(numbers, 4, 10)
-    told = [now for now in range(10, 20) if numbers.heads(now).streams]
-    assert told == [11, 12, 13, 14, 15]
-    assert [numbers.has_news(now) for now in (15.9, 16)] == [True, False]
+def test_heads_report_a_message_from_one_to_six_seconds_after_it() -> None:
+    streams = SentStreams()
+    packet_of(streams, 4, 10)
+    times = [now for now in range(10, 20) if streams.heads(now).streams]
+    assert times == [11, 12, 13, 14, 15]
+    assert [streams.has_heads(now) for now in (15.9, 16)] == [True, False]
 
 
-def test_what_did_not_leave_is_told_when_something_leaves_again() -> None:
-    numbers = SentStreams()
-    said(numbers, 1, 0)
-    numbers.lost(GROUP)
-    assert not numbers.heads(30).streams
-    numbers.restore(30)
-    assert numbers.heads(30).streams[GROUP][2] == 1
+def test_heads_report_undelivered_messages_once_the_layer_is_back() -> None:
+    streams = SentStreams()
+    packet_of(streams, 1, 0)
+    streams.mark_undelivered(GROUP)
+    assert not streams.heads(30).streams
+    streams.restore(30)
+    assert streams.heads(30).streams[GROUP][2] == 1
 
 
-def test_what_is_delivered_twice_counts_once(heard) -> None:
-    numbers = SentStreams()
-    word = said(numbers, 3, 0)
-    assert heard.take("ada", word, 0) == (0, 0)
-    assert heard.take("ada", word, 0) == (0, 3)
-    again = word._replace(number=3, events=("word", "word"))
-    assert heard.take("ada", again, 0) == (0, 1)
+def test_messages_that_are_delivered_twice_count_as_repeated(received) -> None:
+    streams = SentStreams()
+    packet = packet_of(streams, 3, 0)
+    assert received.receive("ada", packet, 0) == (0, 0)
+    assert received.receive("ada", packet, 0) == (0, 3)
+    overlapping = packet._replace(number=3, events=("message", "message"))
+    assert received.receive("ada", overlapping, 0) == (0, 1)
 
 
-def test_every_publisher_and_every_group_has_a_stream_of_its_own(heard) -> None:
+def test_every_publisher_has_a_stream_of_its_own(received) -> None:
     ada, grace = SentStreams(), SentStreams()
-    said(ada, 9, 0)
-    assert heard.take("ada", said(ada, 1, 0), 0) == (9, 0)
-    assert heard.take("grace", said(grace, 1, 0), 0) == (0, 0)
+    packet_of(ada, 9, 0)
+    assert received.receive("ada", packet_of(ada, 1, 0), 0) == (9, 0)
+    assert received.receive("grace", packet_of(grace, 1, 0), 0) == (0, 0)
 
 
-def test_a_publisher_forgets_a_silent_stream_and_begins_another(heard) -> None:
-    numbers = SentStreams()
-    heard.take("ada", said(numbers, 5, 0), 0)
-    numbers.heads(FORGET + 1)
-    assert not numbers.streams
-    assert heard.take("ada", said(numbers, 1, FORGET + 2), FORGET + 2) == (0, 0)
+def test_a_publisher_forgets_an_idle_stream_and_begins_another(received) -> None:
+    streams = SentStreams()
+    received.receive("ada", packet_of(streams, 5, 0), 0)
+    streams.heads(FORGET + 1)
+    assert not streams.streams
+    assert received.receive("ada", packet_of(streams, 1, FORGET + 2), FORGET + 2) == (0, 0)
 
 
-def test_a_stream_whose_words_did_not_leave_is_kept_longer() -> None:
-    numbers = SentStreams()
-    said(numbers, 1, 0)
-    numbers.lost(GROUP)
-    numbers.heads(KEEP - 1)
-    assert numbers.streams
-    numbers.heads(KEEP + 1)
-    assert not numbers.streams
+def test_a_publisher_keeps_an_undelivered_stream_longer() -> None:
+    streams = SentStreams()
+    packet_of(streams, 1, 0)
+    streams.mark_undelivered(GROUP)
+    streams.heads(FORGET_UNDELIVERED - 1)
+    assert streams.streams
+    streams.heads(FORGET_UNDELIVERED + 1)
+    assert not streams.streams
 
 
-def test_nothing_is_kept_of_groups_that_were_left_and_of_publishers_long_silent(heard) -> None:
-    heard.take("ada", said(SentStreams(), 1, 0), 0)
-    heard.forget_idle(KEEP + FORGET + 1)
-    assert heard._streams == {GROUP: {}}
-    heard.leave(GROUP)
-    assert (heard._streams, heard._since) == ({}, {})
-    assert heard.take("ada", said(SentStreams(), 9, 0), 0) == (0, 0)
+def test_a_receiver_forgets_idle_publishers_and_the_groups_it_left(received) -> None:
+    received.receive("ada", packet_of(SentStreams(), 1, 0), 0)
+    received.forget_idle(FORGET_UNDELIVERED + FORGET + 1)
+    assert received._streams == {GROUP: {}}
+    received.leave(GROUP)
+    assert (received._streams, received._joined_at) == ({}, {})
+    assert received.receive("ada", packet_of(SentStreams(), 9, 0), 0) == (0, 0)

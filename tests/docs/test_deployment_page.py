@@ -29,8 +29,8 @@ async def test_the_channel_layers_of_the_page_carry_messages(name, redis_url, mo
     config = importlib.reload(module).CHANNEL_LAYERS
     with override_settings(CHANNEL_LAYERS=config):
         async with SocketCommunicator(Rooms.as_asgi()) as socket:
-            await current_hub().link.tried
-            assert current_hub().link._line is not None
+            await current_hub().link.first_attempt
+            assert current_hub().link._connection is not None
             await send_command(socket, "enter", "attic")
             await socket.expect_event({"entered": "attic"})
             await send_command(socket, "say", "attic", line="hello")

@@ -1,4 +1,4 @@
-"""One connection from its handshake to its end, whatever its handlers and its client do."""
+"""One connection from its handshake to its end, with all kinds of handlers and clients."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
 
-async def test_frames_are_handled_one_at_a_time_in_order() -> None:
+async def test_a_connection_handles_its_frames_one_at_a_time_in_order() -> None:
     class Slow(SocketView):
         async def receive(self, request):
             await asyncio.sleep(0.01 if request.data % 2 else 0)
@@ -31,12 +31,12 @@ async def test_frames_are_handled_one_at_a_time_in_order() -> None:
         assert [await socket.receive_json() for _ in range(20)] == list(range(20))
 
 
-async def test_frames_sent_before_connect_has_returned_wait_for_it() -> None:
+async def test_frames_sent_during_connect_wait_until_it_returns() -> None:
     class Slow(SocketView):
         async def connect(self, request):
-            await self.close_door(request)
+            await self.join_slowly(request)
 
-        async def close_door(self, request):
+        async def join_slowly(self, request):
             self.join("x")
             await asyncio.sleep(0.01)
             self.send_json("connected")
@@ -45,7 +45,7 @@ async def test_frames_sent_before_connect_has_returned_wait_for_it() -> None:
         await socket.expect_event("connected")
 
 
-async def test_what_a_group_says_before_the_handshake_is_over_waits_in_the_outbox() -> None:
+async def test_group_messages_during_the_handshake_wait_in_the_outbox() -> None:
     class Slow(SocketView):
         async def connect(self, request):
             self.join("early")
@@ -73,8 +73,8 @@ async def test_a_group_event_does_not_wait_for_a_handler_that_hangs() -> None:
         await socket.expect_event("moved on")
 
 
-async def test_a_def_event_method_never_runs_beside_a_def_frame_handler() -> None:
-    running, together = [], []
+async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler() -> None:
+    running, counts = [], []
 
     class Careful(SocketConsumer):
         groups = ["careful"]
@@ -82,7 +82,7 @@ async def test_a_def_event_method_never_runs_beside_a_def_frame_handler() -> Non
         def work(self):
             running.append(1)
             time.sleep(0.02)
-            together.append(len(running))
+            counts.append(len(running))
             running.pop()
             self.send_json("done")
 
@@ -97,7 +97,7 @@ async def test_a_def_event_method_never_runs_beside_a_def_frame_handler() -> Non
         await publish("careful", {"type": "event"})
         await socket.expect_event("done")
         await socket.expect_event("done")
-    assert together == [1, 1]
+    assert counts == [1, 1]
 
 
 async def test_def_handlers_of_different_connections_run_in_parallel() -> None:
@@ -118,7 +118,7 @@ async def test_def_handlers_of_different_connections_run_in_parallel() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
-async def test_a_def_handler_that_exits_ends_neither_the_server_nor_its_connection(
+async def test_a_def_handler_that_raises_an_exit_ends_neither_server_nor_connection(
     error, caplog
 ) -> None:
     class Leaving(SocketView):
@@ -138,7 +138,9 @@ class Everything(BaseException):
 @pytest.mark.parametrize(
     "error", [SystemExit(), Everything(), BaseExceptionGroup("all", [Everything()])]
 )
-async def test_an_async_handler_that_exits_ends_neither(error) -> None:
+async def test_an_async_handler_that_raises_an_exit_ends_neither_server_nor_connection(
+    error,
+) -> None:
     class Leaving(SocketView):
         async def receive(self, request):
             raise error
@@ -152,18 +154,20 @@ async def test_an_async_handler_that_exits_ends_neither(error) -> None:
             await socket.expect_reply(call, status=500)
 
 
-async def test_a_connect_that_cannot_be_answered_ends_the_handshake() -> None:
+async def test_a_connect_that_raises_generator_exit_refuses_the_handshake() -> None:
     class Odd(SocketView):
         async def connect(self, request):
             raise GeneratorExit
 
-    asyncio.get_running_loop().set_exception_handler(lambda *args: None)  # asyncio logs it
+    asyncio.get_running_loop().set_exception_handler(
+        lambda *args: None
+    )  # asyncio would log the error
     socket = SocketCommunicator(Odd.as_asgi())
     assert await socket.connect() == (False, CloseCode.CONNECT_FAILED)
     await socket.disconnect()
 
 
-async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> None:
+async def test_a_connection_ends_when_the_server_cannot_send(monkeypatch) -> None:
     monkeypatch.setattr("rest_channels.engine.connection.CLOSE_TIMEOUT", 0.02)
     incoming = asyncio.Queue()
 
@@ -183,18 +187,20 @@ async def test_a_server_that_cannot_send_ends_the_connection(monkeypatch) -> Non
         await application
 
 
-# Deadlines.
+# Timeouts.
 
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.05})
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_handler_that_outlives_its_deadline_is_504_and_the_connection_lives(kind) -> None:
-    let_go = threading.Event()
+async def test_a_handler_that_exceeds_its_timeout_gets_504_and_the_connection_stays_open(
+    kind,
+) -> None:
+    may_end = threading.Event()
 
     class Sync(SocketView):
         def receive(self, request):
             if request.data["hang"]:
-                let_go.wait(5)
+                may_end.wait(5)
             self.send_json({"fine": True})
 
     class Async(SocketView):
@@ -209,11 +215,11 @@ async def test_a_handler_that_outlives_its_deadline_is_504_and_the_connection_li
         await socket.expect_reply(1, status=504)
         await socket.send_json({"hang": False})
         await socket.expect_event({"fine": True})
-        let_go.set()
+        may_end.set()
 
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.2})
-async def test_the_deadline_counts_from_the_beginning_of_each_call() -> None:
+async def test_the_timeout_counts_from_the_start_of_each_call() -> None:
     class Steady(SocketView):
         async def receive(self, request):
             await asyncio.sleep(0.05)
@@ -225,7 +231,7 @@ async def test_the_deadline_counts_from_the_beginning_of_each_call() -> None:
             await socket.expect_event("ok")
 
 
-# Departure.
+# Disconnects.
 
 
 async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_left(settle) -> None:
@@ -250,14 +256,14 @@ async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_le
     assert ends == ["began", "cancelled", "disconnect"]
 
 
-async def test_a_def_handler_keeps_only_its_slot_when_its_client_left(settle, caplog) -> None:
-    let_go, ends = threading.Event(), []
+async def test_a_def_handler_keeps_only_its_thread_when_its_client_left(settle, caplog) -> None:
+    may_end, ends = threading.Event(), []
 
     class Hung(SocketView):
         def receive(self, request):
             ends.append("began")
-            let_go.wait(5)
-            self.send_json("nobody hears it")
+            may_end.wait(5)
+            self.send_json("too late")
 
         async def disconnect(self, request):
             ends.append("disconnect")
@@ -268,10 +274,10 @@ async def test_a_def_handler_keeps_only_its_slot_when_its_client_left(settle, ca
     assert ends == ["began", "disconnect"]
     assert len(threads) == 1
     assert "was left running" in caplog.text
-    let_go.set()
+    may_end.set()
 
 
-async def test_frames_that_came_before_a_departure_are_still_handled() -> None:
+async def test_frames_received_before_a_disconnect_are_still_handled() -> None:
     handled = []
 
     class Diary(SocketView):
@@ -286,14 +292,14 @@ async def test_frames_that_came_before_a_departure_are_still_handled() -> None:
 
 
 async def test_disconnect_runs_once_when_the_server_closes_and_when_it_is_cancelled() -> None:
-    parted = []
+    codes = []
 
     class Short(SocketView):
         async def receive(self, request):
             self.close(4321, "enough")
 
         async def disconnect(self, request):
-            parted.append(request.code)
+            codes.append(request.code)
 
     async with SocketCommunicator(Short.as_asgi()) as socket:
         await socket.send_json(None)
@@ -302,10 +308,10 @@ async def test_disconnect_runs_once_when_the_server_closes_and_when_it_is_cancel
     await socket.connect()
     socket._task.cancel()
     await asyncio.wait({socket._task})
-    assert parted == [4321, CloseCode.ABNORMAL]
+    assert codes == [4321, CloseCode.ABNORMAL]
 
 
-async def test_a_client_that_leaves_during_connect_is_noticed(settle) -> None:
+async def test_disconnect_runs_when_a_client_leaves_during_connect(settle) -> None:
     ends = []
 
     class Slow(SocketView):
@@ -323,7 +329,7 @@ async def test_a_client_that_leaves_during_connect_is_noticed(settle) -> None:
     assert ends == ["connect", "disconnect"]
 
 
-async def test_errors_in_disconnect_are_logged_and_end_nothing_else(caplog) -> None:
+async def test_an_error_in_disconnect_is_logged_and_ends_nothing_else(caplog) -> None:
     class Bad(SocketView):
         def disconnect(self, request):
             raise RuntimeError("in disconnect")
@@ -333,11 +339,11 @@ async def test_errors_in_disconnect_are_logged_and_end_nothing_else(caplog) -> N
     assert "in disconnect" in caplog.text
 
 
-# Bounds.
+# Limits.
 
 
 @override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 100})
-async def test_a_frame_that_is_too_big_closes_with_4413() -> None:
+async def test_a_frame_that_is_too_big_closes_the_connection_with_4413() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(len(request.data))
@@ -350,7 +356,7 @@ async def test_a_frame_that_is_too_big_closes_with_4413() -> None:
 
 
 @override_settings(REST_CHANNELS={"INBOX_FRAMES": 3})
-async def test_too_many_waiting_frames_close_with_the_flood_code() -> None:
+async def test_too_many_waiting_frames_close_the_connection_with_the_flood_code() -> None:
     class Hung(SocketView):
         async def receive(self, request):
             await asyncio.Event().wait()
@@ -362,7 +368,7 @@ async def test_too_many_waiting_frames_close_with_the_flood_code() -> None:
 
 
 @override_settings(REST_CHANNELS={"FRAME_RATE": 1, "FRAME_BURST": 10})
-async def test_too_many_frames_a_second_close_with_the_flood_code() -> None:
+async def test_too_many_frames_per_second_close_the_connection_with_the_flood_code() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(request.data)
@@ -377,7 +383,7 @@ async def test_too_many_frames_a_second_close_with_the_flood_code() -> None:
 
 @override_settings(REST_CHANNELS={"MAX_SUBSCRIPTIONS": 2})
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_too_many_subscriptions_are_a_400(kind) -> None:
+async def test_a_client_with_too_many_subscriptions_receives_a_400_frame(kind) -> None:
     class Sync(SocketView):
         def receive(self, request):
             self.join(request.data["group"])
@@ -419,7 +425,7 @@ async def test_a_member_that_stops_reading_is_closed_and_the_others_lose_nothing
     async with SocketCommunicator(app) as reader, Stalled(app) as stalled:
         for number in range(50):
             await Group("room").asend({"text": f'"message {number}"'})
-            await asyncio.sleep(0)  # on Python 3.11 an outbox is written at the next turn
+            await asyncio.sleep(0)  # on Python 3.11 an outbox sends in the loop's next iteration
         assert [await reader.receive_json() for _ in range(50)] == [
             f"message {number}" for number in range(50)
         ]
@@ -428,16 +434,11 @@ async def test_a_member_that_stops_reading_is_closed_and_the_others_lose_nothing
         await stalled.expect_close(CloseCode.TOO_SLOW)
 
 
-# One verb.
-
-
-def flooding(**methods):
-    """A view whose client does not read until told to."""
-    return type("Flooding", (SocketView,), methods)
+# Methods that can be awaited.
 
 
 class Unread(SocketCommunicator):
-    """A client that does not read before `may_read` is set."""
+    """A client that does not read until `may_read` is set."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -457,7 +458,7 @@ class Unread(SocketCommunicator):
 
 
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
-async def test_awaiting_a_verb_is_backpressure(settle) -> None:
+async def test_awaiting_send_json_waits_while_the_outbox_is_full(settle) -> None:
     sent = []
 
     class Stream(SocketView):
@@ -476,7 +477,7 @@ async def test_awaiting_a_verb_is_backpressure(settle) -> None:
 
 
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
-async def test_in_def_a_verb_blocks_while_the_outbox_is_full(settle) -> None:
+async def test_send_json_in_a_def_handler_blocks_while_the_outbox_is_full(settle) -> None:
     sent = []
 
     class Stream(SocketView):
@@ -495,7 +496,7 @@ async def test_in_def_a_verb_blocks_while_the_outbox_is_full(settle) -> None:
 
 
 @override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
-async def test_calls_that_are_not_awaited_and_would_overflow_raise(settle) -> None:
+async def test_calls_that_are_not_awaited_raise_outbox_full_when_they_overflow(settle) -> None:
     errors = []
 
     class Careless(SocketView):
@@ -513,7 +514,7 @@ async def test_calls_that_are_not_awaited_and_would_overflow_raise(settle) -> No
         socket.may_read.set()
 
 
-async def test_what_a_verb_returns_is_a_coroutine_that_may_be_dropped_or_scheduled() -> None:
+async def test_send_json_returns_a_coroutine_that_may_be_dropped_or_scheduled() -> None:
     class Room(SocketView):
         async def receive(self, request):
             self.send_json("dropped")
@@ -524,11 +525,11 @@ async def test_what_a_verb_returns_is_a_coroutine_that_may_be_dropped_or_schedul
 
     async with SocketCommunicator(Room.as_asgi()) as socket:
         await socket.send_json(None)
-        for word in ("dropped", "scheduled", "gathered", "too"):
-            await socket.expect_event(word)
+        for text in ("dropped", "scheduled", "gathered", "too"):
+            await socket.expect_event(text)
 
 
-async def test_verbs_keep_their_order_in_a_thread() -> None:
+async def test_calls_of_a_def_handler_keep_their_order() -> None:
     class Talk(SocketView):
         def receive(self, request):
             self.join("talk")
@@ -558,7 +559,7 @@ async def test_a_ping_is_answered_even_while_a_handler_hangs() -> None:
         await socket.expect_event({"$pong": 42})
 
 
-async def test_only_a_frame_that_is_nothing_but_a_ping_is_one() -> None:
+async def test_only_a_frame_that_contains_nothing_but_a_ping_is_a_control_frame() -> None:
     class Echo(SocketView):
         async def receive(self, request):
             self.send_json(request.data)
@@ -570,7 +571,7 @@ async def test_only_a_frame_that_is_nothing_but_a_ping_is_one() -> None:
 
 
 async def publish(group, message):
-    """Say `message` to the methods of a group's members."""
+    """Send `message` to the event methods of the members of `group`."""
     from rest_channels.engine.publish import publish
     from rest_channels.protocol.messages import Event
 
@@ -579,7 +580,7 @@ async def publish(group, message):
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monkeypatch) -> None:
-    monkeypatch.setattr("rest_channels.concurrency.threads.TIDY", 0.01)
+    monkeypatch.setattr("rest_channels.concurrency.threads.CLEANUP_INTERVAL", 0.01)
     users = [User(username=f"user-{number}") for number in range(10)]
     await User.objects.abulk_create(users)
 
@@ -597,7 +598,7 @@ async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monk
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_what_a_handler_leaves_of_its_connection_is_not_the_next_ones() -> None:
+async def test_a_handler_does_not_inherit_the_database_state_of_the_one_before() -> None:
     class Careless(SocketView):
         def receive(self, request):
             if request.data == "off":
@@ -610,8 +611,12 @@ async def test_what_a_handler_leaves_of_its_connection_is_not_the_next_ones() ->
                 User.objects.create_user("bob")
             self.send_json([transaction.get_autocommit(), connection.errors_occurred])
 
-    for word, said in ("off", [False, False]), ("broken", [True, True]), ("write", [True, False]):
+    for command, state in (
+        ("off", [False, False]),
+        ("broken", [True, True]),
+        ("write", [True, False]),
+    ):
         async with SocketCommunicator(Careless.as_asgi()) as socket:
-            await socket.send_json(word)
-            await socket.expect_event(said)
+            await socket.send_json(command)
+            await socket.expect_event(state)
     assert [user.username async for user in User.objects.all()] == ["bob"]

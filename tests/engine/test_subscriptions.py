@@ -1,4 +1,4 @@
-"""The one ledger of a connection."""
+"""The groups of one connection and their subscribers."""
 
 import pytest
 from hypothesis import settings
@@ -9,7 +9,7 @@ from rest_channels.engine.subscriptions import GroupSubscriptions
 from rest_channels.exceptions import TooManySubscriptions
 
 
-def test_a_membership_begins_with_the_first_that_asks_and_ends_with_the_last() -> None:
+def test_a_membership_begins_with_its_first_subscriber_and_ends_with_its_last() -> None:
     subscriptions = GroupSubscriptions(10)
     assert subscriptions.add("room", "one") is True
     assert subscriptions.add("room", "two") is False
@@ -19,7 +19,7 @@ def test_a_membership_begins_with_the_first_that_asks_and_ends_with_the_last() -
     assert "room" not in subscriptions
 
 
-def test_asking_twice_is_asking_once() -> None:
+def test_subscribing_twice_counts_once() -> None:
     subscriptions = GroupSubscriptions(1)
     assert subscriptions.add("room") is True
     assert subscriptions.add("room") is False
@@ -28,7 +28,7 @@ def test_asking_twice_is_asking_once() -> None:
     assert subscriptions.discard("room") is False
 
 
-def test_who_never_asked_ends_nothing() -> None:
+def test_discarding_an_unknown_subscriber_changes_nothing() -> None:
     subscriptions = GroupSubscriptions(10)
     subscriptions.add("room", "one")
     assert subscriptions.discard("room", "two") is False
@@ -36,19 +36,19 @@ def test_who_never_asked_ends_nothing() -> None:
     assert subscriptions.subscribers_of("room") == {"one"}
 
 
-def test_a_full_ledger_refuses_and_takes_again_once_there_is_room() -> None:
+def test_subscribing_beyond_the_limit_fails_until_a_subscription_ends() -> None:
     subscriptions = GroupSubscriptions(2)
     subscriptions.add("a")
     subscriptions.add("b", 1)
-    for group, asker in (("c", None), ("b", 2)):
+    for group, subscriber in (("c", None), ("b", 2)):
         with pytest.raises(TooManySubscriptions, match="at most 2"):
-            subscriptions.add(group, asker)
+            subscriptions.add(group, subscriber)
     assert subscriptions.add("a") is False
     subscriptions.discard("b", 1)
     assert subscriptions.add("c") is True
 
 
-def test_what_was_refused_leaves_no_trace() -> None:
+def test_a_subscription_that_fails_is_not_recorded() -> None:
     subscriptions = GroupSubscriptions(0)
     with pytest.raises(TooManySubscriptions):
         subscriptions.add("a")
@@ -60,17 +60,17 @@ def test_what_was_refused_leaves_no_trace() -> None:
     ) == (False, 0, [], set())
 
 
-def test_clearing_names_every_group_once_and_makes_room() -> None:
+def test_clear_returns_every_group_once_and_makes_room() -> None:
     subscriptions = GroupSubscriptions(3)
-    for group, asker in (("a", 1), ("a", 2), ("b", 1)):
-        subscriptions.add(group, asker)
+    for group, subscriber in (("a", 1), ("a", 2), ("b", 1)):
+        subscriptions.add(group, subscriber)
     assert sorted(subscriptions.clear()) == ["a", "b"]
     assert subscriptions.clear() == []
     assert (len(subscriptions), list(subscriptions)) == (0, [])
     assert subscriptions.add("a", 1) is True
 
 
-def test_groups_may_be_left_while_going_through_them() -> None:
+def test_groups_can_be_discarded_during_iteration() -> None:
     subscriptions = GroupSubscriptions(3)
     for group in "abc":
         subscriptions.add(group)
@@ -79,8 +79,8 @@ def test_groups_may_be_left_while_going_through_them() -> None:
     assert len(subscriptions) == 0
 
 
-class AgainstPairs(RuleBasedStateMachine):
-    """A ledger is a bounded set of pairs, and tells when a group's first comes or last goes."""
+class ComparisonWithPairs(RuleBasedStateMachine):
+    """Compare the subscriptions with a bounded set of pairs of group and subscriber."""
 
     LIMIT = 5
 
@@ -92,43 +92,43 @@ class AgainstPairs(RuleBasedStateMachine):
     groups = st.sampled_from(["a", "b", "c"])
     names = st.sampled_from([None, 1, "x", (1, 2)])
 
-    def wanted(self):
-        return {group for group, _asker in self.pairs}
+    def subscribed_groups(self):
+        return {group for group, _subscriber in self.pairs}
 
-    @rule(group=groups, asker=names)
-    def add(self, group, asker) -> None:
-        before = self.wanted()
-        if (group, asker) not in self.pairs and len(self.pairs) == self.LIMIT:
+    @rule(group=groups, subscriber=names)
+    def add(self, group, subscriber) -> None:
+        before = self.subscribed_groups()
+        if (group, subscriber) not in self.pairs and len(self.pairs) == self.LIMIT:
             with pytest.raises(TooManySubscriptions):
-                self.subscriptions.add(group, asker)
+                self.subscriptions.add(group, subscriber)
             return
-        self.pairs.add((group, asker))
-        assert self.subscriptions.add(group, asker) is (group not in before)
+        self.pairs.add((group, subscriber))
+        assert self.subscriptions.add(group, subscriber) is (group not in before)
 
-    @rule(group=groups, asker=names)
-    def discard(self, group, asker) -> None:
-        before = self.wanted()
-        self.pairs.discard((group, asker))
-        ended = group in before and group not in self.wanted()
-        assert self.subscriptions.discard(group, asker) is ended
+    @rule(group=groups, subscriber=names)
+    def discard(self, group, subscriber) -> None:
+        before = self.subscribed_groups()
+        self.pairs.discard((group, subscriber))
+        ended = group in before and group not in self.subscribed_groups()
+        assert self.subscriptions.discard(group, subscriber) is ended
 
     @rule()
     def clear(self) -> None:
-        assert set(self.subscriptions.clear()) == self.wanted()
+        assert set(self.subscriptions.clear()) == self.subscribed_groups()
         self.pairs.clear()
 
     @invariant()
-    def the_books_agree(self) -> None:
+    def both_contain_the_same(self) -> None:
         assert len(self.subscriptions) == len(self.pairs)
-        assert set(self.subscriptions) == self.wanted()
+        assert set(self.subscriptions) == self.subscribed_groups()
         for group in "abc":
-            assert (group in self.subscriptions) is (group in self.wanted())
+            assert (group in self.subscriptions) is (group in self.subscribed_groups())
             assert self.subscriptions.subscribers_of(group) == {
                 a for g, a in self.pairs if g == group
             }
 
 
-TestAgainstPairs = AgainstPairs.TestCase
-TestAgainstPairs.settings = settings(
+TestComparisonWithPairs = ComparisonWithPairs.TestCase
+TestComparisonWithPairs.settings = settings(
     derandomize=True, database=None, deadline=None, max_examples=60, stateful_step_count=30
 )

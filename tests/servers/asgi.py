@@ -1,4 +1,4 @@
-"""The site as its servers see it. `TEST_ROUTES` names another list of routes."""
+"""The ASGI application of the test site. `TEST_ROUTES` names another list of routes."""
 
 import os
 

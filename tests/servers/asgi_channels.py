@@ -1,4 +1,4 @@
-"""The same views the other way round: inside the application that Channels' lesson builds."""
+"""The same views inside the application of the Channels tutorial."""
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter

@@ -1,4 +1,4 @@
-"""A site behind a proxy, which the tests play, with one of Channels 1's route lists."""
+"""The site behind a proxy, which the tests imitate, with a route list of Channels 1."""
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application

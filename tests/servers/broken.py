@@ -1,4 +1,4 @@
-"""Routes with the slip that everybody makes: a view that is not there."""
+"""Routes with a common mistake: the view does not exist."""
 
 from django.urls import path
 

@@ -1,4 +1,7 @@
-"""The plain Channels lesson (seed 002), as its errata mend it: one `.as_asgi()`."""
+"""The consumer of the Channels lesson, with the `.as_asgi()` that its errata add.
+
+Source: seed 002.
+"""
 
 import json
 

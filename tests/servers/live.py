@@ -1,4 +1,4 @@
-"""The site's sockets: the views that each test module shows, and the lesson's chat."""
+"""The routes of the site: the views of each test module, and the chat of the lesson."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""The site's HTTP half."""
+"""The HTTP pages of the site."""
 
 from django.contrib.auth import authenticate, login
 from django.http import HttpResponse

@@ -1,4 +1,4 @@
-"""Settings of the site that the servers serve: the suite's, with pages and an own database."""
+"""The settings of the test site: those of the tests, with pages and a database of its own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The same site for `runserver`, with daphne's app first, as Channels teaches it."""
+"""The settings for `runserver`, with the app of daphne first, as the Channels tutorial says."""
 
 from tests.servers.settings import *  # noqa: F403
 from tests.servers.settings import INSTALLED_APPS

@@ -1,4 +1,4 @@
-"""What breaks the WebSocket protocol, or our bounds, ends one connection with a readable code."""
+"""Frames that break the protocol or a limit end one connection with a readable code."""
 
 import pytest
 from django.urls import path
@@ -23,16 +23,16 @@ async def still_serves(server) -> bool:
         return await client.hear() == "open"
 
 
-def ends_as(server, code) -> set[int]:
-    """What a client may read where the WebSocket protocol itself asks for `code`.
+def allowed_codes(server, code) -> set[int]:
+    """Return the close codes that a client may receive where the protocol asks for `code`.
 
-    autobahn, which speaks it for daphne, drops the connection (1006), and of the codes below 3000
-    it lets an application send only 1000.
+    daphne uses autobahn, which drops the connection (1006). Below 3000 it only lets applications
+    send 1000.
     """
     return {1006} if server.kind == "daphne" else {code}
 
 
-async def test_a_frame_above_our_bound_closes_with_a_code_that_says_do_not_try_again(
+async def test_a_frame_above_the_size_limit_closes_the_connection_with_4413(
     server,
 ) -> None:
     async with server.connect("bad_frames/echo/") as client:
@@ -42,7 +42,7 @@ async def test_a_frame_above_our_bound_closes_with_a_code_that_says_do_not_try_a
     assert await still_serves(server)
 
 
-async def test_a_message_of_many_fragments_is_measured_whole(server) -> None:
+async def test_the_size_limit_counts_all_fragments_of_a_message(server) -> None:
     async with server.connect("bad_frames/echo/") as client:
         await client.send(["x" * 1_000] * 100)
         code = (await client.ended())[0]
@@ -50,20 +50,20 @@ async def test_a_message_of_many_fragments_is_measured_whole(server) -> None:
 
 
 @pytest.mark.parametrize(("size", "code"), [(10_000_000, 4413), (17_000_000, 1009)])
-async def test_a_frame_of_megabytes_is_closed_by_us_or_by_the_server(server, size, code) -> None:
+async def test_a_frame_of_megabytes_closes_the_connection(server, size, code) -> None:
     async with server.connect("bad_frames/echo/", compression=None) as client:
-        client.write(Frame(Opcode.TEXT, b"x" * size))  # uvicorn's own bound is 16 MiB
-        assert (await client.ended())[0] in ends_as(server, code)
+        client.write(Frame(Opcode.TEXT, b"x" * size))  # uvicorn's own limit is 16 MiB
+        assert (await client.ended())[0] in allowed_codes(server, code)
     assert await still_serves(server)
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_invalid_utf8_in_a_text_frame_closes_with_1007(serving, kind) -> None:
+async def test_invalid_utf8_in_a_text_frame_closes_the_connection_with_1007(serving, kind) -> None:
     server = serving(kind)  # not `checked`: uvicorn logs a traceback of its own for this
     server.log()
     async with server.connect("bad_frames/echo/") as client:
         client.write(Frame(Opcode.TEXT, b'"\xff\xfe"'))
-        assert (await client.ended())[0] in ends_as(server, 1007)
+        assert (await client.ended())[0] in allowed_codes(server, 1007)
     assert await still_serves(server)
     assert "rest_channels" not in server.log()
 
@@ -74,22 +74,22 @@ MASK = b"\0\0\0\0"
 @pytest.mark.parametrize(
     "frame",
     [
-        b"\xb1\x82" + MASK + b"{}",  # extensions that nobody agreed on
-        b"\x80\x82" + MASK + b"{}",  # the second half of nothing
-        b"\x89\xfe\x00\x7e" + MASK + b"x" * 126,  # a ping longer than a ping may be
+        b"\xb1\x82" + MASK + b"{}",  # extensions that were not negotiated
+        b"\x80\x82" + MASK + b"{}",  # a continuation without a first frame
+        b"\x89\xfe\x00\x7e" + MASK + b"x" * 126,  # a ping that is too long
         b"\x81\x02{}",  # not masked
         b"\x88\x82" + MASK + b"\x03\xe7",  # close code 999
-        b"\x83\x80" + MASK,  # a kind of frame that does not exist
+        b"\x83\x80" + MASK,  # an unknown opcode
     ],
 )
-async def test_a_frame_that_is_none_closes_with_1002(server, frame) -> None:
+async def test_an_invalid_frame_closes_the_connection_with_1002(server, frame) -> None:
     async with server.connect("bad_frames/echo/", compression=None) as client:
         client.write(frame)
-        assert (await client.ended())[0] in ends_as(server, 1002)
+        assert (await client.ended())[0] in allowed_codes(server, 1002)
     assert await still_serves(server)
 
 
-async def test_frames_that_hold_no_good_json_are_answered_and_the_connection_lives(server) -> None:
+async def test_frames_with_invalid_json_are_answered_and_the_connection_stays_open(server) -> None:
     bad = ["", "{", "NaN", "[1e999]", "[" * 10_000, '"\\ud800"', "1" * 5_000, b"", b"\xff"]
     async with server.connect("bad_frames/echo/") as client:
         assert await client.hear() == "open"
@@ -100,7 +100,7 @@ async def test_frames_that_hold_no_good_json_are_answered_and_the_connection_liv
         assert await client.hear() == "fine"
 
 
-async def test_a_flood_closes_with_4429_and_others_are_still_served(server) -> None:
+async def test_a_flood_closes_the_connection_with_4429_and_others_are_still_served(server) -> None:
     async with server.connect("bad_frames/echo/") as client:
         frame = Frame(Opcode.TEXT, b"0").serialize(mask=True)
         client.write(frame * 5_000)
@@ -108,7 +108,7 @@ async def test_a_flood_closes_with_4429_and_others_are_still_served(server) -> N
     assert await still_serves(server)
 
 
-async def test_control_frames_may_stand_between_fragments(server) -> None:
+async def test_a_message_may_have_control_frames_between_its_fragments(server) -> None:
     async with server.connect("bad_frames/echo/") as client:
         assert await client.hear() == "open"
         client.write(

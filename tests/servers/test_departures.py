@@ -1,4 +1,4 @@
-"""A client that is gone, with or without a goodbye, leaves nothing behind."""
+"""A client that disconnects or vanishes leaves nothing behind."""
 
 import asyncio
 import socket
@@ -11,62 +11,62 @@ from django.urls import path
 from rest_channels.engine.publish import current_hub
 from rest_channels.views import SocketView
 
-let_go = threading.Event()
+may_end = threading.Event()
 
 
 class Leaving(SocketView):
-    """Hangs in `receive`, and tells its witness what becomes of it."""
+    """Its handlers hang, and send to a witness how they end."""
 
-    async def connect(self, request, who):
-        self.join(f"leaving-{who}")
+    async def connect(self, request, name):
+        self.join(f"leaving-{name}")
         self.send_json("open")
 
-    async def disconnect(self, request, who):
-        print(f"{who} disconnected", flush=True)
-        self.broadcast(f"witness-{who}", "disconnected")
+    async def disconnect(self, request, name):
+        print(f"{name} disconnected", flush=True)
+        self.broadcast(f"witness-{name}", "disconnected")
 
 
 class Hanging(Leaving):
-    async def receive(self, request, who):
+    async def receive(self, request, name):
         self.send_json("hanging")
         try:
             await asyncio.Event().wait()
         finally:
-            self.broadcast(f"witness-{who}", "cancelled")
+            self.broadcast(f"witness-{name}", "cancelled")
 
 
 class HangingInThread(Leaving):
-    def receive(self, request, who):
+    def receive(self, request, name):
         self.send_json("hanging")
-        let_go.wait(30)
+        may_end.wait(30)
 
 
 class Witness(SocketView):
-    """Hears of `who`'s end; asked, it counts those who are still in the group."""
+    """Receives how the client `name` ends, and counts the members left in its group on request."""
 
-    async def connect(self, request, who):
-        self.join(f"witness-{who}")
+    async def connect(self, request, name):
+        self.join(f"witness-{name}")
         self.send_json("open")
 
-    async def receive(self, request, who):
-        let_go.set()
-        self.send_json(len(current_hub().groups.get(f"leaving-{who}", ())))
+    async def receive(self, request, name):
+        may_end.set()
+        self.send_json(len(current_hub().groups.get(f"leaving-{name}", ())))
 
 
 urlpatterns = [
-    path("async/<who>/", Hanging.as_asgi()),
-    path("def/<who>/", HangingInThread.as_asgi()),
-    path("witness/<who>/", Witness.as_asgi()),
+    path("async/<name>/", Hanging.as_asgi()),
+    path("def/<name>/", HangingInThread.as_asgi()),
+    path("witness/<name>/", Witness.as_asgi()),
 ]
 
 
 def cut(client) -> None:
-    """End the TCP connection, with no more than TCP's own goodbye."""
+    """End the TCP connection without a close frame."""
     client.transport.abort()
 
 
 def reset(client) -> None:
-    """End the TCP connection the rude way."""
+    """End the TCP connection with a reset."""
     linger = struct.pack("ii", 1, 0)
     client.transport.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_LINGER, linger
@@ -75,7 +75,7 @@ def reset(client) -> None:
 
 
 @pytest.mark.parametrize("leave", [cut, reset])
-async def test_without_a_close_handshake_a_handler_is_cancelled_and_disconnect_runs_once(
+async def test_a_lost_connection_cancels_the_handler_and_runs_disconnect_once(
     server, leave
 ) -> None:
     async with server.connect("departures/witness/ada/") as witness:
@@ -85,13 +85,13 @@ async def test_without_a_close_handshake_a_handler_is_cancelled_and_disconnect_r
         assert [await client.hear(), await client.hear()] == ["open", "hanging"]
         leave(client)
         assert [await witness.hear(), await witness.hear()] == ["cancelled", "disconnected"]
-        await witness.say("who is there?")
+        await witness.say("count the members")
         assert await witness.hear() == 0
         await client.wait_closed()
 
 
 @pytest.mark.parametrize("leave", [cut, reset])
-async def test_a_def_handler_that_hangs_holds_no_membership_and_skips_no_disconnect(
+async def test_a_def_handler_that_hangs_keeps_no_membership_and_disconnect_runs(
     server, leave
 ) -> None:
     async with server.connect("departures/witness/ben/") as witness:
@@ -101,12 +101,12 @@ async def test_a_def_handler_that_hangs_holds_no_membership_and_skips_no_disconn
         assert [await client.hear(), await client.hear()] == ["open", "hanging"]
         leave(client)
         assert await witness.hear() == "disconnected"
-        await witness.say("who is there?")
+        await witness.say("count the members")
         assert await witness.hear() == 0
         await client.wait_closed()
 
 
-async def test_fifty_clients_that_vanish_together_are_all_missed(server) -> None:
+async def test_fifty_clients_that_vanish_together_all_disconnect(server) -> None:
     async with server.connect("departures/witness/all/") as witness:
         assert await witness.hear() == "open"
         clients = [await server.connect("departures/async/all/") for _ in range(50)]
@@ -114,7 +114,7 @@ async def test_fifty_clients_that_vanish_together_are_all_missed(server) -> None
         for client in clients:
             reset(client)
         assert [await witness.hear() for _ in clients] == ["disconnected"] * 50
-        await witness.say("who is there?")
+        await witness.say("count the members")
         assert await witness.hear() == 0
         for client in clients:
             await client.wait_closed()

@@ -1,4 +1,4 @@
-"""Who logs in over HTTP is known on the socket, whichever stack looks at the cookie."""
+"""A user who logs in over HTTP is the user of the socket, with either middleware."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -8,7 +8,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_channels.views import SocketView
 
 
-class Who(SocketView):
+class UserName(SocketView):
     async def connect(self, request):
         self.send_json(request.user.username)
 
@@ -20,7 +20,7 @@ class Account(SocketView):
         self.send_json(list(get_user_model().objects.values_list("username", flat=True)))
 
 
-urlpatterns = [path("who/", Who.as_asgi()), path("account/", Account.as_asgi())]
+urlpatterns = [path("who/", UserName.as_asgi()), path("account/", Account.as_asgi())]
 
 
 async def logged_in(server) -> dict[str, str]:
@@ -29,7 +29,7 @@ async def logged_in(server) -> dict[str, str]:
     return {"Cookie": response.headers["Set-Cookie"].split(";")[0]}
 
 
-async def test_who_logged_in_over_http_is_the_user_of_the_socket(server) -> None:
+async def test_a_user_who_logged_in_over_http_is_the_user_of_the_socket(server) -> None:
     headers = await logged_in(server)
     async with server.connect("identity/who/", additional_headers=headers) as client:
         assert await client.hear() == "ada"
@@ -39,14 +39,14 @@ async def test_who_logged_in_over_http_is_the_user_of_the_socket(server) -> None
 
 
 @pytest.mark.parametrize("cookie", ["", "sessionid=", "sessionid=forged", "sessionid=\xff", ";="])
-async def test_a_cookie_that_means_nothing_is_nobody(server, cookie) -> None:
+async def test_an_invalid_session_cookie_gives_an_anonymous_user(server, cookie) -> None:
     headers = {"Cookie": cookie}
     async with server.connect("identity/who/", additional_headers=headers) as client:
         assert await client.hear() == ""
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_channels_own_middleware_may_bring_the_user(checked, kind) -> None:
+async def test_the_auth_middleware_of_channels_can_provide_the_user(checked, kind) -> None:
     server = checked(kind, "asgi_channels")
     async with server.connect("who/", additional_headers=await logged_in(server)) as client:
         assert await client.hear() == "ada"

@@ -1,29 +1,32 @@
-"""The plain Channels lesson (seed 002) runs unchanged beside our views, on both servers."""
+"""The Channels lesson runs unchanged next to views of the library, on all servers.
+
+Source: seed 002.
+"""
 
 import pytest
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne", "runserver"])
-async def test_it_runs_inside_our_application(checked, kind) -> None:
+async def test_the_lesson_runs_inside_the_application_of_the_library(checked, kind) -> None:
     server = checked(kind)
-    async with server.connect("ws/chat/lobby/") as lesson, server.connect("talk/echo/") as ours:
+    async with server.connect("ws/chat/lobby/") as lesson, server.connect("talk/echo/") as echo:
         await lesson.say({"message": "hello"})
         assert await lesson.hear() == {"message": "hello"}
-        await ours.say("hello")
-        assert await ours.hear() == "hello"
+        await echo.say("hello")
+        assert await echo.hear() == "hello"
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_our_views_run_inside_the_application_of_the_lesson(checked, kind) -> None:
+async def test_views_of_the_library_run_inside_the_application_of_the_lesson(checked, kind) -> None:
     server = checked(kind, "asgi_channels")
-    async with server.connect("ws/chat/lobby/") as lesson, server.connect("room/a/") as ours:
+    async with server.connect("ws/chat/lobby/") as lesson, server.connect("room/a/") as echo:
         await lesson.say({"message": "hello"})
         assert await lesson.hear() == {"message": "hello"}
-        await ours.say("hello")
-        assert await ours.hear() == "hello"
+        await echo.say("hello")
+        assert await echo.hear() == "hello"
 
 
-async def test_a_client_of_the_lesson_that_leaves_is_no_error(server) -> None:
+async def test_a_client_of_the_lesson_that_vanishes_causes_no_error(server) -> None:
     client = await server.connect("ws/chat/lobby/")
     client.transport.abort()
     await client.wait_closed()

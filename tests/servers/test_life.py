@@ -1,4 +1,4 @@
-"""How servers start and stop with our application in them."""
+"""Servers start and stop with an application of the library."""
 
 import re
 import signal
@@ -9,12 +9,15 @@ from .conftest import PATIENCE, complaints
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne"])
-async def test_a_server_that_is_told_to_stop_ends_soon_with_sockets_open(launch, kind) -> None:
+async def test_a_server_that_receives_sigterm_ends_soon_with_sockets_open(launch, kind) -> None:
     server = launch(kind)
     server.wait_until_ready()
     idle = await server.connect("talk/room/a/")
     lesson = await server.connect("ws/chat/lobby/")
-    hanging = [await server.connect(f"departures/{how}/{how}/") for how in ("async", "def")]
+    hanging = [
+        await server.connect(f"departures/{kind_of_handler}/{kind_of_handler}/")
+        for kind_of_handler in ("async", "def")
+    ]
     for client in hanging:
         await client.say(None)
         assert [await client.hear(), await client.hear()] == ["open", "hanging"]
@@ -23,13 +26,13 @@ async def test_a_server_that_is_told_to_stop_ends_soon_with_sockets_open(launch,
     codes = [(await client.ended())[0] for client in (idle, lesson, *hanging)]
     assert codes == [1006 if kind == "daphne" else 1012] * 4
     log = server.log()
-    if kind != "daphne":  # it waits only for the first application to end
+    if kind != "daphne":  # daphne only waits for the first application to end
         assert sorted(re.findall("(.*) disconnected", log)) == ["async", "def"]
     assert complaints(log) == []
 
 
 @pytest.mark.parametrize(
-    ("routes", "words"),
+    ("routes", "message"),
     [
         ("tests.servers.no_such_module", '"tests.servers" does not define a "no_such_module"'),
         ("tests.servers.broken", "has no attribute 'NoSuchConsumer'"),
@@ -38,17 +41,17 @@ async def test_a_server_that_is_told_to_stop_ends_soon_with_sockets_open(launch,
     ],
 )
 async def test_uvicorn_refuses_to_start_with_broken_routes_and_says_why(
-    launch, routes, words
+    launch, routes, message
 ) -> None:
     server = launch("uvicorn", TEST_ROUTES=routes)
     assert await server.ends(PATIENCE) == 3
-    assert words in server.log()
+    assert message in server.log()
 
 
 broken = ["/room/"]
 
 
-async def test_daphne_which_knows_no_lifespan_meets_broken_routes_at_the_first_socket(
+async def test_daphne_without_lifespan_reports_broken_routes_at_the_first_socket(
     launch,
 ) -> None:
     server = launch("daphne", TEST_ROUTES="tests.servers.test_life.broken")

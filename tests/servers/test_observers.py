@@ -1,4 +1,4 @@
-"""A row changes in a shell: the sockets of two server processes are told."""
+"""Subscribers of two server processes receive the changes that a shell makes."""
 
 import asyncio
 import contextlib
@@ -38,71 +38,75 @@ async def run(cluster, code: str):
     return await asyncio.to_thread(cluster.shell, code)
 
 
-async def asked(client, action, **frame) -> int:
+async def request(client, action, **frame) -> int:
+    """Send a request and return the status of its answer."""
     await client.say({"action": action, "request_id": 1, **frame})
     return (await client.hear())["response_status"]
 
 
-async def told(client):
+async def next_change(client):
+    """Return the action and data of the next frame that is not a gap."""
     frame = await client.hear()
     while "gap" in frame:
         frame = await client.hear()
     return frame["action"], frame["data"]
 
 
-async def test_a_row_is_told_to_both_servers(cluster, readers) -> None:
-    pk = await run(cluster, "one = Group.objects.create(name='a'); result = one.pk")
+async def test_subscribers_of_both_servers_receive_the_changes_of_a_row(cluster, readers) -> None:
+    pk = await run(cluster, "group = Group.objects.create(name='a'); result = group.pk")
     for reader in readers:
-        assert await asked(reader, "subscribe_instance", pk=pk) == 201
-    await run(cluster, "one.name = 'b'; one.save()")
+        assert await request(reader, "subscribe_instance", pk=pk) == 201
+    await run(cluster, "group.name = 'b'; group.save()")
     for reader in readers:
-        assert await told(reader) == ("update", {"id": pk, "name": "b"})
-    await run(cluster, "one.delete()")
+        assert await next_change(reader) == ("update", {"id": pk, "name": "b"})
+    await run(cluster, "group.delete()")
     for reader in readers:
-        assert await told(reader) == ("delete", {"pk": pk})
+        assert await next_change(reader) == ("delete", {"pk": pk})
 
 
-async def test_many_rows_are_told_in_order(cluster, readers) -> None:
+async def test_subscribers_of_both_servers_receive_many_changes_in_order(cluster, readers) -> None:
     for reader in readers:
-        assert await asked(reader, "subscribe", letter="x") == 201
+        assert await request(reader, "subscribe", letter="x") == 201
     await run(cluster, "for n in range(300): Group.objects.create(name=f'x{n}')")
-    some = "  for n in range(300, 600): Group.objects.create(name=f'x{n}')"
-    await run(cluster, f"with transaction.atomic():\n{some}")
+    loop = "  for n in range(300, 600): Group.objects.create(name=f'x{n}')"
+    await run(cluster, f"with transaction.atomic():\n{loop}")
     for reader in readers:
-        assert [(await told(reader))[1]["name"] for _ in range(600)] == [
+        assert [(await next_change(reader))[1]["name"] for _ in range(600)] == [
             f"x{n}" for n in range(600)
         ]
 
 
-async def test_a_row_moves_between_groups(cluster, readers) -> None:
-    await run(cluster, "one = Group.objects.create(name='y')")
+async def test_a_row_that_moves_between_groups_is_deleted_from_one_and_created_in_the_other(
+    cluster, readers
+) -> None:
+    await run(cluster, "group = Group.objects.create(name='y')")
     for reader, letter in zip(readers, "yz", strict=True):
-        assert await asked(reader, "subscribe", letter=letter) == 201
-    await run(cluster, "one.name = 'z'; one.save()")
-    assert [(await told(reader))[0] for reader in readers] == ["delete", "create"]
+        assert await request(reader, "subscribe", letter=letter) == 201
+    await run(cluster, "group.name = 'z'; group.save()")
+    assert [(await next_change(reader))[0] for reader in readers] == ["delete", "create"]
 
 
-async def test_an_outage_fails_no_save_and_is_told_as_a_gap(cluster, readers) -> None:
+async def test_an_outage_fails_no_save_and_subscribers_receive_a_gap(cluster, readers) -> None:
     for reader in readers:
-        assert await asked(reader, "subscribe", letter="w") == 201
+        assert await request(reader, "subscribe", letter="w") == 201
     cluster.broker.stop()
-    hooks = "transaction.on_commit(lambda: seen.append(1))"
+    hook = "transaction.on_commit(lambda: seen.append(1))"
     await run(cluster, "seen = []; began = time.monotonic()")
-    await run(cluster, f"with transaction.atomic():\n  Group.objects.create(name='w1'); {hooks}")
-    taken, hooked = await run(cluster, "result = [time.monotonic() - began, seen]")
-    assert (taken < 5, hooked) == (True, [1])
+    await run(cluster, f"with transaction.atomic():\n  Group.objects.create(name='w1'); {hook}")
+    seconds, seen = await run(cluster, "result = [time.monotonic() - began, seen]")
+    assert (seconds < 5, seen) == (True, [1])
     cluster.broker.start()
     for reader in readers:
         assert await reader.hear() == {"gap": True}
-    assert await saved_until_heard(cluster, readers[0]) == "create"
-    assert (await told(readers[1]))[0] == "create"
+    assert await save_until_received(cluster, readers[0]) == "create"
+    assert (await next_change(readers[1]))[0] == "create"
 
 
-async def saved_until_heard(cluster, reader) -> str:
-    """Once the shell's own line is back it is heard; what it says before is lost, and counted."""
+async def save_until_received(cluster, reader) -> str:
+    """Save rows until the reader receives one. The shell loses those before its link is back."""
     for number in range(20):
         await run(cluster, f"Group.objects.create(name='w again {number}')")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):
-                return (await told(reader))[0]
-    raise AssertionError("Nothing is heard any more.")
+                return (await next_change(reader))[0]
+    raise AssertionError("No change arrives after the outage.")

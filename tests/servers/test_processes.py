@@ -1,4 +1,4 @@
-"""Two server processes and a shell behind one Valkey: for their clients they are one."""
+"""Two server processes and a shell that share a broker work like one for their clients."""
 
 import asyncio
 import contextlib
@@ -25,81 +25,83 @@ def running(request, site_environ, tmp_path_factory):
 
 @pytest.fixture
 def cluster(running):
-    """The two servers; after the test nothing stands in their logs that should not.
+    """The two servers. After the test their logs must not contain errors.
 
-    channels_redis logs tracebacks when its broker goes; none of them may lead through our code.
+    channels_redis logs tracebacks when its broker goes down. None may lead through the library.
     """
     running.one.log(), running.two.log()
     yield running
     for log in (running.one.log(), running.two.log()):
-        assert not any(word in log for word in ("was destroyed", "never retrieved", "too long"))
+        assert not any(text in log for text in ("was destroyed", "never retrieved", "too long"))
         assert "/rest_channels/" not in log
 
 
 @pytest.fixture
 async def rooms(cluster):
-    """`await rooms("one", "chess")`: a client in a room of server one, `kind` "room" or "quiet"."""
+    """`await rooms("one", "chess")` returns a client of server one in the room `chess`."""
     async with AsyncExitStack() as stack:
 
         async def enter(server: str, name: str, kind: str = "room"):
-            where = getattr(cluster, server)
-            return await stack.enter_async_context(where.connect(f"{kind}/{name}/"))
+            site = getattr(cluster, server)
+            return await stack.enter_async_context(site.connect(f"{kind}/{name}/"))
 
         yield enter
 
 
-async def asked(client, verb, data=None):
-    """The answer to a request; what comes before it is passed over."""
-    await client.say({verb: data})
+async def request(client, name, data=None):
+    """Send a request and return the next frame."""
+    await client.say({name: data})
     return await client.hear()
 
 
-async def heard_until(client, last) -> list:
-    """All that `client` hears up to and with `last`."""
+async def frames_until(client, last) -> list:
+    """Return the frames that `client` receives, up to and including `last`."""
     frames = []
     while not frames or frames[-1] != last:
         frames.append(await client.hear())
     return frames
 
 
-async def test_what_is_said_on_one_server_is_heard_on_the_other_in_order(rooms) -> None:
-    ada, grace, near = await rooms("one", "order"), await rooms("two", "order"), None
-    near = await rooms("one", "order")
+async def test_clients_of_both_servers_receive_group_messages_in_order(rooms) -> None:
+    ada, grace = await rooms("one", "order"), await rooms("two", "order")
+    local = await rooms("one", "order")
     for number in range(200):
         await ada.say({"say": number})
-    for client in (grace, near):
-        assert await heard_until(client, 199) == list(range(200))
+    for client in (grace, local):
+        assert await frames_until(client, 199) == list(range(200))
 
 
-async def test_who_was_told_that_it_has_joined_is_reached_at_once(rooms) -> None:
+async def test_a_client_receives_group_messages_as_soon_as_its_join_is_answered(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
     for number in range(30):
-        assert await asked(grace, "join", [f"new-{number}"]) == "joined"
-        speaker = await rooms("one", f"new-{number}")
-        await speaker.say({"say": number})
+        assert await request(grace, "join", [f"new-{number}"]) == "joined"
+        sender = await rooms("one", f"new-{number}")
+        await sender.say({"say": number})
         assert await grace.hear() == number
-    assert await asked(ada, "address")
+    assert await request(ada, "address")
 
 
 async def test_a_connection_of_another_process_can_be_added_to_a_group(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
-    address = await asked(grace, "address")
+    address = await request(grace, "address")
     for number in range(20):
-        assert await asked(ada, "add", [f"club-{number}", address]) == "added"
+        assert await request(ada, "add", [f"club-{number}", address]) == "added"
         assert await grace.hear() == f"welcome to club-{number}"
 
 
-async def test_a_connection_of_another_process_is_reached_under_its_address(rooms) -> None:
+async def test_a_connection_of_another_process_receives_messages_by_its_address(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
-    await asked(ada, "tell", [await asked(grace, "address"), "psst"])
+    await request(ada, "tell", [await request(grace, "address"), "psst"])
     assert await grace.hear() == "psst"
-    assert await asked(ada, "tell", ["0000000000-1.1", "nobody"]) == "told"
-    assert await asked(ada, "tell", ["no address", "nobody"]) == "told"
+    assert await request(ada, "tell", ["0000000000-1.1", "nobody"]) == "told"
+    assert await request(ada, "tell", ["no address", "nobody"]) == "told"
 
 
-async def test_a_process_that_serves_nothing_reaches_all(cluster, rooms) -> None:
+async def test_a_process_without_sockets_reaches_the_clients_of_both_servers(
+    cluster, rooms
+) -> None:
     clients = [await rooms("one", "shell"), await rooms("two", "shell")]
-    address = await asked(clients[0], "address")
+    address = await request(clients[0], "address")
     cluster.shell("from rest_channels.groups import Channel, Group")
     cluster.shell("""Group("shell").send({"text": '"hello"'})""")
     assert [await client.hear() for client in clients] == ["hello", "hello"]
@@ -110,7 +112,7 @@ async def test_a_process_that_serves_nothing_reaches_all(cluster, rooms) -> None
     assert await clients[0].ended() == (4000, "")
 
 
-async def test_a_command_that_ends_at_once_has_spoken(cluster, rooms) -> None:
+async def test_a_process_that_ends_at_once_has_sent_its_message(cluster, rooms) -> None:
     client = await rooms("two", "brief")
     shell = Shell(cluster.environ)
     shell("from rest_channels.groups import Group")
@@ -120,7 +122,7 @@ async def test_a_command_that_ends_at_once_has_spoken(cluster, rooms) -> None:
     assert await client.hear() == "bye"
 
 
-async def test_a_forked_child_has_a_voice_of_its_own(cluster, rooms) -> None:
+async def test_a_forked_child_can_send_messages(cluster, rooms) -> None:
     client = await rooms("two", "fork")
     shell = Shell(cluster.environ)
     shell("import os, time, warnings; from rest_channels.groups import Group")
@@ -136,30 +138,30 @@ async def test_a_forked_child_has_a_voice_of_its_own(cluster, rooms) -> None:
     assert [await client.hear() for _ in range(4)] == [0, 1, 2, 3]
 
 
-async def lane_of_channels_works(server) -> None:
-    """Wait until the layer that the site's code shares has got over an earlier test's outage."""
+async def wait_for_shared_layer(server) -> None:
+    """Wait until the shared layer of the site has recovered from an earlier test's outage."""
     async with asyncio.timeout(15):
         for kind in ("ours", "theirs"):
-            heard = False
-            while not heard:
+            received = False
+            while not received:
                 async with server.connect(f"{kind}/") as probe:
                     await probe.say("anybody there?")
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(probe.recv(), 1)
-                        heard = True
+                        received = True
 
 
-async def test_plain_consumers_and_ours_in_one_group_hear_each_other_once(cluster) -> None:
-    await lane_of_channels_works(cluster.one)
-    await lane_of_channels_works(cluster.two)
+async def test_plain_and_library_consumers_receive_each_group_message_once(cluster) -> None:
+    await wait_for_shared_layer(cluster.one)
+    await wait_for_shared_layer(cluster.two)
     async with AsyncExitStack() as stack:
         clients = {}
         for server in ("one", "two"):
             for kind in ("ours", "theirs"):
                 client = getattr(cluster, server).connect(f"{kind}/")
                 clients[kind, server] = await stack.enter_async_context(client)
-        for number, speaker in enumerate(clients.values()):
-            await speaker.say(number)
+        for number, sender in enumerate(clients.values()):
+            await sender.say(number)
             for (kind, _server), client in clients.items():
                 assert await client.hear() == {kind: number}
         cluster.shell("from channels.layers import get_channel_layer")
@@ -172,10 +174,10 @@ async def test_plain_consumers_and_ours_in_one_group_hear_each_other_once(cluste
                 await asyncio.wait_for(client.recv(), 0.1)
 
 
-async def test_a_channel_name_is_good_for_the_layers_own_verbs(cluster) -> None:
+async def test_the_layers_own_send_reaches_a_channel_name_of_another_process(cluster) -> None:
     cluster.shell("from channels.layers import get_channel_layer")
     cluster.shell("from asgiref.sync import async_to_sync")
-    await lane_of_channels_works(cluster.one)
+    await wait_for_shared_layer(cluster.one)
     async with cluster.one.connect("named/") as client:
         message = {"type": "line", "text": "by name"}
         name = await client.hear()
@@ -183,7 +185,7 @@ async def test_a_channel_name_is_good_for_the_layers_own_verbs(cluster) -> None:
         assert await client.hear() == "by name"
 
 
-async def test_of_fifty_publishers_against_a_busy_loop_nothing_is_lost_unseen(
+async def test_every_message_of_fifty_publishers_is_received_or_counted_as_missed(
     cluster, rooms
 ) -> None:
     client, other = [await rooms("two", name, "quiet") for name in ("flood", "other")]
@@ -200,28 +202,28 @@ async def test_of_fifty_publishers_against_a_busy_loop_nothing_is_lost_unseen(
         )
     )
     for _ in range(10):
-        await asked(other, "block", 0.3)
-    heard = 0
+        await request(other, "block", 0.3)
+    received = 0
 
-    def missing() -> int:  # of this group: other tests' outages may still be told
+    def missing() -> int:  # of this group only: heads may still report losses of other tests
         log = cluster.two.log_file.read_text()
         return sum(map(int, re.findall(r"lost: {.*'flood': (\d+)", log)))
 
     async with asyncio.timeout(120):
-        while not (flood.done() and heard + missing() >= 50_000):
+        while not (flood.done() and received + missing() >= 50_000):
             try:
                 async with asyncio.timeout(0.2):
                     while True:
                         frame = await client.hear()
-                        heard += frame == 1
+                        received += frame == 1
             except TimeoutError:
                 continue
-    print(f"{heard} heard, {missing()} missed")
-    assert (await flood, heard + missing()) == (50, 50_000)
-    assert heard > 0
+    print(f"{received} received, {missing()} missed")
+    assert (await flood, received + missing()) == (50, 50_000)
+    assert received > 0
 
 
-# Who may no longer stay: in a process that is told of it, or at its next look (here each second).
+# Revocation: at once where Django signals the end, else at the heartbeat (here each second).
 
 USER = "User.objects.filter(username='bob')"
 ENDS = [
@@ -250,52 +252,52 @@ LOG_IN = (
 )
 
 
-@pytest.mark.parametrize(("what", "code"), ENDS)
-async def test_what_ends_a_session_or_a_user_closes_the_sockets_of_every_process(
-    cluster, rooms, what, code
+@pytest.mark.parametrize(("code_to_run", "code"), ENDS)
+async def test_the_end_of_a_session_or_user_closes_the_sockets_of_every_process(
+    cluster, rooms, code_to_run, code
 ) -> None:
     other = await rooms("one", "staying")
     headers = {"Cookie": f"sessionid={await asyncio.to_thread(cluster.shell, LOG_IN)}"}
     async with (
-        cluster.one.connect("room/bob/", additional_headers=headers) as here,
-        cluster.two.connect("room/bob/", additional_headers=headers) as there,
+        cluster.one.connect("room/bob/", additional_headers=headers) as first,
+        cluster.two.connect("room/bob/", additional_headers=headers) as second,
     ):
         began = time.monotonic()
-        await asyncio.to_thread(cluster.shell, what)
-        assert {(await client.ended())[0] for client in (here, there)} == {code}
+        await asyncio.to_thread(cluster.shell, code_to_run)
+        assert {(await client.ended())[0] for client in (first, second)} == {code}
         assert time.monotonic() - began < 2.5
-    assert await asked(other, "say", "still here") in ("said", "still here")
+    assert await request(other, "say", "still here") in ("said", "still here")
 
 
-async def test_who_was_revoked_while_the_broker_was_away_is_found_all_the_same(cluster) -> None:
+async def test_a_user_deactivated_during_a_broker_outage_is_disconnected(cluster) -> None:
     headers = {"Cookie": f"sessionid={await asyncio.to_thread(cluster.shell, LOG_IN)}"}
-    async with cluster.two.connect("room/bob/", additional_headers=headers) as there:
+    async with cluster.two.connect("room/bob/", additional_headers=headers) as client:
         with cluster.broker.paused():
             await asyncio.to_thread(cluster.shell, "bob.is_active = False; bob.save()")
-            assert (await there.ended())[0] == 4442
+            assert (await client.ended())[0] == 4442
 
 
-# Outages. No socket closes, what is local goes on, and the rest is back within three seconds.
+# Outages. No socket closes, local messages still arrive, and the rest works again within 3 s.
 
 
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
-async def test_an_outage_of_the_broker_closes_nothing(cluster, rooms, outage) -> None:
-    ada, near = [await rooms("one", "outage", "quiet") for _ in range(2)]
+async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) -> None:
+    ada, local = [await rooms("one", "outage", "quiet") for _ in range(2)]
     graces = [await rooms("two", "outage") for _ in range(20)]
     for number, grace in enumerate(graces):
         groups = MANY[number * 100 : (number + 1) * 100]
-        assert await asked(grace, "join", groups) == "joined"
+        assert await request(grace, "join", groups) == "joined"
 
-    async def speak(text) -> None:
+    async def send(text) -> None:
         await ada.say({"say": text})
-        assert await near.hear() == text
+        assert await local.hear() == text
         assert {await ada.hear(), await ada.hear()} == {text, "said"}
 
     async def outlast(seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            await speak("anybody there?")
-            await asyncio.sleep(0.05)  # who says more is closed for flooding
+            await send("anybody there?")
+            await asyncio.sleep(0.05)  # a client that sends more is closed for flooding
 
     if outage == "restart":
         cluster.broker.kill()
@@ -306,22 +308,22 @@ async def test_an_outage_of_the_broker_closes_nothing(cluster, rooms, outage) ->
             await outlast(10)
     else:
         cluster.broker.flush()
-    back = time.monotonic()
+    restored = time.monotonic()
 
-    async def speak_until_heard() -> float:
+    async def send_until_received() -> float:
         while True:
-            await speak("back")
+            await send("back")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(heard_until(graces[0], "back"), 0.05)
-                return time.monotonic() - back
+                await asyncio.wait_for(frames_until(graces[0], "back"), 0.05)
+                return time.monotonic() - restored
 
-    first = await asyncio.wait_for(speak_until_heard(), 3)
+    first = await asyncio.wait_for(send_until_received(), 3)
     print(f"first delivery {first:.2f} s after the {outage}")
     if outage == "flush":
         await asyncio.sleep(3)
     else:
         gap = {"gap": sorted([*MANY[1900:], "outage"])}
-        await asyncio.wait_for(heard_until(graces[-1], gap), 3 - first)
-    speaker = await rooms("one", MANY[-1])
-    await speaker.say({"say": "last"})
-    await asyncio.wait_for(heard_until(graces[-1], "last"), 3)
+        await asyncio.wait_for(frames_until(graces[-1], gap), 3 - first)
+    sender = await rooms("one", MANY[-1])
+    await sender.say({"say": "last"})
+    await asyncio.wait_for(frames_until(graces[-1], "last"), 3)

@@ -1,4 +1,4 @@
-"""Who is not let in learns why, and the server's log stays free of tracebacks."""
+"""A refused client receives the reason, and the server logs no traceback."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ class Closed(SocketConsumer):
         self.close()
 
 
-class Here(SocketView):
+class Accepting(SocketView):
     async def connect(self, request):
         self.send_json("here")
 
@@ -43,7 +43,7 @@ urlpatterns = [
     path("<int:status>/", Refusing.as_asgi()),
     path("members/", Members.as_asgi()),
     path("closed/", Closed.as_asgi()),
-    path("here/", Here.as_asgi()),
+    path("here/", Accepting.as_asgi()),
 ]
 
 
@@ -53,15 +53,15 @@ class Plain(AsyncJsonWebsocketConsumer):
         await self.send_json(self.scope["url_route"]["kwargs"])
 
 
-def tell(message):
+def send_client_address(message):
     message.reply_channel.send({"text": f'"{message["client"][0]}"'})
 
 
 routing = [
-    route("websocket.connect", tell, path=r"^/function/$"),
+    route("websocket.connect", send_client_address, path=r"^/function/$"),
     include([route_class(Plain, path=r"^/(?P<pk>\d+)/$")], path=r"^/plain"),
     route_class(Closed, path=r"^/closed/$"),
-    route_class(Here, path=r"^/here/$"),
+    route_class(Accepting, path=r"^/here/$"),
 ]
 
 
@@ -72,7 +72,9 @@ async def refused_with(server, where, **options) -> int:
 
 
 @pytest.mark.parametrize("status", REASONS)
-async def test_a_refusal_in_connect_is_a_frame_and_a_close_code_to_read(server, status) -> None:
+async def test_a_client_refused_in_connect_receives_an_error_frame_and_a_close_code(
+    server, status
+) -> None:
     async with server.connect(f"refusals/{status}/") as client:
         assert (await client.hear())["status"] == status
         code, reason = await client.ended()
@@ -80,7 +82,7 @@ async def test_a_refusal_in_connect_is_a_frame_and_a_close_code_to_read(server, 
     assert reason or server.kind == "daphne"
 
 
-async def test_a_permission_refuses_nobody_with_4401(server) -> None:
+async def test_a_permission_closes_an_anonymous_connection_with_4401(server) -> None:
     async with server.connect("refusals/members/") as client:
         assert (await client.hear())["status"] == 401
         assert (await client.ended())[0] == 4401
@@ -89,21 +91,21 @@ async def test_a_permission_refuses_nobody_with_4401(server) -> None:
 @pytest.mark.parametrize(
     "where", ["", "nowhere/", "talk/", "refusals/x/", "a%00b/", "%ff/", "x/?%ff&session_key=%00"]
 )
-async def test_an_unknown_path_is_a_403_and_no_traceback(server, where) -> None:
+async def test_an_unknown_path_is_refused_with_403_and_no_traceback(server, where) -> None:
     assert await refused_with(server, where) == 403
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1", "null"])
-async def test_a_foreign_origin_is_a_403_and_no_traceback(server, origin) -> None:
+async def test_a_foreign_origin_is_refused_with_403_and_no_traceback(server, origin) -> None:
     assert await refused_with(server, "refusals/here/", origin=origin) == 403
 
 
 async def test_a_malformed_origin_is_refused_without_a_traceback(server) -> None:
-    # autobahn, which speaks WebSocket for daphne, has a 400 of its own for some.
+    # autobahn, the WebSocket library of daphne, answers some of them with 400 itself.
     assert await refused_with(server, "refusals/here/", origin="http://[::1") in (400, 403)
 
 
-async def test_the_own_origin_is_let_in(server) -> None:
+async def test_the_origin_of_the_site_itself_is_accepted(server) -> None:
     origin = f"http://127.0.0.1:{server.port}"
     async with server.connect("refusals/here/", origin=origin) as client:
         assert await client.hear() == "here"
@@ -128,7 +130,7 @@ UPGRADE = (
         b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
     ],
 )
-async def test_a_malformed_upgrade_is_a_4xx_and_the_server_goes_on(server, rest) -> None:
+async def test_a_malformed_upgrade_gets_a_4xx_status_and_the_server_goes_on(server, rest) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(UPGRADE + rest + b"\r\n")
     async with asyncio.timeout(PATIENCE):
@@ -140,7 +142,7 @@ async def test_a_malformed_upgrade_is_a_4xx_and_the_server_goes_on(server, rest)
         assert await client.hear() == "here"
 
 
-# Behind a proxy, by a route list
+# Behind a proxy, with a route list.
 
 
 @pytest.fixture(params=["uvicorn", "daphne"])
@@ -151,7 +153,7 @@ def proxied(request, checked):
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
 
 
-async def test_a_routed_class_serves_and_a_path_it_does_not_fit_is_a_403(proxied) -> None:
+async def test_a_route_serves_its_class_and_other_paths_are_refused_with_403(proxied) -> None:
     async with proxied.connect("plain/7/") as client:
         assert await client.hear() == {"pk": "7"}
     async with proxied.connect("here/") as client:
@@ -160,7 +162,7 @@ async def test_a_routed_class_serves_and_a_path_it_does_not_fit_is_a_403(proxied
         assert await refused_with(proxied, where) == 403
 
 
-async def test_behind_a_proxy_the_own_origin_is_the_one_that_the_browser_sees(proxied) -> None:
+async def test_behind_a_proxy_only_the_origin_that_the_browser_sees_is_accepted(proxied) -> None:
     options = {"additional_headers": HTTPS}
     async with proxied.connect("here/", origin="https://localhost", **options) as client:
         assert await client.hear() == "here"
@@ -168,8 +170,8 @@ async def test_behind_a_proxy_the_own_origin_is_the_one_that_the_browser_sees(pr
         assert await refused_with(proxied, "here/", origin=origin, **options) == 403
 
 
-async def test_behind_a_proxy_the_client_is_the_one_before_it(proxied) -> None:
-    # uvicorn trusts 127.0.0.1 by itself and comes first; what is seen is the same.
+async def test_behind_a_proxy_the_client_address_is_the_one_before_the_proxy(proxied) -> None:
+    # uvicorn trusts 127.0.0.1 and evaluates the header first, with the same result.
     options = {"additional_headers": {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 127.0.0.1"}}
     async with proxied.connect("function/", **options) as client:
         assert await client.hear() == "1.2.3.4"
@@ -177,6 +179,6 @@ async def test_behind_a_proxy_the_client_is_the_one_before_it(proxied) -> None:
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"])
 @pytest.mark.parametrize("value", ["", ",", "[::1", "unix:", "a b"])
-async def test_what_a_proxy_says_wrongly_is_no_traceback(proxied, name, value) -> None:
+async def test_an_invalid_proxy_header_causes_no_traceback(proxied, name, value) -> None:
     async with proxied.connect("function/", additional_headers={name: value}) as client:
         await client.hear()

@@ -1,4 +1,4 @@
-"""A client that does not read fills only what is its own (uvicorn; daphne cannot promise it)."""
+"""A client that does not read fills only its own outbox, on uvicorn. daphne does not ensure it."""
 
 import asyncio
 import socket
@@ -33,19 +33,19 @@ def server(request, checked):
     return checked(request.param)
 
 
-def deaf(server, where):
-    """A client whose operating system takes little, and that takes nothing from it."""
+def connect_without_reading(server, where):
+    """Connect a client that reads nothing, with a small receive buffer."""
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     narrow.connect(("127.0.0.1", server.port))
-    # One frame may wait to be received; then the client stops reading from its socket.
+    # The client stops reading from its socket when one frame waits to be received.
     return server.connect(where, sock=narrow, max_queue=1, compression=None)
 
 
-async def test_only_who_stops_reading_is_closed_and_may_come_back(server) -> None:
+async def test_only_the_client_that_stops_reading_is_closed_with_4503(server) -> None:
     where = "slow_readers/one/"
     members = [await server.connect(where, compression=None) for _ in range(4)]
-    stalled = await deaf(server, where)
+    stalled = await connect_without_reading(server, where)
     assert [await client.hear() for client in (*members, stalled)] == ["open"] * 5
 
     slowest = 0.0
@@ -64,10 +64,10 @@ async def test_only_who_stops_reading_is_closed_and_may_come_back(server) -> Non
         await member.close()
 
 
-async def test_who_never_reads_again_is_given_up_after_a_while(uvicorn) -> None:
+async def test_a_client_that_never_reads_again_is_disconnected(uvicorn) -> None:
     where = "slow_readers/two/"
     async with uvicorn.connect(where, compression=None) as member:
-        stalled = await deaf(uvicorn, where)
+        stalled = await connect_without_reading(uvicorn, where)
         assert [await member.hear(), await stalled.hear()] == ["open", "open"]
         for number in range(FRAMES):
             await member.say(number)

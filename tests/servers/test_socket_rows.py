@@ -1,4 +1,4 @@
-"""Rows of two server processes, spoken to from a third; one of the two is killed."""
+"""The socket rows of two server processes, used by a third process. One server is killed."""
 
 import asyncio
 import signal
@@ -36,70 +36,75 @@ def cluster(request, site_environ, tmp_path):
 
 @pytest.fixture
 async def players(cluster):
-    """`await players("one", 50)`: so many sockets of server one."""
+    """`await players("one", 50)` returns 50 clients of server one."""
     async with AsyncExitStack() as stack:
 
         async def enter(server: str, number: int):
             site = getattr(cluster, server)
-            come = (stack.enter_async_context(site.connect("game/1/")) for _ in range(number))
-            return [await client for client in come]
+            connecting = (stack.enter_async_context(site.connect("game/1/")) for _ in range(number))
+            return [await client for client in connecting]
 
         yield enter
 
 
-async def asked(cluster, code: str):
+async def run(cluster, code: str):
     return await asyncio.to_thread(cluster.shell, code)
 
 
-def said(text: str) -> str:
+def send_to_all(text: str) -> str:
     return f"result = Socket.objects.filter(path='/game/1/').send_action('CHAT', text={text!r})"
 
 
-async def heard(clients) -> set[str]:
+async def texts_of(clients) -> set[str]:
+    """Return the texts of the next frame of each client."""
     frames = [await client.hear() for client in clients]
     return {frame.get("text") for frame in frames}
 
 
-async def test_a_queryset_in_a_shell_reaches_the_sockets_of_both_servers(cluster, players) -> None:
+async def test_a_queryset_in_a_shell_sends_to_the_sockets_of_both_servers(cluster, players) -> None:
     clients = [*await players("one", 5), *await players("two", 5)]
-    assert await asked(cluster, said("hello")) == 10
-    assert await heard(clients) == {"hello"}
+    assert await run(cluster, send_to_all("hello")) == 10
+    assert await texts_of(clients) == {"hello"}
     await clients[0].say({"type": "SAY", "text": "from a peer"})
-    assert await heard(clients[1:]) == {"from a peer"}
+    assert await texts_of(clients[1:]) == {"from a peer"}
 
 
-async def test_a_row_in_a_shell_can_be_closed(cluster, players) -> None:
+async def test_a_shell_can_close_the_socket_of_a_row(cluster, players) -> None:
     [client] = await players("one", 1)
-    await asked(cluster, "Socket.objects.get().disconnect(4001, 'Enough.')")
+    await run(cluster, "Socket.objects.get().disconnect(4001, 'Enough.')")
     assert await client.ended() == (4001, "Enough.")
 
 
-async def test_rows_of_a_killed_server_go_and_the_others_stay(cluster, players) -> None:
+async def test_the_rows_of_a_killed_server_are_deleted_and_the_others_stay(
+    cluster, players
+) -> None:
     ones, twos = await players("one", 50), await players("two", 50)
-    assert await asked(cluster, COUNT) == 100
+    assert await run(cluster, COUNT) == 100
     await asyncio.sleep(1.5)  # long enough for both to have a lease (TEST_BEAT is 1)
     cluster.one.process.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 10
     number = 100
     while number > 50 and time.monotonic() < deadline:
-        number = await asked(cluster, said("still there?"))
+        number = await run(cluster, send_to_all("still there?"))
         assert number >= 50
-        assert await heard(twos) == {"still there?"}
+        assert await texts_of(twos) == {"still there?"}
     assert number == 50
-    assert await asked(cluster, "result = Socket.objects.online().count()") == 50
+    assert await run(cluster, "result = Socket.objects.online().count()") == 50
     assert len(ones) == 50
 
 
-async def test_a_server_that_is_told_to_end_leaves_no_rows(cluster, players) -> None:
+async def test_a_server_that_receives_sigterm_leaves_no_rows(cluster, players) -> None:
     await players("one", 50)
     cluster.one.process.send_signal(signal.SIGTERM)
     assert await cluster.one.ends(15) in (0, -signal.SIGTERM)
-    assert await asked(cluster, COUNT) == 0
+    assert await run(cluster, COUNT) == 0
 
 
-async def test_without_a_broker_a_queryset_returns_and_says_so(cluster, players) -> None:
+async def test_without_a_broker_sending_with_a_queryset_returns_within_seconds(
+    cluster, players
+) -> None:
     await players("one", 1)
     cluster.broker.kill()
     began = time.monotonic()
-    assert await asked(cluster, said("anybody?")) == 1
+    assert await run(cluster, send_to_all("anybody?")) == 1
     assert time.monotonic() - began < 2.5

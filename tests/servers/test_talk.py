@@ -1,4 +1,4 @@
-"""What clients say and hear through a real server."""
+"""Clients send and receive frames through a real server."""
 
 import asyncio
 import threading
@@ -63,7 +63,7 @@ urlpatterns = [
 ]
 
 
-async def test_what_one_client_says_every_member_hears_in_order(server) -> None:
+async def test_every_member_receives_the_messages_of_a_client_in_order(server) -> None:
     async with (
         server.connect("talk/room/a/") as ada,
         server.connect("talk/room/a/") as ben,
@@ -78,19 +78,21 @@ async def test_what_one_client_says_every_member_hears_in_order(server) -> None:
 
 
 @pytest.mark.parametrize("frame", ["grün \U0001f3bc", "x" * 60_000, b"\x00\xff", b"x" * 60_000])
-async def test_text_and_bytes_come_back_as_they_were(server, frame) -> None:
+async def test_text_and_bytes_arrive_unchanged(server, frame) -> None:
     async with server.connect("talk/mirror/") as client:
         await client.send(frame)
         assert await asyncio.wait_for(client.recv(), 10) == frame
 
 
-async def test_a_subprotocol_is_agreed_on(server) -> None:
+async def test_the_server_accepts_the_subprotocol_that_the_consumer_chose(server) -> None:
     async with server.connect("talk/mirror/", subprotocols=["v1", "v2"]) as client:
         assert client.subprotocol == "v2"
 
 
 @pytest.mark.parametrize("code", [1000, 3000, 4404, 4999])
-async def test_close_codes_and_reasons_reach_the_client_after_what_was_sent(server, code) -> None:
+async def test_a_client_receives_the_close_code_and_reason_after_the_last_frame(
+    server, code
+) -> None:
     async with server.connect("talk/closing/") as client:
         await client.say([code, "the end of 'ü'"])
         assert await client.hear() == "bye"
@@ -100,8 +102,8 @@ async def test_close_codes_and_reasons_reach_the_client_after_what_was_sent(serv
 
 
 @pytest.mark.parametrize("code", [1001, 1011])
-async def test_on_uvicorn_codes_of_the_protocol_itself_close_too(serving, code) -> None:
-    # autobahn, which speaks for daphne, takes none below 3000 from an application but 1000.
+async def test_on_uvicorn_a_view_can_close_with_codes_of_the_protocol_itself(serving, code) -> None:
+    # autobahn, the WebSocket library of daphne, only lets applications close with 1000 and 3000+.
     server = serving("uvicorn")
     async with server.connect("talk/closing/") as client:
         await client.say([code])
@@ -118,7 +120,7 @@ async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None
         await client.close()
 
 
-async def test_a_thousand_frames_at_once_are_all_answered_in_order(server) -> None:
+async def test_a_thousand_frames_sent_at_once_are_all_answered_in_order(server) -> None:
     async with server.connect("talk/sums/") as client:
         for number in range(1_000):
             await client.say({"method": "add", "data": [number, 1], "request_id": number})
@@ -127,12 +129,12 @@ async def test_a_thousand_frames_at_once_are_all_answered_in_order(server) -> No
     assert [reply["data"] for reply in replies] == list(range(1, 1_001))
 
 
-async def test_a_ping_is_answered_beside_the_views(server) -> None:
+async def test_the_server_answers_a_ping_on_the_path_of_a_view(server) -> None:
     async with server.connect("talk/sums/") as client:
         await client.say({"$ping": 1})
         assert await client.hear() == {"$pong": 1}
 
 
-async def test_http_is_served_beside_the_sockets(server) -> None:
+async def test_the_server_serves_http_requests_too(server) -> None:
     _response, body = await server.get("hello/")
     assert body == "hello"

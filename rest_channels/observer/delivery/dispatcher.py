@@ -18,7 +18,7 @@ from ...concurrency.execution import empty_context, thread_lease
 from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
-from ...engine.revocation import rechecked
+from ...engine.revocation import wait_for_checks
 from ...protocol.messages import Event, Gap
 from ..naming import find_observer
 from ..subscriptions import Subscription, subscriptions
@@ -52,7 +52,7 @@ class ChangeDispatcher:
         group = hub_group(model)
         connections = self._connections.setdefault(group, set())
         if not connections:
-            connection.groups.expect(self._hub.join(group, self._member))
+            connection.groups.add_pending(self._hub.join(group, self._member))
         if connection not in connections:
             connections.add(connection)
             connection.on_ended += (lambda: self._remove_connection(group, connection),)
@@ -102,7 +102,7 @@ class ChangeDispatcher:
             while self._changes:
                 change = self._changes.popleft()
                 try:
-                    await rechecked(self._hub)  # a user who was deactivated receives nothing
+                    await wait_for_checks(self._hub)  # a user who was deactivated receives nothing
                     await self._deliver_change(*change)
                 except Exception:
                     logger.exception("A change could not be delivered.")
