@@ -147,8 +147,8 @@ async def test_a_key_of_a_client_never_replaces_an_argument_of_the_library(key) 
         permission_classes = [IsAuthenticated | AllowAny]
 
     async with client(Guarded) as socket:
-        said = await answer(socket, action="renamed", request_id=1, **{key: "mine"})
-        assert said == reply("renamed", sorted(["action", key, "request_id"]))
+        received = await answer(socket, action="renamed", request_id=1, **{key: "mine"})
+        assert received == reply("renamed", sorted(["action", key, "request_id"]))
 
 
 @pytest.mark.parametrize("name", [None, 7, ["exact"], {"a": 1}, "x" * 10_000, "", "__init__"])
@@ -161,8 +161,8 @@ async def test_an_action_that_is_not_a_known_name_is_answered_with_405(name) -> 
 @pytest.mark.parametrize("request_id", [None, "a", 1.5, [1, {"b": 2}], {"c": None}])
 async def test_the_answer_has_the_request_id_of_the_frame_whatever_it_is(request_id) -> None:
     async with client() as socket:
-        said = await answer(socket, action="exact", pk=1, request_id=request_id)
-        assert said["request_id"] == request_id
+        received = await answer(socket, action="exact", pk=1, request_id=request_id)
+        assert received["request_id"] == request_id
 
 
 async def test_an_action_that_returns_nothing_is_not_answered(caplog) -> None:
@@ -321,8 +321,8 @@ def guarded(*classes):
 )
 async def test_permissions_and_trees_of_them_decide_about_an_action(classes, pk, status) -> None:
     async with client(guarded(*classes), user=AnonymousUser()) as socket:
-        said = await answer(socket, action="a_sync_action", pk=pk)
-        assert said["response_status"] == status
+        received = await answer(socket, action="a_sync_action", pk=pk)
+        assert received["response_status"] == status
 
 
 async def test_an_error_frame_has_the_message_of_the_permission_that_refused() -> None:
@@ -364,8 +364,8 @@ async def test_a_subclass_may_override_every_step_of_an_action() -> None:
             await super().reply(action, {"dressed": data}, errors, status, request_id)
 
     async with client(Own) as socket:
-        said = await answer(socket, do="exact", pk=2, request_id=1)
-        assert said == reply("exact", {"dressed": [2, 1]}, 202)
+        received = await answer(socket, do="exact", pk=2, request_id=1)
+        assert received == reply("exact", {"dressed": [2, 1]}, 202)
         refused = await answer(socket, do="exact", pk=1)
         assert (refused["errors"], refused["response_status"]) == (["PermissionDenied"], 418)
 
@@ -472,8 +472,8 @@ async def test_keys_with_names_that_the_library_uses_are_ordinary_arguments(key)
             return sorted(kwargs), 200
 
     async with client(Taking) as socket:
-        said = await answer(socket, action="take", request_id=1, **{key: 1})
-        assert said["response_status"] == (400 if key == "self" else 200)
+        received = await answer(socket, action="take", request_id=1, **{key: 1})
+        assert received["response_status"] == (400 if key == "self" else 200)
         assert (await answer(socket, action="nope", **{key: 1}))["response_status"] == 405
 
 
@@ -583,7 +583,7 @@ async def test_detached_actions_end_when_the_server_closes(settle) -> None:
 
 async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(settings) -> None:
     settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": True}
-    said, frames, done = [], asyncio.Queue(), []
+    received, frames, done = [], asyncio.Queue(), []
 
     class Closed(AsyncAPIConsumer):
         permission_classes = [IsAdminUser]
@@ -592,7 +592,7 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
             done.append(content)
 
     async def send(message):
-        said.append(message["type"])
+        received.append(message["type"])
         if message["type"] == "websocket.send":
             frames.put_nowait({"type": "websocket.receive", "text": "{}"})
             await asyncio.sleep(0.01)
@@ -601,7 +601,7 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
 
     frames.put_nowait({"type": "websocket.connect"})
     await Closed.as_asgi()(client().scope, frames.get, send)
-    assert (said, done) == (["websocket.accept", "websocket.send", "websocket.close"], [])
+    assert (received, done) == (["websocket.accept", "websocket.send", "websocket.close"], [])
 
 
 async def test_a_def_action_may_call_another_action(settings) -> None:
@@ -618,8 +618,8 @@ async def test_a_def_action_may_call_another_action(settings) -> None:
             return one + async_to_sync(self.one)()[0], 200
 
     async with client(Twice) as socket:
-        for name, said in ("two", 2), ("one", 1):
-            await socket.expect_reply(await socket.call(name), response_status=200, data=said)
+        for name, number in ("two", 2), ("one", 1):
+            await socket.expect_reply(await socket.call(name), response_status=200, data=number)
 
 
 async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:

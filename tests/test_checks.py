@@ -40,18 +40,18 @@ def test_a_layer_that_cannot_be_imported_is_an_error(backend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "error_text"),
     [
         ({"HANDLER_TIMEOT": 1}, "Did you mean 'HANDLER_TIMEOUT'?"),
         ({"EXCEPTION_HANDLER": "no.such.handler"}, "No module named 'no'"),
         ([], "must be a dict"),
     ],
 )
-def test_a_wrong_setting_is_an_error_that_names_it(settings, words) -> None:
+def test_a_wrong_setting_is_an_error_that_names_it(settings, error_text) -> None:
     with override_settings(REST_CHANNELS=settings):
-        (message,) = (one for one in run_checks() if one.id.startswith("rest_channels"))
+        (message,) = (each for each in run_checks() if each.id.startswith("rest_channels"))
     assert message.id == "rest_channels.E001"
-    assert words in message.msg
+    assert error_text in message.msg
 
 
 def test_deployment_checks_warn_that_daphne_cannot_bound_the_outbox(monkeypatch) -> None:

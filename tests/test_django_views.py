@@ -44,11 +44,11 @@ def client(view, mapped_actions=None, **kwargs):
     return SocketCommunicator(view_as_consumer(view, mapped_actions), dialect="action", **kwargs)
 
 
-async def asked(socket, action, **frame):
+async def reply_to(socket, action, **frame):
     await socket.send_json({"action": action, "request_id": 7, **frame})
-    said = await socket.receive_json()
-    assert said["request_id"] == 7
-    return said["response_status"], said["data"] if said["data"] is not None else said["errors"]
+    reply = await socket.receive_json()
+    assert reply["request_id"] == 7
+    return reply["response_status"], reply["data"] if reply["data"] is not None else reply["errors"]
 
 
 @pytest.fixture
@@ -59,35 +59,35 @@ async def root():
 async def test_a_viewset_needs_no_mapping(root) -> None:
     async with client(UserViewSet, user=root) as socket:
         row = {"id": root.pk, "username": "root", "email": "root@example.com"}
-        assert await asked(socket, "list") == (200, [row])
-        assert await asked(socket, "retrieve", parameters={"pk": root.pk}) == (200, row)
-        status, made = await asked(socket, "create", data={"username": "ada"})
+        assert await reply_to(socket, "list") == (200, [row])
+        assert await reply_to(socket, "retrieve", parameters={"pk": root.pk}) == (200, row)
+        status, made = await reply_to(socket, "create", data={"username": "ada"})
         assert (status, made["username"]) == (201, "ada")
         where = {"pk": made["id"]}
-        status, said = await asked(socket, "update", parameters=where, data={"username": "eve"})
-        assert (status, said["username"]) == (200, "eve")
-        status, said = await asked(socket, "patch", parameters=where, data={"email": "e@e.org"})
-        assert (status, said["email"]) == (200, "e@e.org")
-        status, said = await asked(socket, "rename", parameters=where, data={"to": "bob"})
-        assert (status, said["username"]) == (200, "bob")
-        assert (await asked(socket, "delete", parameters=where))[0] == 204
+        status, reply = await reply_to(socket, "update", parameters=where, data={"username": "eve"})
+        assert (status, reply["username"]) == (200, "eve")
+        status, reply = await reply_to(socket, "patch", parameters=where, data={"email": "e@e.org"})
+        assert (status, reply["email"]) == (200, "e@e.org")
+        status, reply = await reply_to(socket, "rename", parameters=where, data={"to": "bob"})
+        assert (status, reply["username"]) == (200, "bob")
+        assert (await reply_to(socket, "delete", parameters=where))[0] == 204
 
 
 async def test_a_viewset_has_the_permissions_and_errors_it_has_over_http(root) -> None:
     async with client(UserViewSet, user=AnonymousUser()) as socket:
-        assert (await asked(socket, "list"))[0] == 200
-        refused = await asked(socket, "create", data={"username": "x"})
+        assert (await reply_to(socket, "list"))[0] == 200
+        refused = await reply_to(socket, "create", data={"username": "x"})
         assert refused[0] in (401, 403)
         assert refused[1]["detail"] == "Authentication credentials were not provided."
     async with client(UserViewSet, user=root) as socket:
-        assert await asked(socket, "create", data={}) == (
+        assert await reply_to(socket, "create", data={}) == (
             400,
             {"username": ["This field is required."]},
         )
-        missing = await asked(socket, "retrieve", parameters={"pk": 0})
+        missing = await reply_to(socket, "retrieve", parameters={"pk": 0})
         assert (missing[0], missing[1].keys()) == (404, {"detail"})
-        assert await asked(socket, "as_view") == (405, ['Method "as_view" not allowed.'])
-        assert (await asked(socket, "get_queryset"))[0] == 405
+        assert await reply_to(socket, "as_view") == (405, ['Method "as_view" not allowed.'])
+        assert (await reply_to(socket, "get_queryset"))[0] == 405
 
 
 async def test_arguments_of_a_viewsets_action_decorator_are_respected() -> None:
@@ -102,12 +102,12 @@ async def test_arguments_of_a_viewsets_action_decorator_are_respected() -> None:
 
     ada = await User.objects.acreate_user("ada")
     async with client(Own, user=ada) as socket:
-        assert (await asked(socket, "wipe", parameters={"pk": 1}))[0] == 403
-        assert (await asked(socket, "unwipe", parameters={"pk": 1}))[0] == 403
+        assert (await reply_to(socket, "wipe", parameters={"pk": 1}))[0] == 403
+        assert (await reply_to(socket, "unwipe", parameters={"pk": 1}))[0] == 403
     ada.is_staff = True
     async with client(Own, user=ada) as socket:
-        assert await asked(socket, "wipe", parameters={"pk": 1}) == (200, [True, "user"])
-        assert await asked(socket, "unwipe", parameters={"pk": 1}) == (200, "DELETE")
+        assert await reply_to(socket, "wipe", parameters={"pk": 1}) == (200, [True, "user"])
+        assert await reply_to(socket, "unwipe", parameters={"pk": 1}) == (200, "DELETE")
 
 
 async def test_permissions_of_the_consumer_see_the_method_of_the_view(settings) -> None:
@@ -115,14 +115,14 @@ async def test_permissions_of_the_consumer_see_the_method_of_the_view(settings) 
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"]
     }
     async with client(Echo, user=AnonymousUser()) as socket:
-        assert (await asked(socket, "list"))[0] == 203
-        assert (await asked(socket, "post"))[0] == 403
+        assert (await reply_to(socket, "list"))[0] == 203
+        assert (await reply_to(socket, "post"))[0] == 403
 
 
 async def test_a_frame_cannot_override_the_arguments_of_the_path() -> None:
     async with client(Echo, kwargs={"team": 1}) as socket:
-        _status, said = await asked(socket, "list", parameters={"team": 2, "x": 3})
-        assert said["kwargs"] == {"team": 1, "x": 3}
+        _status, reply = await reply_to(socket, "list", parameters={"team": 2, "x": 3})
+        assert reply["kwargs"] == {"team": 1, "x": 3}
 
 
 async def test_an_endless_streaming_response_is_an_error() -> None:
@@ -141,9 +141,9 @@ async def test_an_endless_streaming_response_is_an_error() -> None:
         return StreamingHttpResponse(parts())
 
     async with client(short) as socket:
-        assert await asked(socket, "list") == (200, "stream")
+        assert await reply_to(socket, "list") == (200, "stream")
     async with client(endless) as socket:
-        assert (await asked(socket, "list"))[0] == 500
+        assert (await reply_to(socket, "list"))[0] == 500
 
 
 async def test_a_view_sees_the_user_of_a_token_sent_by_a_frame(root) -> None:
@@ -154,15 +154,15 @@ async def test_a_view_sees_the_user_of_a_token_sent_by_a_frame(root) -> None:
     settings = {"DEFAULT_AUTHENTICATION_CLASSES": [Tokens]}
     with override_settings(REST_CHANNELS=settings):
         async with client(Echo) as socket:
-            assert await asked(socket, "authenticate", token="root") == (200, {"user": root.pk})
-            assert (await asked(socket, "list"))[1]["user"] == "root"
+            assert await reply_to(socket, "authenticate", token="root") == (200, {"user": root.pk})
+            assert (await reply_to(socket, "list"))[1]["user"] == "root"
 
 
 class Echo(APIView):
     def answer(self, request, **kwargs):
         query = {name: request.GET.getlist(name) for name in request.GET}
-        said = {"method": request.method, "data": request.data, "query": query}
-        return Response({**said, "kwargs": kwargs, "user": str(request.user)}, 203)
+        reply = {"method": request.method, "data": request.data, "query": query}
+        return Response({**reply, "kwargs": kwargs, "user": str(request.user)}, 203)
 
     get = post = put = patch = answer
 
@@ -170,15 +170,15 @@ class Echo(APIView):
 async def test_the_parts_of_a_frame_become_those_of_a_request() -> None:
     user = User(username="ada")
     async with client(Echo, user=user, kwargs={"room": 1}) as socket:
-        status, said = await asked(
+        status, reply = await reply_to(
             socket, "create", data={"a": 1}, query={"t": ["x", "y"], "n": 2}, parameters={"pk": 3}
         )
-        assert (status, said["data"], said["query"]) == (
+        assert (status, reply["data"], reply["query"]) == (
             203,
             {"a": 1},
             {"t": ["x", "y"], "n": ["2"]},
         )
-        assert (said["kwargs"], said["user"]) == ({"room": 1, "pk": 3}, "ada")
+        assert (reply["kwargs"], reply["user"]) == ({"room": 1, "pk": 3}, "ada")
 
 
 @pytest.mark.parametrize(
@@ -193,14 +193,14 @@ async def test_the_parts_of_a_frame_become_those_of_a_request() -> None:
 )
 async def test_actions_of_other_views_are_methods_as_documented(name, method) -> None:
     async with client(Echo) as socket:
-        assert (await asked(socket, name))[1]["method"] == method
+        assert (await reply_to(socket, name))[1]["method"] == method
 
 
 async def test_a_mapping_replaces_the_documented_methods() -> None:
     async with client(Echo, {"say": "POST"}) as socket:
-        assert (await asked(socket, "say"))[1]["method"] == "POST"
-        assert (await asked(socket, "fly"))[0] == 405
-        assert (await asked(socket, "delete"))[0] == 405
+        assert (await reply_to(socket, "say"))[1]["method"] == "POST"
+        assert (await reply_to(socket, "fly"))[0] == 405
+        assert (await reply_to(socket, "delete"))[0] == 405
 
 
 class Plain(View):
@@ -218,13 +218,13 @@ class Plain(View):
 
 async def test_a_response_without_data_is_sent_as_text_or_else_as_hexadecimal() -> None:
     async with client(Plain.as_view()) as socket:
-        assert await asked(socket, "list", query={"kind": "text"}) == (201, "hello")
-        assert await asked(socket, "list", query={"kind": "json"}) == (200, '{"a": 1}')
-        assert await asked(socket, "list", query={"kind": "bytes"}) == (200, "ff00")
-        assert await asked(socket, "list", query={"kind": "stream"}) == (200, "stream")
-        assert await asked(socket, "list", query={"missing": 1}) == (404, ["Not found"])
-        assert (await asked(socket, "list", query={"kind": "?"}))[0] == 500
-        assert (await asked(socket, "post"))[0] == 405
+        assert await reply_to(socket, "list", query={"kind": "text"}) == (201, "hello")
+        assert await reply_to(socket, "list", query={"kind": "json"}) == (200, '{"a": 1}')
+        assert await reply_to(socket, "list", query={"kind": "bytes"}) == (200, "ff00")
+        assert await reply_to(socket, "list", query={"kind": "stream"}) == (200, "stream")
+        assert await reply_to(socket, "list", query={"missing": 1}) == (404, ["Not found"])
+        assert (await reply_to(socket, "list", query={"kind": "?"}))[0] == 500
+        assert (await reply_to(socket, "post"))[0] == 405
 
 
 async def test_function_views_may_be_sync_or_async() -> None:
@@ -236,31 +236,31 @@ async def test_function_views_may_be_sync_or_async() -> None:
         return HttpResponse(request.META["REMOTE_ADDR"] + request.COOKIES["c"])
 
     async with client(drf) as socket:
-        assert await asked(socket, "list") == (200, "GET")
+        assert await reply_to(socket, "list") == (200, "GET")
     async with client(plain, headers=[("cookie", "c=1")]) as socket:
-        assert await asked(socket, "list") == (200, "127.0.0.11")
+        assert await reply_to(socket, "list") == (200, "127.0.0.11")
 
 
 @pytest.mark.parametrize("frame", [{"query": 7}, {"parameters": []}, {"x": 1}])
 async def test_an_unknown_part_of_a_request_is_a_400_that_names_it(frame) -> None:
     async with client(Echo) as socket:
-        status, [errors] = await asked(socket, "list", **frame)
+        status, [errors] = await reply_to(socket, "list", **frame)
         assert (status, errors.keys()) == (400, frame.keys())
 
 
 @pytest.mark.parametrize("value", [True, None, 1.0, [1], {"gte": 1}])
 async def test_an_argument_that_no_path_could_have_is_a_400(root, value) -> None:
     async with client(UserViewSet, user=root) as socket:
-        status, [errors] = await asked(socket, "retrieve", parameters={"pk": value})
+        status, [errors] = await reply_to(socket, "retrieve", parameters={"pk": value})
         assert (status, errors["parameters"].keys()) == (400, {"pk"})
 
 
 @pytest.mark.parametrize("name", ["retrieve", "delete", "rename"])
 async def test_a_key_that_every_path_has_is_required(root, name) -> None:
     async with client(UserViewSet, user=root) as socket:
-        status, [errors] = await asked(socket, name, parameters={})
+        status, [errors] = await reply_to(socket, name, parameters={})
         assert (status, errors["parameters"].keys()) == (400, {"pk"})
-        assert (await asked(socket, "list", parameters={}))[0] == 200
+        assert (await reply_to(socket, "list", parameters={}))[0] == 200
 
 
 async def test_a_viewset_that_overrides_get_object_needs_no_key(root) -> None:
@@ -269,22 +269,22 @@ async def test_a_viewset_that_overrides_get_object_needs_no_key(root) -> None:
             return self.request.user
 
     async with client(Me, user=root) as socket:
-        assert (await asked(socket, "retrieve"))[1]["username"] == "root"
+        assert (await reply_to(socket, "retrieve"))[1]["username"] == "root"
 
 
 @pytest.mark.parametrize("view", [UserViewSet, UserViewSet.as_view({"get": "list"})])
 async def test_a_mapping_that_is_given_names_all_actions(view, root) -> None:
     async with client(view, {"list": "GET"}, user=root) as socket:
-        assert (await asked(socket, "list"))[0] == 200
+        assert (await reply_to(socket, "list"))[0] == 200
         for other in ("get", "delete", "retrieve"):
-            assert (await asked(socket, other, parameters={"pk": root.pk}))[0] == 405
+            assert (await reply_to(socket, other, parameters={"pk": root.pk}))[0] == 405
 
 
 async def test_parameters_that_the_view_does_not_take_leave_the_connection_open() -> None:
     async with client(Plain) as socket:
-        assert (await asked(socket, "list", parameters={"self": 1}))[0] == 400
-        assert (await asked(socket, "list", parameters={"x": 1}))[0] == 500
-        assert (await asked(socket, "list", query={"kind": "text"}))[0] == 201
+        assert (await reply_to(socket, "list", parameters={"self": 1}))[0] == 400
+        assert (await reply_to(socket, "list", parameters={"x": 1}))[0] == 500
+        assert (await reply_to(socket, "list", query={"kind": "text"}))[0] == 201
 
 
 def test_wrapping_something_that_is_no_view_raises_an_error() -> None:
@@ -303,4 +303,4 @@ async def test_views_are_throttled(settings) -> None:
 
     settings.REST_CHANNELS = {"DEFAULT_THROTTLE_CLASSES": [Never]}
     async with client(secret) as socket:
-        assert (await asked(socket, "list"))[0] == 429
+        assert (await reply_to(socket, "list"))[0] == 429

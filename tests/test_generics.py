@@ -83,53 +83,53 @@ def client(consumer=UserConsumer, **kwargs):
     return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
 
 
-async def asked(socket, action, **frame):
-    """The answer to an action, whole."""
+async def reply_to(socket, action, **frame):
+    """Send an action; return the status, the data and the errors of its answer."""
     await socket.send_json({"action": action, "request_id": 7, **frame})
-    said = await socket.receive_json()
-    assert (said.pop("action"), said.pop("request_id")) == (action, 7)
-    return said["response_status"], said["data"], said["errors"]
+    reply = await socket.receive_json()
+    assert (reply.pop("action"), reply.pop("request_id")) == (action, 7)
+    return reply["response_status"], reply["data"], reply["errors"]
 
 
 async def test_list_answers_with_all_rows(users) -> None:
     async with client() as socket:
-        assert await asked(socket, "list") == (200, users, [])
+        assert await reply_to(socket, "list") == (200, users, [])
 
 
 async def test_retrieve_answers_with_one_row(users) -> None:
     async with client() as socket:
-        assert await asked(socket, "retrieve", pk=users[1]["id"]) == (200, users[1], [])
+        assert await reply_to(socket, "retrieve", pk=users[1]["id"]) == (200, users[1], [])
 
 
 async def test_patch_changes_some_fields_of_a_row(users) -> None:
     async with client() as socket:
         pk, data = users[1]["id"], {"email": "edited@example.com"}
-        assert await asked(socket, "patch", pk=pk, data=data) == (200, {**users[1], **data}, [])
+        assert await reply_to(socket, "patch", pk=pk, data=data) == (200, {**users[1], **data}, [])
         assert (await User.objects.aget(pk=pk)).email == "edited@example.com"
 
 
 async def test_update_takes_the_whole_row(users) -> None:
     async with client() as socket:
         pk, data = users[1]["id"], {"username": "user2"}
-        status, _data, [errors] = await asked(socket, "update", pk=pk, data=data)
+        status, _data, [errors] = await reply_to(socket, "update", pk=pk, data=data)
         assert (status, errors) == (400, {"password": ["This field is required."]})
         data |= {"password": "x"}
-        status, said, _errors = await asked(socket, "update", pk=pk, data=data)
-        assert (status, said["username"]) == (200, "user2")
+        status, reply, _errors = await reply_to(socket, "update", pk=pk, data=data)
+        assert (status, reply["username"]) == (200, "user2")
 
 
 async def test_create_saves_a_row_and_answers_with_201(users) -> None:
     async with client() as socket:
         data = {"username": "test4", "password": "testpassword123", "email": "4@example.com"}
-        status, said, errors = await asked(socket, "create", data=data)
+        status, reply, errors = await reply_to(socket, "create", data=data)
         assert (status, errors) == (201, [])
         user = await User.objects.aget(username="test4")
-        assert said == {"id": user.pk, "username": "test4", "email": "4@example.com"}
+        assert reply == {"id": user.pk, "username": "test4", "email": "4@example.com"}
 
 
 async def test_delete_removes_a_row_and_answers_with_204(users) -> None:
     async with client() as socket:
-        assert await asked(socket, "delete", pk=users[2]["id"]) == (204, None, [])
+        assert await reply_to(socket, "delete", pk=users[2]["id"]) == (204, None, [])
         assert await User.objects.acount() == 2
 
 
@@ -137,7 +137,7 @@ async def test_delete_removes_a_row_and_answers_with_204(users) -> None:
 @pytest.mark.parametrize("name", ["retrieve", "delete"])
 async def test_a_missing_row_is_answered_with_404(name, pk, users) -> None:
     async with client() as socket:
-        status, data, errors = await asked(socket, name, pk=pk)
+        status, data, errors = await reply_to(socket, name, pk=pk)
         assert (status, data, len(errors)) == (404, None, 1)
         assert await User.objects.acount() == 3
 
@@ -145,16 +145,16 @@ async def test_a_missing_row_is_answered_with_404(name, pk, users) -> None:
 async def test_a_frame_without_a_key_is_answered_with_its_name(users) -> None:
     async with client() as socket:
         refused = (400, None, [{"pk": ["This argument is required."]}])
-        assert await asked(socket, "retrieve") == refused
+        assert await reply_to(socket, "retrieve") == refused
         refused = (400, None, [{"data": ["This argument is required."]}])
-        assert await asked(socket, "create") == refused
+        assert await reply_to(socket, "create") == refused
 
 
 @pytest.mark.parametrize("data", [None, 7, "x", [], [1], {"username": {"a": 1}}])
 async def test_data_that_is_not_an_object_is_answered_with_400(data, users) -> None:
     async with client() as socket:
-        assert (await asked(socket, "create", data=data))[0] == 400
-        assert (await asked(socket, "patch", pk=users[0]["id"], data=data))[0] in (400, 200)
+        assert (await reply_to(socket, "create", data=data))[0] == 400
+        assert (await reply_to(socket, "patch", pk=users[0]["id"], data=data))[0] in (400, 200)
 
 
 async def test_no_key_of_a_client_becomes_a_lookup(users) -> None:
@@ -163,9 +163,9 @@ async def test_no_key_of_a_client_becomes_a_lookup(users) -> None:
         keys = ["password__startswith", "pk__gte", "id", "username", "queryset", "serializer"]
         keys += ["instance", "action_kwargs", "scope", "user__password__regex", "view", "limit"]
         for key in keys:
-            assert await asked(socket, "retrieve", pk=pk, **{key: "x"}) == (200, users[0], [])
-            assert (await asked(socket, "patch", pk=pk, data={}, **{key: "x"}))[0] == 200
-            assert await asked(socket, "list", **{key: "x"}) == (200, users, [])
+            assert await reply_to(socket, "retrieve", pk=pk, **{key: "x"}) == (200, users[0], [])
+            assert (await reply_to(socket, "patch", pk=pk, data={}, **{key: "x"}))[0] == 200
+            assert await reply_to(socket, "list", **{key: "x"}) == (200, users, [])
 
 
 async def test_hooks_receive_the_arguments_of_a_frame_that_they_accept(users) -> None:
@@ -180,8 +180,8 @@ async def test_hooks_receive_the_arguments_of_a_frame_that_they_accept(users) ->
             serializer.save(first_name=f"{self.action} {self.request.method}")
 
     async with client(Scoped) as socket:
-        assert await asked(socket, "list", domain="2@example.com") == (200, [users[1]], [])
-        await asked(socket, "patch", pk=users[0]["id"], data={})
+        assert await reply_to(socket, "list", domain="2@example.com") == (200, [users[1]], [])
+        await reply_to(socket, "patch", pk=users[0]["id"], data={})
         assert (await User.objects.aget(pk=users[0]["id"])).first_name == "patch PATCH"
 
 
@@ -195,7 +195,7 @@ async def test_custom_actions_use_the_model(users) -> None:
             return self.get_serializer(self.get_object(pk=pk)).data, 200
 
     async with client(Custom) as socket:
-        assert await asked(socket, "publish", pk=users[0]["id"]) == (200, users[0], [])
+        assert await reply_to(socket, "publish", pk=users[0]["id"]) == (200, users[0], [])
 
 
 async def test_a_lookup_by_another_field_under_another_name(users) -> None:
@@ -204,7 +204,7 @@ async def test_a_lookup_by_another_field_under_another_name(users) -> None:
         lookup_url_kwarg = "name"
 
     async with client(ByName) as socket:
-        assert await asked(socket, "retrieve", name="test2") == (200, users[1], [])
+        assert await reply_to(socket, "retrieve", name="test2") == (200, users[1], [])
 
 
 def test_a_missing_class_attribute_is_named_in_the_error() -> None:
@@ -225,10 +225,10 @@ class Filtered(UserConsumer):
 
 async def test_filters_of_drf_read_the_query_of_a_frame(users) -> None:
     async with client(Filtered) as socket:
-        assert await asked(socket, "list", query={"search": "test2"}) == (200, [users[1]], [])
+        assert await reply_to(socket, "list", query={"search": "test2"}) == (200, [users[1]], [])
         backwards = (200, users[::-1], [])
-        assert await asked(socket, "list", query={"ordering": "-username"}) == backwards
-        assert await asked(socket, "list", query={"ordering": "password"}) == (200, users, [])
+        assert await reply_to(socket, "list", query={"ordering": "-username"}) == backwards
+        assert await reply_to(socket, "list", query={"ordering": "password"}) == (200, users, [])
 
 
 async def test_the_backend_of_django_filter_reads_the_query_of_a_frame(users) -> None:
@@ -237,12 +237,16 @@ async def test_the_backend_of_django_filter_reads_the_query_of_a_frame(users) ->
         filterset_fields = {"username": ["exact", "in"], "id": ["lt"]}
 
     async with client(ByFields) as socket:
-        assert await asked(socket, "list", query={"username": "test2"}) == (200, [users[1]], [])
+        assert await reply_to(socket, "list", query={"username": "test2"}) == (200, [users[1]], [])
         named = {"username__in": "test1,test3"}
-        assert await asked(socket, "list", query=named) == (200, [users[0], users[2]], [])
+        assert await reply_to(socket, "list", query=named) == (200, [users[0], users[2]], [])
         refused = (400, None, [{"id__lt": ["Enter a number."]}])
-        assert await asked(socket, "list", query={"id__lt": "x"}) == refused
-        assert await asked(socket, "list", query={"password__startswith": "x"}) == (200, users, [])
+        assert await reply_to(socket, "list", query={"id__lt": "x"}) == refused
+        assert await reply_to(socket, "list", query={"password__startswith": "x"}) == (
+            200,
+            users,
+            [],
+        )
 
 
 async def test_mixins_may_come_before_or_after_the_consumer_class(users) -> None:
@@ -251,13 +255,13 @@ async def test_mixins_may_come_before_or_after_the_consumer_class(users) -> None
     for consumer in (behind, before, ReadOnlyModelConsumer, ModelConsumer):
         own = {"queryset": User.objects.order_by("pk"), "serializer_class": UserSerializer}
         async with client(type("Consumer", (consumer,), own)) as socket:
-            assert await asked(socket, "list") == (200, users, [])
+            assert await reply_to(socket, "list") == (200, users, [])
 
 
 @pytest.mark.parametrize("query", [7, "search=x", [["search", "x"]], None])
 async def test_a_query_that_is_not_an_object_is_answered_with_400(query, users) -> None:
     async with client(Filtered) as socket:
-        status, _data, [errors] = await asked(socket, "list", query=query)
+        status, _data, [errors] = await reply_to(socket, "list", query=query)
         assert (status, errors.keys()) == (400, {"query"})
 
 
@@ -271,15 +275,15 @@ class Paged(PaginatedModelListMixin, UserConsumer):
 async def test_a_page_has_its_count_limit_and_offset(users) -> None:
     async with client(Paged) as socket:
         page = {"count": 3, "limit": 2, "offset": 1, "results": users[1:]}
-        assert await asked(socket, "list", limit=2, offset=1) == (200, page, [])
-        assert await asked(socket, "list") == (200, users, [])
+        assert await reply_to(socket, "list", limit=2, offset=1) == (200, page, [])
+        assert await reply_to(socket, "list") == (200, users, [])
 
 
 async def test_the_size_of_a_page_is_a_setting(users, settings) -> None:
     settings.REST_CHANNELS = {"PAGE_SIZE": 2}
     async with client(Paged) as socket:
         page = {"count": 3, "limit": 2, "offset": 0, "results": users[:2]}
-        assert await asked(socket, "list") == (200, page, [])
+        assert await reply_to(socket, "list") == (200, page, [])
 
 
 @pytest.mark.parametrize(
@@ -287,14 +291,14 @@ async def test_the_size_of_a_page_is_a_setting(users, settings) -> None:
 )
 async def test_invalid_limits_and_offsets_are_answered_with_400(bound, users) -> None:
     async with client(Paged) as socket:
-        status, _data, [errors] = await asked(socket, "list", **{"limit": 1, **bound})
+        status, _data, [errors] = await reply_to(socket, "list", **{"limit": 1, **bound})
         assert (status, errors.keys()) == (400, bound.keys())
 
 
 async def test_the_page_size_of_drfs_settings_is_not_used(users, settings) -> None:
     settings.REST_FRAMEWORK = {"PAGE_SIZE": 1}
     async with client(Paged) as socket:
-        assert await asked(socket, "list") == (200, users, [])
+        assert await reply_to(socket, "list") == (200, users, [])
 
 
 async def test_a_subclass_may_read_limit_and_offset_in_its_own_way(users) -> None:
@@ -306,7 +310,7 @@ async def test_a_subclass_may_read_limit_and_offset_in_its_own_way(users) -> Non
         pagination_class = Own
 
     async with client(Sized) as socket:
-        assert (await asked(socket, "list", size=2))[1]["results"] == users[:2]
+        assert (await reply_to(socket, "list", size=2))[1]["results"] == users[:2]
 
 
 async def test_page_number_pagination_answers_with_pages_by_number(users) -> None:
@@ -318,9 +322,9 @@ async def test_page_number_pagination_answers_with_pages_by_number(users) -> Non
 
     async with client(Numbered) as socket:
         page = {"count": 3, "page": 2, "pages": 2, "results": users[2:]}
-        assert await asked(socket, "list", page=2) == (200, page, [])
-        assert (await asked(socket, "list", page=3))[0] == 404
-        assert (await asked(socket, "list", page=[1]))[0] == 200
+        assert await reply_to(socket, "list", page=2) == (200, page, [])
+        assert (await reply_to(socket, "list", page=3))[0] == 404
+        assert (await reply_to(socket, "list", page=[1]))[0] == 200
 
 
 async def test_cursor_pagination_answers_with_pages_by_cursor(users) -> None:
@@ -331,13 +335,13 @@ async def test_cursor_pagination_answers_with_pages_by_cursor(users) -> None:
         pagination_class = Sized
 
     async with client(Cursed) as socket:
-        _status, first, _errors = await asked(socket, "list")
+        _status, first, _errors = await reply_to(socket, "list")
         assert (first["results"], first["previous"]) == (users[:2], None)
-        _status, last, _errors = await asked(socket, "list", cursor=first["next"])
+        _status, last, _errors = await reply_to(socket, "list", cursor=first["next"])
         assert (last["results"], last["next"]) == (users[2:], None)
-        _status, back, _errors = await asked(socket, "list", cursor=last["previous"])
+        _status, back, _errors = await reply_to(socket, "list", cursor=last["previous"])
         assert back["results"] == users[:2]
-        assert (await asked(socket, "list", cursor="no cursor"))[0] == 404
+        assert (await reply_to(socket, "list", cursor="no cursor"))[0] == 404
 
 
 class Streamed(StreamedPaginatedListMixin, UserConsumer):
@@ -346,7 +350,7 @@ class Streamed(StreamedPaginatedListMixin, UserConsumer):
 
 async def test_a_stream_sends_page_after_page_under_one_id(users) -> None:
     async with client(Streamed) as socket:
-        pages = [await asked(socket, "list", limit=2)]
+        pages = [await reply_to(socket, "list", limit=2)]
         pages.append(await rest(socket))
         assert [page["results"] for _status, page, _errors in pages] == [users[:2], users[2:]]
         assert [page["offset"] for _status, page, _errors in pages] == [0, 2]
@@ -358,14 +362,14 @@ async def test_a_stream_without_a_limit_uses_the_default_page_size(users) -> Non
         pagination_class = WebsocketPageNumberPagination
 
     async with client(Streamed) as socket:
-        assert (await asked(socket, "list", limit=None))[1]["results"] == users
+        assert (await reply_to(socket, "list", limit=None))[1]["results"] == users
     async with client(Numbered) as socket:
-        assert (await asked(socket, "list"))[0] == 500
+        assert (await reply_to(socket, "list"))[0] == 500
 
 
 async def rest(socket):
-    said = await socket.receive_json()
-    return said["response_status"], said["data"], said["errors"]
+    reply = await socket.receive_json()
+    return reply["response_status"], reply["data"], reply["errors"]
 
 
 async def test_a_stream_can_be_cancelled_and_frames_go_on_beside_it(users) -> None:
@@ -373,9 +377,9 @@ async def test_a_stream_can_be_cancelled_and_frames_go_on_beside_it(users) -> No
         sleep_time_between_pages = 60
 
     async with client(Slow) as socket:
-        await asked(socket, "list", limit=1)
-        assert (await asked(socket, "retrieve", pk=users[0]["id"]))[0] == 200
-        assert await asked(socket, "list_cancel") == (200, None, [])
+        await reply_to(socket, "list", limit=1)
+        assert (await reply_to(socket, "retrieve", pk=users[0]["id"]))[0] == 200
+        assert await reply_to(socket, "list_cancel") == (200, None, [])
         await socket.expect_nothing()
 
 
@@ -393,10 +397,10 @@ async def test_permissions_are_asked_about_the_object(users) -> None:
 
     ada = await User.objects.aget(pk=users[0]["id"])
     async with client(Guarded, user=ada) as socket:
-        assert await asked(socket, "retrieve", pk=ada.pk) == (200, users[0], [])
-        words = ["You do not have permission to perform this action."]
-        assert await asked(socket, "retrieve", pk=users[1]["id"]) == (403, None, words)
-        assert await asked(socket, "delete", pk=users[1]["id"]) == (403, None, words)
+        assert await reply_to(socket, "retrieve", pk=ada.pk) == (200, users[0], [])
+        errors = ["You do not have permission to perform this action."]
+        assert await reply_to(socket, "retrieve", pk=users[1]["id"]) == (403, None, errors)
+        assert await reply_to(socket, "delete", pk=users[1]["id"]) == (403, None, errors)
 
 
 class AsyncNobody(permissions.BasePermission):
@@ -419,7 +423,7 @@ class AsyncDRF(BasePermission):
 async def test_an_async_object_permission_is_awaited(classes, users) -> None:
     guarded = type("Guarded", (UserConsumer,), {"permission_classes": classes})
     async with client(guarded) as socket:
-        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
+        assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 403
 
 
 async def test_a_consumer_that_overrides_check_permissions_still_checks_objects(users) -> None:
@@ -440,12 +444,12 @@ async def test_a_consumer_that_overrides_check_permissions_still_checks_objects(
             raise PermissionDenied
 
     async with client(Own) as socket:
-        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
+        assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 403
         [member] = current_hub().members.values()
         member.deliver(Event("", {"type": "changed"}))
         assert await socket.receive_json() == "denied"
     async with client(AsyncOwn) as socket:
-        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 403
+        assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 403
 
 
 async def test_get_serializer_may_be_called_as_in_djangochannelsrestframework(users) -> None:
@@ -454,9 +458,9 @@ async def test_get_serializer_may_be_called_as_in_djangochannelsrestframework(us
             return super().get_serializer(*args, action_kwargs=action_kwargs, **kwargs)
 
     async with client(Old) as socket:
-        assert await asked(socket, "retrieve", pk=users[0]["id"]) == (200, users[0], [])
-        assert await asked(socket, "list") == (200, users, [])
-        assert (await asked(socket, "patch", pk=users[0]["id"], data={}))[0] == 200
+        assert await reply_to(socket, "retrieve", pk=users[0]["id"]) == (200, users[0], [])
+        assert await reply_to(socket, "list") == (200, users, [])
+        assert (await reply_to(socket, "patch", pk=users[0]["id"], data={}))[0] == 200
 
 
 async def test_a_permission_without_has_object_permission_refuses_no_object(users) -> None:
@@ -468,7 +472,7 @@ async def test_a_permission_without_has_object_permission_refuses_no_object(user
         permission_classes = [~IsBanned, ~IsBanned | OwnOnly]
 
     async with client(Guarded) as socket:
-        assert (await asked(socket, "retrieve", pk=users[1]["id"]))[0] == 200
+        assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 200
 
 
 async def test_hyperlinks_and_urls_are_the_same_as_over_http(users) -> None:
@@ -483,7 +487,7 @@ async def test_hyperlinks_and_urls_are_the_same_as_over_http(users) -> None:
 
     linked = type("LinkedConsumer", (UserConsumer,), {"serializer_class": Linked})
     async with client(linked) as socket:
-        found = await asked(socket, "retrieve", pk=users[0]["id"])
+        found = await reply_to(socket, "retrieve", pk=users[0]["id"])
         assert found == (200, {"url": "http://testserver/users/test1/"}, [])
 
 
@@ -504,7 +508,7 @@ async def test_model_permissions_are_those_of_the_method_drf_would_see(users) ->
             "delete": 403,
         }
         for name, status in verdicts.items():
-            assert (await asked(socket, name, pk=users[1]["id"], data=data))[0] == status
+            assert (await reply_to(socket, name, pk=users[1]["id"], data=data))[0] == status
 
 
 async def test_an_action_may_set_the_http_method_that_permissions_see() -> None:
@@ -524,8 +528,8 @@ async def test_an_action_may_set_the_http_method_that_permissions_see() -> None:
             return self.request.method, 200
 
     async with client(Guarded) as socket:
-        assert (await asked(socket, "look"))[:2] == (200, "GET")
-        assert (await asked(socket, "touch"))[0] == 403
+        assert (await reply_to(socket, "look"))[:2] == (200, "GET")
+        assert (await reply_to(socket, "touch"))[0] == 403
 
 
 # Transactions.
@@ -539,7 +543,7 @@ async def test_an_atomic_action_rolls_back_on_an_error(users) -> None:
             raise ValueError
 
     async with client(Atomic) as socket:
-        assert (await asked(socket, "spoil"))[0] == 500
+        assert (await reply_to(socket, "spoil"))[0] == 500
         assert await User.objects.acount() == 3
 
 
@@ -583,13 +587,13 @@ class Awaiting(UserConsumer):
 async def test_overridden_hooks_may_be_async(users) -> None:
     data = {"username": "ada", "email": "x@example.com", "password": "x"}
     async with client(Awaiting) as socket:
-        status, made, _errors = await asked(socket, "create", data=data)
+        status, made, _errors = await reply_to(socket, "create", data=data)
         assert (status, made["email"]) == (201, "0@example.com")
-        assert await asked(socket, "list") == (200, users[::-1], [])
+        assert await reply_to(socket, "list") == (200, users[::-1], [])
         for name in ("update", "patch"):
-            _status, saved, _errors = await asked(socket, name, pk=made["id"], data=data)
+            _status, saved, _errors = await reply_to(socket, name, pk=made["id"], data=data)
             assert saved["email"] == "1@example.com"
-        assert (await asked(socket, "delete", pk=made["id"]))[0] == 204
+        assert (await reply_to(socket, "delete", pk=made["id"]))[0] == 204
         assert not await User.objects.filter(username="ada").aexists()
 
 
@@ -605,7 +609,7 @@ async def test_an_atomic_action_rolls_back_what_an_async_override_did() -> None:
 
     async with client(Regretting) as socket:
         data = {"username": "ada", "email": "x@example.com", "password": "x"}
-        assert (await asked(socket, "create", data=data))[0] == 403
+        assert (await reply_to(socket, "create", data=data))[0] == 403
         assert not await User.objects.filter(username="ada").aexists()
 
 
@@ -687,9 +691,9 @@ async def test_drfs_permissions_ask_an_async_queryset(mixin) -> None:
     root = await User.objects.acreate_superuser("root")
     hidden = await User.objects.acreate_user("hidden")
     async with client(Guarded, user=root) as socket:
-        assert (await asked(socket, "list", limit=9))[1]["count"] == 1
-        assert await asked(socket, "count") == (200, 1, [])
-        assert (await asked(socket, "retrieve", pk=hidden.pk))[0] == 404
+        assert (await reply_to(socket, "list", limit=9))[1]["count"] == 1
+        assert await reply_to(socket, "count") == (200, 1, [])
+        assert (await reply_to(socket, "retrieve", pk=hidden.pk))[0] == 404
 
 
 async def test_a_client_cannot_set_the_arguments_of_a_wrapped_override() -> None:
@@ -702,8 +706,8 @@ async def test_a_client_cannot_set_the_arguments_of_a_wrapped_override() -> None
 
     data = {"username": "ada", "email": "a@example.com", "password": "x"}
     async with client(Wrapped) as socket:
-        said = await asked(socket, "create", data=data, serializer=1, instance=2)
-        assert said[0] == 201
+        reply = await reply_to(socket, "create", data=data, serializer=1, instance=2)
+        assert reply[0] == 201
 
 
 class Ordered(Users):
@@ -742,10 +746,12 @@ class ByNumber(Ordered):
 async def test_pages_are_ordered_as_the_query_says(consumer, users) -> None:
     async with client(consumer) as socket:
         query = {"ordering": "-username"}
-        _status, page, _errors = await asked(socket, "list", query=query, limit=2)
+        _status, page, _errors = await reply_to(socket, "list", query=query, limit=2)
         assert [one["username"] for one in page["results"]] == ["test3", "test2"]
         if consumer is ByCursor:
-            _status, page, _errors = await asked(socket, "list", query=query, cursor=page["next"])
+            _status, page, _errors = await reply_to(
+                socket, "list", query=query, cursor=page["next"]
+            )
             assert [one["username"] for one in page["results"]] == ["test1"]
 
 
@@ -770,10 +776,10 @@ async def test_a_value_that_no_database_can_compare_is_answered_with_an_error(
     consumer, frame, status, users
 ) -> None:
     async with client(consumer) as socket:
-        assert (await asked(socket, "list", **frame))[0] == status
+        assert (await reply_to(socket, "list", **frame))[0] == status
         pk = users[0]["id"]
         query = {"query": {"id__in": 2**63}}
-        assert (await asked(socket, "retrieve", pk=pk, **query))[0] == 404
+        assert (await reply_to(socket, "retrieve", pk=pk, **query))[0] == 404
 
 
 async def test_a_number_of_the_servers_that_is_out_of_range_is_answered_with_500(users) -> None:
@@ -782,7 +788,7 @@ async def test_a_number_of_the_servers_that_is_out_of_range_is_answered_with_500
             return User.objects.filter(pk__in=[2**63])
 
     async with client(Broken) as socket:
-        assert (await asked(socket, "list"))[0] == (COMPARED or 500)
+        assert (await reply_to(socket, "list"))[0] == (COMPARED or 500)
 
 
 async def test_get_serializer_may_be_overridden_with_drfs_signature(users) -> None:
@@ -809,11 +815,11 @@ async def test_get_serializer_may_be_overridden_with_drfs_signature(users) -> No
             fields = ["username"]
 
     pk = users[0]["id"]
-    for consumer, said in (AsInDRF, users[0]), (PassingOn, brief := {"username": "test1"}):
+    for consumer, reply in (AsInDRF, users[0]), (PassingOn, brief := {"username": "test1"}):
         async with client(consumer) as socket:
-            assert await asked(socket, "retrieve", pk=pk, brief=True) == (200, said, [])
+            assert await reply_to(socket, "retrieve", pk=pk, brief=True) == (200, reply, [])
     async with client(AsInDCRF) as socket:
-        assert await asked(socket, "retrieve", pk=pk, brief=True) == (200, brief, [])
+        assert await reply_to(socket, "retrieve", pk=pk, brief=True) == (200, brief, [])
 
 
 def test_a_pagination_class_of_drfs_raises_an_error_when_the_class_is_defined() -> None:
@@ -845,8 +851,8 @@ async def test_only_actions_of_a_row_show_a_key_to_permissions() -> None:
 
     async with client(Keyed, kwargs={"room": 1}) as socket:
         for name in ("list", "all", "one"):
-            assert (await asked(socket, name, user=5, limit=1))[0] in (200, 400)
-        assert await asked(socket, "one", user=5) == (200, {"room": 1}, [])
+            assert (await reply_to(socket, name, user=5, limit=1))[0] in (200, 400)
+        assert await reply_to(socket, "one", user=5) == (200, {"room": 1}, [])
     assert seen == {
         None: {"room": 1},
         "list": {"room": 1},

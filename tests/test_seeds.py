@@ -1,4 +1,4 @@
-"""The seeds' own snippets, as their errata mend them."""
+"""The code samples of the seeds, corrected by their errata."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""`SocketConsumer`: the names of Channels' `AsyncJsonWebsocketConsumer`, on our engine."""
+"""`SocketConsumer`: the names of Channels' `AsyncJsonWebsocketConsumer`, on another engine."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""`SocketCommunicator`: its words, and its place in Django's test cases."""
+"""`SocketCommunicator`: its methods, and its use in Django's test cases."""
 
 import asyncio
 
@@ -152,7 +152,7 @@ async def test_in_pytest_handlers_have_connections_of_their_own() -> None:
             assert await names(socket, method) == ["ada"]
 
 
-# Its words. Each says what came instead of what was expected.
+# Its methods. A failed expectation shows what came instead.
 
 
 class Parrot(SocketConsumer):

@@ -122,14 +122,16 @@ async def test_the_documented_conversation_with_a_generic_consumer_works(door, u
         assert await ask(socket, "list") == reply("list", users)
         assert await ask(socket, "retrieve", pk=pk) == reply("retrieve", users[1])
         edited = {**users[1], "email": "edited@example.com"}
-        said = await ask(socket, "patch", pk=pk, data={"email": "edited@example.com"})
-        assert said == reply("patch", edited)
-        said = await ask(socket, "update", pk=pk, data={"username": "user2", "password": "secret"})
-        assert said == reply("update", {**edited, "username": "user2"})
+        answer = await ask(socket, "patch", pk=pk, data={"email": "edited@example.com"})
+        assert answer == reply("patch", edited)
+        answer = await ask(
+            socket, "update", pk=pk, data={"username": "user2", "password": "secret"}
+        )
+        assert answer == reply("update", {**edited, "username": "user2"})
         new = {"username": "newuser4", "email": "4@example.com"}
-        said = await ask(socket, "create", data={**new, "password": "testpassword123"})
+        answer = await ask(socket, "create", data={**new, "password": "testpassword123"})
         fourth = await User.objects.aget(username="newuser4")
-        assert said == reply("create", {"id": fourth.pk, **new}, 201)
+        assert answer == reply("create", {"id": fourth.pk, **new}, 201)
         assert await ask(socket, "delete", pk=fourth.pk) == reply("delete", None, 204)
 
 
@@ -149,9 +151,9 @@ async def test_the_documented_data_for_create_is_answered_with_the_missing_field
 
 async def test_the_documented_data_for_update_is_answered_with_the_missing_fields(users) -> None:
     async with client(UserConsumer.as_asgi()) as socket:
-        said = await ask(socket, "update", pk=users[1]["id"], data={"username": "user2"})
+        answer = await ask(socket, "update", pk=users[1]["id"], data={"username": "user2"})
         errors = [{"password": ["This field is required."]}]
-        assert said == reply("update", None, 400, errors)
+        assert answer == reply("update", None, 400, errors)
 
 
 async def test_the_communicator_of_channels_receives_the_same_frames(users) -> None:
@@ -346,10 +348,10 @@ async def test_the_documented_hooks_of_generics_receive_the_arguments_of_the_cli
     async with client(Overridden.as_asgi()) as socket:
         assert await ask(socket, "list", backwards=True) == reply("list", users[::-1])
         assert await ask(socket, "list", domain="2@example.com") == reply("list", users[1:2])
-        said = await ask(socket, "retrieve", name="test3", short=True, loud=True)
-        assert said == reply("retrieve", {"name": "TEST3"})
-        said = await ask(socket, "retrieve", name="test3", domain="2@example.com")
-        assert said == reply("retrieve", None, 404, ["Not found"])
+        answer = await ask(socket, "retrieve", name="test3", short=True, loud=True)
+        assert answer == reply("retrieve", {"name": "TEST3"})
+        answer = await ask(socket, "retrieve", name="test3", domain="2@example.com")
+        assert answer == reply("retrieve", None, 404, ["Not found"])
 
 
 async def test_the_frontend_does_not_filter_by_lookups_of_its_own(users) -> None:
@@ -393,9 +395,9 @@ async def test_the_documented_mixins_of_one_object_work(
     mixin, frame, status, changed, users
 ) -> None:
     async with client(live(mixin)) as socket:
-        said = await ask(socket, **frame, pk=users[0]["id"])
+        answer = await ask(socket, **frame, pk=users[0]["id"])
         data = None if changed is None else {**users[0], **changed}
-        assert said == reply(frame["action"], data, status)
+        assert answer == reply(frame["action"], data, status)
         other = await ask(socket, "list")
         assert other == reply("list", None, 405, ['Method "list" not allowed.'])
 
@@ -403,10 +405,10 @@ async def test_the_documented_mixins_of_one_object_work(
 async def test_the_documented_create_mixin_works(users) -> None:
     async with client(live(CreateModelMixin)) as socket:
         data = {"username": "test", "email": "t@example.com"}
-        said = await ask(socket, "create", data={**data, "password": "testpassword123"})
+        answer = await ask(socket, "create", data={**data, "password": "testpassword123"})
         test = await User.objects.aget(username="test")
         assert await sync_to_async(test.check_password)("testpassword123")
-        assert said == reply("create", {"id": test.pk, **data}, 201)
+        assert answer == reply("create", {"id": test.pk, **data}, 201)
 
 
 @pytest.mark.parametrize("mixin", [ListModelMixin, PaginatedModelListMixin])

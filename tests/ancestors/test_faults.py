@@ -1,4 +1,4 @@
-"""What users of the ancestors and of their peers suffered from, each as a test that it is not so.
+"""Faults that users of Channels, DCRF and their peers reported, each with a test against it.
 
 The systems named are those in which it was observed: raw Channels 4.3, DCRF (djangochannels-
 restframework 1.3), channels-router (django-channels-router), chanx 2.13.
@@ -51,13 +51,13 @@ class Consumer(SocketConsumer):
 
 
 ECHO = {"method": "echo", "data": 1, "request_id": 1}
-every_face = pytest.mark.parametrize("face", [View, Methods, Consumer])
+every_class = pytest.mark.parametrize("cls", [View, Methods, Consumer])
 
 
 # Raw Channels died of 142 of 238 bad frames, DCRF of 69 of 262.
 
 
-@every_face
+@every_class
 @pytest.mark.parametrize(
     "frame",
     [
@@ -74,8 +74,8 @@ every_face = pytest.mark.parametrize("face", [View, Methods, Consumer])
         "9" * 999,
     ],
 )
-async def test_an_invalid_frame_does_not_close_the_connection(face, frame) -> None:
-    async with SocketCommunicator(face.as_asgi()) as socket:
+async def test_an_invalid_frame_does_not_close_the_connection(cls, frame) -> None:
+    async with SocketCommunicator(cls.as_asgi()) as socket:
         await socket.send_to(frame)
         await socket.receive_from()
         await socket.send_json(ECHO)
@@ -325,8 +325,8 @@ async def test_a_request_and_a_consumers_layer_raise_attribute_errors_for_misspe
         async def connect(self, request):
             missing.append(getattr(request, "channel_sesion", None))
 
-    for face in (Curious, CuriousView):
-        async with SocketCommunicator(face.as_asgi()):
+    for cls in (Curious, CuriousView):
+        async with SocketCommunicator(cls.as_asgi()):
             pass
     assert missing == [None, None]
 
@@ -392,9 +392,9 @@ async def test_a_frame_of_a_client_is_never_handled_as_an_event_of_the_server() 
 # Raw Channels, DCRF: NaN and Infinity leave as such, which no browser can read.
 
 
-@every_face
-async def test_nan_is_sent_as_null(face) -> None:
-    class Talking(face):
+@every_class
+async def test_nan_is_sent_as_null(cls) -> None:
+    class Talking(cls):
         async def connect(self, *args):
             self.send_json([math.nan, math.inf, -math.inf, {"x": math.nan}])
 
@@ -442,12 +442,12 @@ async def test_a_slow_member_is_closed_as_too_slow_and_no_other_loses_messages()
             await asyncio.sleep(0)
         assert [(await quick.receive_json())[0] for _ in range(600)] == list(range(600))
         may_read.set()
-        heard = []
+        received = []
         while (message := await slow._next("the end"))["type"] == "websocket.send":
-            heard.append(json.loads(message["text"])[0])
+            received.append(json.loads(message["text"])[0])
         # A beginning without holes, then the code that says: come back.
-        assert heard == list(range(len(heard)))
-        assert 0 < len(heard) < 60
+        assert received == list(range(len(received)))
+        assert 0 < len(received) < 60
         assert message["code"] == CloseCode.TOO_SLOW
         assert CloseCode(message["code"]).reconnect
 
@@ -540,11 +540,11 @@ async def test_limits_changed_after_a_class_was_defined_take_effect() -> None:
         await socket.expect_close(CloseCode.MESSAGE_TOO_BIG)
 
 
-@pytest.mark.parametrize("face", [View, Methods])
-async def test_default_permissions_changed_after_a_class_was_defined_take_effect(face) -> None:
+@pytest.mark.parametrize("cls", [View, Methods])
+async def test_default_permissions_changed_after_a_class_was_defined_take_effect(cls) -> None:
     settings = {"DEFAULT_PERMISSION_CLASSES": [f"{HERE}.Nobody"]}
     with override_settings(REST_CHANNELS=settings):
-        async with SocketCommunicator(face.as_asgi(), user=User(username="ada")) as socket:
+        async with SocketCommunicator(cls.as_asgi(), user=User(username="ada")) as socket:
             assert "closed today" in str(await socket.expect_event(status=403))
             await socket.expect_close(CloseCode.FORBIDDEN)
 

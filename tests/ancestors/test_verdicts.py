@@ -1,8 +1,8 @@
-"""A consumer's verdicts are those of DRF's `ModelViewSet` with the same permission classes.
+"""A consumer decides as DRF's `ModelViewSet` with the same permission classes.
 
-Every class, asked for every user about every action on every object: over a socket by a
-`ModelConsumer`, over HTTP by a viewset. The two have to agree on the status, and on the words of a
-refusal; where a row is not there the words are each framework's own.
+Every class is checked for every user, action and object: over a WebSocket by a consumer, over
+HTTP by a viewset. The two have to agree on the status, and on the message of a refusal. The message
+for a missing row is each framework's own.
 """
 
 import pytest
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class OwnRows(BaseBackend):
-    """Object permissions: one's own row is one's own to see and change; staff may look around."""
+    """Object permissions: users may view and change their own row; staff may view all rows."""
 
     def has_perm(self, user_obj, perm, obj=None):
         if obj is None or not user_obj.is_authenticated:
@@ -32,7 +32,7 @@ class OwnRows(BaseBackend):
         return user_obj.is_staff and perm == "auth.view_user"
 
 
-# What is asked.
+# The permission classes.
 
 
 class OwnOnly(drf.BasePermission):
@@ -56,7 +56,7 @@ class NoPuts(drf.BasePermission):
 
 
 class NotTheLast(drf.BasePermission):
-    """It queries, and asks the view for its rows."""
+    """Queries the rows of the view."""
 
     def has_permission(self, request, view):
         return request.method != "DELETE" or view.get_queryset().count() > 1
@@ -66,7 +66,7 @@ class NotTheLast(drf.BasePermission):
 
 
 class StaffChange(drf.BasePermission):
-    """It asks the view what it does, by the names that viewsets have for it."""
+    """Reads `view.action`, with the names that viewsets have."""
 
     def has_permission(self, request, view):
         changing = ("create", "update", "partial_update", "destroy")
@@ -77,7 +77,7 @@ class StaffChange(drf.BasePermission):
 
 
 class ByKey(drf.BasePermission):
-    """It asks the view for the key in the path."""
+    """Reads the key of the path from `view.kwargs`."""
 
     def has_permission(self, request, view):
         return view.kwargs.get("pk") == str(request.user.pk) or not view.kwargs
@@ -87,7 +87,7 @@ class ByKey(drf.BasePermission):
 
 
 class Hidden(drf.DjangoObjectPermissions):
-    """Reading takes a permission as well: what one may not see is not there."""
+    """Reading needs a permission as well; without it the row is a 404."""
 
     perms_map = {
         **drf.DjangoObjectPermissions.perms_map,
@@ -133,11 +133,11 @@ SAME = {
     "and of objects": [Hidden & NoPuts],
     "three": [drf.IsAuthenticated, NoPuts | drf.IsAdminUser, ~OwnOnly | drf.IsAdminUser],
 }
-"""The same for both."""
+"""The same classes for both."""
 
 
 class ByScope(ours.BasePermission):
-    """`ReadOnly`, in djangochannelsrestframework's words."""
+    """`ReadOnly`, as a class of djangochannelsrestframework."""
 
     message = "Look, do not touch."
 
@@ -166,7 +166,7 @@ MIXED = {
         [drf.IsAuthenticated & (drf.DjangoModelPermissions | ReadOnly)],
     ),
 }
-"""This library's own and their mixtures with DRF's, beside DRF's alone."""
+"""This library's classes and trees with DRF's, and the DRF classes that do the same."""
 
 CLASSES = {name: (classes, classes) for name, classes in SAME.items()} | MIXED
 
@@ -179,7 +179,7 @@ CASES = [("list", None), ("create", None)] + [
 ]
 
 
-# Who is asked. What is allowed changes nothing, so that each question meets the same table.
+# Consumer and viewset. Permitted actions change nothing, so each case sees the same table.
 
 
 class UserSerializer(ModelSerializer):
@@ -197,7 +197,7 @@ class Consumer(ModelConsumer):
     authentication_classes = []
 
     async def get_permissions(self, action, **kwargs):
-        """Let everybody in, to be asked about every action."""
+        """Accept every connection, so that every action is checked."""
         return [] if action == "connect" else await super().get_permissions(action)
 
     def perform_create(self, serializer, **kwargs):
@@ -219,7 +219,7 @@ class ViewSet(ModelViewSet):
 
 @pytest.fixture(autouse=True)
 def people(settings):
-    """Eight kinds of users, by name."""
+    """Create a user of each kind."""
     settings.AUTHENTICATION_BACKENDS = [
         "django.contrib.auth.backends.ModelBackend",
         f"{__name__}.OwnRows",
@@ -232,13 +232,13 @@ def people(settings):
             user.user_permissions.add(Permission.objects.get(codename=f"{verb}_user"))
 
 
-def fresh(name):
-    """A user as the next connection finds him: with no permissions remembered."""
+def user_named(name):
+    """Return a user without cached permissions."""
     return AnonymousUser() if name == "anonymous" else User.objects.get(username=name)
 
 
 def row(whose, user):
-    """The key of a row that is the user's own, or another's, or not there."""
+    """Return the key of a row: the user's own, another's, or a missing one."""
     if whose == "nobody's":
         return 0
     if whose == "own" and user.pk:
@@ -247,50 +247,53 @@ def row(whose, user):
 
 
 def by_http(classes, name):
-    """What the viewset says: case → status, and the words of a refusal."""
+    """Return the viewset's status and refusal message, by case."""
 
     class Guarded(ViewSet):
         permission_classes = classes
 
-    said = {}
+    answers = {}
     for action, whose in CASES:
-        user = fresh(name)
+        user = user_named(name)
         request = getattr(APIRequestFactory(), METHODS[action])("/", DATA, format="json")
         force_authenticate(request, None if name == "anonymous" else user)
         view = Guarded.as_view({METHODS[action]: VIEWSET.get(action, action)})
         response = view(request, **({"pk": str(row(whose, user))} if whose else {}))
-        said[action, whose] = response.status_code, words(response.status_code, response.data)
-    return said
+        answers[action, whose] = (
+            response.status_code,
+            refusal_message(response.status_code, response.data),
+        )
+    return answers
 
 
 async def by_socket(classes, name):
-    """What the consumer says: the same."""
+    """Return the consumer's status and refusal message, by case."""
     guarded = type("Guarded", (Consumer,), {"permission_classes": classes})
-    said = {}
-    user = await sync_to_async(fresh)(name)
+    answers = {}
+    user = await sync_to_async(user_named)(name)
     async with SocketCommunicator(guarded.as_asgi(), user=user, dialect="action") as socket:
         for action, whose in CASES:
             where = {"pk": await sync_to_async(row)(whose, user)} if whose else {}
             await socket.send_json({"action": action, "data": DATA, **where})
             frame = await socket.receive_json()
             status = frame["response_status"]
-            said[action, whose] = status, words(status, *frame["errors"])
-    return said
+            answers[action, whose] = status, refusal_message(status, *frame["errors"])
+    return answers
 
 
-def words(status, said=None):
-    """Why somebody may not, told the same way."""
+def refusal_message(status, detail=None):
+    """Return the message of a refusal as text."""
     if status not in (401, 403):
         return None
-    return str(said["detail"] if isinstance(said, dict) else said)
+    return str(detail["detail"] if isinstance(detail, dict) else detail)
 
 
 @pytest.mark.parametrize("classes", CLASSES)
 async def test_a_consumer_and_a_viewset_give_the_same_answers(classes) -> None:
     over_socket, over_http = CLASSES[classes]
     for name in USERS:
-        said = await by_socket(over_socket, name)
-        assert (name, said) == (name, await sync_to_async(by_http)(over_http, name))
+        answers = await by_socket(over_socket, name)
+        assert (name, answers) == (name, await sync_to_async(by_http)(over_http, name))
 
 
 @pytest.mark.parametrize("classes", SAME)
@@ -298,9 +301,9 @@ async def test_a_client_may_connect_exactly_if_it_may_list(classes) -> None:
     body = {"permission_classes": SAME[classes], "get_permissions": ModelConsumer.get_permissions}
     guarded = type("Guarded", (Consumer,), body)
     for name in USERS:
-        user = await sync_to_async(fresh)(name)
+        user = await sync_to_async(user_named)(name)
         socket = SocketCommunicator(guarded.as_asgi(), user=user)
-        status, _words = (await sync_to_async(by_http)(SAME[classes], name))["list", None]
+        status, _message = (await sync_to_async(by_http)(SAME[classes], name))["list", None]
         assert (name, (await socket.connect())[0]) == (name, status == 200)
         await socket.disconnect()
 
@@ -311,5 +314,5 @@ async def test_the_comparison_has_many_cases_and_every_answer_occurs() -> None:
     for classes in ("Hidden", "OwnOnly", "DjangoModelPermissions"):
         for name in USERS:
             answers |= set((await by_socket(SAME[classes], name)).values())
-    assert {status for status, _words in answers} == {200, 201, 204, 403, 404}
-    assert "This is somebody else's." in {said for _status, said in answers}
+    assert {status for status, _message in answers} == {200, 201, 204, 403, 404}
+    assert "This is somebody else's." in {message for _status, message in answers}

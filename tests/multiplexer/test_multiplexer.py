@@ -1,4 +1,4 @@
-"""Many consumers on one socket, each with a life of its own."""
+"""`Multiplexer`: many consumers on one WebSocket, each with its own permissions and end."""
 
 import asyncio
 from unittest.mock import patch
@@ -57,7 +57,7 @@ def client(**streams):
     return SocketCommunicator(Multiplexer(STREAMS, **streams))
 
 
-async def said(socket, stream, payload):
+async def reply_of(socket, stream, payload):
     await socket.send_json({"stream": stream, "payload": payload})
     frame = await socket.receive_json()
     assert frame["stream"] == stream
@@ -66,7 +66,9 @@ async def said(socket, stream, payload):
 
 async def test_a_frame_reaches_its_stream_and_the_answer_comes_from_it() -> None:
     async with client() as socket:
-        answer = await said(socket, "people", {"action": "greet", "name": "ada", "request_id": 1})
+        answer = await reply_of(
+            socket, "people", {"action": "greet", "name": "ada", "request_id": 1}
+        )
         assert answer == {
             "errors": [],
             "data": "hello ada",
@@ -74,8 +76,8 @@ async def test_a_frame_reaches_its_stream_and_the_answer_comes_from_it() -> None
             "response_status": 200,
             "request_id": 1,
         }
-        assert await said(socket, "echo", [1, {"a": None}]) == [1, {"a": None}]
-        assert await said(socket, "plain", 7) == {"plain": 7, "stream": "plain"}
+        assert await reply_of(socket, "echo", [1, {"a": None}]) == [1, {"a": None}]
+        assert await reply_of(socket, "plain", 7) == {"plain": 7, "stream": "plain"}
 
 
 async def test_a_group_message_is_sent_in_the_stream_of_the_member() -> None:
@@ -90,10 +92,10 @@ async def test_a_group_message_is_sent_in_the_stream_of_the_member() -> None:
 
 async def test_an_unknown_stream_is_an_error_under_the_id_of_the_frame() -> None:
     async with client() as socket:
-        refused = await said(socket, "nobody", {"action": "greet", "request_id": 7})
+        refused = await reply_of(socket, "nobody", {"action": "greet", "request_id": 7})
         assert (refused["response_status"], refused["request_id"]) == (404, 7)
         assert refused["errors"] == ["There is no stream 'nobody'."]
-        assert await said(socket, "echo", 1) == 1
+        assert await reply_of(socket, "echo", 1) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"stream": 7}', '{"payload": 1}', "[" * 99])
@@ -102,29 +104,32 @@ async def test_a_frame_that_names_no_stream_is_a_400_and_the_connection_stays_op
         await socket.send_to(text)
         frame = await socket.receive_json()
         assert (frame["stream"], frame["payload"]["response_status"]) == (None, 400)
-        assert await said(socket, "echo", 1) == 1
+        assert await reply_of(socket, "echo", 1) == 1
 
 
 async def test_a_stream_that_closes_closes_no_other() -> None:
     async with client() as socket:
-        ended = await said(socket, "people", {"action": "leave"})
+        ended = await reply_of(socket, "people", {"action": "leave"})
         assert (ended["errors"], ended["response_status"]) == (["Enough of people."], 410)
-        refused = await said(socket, "people", {"action": "greet", "request_id": 2})
+        refused = await reply_of(socket, "people", {"action": "greet", "request_id": 2})
         assert (refused["response_status"], refused["request_id"]) == (410, 2)
-        assert await said(socket, "echo", 1) == 1
+        assert await reply_of(socket, "echo", 1) == 1
 
 
 async def test_a_stream_that_is_refused_refuses_no_other() -> None:
     async with client(closed=Closed.as_asgi(), no=Refusing.as_asgi()) as socket:
-        told = {"closed": [], "no": []}
+        payloads = {"closed": [], "no": []}
         for _ in range(3):
             frame = await socket.receive_json()
-            told[frame["stream"]].append(frame["payload"])
-        assert told["no"][0] == {"detail": "Not you.", "status": 403}
-        assert (told["no"][1]["errors"], told["no"][1]["response_status"]) == (["Not you."], 403)
-        assert told["closed"][0]["response_status"] == 403
-        assert (await said(socket, "closed", {}))["response_status"] == 403
-        assert await said(socket, "echo", 1) == 1
+            payloads[frame["stream"]].append(frame["payload"])
+        assert payloads["no"][0] == {"detail": "Not you.", "status": 403}
+        assert (payloads["no"][1]["errors"], payloads["no"][1]["response_status"]) == (
+            ["Not you."],
+            403,
+        )
+        assert payloads["closed"][0]["response_status"] == 403
+        assert (await reply_of(socket, "closed", {}))["response_status"] == 403
+        assert await reply_of(socket, "echo", 1) == 1
 
 
 async def test_a_connection_closes_with_its_last_stream() -> None:
@@ -149,10 +154,10 @@ async def test_an_error_in_one_stream_leaves_the_others_open(caplog) -> None:
         raise ValueError
 
     async with client(broken=broken) as socket:
-        ended = await said(socket, "broken", 1)
+        ended = await reply_of(socket, "broken", 1)
         assert (ended["response_status"], ended["errors"]) == (500, ["The stream is closed."])
         assert "The stream 'broken' failed." in caplog.text
-        assert await said(socket, "echo", 1) == 1
+        assert await reply_of(socket, "echo", 1) == 1
 
 
 @pytest.mark.parametrize("error", [SystemExit(), asyncio.CancelledError(), BaseException()])
@@ -165,7 +170,7 @@ async def test_a_stream_that_exits_does_not_end_the_process(error) -> None:
         while (frame := await socket.receive_json())["stream"] != "exiting":
             pass
         assert frame["payload"]["response_status"] == 500
-        assert await said(socket, "echo", 1) == 1
+        assert await reply_of(socket, "echo", 1) == 1
 
 
 async def test_frames_to_a_stream_that_is_still_connecting_wait_for_it() -> None:
@@ -182,7 +187,7 @@ async def test_frames_to_a_stream_that_is_still_connecting_wait_for_it() -> None
         streams = {"fast": Echo.as_asgi(), "slow": Slow.as_asgi()}
         async with SocketCommunicator(Multiplexer(streams), path) as socket:
             await socket.send_json({"stream": "slow", "payload": {"request_id": 7}})
-            assert await said(socket, "fast", 1) == 1
+            assert await reply_of(socket, "fast", 1) == 1
             going_on.set()
             frames = [await socket.receive_json() for _ in range(1 if path == "/" else 2)]
             last = frames[-1]["payload"]

@@ -1,4 +1,4 @@
-"""`SocketApplication`: what a handshake meets before any view does."""
+"""`SocketApplication`: routes, origins, sessions and users, before a view is called."""
 
 import asyncio
 import subprocess
@@ -27,7 +27,7 @@ class Where(SocketView):
         self.send_json(kwargs)
 
 
-def heard(message, **kwargs):
+def send_route(message, **kwargs):
     message.reply_channel.send({"text": '"route"'})
 
 
@@ -51,7 +51,7 @@ async def test_paths_includes_regular_expressions_and_routes_may_be_in_one_list(
         [
             path("a/", urls(urlpatterns)),
             re_path(r"^b/(?P<name>\w+)/$", Where.as_asgi()),
-            route("websocket.connect", heard, path=r"^/c/$"),
+            route("websocket.connect", send_route, path=r"^/c/$"),
             path("d/<slug:name>/", Where.as_asgi()),
             route_class(Room, path=r"^/(?P<first>e)/$"),
             include([route_class(Where, path=r"^/(?P<name>\w+)/$")], path="^/f"),
@@ -71,7 +71,7 @@ async def test_paths_includes_regular_expressions_and_routes_may_be_in_one_list(
 
 async def test_the_first_entry_that_matches_serves_the_connection() -> None:
     room, page = route_class(Room, path=r"^/(?P<room>\d+)/$"), path("<int:pk>/", Where.as_asgi())
-    silent = route("websocket.connect", heard, path=r"^/\d+/$", query_string="^never")
+    silent = route("websocket.connect", send_route, path=r"^/\d+/$", query_string="^never")
     for entries, event in [
         ([room, page], {"room": "7"}),
         ([page, room], {"pk": 7}),
@@ -253,11 +253,11 @@ async def test_a_scope_of_another_type_raises_an_error_that_names_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("routes", "words"),
+    ("routes", "error_text"),
     [("no.such.module", "no"), ("tests.settings", "no 'urlpatterns'"), (5, "a list of routes")],
 )
-def test_wrong_routes_raise_an_error_that_names_them(routes, words) -> None:
-    with pytest.raises((ImproperlyConfigured, ImportError), match=words):
+def test_wrong_routes_raise_an_error_that_names_them(routes, error_text) -> None:
+    with pytest.raises((ImproperlyConfigured, ImportError), match=error_text):
         _ = SocketApplication(routes).routes
 
 

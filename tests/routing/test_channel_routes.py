@@ -16,12 +16,12 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
 
-def heard(message, **kwargs):
+def echo(message, **kwargs):
     message.reply_channel.send({"text": f'"{message.channel.name} {kwargs}"'})
 
 
 async def test_a_path_with_a_receive_route_only_is_accepted() -> None:
-    app = ChannelRouter([route("websocket.receive", heard, path=r"^/(?P<pk>\d+)/$")])
+    app = ChannelRouter([route("websocket.receive", echo, path=r"^/(?P<pk>\d+)/$")])
     async with SocketCommunicator(app, "/7/") as socket:
         await socket.send_json(None)
         await socket.expect_event("websocket.receive {'pk': '7'}")
@@ -35,8 +35,8 @@ async def test_each_event_is_routed_on_its_own_and_the_first_match_wins() -> Non
 
     app = ChannelRouter(
         [
-            route("websocket.connect", heard, path=r"^/a/"),
-            route(["websocket.connect", "websocket.receive"], heard),
+            route("websocket.connect", echo, path=r"^/a/"),
+            route(["websocket.connect", "websocket.receive"], echo),
             route("websocket.receive", goodbye),
             route("websocket.disconnect", goodbye),
         ]
@@ -49,7 +49,7 @@ async def test_each_event_is_routed_on_its_own_and_the_first_match_wins() -> Non
 
 
 async def test_includes_cut_their_prefix_off_and_nest() -> None:
-    inner = [route("websocket.receive", heard, path=r"^/(?P<pk>\d+)/$")]
+    inner = [route("websocket.receive", echo, path=r"^/(?P<pk>\d+)/$")]
     middle = [include(inner, path=r"^/(?P<kind>\w+)")]
     app = ChannelRouter([include(middle, path=r"^/shop")])
     async with SocketCommunicator(app, "/shop/cart/3/") as socket:
@@ -75,13 +75,13 @@ async def test_views_functions_and_coroutines_may_be_in_one_list() -> None:
 
 
 async def test_a_function_may_accept_refuse_and_close() -> None:
-    def door(message):
+    def decide(message):
         if b"key" in message.content["query_string"]:
             message.reply_channel.send({"accept": True, "text": '"welcome"'})
         else:
             message.reply_channel.send({"close": True})
 
-    app = ChannelRouter([route("websocket.connect", door)])
+    app = ChannelRouter([route("websocket.connect", decide)])
     async with SocketCommunicator(app, "/?key") as socket:
         await socket.expect_event("welcome")
     socket = SocketCommunicator(app)
@@ -125,9 +125,9 @@ async def test_a_function_that_raises_is_answered_with_500_and_the_connection_st
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "error_text"),
     [
-        (("http.request", heard), "not 'http.request'"),
+        (("http.request", echo), "not 'http.request'"),
         (("websocket.receive", "no.such.thing"), "Cannot import 'no.such.thing'"),
         (("websocket.receive", 5), "something to call"),
         (("websocket.receive", SocketConsumer), r"use route_class\(SocketConsumer, …\)\.$"),
@@ -137,13 +137,13 @@ async def test_a_function_that_raises_is_answered_with_500_and_the_connection_st
         (("websocket.receive", SocketView.as_asgi()), r"use route_class\(SocketView, …\)"),
     ],
 )
-def test_a_wrong_route_raises_an_error_that_names_it(arguments, words) -> None:
-    with pytest.raises(ImproperlyConfigured, match=words):
+def test_a_wrong_route_raises_an_error_that_names_it(arguments, error_text) -> None:
+    with pytest.raises(ImproperlyConfigured, match=error_text):
         route(*arguments)
 
 
 @pytest.mark.parametrize(
-    ("filters", "words"),
+    ("filters", "error_text"),
     [
         ({"headers": "x"}, "by path, query_string, text, bytes; not by 'headers'"),
         ({"pth": "^/$"}, "not by 'pth'"),
@@ -154,13 +154,13 @@ def test_a_wrong_route_raises_an_error_that_names_it(arguments, words) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda filters: route("websocket.receive", heard, **filters),
+        lambda filters: route("websocket.receive", echo, **filters),
         lambda filters: route_class(SocketView, **filters),
         lambda filters: include([], **filters),
     ],
 )
-def test_a_filter_by_an_unknown_key_raises_an_error(make, filters, words) -> None:
-    with pytest.raises(ImproperlyConfigured, match=words):
+def test_a_filter_by_an_unknown_key_raises_an_error(make, filters, error_text) -> None:
+    with pytest.raises(ImproperlyConfigured, match=error_text):
         make(filters)
 
 
@@ -175,9 +175,9 @@ def test_a_list_of_paths_cannot_be_included() -> None:
 async def test_a_frame_may_be_routed_by_its_text() -> None:
     app = ChannelRouter(
         [
-            route("websocket.receive", heard, text=r"^say (?P<word>\w+)"),
-            route("websocket.receive", heard, bytes=r"^\xff(?P<rest>.*)"),
-            route("websocket.receive", heard),
+            route("websocket.receive", echo, text=r"^say (?P<word>\w+)"),
+            route("websocket.receive", echo, bytes=r"^\xff(?P<rest>.*)"),
+            route("websocket.receive", echo),
         ]
     )
     async with SocketCommunicator(app) as socket:
@@ -193,8 +193,8 @@ async def test_the_query_string_belongs_to_the_connect_only() -> None:
     where = {"path": r"^/(?P<pk>\d+)/$", "query_string": r"^key=(?P<key>\w+)$"}
     app = ChannelRouter(
         [
-            route(["websocket.connect", "websocket.receive"], heard, **where),
-            route("websocket.receive", heard),
+            route(["websocket.connect", "websocket.receive"], echo, **where),
+            route("websocket.receive", echo),
         ]
     )
     async with SocketCommunicator(app, "/7/?key=x") as socket:
@@ -206,11 +206,11 @@ async def test_the_query_string_belongs_to_the_connect_only() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        route("websocket.connect", heard, path="^/there/"),
-        route("websocket.connect", heard, query_string="^key"),
-        route("websocket.receive", heard, query_string="^"),
-        route("websocket.disconnect", heard, text="^"),
-        include([route("websocket.receive", heard, path="^/b/")], path="^/here"),
+        route("websocket.connect", echo, path="^/there/"),
+        route("websocket.connect", echo, query_string="^key"),
+        route("websocket.receive", echo, query_string="^"),
+        route("websocket.disconnect", echo, text="^"),
+        include([route("websocket.receive", echo, path="^/b/")], path="^/here"),
         route_class(SocketConsumer, path="^/there/"),
         route_class(SocketView, path="^/there/"),
     ],
@@ -282,9 +282,9 @@ async def test_a_routed_class_serves_the_whole_connection(application, consumer)
     app = application([include(inner, path=r"^/(?P<kind>\w+)")])
     async with SocketCommunicator(app, "/chat/r7/") as socket:
         await socket.expect_event({"args": [], "kwargs": {"kind": "chat", "room": "7"}})
-        for said in ("a", "b"):
-            await socket.send_json(said)
-            await socket.expect_event(said)
+        for text in ("a", "b"):
+            await socket.send_json(text)
+            await socket.expect_event(text)
 
 
 async def test_a_view_that_is_routed_as_a_class_gets_all_three_events() -> None:
@@ -311,8 +311,8 @@ async def test_a_view_that_is_routed_as_a_class_gets_all_three_events() -> None:
 async def test_the_first_route_that_matches_the_connect_decides_who_serves_the_connection() -> None:
     app = ChannelRouter(
         [
-            route("websocket.receive", heard),
-            route("websocket.connect", heard, query_string="^function"),
+            route("websocket.receive", echo),
+            route("websocket.connect", echo, query_string="^function"),
             route_class(Room, path="^/"),
         ]
     )
@@ -333,9 +333,9 @@ async def test_arguments_of_an_outer_router_are_merged_with_those_of_the_route()
 
 
 @pytest.mark.parametrize(
-    ("consumer", "words"),
+    ("consumer", "error_text"),
     [
-        (heard, "Use route.. for a function"),
+        (echo, "Use route.. for a function"),
         (SocketView.as_view(), "and for as_view"),
         (Room.as_asgi(), "the class itself, without .as_asgi"),
         (SocketView.as_asgi(), "the class itself, without .as_asgi"),
@@ -346,9 +346,9 @@ async def test_arguments_of_an_outer_router_are_merged_with_those_of_the_route()
     ],
 )
 def test_route_class_with_something_else_raises_an_error_that_names_the_right_function(
-    consumer, words
+    consumer, error_text
 ) -> None:
-    with pytest.raises(ImproperlyConfigured, match=words):
+    with pytest.raises(ImproperlyConfigured, match=error_text):
         route_class(consumer)
 
 
@@ -364,8 +364,8 @@ async def test_a_decorated_view_is_called_like_a_function() -> None:
 
     app = ChannelRouter([route("websocket.receive", channel_session(Counter.as_view()))])
     async with SocketCommunicator(app) as socket:
-        for said, seen in (("a", ["a"]), ("b", ["a", "b"])):
-            await socket.send_json(said)
+        for text, seen in (("a", ["a"]), ("b", ["a", "b"])):
+            await socket.send_json(text)
             await socket.expect_event(seen)
 
 
