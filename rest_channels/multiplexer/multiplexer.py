@@ -24,7 +24,7 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..authentication import choose_subprotocol
-from ..concurrency.serial_queue import cancel_tasks
+from ..concurrency.serial_queue import cancel_tasks, current_queue
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
 from ..parsers import JSONParser
@@ -42,6 +42,9 @@ Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitabl
 
 STREAM_GRACE = 5.0
 """Seconds that streams have to end when their client has left."""
+
+ANSWER_GRACE = 1.0
+"""Seconds beyond `HANDLER_TIMEOUT` in which a slow stream may answer the handshake itself."""
 
 
 class Multiplexer:
@@ -86,7 +89,21 @@ class MultiplexedConnection:
         for stream in self.streams.values():
             stream.put({"type": "websocket.connect"})
             self._tasks.add(loop.create_task(self._run(stream), context=self._context.copy()))
-        await self._decided.wait()
+        try:
+            await self._decided.wait()
+        except asyncio.CancelledError:
+            if not current_queue.get().take_timeout():
+                raise
+            await self._wait_beyond_the_deadline()
+
+    async def _wait_beyond_the_deadline(self) -> None:
+        """Let a stream answer with 504: it has the same deadline, and reaches it a little later."""
+        try:
+            async with asyncio.timeout(ANSWER_GRACE):
+                await self._decided.wait()
+        except TimeoutError:
+            logger.warning("%r: no stream answered the handshake in time.", self._connection)
+            self._connection.close(CloseCode.CONNECT_FAILED)
 
     async def receive(self, frame: Frame) -> None:
         """Pass a frame to its stream."""

@@ -142,14 +142,24 @@ async def test_a_client_that_floods_a_stream_is_closed_with_4429(server) -> None
         assert await reply_of(client, "echo", 1) == 1
 
 
-@pytest.mark.parametrize("name", ["slow-application", "slow-view"])
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_handshake_whose_stream_is_too_slow_is_answered_in_time(launch, kind, name) -> None:
+async def test_a_handshake_that_no_stream_answers_is_refused_in_time(launch, kind) -> None:
     server = launch(kind, TEST_HANDLER_TIMEOUT="0.5")
     server.wait_until_ready()
     with pytest.raises(InvalidStatus) as refusal:
-        await server.connect(f"multiplexer/{name}/", open_timeout=5)
+        await server.connect("multiplexer/slow-application/", open_timeout=5)
     assert refusal.value.response.status_code == 403
+    assert "no stream answered the handshake in time" in server.log()
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_a_stream_whose_connect_is_too_slow_sends_a_504_and_closes(launch, kind) -> None:
+    server = launch(kind, TEST_HANDLER_TIMEOUT="0.5")
+    server.wait_until_ready()
+    async with server.connect("multiplexer/slow-view/", open_timeout=5) as client:
+        timed_out = await client.hear()
+        assert (timed_out["stream"], timed_out["payload"]["status"]) == ("slow", 504)
+        assert (await client.ended())[0] == 4504
     assert complaints(server.log()) == []
 
 
