@@ -61,7 +61,10 @@ def end_as_by_ctrl_c() -> None:
 @contextmanager
 def valkey() -> Iterator[str]:
     """A Valkey of our own, by its URL. It keeps its files in a temporary folder."""
-    server = ValkeyServer()
+    with socket.socket() as probe:  # Valkey itself would look for a port less carefully
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    server = ValkeyServer(port)
     # A terminal sends Ctrl-C to every process in it, but Valkey has to outlive the servers. What
     # is blocked here while it starts, it never gets.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -11,6 +11,7 @@ from django.test import override_settings
 from rest_channels.proxies import forwarded
 from rest_channels.reach import hub_here
 from rest_channels.testing import SocketCommunicator
+from tests.brokers import PREFIX
 
 from .board import Board
 from .models import Note
@@ -29,6 +30,7 @@ async def test_the_channel_layers_of_the_page_carry_what_is_said(
     monkeypatch.setenv("REDIS_URL", redis_url)
     module = importlib.import_module(f"tests.docs.settings.{name}")
     config = importlib.reload(module).CHANNEL_LAYERS
+    config["default"]["CONFIG"]["prefix"] += PREFIX  # others may use this broker
     with override_settings(CHANNEL_LAYERS=config):
         async with SocketCommunicator(Rooms.as_asgi()) as socket:
             await hub_here().link.tried
