@@ -2,17 +2,20 @@
 # git and a Python >= 3.11.
 #
 #   make test ARGS="-k fan_out"    pass arguments to the program
+#   make test JOBS=0               run the tests in one process, where a debugger works
 #   make test PY=3.11              use this Python instead of the newest, in its own environment
 
 PY :=
 ARGS :=
 PORT ?= 8000
+JOBS ?= auto
 
 VENV := .venv$(if $(PY),-$(PY))
 BIN := $(VENV)/bin
 PACKAGES := $(wildcard rest_channels sockets)
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup
 
-.PHONY: help demo demo-cluster test check bench dist clean environment
+.PHONY: help demo demo-cluster test test-fast check bench dist clean environment
 
 help: ## Show this list
 	@echo 'make COMMAND, where COMMAND is one of'
@@ -26,7 +29,10 @@ demo-cluster: environment ## Serve the demo as two processes that share a Valkey
 	@$(BIN)/python -m scripts.serve_cluster $(PORT)
 
 test: environment ## Run the tests (ARGS="-k name" chooses)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-fast: environment ## Run the tests that need neither servers nor browsers
+	@$(PYTEST) --ignore=tests/servers --ignore=tests/e2e $(ARGS)
 
 check: environment ## Check style, types, imports and sizes
 	@$(BIN)/ruff check

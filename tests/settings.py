@@ -15,7 +15,11 @@ def database(url: str | None) -> dict[str, object]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": name,
             "TEST": {"NAME": name},
-            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA synchronous=OFF",
+            },
         }
     parts = urlsplit(url)
     return {
@@ -74,7 +78,7 @@ DATABASES = {
             OTHER := Path(tempfile.gettempdir()) / f"rest-channels-other-{os.getpid()}.sqlite3"
         ),
         "TEST": {"NAME": OTHER, "MIGRATE": False},
-        "OPTIONS": {"timeout": 20},
+        "OPTIONS": {"timeout": 20, "init_command": "PRAGMA synchronous=OFF"},
     },
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

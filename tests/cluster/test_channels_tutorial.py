@@ -11,6 +11,7 @@ from django.urls import re_path
 
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
+from tests.brokers import LAYERS, layers
 
 
 class ChatConsumer(WebsocketConsumer):
@@ -31,11 +32,10 @@ class ChatConsumer(WebsocketConsumer):
 
 
 @pytest.mark.django_db(transaction=True)  # Channels checks database connections for every message
-@pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
+@pytest.mark.parametrize("layer", LAYERS)
 async def test_a_message_sent_in_one_tab_appears_in_another(layer, redis_url) -> None:
-    backend = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [redis_url]}}
     app = SocketApplication([re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi())])
-    with override_settings(CHANNEL_LAYERS={"default": backend}):
+    with override_settings(CHANNEL_LAYERS=layers(layer, redis_url)):
         async with (
             SocketCommunicator(app, "/ws/chat/den/") as first,
             SocketCommunicator(app, "/ws/chat/den/") as second,

@@ -11,6 +11,7 @@ from django.test import override_settings
 from rest_channels.engine.publish import current_hub
 from rest_channels.handshake.proxies import without_proxies
 from rest_channels.testing import SocketCommunicator
+from tests.brokers import PREFIX
 
 from .board import Board
 from .models import Note
@@ -27,6 +28,7 @@ async def test_the_channel_layers_of_the_page_carry_messages(name, redis_url, mo
     monkeypatch.setenv("REDIS_URL", redis_url)
     module = importlib.import_module(f"tests.docs.settings.{name}")
     config = importlib.reload(module).CHANNEL_LAYERS
+    config["default"]["CONFIG"]["prefix"] += PREFIX  # others may use this broker
     with override_settings(CHANNEL_LAYERS=config):
         async with SocketCommunicator(Rooms.as_asgi()) as socket:
             await current_hub().link.first_attempt

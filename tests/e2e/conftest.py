@@ -7,10 +7,12 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,11 +20,18 @@ import pytest
 import pytest_asyncio
 
 from tests.ports import free_port
+from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
 PATIENCE = 30  # seconds to wait for what a test expects
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = (  # the first takes a third of the time
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 QUIET = (
     "--no-sandbox",
     "--no-first-run",
@@ -75,15 +84,27 @@ async def visitor(browser) -> AsyncIterator:
     assert [line for line in errors if not line.startswith("WebSocket connection to")] == []
 
 
-class DemoServer:
-    """The demo as `script` serves it, with its own port and database."""
+def prepare_demo(database: Path) -> None:
+    """Create the database that each demo of these tests starts with."""
+    environ = {**os.environ, "DEMO_DB": str(database)}
+    environ.pop("DJANGO_SETTINGS_MODULE", None)
+    command = [sys.executable, "demo/manage.py", "demo_setup"]
+    subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")  # one file that can be copied
 
-    def __init__(self, script: str, folder: Path) -> None:
+
+class DemoServer:
+    """The demo as `script` serves it, with a port and a database (a copy of one) of its own."""
+
+    def __init__(self, script: str, folder: Path, database: Path) -> None:
         self.port = free_port()
         self.command = [sys.executable, "-m", script, str(self.port)]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.environ = {**os.environ, "DEMO_DB": str(folder / "demo.sqlite3")}
+        if not Path(self.environ["DEMO_DB"]).exists():
+            shutil.copy(database, self.environ["DEMO_DB"])
         self.environ.pop("DJANGO_SETTINGS_MODULE", None)
         self.process: subprocess.Popen | None = None
         self.cookies: dict[str, dict] = {}  # by user
@@ -132,8 +153,14 @@ class DemoServer:
 
 
 @pytest.fixture(scope="session")
-def demo_process(tmp_path_factory) -> Iterator[DemoServer]:
-    server = DemoServer("scripts.serve_demo", tmp_path_factory.mktemp("demo"))
+def demo_database(tmp_path_factory) -> Path:
+    """A database with the people and the samples of the demo, to be copied."""
+    return made_once(tmp_path_factory, "demo.sqlite3", prepare_demo)
+
+
+@pytest.fixture(scope="session")
+def demo_process(tmp_path_factory, demo_database) -> Iterator[DemoServer]:
+    server = DemoServer("scripts.serve_demo", tmp_path_factory.mktemp("demo"), demo_database)
     yield server
     server.stop()
 

@@ -24,11 +24,11 @@ numbers = count(1)
 
 
 @contextmanager
-def two_servers(folder: Path) -> Iterator[list[DemoServer]]:
+def two_servers(folder: Path, database: Path) -> Iterator[list[DemoServer]]:
     """Two processes with one database and one Valkey. Each has its own address."""
     with ExitStack() as stack:
         url = stack.enter_context(valkey())
-        servers = [DemoServer("scripts.serve_demo", folder) for _ in range(2)]
+        servers = [DemoServer("scripts.serve_demo", folder, database) for _ in range(2)]
         for name, server in enumerate(servers, 1):
             server.environ |= {"DEMO_REDIS_URL": url, "DEMO_SERVER": str(name)}
             stack.callback(server.stop, signal.SIGTERM)
@@ -37,8 +37,8 @@ def two_servers(folder: Path) -> Iterator[list[DemoServer]]:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory) -> Iterator[list[DemoServer]]:
-    with two_servers(tmp_path_factory.mktemp("pair")) as servers:
+def pair(tmp_path_factory, demo_database) -> Iterator[list[DemoServer]]:
+    with two_servers(tmp_path_factory.mktemp("pair"), demo_database) as servers:
         yield servers
 
 

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(scope="module")
-def demo_process(tmp_path_factory) -> Iterator[DemoServer]:
+def demo_process(tmp_path_factory, demo_database) -> Iterator[DemoServer]:
     """In this module, `person` opens the pages of a cluster."""
-    cluster = DemoServer("scripts.serve_cluster", tmp_path_factory.mktemp("cluster"))
+    cluster = DemoServer("scripts.serve_cluster", tmp_path_factory.mktemp("cluster"), demo_database)
     yield cluster
     cluster.stop()
 

@@ -339,8 +339,8 @@ class TestCluster:
     """Two server processes behind one address."""
 
     @pytest.fixture
-    def demo_process(self, tmp_path) -> Iterator[DemoServer]:
-        cluster = DemoServer("scripts.serve_cluster", tmp_path)
+    def demo_process(self, tmp_path, demo_database) -> Iterator[DemoServer]:
+        cluster = DemoServer("scripts.serve_cluster", tmp_path, demo_database)
         yield cluster
         cluster.stop()
 

@@ -63,8 +63,8 @@ def board(demo_server) -> Board:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory) -> Iterator[list[DemoServer]]:
-    with two_servers(tmp_path_factory.mktemp("pair")) as servers:
+def pair(tmp_path_factory, demo_database) -> Iterator[list[DemoServer]]:
+    with two_servers(tmp_path_factory.mktemp("pair"), demo_database) as servers:
         yield servers
 
 

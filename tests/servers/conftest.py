@@ -8,6 +8,7 @@ test must hold no traceback.
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.ports import answers, free_port
+from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 15  # seconds until something that should happen counts as missing
@@ -125,7 +127,13 @@ Launch = Callable[..., Server]
 @pytest.fixture(scope="session")
 def site_environ(tmp_path_factory) -> dict[str, str]:
     """A migrated database with one user, for every server to share."""
-    environ = {"TEST_SITE_DATABASE": str(tmp_path_factory.mktemp("site") / "site.sqlite3")}
+    database = tmp_path_factory.mktemp("site") / "site.sqlite3"
+    shutil.copy(made_once(tmp_path_factory, "site.sqlite3", prepare_site), database)
+    return {"TEST_SITE_DATABASE": str(database)}
+
+
+def prepare_site(database: Path) -> None:
+    """Make the database from which each process of the test run takes a copy."""
     prepare = (
         "import django; django.setup()\n"
         "from django.core.management import call_command\n"
@@ -134,13 +142,8 @@ def site_environ(tmp_path_factory) -> dict[str, str]:
         "User.objects.create_user('ada', password='secret')\n"
     )
     settings = {"DJANGO_SETTINGS_MODULE": "tests.servers.settings"}
-    subprocess.run(
-        [sys.executable, "-c", prepare],
-        cwd=ROOT,
-        env={**os.environ, **environ, **settings},
-        check=True,
-    )
-    return environ
+    environ = {**os.environ, **settings, "TEST_SITE_DATABASE": str(database)}
+    subprocess.run([sys.executable, "-c", prepare], cwd=ROOT, env=environ, check=True)
 
 
 @pytest.fixture(scope="session")
