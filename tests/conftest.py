@@ -64,12 +64,12 @@ def escaped(report: Any) -> Any:
     if isinstance(report, dict):
         return {key: escaped(value) for key, value in report.items()}
     if isinstance(report, list | tuple):
-        return [escaped(value) for value in report]
+        return type(report)(map(escaped, report))
     return report
 
 
 def shared_servers(item: pytest.Item) -> str:
-    """A name for the servers that this test shares with others; empty if it has none."""
+    """Return a name for the servers that this test shares with others, or an empty text."""
     fixtures = getattr(item, "fixturenames", ())
     if "serving" in fixtures:
         return "site"
@@ -80,7 +80,7 @@ def shared_servers(item: pytest.Item) -> str:
 
 
 def uses_services(item: pytest.Item) -> bool:
-    """Whether the test meets the database of the settings, or the fixture `redis_url`.
+    """Return whether the test uses the database of the settings or the fixture `redis_url`.
 
     pytest-django lets no other test query. Servers in processes of their own have databases and
     brokers of their own, whatever the environment names.
