@@ -242,6 +242,7 @@ async def test_memberships_are_renewed_before_the_layer_ends_them(broker) -> Non
 MANY = [f"group-{number}" for number in range(2000)]
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
 async def test_after_an_outage_all_groups_are_back_within_three_seconds_and_losses_are_counted(
     layer, broker, missed, outage
