@@ -13,7 +13,7 @@ JOBS ?= auto
 VENV := .venv$(if $(PY),-$(PY))
 BIN := $(VENV)/bin
 PACKAGES := $(wildcard rest_channels sockets)
-PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS)
 
 .PHONY: help demo demo-cluster test test-fast check bench dist clean environment
 

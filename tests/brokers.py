@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -64,3 +65,11 @@ class Broker:
 
     def _signal(self, number: int) -> None:
         os.kill(self.server._process.pid, number)
+
+
+def wait_in_thread(condition, timeout: float = 10) -> None:
+    """Return when `condition()` is true. Fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{condition} did not become true."
+        time.sleep(0.005)

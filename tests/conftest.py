@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
@@ -24,8 +25,9 @@ from rest_channels.engine.publish import current_hub
 from tests.brokers import Broker
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: more workers than cores, since tests wait a lot; none for a chosen few tests."""
+    """Start more workers than cores, because tests wait a lot; none for a few chosen tests."""
     chosen = config.option.keyword or any(".py" in arg for arg in config.args)
     return 0 if chosen else 2 + (os.cpu_count() or 1)
 
@@ -39,16 +41,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what shares servers in one worker, and choose what `--only-services` asks for."""
-    if getattr(config.option, "loadgroup", False):  # in a worker of xdist
-        for item in items:
-            if name := shared_servers(item):
-                item.add_marker(pytest.mark.xdist_group(name))
+    """Apply `--only-services`, and choose what the workers of xdist run first and last."""
     if config.option.only_services:
         config.hook.pytest_deselected(items=[item for item in items if not uses_services(item)])
         items[:] = filter(uses_services, items)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (needs_quiet(item), group_of(item.nodeid) == item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests that share servers in one worker, so that these are not started in each."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False  # keep the order of the items
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,15 +81,19 @@ def escaped(report: Any) -> Any:
     return report
 
 
-def shared_servers(item: pytest.Item) -> str:
-    """Return a name for the servers that this test shares with others, or an empty text."""
-    fixtures = getattr(item, "fixturenames", ())
-    if "serving" in fixtures:
-        return "site"
-    if "browser" in fixtures or "running" in fixtures:
-        callspec = getattr(item, "callspec", None)
-        return f"{item.path.stem}-{callspec.params.get('running', '') if callspec else ''}"
-    return ""
+def group_of(nodeid: str) -> str:
+    """Return a name that the test shares with those that use the same servers, or its own."""
+    path, _, name = nodeid.partition("::")
+    if path.startswith("tests/e2e/"):
+        return path
+    if path.startswith("tests/servers/"):
+        layer = re.search(r"\[(core|pubsub)\b", name)
+        return f"{path} {layer[1]}" if layer else "tests/servers/"
+    return nodeid
+
+
+def needs_quiet(item: pytest.Item) -> bool:
+    return item.get_closest_marker("quiet") is not None
 
 
 def uses_services(item: pytest.Item) -> bool:

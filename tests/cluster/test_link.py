@@ -200,6 +200,7 @@ async def test_a_link_renews_its_memberships_before_the_layer_ends_them(broker) 
 MANY = [f"group-{number}" for number in range(2000)]
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
 async def test_after_an_outage_all_groups_return_within_three_seconds_and_losses_are_counted(
     layer, broker, missed, outage

@@ -16,7 +16,6 @@ class Cluster:
 
     def __init__(self, layer: str, environ: dict[str, str], folder, site: str) -> None:
         self.broker = Broker()
-        self.broker.start()
         database = shutil.copy(environ["TEST_SITE_DATABASE"], folder)  # users come and go here
         self.environ = {
             "TEST_SITE_DATABASE": str(database),
@@ -24,11 +23,25 @@ class Cluster:
             "TEST_ROUTES": site,
             "TEST_BEAT": "1",
         }
-        kinds = ("uvicorn", "daphne" if "core" in layer else "uvicorn-asyncio")
-        self.one, self.two = (Server(kind, folder, **self.environ) for kind in kinds)
+        self.kinds = ("uvicorn", "daphne" if "core" in layer else "uvicorn-asyncio")
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.broker.start()
+        self.one, self.two = (Server(kind, self.folder, **self.environ) for kind in self.kinds)
         self.shell = Shell(self.environ)
         for server in (self.one, self.two):
             server.wait_until_ready()
+
+    def restart_ended(self) -> None:
+        """Start what an earlier test has ended: a server, or all of it if it was the broker."""
+        if self.broker.server is None:
+            self.stop()
+            self.start()
+        elif self.one.process.poll() is not None:
+            self.one = Server(self.kinds[0], self.folder, **self.environ)
+            self.one.wait_until_ready()
 
     def stop(self) -> None:
         self.shell.stop()

@@ -37,7 +37,7 @@ async def test_a_server_that_receives_sigterm_ends_soon_with_sockets_open(launch
         ("tests.servers.no_such_module", '"tests.servers" does not define a "no_such_module"'),
         ("tests.servers.broken", "has no attribute 'NoSuchConsumer'"),
         ("tests.servers.test_life.broken", "'/room/' is no route: use path()"),
-        ("tests.servers.test_life.PATIENCE", "takes a list of routes, not 15"),
+        ("tests.servers.test_life.PATIENCE", f"takes a list of routes, not {PATIENCE}"),
     ],
 )
 async def test_uvicorn_refuses_to_start_with_broken_routes_and_says_why(

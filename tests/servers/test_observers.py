@@ -15,13 +15,20 @@ from .cluster import Cluster
 urlpatterns = [path("groups/", Groups.as_asgi())]
 
 
-@pytest.fixture(params=LAYERS, ids=["core", "pubsub"])
-def cluster(request, site_environ, tmp_path):
-    running = Cluster(request.param, site_environ, tmp_path, __name__)
-    running.shell("from django.contrib.auth.models import Group, User\nimport time")
-    running.shell("from django.db import transaction")
-    yield running
-    running.stop()
+@pytest.fixture(scope="module", params=LAYERS, ids=["core", "pubsub"])
+def running(request, site_environ, tmp_path_factory):
+    cluster = Cluster(request.param, site_environ, tmp_path_factory.mktemp("cluster"), __name__)
+    cluster.shell("from django.contrib.auth.models import Group, User\nimport time")
+    cluster.shell("from django.db import transaction")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def cluster(running):
+    """All of it, without a row."""
+    running.shell("Group.objects.all().delete()")
+    return running
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from tests.brokers import LAYERS
 
 from .cluster import Cluster, Shell
 
+pytestmark = pytest.mark.quiet  # outages and revocations end within seconds
+
 MANY = [f"group-{number}" for number in range(2000)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.urls import path
 
 from sockets.handlers import RoutedSocketHandler
-from tests.brokers import LAYERS
+from tests.brokers import LAYERS, wait_in_thread
 
 from .cluster import Cluster
 
@@ -26,12 +26,20 @@ class Game(RoutedSocketHandler):
 urlpatterns = [path("game/<int:pk>/", Game.as_asgi())]
 
 
-@pytest.fixture(params=LAYERS, ids=["core", "pubsub"])
-def cluster(request, site_environ, tmp_path):
-    running = Cluster(request.param, site_environ, tmp_path, __name__)
+@pytest.fixture(scope="module", params=LAYERS, ids=["core", "pubsub"])
+def running(request, site_environ, tmp_path_factory):
+    cluster = Cluster(request.param, site_environ, tmp_path_factory.mktemp("cluster"), __name__)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def cluster(running):
+    """All of it, without a row."""
+    running.restart_ended()
     running.shell("from sockets.models import Socket")
-    yield running
-    running.stop()
+    wait_in_thread(lambda: running.shell(COUNT) == 0)
+    return running
 
 
 @pytest.fixture
