@@ -57,50 +57,28 @@ class CloseCode(IntEnum):
     4000 + n corresponds to the HTTP status n, where n is one. The library itself closes with 1000
     and with codes above 4000 only, because daphne cannot send the others.
 
-    ====  ================  =================================================================
-    1000  NORMAL            closed on purpose; the default of `close()`
-    1001  GOING_AWAY        the server shuts down, or the browser leaves the page
-    1006  ABNORMAL          the connection was lost; never sent, only seen in `disconnect`
-    1008  POLICY_VIOLATION  the client broke a rule of the server
-    1011  INTERNAL_ERROR    the server failed
-    1012  SERVICE_RESTART   the server restarts
-    1013  TRY_AGAIN_LATER   the server is overloaded
-    4401  UNAUTHENTICATED   credentials are missing or wrong, or the token has expired
-    4403  FORBIDDEN         a permission class refused the connection
-    4404  NOT_FOUND         there is nothing at this path
-    4413  MESSAGE_TOO_BIG   a frame is larger than `MAX_FRAME_SIZE`
-    4429  FLOOD             the client sends faster than its frames can be handled
-    4440  SESSION_ENDED     the user logged out, or the session was deleted or has expired
-    4441  PASSWORD_CHANGED  the password of the user has changed
-    4442  USER_INACTIVE     the user was deactivated or deleted
-    4443  REVOKED           the application called `revoke()`
-    4500  CONNECT_FAILED    the server failed while the connection was opened
-    4503  TOO_SLOW          the client does not keep up with the messages that it is sent
-    4529  THROTTLED         a throttle class refused the connection for now
-    ====  ================  =================================================================
-
     Source: RFC 6455, 7.4.1, for 1000–1015.
     """
 
-    NORMAL = 1000
-    GOING_AWAY = 1001
-    ABNORMAL = 1006
-    POLICY_VIOLATION = 1008
-    INTERNAL_ERROR = 1011
-    SERVICE_RESTART = 1012
-    TRY_AGAIN_LATER = 1013
-    UNAUTHENTICATED = 4401
-    FORBIDDEN = 4403
-    NOT_FOUND = 4404
-    MESSAGE_TOO_BIG = 4413
-    FLOOD = 4429
-    SESSION_ENDED = 4440
-    PASSWORD_CHANGED = 4441
-    USER_INACTIVE = 4442
-    REVOKED = 4443
-    CONNECT_FAILED = 4500
-    TOO_SLOW = 4503
-    THROTTLED = 4529
+    NORMAL = 1000  # closed on purpose; the default of `close()`
+    GOING_AWAY = 1001  # the server shuts down, or the browser leaves the page
+    ABNORMAL = 1006  # the connection was lost; never sent, only seen in `disconnect`
+    POLICY_VIOLATION = 1008  # the client broke a rule of the server
+    INTERNAL_ERROR = 1011  # the server failed
+    SERVICE_RESTART = 1012  # the server restarts
+    TRY_AGAIN_LATER = 1013  # the server is overloaded
+    UNAUTHENTICATED = 4401  # credentials are missing or wrong, or the token has expired
+    FORBIDDEN = 4403  # a permission class refused the connection
+    NOT_FOUND = 4404  # there is nothing at this path
+    MESSAGE_TOO_BIG = 4413  # a frame is larger than `MAX_FRAME_SIZE`
+    FLOOD = 4429  # the client sends faster than its frames can be handled
+    SESSION_ENDED = 4440  # the user logged out, or the session was deleted or has expired
+    PASSWORD_CHANGED = 4441  # the password of the user has changed
+    USER_INACTIVE = 4442  # the user was deactivated or deleted
+    REVOKED = 4443  # the application called `revoke()`
+    CONNECT_FAILED = 4500  # the server failed while the connection was opened
+    TOO_SLOW = 4503  # the client does not keep up with the messages that it is sent
+    THROTTLED = 4529  # a throttle class refused the connection for now
 
     @property
     def reconnect(self) -> bool:
@@ -116,13 +94,7 @@ class CloseCode(IntEnum):
 
 
 def check_close_code(code: int) -> int:
-    """Return `code` if an application may close a connection with it.
-
-    Raises:
-        ValueError: The code is reserved or unknown.
-
-    Source: RFC 6455, 7.4.
-    """
+    """Return `code`, or raise `ValueError` if no application may close with it (RFC 6455, 7.4)."""
     if code in range(3000, 5000) or (code in range(1000, 1015) and code not in (1004, 1005, 1006)):
         return code
     raise ValueError(f"{code!r} is no close code: use 1000, or one from 3000 to 4999.")
@@ -169,9 +141,7 @@ class OutboxFull(RuntimeError):
 class ProtocolViolation(Exception):
     """The client broke the protocol, for example with a frame that is too large.
 
-    Args:
-        code: The connection is closed with this code.
-        reason: Text that the client receives with it, at most 123 bytes.
+    The connection is closed with `code` and `reason`, a text of at most 123 bytes.
     """
 
     def __init__(self, code: CloseCode, reason: str) -> None:
