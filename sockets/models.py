@@ -60,8 +60,7 @@ class SocketCommands:
     def disconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
         """Close the connections with a close `code` and a `reason` of at most 123 bytes.
 
-        Raises:
-            ValueError: If `code` is not a valid close code.
+        Raise `ValueError` if `code` is not a valid close code.
         """
         addresses = self._addresses()
         addresses.disconnect(code, reason)
@@ -94,15 +93,15 @@ class SocketCommands:
     # Heartbeats of clients.
 
     def mark_active(self) -> int:
-        """Mark as active, with `last_ping` now. Return the number of rows."""
+        """Mark the rows as active, with `last_ping` now. Return their number."""
         return self._rows().update(active=True, last_ping=timezone.now())
 
     def mark_inactive(self) -> int:
-        """Mark as inactive. Return the number of rows."""
+        """Mark the rows as inactive. Return their number."""
         return self._rows().update(active=False)
 
     def cleanup_stale(self) -> int:
-        """Send a PING, and mark as inactive until the client answers."""
+        """Send a PING, and mark the rows as inactive until their clients answer."""
         addresses = self._addresses()
         self.mark_inactive()
         addresses.send_json({"type": PING})
@@ -125,7 +124,7 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
     """Sockets to filter and to send to. Sending costs one query."""
 
     def online(self) -> "SocketQuerySet":
-        """Return sockets whose server process is alive, and all bots, which have no process."""
+        """Return the sockets of live server processes, and all bots, which have no process."""
         cutoff = lease_cutoff()
         if cutoff is None:
             return self
@@ -133,7 +132,7 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
         return self.filter(models.Q(node=None) | models.Q(connected_at__gt=cutoff) | on_living_node)
 
     def left_behind(self) -> "SocketQuerySet":
-        """Return sockets whose server process has died."""
+        """Return the sockets of dead server processes."""
         cutoff = lease_cutoff()
         if cutoff is None:
             return self.none()
@@ -215,7 +214,7 @@ class Socket(SocketCommands, models.Model):
     path = models.CharField(_("path"), max_length=PATH_LENGTH, db_index=True)
     active = models.BooleanField(_("active"), default=False)
     connected_at = models.DateTimeField(_("connected at"), default=timezone.now, db_index=True)
-    last_ping = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    last_ping = models.DateTimeField(_("last ping"), null=True, blank=True)
     user_ip = models.CharField(_("IP address"), max_length=45, null=True, blank=True)
 
     objects = SocketQuerySet.as_manager()

@@ -99,7 +99,7 @@ class Presence:
                 return
 
     def record_ping(self, row: Socket) -> None:
-        """Note that the client of `row` is alive. The next heartbeat saves it."""
+        """Note that the client of `row` has sent a PING. The next heartbeat saves it."""
         row.last_ping = timezone.now()
         row.active = True
         self._pinged.add(row.channel_name)

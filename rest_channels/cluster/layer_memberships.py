@@ -66,7 +66,7 @@ class LayerMemberships:
             await asyncio.wait(tasks)
 
     async def renew(self) -> None:
-        """Renew the memberships that are due. Raises `LayerUnavailable`."""
+        """Renew the memberships that are due. Raise `LayerUnavailable`."""
         now = time.monotonic()
         share = (now - self._renewed_at) / self._period
         count = math.floor(share * len(self.joined))

@@ -74,10 +74,7 @@ class PacketReceiver:
 class Link:
     """Connects `node` to other processes. It belongs to the running loop.
 
-    Args:
-        node: the node's name.
-        receiver: receives the packets of other processes.
-        after: a future to wait for before the link sends anything, so that the order is kept.
+    To keep the order of messages, it sends nothing before `after` is done.
     """
 
     def __init__(
@@ -158,7 +155,7 @@ class Link:
                 await asyncio.sleep(RETRY_DELAY)
 
     async def _open(self, connection: LayerConnection) -> None:
-        """Begin to use `connection`. Raises `LayerUnavailable`."""
+        """Begin to use `connection`. Raise `LayerUnavailable`."""
         await connection.listen(self._receive_message)
         own_group = node_group(self.node)
         await connection.add(own_group)
@@ -181,7 +178,7 @@ class Link:
             self.first_attempt.set_result(None)
 
     async def _wait_and_check(self, connection: LayerConnection) -> None:
-        """Wait for one heartbeat, then check `connection`. Raises `LayerUnavailable`."""
+        """Wait for one heartbeat, then check `connection`. Raise `LayerUnavailable`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEARTBEAT):
                 await connection.failed.wait()

@@ -164,12 +164,12 @@ class Listeners:
 
     def discard(self, group: str, receiver: MessageReceiver) -> None:
         """Stop delivering the messages to `group` to `receiver`."""
-        entry = self._groups.get(group)
-        if entry is not None:
-            entry[1].pop(receiver, None)
-            if not entry[1]:
+        if group in self._groups:
+            listener, receivers = self._groups[group]
+            receivers.pop(receiver, None)
+            if not receivers:
                 del self._groups[group]
-                self._stop_listener(entry[0])
+                self._stop_listener(listener)
 
     def receive(self, group: str, message: Message) -> None:
         """Deliver `message` to all connections that listen to `group`."""
@@ -196,11 +196,10 @@ class Listeners:
                 await listener.renew()
 
     async def open_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
-        """Open a channel without a group.
+        """Open a channel without a group, if there is a layer.
 
-        Returns:
-            A listener that its owner has to start when its name is used, and to stop in any case.
-            Its `channel` is empty if the layer does not answer. `None` if there is no layer.
+        The owner has to start the returned listener when its `channel` is used, and to stop it in
+        any case. The `channel` is empty if the layer does not answer.
         """
         layer = shared_layer()
         if layer is None:

@@ -58,13 +58,9 @@ class SerialQueue(Generic[T]):
 
     Every task starts in a new copy of the context in which the queue was created. So context
     variables that one item sets (an activated language, say) do not reach the next. Every item has
-    a deadline and a lease on a thread. `work` has to handle its errors.
+    a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle its errors.
 
-    Args:
-        work: the coroutine function.
-        handler_lock: shared by the queues of one connection, so that its `def` handlers never run
-            at the same time.
-        timeout: seconds for each item, or `None`.
+    The queues of one connection share a `handler_lock`: its `def` handlers never run at one time.
     """
 
     __slots__ = (

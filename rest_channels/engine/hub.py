@@ -74,7 +74,7 @@ class Hub(PacketReceiver):
         self.members.pop(member.address, None)
 
     async def remove_connection(self, member: Member) -> None:
-        """Note that `member` has ended. Without connections the hub stops its work."""
+        """Note that `member` has ended. A hub without connections stops its work."""
         self._connection_count -= 1
         if not self._connection_count:
             await self._stop()
@@ -125,10 +125,9 @@ class Hub(PacketReceiver):
     # Groups.
 
     def join(self, group: str, member: Member) -> asyncio.Future[Any] | None:
-        """Make `member` a member of `group`. Raises `TypeError` for a bad name.
+        """Make `member` a member of `group`. Raise `TypeError` for a bad name.
 
-        Returns:
-            What to wait for until messages of other processes arrive, if anything.
+        Return what to wait for until messages of other processes arrive, if anything.
         """
         members = self.groups.get(group)
         if members is not None:
@@ -233,7 +232,7 @@ class Command:
         self.__doc__ = function.__doc__
 
     def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
-        """Run it on `hub`. Return what to await until it is done, if anything."""
+        """Run the command on `hub`. Return what to await until it is done, if anything."""
         return self._function(hub, *args)
 
 
@@ -260,7 +259,7 @@ def on_heartbeat(work: Work) -> Work:
 
 
 def check_group(name: str) -> str:
-    """Return `name` if channel layers accept it as a group name. Raises `TypeError` otherwise."""
+    """Return `name` if channel layers accept it as a group name. Raise `TypeError` otherwise."""
     if not isinstance(name, str) or not _GROUP.fullmatch(name):
         raise TypeError(
             f"{name!r} is no group name: use 1 to 99 ASCII letters, digits, '-', '_' or '.'."

@@ -25,12 +25,7 @@ Message = dict[str, Any]
 class Outbox:
     """Sends the messages of one connection in order. Nothing is sent before `release`.
 
-    A message larger than `limit` is accepted when the outbox is empty.
-
-    Args:
-        send: the `send` callable of ASGI.
-        limit: bytes that may be queued.
-        failed: called when `send` fails.
+    `limit` bytes may be queued, or one larger message. `failed` is called when ASGI's `send` fails.
     """
 
     __slots__ = (
@@ -71,7 +66,7 @@ class Outbox:
     # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
-        """Queue `message` on the loop. Raises `OutboxFull` for the second un-awaited overflow."""
+        """Queue `message` on the loop. Raise `OutboxFull` for the second un-awaited overflow."""
         if self.offer(message, size):
             return DONE
         if self._overdrawn:
@@ -164,7 +159,6 @@ class Outbox:
             self.begin()
 
     async def _write(self) -> None:
-        """Send everything that is queued."""
         try:
             while self.items:
                 batch, self.items = self.items, []

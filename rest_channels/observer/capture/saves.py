@@ -131,14 +131,10 @@ class Save:
     # After the row was written.
 
     def changes(self, created: bool, outer: "Save | None") -> list[PendingChange]:
-        """Return what happened to the row.
+        """Return what happened to the row. `outer` is the save that this one was made within.
 
-        A receiver of the project may save a new row again before its creation is reported here.
-        Then the first save that ends reports the creation.
-
-        Args:
-            created: Whether Django inserted the row.
-            outer: The save that this one was made within.
+        A receiver of the project may save a new row again before its creation is recorded here.
+        Then the first save that ends records the creation.
         """
         first = self
         if outer is not None and outer.adding and not self.adding and not outer.creation_recorded:
@@ -183,8 +179,8 @@ class Save:
             elif row is not None:
                 self._apply_to(row)
             moves = {each: (groups, groups_of(each, pk, row)) for each, groups in before.items()}
-            number = self.number
-            changes.append(pending_change(model, pk, self.using, moves, row=row, number=number))
+            change = pending_change(model, pk, self.using, moves, row=row, number=self.number)
+            changes.append(change)
         return changes
 
     def _apply_to(self, row: Any) -> None:
