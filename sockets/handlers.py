@@ -94,7 +94,6 @@ class RoutedSocketHandler(SocketConsumer):
         await super().websocket_connect(message)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """Call the handler of a frame."""
         self._current_message = message
         if self._must_log_in:
             self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))

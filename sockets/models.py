@@ -71,23 +71,18 @@ class SocketCommands:
         return self._addresses()
 
     async def asend_str(self, text: str) -> int:
-        """Await `send_str`."""
         return await sync_to_async(self.send_str)(text)
 
     async def asend_json(self, content: dict[str, Any]) -> int:
-        """Await `send_json`."""
         return await sync_to_async(self.send_json)(content)
 
     async def asend_action(self, type: str, /, **kwargs: Any) -> int:
-        """Await `send_action`."""
         return await self.asend_json({**kwargs, "type": type})
 
     async def adisconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
-        """Await `disconnect`."""
         return await sync_to_async(self.disconnect)(code, reason)
 
     async def agroup(self) -> AddressList:
-        """Await `group`."""
         return await sync_to_async(self.group)()
 
     # Heartbeats of clients.
@@ -108,15 +103,12 @@ class SocketCommands:
         return len(addresses)
 
     async def amark_active(self) -> int:
-        """Await `mark_active`."""
         return await sync_to_async(self.mark_active)()
 
     async def amark_inactive(self) -> int:
-        """Await `mark_inactive`."""
         return await sync_to_async(self.mark_inactive)()
 
     async def acleanup_stale(self) -> int:
-        """Await `cleanup_stale`."""
         return await sync_to_async(self.cleanup_stale)()
 
 
@@ -154,7 +146,6 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
         return delete_rows(self.filter(silent, active=False))
 
     async def apurge_inactive(self, in_last_mins: float = 5) -> int:
-        """Await `purge_inactive`."""
         return await sync_to_async(self.purge_inactive)(in_last_mins)
 
     def _rows(self) -> "SocketQuerySet":

@@ -127,7 +127,6 @@ class Link:
         return None if self.first_attempt.done() else self.first_attempt
 
     def leave(self, group: str) -> None:
-        """Stop receiving the messages to `group`."""
         self.received_streams.leave(group)
         if self._memberships is not None:
             self._memberships.change(group)

@@ -98,7 +98,6 @@ class ReceivedStreams:
         self._streams[group] = {}
 
     def leave(self, group: str) -> None:
-        """Stop expecting the messages to `group`."""
         self._joined_at.pop(group, None)
         self._streams.pop(group, None)
 

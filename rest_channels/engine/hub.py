@@ -137,7 +137,6 @@ class Hub(PacketReceiver):
         return None if self.link is None else self.link.join(group)
 
     def leave(self, group: str, member: Member) -> None:
-        """End the membership of `member` in `group`, if there is one."""
         members = self.groups.get(group)
         if members is not None:
             members.pop(member, None)

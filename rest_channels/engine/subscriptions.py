@@ -64,7 +64,6 @@ class GroupSubscriptions:
         return groups
 
     def subscribers_of(self, group: str) -> frozenset[Hashable]:
-        """Return the subscribers of `group`."""
         return frozenset(self._subscribers.get(group, ()))
 
     def subscribers_view(self, group: str) -> Collection[Hashable]:

@@ -115,7 +115,6 @@ class BaseObserver(NamedObserver):
     def end_subscriptions(
         self, consumer: AsyncAPIConsumer, group: str, ended: list[Subscription]
     ) -> None:
-        """End these subscriptions to `group`."""
         memberships = consumer._connection.groups
         for subscription in ended:
             subscription.ended = True
@@ -200,12 +199,10 @@ class BoundObserver:
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The scope of the consumer."""
         return self.consumer.scope
 
     @property
     def model_cls(self) -> Any:
-        """The observed model."""
         return self.observer.model_cls  # type: ignore[attr-defined]
 
     @property

@@ -79,7 +79,6 @@ class InstanceObserver(ModelObserver):
         return self._serializer is not None
 
     def sends_directly(self, consumer_class: Any) -> bool:
-        """Return whether frames are sent without calling consumers of this class."""
         return bool(
             consumer_class._notifies_by_default
             and consumer_class._default_replies

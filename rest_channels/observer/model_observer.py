@@ -71,7 +71,6 @@ class ModelObserver(BaseObserver):
 
     @property
     def model(self) -> type[Model]:
-        """The model."""
         return self.model_cls  # type: ignore[no-any-return]
 
     @property
@@ -84,7 +83,6 @@ class ModelObserver(BaseObserver):
         return may_have_members(hub_group(self.model_cls._meta.concrete_model))
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Return the groups that receive changes of a row."""
         if self.groups_need_row:
             return self.signal_groups(instance=row)
         return self.signal_groups(pk=pk)
