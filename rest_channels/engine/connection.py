@@ -215,7 +215,7 @@ class Connection:
         return sent
 
     def deliver(self, event: Event | Gap) -> None:
-        """Take a message to its groups or address. Close a client that reads too slowly (4503)."""
+        """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""
         if self.state > State.OPEN:
             return
         if isinstance(event, Gap):

@@ -19,7 +19,7 @@ class Member(Protocol):
     address: str
     outbox: Outbox
     groups: Any
-    """Its `GroupMemberships`, a class that itself uses hubs."""
+    """Its `GroupMemberships`. That class imports the hub, so it cannot be named here."""
     scope: dict[str, Any]
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""

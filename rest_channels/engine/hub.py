@@ -57,7 +57,6 @@ class Hub(PacketReceiver):
     # Connections. The link and the heartbeat run from the first connection to the last.
 
     def new_address(self) -> str:
-        """Return the address for a new connection."""
         return f"{self.node}.{next(self._ids):x}"
 
     def add_connection(self, member: Member) -> None:
@@ -70,7 +69,6 @@ class Hub(PacketReceiver):
             self._schedule_heartbeat()
 
     def remove_address(self, member: Member) -> None:
-        """Make `member` unreachable."""
         self.members.pop(member.address, None)
 
     async def remove_connection(self, member: Member) -> None:
@@ -156,7 +154,6 @@ class Hub(PacketReceiver):
         self.deliver_to_members(event, tuple(members))
 
     def deliver_to_members(self, event: Event, members: Sequence[Member]) -> None:
-        """Deliver `event` to `members`, one after another."""
         if self._depth >= MAX_NESTING:
             self.loop.call_soon(deliver, event, members)
             return

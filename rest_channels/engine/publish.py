@@ -168,7 +168,6 @@ async def _run_command(hub: Hub, command: Command, args: tuple[Any, ...]) -> Non
 
 
 def _run_on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
-    """Run `work` on `hub`'s loop."""
     if hub.loop is _running_loop():
         task = hub.start_task(work)
         if task.done():

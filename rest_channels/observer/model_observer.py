@@ -28,8 +28,8 @@ class ModelObserver(BaseObserver):
     """An observer of the rows of a model.
 
     It decorates a handler, `handler(self, message, action=…, subscribing_request_ids=…, …)`.
-    Without a handler it sends each subscribing request the serialized row. The other arguments are
-    those of `model_observer`.
+    Without a handler it sends each subscribing request the serialized row. Its arguments are the
+    handler or `None`, and those of `model_observer`.
     """
 
     groups_need_row = False
@@ -48,7 +48,6 @@ class ModelObserver(BaseObserver):
         self._is_personal = False  # whether its serializer was caught reading its context
 
     def __call__(self, func: Handler) -> Self:
-        """Decorate the handler."""
         self.func = func
         return self
 
@@ -129,7 +128,7 @@ class ModelObserver(BaseObserver):
     ) -> Bodies | Personal | None:
         """Return the bodies that all consumers share, by locale. This runs in a thread.
 
-        `PERSONAL` means that each user has a body of their own, and `None` to send nothing.
+        Return `PERSONAL` if each user has a body of their own, and `None` to send nothing.
         """
         key = Rendered.json({"pk": delivery.row.pk})
         if self._serializer is None and self.serializer_class is None:

@@ -36,7 +36,6 @@ class Observer(BaseObserver):
         signal.connect(self._receive_signal, **self.signal_kwargs)
 
     def __call__(self, func: Callable[..., Any]) -> "Observer":
-        """Decorate the handler."""
         self.func = func
         return self
 

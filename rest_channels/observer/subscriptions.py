@@ -36,8 +36,8 @@ class Subscription:
     """Done when the subscribing action has replied. Nothing is delivered before."""
     ended: bool = False
     tail: str = field(init=False)
-    """The end of each of its frames, and `tail_size` its size in bytes."""
-    tail_size: int = field(init=False)
+    """The end of each of its frames: the request's id, and the closing brace."""
+    tail_size: int = field(init=False)  # in bytes
     _key: tuple[int, str] = field(init=False)
     _held: list[Callable[[Any], Any]] | None = field(default=None, init=False)
 
@@ -89,8 +89,5 @@ class JoinedGroups(list[str]):
 
 def subscriptions(observer: object, connection: Connection, group: str) -> list[Subscription]:
     """Return the subscriptions of `connection` to `group` of `observer`."""
-    return [
-        subscriber
-        for subscriber in connection.groups.subscribers_view(group)
-        if isinstance(subscriber, Subscription) and subscriber.observer is observer
-    ]
+    found = connection.groups.subscribers_view(group)
+    return [each for each in found if isinstance(each, Subscription) and each.observer is observer]

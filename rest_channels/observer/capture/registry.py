@@ -55,7 +55,7 @@ class Watcher(Protocol):
         """
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Return the groups that receive changes of a row; `row` is `None` if not needed."""
+        """Return the groups of a row. Unless `groups_need_row`, `row` is `None`."""
 
 
 WatcherGroups = dict[Watcher, Groups]

@@ -49,7 +49,6 @@ class Save:
     # Before the row is written.
 
     def find_previous(self) -> None:
-        """Find the groups of the row before it is written."""
         if self.adding:
             self._find_overwritten()
         elif not self._recall():

@@ -188,7 +188,7 @@ class Delivery:
         future = self._personal[key] = asyncio.get_running_loop().create_future()
         try:
             body: Rendered | None = await render()
-        except asyncio.CancelledError:  # this connection has ended: another one renders
+        except asyncio.CancelledError:  # this connection has ended: a waiting one renders
             del self._personal[key]
             future.cancel()
             raise
