@@ -14,7 +14,7 @@ from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable, group_expi
 __all__ = ["LayerMemberships"]
 
 CONCURRENT_CHANGES = 32
-"""Memberships that the broker is asked to change at the same time."""
+"""Memberships that are changed at the same time."""
 
 RENEWAL_PERIOD = 300.0
 """Seconds within which every membership is renewed, or a third of its lifetime if less."""

@@ -1,8 +1,8 @@
 """Connects one node to the other processes through the channel layer, across broker failures.
 
-A link sends a self-test message to itself each second, to find out whether the layer still knows
-it. When a layer connection fails, the link opens another, up to four times a second. It joins all
-groups again and reports to their members that messages may be missing.
+A link sends a self-test message to itself each second, to find out whether the layer still delivers
+to it. When a layer connection fails, the link opens another, up to four times a second. It joins
+all groups again and reports to their members that messages may be missing.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class PacketReceiver:
 class Link:
     """Connects `node` to other processes. It belongs to the running loop.
 
-    To keep the order of messages, it sends nothing before `after` is done.
+    It sends nothing before the future `after` is done, to keep the order of messages.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ HEADS_UNTIL = 6.0
 """Seconds after a message until which heads repeat its number: heads may be lost as well."""
 
 MAX_DELAY = 1.0
-"""Seconds that a message may travel before a new member believes that it missed it."""
+"""Seconds. A node that joined this long before a stream began must have received all of it."""
 
 
 @dataclass(slots=True)

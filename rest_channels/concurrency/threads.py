@@ -4,8 +4,8 @@ asgiref has one thread for all thread-sensitive code of a process, so one slow q
 connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
 All its work in threads (an async iteration over a queryset, say) then uses one database connection.
 
-A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose lease is not running
-anything at the moment. Otherwise the work waits.
+A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose other leases run nothing
+at the moment. Otherwise the work waits.
 """
 
 import threading

@@ -45,7 +45,7 @@ class ModelObserver(BaseObserver):
         self.model_cls: Any = model_cls
         self.serializer_class = serializer_class
         self.many_to_many = many_to_many
-        self._is_personal = False  # whether its serializer was caught reading its context
+        self._is_personal = False  # whether its serializer has been seen to read its context
 
     def __call__(self, func: Handler) -> Self:
         self.func = func

@@ -45,9 +45,9 @@ def notify_changed(
 
 
 def _changes_of(row: Model, action: Action, using: str | None = None) -> list[PendingChange]:
-    """Return the changes that one written instance stands for.
+    """Return the changes of a written instance, one for each watched table that has its row.
 
-    Without `using` this is the database that its model is written to, not the one it was read from.
+    `using` is by default the database that its model is written to, not where it was read from.
     """
     using = using or router.db_for_write(type(row), instance=row)
     changes = []

@@ -50,7 +50,7 @@ class End(NamedTuple):
             values = list(rows.values_list("pk", flat=True))
         model, condition = self.model, _includes_relations
         snapshot = take_snapshot(model, values, using, tables=[model], condition=condition)
-        record_difference(snapshot, snapshot, using)  # updated rows, which stay in their groups
+        record_difference(snapshot, snapshot, using)  # the rows stay in their groups
 
     def value_of(self, instance: Model) -> Any:
         """Return the value of a foreign key that refers to `instance`."""

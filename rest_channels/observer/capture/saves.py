@@ -1,7 +1,8 @@
 """A save between `pre_save` and `post_save`: the groups of the row before and after.
 
-The stored row decides, not the history of the instance. The remembered groups are used if an
-unmoved instance is saved whole to the database it comes from. Otherwise the database is queried.
+The stored row decides, not the history of the instance. The remembered groups are used if the save
+does not change them, and writes the whole instance to the database it comes from. Otherwise the
+database is queried.
 """
 
 from dataclasses import dataclass, field
@@ -202,8 +203,8 @@ def _has_expressions(instance: Model) -> bool:
 _running: WeakKeyDictionary[Any, list[Save]] = WeakKeyDictionary()
 """The `_state` of an instance → its saves that have begun, the innermost last.
 
-A save that fails stays in the list, and is skipped. The save that ends is the last that began with
-the same `update_fields`: both signals carry the same object.
+A save that fails stays in the list, and is skipped. `post_save` belongs to the last save that began
+with the same `update_fields` object, which both signals carry.
 """
 
 MAX_RUNNING_SAVES = 8

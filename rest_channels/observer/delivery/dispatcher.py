@@ -1,9 +1,9 @@
 """Receive published changes in a hub, and deliver them to the hub's subscribers.
 
 Changes are delivered one after another, in the order they were committed. A row is read and
-rendered once for all clients that may see the same, and their frames are sent at once. A delivery
-that needs the consumer goes through the event queue of its connection: a permission check, a
-handler, an overridden `reply`.
+rendered once for all clients that see the same, and their frames are sent at once. A delivery that
+needs the consumer (for a permission check, a handler or an overridden `reply`) goes through the
+event queue of its connection.
 """
 
 import asyncio
