@@ -84,17 +84,14 @@ class SocketAdmin(ModelAdmin):
 
     @admin.display(description=_("user"), ordering=f"user__{get_user_model().USERNAME_FIELD}")
     def user_name(self, socket: Socket) -> str:
-        """Return the user's name."""
         return str(_("anonymous") if socket.user is None else socket.user)
 
     @admin.display(description=_("since"), ordering="connected_at")
     def since(self, socket: Socket) -> str:
-        """Return when the connection began."""
         return _short_time(socket.connected_at)
 
     @admin.display(description=_("last ping"), ordering="last_ping")
     def last_ping_at(self, socket: Socket) -> str | None:
-        """Return when the client last sent a PING."""
         return None if socket.last_ping is None else _short_time(socket.last_ping)
 
     def get_queryset(self, request: HttpRequest) -> SocketQuerySet:

@@ -15,7 +15,6 @@ class SocketsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
         from . import checks  # noqa: PLC0415 - it needs the models
 
         register(checks.check_patterns)

@@ -41,7 +41,6 @@ class AddressList:
         return self._deliver(content_event("", content))
 
     async def asend(self, content: dict[str, Any]) -> None:
-        """Await `send`."""
         await self.send(content)
 
     def send_str(self, text: str) -> Sent:

@@ -30,7 +30,6 @@ class MessageForm(forms.Form):
     )
 
     def clean_content(self) -> dict[str, Any]:
-        """Return the JSON object as a dict."""
         try:
             content = orjson.loads(self.cleaned_data["content"] or "{}")
             encode(content)
@@ -61,14 +60,12 @@ class DisconnectForm(forms.Form):
     )
 
     def clean_code(self) -> int:
-        """Return the code, if an application may close with it."""
         code: int = self.cleaned_data["code"]
         if code != CloseCode.NORMAL and code not in range(3000, 5000):
             raise ValidationError(_("Use 1000, or a code from 3000 to 4999."))
         return code
 
     def clean_reason(self) -> str:
-        """Return the reason, if it is not too long for a close frame."""
         reason: str = self.cleaned_data["reason"]
         size = len(reason.encode())
         if size > REASON_BYTES:

@@ -94,7 +94,6 @@ class RoutedSocketHandler(SocketConsumer):
         await super().websocket_connect(message)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """Call the handler of a frame."""
         self._current_message = message
         if self._must_log_in:
             self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))
@@ -231,14 +230,12 @@ class RoutedSocketHandler(SocketConsumer):
     @property
     def path(self) -> str:
         """The path of the handshake, which is the path of the page."""
-        path: str = self.scope["path"]
-        return path
+        return str(self.scope["path"])
 
     @property
     def kwargs(self) -> dict[str, Any]:
         """The arguments that the URL route found in the path."""
-        kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
-        return kwargs
+        return self.scope.get("url_route", {}).get("kwargs", {})  # type: ignore[no-any-return]
 
     @property
     def view_name(self) -> str | None:

@@ -60,8 +60,7 @@ class SocketCommands:
     def disconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
         """Close the connections with a close `code` and a `reason` of at most 123 bytes.
 
-        Raises:
-            ValueError: If `code` is not a valid close code.
+        Raise `ValueError` if `code` is not a valid close code.
         """
         addresses = self._addresses()
         addresses.disconnect(code, reason)
@@ -72,52 +71,44 @@ class SocketCommands:
         return self._addresses()
 
     async def asend_str(self, text: str) -> int:
-        """Await `send_str`."""
         return await sync_to_async(self.send_str)(text)
 
     async def asend_json(self, content: dict[str, Any]) -> int:
-        """Await `send_json`."""
         return await sync_to_async(self.send_json)(content)
 
     async def asend_action(self, type: str, /, **kwargs: Any) -> int:
-        """Await `send_action`."""
         return await self.asend_json({**kwargs, "type": type})
 
     async def adisconnect(self, code: int = CloseCode.REVOKED, reason: str = "") -> int:
-        """Await `disconnect`."""
         return await sync_to_async(self.disconnect)(code, reason)
 
     async def agroup(self) -> AddressList:
-        """Await `group`."""
         return await sync_to_async(self.group)()
 
     # Heartbeats of clients.
 
     def mark_active(self) -> int:
-        """Mark as active, with `last_ping` now. Return the number of rows."""
+        """Mark the rows as active, with `last_ping` now. Return their number."""
         return self._rows().update(active=True, last_ping=timezone.now())
 
     def mark_inactive(self) -> int:
-        """Mark as inactive. Return the number of rows."""
+        """Mark the rows as inactive. Return their number."""
         return self._rows().update(active=False)
 
     def cleanup_stale(self) -> int:
-        """Send a PING, and mark as inactive until the client answers."""
+        """Send a PING, and mark the rows as inactive until their clients answer."""
         addresses = self._addresses()
         self.mark_inactive()
         addresses.send_json({"type": PING})
         return len(addresses)
 
     async def amark_active(self) -> int:
-        """Await `mark_active`."""
         return await sync_to_async(self.mark_active)()
 
     async def amark_inactive(self) -> int:
-        """Await `mark_inactive`."""
         return await sync_to_async(self.mark_inactive)()
 
     async def acleanup_stale(self) -> int:
-        """Await `cleanup_stale`."""
         return await sync_to_async(self.cleanup_stale)()
 
 
@@ -125,7 +116,7 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
     """Sockets to filter and to send to. Sending costs one query."""
 
     def online(self) -> "SocketQuerySet":
-        """Return sockets whose server process is alive, and all bots, which have no process."""
+        """Return the sockets of live server processes, and all bots, which have no process."""
         cutoff = lease_cutoff()
         if cutoff is None:
             return self
@@ -133,7 +124,7 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
         return self.filter(models.Q(node=None) | models.Q(connected_at__gt=cutoff) | on_living_node)
 
     def left_behind(self) -> "SocketQuerySet":
-        """Return sockets whose server process has died."""
+        """Return the sockets of dead server processes."""
         cutoff = lease_cutoff()
         if cutoff is None:
             return self.none()
@@ -155,7 +146,6 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
         return delete_rows(self.filter(silent, active=False))
 
     async def apurge_inactive(self, in_last_mins: float = 5) -> int:
-        """Await `purge_inactive`."""
         return await sync_to_async(self.purge_inactive)(in_last_mins)
 
     def _rows(self) -> "SocketQuerySet":
@@ -215,7 +205,7 @@ class Socket(SocketCommands, models.Model):
     path = models.CharField(_("path"), max_length=PATH_LENGTH, db_index=True)
     active = models.BooleanField(_("active"), default=False)
     connected_at = models.DateTimeField(_("connected at"), default=timezone.now, db_index=True)
-    last_ping = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    last_ping = models.DateTimeField(_("last ping"), null=True, blank=True)
     user_ip = models.CharField(_("IP address"), max_length=45, null=True, blank=True)
 
     objects = SocketQuerySet.as_manager()

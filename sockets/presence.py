@@ -80,9 +80,9 @@ class Presence:
                 await self._delete_pending()
 
     async def _delete_pending(self) -> None:
-        """Delete the rows of ended connections. Rows left by an error go at the next heartbeat.
+        """Delete the rows of ended connections. After an error the next heartbeat deletes them.
 
-        Without connections there is no heartbeat, so the last one tries several times.
+        Without connections there is no heartbeat, so the last connection tries several times.
         """
         pks, self._pending_deletes = self._pending_deletes, {}
         for attempt in range(DELETE_ATTEMPTS):
@@ -99,7 +99,7 @@ class Presence:
                 return
 
     def record_ping(self, row: Socket) -> None:
-        """Note that the client of `row` is alive. The next heartbeat saves it."""
+        """Note that the client of `row` has sent a PING. The next heartbeat saves it."""
         row.last_ping = timezone.now()
         row.active = True
         self._pinged.add(row.channel_name)

@@ -65,9 +65,6 @@ class SocketRouter:
             type: The type as text, or a compiled pattern.
             serializer_class: A serializer class that validates messages. `content` is then its
                 validated data without `type`. Invalid messages are answered with an error frame.
-
-        Raises:
-            TypeError: If `type` is neither text nor a compiled pattern.
         """
         if not isinstance(type, str | re.Pattern):
             raise TypeError(

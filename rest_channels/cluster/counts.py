@@ -21,7 +21,6 @@ class Counts:
         """Packets of another release that this release ignores."""
 
     def add(self, name: str, number: int = 1) -> None:
-        """Add `number` to the count `name`."""
         with self._lock:
             setattr(self, name, getattr(self, name) + number)
 

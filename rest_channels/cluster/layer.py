@@ -101,20 +101,20 @@ class LayerConnection:
         self._reader: asyncio.Task[None] | None = None
 
     async def send(self, group: str, message: dict[str, Any]) -> None:
-        """Send `message` to `group`. Raises `LayerUnavailable`, `TypeError` for a bad message."""
+        """Send `message` to `group`. Raise `LayerUnavailable`, `TypeError` for a bad message."""
         await self._call(self.layer.group_send(_layer_group_name(group), message), message)
 
     async def listen(self, on_message: Callable[[dict[str, Any]], None]) -> None:
-        """Call `on_message` with each message for the joined groups. Raises `LayerUnavailable`."""
+        """Call `on_message` with each message for the joined groups. Raise `LayerUnavailable`."""
         self.channel = await self._call(self.layer.new_channel())
         self._reader = self._loop.create_task(self._read(on_message), context=Context())
 
     async def add(self, group: str) -> None:
-        """Join `group`, or renew the membership. Raises `LayerUnavailable`."""
+        """Join `group`, or renew the membership. Raise `LayerUnavailable`."""
         await self._call(self.layer.group_add(_layer_group_name(group), self.channel))
 
     async def discard(self, group: str) -> None:
-        """Leave `group`. Raises `LayerUnavailable`."""
+        """Leave `group`. Raise `LayerUnavailable`."""
         await self._call(self.layer.group_discard(_layer_group_name(group), self.channel))
 
     async def _read(self, on_message: Callable[[dict[str, Any]], None]) -> None:

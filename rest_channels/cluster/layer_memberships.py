@@ -14,7 +14,7 @@ from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable, group_expi
 __all__ = ["LayerMemberships"]
 
 CONCURRENT_CHANGES = 32
-"""Memberships that the broker is asked to change at the same time."""
+"""Memberships that are changed at the same time."""
 
 RENEWAL_PERIOD = 300.0
 """Seconds within which every membership is renewed, or a third of its lifetime if less."""
@@ -66,7 +66,7 @@ class LayerMemberships:
             await asyncio.wait(tasks)
 
     async def renew(self) -> None:
-        """Renew the memberships that are due. Raises `LayerUnavailable`."""
+        """Renew the memberships that are due. Raise `LayerUnavailable`."""
         now = time.monotonic()
         share = (now - self._renewed_at) / self._period
         count = math.floor(share * len(self.joined))

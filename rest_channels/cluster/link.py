@@ -1,8 +1,8 @@
 """Connects one node to the other processes through the channel layer, across broker failures.
 
-A link sends a self-test message to itself each second, to find out whether the layer still knows
-it. When a layer connection fails, the link opens another, up to four times a second. It joins all
-groups again and reports to their members that messages may be missing.
+A link sends a self-test message to itself each second, to find out whether the layer still delivers
+to it. When a layer connection fails, the link opens another, up to four times a second. It joins
+all groups again and reports to their members that messages may be missing.
 """
 
 import asyncio
@@ -74,10 +74,7 @@ class PacketReceiver:
 class Link:
     """Connects `node` to other processes. It belongs to the running loop.
 
-    Args:
-        node: the node's name.
-        receiver: receives the packets of other processes.
-        after: a future to wait for before the link sends anything, so that the order is kept.
+    It sends nothing before the future `after` is done, to keep the order of messages.
     """
 
     def __init__(
@@ -130,7 +127,6 @@ class Link:
         return None if self.first_attempt.done() else self.first_attempt
 
     def leave(self, group: str) -> None:
-        """Stop receiving the messages to `group`."""
         self.received_streams.leave(group)
         if self._memberships is not None:
             self._memberships.change(group)
@@ -158,7 +154,7 @@ class Link:
                 await asyncio.sleep(RETRY_DELAY)
 
     async def _open(self, connection: LayerConnection) -> None:
-        """Begin to use `connection`. Raises `LayerUnavailable`."""
+        """Begin to use `connection`. Raise `LayerUnavailable`."""
         await connection.listen(self._receive_message)
         own_group = node_group(self.node)
         await connection.add(own_group)
@@ -181,7 +177,7 @@ class Link:
             self.first_attempt.set_result(None)
 
     async def _wait_and_check(self, connection: LayerConnection) -> None:
-        """Wait for one heartbeat, then check `connection`. Raises `LayerUnavailable`."""
+        """Wait for one heartbeat, then check `connection`. Raise `LayerUnavailable`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEARTBEAT):
                 await connection.failed.wait()

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -54,29 +55,25 @@ class MessageReceiver(Protocol):
         """Accept `event` without waiting and without raising."""
 
 
+@dataclass(eq=False, repr=False)
 class Listener:
     """One channel of `layer`, a member of `group` if given, and its reader.
 
     The reader calls `on_message` with each message. `slots` limits how many join at a time.
     """
 
-    def __init__(
-        self,
-        layer: Any,
-        on_message: Callable[[Message], None],
-        slots: asyncio.Semaphore,
-        group: str = "",
-    ) -> None:
-        self.layer = layer
-        self.slots = slots
-        self.on_message = on_message
-        self.group = group
-        self.channel = ""
+    layer: Any
+    on_message: Callable[[Message], None]
+    slots: asyncio.Semaphore
+    group: str = ""
+    channel: str = ""
+    _renewed_at: float = -math.inf
+    _stopped: bool = False
+    _reader: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when it is a member of the group, or has failed once."""
-        self._renewed_at = -math.inf
-        self._stopped = False
-        self._reader: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the reader, unless it runs."""
@@ -145,7 +142,6 @@ class Listeners:
         self._failing_until = 0.0
 
     def receivers_of(self, group: str) -> Iterable[MessageReceiver]:
-        """Return the connections that listen to `group`."""
         entry = self._groups.get(group)
         return entry[1] if entry else ()
 
@@ -163,16 +159,14 @@ class Listeners:
         return None if listener.ready.done() else listener.ready
 
     def discard(self, group: str, receiver: MessageReceiver) -> None:
-        """Stop delivering the messages to `group` to `receiver`."""
-        entry = self._groups.get(group)
-        if entry is not None:
-            entry[1].pop(receiver, None)
-            if not entry[1]:
+        if group in self._groups:
+            listener, receivers = self._groups[group]
+            receivers.pop(receiver, None)
+            if not receivers:
                 del self._groups[group]
-                self._stop_listener(entry[0])
+                self._stop_listener(listener)
 
     def receive(self, group: str, message: Message) -> None:
-        """Deliver `message` to all connections that listen to `group`."""
         for receiver in tuple(self.receivers_of(group)):
             receiver.deliver(Event(group, message))
 
@@ -196,11 +190,10 @@ class Listeners:
                 await listener.renew()
 
     async def open_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
-        """Open a channel without a group.
+        """Open a channel without a group, if there is a layer.
 
-        Returns:
-            A listener that its owner has to start when its name is used, and to stop in any case.
-            Its `channel` is empty if the layer does not answer. `None` if there is no layer.
+        The owner has to start the returned listener when its `channel` is used, and to stop it in
+        any case. The `channel` is empty if the layer does not answer.
         """
         layer = shared_layer()
         if layer is None:

@@ -93,12 +93,11 @@ def pack(source: str, packet: Packet) -> dict[str, Any]:
         fields["events"] = [_pack_event(event) for event in packet.events]
     elif isinstance(packet, CommandPacket):
         fields["args"] = [_pack_argument(argument) for argument in packet.args]
-    head = {"type": TYPE, "v": VERSION, "from": source, "kind": _NAMES[type(packet)]}
-    return head | fields
+    return {"type": TYPE, "v": VERSION, "from": source, "kind": _NAMES[type(packet)], **fields}
 
 
 def unpack(message: Any) -> tuple[str, Packet]:
-    """Return the node that `message` came from, and its packet. Raises `UnreadablePacket`."""
+    """Return the node that `message` came from, and its packet. Raise `UnreadablePacket`."""
     try:
         version, source, kind = message["v"], message["from"], message["kind"]
         known = version <= VERSION and kind in KINDS
@@ -126,11 +125,7 @@ def _unpack_fields(kind: type[Any], message: Mapping[str, Any]) -> Packet:
 
 
 def packable(value: Any) -> Any:
-    """Return a copy of `value` as another process receives it.
-
-    Raises:
-        TypeError: `value` contains something that cannot be serialized.
-    """
+    """Return a copy of `value` as another process receives it. Raise `TypeError` if it cannot."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):

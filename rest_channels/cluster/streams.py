@@ -25,7 +25,7 @@ HEADS_UNTIL = 6.0
 """Seconds after a message until which heads repeat its number: heads may be lost as well."""
 
 MAX_DELAY = 1.0
-"""Seconds that a message may travel before a new member believes that it missed it."""
+"""Seconds. A node that joined this long before a stream began must have received all of it."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,6 @@ class ReceivedStreams:
         self._streams[group] = {}
 
     def leave(self, group: str) -> None:
-        """Stop expecting the messages to `group`."""
         self._joined_at.pop(group, None)
         self._streams.pop(group, None)
 

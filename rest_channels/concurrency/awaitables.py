@@ -59,11 +59,7 @@ def wrap_async_verbs(cls: type, names: tuple[str, ...], perform: str) -> None:
     """Make methods that `cls` overrides with `async def` start without being awaited.
 
     Without this, `self.send_json(…)` in a `def` handler would create a coroutine that never runs.
-
-    Args:
-        cls: the class whose own methods are wrapped.
-        names: the names of the methods.
-        perform: the name of the method of `cls` that starts a coroutine and returns a `Sent`.
+    `perform` names the method of `cls` that starts a coroutine and returns a `Sent`.
     """
     for name in names:
         method = cls.__dict__.get(name)

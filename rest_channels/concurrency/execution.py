@@ -110,8 +110,7 @@ _leasing = LeasingExecutor()
 async def thread_lease(*, urgent: bool = False) -> AsyncIterator[None]:
     """Lease a thread for the database work of a block outside of a serial queue.
 
-    Args:
-        urgent: whether it gets a thread even if handlers use all of them.
+    An `urgent` block gets a thread even if handlers use all of them.
     """
     async with use_thread_pool():
         lease = Lease(urgent=urgent)

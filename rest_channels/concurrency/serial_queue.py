@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .threads import Lease, current_lease
@@ -53,50 +54,33 @@ else:
         return loop.create_task(work, context=context)
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class SerialQueue(Generic[T]):
     """Runs `work(item)` for one item at a time, in order, each in a task of its own.
 
     Every task starts in a new copy of the context in which the queue was created. So context
     variables that one item sets (an activated language, say) do not reach the next. Every item has
-    a deadline and a lease on a thread. `work` has to handle its errors.
+    a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle its errors.
 
-    Args:
-        work: the coroutine function.
-        handler_lock: shared by the queues of one connection, so that its `def` handlers never run
-            at the same time.
-        timeout: seconds for each item, or `None`.
+    The queues of one connection share a `handler_lock`: its `def` handlers never run at one time.
     """
 
-    __slots__ = (
-        "_deadline",
-        "_expired",
-        "_loop",
-        "_task",
-        "_timer",
-        "_work",
-        "busy",
-        "context",
-        "handler_lock",
-        "items",
-        "lease",
-        "timeout",
-    )
+    work: Work[T]
+    handler_lock: asyncio.Lock
+    timeout: float | None
+    items: list[T] = field(default_factory=list)  # mostly empty: a deque is ten times as large
+    lease: Lease = field(default_factory=Lease)
+    context: Context = field(default_factory=copy_context)
+    busy: bool = False
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _task: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _deadline: float = 0.0
+    _expired: bool = False
 
-    def __init__(self, work: Work[T], handler_lock: asyncio.Lock, timeout: float | None) -> None:
-        self.items: list[T] = []  # short and mostly empty: an empty deque is ten times as large
-        self.lease = Lease()
-        self.handler_lock = handler_lock
-        self.timeout = timeout
-        self.context = copy_context()
+    def __post_init__(self) -> None:
         self.context.run(current_queue.set, self)
         self.context.run(current_lease.set, self.lease)
-        self._work = work
-        self.busy = False
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
-        self._expired = False
 
     def put(self, item: T) -> None:
         """Queue `item`, and start it if the queue is idle."""
@@ -108,7 +92,7 @@ class SerialQueue(Generic[T]):
     def _run(self) -> None:
         items = self.items
         while items:
-            task = start_task(self._work(items.pop(0)), self._loop, self.context.copy())
+            task = start_task(self.work(items.pop(0)), self._loop, self.context.copy())
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)

@@ -4,8 +4,8 @@ asgiref has one thread for all thread-sensitive code of a process, so one slow q
 connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
 All its work in threads (an async iteration over a queryset, say) then uses one database connection.
 
-A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose lease is not running
-anything at the moment. Otherwise the work waits.
+A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose other leases run nothing
+at the moment. Otherwise the work waits.
 """
 
 import threading
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -34,8 +35,7 @@ IDLE = 10.0
 class Lease:
     """The claim of one running handler on a thread, from its first work item on.
 
-    Args:
-        urgent: whether it gets a thread beyond `MAX_THREADS` if no thread is free.
+    An `urgent` lease gets a thread beyond `MAX_THREADS` if no thread is free.
     """
 
     __slots__ = ("thread", "urgent")
@@ -62,18 +62,14 @@ class LeasingExecutor(Executor):
         return work.future
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class _WorkItem:
-    __slots__ = ("args", "fn", "future", "is_first", "kwargs", "lease")
-
-    def __init__(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], lease: Lease
-    ) -> None:
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.lease = lease
-        self.is_first = False  # of its lease
-        self.future: Future[Any] = Future()
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    lease: Lease
+    is_first: bool = False  # of its lease
+    future: "Future[Any]" = field(default_factory=Future)
 
     def run(self) -> None:
         if not self.future.set_running_or_notify_cancel():

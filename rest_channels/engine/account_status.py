@@ -1,4 +1,4 @@
-"""Queries which sessions and users of open connections are still valid."""
+"""Query which sessions and users of open connections are still valid."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -36,12 +36,7 @@ class AccountStatus(NamedTuple):
 
 
 def account_status(sessions: Iterable[str], users: Iterable[str]) -> AccountStatus:
-    """Query `sessions` and `users`, in one query if both tables are in one database.
-
-    Args:
-        sessions: keys of sessions.
-        users: primary keys of users, as text.
-    """
+    """Query keys of sessions and of users, in one query if both tables are in one database."""
     status = AccountStatus(set(), {})
     session_store = import_module(settings.SESSION_ENGINE).SessionStore
     if not hasattr(session_store, "get_model_class"):

@@ -51,7 +51,7 @@ class State(IntEnum):
 
 
 class Connection:
-    """One connection. `scope`, `receive` and `send` are ASGI's; `handler` creates its handler."""
+    """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler."""
 
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
@@ -136,7 +136,7 @@ class Connection:
             self.call_queue.put(frame)
 
     async def _call(self, item: Frame | int | None) -> None:
-        """Handle an item of the call queue: `None` for connect, a frame, a code for disconnect."""
+        """Handle an item of the call queue: `None` (connect), a frame, or a code (disconnect)."""
         if isinstance(item, tuple):
             self.inbox.handled(item[2])
             if not self._closed:
@@ -206,7 +206,7 @@ class Connection:
         return DONE
 
     def send_event(self, event: Event) -> Sent:
-        """Accept, send and close, as `event` says. For handlers, which may wait for room."""
+        """Accept, send and close, as `event` says. A handler may await room in the outbox."""
         if event.accept:
             self.accept()
         sent = self.send(text=event.text, data=event.binary) if event.size else DONE
@@ -215,7 +215,7 @@ class Connection:
         return sent
 
     def deliver(self, event: Event | Gap) -> None:
-        """Accept a message of others. A client that does not keep up is closed with 4503."""
+        """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""
         if self.state > State.OPEN:
             return
         if isinstance(event, Gap):
@@ -235,7 +235,6 @@ class Connection:
             self.send_event(event._replace(size=0))
 
     def _queue_event(self, event: Event | Gap) -> None:
-
         if self.event_queue is None:
             self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
         if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
@@ -248,7 +247,6 @@ class Connection:
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
-
         if state <= self.state:
             return False
         self.state = state

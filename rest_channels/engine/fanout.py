@@ -1,32 +1,16 @@
 """Send one message to many connections, so that no client waits for another."""
 
 import asyncio
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..concurrency.awaitables import Sent
 from ..concurrency.serial_queue import EAGER, start_task
 from ..protocol.messages import Event, Gap
 from .outbox import Outbox
 
-__all__ = ["AddressedFrame", "Member", "MemberGroups", "deliver", "fan_out", "fan_out_each"]
-
-
-class MemberGroups(Protocol):
-    """The group memberships of a connection."""
-
-    def join(self, group: str, subscriber: Hashable = None) -> Sent:
-        """Join `group`."""
-
-    def leave(self, group: str, subscriber: Hashable = None) -> None:
-        """Leave `group`."""
-
-    def join_layer_group(self, group: str) -> Sent:
-        """Join `group`, in the channel layer too."""
-
-    def leave_layer_group(self, group: str) -> None:
-        """Leave `group`, in the channel layer too."""
+__all__ = ["AddressedFrame", "Member", "deliver", "fan_out", "fan_out_each"]
 
 
 class Member(Protocol):
@@ -34,13 +18,11 @@ class Member(Protocol):
 
     address: str
     outbox: Outbox
-
+    groups: Any
+    """Its `GroupMemberships`. That class imports the hub, so it cannot be named here."""
+    scope: dict[str, Any]
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""
-
-    @property
-    def groups(self) -> MemberGroups:
-        """Its group memberships."""
 
     def deliver(self, event: Event | Gap) -> None:
         """Accept `event` without waiting and without raising."""
@@ -106,11 +88,7 @@ def fan_out_each(
     """Send each of `frames`, in one task until a client makes it wait.
 
     A waiting task then belongs to the connection of that client, and another task sends the rest.
-
-    Args:
-        event: delivered, with the text of the frame, to members that cannot be sent to at once.
-        frames: the members and their texts.
-        loop: the running loop.
+    A member that cannot be sent to at once is delivered `event`, with the text of its frame.
     """
     if not EAGER:  # a task would only start in the loop's next iteration
         for member, text, size in frames:

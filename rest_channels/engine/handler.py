@@ -12,10 +12,10 @@ class Handler(Protocol):
     """Handles the events of one connection, and its own errors."""
 
     overrides_sending: bool
-    """Whether it also wants the group messages that are already rendered for the wire."""
+    """Whether it also handles group messages that are rendered for the wire already."""
 
     handles_gaps: bool
-    """Whether it does anything when messages are missing."""
+    """Whether it does anything when group messages are missing."""
 
     def connect(self) -> Awaitable[None]:
         """Handle the handshake. A connection that is not closed on return is accepted."""

@@ -57,7 +57,6 @@ class Hub(PacketReceiver):
     # Connections. The link and the heartbeat run from the first connection to the last.
 
     def new_address(self) -> str:
-        """Return the address for a new connection."""
         return f"{self.node}.{next(self._ids):x}"
 
     def add_connection(self, member: Member) -> None:
@@ -70,11 +69,10 @@ class Hub(PacketReceiver):
             self._schedule_heartbeat()
 
     def remove_address(self, member: Member) -> None:
-        """Make `member` unreachable."""
         self.members.pop(member.address, None)
 
     async def remove_connection(self, member: Member) -> None:
-        """Note that `member` has ended. Without connections the hub stops its work."""
+        """Note that `member` has ended. A hub without connections stops its work."""
         self._connection_count -= 1
         if not self._connection_count:
             await self._stop()
@@ -125,10 +123,9 @@ class Hub(PacketReceiver):
     # Groups.
 
     def join(self, group: str, member: Member) -> asyncio.Future[Any] | None:
-        """Make `member` a member of `group`. Raises `TypeError` for a bad name.
+        """Make `member` a member of `group`. Raise `TypeError` for a bad name.
 
-        Returns:
-            What to wait for until messages of other processes arrive, if anything.
+        Return what to wait for until messages of other processes arrive, if anything.
         """
         members = self.groups.get(group)
         if members is not None:
@@ -138,7 +135,6 @@ class Hub(PacketReceiver):
         return None if self.link is None else self.link.join(group)
 
     def leave(self, group: str, member: Member) -> None:
-        """End the membership of `member` in `group`, if there is one."""
         members = self.groups.get(group)
         if members is not None:
             members.pop(member, None)
@@ -158,7 +154,6 @@ class Hub(PacketReceiver):
         self.deliver_to_members(event, tuple(members))
 
     def deliver_to_members(self, event: Event, members: Sequence[Member]) -> None:
-        """Deliver `event` to `members`, one after another."""
         if self._depth >= MAX_NESTING:
             self.loop.call_soon(deliver, event, members)
             return
@@ -233,7 +228,7 @@ class Command:
         self.__doc__ = function.__doc__
 
     def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
-        """Run it on `hub`. Return what to await until it is done, if anything."""
+        """Run the command on `hub`. Return what to await until it is done, if anything."""
         return self._function(hub, *args)
 
 
@@ -260,7 +255,7 @@ def on_heartbeat(work: Work) -> Work:
 
 
 def check_group(name: str) -> str:
-    """Return `name` if channel layers accept it as a group name. Raises `TypeError` otherwise."""
+    """Return `name` if channel layers accept it as a group name. Raise `TypeError` otherwise."""
     if not isinstance(name, str) or not _GROUP.fullmatch(name):
         raise TypeError(
             f"{name!r} is no group name: use 1 to 99 ASCII letters, digits, '-', '_' or '.'."

@@ -44,12 +44,10 @@ class Inbox:
     def admit(self, message: dict[str, Any]) -> Frame:
         """Count and return the frame of a `websocket.receive` message.
 
-        Raises:
-            ProtocolViolation: the frame is too big (4413), or there are too many (4429).
+        Raise `ProtocolViolation` if the frame is too big (4413), or if there are too many (4429).
         """
-        text = message.get("text")
+        text, data = message.get("text"), None
         if text is not None:
-            data = None
             size = len(text) if text.isascii() else utf8_size(text)
         else:
             data = message.get("bytes") or b""
@@ -63,7 +61,7 @@ class Inbox:
             # A token bucket of `FRAME_BURST` tokens, refilled with `FRAME_RATE` tokens per second.
             now = time.monotonic()
             refilled = self._allowance + (now - self._refilled_at) * self._rate
-            self._allowance = (min(self._burst, refilled)) - 1.0
+            self._allowance = min(self._burst, refilled) - 1.0
             self._refilled_at = now
             if self._allowance < 0.0:
                 raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")

@@ -35,7 +35,7 @@ class GroupMemberships(GroupSubscriptions):
         self._pending: list[asyncio.Future[Any]] | None = None
 
     def join(self, group: str, subscriber: Hashable = None) -> Sent:
-        """Receive the messages to `group`. Raises `TooManySubscriptions`, `TypeError`."""
+        """Receive the messages to `group`. Raise `TooManySubscriptions`, `TypeError` (bad name)."""
         if not self._loop_bridge.on_loop():
             return self._loop_bridge.call(self.join, group, subscriber)
         if self._ended:
@@ -47,7 +47,7 @@ class GroupMemberships(GroupSubscriptions):
         return self.add_pending(self._hub.join(group, self._member))
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:
-        """Stop receiving the messages to `group`, unless it has another subscriber here."""
+        """End one subscription. The last one to `group` ends the membership."""
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave, group, subscriber)
         elif self.discard(group, subscriber):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..concurrency.awaitables import DONE, Sent
@@ -22,56 +23,33 @@ logger = logging.getLogger("rest_channels")
 Message = dict[str, Any]
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Outbox:
     """Sends the messages of one connection in order. Nothing is sent before `release`.
 
-    A message larger than `limit` is accepted when the outbox is empty.
-
-    Args:
-        send: the `send` callable of ASGI.
-        limit: bytes that may be queued.
-        failed: called when `send` fails.
+    `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`, and `failed` is
+    called when it fails.
     """
 
-    __slots__ = (
-        "_arriving",
-        "_lock",
-        "_loop",
-        "_overdrawn",
-        "_task",
-        "_wake",
-        "busy",
-        "closed",
-        "failed",
-        "items",
-        "limit",
-        "size",
-        "transmit",
-        "waiters",
-    )
-
-    def __init__(
-        self, send: Callable[[Any], Awaitable[None]], limit: int, failed: Callable[[], None]
-    ) -> None:
-        self.items: list[tuple[Message, int]] = []
-        self.limit = limit
-        self.size = 0
-        self.busy = True  # a message is being sent, or nothing may be sent before `release`
-        self.closed = False
-        self.transmit = send
-        self.failed = failed
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._wake: asyncio.Future[None] | None = None
-        self.waiters: list[asyncio.Future[None]] = []
-        self._overdrawn = False
-        self._arriving = 0  # bytes that threads have sent and the loop has not queued yet
-        self._lock = threading.Lock()
+    transmit: Callable[[Any], Awaitable[None]]
+    limit: int
+    failed: Callable[[], None]
+    items: list[tuple[Message, int]] = field(default_factory=list)
+    size: int = 0
+    busy: bool = True  # a message is being sent, or nothing may be sent before `release`
+    closed: bool = False
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _task: asyncio.Task[None] | None = None
+    _wake: asyncio.Future[None] | None = None
+    _overdrawn: bool = False
+    _arriving: int = 0  # bytes that threads have sent and the loop has not queued yet
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
-        """Queue `message` on the loop. Raises `OutboxFull` for the second un-awaited overflow."""
+        """Queue `message` on the loop. Raise `OutboxFull` for the second un-awaited overflow."""
         if self.offer(message, size):
             return DONE
         if self._overdrawn:
@@ -164,7 +142,6 @@ class Outbox:
             self.begin()
 
     async def _write(self) -> None:
-        """Send everything that is queued."""
         try:
             while self.items:
                 batch, self.items = self.items, []

@@ -71,8 +71,7 @@ def broadcast_command(command: Command, *args: Any) -> Sent:
 
 def send_command(address: str, command: Command, *args: Any) -> Sent:
     """Let the hub that owns `address`, if any, run `command(hub, address, *args)`."""
-    node = _checked_node_of(address)
-    if node is None:
+    if (node := _checked_node_of(address)) is None:
         return DONE
     if is_here(node):
         on_every_hub(_only_on(node, command), address, *args)
@@ -103,8 +102,7 @@ def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any)
 
 def send_command_and_wait(address: str, command: Command, *args: Any) -> Sent:
     """Call `send_command`, and wait until the command is done, for at most `BROKER_TIMEOUT`."""
-    node = _checked_node_of(address)
-    if node is None:
+    if (node := _checked_node_of(address)) is None:
         return DONE
     hub = _hub_with_link()
     if is_here(node):
@@ -165,13 +163,11 @@ async def _put(hub: Hub, packets: Sequence[OutgoingPacket]) -> None:
 
 
 async def _run_command(hub: Hub, command: Command, args: tuple[Any, ...]) -> None:
-    done = command(hub, *args)
-    if done is not None:
+    if (done := command(hub, *args)) is not None:
         await done
 
 
 def _run_on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
-    """Run `work` on `hub`'s loop."""
     if hub.loop is _running_loop():
         task = hub.start_task(work)
         if task.done():

@@ -8,8 +8,8 @@ revocation that was lost with the broker.
 
 import asyncio
 import logging
-from collections.abc import Hashable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from ..concurrency.execution import thread_lease
 from ..exceptions import CloseCode
+from .fanout import Member
 from .hub import Hub, command, on_heartbeat
 
 __all__ = [
@@ -29,15 +30,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("rest_channels")
-
-
-class RevocableConnection(Hashable, Protocol):
-    """The part of a connection that revocation uses."""
-
-    scope: dict[str, Any]
-
-    def close(self, code: int = ..., reason: str = ...) -> Any:
-        """Close the connection."""
 
 
 class Identity:
@@ -56,23 +48,20 @@ class RevocationIndex:
     """The connections of one hub, by session and by user."""
 
     def __init__(self, hub: Hub) -> None:
-        self.identities: dict[RevocableConnection, Identity] = {}
-        self.sessions: dict[str, set[RevocableConnection]] = {}
-        self.users: dict[str, set[RevocableConnection]] = {}
-        self.checks: set[asyncio.Task[Any]] = set()
-        """The running checks of users that have changed."""
+        self.identities: dict[Member, Identity] = {}
+        self.sessions: dict[str, set[Member]] = {}
+        self.users: dict[str, set[Member]] = {}
+        self.checks: set[asyncio.Task[Any]] = set()  # running, of users that have changed
 
-    def entries_of(
-        self, identity: Identity
-    ) -> Iterable[tuple[dict[str, set[RevocableConnection]], str]]:
-        """Return the dictionaries that contain `identity`, each with its key."""
+    def entries_of(self, identity: Identity) -> Iterable[tuple[dict[str, set[Member]], str]]:
+        """Yield the dictionaries that contain `identity`, each with its key."""
         if identity.session is not None:
             yield self.sessions, identity.session
         if identity.user is not None:
             yield self.users, identity.user
 
 
-def index_connection(hub: Hub, connection: RevocableConnection) -> None:
+def index_connection(hub: Hub, connection: Member) -> None:
     """Close `connection` when its session or its user ends.
 
     Call it again when the session or the user of the connection has changed.
@@ -87,7 +76,7 @@ def index_connection(hub: Hub, connection: RevocableConnection) -> None:
         connections.setdefault(key, set()).add(connection)
 
 
-def forget_connection(hub: Hub, connection: RevocableConnection) -> None:
+def forget_connection(hub: Hub, connection: Member) -> None:
     """Remove `connection` from the index."""
     index = hub.get_part(RevocationIndex)
     identity = index.identities.pop(connection, None)
@@ -112,7 +101,7 @@ def close_connections(
 
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
-    """Check the accounts of those of `users` who are connected here, now."""
+    """Check now the accounts of those `users` that have connections here."""
     index = hub.get_part(RevocationIndex)
     connected = [user for user in users if user in index.users]
     if connected:
@@ -132,8 +121,7 @@ async def wait_for_checks(hub: Hub) -> None:
 async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
     """Close the connections whose session or user has ended, as the database says.
 
-    Args:
-        users: the only users to check. `None` checks all users and all sessions.
+    With `users` only these are checked, otherwise all users and all sessions.
     """
     index = hub.get_part(RevocationIndex)
     if not index.identities or not apps.is_installed("django.contrib.auth"):
@@ -159,7 +147,7 @@ async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
 
 
 def _close_changed(index: RevocationIndex, user: str, password: str) -> None:
-    """Close the connections of `user` that began with another password."""
+    """Close the connections of `user` that were opened with another password."""
     for connection in list(index.users.get(user, ())):
         if index.identities[connection].password not in (None, "", password):
             connection.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))

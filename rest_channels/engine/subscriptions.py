@@ -16,11 +16,7 @@ _EMPTY: dict[str, set[Hashable]] = {}
 
 
 class GroupSubscriptions:
-    """Group → subscribers, `limit` subscriptions at most.
-
-    `add` and `discard` return whether the membership itself begins or ends. The caller does the
-    rest.
-    """
+    """Group → subscribers, `limit` subscriptions at most."""
 
     __slots__ = ("_size", "_subscribers", "limit")
 
@@ -32,8 +28,7 @@ class GroupSubscriptions:
     def add(self, group: str, subscriber: Hashable = None) -> bool:
         """Subscribe `subscriber` to `group`. Return whether it is the group's first subscriber.
 
-        Raises:
-            TooManySubscriptions: there are `limit` subscriptions already (status 400).
+        Raise `TooManySubscriptions` (400) if there are `limit` subscriptions already.
         """
         subscribers = self._subscribers.get(group)
         if subscribers is not None and subscriber in subscribers:
@@ -69,7 +64,6 @@ class GroupSubscriptions:
         return groups
 
     def subscribers_of(self, group: str) -> frozenset[Hashable]:
-        """Return the subscribers of `group`."""
         return frozenset(self._subscribers.get(group, ()))
 
     def subscribers_view(self, group: str) -> Collection[Hashable]:

@@ -35,12 +35,7 @@ __all__ = [
 
 
 def observer(signal: Signal, **kwargs: Any) -> Observer:
-    """Observe a signal: decorate a handler.
-
-    Args:
-        signal: The signal.
-        **kwargs: Passed to its `connect`, e.g. `sender`.
-    """
+    """Observe a signal: decorate a handler. `kwargs` go to its `connect`, e.g. `sender`."""
     return Observer(None, signal, kwargs)
 
 

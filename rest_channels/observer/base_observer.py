@@ -16,8 +16,7 @@ __all__ = ["BaseObserver", "BoundObserver"]
 class BaseObserver(NamedObserver):
     """An observer. As an attribute of a consumer instance it is a `BoundObserver`.
 
-    Args:
-        func: The handler, `func(consumer, message, **kwargs)`, `def` or `async def`, or `None`.
+    Its handler, if any, is called as `func(consumer, message, **kwargs)`, `def` or `async def`.
     """
 
     def __get__(self, consumer: Any, owner: type) -> Any:
@@ -33,37 +32,28 @@ class BaseObserver(NamedObserver):
         return self.groups_of_labels(function(bound, *args, **{**kwargs, **optional}))
 
     def subscribe(
-        self,
-        consumer: AsyncAPIConsumer,
-        *args: Any,
-        request_id: Any = None,
-        **kwargs: Any,
+        self, consumer: AsyncAPIConsumer, *args: Any, request_id: Any = None, **kwargs: Any
     ) -> JoinedGroups:
-        """Subscribe `consumer`. It receives nothing before the reply to the running action.
+        """Subscribe `consumer`. Its client receives changes after the reply to the running action.
 
         Args:
             consumer: The consumer.
-            *args: Arguments of `groups_for_consumer`.
+            *args: Arguments of `groups_for_consumer`, as `**kwargs` are.
             request_id: The id that the frames of this subscription carry.
-            **kwargs: Arguments of `groups_for_consumer`.
 
         Returns:
             The names of the groups; `await` them in `async def`.
 
         Raises:
-            TooManySubscriptions: (400) The connection has as many as it may have.
+            TooManySubscriptions: (400) The connection has `MAX_SUBSCRIPTIONS` already.
         """
         groups = self.consumer_groups(consumer, *args, **kwargs)
         return self.subscribe_to(consumer, groups, request_id)
 
     def unsubscribe(
-        self,
-        consumer: AsyncAPIConsumer,
-        *args: Any,
-        request_id: Any = None,
-        **kwargs: Any,
+        self, consumer: AsyncAPIConsumer, *args: Any, request_id: Any = None, **kwargs: Any
     ) -> JoinedGroups:
-        """End the subscriptions of this request of `consumer`; without an id, of all requests."""
+        """End the subscriptions of one request of `consumer`; without an id, of all requests."""
         groups = self.consumer_groups(consumer, *args, **kwargs)
         consumer._connection.loop_bridge.call(self.unsubscribe_from, consumer, groups, request_id)
         return JoinedGroups(groups, consumer)
@@ -93,7 +83,7 @@ class BaseObserver(NamedObserver):
         options: dict[str, Any],
     ) -> None:
         memberships = consumer._connection.groups
-        options["ready"] = context.answered_future()
+        options["answered"] = context.answered_future()
         new = {
             group: subscription
             for group in groups
@@ -111,7 +101,7 @@ class BaseObserver(NamedObserver):
         self.on_subscribed(consumer)
 
     def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
-        """Prepare deliveries to `consumer`, which has subscribed."""
+        """Prepare deliveries to `consumer`, which has just subscribed."""
 
     def unsubscribe_from(
         self, consumer: AsyncAPIConsumer, groups: Iterable[str], request_id: Any
@@ -125,7 +115,6 @@ class BaseObserver(NamedObserver):
     def end_subscriptions(
         self, consumer: AsyncAPIConsumer, group: str, ended: list[Subscription]
     ) -> None:
-        """End these subscriptions to `group`."""
         memberships = consumer._connection.groups
         for subscription in ended:
             subscription.ended = True
@@ -138,9 +127,7 @@ class BaseObserver(NamedObserver):
     async def check_permissions(self, consumer: Any, action: str, row: Any = None) -> None:
         """Check the permissions of the consumer, and those for the object if there is a `row`.
 
-        Raises:
-            NotAuthenticated: (401) The client must authenticate.
-            PermissionDenied: (403) The client has no permission.
+        Raises `NotAuthenticated` (401) or `PermissionDenied` (403).
         """
         arguments = {} if row is None else {"pk": row.pk}
         consumer._begin_action(action, "GET", arguments).mark_answered()
@@ -152,12 +139,7 @@ class BaseObserver(NamedObserver):
             await run(check, consumer.request, instance)
 
     async def reject(
-        self,
-        consumer: Any,
-        error: Exception,
-        action: str,
-        group: str,
-        ended: list[Subscription],
+        self, consumer: Any, error: Exception, action: str, group: str, ended: list[Subscription]
     ) -> None:
         """End these subscriptions, and send each request the error."""
         self.end_subscriptions(consumer, group, ended)
@@ -181,11 +163,7 @@ class BaseObserver(NamedObserver):
             await self._receive(ready, body, details, consumer)
 
     async def _receive(
-        self,
-        subscribed: list[Subscription],
-        body: Any,
-        details: dict[str, Any],
-        consumer: Any,
+        self, subscribed: list[Subscription], body: Any, details: dict[str, Any], consumer: Any
     ) -> None:
         if consumer.check_deliveries:
             try:
@@ -215,39 +193,30 @@ class BaseObserver(NamedObserver):
 class BoundObserver:
     """An observer, bound to one consumer."""
 
-    def __init__(self, observer: Any, consumer: AsyncAPIConsumer) -> None:
+    def __init__(self, observer: BaseObserver, consumer: AsyncAPIConsumer) -> None:
         self.observer = observer
         self.consumer = consumer
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The scope of the consumer."""
         return self.consumer.scope
 
     @property
     def model_cls(self) -> Any:
-        """The observed model."""
-        return self.observer.model_cls
+        return self.observer.model_cls  # type: ignore[attr-defined]
 
     @property
     def model_label(self) -> str:
         """The label of the observed model, `app.model`."""
-        label: str = self.observer.model_label
-        return label
+        return str(self.observer.model_label)  # type: ignore[attr-defined]
 
     def subscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> JoinedGroups:
         """Subscribe the consumer: see `BaseObserver.subscribe`."""
-        joined: JoinedGroups = self.observer.subscribe(
-            self.consumer, *args, request_id=request_id, **kwargs
-        )
-        return joined
+        return self.observer.subscribe(self.consumer, *args, request_id=request_id, **kwargs)
 
     def unsubscribe(self, *args: Any, request_id: Any = None, **kwargs: Any) -> JoinedGroups:
         """Unsubscribe the consumer: see `BaseObserver.unsubscribe`."""
-        left: JoinedGroups = self.observer.unsubscribe(
-            self.consumer, *args, request_id=request_id, **kwargs
-        )
-        return left
+        return self.observer.unsubscribe(self.consumer, *args, request_id=request_id, **kwargs)
 
     async def __call__(self, message: dict[str, Any], **kwargs: Any) -> None:
         """Call the handler with a message, `{"type", "body", "group"}`.

@@ -7,8 +7,8 @@ class Users(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
 
 from collections.abc import Iterable
 from copy import copy
-from functools import partial
 from inspect import getattr_static, isclass, isfunction
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.db import router
@@ -79,13 +79,11 @@ class InstanceObserver(ModelObserver):
         return self._serializer is not None
 
     def sends_directly(self, consumer_class: Any) -> bool:
-        """Return whether frames are sent without calling consumers of this class."""
-        direct: bool = (
+        return bool(
             consumer_class._notifies_by_default
             and consumer_class._default_replies
             and not consumer_class.check_deliveries
         )
-        return direct
 
     def shares_body(self, consumer: Any) -> bool:
         """Return whether `consumer` shows its row as its class does."""
@@ -94,7 +92,7 @@ class InstanceObserver(ModelObserver):
     def render_shared(
         self, consumer_class: Any, delivery: Delivery, locales: Iterable[Locale | None]
     ) -> Bodies | Personal | None:
-        """Render what `retrieve` shows, if it shows everybody the same. This runs in a thread."""
+        """Render what `retrieve` shows, if all clients see the same. This runs in a thread."""
         if delivery.action == Action.DELETE or not consumer_class._notifies_by_default:
             return dict.fromkeys(locales, Rendered.json({"pk": delivery.row.pk}))
         row = None
@@ -109,7 +107,7 @@ class InstanceObserver(ModelObserver):
     async def render_for(
         self, consumer: Any, delivery: Delivery, request: Subscription
     ) -> Rendered | None:
-        """Return what `retrieve` shows this consumer. Raises 404 if it may not see the row."""
+        """Return what `retrieve` shows this consumer. Raise 404 if it may not see the row."""
         consumer._begin_action("retrieve", "GET", request.lookup).mark_answered()
         arguments = {**request.lookup, "action": delivery.action}
         if consumer._retrieves_by_default:
@@ -154,20 +152,17 @@ async def _handle_instance_change(
 
 
 class ObserverConsumerMixin:
-    """The options of consumers that observe single rows.
-
-    `observer_many_to_many_relationships`: whether a changed many-to-many relation is an update of
-    the row.
-    """
+    """The options of consumers that observe single rows."""
 
     observer_many_to_many_relationships: ClassVar[bool] = False
+    """Whether a changed many-to-many relation is an update of the row."""
 
 
 class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
     """Add `subscribe_instance`, `unsubscribe_instance` and `retrieve` to a consumer.
 
-    `subscribe_instance` takes the key of a row. From then on the client receives each change under
-    the request's id: `update` with the data of `retrieve`, `delete` with the `pk`.
+    `subscribe_instance` takes the key of a row. From then on the client receives each change with
+    the `request_id`: `update` with the data of `retrieve`, `delete` with the `pk`.
     """
 
     handle_instance_change = InstanceObserver(_handle_instance_change, None)
@@ -248,23 +243,19 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
         """
         observer = type(self).handle_instance_change
         groups = self._connection.groups if group is None else [group]
-        found = [
-            each for name in groups for each in subscriptions(observer, self._connection, name)
-        ]
-        for request in dict.fromkeys(found):
-            reply = partial(self.reply, action=action, request_id=request.request_id)
+        found = (subscriptions(observer, self._connection, name) for name in groups)
+        for request in dict.fromkeys(chain.from_iterable(found)):
+            ids = {"request_id": request.request_id, "action": action}
             try:
                 if action == Action.DELETE:
-                    await reply(data=kwargs, status=status.HTTP_204_NO_CONTENT)
+                    await self.reply(data=kwargs, status=status.HTTP_204_NO_CONTENT, **ids)
                     continue
-                ids = {"request_id": request.request_id, "action": action}
                 arguments = {**request.lookup, **kwargs, **ids}
                 answer = await acall_hook(self.retrieve, arguments=arguments)
                 if isinstance(answer, tuple):
-                    await reply(data=answer[0], status=answer[1])
+                    await self.reply(data=answer[0], status=answer[1], **ids)
             except Exception as error:  # noqa: BLE001 - as in djangochannelsrestframework
-                request_id = request.request_id
-                await run(self.handle_exception, error, action=action, request_id=request_id)
+                await run(self.handle_exception, error, **ids)
 
 
 def _model_of(consumer_class: Any) -> Any:

@@ -28,13 +28,8 @@ class ModelObserver(BaseObserver):
     """An observer of the rows of a model.
 
     It decorates a handler, `handler(self, message, action=…, subscribing_request_ids=…, …)`.
-    Without a handler it sends each subscribing request the serialized row.
-
-    Args:
-        func: The handler, or `None`.
-        model_cls: The model.
-        serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
-        many_to_many: Whether a changed many-to-many relation is an update of the row.
+    Without a handler it sends each subscribing request the serialized row. Its arguments are the
+    handler or `None`, and those of `model_observer`.
     """
 
     groups_need_row = False
@@ -50,10 +45,9 @@ class ModelObserver(BaseObserver):
         self.model_cls: Any = model_cls
         self.serializer_class = serializer_class
         self.many_to_many = many_to_many
-        self._is_personal = False  # whether its serializer was caught reading its context
+        self._is_personal = False  # whether its serializer has been seen to read its context
 
     def __call__(self, func: Handler) -> Self:
-        """Decorate the handler."""
         self.func = func
         return self
 
@@ -65,8 +59,7 @@ class ModelObserver(BaseObserver):
     @property
     def model_label(self) -> str:
         """The label of the model, `app.model`."""
-        label: str = self.model_cls._meta.label_lower
-        return label
+        return str(self.model_cls._meta.label_lower)
 
     def groups_for_signal(self, func: Callable[..., Iterable[str]]) -> Self:
         observer = super().groups_for_signal(func)
@@ -77,9 +70,7 @@ class ModelObserver(BaseObserver):
 
     @property
     def model(self) -> type[Model]:
-        """The model."""
-        model: type[Model] = self.model_cls
-        return model
+        return self.model_cls  # type: ignore[no-any-return]
 
     @property
     def keeps_instance(self) -> bool:
@@ -91,7 +82,6 @@ class ModelObserver(BaseObserver):
         return may_have_members(hub_group(self.model_cls._meta.concrete_model))
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Return the groups that receive changes of a row."""
         if self.groups_need_row:
             return self.signal_groups(instance=row)
         return self.signal_groups(pk=pk)
@@ -136,10 +126,9 @@ class ModelObserver(BaseObserver):
     def render_shared(
         self, consumer_class: Any, delivery: Delivery, locales: Iterable[Locale | None]
     ) -> Bodies | Personal | None:
-        """Render the body that all consumers share. This runs in a thread.
+        """Return the bodies that all consumers share, by locale. This runs in a thread.
 
-        Returns:
-            The bodies by locale; `PERSONAL` if each user has its own; `None` to send nothing.
+        Return `PERSONAL` if each user has a body of their own, and `None` to send nothing.
         """
         key = Rendered.json({"pk": delivery.row.pk})
         if self._serializer is None and self.serializer_class is None:
@@ -148,17 +137,14 @@ class ModelObserver(BaseObserver):
             return dict.fromkeys(locales, key) if delivery.action == Action.DELETE else None
         if self._serializer is not None:
             return dict.fromkeys(locales, self._serialize(row, Action(delivery.action)))
-        if delivery.action != Action.DELETE and not self._is_in(row, delivery.group):
+        may_have_moved = self.groups_need_row and delivery.action != Action.DELETE
+        if may_have_moved and delivery.group not in self.groups_of(row.pk, row):
             return None
         if self._is_personal:
             return PERSONAL
         bodies = render_each(self.serializer_class, row, locales)
         self._is_personal = isinstance(bodies, Personal)
         return bodies
-
-    def _is_in(self, row: Any, group: str) -> bool:
-        """Return whether the row is in the group now: the saved instance may be outdated."""
-        return not self.groups_need_row or group in self.groups_of(row.pk, row)
 
     async def render_for(
         self, consumer: Any, delivery: Delivery, request: Subscription
@@ -171,7 +157,12 @@ class ModelObserver(BaseObserver):
         if row is None:
             return None
         get_context = getattr(consumer, "get_serializer_context", None)
-        context = get_context() if get_context else _default_context(consumer)
+        if get_context:
+            context = get_context()
+        else:
+            request = consumer.request
+            context = {"scope": consumer.scope, "request": request}
+            context |= {"consumer": consumer, "view": consumer}
         return Rendered.json(self.serializer_class(row, context=context).data)
 
     async def deliver(
@@ -189,15 +180,5 @@ class ModelObserver(BaseObserver):
     ) -> None:
         """Send the body to each request, with its id."""
         for request in requests:
-            await consumer.reply(
-                delivery.action,
-                data=body,
-                status=STATUS[delivery.action],
-                request_id=request.request_id,
-            )
-
-
-def _default_context(consumer: Any) -> dict[str, Any]:
-    """Return the serializer context for a consumer without `get_serializer_context`."""
-    request = consumer.request
-    return {"scope": consumer.scope, "consumer": consumer, "request": request, "view": consumer}
+            status, request_id = STATUS[delivery.action], request.request_id
+            await consumer.reply(delivery.action, data=body, status=status, request_id=request_id)

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 __all__ = ["Labels", "NamedObserver", "find_observer"]
 
 Labels = Callable[..., Iterable[str]]
-"""A project's function that yields names of groups, of any text."""
+"""A project's function that yields labels of groups, which may be any text."""
 
 
 class NamedObserver:

@@ -29,9 +29,6 @@ def notify_changed(
             model may have subscribers.
         action: `"create"`, `"update"` or `"delete"`. For `"delete"` pass instances that were
             loaded before the deletion.
-
-    Raises:
-        ValueError: `action` is none of these.
     """
     action = Action(action)
     if not isinstance(changed, QuerySet):
@@ -48,9 +45,9 @@ def notify_changed(
 
 
 def _changes_of(row: Model, action: Action, using: str | None = None) -> list[PendingChange]:
-    """Return the changes that one written instance stands for.
+    """Return the changes of a written instance, one for each watched table that has its row.
 
-    Without `using` this is the database that its model is written to, not the one it was read from.
+    `using` is by default the database that its model is written to, not where it was read from.
     """
     using = using or router.db_for_write(type(row), instance=row)
     changes = []
@@ -75,11 +72,10 @@ class ObservedQuerySet(QuerySet[Any, Any]):
     """A queryset whose bulk operations notify observers: `objects = ObservedQuerySet.as_manager()`.
 
     They make some more queries if the model may have subscribers. `bulk_create` with
-    `ignore_conflicts` notifies nobody: a database does not report which rows it created.
+    `ignore_conflicts` sends nothing, because a database does not report which rows it created.
     """
 
     def update(self, **kwargs: Any) -> int:
-        """Do `QuerySet.update`, and record the changes."""
         query = self.query
         rejected = query.is_sliced or query.combinator or query.distinct_fields
         if rejected or not has_active_watchers(self.model):
@@ -97,7 +93,6 @@ class ObservedQuerySet(QuerySet[Any, Any]):
         return count
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        """Do `QuerySet.bulk_create`, and record the changes."""
         objs = list(objs)
         given = signature(QuerySet.bulk_create).bind(self, objs, *args, **kwargs).arguments
         if given.get("update_conflicts") and has_active_watchers(self.model):

@@ -24,11 +24,7 @@ class Observer(BaseObserver):
     """An observer of a signal; it decorates a handler, `handler(self, message, **kwargs)`.
 
     A signal that is sent within a transaction is published when the transaction is committed.
-
-    Args:
-        func: The handler, or `None`.
-        signal: The signal.
-        kwargs: Arguments of its `connect`, e.g. `sender`.
+    `kwargs` are arguments of the signal's `connect`, e.g. `sender`.
     """
 
     def __init__(
@@ -40,7 +36,6 @@ class Observer(BaseObserver):
         signal.connect(self._receive_signal, **self.signal_kwargs)
 
     def __call__(self, func: Callable[..., Any]) -> "Observer":
-        """Decorate the handler."""
         self.func = func
         return self
 

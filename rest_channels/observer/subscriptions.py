@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from django.core.exceptions import PermissionDenied
@@ -20,52 +21,30 @@ REJECTIONS = (APIException, Http404, PermissionDenied)
 """Errors that end a subscription when a change is delivered. The client receives them once."""
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Subscription:
-    """The subscription of one request to one group of an observer.
+    """The subscription of one request to one group of an observer."""
 
-    Args:
-        observer: The observer.
-        consumer: The consumer that subscribed.
-        request_id: Any JSON value; `None` for no id.
-        lookup: The arguments by which the client named its row.
-        using: The database alias of that row; `None` for any.
-        ready: Nothing is delivered before this is done, the reply to the subscribing action.
-    """
+    observer: object
+    consumer: AsyncAPIConsumer
+    request_id: Any = None  # any JSON value
+    lookup: dict[str, Any] = field(default_factory=dict)
+    """The arguments by which the client named its row."""
+    using: str | None = None
+    """The database alias of that row; `None` for any."""
+    answered: "asyncio.Future[None] | None" = None
+    """Done when the subscribing action has replied. Nothing is delivered before."""
+    ended: bool = False
+    tail: str = field(init=False)
+    """The end of each of its frames: the request's id, and the closing brace."""
+    tail_size: int = field(init=False)  # in bytes
+    _key: tuple[int, str] = field(init=False)
+    _held: list[Callable[[Any], Any]] | None = field(default=None, init=False)
 
-    __slots__ = (
-        "_held",
-        "_key",
-        "_ready",
-        "consumer",
-        "ended",
-        "lookup",
-        "observer",
-        "request_id",
-        "tail",
-        "tail_size",
-        "using",
-    )
-
-    def __init__(
-        self,
-        observer: object,
-        consumer: AsyncAPIConsumer,
-        request_id: Any = None,
-        lookup: dict[str, Any] | None = None,
-        using: str | None = None,
-        ready: "asyncio.Future[None] | None" = None,
-    ) -> None:
-        self.observer = observer
-        self.consumer = consumer
-        self.request_id = request_id
-        self.lookup = lookup or {}
-        self.using = using
-        self.ended = False
-        tail = encode(request_id) + b"}"
-        self.tail, self.tail_size = tail.decode(), len(tail)  # the end of each of its frames
-        self._key = (id(observer), self.tail)
-        self._ready = ready
-        self._held: list[Callable[[Any], Any]] | None = None
+    def __post_init__(self) -> None:
+        tail = encode(self.request_id) + b"}"
+        self.tail, self.tail_size = tail.decode(), len(tail)
+        self._key = (id(self.observer), self.tail)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Subscription) and self._key == other._key
@@ -80,17 +59,17 @@ class Subscription:
     @property
     def ready(self) -> bool:
         """Whether changes may be delivered now."""
-        return self._held is None and (self._ready is None or self._ready.done())
+        return self._held is None and (self.answered is None or self.answered.done())
 
     def hold(self, deliver: Callable[[Any], Any]) -> None:
         """Keep a delivery, `deliver(consumer)`, until the subscription is ready."""
-        if self._held is None and self._ready is not None:
+        if self._held is None and self.answered is not None:
             self._held = []
-            self._ready.add_done_callback(self._release)
+            self.answered.add_done_callback(self._release)
         if self._held is not None and len(self._held) <= api_settings.INBOX_FRAMES:
             self._held.append(deliver)  # more than that overflows the event queue, which reports it
 
-    def _release(self, _ready: object) -> None:
+    def _release(self, _answered: object) -> None:
         held, self._held = self._held or (), None
         for deliver in held:
             self.consumer._connection.deliver(Event("", deliver))
@@ -110,8 +89,5 @@ class JoinedGroups(list[str]):
 
 def subscriptions(observer: object, connection: Connection, group: str) -> list[Subscription]:
     """Return the subscriptions of `connection` to `group` of `observer`."""
-    return [
-        subscriber
-        for subscriber in connection.groups.subscribers_view(group)
-        if isinstance(subscriber, Subscription) and subscriber.observer is observer
-    ]
+    found = connection.groups.subscribers_view(group)
+    return [each for each in found if isinstance(each, Subscription) and each.observer is observer]

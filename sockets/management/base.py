@@ -20,10 +20,8 @@ class SocketFilterCommand(BaseCommand):
         parser.add_argument("--user", metavar="NAME", help="only sockets of this user")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def filtered_sockets(self, options: dict[str, Any]) -> SocketQuerySet | None:
-        """Return the sockets that `--path` and `--user` select; `None` without these options."""
-        if options["path"] is None and options["user"] is None:
-            return None
+    def filtered_sockets(self, options: dict[str, Any]) -> SocketQuerySet:
+        """Return the sockets that `--path` and `--user` select; without these options, all."""
         sockets = Socket.objects.all()
         if options["path"] is not None:
             sockets = sockets.filter(path=options["path"])

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('path', models.CharField(db_index=True, max_length=255, verbose_name='path')),
                 ('active', models.BooleanField(default=False, verbose_name='active')),
                 ('connected_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='connected at')),
-                ('last_ping', models.DateTimeField(blank=True, null=True, verbose_name='last sign of life')),
+                ('last_ping', models.DateTimeField(blank=True, null=True, verbose_name='last ping')),
                 ('user_ip', models.CharField(blank=True, max_length=45, null=True, verbose_name='IP address')),
                 ('node', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='sockets.node', verbose_name='server process')),
                 ('session', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='sessions.session', verbose_name='session')),

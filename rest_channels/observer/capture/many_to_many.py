@@ -15,7 +15,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from .inheritance import related_models
 from .keys import key_in
 from .registry import Watcher, active_watchers, concrete_model, log_errors, with_proxies
-from .snapshots import record_updates
+from .snapshots import record_difference, take_snapshot
 
 __all__ = ["watch"]
 
@@ -32,8 +32,7 @@ class End(NamedTuple):
     @property
     def column(self) -> str:
         """The column that the foreign key refers to: usually the primary key."""
-        name: str = self.foreign_key.target_field.attname
-        return name
+        return str(self.foreign_key.target_field.attname)
 
     def has_active_watchers(self) -> bool:
         """Return whether changed relations of these rows may have subscribers."""
@@ -49,7 +48,9 @@ class End(NamedTuple):
         if self.foreign_key.target_field != pk:
             rows = self.model._base_manager.using(using).filter(**{f"{self.column}__in": values})
             values = list(rows.values_list("pk", flat=True))
-        record_updates(self.model, values, using, _includes_relations)
+        model, condition = self.model, _includes_relations
+        snapshot = take_snapshot(model, values, using, tables=[model], condition=condition)
+        record_difference(snapshot, snapshot, using)  # the rows stay in their groups
 
     def value_of(self, instance: Model) -> Any:
         """Return the value of a foreign key that refers to `instance`."""
@@ -111,8 +112,8 @@ def _relation_changed(
 ) -> None:
     """Record rows that are added to a relation of `instance`, or are about to be removed.
 
-    After a removal nobody knows which rows were related. A project's own `through` model sends
-    `post_delete` for each removed row, so that its removals are not recorded here.
+    Rows are recorded before a removal, because afterwards they are unknown. Removals from a
+    project's own `through` model are not recorded here: it sends `post_delete` for each row.
     """
     for relation in _relations[sender].values():
         near, far = relation.ends(reverse)

@@ -55,12 +55,7 @@ class Watcher(Protocol):
         """
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
-        """Return the groups that receive changes of a row.
-
-        Args:
-            pk: The primary key of the row.
-            row: The instance; `None` unless `groups_need_row`.
-        """
+        """Return the groups of a row. Unless `groups_need_row`, `row` is `None`."""
 
 
 WatcherGroups = dict[Watcher, Groups]

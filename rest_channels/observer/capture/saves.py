@@ -1,7 +1,8 @@
 """A save between `pre_save` and `post_save`: the groups of the row before and after.
 
-The stored row decides, not the history of the instance. The remembered groups are used if an
-unmoved instance is saved whole to the database it comes from. Otherwise the database is queried.
+The stored row decides, not the history of the instance. The remembered groups are used if the save
+does not change them, and writes the whole instance to the database it comes from. Otherwise the
+database is queried.
 """
 
 from dataclasses import dataclass, field
@@ -49,7 +50,6 @@ class Save:
     # Before the row is written.
 
     def find_previous(self) -> None:
-        """Find the groups of the row before it is written."""
         if self.adding:
             self._find_overwritten()
         elif not self._recall():
@@ -131,14 +131,10 @@ class Save:
     # After the row was written.
 
     def changes(self, created: bool, outer: "Save | None") -> list[PendingChange]:
-        """Return what happened to the row.
+        """Return what happened to the row. `outer` is the save that this one was made within.
 
-        A receiver of the project may save a new row again before its creation is reported here.
-        Then the first save that ends reports the creation.
-
-        Args:
-            created: Whether Django inserted the row.
-            outer: The save that this one was made within.
+        A receiver of the project may save a new row again before its creation is recorded here.
+        Then the first save that ends records the creation.
         """
         first = self
         if outer is not None and outer.adding and not self.adding and not outer.creation_recorded:
@@ -183,8 +179,8 @@ class Save:
             elif row is not None:
                 self._apply_to(row)
             moves = {each: (groups, groups_of(each, pk, row)) for each, groups in before.items()}
-            number = self.number
-            changes.append(pending_change(model, pk, self.using, moves, row=row, number=number))
+            change = pending_change(model, pk, self.using, moves, row=row, number=self.number)
+            changes.append(change)
         return changes
 
     def _apply_to(self, row: Any) -> None:
@@ -207,8 +203,8 @@ def _has_expressions(instance: Model) -> bool:
 _running: WeakKeyDictionary[Any, list[Save]] = WeakKeyDictionary()
 """The `_state` of an instance → its saves that have begun, the innermost last.
 
-A save that fails stays in the list, and is skipped. The save that ends is the last that began with
-the same `update_fields`: both signals carry the same object.
+A save that fails stays in the list, and is skipped. `post_save` belongs to the last save that began
+with the same `update_fields` object, which both signals carry.
 """
 
 MAX_RUNNING_SAVES = 8

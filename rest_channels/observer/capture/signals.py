@@ -45,11 +45,7 @@ UID = "rest_channels.observer"
 
 
 def watch(watcher: Watcher) -> None:
-    """Record all changes of the rows of the watcher's model, as long as the watcher exists.
-
-    Raises:
-        TypeError: The model is abstract.
-    """
+    """Record all changes of the rows of the watcher's model, as long as the watcher exists."""
     model = watcher.model._meta.concrete_model
     if model is None:
         raise TypeError(

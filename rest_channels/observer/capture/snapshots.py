@@ -16,7 +16,6 @@ __all__ = [
     "StoredRow",
     "find_rows",
     "record_difference",
-    "record_updates",
     "related_changes",
     "snapshot_related",
     "snapshot_rows",
@@ -84,12 +83,8 @@ def take_snapshot(
 ) -> Snapshot:
     """Return the snapshot of existing rows, for all watched models that share a table with them.
 
-    Args:
-        model: The concrete model of the rows.
-        pks: Their primary keys.
-        using: The alias of the database.
-        tables: The tables that matter; by default all of `model`.
-        condition: Which watchers matter; by default all that have subscribers.
+    Only these `tables` of the concrete `model` matter (by default all), and only the watchers that
+    have subscribers and meet the `condition`.
     """
     tables, pks = tables or tables_of(model), list(pks)
     own = {each: some for each in tables if (some := active_watchers(each, condition))}
@@ -139,14 +134,3 @@ def _differences(before: Snapshot, after: Snapshot, using: str) -> list[PendingC
             moves = {watcher: (groups, NO_GROUPS) for watcher, groups in old.items()}
         changes.append(pending_change(*key, using, moves, row=row, exists=exists))
     return changes
-
-
-def record_updates(
-    model: type[Model],
-    pks: Iterable[Any],
-    using: str,
-    condition: Callable[[Watcher], bool] | None = None,
-) -> None:
-    """Record that these rows of one table were changed, and stay in their groups."""
-    snapshot = take_snapshot(model, pks, using, tables=[model], condition=condition)
-    record_difference(snapshot, snapshot, using)

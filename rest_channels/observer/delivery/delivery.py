@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -60,28 +61,21 @@ class Row:
         return rows.filter(pk=tuple(self.pk) if isinstance(self.pk, list) else self.pk)
 
 
+@dataclass(eq=False, repr=False)
 class Delivery:
-    """One change on its way to the consumers of one class that subscribed to one group.
+    """One change on its way to the consumers of one class that subscribed to one group."""
 
-    `body` is the JSON text, if the publishing process has rendered it.
-    """
+    observer: Any
+    consumer_class: Any
+    group: str
+    action: str
+    row: Row
+    body: str | None
+    """The JSON text, if the publishing process has rendered it."""
+    bodies: Bodies | None = None  # by locale; None if bodies are personal
 
-    def __init__(
-        self,
-        observer: Any,
-        consumer_class: Any,
-        group: str,
-        action: str,
-        row: Row,
-        body: str | None,
-    ) -> None:
-        self.observer = observer
-        self.consumer_class = consumer_class
-        self.group = group
-        self.action = action
-        self.row = row
-        self.published_body = None if body is None else Rendered(body.encode())
-        self.bodies: Bodies | None = None  # by locale; None if bodies are personal
+    def __post_init__(self) -> None:
+        self.published_body = None if self.body is None else Rendered(self.body.encode())
         self._personal: dict[Any, asyncio.Future[Rendered | None]] = {}
 
     async def send(self, subscribers: Subscribers) -> None:
@@ -194,7 +188,7 @@ class Delivery:
         future = self._personal[key] = asyncio.get_running_loop().create_future()
         try:
             body: Rendered | None = await render()
-        except asyncio.CancelledError:  # this connection has ended: another one renders
+        except asyncio.CancelledError:  # this connection has ended: a waiting one renders
             del self._personal[key]
             future.cancel()
             raise

@@ -1,9 +1,9 @@
 """Receive published changes in a hub, and deliver them to the hub's subscribers.
 
 Changes are delivered one after another, in the order they were committed. A row is read and
-rendered once for all clients that may see the same, and their frames are sent at once. A delivery
-that needs the consumer goes through the event queue of its connection: a permission check, a
-handler, an overridden `reply`.
+rendered once for all clients that see the same, and their frames are sent at once. A delivery that
+needs the consumer (for a permission check, a handler or an overridden `reply`) goes through the
+event queue of its connection.
 """
 
 import asyncio
@@ -87,13 +87,11 @@ class ChangeDispatcher:
         """Report a gap to all connections that subscribed to one of these models."""
         affected = {each for group in groups for each in self._connections.get(group, ())}
         for connection in affected:
+            memberships = connection.groups
             observed = [
                 group
-                for group in connection.groups
-                if any(
-                    isinstance(subscriber, Subscription)
-                    for subscriber in connection.groups.subscribers_of(group)
-                )
+                for group in memberships
+                if any(isinstance(each, Subscription) for each in memberships.subscribers_of(group))
             ]
             connection.deliver(Gap(tuple(observed)))
 
@@ -118,11 +116,8 @@ class ChangeDispatcher:
             by_class: dict[type, Subscribers] = {}
             for member in members:
                 connection = cast(Connection, member)
-                requests = [
-                    subscription
-                    for subscription in subscriptions(observer, connection, group)
-                    if subscription.using in (None, using)
-                ]
+                found = subscriptions(observer, connection, group)
+                requests = [each for each in found if each.using in (None, using)]
                 if requests:
                     consumer_class = type(requests[0].consumer)
                     by_class.setdefault(consumer_class, []).append((connection, requests))

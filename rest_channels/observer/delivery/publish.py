@@ -46,10 +46,11 @@ listeners.append(publish_changes)
 def _entry(change: Change) -> list[Any]:
     """Return `[pk, database, [[observer, group, action, body], …]]`; empty without subscribers."""
     notifications = []
+    observer: Any
     for observer, group, action in change.notifications():
         if may_have_members(group):
             try:
-                body = _body(observer, change, action)
+                body = observer.render_change(change, action)
             except Exception:
                 label = change.model._meta.label
                 logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
@@ -58,8 +59,3 @@ def _entry(change: Change) -> list[Any]:
                 body = encode({"pk": json_key(change.pk)}).decode()  # related rows may be gone too
             notifications.append([observer.id, group, str(action), body])
     return [json_key(change.pk), change.using, notifications] if notifications else []
-
-
-def _body(observer: Any, change: Change, action: Action) -> str | None:
-    body: str | None = observer.render_change(change, action)
-    return body

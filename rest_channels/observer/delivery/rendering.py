@@ -1,4 +1,4 @@
-"""Render a row as JSON: once for everybody if possible, otherwise once for each user.
+"""Render a row as JSON: once for all users if possible, otherwise once for each user.
 
 The shared rendering is made with an empty serializer context. A serializer that reads the context
 is detected, and is then called for each user.
@@ -57,8 +57,13 @@ for _name in {name for name in dir(dict) if callable(getattr(dict, name))} - WRI
     setattr(DetectingContext, _name, _detecting(_name))
 
 
-def render(serializer_class: Any, row: Any) -> Rendered | Personal:
-    """Return the row as `serializer_class` renders it, or `PERSONAL` if it reads its context."""
+def render(serializer_class: Any, row: Any, locale: Locale | None = None) -> Rendered | Personal:
+    """Return the row as `serializer_class` renders it, or `PERSONAL` if it reads its context.
+
+    A `locale` stays active in the calling context.
+    """
+    if locale is not None:
+        locale.activate()
     context = DetectingContext()
     try:
         body = Rendered.json(serializer_class(row, context=context).data)
@@ -78,17 +83,11 @@ def render_each(
     """Call `render` in each of these languages and time zones."""
     bodies: Bodies = {}
     for locale in locales:
-        body = copy_context().run(_render_in, locale, serializer_class, row)
+        body = copy_context().run(render, serializer_class, row, locale)
         if isinstance(body, Personal):
             return PERSONAL
         bodies[locale] = body
     return bodies
-
-
-def _render_in(locale: Locale | None, serializer_class: Any, row: Any) -> Rendered | Personal:
-    if locale is not None:
-        locale.activate()
-    return render(serializer_class, row)
 
 
 CONSUMER_ATTRIBUTES = {
@@ -106,6 +105,7 @@ CONSUMER_ATTRIBUTES = {
 SHARED_SCOPE_KEYS = {
     "client",
     "extensions",
+    "headers",
     "raw_path",
     "server",
     "session",
@@ -113,14 +113,14 @@ SHARED_SCOPE_KEYS = {
     "url_route",
     "user",
 }
-"""Scope keys that may differ between two equal connections of a user, or follow from other keys."""
+"""Scope keys that are compared apart, may differ between connections, or follow from others."""
 
 
 def rendering_key(consumer: Any) -> Any:
     """Return a key that consumers have in common if they may share a rendering.
 
-    They must have the same user, session, address and headers. A consumer with attributes of its
-    own, or with other values in its scope, is its own key.
+    They have the same user, session, headers and scope otherwise, e.g. the path. The key of a
+    consumer that has attributes of its own, or no user, is the consumer itself.
     """
     if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer
@@ -131,11 +131,7 @@ def rendering_key(consumer: Any) -> Any:
     headers = [
         pair for pair in scope.get("headers", ()) if not pair[0].startswith(b"sec-websocket-")
     ]
-    rest = {
-        key: value
-        for key, value in scope.items()
-        if key not in SHARED_SCOPE_KEYS and key != "headers"
-    }
+    rest = {key: value for key, value in scope.items() if key not in SHARED_SCOPE_KEYS}
     session = getattr(scope.get("session"), "session_key", scope.get("session"))
     try:
         key = (type(user), user.pk, session, tuple(headers), encode(rest))

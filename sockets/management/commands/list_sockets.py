@@ -27,8 +27,6 @@ class Command(SocketFilterCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         sockets = self.filtered_sockets(options)
-        if sockets is None:
-            sockets = Socket.objects.all()
         if not options["all"]:
             sockets = sockets.online()
         rows = list(sockets.select_related("user").order_by("connected_at", "pk"))

@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_channels.cluster.layer import crosses_processes
 
-from ...models import Socket
 from ..base import SocketFilterCommand
 
 __all__ = ["Command"]
@@ -16,10 +15,7 @@ class Command(SocketFilterCommand):
     help = "Send a PING to open sockets. Each is marked inactive until its client answers."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sockets = self.filtered_sockets(options)
-        if sockets is None:
-            sockets = Socket.objects.all()
         if not crosses_processes():
             self.stderr.write("CHANNEL_LAYERS reaches no other process. Configure channels_redis.")
-        number = sockets.cleanup_stale()
+        number = self.filtered_sockets(options).cleanup_stale()
         self.write_result(options, {"asked": number}, f"Sockets pinged: {number}.")

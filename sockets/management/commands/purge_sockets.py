@@ -14,7 +14,7 @@ class Command(SocketFilterCommand):
     help = "Delete the rows that dead server processes left behind."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        number = purge(self.filtered_sockets(options))
-        self.write_result(
-            options, {"deleted": number}, f"Rows of dead processes deleted: {number}."
-        )
+        is_filtered = options["path"] is not None or options["user"] is not None
+        number = purge(self.filtered_sockets(options) if is_filtered else None)
+        text = f"Rows of dead processes deleted: {number}."
+        self.write_result(options, {"deleted": number}, text)
