@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .concurrency.awaitables import Sent
 from .engine.publish import broadcast_command
-from .engine.revocation import close_connections, recheck_users
+from .engine.revocation_index import close_connections, recheck_users
 from .exceptions import CloseCode, check_close_code
 
 __all__ = ["arevoke", "connect_signals", "revoke"]

@@ -27,12 +27,12 @@ from rest_framework.permissions import AllowAny
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
 from .decorators import route_name
-from .dispatch.access import check_permissions
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
+from .dispatch.view_permissions import check_permissions
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect

@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_channels.exceptions import CloseCode
 from rest_channels.groups import Channel
 
+from .address_list import AddressList
 from .constants import PATH_LENGTH, PING
-from .delivery import AddressList
 from .leases import lease_cutoff
 
 __all__ = ["Node", "Socket", "SocketQuerySet", "delete_rows"]

@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.test import TransactionTestCase
 
-from rest_channels.cluster.publisher import publisher
+from rest_channels.cluster.standalone_publisher import publisher
 from rest_channels.concurrency.threads import threads
 from rest_channels.engine.publish import current_hub
 from tests.brokers import Broker

@@ -12,7 +12,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from ..authentication import Authentication
 from ..concurrency.execution import await_in_thread, is_async, run
-from ..dispatch.access import (
+from ..dispatch.view_permissions import (
     OPERATORS,
     Verdict,
     aevaluate,

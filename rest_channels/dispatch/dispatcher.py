@@ -21,9 +21,9 @@ from ..concurrency.serial_queue import current_queue
 from ..exceptions import CloseCode, HandlerTimeout
 from ..protocol.messages import Call, Reply
 from ..renderers import encode
-from .access import forget_permissions
 from .errors import SERVER_ERROR, as_exception
 from .invocation import Invocation
+from .view_permissions import forget_permissions
 
 __all__ = ["dispatch"]
 

@@ -26,7 +26,7 @@ from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
-from .revocation import forget_connection, index_connection
+from .revocation_index import forget_connection, index_connection
 
 __all__ = ["Connection", "State"]
 

@@ -19,7 +19,7 @@ from ..cluster.link import Link, PacketReceiver
 from ..cluster.listeners import Listeners
 from ..cluster.nodes import new_node
 from ..cluster.packet_sender import EVERYONE, node_group
-from ..cluster.publisher import publisher
+from ..cluster.standalone_publisher import publisher
 from ..concurrency.execution import empty_context
 from ..concurrency.serial_queue import EAGER, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap

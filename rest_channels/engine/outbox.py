@@ -2,7 +2,7 @@
 
 `put` never blocks on the loop. Awaiting its result is back-pressure; in a thread the call itself
 waits. A handler that keeps sending without awaiting gets an error once the outbox is full. Group
-messages are passed to `offer`, which rejects them if there is no room.
+messages are passed to `offer`. If it has no room, `Connection` closes the slow client with 4503.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ from ..cluster.layer import BROKER_TIMEOUT, crosses_processes
 from ..cluster.nodes import is_here, node_of
 from ..cluster.packet_sender import EVERYONE, node_group
 from ..cluster.packets import CommandPacket
-from ..cluster.publisher import OutgoingPacket, publisher
+from ..cluster.standalone_publisher import OutgoingPacket, publisher
 from ..concurrency.awaitables import DONE, Sent
 from ..protocol.messages import Event
 from .hub import Command, Hub

@@ -1,4 +1,4 @@
-"""The dialects: how a frame names its handler, and the format of the answers.
+"""The dialects: how a frame names its handler, and the JSON objects of the answers.
 
 `parse_call` gets what a parser returned. What `build_reply` returns goes to a renderer.
 Source: the README files of djangochannelsrestframework (action), django-channels-router (type)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from channels_redis.core import RedisChannelLayer
 
-from rest_channels.cluster import layer, packet_sender, publisher
+from rest_channels.cluster import layer, packet_sender, standalone_publisher
 from rest_channels.concurrency import threads
 from rest_channels.exceptions import CloseCode
 from rest_channels.settings import Settings
@@ -65,7 +65,7 @@ def test_the_index_lists_every_page() -> None:
         ("groups.md", "{} events (`INBOX_FRAMES`) may wait", Settings.INBOX_FRAMES.default),
         ("deployment.md", "up to {} threads", Settings.MAX_THREADS.default),
         ("deployment.md", "ends after {} seconds without work", threads.IDLE),
-        ("deployment.md", "after {} seconds of silence", publisher.IDLE),
+        ("deployment.md", "after {} seconds of silence", standalone_publisher.IDLE),
         ("deployment.md", "every {} seconds", Settings.BEAT.default),
         ("deployment.md", "room for {} messages", layer.CAPACITY),
         ("deployment.md", "up to {} per process", RedisChannelLayer().capacity),

@@ -2,6 +2,7 @@
 
 Classes that look only at the request (`IsAuthenticated` and its like) are called on the event
 loop. Any other class may query a database, so all classes of that event are called in one thread.
+Permissions for the actions of consumers are in `actions.authorization`.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
