@@ -9,7 +9,7 @@
             return ticket.escalate(), 200
 
 `{"action": "escalate", "request_id": 1, "pk": 7}` is answered with `{"action", "request_id",
-"data", "errors", "response_status"}`. Source: djangochannelsrestframework 1.3 (seeds 001, 004).
+"data", "errors", "response_status"}`. Source: djangochannelsrestframework 1.3.
 """
 
 import logging

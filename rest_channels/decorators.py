@@ -64,7 +64,7 @@ def rest_channels(
         @rest_channels(channel_session)
         def receive(self, request, *args, **kwargs): ...
 
-    Django's `method_decorator(channel_session)` does the same. Source: seed 000.
+    Django's `method_decorator(channel_session)` does the same. Source: the rest_channels README.
     """
     return method_decorator(decorator)
 

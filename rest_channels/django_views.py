@@ -8,7 +8,7 @@
 Each frame becomes a request with the connection's user, session, cookies, headers and address. The
 view's permissions, content negotiation and errors are as over HTTP. No middleware runs.
 
-Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.4).
+Source: djangochannelsrestframework 1.3.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ from .throttling import check_throttles
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
 DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
-"""The HTTP methods of actions, for views that are no viewsets. Source: seed 001."""
+"""The HTTP methods of actions, for views that are no viewsets, as in DCRF."""
 
 HTTP_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")

@@ -8,7 +8,7 @@ They are mixed into a `GenericAsyncAPIConsumer`, as DRF's are into a `GenericAPI
 
 They are `def`, so each runs in a thread. Override `perform_…` to save or delete in another way.
 
-Source: djangochannelsrestframework 1.3 (seed 001, 1.3.5).
+Source: djangochannelsrestframework 1.3.
 """
 
 import asyncio

@@ -93,7 +93,7 @@ class SocketView(SendingMixin):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Awaitable[None]]:
-        """Return a callable `view(request, *args, **kwargs)` for `route(…)`. Source: seed 000."""
+        """Return a callable `view(request, *args, **kwargs)` for `route(…)`."""
         for name in initkwargs:
             if not hasattr(cls, name) or inspect.isroutine(getattr(cls, name)):
                 raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.")

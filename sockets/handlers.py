@@ -14,7 +14,7 @@
             self.peers().send_action("ACTED", **content)
 
 Each connection has one instance and one row (`socket`, a `models.Socket`). Methods may be `def` or
-`async def`. Source: the README of django-channels-router (seed 003).
+`async def`. Source: the README of django-channels-router.
 """
 
 import logging

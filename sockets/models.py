@@ -176,7 +176,10 @@ class Node(models.Model):
 
 
 class Socket(SocketCommands, models.Model):
-    """One open connection. `channel_name` is its address, for `Channel(…)`. Source: seed 003."""
+    """One open connection. `channel_name` is its address, for `Channel(…)`.
+
+    Source: the README of django-channels-router.
+    """
 
     session = models.ForeignKey(
         "sessions.Session",

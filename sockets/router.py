@@ -10,8 +10,7 @@
     urlpatterns = [path("ws/table/<int:pk>/", Table.socket.as_asgi())]
 
 Decorated functions get the *socket* first, an instance of `RoutedSocketHandler`. They may be `def`
-or `async def`, and decorating does not change them. Source: the README of django-channels-router
-(seed 003).
+or `async def`, and decorating does not change them. Source: the README of django-channels-router.
 """
 
 import inspect
@@ -119,7 +118,7 @@ class SocketRouter:
     # The handler class.
 
     @cached_property
-    def Handler(self) -> Any:  # noqa: N802 - a class; seed 003
+    def Handler(self) -> Any:  # noqa: N802 - a class
         """The `RoutedSocketHandler` subclass of this page, for `route_class(…)`."""
         from .handlers import RoutedSocketHandler  # noqa: PLC0415 - it needs ready apps
 

@@ -75,7 +75,7 @@ class SendingMixin:
         content_type: str = "text",
         close: bool | int = False,
     ) -> Sent:
-        """Render `data` and send it to a `Channel` or a `Group`. Source: seed 000.
+        """Render `data` and send it to a `Channel` or a `Group`. Source: the rest_channels README.
 
         Args:
             channel_or_group: Where to send it.

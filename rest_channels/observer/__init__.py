@@ -52,6 +52,6 @@ def model_observer(
         serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
         many_to_many: Whether a changed many-to-many relation is an update of the row.
 
-    Source: djangochannelsrestframework 1.3 (seed 001, 1.3.2.5).
+    Source: djangochannelsrestframework 1.3.
     """
     return ModelObserver(None, model, serializer_class, many_to_many)
