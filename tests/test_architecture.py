@@ -1,10 +1,18 @@
 """docs/architecture.md describes the packages as `make check` enforces them."""
 
+import pkgutil
 import re
 import tomllib
+from collections import defaultdict
+from importlib import import_module
+from inspect import isclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+import rest_channels
+import sockets
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/architecture.md").read_text()
@@ -14,6 +22,8 @@ CONTRACTS = {
     for contract in PROJECT["tool"]["importlinter"]["contracts"]
     if contract.get("exhaustive")
 }
+NOT_OURS = {"CONN_MAX_AGE", "SET_NULL", "channels", "db", "layers", "run_and_clear_commit_hooks"}
+NOT_NAMES = {"REST_CHANNELS", "async", "def", "make", "check", "pyproject", "toml", "type", "view"}
 
 
 def layers_on_the_page(package: str) -> list[str]:
@@ -36,3 +46,35 @@ def test_every_module_is_in_a_layer(package) -> None:
     }
     placed = {name for layer in CONTRACTS[package] for name in layer.split(" | ")}
     assert modules - {"__init__", "migrations"} == placed
+
+
+def names_in_the_packages() -> dict[str, set[str]]:
+    """The names in each module, and in each class with its bases."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for package in (rest_channels, sockets):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            module = import_module(info.name)
+            *_, parent, name = info.name.split(".")
+            found[parent].add(name)
+            for owner in (module, *filter(isclass, vars(module).values())):
+                found[owner.__name__.split(".")[-1]] |= set(dir(owner))
+    return found
+
+
+def names_on_the_page() -> set[str]:
+    """Each dotted name in backticks, and each name of the diagrams that is no plain word."""
+    parts = PAGE.split("```")
+    prose, diagrams = " ".join(parts[::2]), " ".join(parts[1::2])
+    spans = " ".join(re.findall(r"`([^`\n]+)`", prose))
+    code = re.findall(r"[A-Za-z_][\w.]*\w", re.sub(r'".*?"', "", spans))
+    return {*code, *re.findall(r"\b[A-Za-z]\w*\.\w+|\w+_\w+|\b[A-Z][a-z]+[A-Z]\w*", diagrams)}
+
+
+def test_every_name_on_the_page_exists() -> None:
+    members = names_in_the_packages()
+    known = {*members, *set().union(*members.values()), *NOT_OURS, *NOT_NAMES}
+    for name in names_on_the_page():
+        parts = name.split(".")
+        assert not set(parts) - known, name
+        for owner, part in pairwise(parts):  # a class has this member
+            assert not owner[0].isupper() or part in members.get(owner, {part}), name
