@@ -12,12 +12,12 @@
 It is no subclass of Channels' consumers. Every method may be `def` or `async def`, and be called
 from both. It behaves as Channels documents `AsyncJsonWebsocketConsumer`, with three differences:
 
-- a `connect` that returns has accepted;
-- no error in a handler closes a connection;
-- a handler that waits delays no message of a group.
+- A handshake is accepted when `connect` returns.
+- An error in a handler does not close the connection.
+- A handler that waits does not delay messages of groups.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from functools import partial
 from inspect import getattr_static, isawaitable
 from typing import Any, ClassVar
@@ -34,12 +34,10 @@ from .exceptions import CloseCode
 from .groups import HubLayer
 from .parsers import JSONParser
 from .protocol.dialects import Dialect, PlainDialect
+from .protocol.messages import Application, Scope
 from .renderers import encode
 
 __all__ = ["SocketConsumer"]
-
-Scope = dict[str, Any]
-Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 SENDING_METHODS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "reply")
 
@@ -88,10 +86,9 @@ class SocketConsumer:
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
         await self._connection.serve()
 
-    # ASGI's messages.
+    # ASGI's messages, which call the methods below.
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        """Join `groups` and call `connect`."""
         groups, self.groups = self.groups or (), set()
         for group in groups:
             self.add_group(group)
@@ -102,20 +99,18 @@ class SocketConsumer:
             await run(self.accept)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """Pass the text or the bytes of a frame to `receive`."""
         if message.get("text") is not None:
             await run(self.receive, text_data=message["text"])
         else:
             await run(self.receive, bytes_data=message["bytes"])
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """Call `disconnect`."""
         await run(self.disconnect, message["code"])
 
     # Events. These methods are meant to be overridden.
 
     async def connect(self) -> None:
-        """Called on connecting. To return accepts; to close or to raise refuses."""
+        """Called on connecting. Return to accept the handshake. Close or raise to refuse it."""
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -132,7 +127,7 @@ class SocketConsumer:
         """Called once, at the end of the connection, with the close code."""
 
     async def gap(self, groups: tuple[str, ...]) -> None:
-        """Called when messages of other processes to `groups` were lost: read the state again.
+        """Called when messages of other processes to `groups` were lost. Read the state again here.
 
         If messages to this connection alone may be lost, its address is among the groups.
         """
@@ -175,8 +170,8 @@ class SocketConsumer:
     def add_group(self, name: str) -> Sent:
         """Join the group `name`, which plain Channels code may send to as well.
 
-        Messages from other processes arrive once this was awaited, has returned in a `def`, or
-        `connect` has returned.
+        Messages from other processes arrive after it was awaited, after it returned in a `def`, or
+        after `connect` returned.
         """
         sent = self._connection.groups.join_layer_group(name)
         self.groups = {*(self.groups or ()), name}
@@ -205,10 +200,8 @@ class SocketConsumer:
     def channel_name(self) -> str:
         """The name of this connection in the channel layer, for plain Channels code.
 
-        Without a configured layer it is the connection's address, valid within the process.
-
-        Raises:
-            RuntimeError: The layer did not answer when the connection began.
+        Without a configured layer it is the connection's address, valid within the process. Raises
+        `RuntimeError` if the layer did not answer when the connection began.
         """
         if self._channel is None:
             return self._connection.address

@@ -12,9 +12,8 @@
 
     urlpatterns = [path("ws/editor/<int:pk>/", Editor.as_asgi())]
 
-A `connect` that returns has accepted. Frames sent before that wait. Without a `connect` every
-handshake is accepted; `disconnect` may be missing too. Handlers are `def` (they run in a thread) or
-`async def`.
+A handshake is accepted when `connect` returns, or if there is no `connect`. Frames wait until then.
+`disconnect` may be missing too. Handlers are `async def`, or `def` (they run in a thread).
 """
 
 import inspect
@@ -37,16 +36,13 @@ from .dispatch.sending import SendingMixin
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
-from .protocol.messages import Call, Reply
+from .protocol.messages import Application, Call, Reply, Scope
 from .protocol.route_table import RouteTable
 from .request import SocketRequest
 from .settings import api_settings
 from .throttling import check_throttles
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
-
-Scope = dict[str, Any]
-Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 
 class SocketView(SendingMixin):
@@ -83,11 +79,7 @@ class SocketView(SendingMixin):
     def as_asgi(cls, **initkwargs: Any) -> Application:
         """Return an ASGI application of this view, for `path()` and every ASGI router.
 
-        Args:
-            **initkwargs: Class attributes to set on each instance.
-
-        Raises:
-            TypeError: The class has no such attribute.
+        `initkwargs` are class attributes to set on each instance. Raises `TypeError` for others.
         """
         view = cls.as_view(**initkwargs)
 
@@ -129,7 +121,7 @@ class SocketView(SendingMixin):
         return dispatch(self)
 
     def get_call(self) -> Call:
-        """Return the call that the frame makes. Here none is parsed: `receive` reads the frame."""
+        """Return the call that the frame makes. Here it is not parsed: `receive` reads a frame."""
         return self.call
 
     def get_target(self) -> Target:
@@ -198,13 +190,14 @@ class SocketRouteView(SocketView):
         super().__init_subclass__(**kwargs)
         routes = []
         for attribute, method in vars(cls).items():
-            if (name := route_name(method)) is not None:
-                if hasattr(SocketRouteView, attribute):
-                    raise TypeError(
-                        f"{cls.__name__}.{attribute} would hide SocketRouteView.{attribute}: "
-                        f"rename it and mark it @socket_route({name!r})."
-                    )
-                routes.append((name, attribute))
+            if (name := route_name(method)) is None:
+                continue
+            if hasattr(SocketRouteView, attribute):
+                raise TypeError(
+                    f"{cls.__name__}.{attribute} would hide SocketRouteView.{attribute}: "
+                    f"rename it and mark it @socket_route({name!r})."
+                )
+            routes.append((name, attribute))
         cls.routes = RouteTable((*cls.routes.routes, *routes))
 
     def get_call(self) -> Call:
@@ -236,8 +229,7 @@ class SocketRouteView(SocketView):
         attribute = self.routes.find(self.call.name)
         if attribute is None:
             raise self.dialect.handler_not_found(self.call)
-        method: Callable[..., Any] = getattr(self, attribute)
-        return method
+        return getattr(self, attribute)  # type: ignore[no-any-return]
 
     def route_send(
         self,
@@ -248,7 +240,7 @@ class SocketRouteView(SocketView):
         content_type: str = "text",
         close: bool | int = False,
     ) -> Sent:
-        """Send `{"method", "data", "status"}`, with the current method or the one that is given."""
+        """Send `{"method", "data", "status"}`, by default with the method of the current frame."""
         call = Call(method or self.call.name)
         frame = self.dialect.build_reply(Reply(call, data, status))
         return self.send(channel_or_group, frame, content_type, close)

@@ -1,1 +1,1 @@
-"""What a WebSocket handshake says: origin, proxies, session, user, language."""
+"""Read a WebSocket handshake: its origin, client address, session, user and language."""

@@ -7,21 +7,15 @@ from typing import Any
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 
 from ..exceptions import CloseCode
+from ..protocol.messages import Scope
 
 __all__ = ["accept_and_close", "http_request", "path_info", "reject_handshake", "with_route"]
 
-Scope = dict[str, Any]
-
-_SCHEMES = {"ws": "http", "wss": "https"}
-
 
 def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRequest:
-    """Return the request of the handshake, with the scope's user and session if it has them.
-
-    `method` and `body` are the HTTP method and the body that permission classes and views see.
-    """
+    """Return the handshake as a request, with the scope's user and session if it has them."""
     http = {**scope, "type": "http", "method": method}
-    http["scheme"] = _SCHEMES.get(scope.get("scheme", "ws"), "http")
+    http["scheme"] = "https" if scope.get("scheme") == "wss" else "http"
     # Django would raise for invalid UTF-8 and answer 400. A handshake cannot be answered with 400.
     http["query_string"] = scope.get("query_string", b"").decode(errors="replace")
     http.setdefault("headers", [])
@@ -33,7 +27,7 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
 
 
 def path_info(scope: Scope) -> str:
-    """Return the path to match routes with: the one below the prefix of the site.
+    """Return the path to match with routes: without the prefix that the site is mounted under.
 
     The prefix is the server's `root_path` or Django's setting `FORCE_SCRIPT_NAME`. A proxy may
     have removed it already.

@@ -14,6 +14,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import parse_cookie
 
 from ..concurrency.execution import thread_lease
+from ..protocol.messages import Scope
 from ..settings import api_settings
 
 __all__ = [
@@ -28,10 +29,7 @@ __all__ = [
 LOGIN_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 """The keys that Django's login writes to a session."""
 
-TIME_ZONE_KEY = "django_timezone"
-"""The session key in which the examples of Django's documentation keep a user's time zone."""
-
-Scope = dict[str, Any]
+TIME_ZONE_KEY = "django_timezone"  # as in the examples of Django's documentation
 
 
 async def with_identity(scope: Scope) -> Scope:
@@ -75,8 +73,8 @@ def open_session(key: str | None) -> Any:
 def session_user(session: Any) -> Any:
     """Return the user who is logged in to `session`, else an `AnonymousUser`. May query.
 
-    The session is not written. Django may want to end it or to give it a new key, but a socket
-    cannot set the cookie for that. The next HTTP request does it.
+    The session is not written: a new key would need a cookie, and a WebSocket cannot set one. If
+    Django has to end the session or renew its key, the next HTTP request does so.
     """
     from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs ready apps
 
@@ -121,8 +119,7 @@ class MemorySession(SessionBase, MutableMapping[str, Any]):
 
 def _cookies(scope: Scope) -> dict[str, str]:
     if "cookies" in scope:
-        cookies: dict[str, str] = scope["cookies"]
-        return cookies
+        return scope["cookies"]  # type: ignore[no-any-return]
     headers = scope.get("headers", ())
     cookie = b"; ".join(value for name, value in headers if name == b"cookie")
     return parse_cookie(cookie.decode("latin-1"))

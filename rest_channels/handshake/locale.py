@@ -32,10 +32,8 @@ def locale_of(scope: dict[str, Any]) -> Locale | None:
     `SocketApplication` found the time zone in the session.
     """
     time_zone = _parse_time_zone(scope.get("time_zone"))
-    names = (b"accept-language", b"cookie")
-    has_language = settings.USE_I18N and any(
-        name in names for name, _value in scope.get("headers", ())
-    )
+    names = {name for name, _value in scope.get("headers", ())}
+    has_language = settings.USE_I18N and not names.isdisjoint((b"accept-language", b"cookie"))
     if not has_language and time_zone is None:
         return None
     language = translation.get_language_from_request(http_request(scope)) if has_language else None
@@ -43,7 +41,7 @@ def locale_of(scope: dict[str, Any]) -> Locale | None:
 
 
 def _parse_time_zone(name: Any) -> ZoneInfo | None:
-    """Return the zone of that name, which may be any value that a form wrote to the session."""
+    """Return the zone of that name, or `None`. A form may have written any value to the session."""
     try:
         return ZoneInfo(name) if isinstance(name, str) else None
     except (ValueError, ZoneInfoNotFoundError, OSError):

@@ -1,4 +1,4 @@
-"""Check the `Origin` of a handshake, because browsers send cookies with a handshake of any page."""
+"""Check the `Origin` of a handshake, because browsers send cookies from pages of any site."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,18 +12,16 @@ from .http_request import http_request
 
 __all__ = ["origin_allowed"]
 
-Origin = tuple[str, str, int]
-"""Scheme, host and port."""
-
+Origin = tuple[str, str, int]  # scheme, host and port
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_allowed(scope: dict[str, Any]) -> bool:
     """Return whether the handshake comes from this site's own origin or from a trusted one.
 
-    Trusted are Django's `CSRF_TRUSTED_ORIGINS` and `REST_CHANNELS["ALLOWED_ORIGINS"]`. A handshake
-    without an origin is allowed, because browsers always send one. Two origins, `null` and
-    malformed ones are not allowed.
+    The settings `CSRF_TRUSTED_ORIGINS` and `ALLOWED_ORIGINS` name the trusted ones. A handshake
+    without an origin is allowed: it is no browser's, because browsers always send one. Two origins,
+    `null` and malformed ones are not allowed.
 
     Source: RFC 6455, 10.2.
     """

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.http.request import split_domain_port
 
+from ..protocol.messages import Scope
 from ..settings import api_settings
 
 __all__ = ["without_proxies"]
 
-Scope = dict[str, Any]
 Address = IPv4Address | IPv6Address
 
 FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
@@ -50,7 +50,7 @@ def without_proxies(scope: Scope) -> Scope:
 
 
 def _is_trusted_peer(client: Any) -> bool:
-    """Return whether ASGI's `client` is a trusted proxy; it is `None` behind a socket file."""
+    """Return whether ASGI's `client` is a trusted proxy. It is `None` behind a Unix socket."""
     if client is None:
         return "unix" in api_settings.TRUSTED_PROXIES
     address = _parse_address(client[0])
@@ -73,10 +73,10 @@ def _without(headers: list[Any], *names: bytes) -> list[Any]:
 
 
 def _find_client(items: list[str]) -> Address | None:
-    """Return the last address that is not a trusted proxy's: any client may forge those before.
+    """Return the last address that is not a trusted proxy's. A client may forge those before it.
 
-    If all are trusted, the client is in the trusted network: it is the first. A malformed item
-    gives `None`.
+    If all are trusted, return the first: the client is in the trusted network too. Return `None`
+    if an item is malformed.
     """
     address = None
     for item in reversed(items):

@@ -1,4 +1,4 @@
-"""Many consumers on one WebSocket, with frames `{"stream", "payload"}`."""
+"""Many consumers on one WebSocket."""
 
 from .multiplexer import Multiplexer
 

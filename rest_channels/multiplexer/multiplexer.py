@@ -12,7 +12,6 @@ of Channels. Source: the frames are those of channelsmultiplexer and of dcrf-cli
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -25,11 +24,12 @@ from rest_framework.exceptions import ParseError
 
 from ..authentication import choose_subprotocol
 from ..concurrency.serial_queue import cancel_tasks, current_queue
+from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
 from ..parsers import JSONParser
 from ..protocol.dialects import ActionDialect
-from ..protocol.messages import Call, Event, Frame, Gap, Reply
+from ..protocol.messages import Application, Call, Event, Frame, Gap, Reply, Scope
 from ..renderers import encode
 from .stream import Message, Stream
 
@@ -37,22 +37,16 @@ __all__ = ["Multiplexer"]
 
 logger = logging.getLogger("rest_channels")
 
-Scope = dict[str, Any]
-Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
-
-STREAM_GRACE = 5.0
-"""Seconds that streams have to end when their client has left."""
-
-ANSWER_GRACE = 1.0
-"""Seconds beyond `HANDLER_TIMEOUT` in which a slow stream may answer the handshake itself."""
+STREAM_GRACE = 5.0  # seconds that streams have to end when their client has left
+ANSWER_GRACE = 1.0  # seconds after `HANDLER_TIMEOUT` in which a stream may answer the handshake
 
 
 class Multiplexer:
     """An ASGI application that serves several others on each connection.
 
     Args:
-        streams: ASGI applications by the names of their streams.
-        **others: More of them.
+        streams: ASGI applications, by the names of their streams.
+        **others: More of them, where the name is a Python identifier.
     """
 
     def __init__(
@@ -78,7 +72,7 @@ class MultiplexedConnection:
         self._connection = connection
         self._applications = applications
         self._tasks: set[asyncio.Task[None]] = set()
-        self._context = copy_context()  # outside of the queue that runs the methods below
+        self._context = copy_context()  # for streams: without the queue that runs the methods below
         self._decided = asyncio.Event()  # a stream has accepted, or all have ended
         self._refused: list[tuple[str, int, str]] = []  # before the first stream accepted
 
@@ -97,7 +91,7 @@ class MultiplexedConnection:
             await self._wait_beyond_the_deadline()
 
     async def _wait_beyond_the_deadline(self) -> None:
-        """Let a stream answer with 504: it has the same deadline, and reaches it a little later."""
+        """Let a stream answer with 504. Its own deadline is the same, but a moment later."""
         try:
             async with asyncio.timeout(ANSWER_GRACE):
                 await self._decided.wait()
@@ -133,10 +127,7 @@ class MultiplexedConnection:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # `SystemExit` would end the process
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                raise
-            logger.error("The stream %r failed.", stream.name, exc_info=error)
+            logger.error("The stream %r failed.", stream.name, exc_info=as_exception(error))
         if stream.close_code is None:
             stream.close(CloseCode.CONNECT_FAILED)
             self.stream_closed(stream, "")
@@ -154,8 +145,7 @@ class MultiplexedConnection:
             self._send_error(None, content, status.HTTP_400_BAD_REQUEST, error_text)
             return
         name, payload = content["stream"], content.get("payload")
-        stream = self.streams.get(name)
-        if stream is None:
+        if (stream := self.streams.get(name)) is None:
             error_text = _("There is no stream %r.") % name[:64]
             self._send_error(name, payload, status.HTTP_404_NOT_FOUND, error_text)
         elif stream.close_code is not None:
@@ -164,10 +154,10 @@ class MultiplexedConnection:
             stream.put_frame(encode(payload).decode())
 
     def _send_error(self, name: str | None, payload: Any, code: int, errors: Any) -> None:
-        """Answer `payload` without waiting; a client that does not read is closed."""
-        request_id = payload.get("request_id") if isinstance(payload, dict) else None
-        action = payload.get("action") if isinstance(payload, dict) else None
-        call = Call(action if isinstance(action, str) else None, None, request_id)
+        """Answer `payload` without waiting. Close a client that does not read."""
+        content = payload if isinstance(payload, dict) else {}
+        action = content.get("action")
+        call = Call(action if isinstance(action, str) else None, None, content.get("request_id"))
         text = _frame(name, ActionDialect().build_reply(Reply(call, None, code, errors)))
         self._connection.deliver(Event.rendered("", None, text))
 
@@ -189,7 +179,7 @@ class MultiplexedConnection:
         await self._connection.answer(_frame(name, payload))
 
     def stream_closed(self, stream: Stream, reason: str) -> None:
-        """Send an error frame for a stream that has ended; close with the last one."""
+        """Send an error frame for a stream that has ended. Close with the last stream."""
         if all(each.close_code is not None for each in self.streams.values()):
             self._connection.close(stream.close_code or CloseCode.NORMAL, reason)
             self._decided.set()

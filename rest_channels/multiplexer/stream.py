@@ -62,7 +62,6 @@ class Stream:
             self._held_frames.append(frame)
 
     async def receive(self) -> Message:
-        """ASGI's `receive`."""
         message, size = await self._incoming.get()
         if size:
             self._frames -= 1
@@ -70,8 +69,7 @@ class Stream:
         return message
 
     async def send(self, message: Message) -> None:
-        """ASGI's `send`. After the end of the stream messages are dropped."""
-        if self.close_code is not None:
+        if self.close_code is not None:  # after the end of the stream messages are dropped
             return
         if message["type"] == "websocket.accept":
             self._owner.accept(message)
@@ -86,7 +84,7 @@ class Stream:
             self._owner.stream_closed(self, message.get("reason") or "")
 
     def close(self, code: int) -> None:
-        """End the stream, and send its application `websocket.disconnect`."""
+        """End the stream: queue `websocket.disconnect` for its application."""
         self.close_code = code
         self.put({"type": "websocket.disconnect", "code": code})
 
@@ -110,7 +108,7 @@ class Stream:
 
 
 def _payload(message: Message) -> Any:
-    """The JSON of a frame unchanged, else its text, else its bytes in hexadecimal."""
+    """Return the JSON of a frame unchanged, else its text, else its bytes in hexadecimal."""
     text = message.get("text")
     if text is None:
         return (message.get("bytes") or b"").hex()

@@ -1,7 +1,7 @@
 """Match the arguments that a client sends with the parameters that a function takes.
 
-A client chooses the keys freely, `self`, `queryset` and `__class__` included. Therefore a client's
-dict is never passed to a function with `**` before it was matched here.
+A client may send any key: `self`, `queryset` or `__class__`. So its dict is always matched here
+before a function receives it with `**`.
 """
 
 import inspect
@@ -44,7 +44,7 @@ def parameters(function: Callable[..., Any], positional_count: int) -> Parameter
 def method_parameters(method: Callable[..., Any], positional_count: int) -> Parameters:
     """Return the parameters of a bound method, without `self`.
 
-    The cache holds those of its function, because a bound method is a new object at each access.
+    Those of its function are cached, because a bound method is a new object at each access.
     asgiref's `@sync_to_async` binds a method as a `partial`.
     """
     if (function := getattr(method, "__func__", None)) is not None:
@@ -57,7 +57,7 @@ def method_parameters(method: Callable[..., Any], positional_count: int) -> Para
 def accepted_arguments(
     method: Callable[..., Any], positional_count: int, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return those of `arguments` that `method` takes by name, after `positional_count` others."""
+    """Return those of `arguments` that `method` takes after `positional_count` positional ones."""
     known = method_parameters(method, positional_count)
     if not known.has_var_keyword:
         return {name: arguments[name] for name in known.names & arguments.keys()}
@@ -69,15 +69,9 @@ def accepted_arguments(
 def fit_arguments(
     known: Parameters, arguments: dict[str, Any], own: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the keyword arguments for a function: a client's `arguments` and some of `own`.
+    """Return a client's `arguments`, and those of the library's `own` that a function takes.
 
-    Args:
-        known: The parameters of the function.
-        arguments: Values by name. The function has to take all of them.
-        own: Values that the library offers. The function gets those it takes.
-
-    Raises:
-        ValidationError: 400, naming each argument that is missing or does not exist.
+    Raise `ValidationError` (400), which names each argument that is missing or does not exist.
     """
     surplus: Collection[str] = arguments.keys() & known.positional
     if not known.has_var_keyword:

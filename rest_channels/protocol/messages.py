@@ -1,9 +1,23 @@
-"""The immutable records that the other packages exchange."""
+"""The types and immutable records that the other packages exchange."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Call", "Event", "Frame", "Gap", "Reply", "encoded_size", "utf8_size"]
+__all__ = [
+    "Application",
+    "Call",
+    "Event",
+    "Frame",
+    "Gap",
+    "Reply",
+    "Scope",
+    "encoded_size",
+    "utf8_size",
+]
 
+Scope = dict[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+"""An ASGI application."""
 
 Frame = tuple[str | None, bytes | None, int]
 """The text or the bytes of one `websocket.receive` (the other is `None`), and the size in bytes."""
@@ -58,10 +72,7 @@ class Event(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """The notice that messages of another process to these groups were lost.
-
-    The address of the connection counts as one of its groups.
-    """
+    """Messages of another process to these groups, or to this connection's address, were lost."""
 
     groups: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""A table from names to handlers: exact names take one look-up, patterns are tried in order."""
+"""A table that finds a handler by its name, or by a pattern that matches the name."""
 
 import re
 from collections.abc import Iterable
@@ -8,15 +8,14 @@ __all__ = ["RouteTable"]
 
 Handler = TypeVar("Handler")
 
-CACHE_SIZE = 1_000
-"""How many names a table caches. Clients may send any number of different names."""
+CACHE_SIZE = 1_000  # names in a table's cache, since clients may send any number of names
 
 
 class RouteTable(Generic[Handler]):
     """An immutable table of `(name or compiled pattern, handler)` pairs.
 
-    A name has to be equal, a pattern has to `match`. If several routes fit, the last one wins. A
-    subclass can therefore override the routes of its base by adding its own at the end.
+    A name has to be equal, a pattern has to `match`. If several routes fit, the last one wins, so
+    that a subclass can add its own at the end to override those of its base.
     """
 
     def __init__(self, routes: Iterable[tuple[str | re.Pattern[str], Handler]] = ()) -> None:

@@ -1,7 +1,4 @@
-"""`SocketApplication`, the ASGI application of a site, and the route lists of Channels 1.
-
-This module may be imported before Django's apps are ready.
-"""
+"""`SocketApplication`, the ASGI application of a site, and the route lists of Channels 1."""
 
 from .application import SocketApplication
 from .channel_routes import ChannelRouter, include, route, route_class

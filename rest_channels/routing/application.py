@@ -9,7 +9,7 @@ This module may be imported before Django's apps are ready.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -23,14 +23,12 @@ from ..handshake.http_request import accept_and_close, path_info, reject_handsha
 from ..handshake.identity import with_identity
 from ..handshake.origins import origin_allowed
 from ..handshake.proxies import without_proxies
+from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
 
 __all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
 
 logger = logging.getLogger("rest_channels")
-
-Scope = dict[str, Any]
-Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class SocketApplication:
@@ -63,19 +61,15 @@ class SocketApplication:
     @cached_property
     def routes(self) -> list[Any]:
         """The route list, imported. Raises `ImproperlyConfigured` for any other value."""
-        routes = (
-            _import_routes(self.configured_routes)
-            if isinstance(self.configured_routes, str)
-            else self.configured_routes
-        )
+        routes = self.configured_routes
+        if isinstance(routes, str):
+            routes = _import_routes(routes)
         if not isinstance(routes, list | tuple):
             raise ImproperlyConfigured(f"SocketApplication takes a list of routes, not {routes!r}.")
         for entry in routes:
             if not isinstance(entry, URLPattern | URLResolver | Route | Include):
-                raise ImproperlyConfigured(
-                    f"{entry!r} is no route: use path(), re_path(), route(), "
-                    "route_class() or include()."
-                )
+                kinds = "path(), re_path(), route(), route_class() or include()"
+                raise ImproperlyConfigured(f"{entry!r} is no route: use {kinds}.")
         return list(routes)
 
     @cached_property
@@ -143,9 +137,8 @@ def _import_routes(dotted: str) -> Any:
             raise
         return import_string(dotted)
     if not hasattr(module, "urlpatterns"):
-        raise ImproperlyConfigured(
-            f"The module {dotted!r} has no 'urlpatterns'. Name the list: '{dotted}.…'."
-        )
+        message = f"The module {dotted!r} has no 'urlpatterns'. Name the list: '{dotted}.…'."
+        raise ImproperlyConfigured(message)
     return module.urlpatterns
 
 

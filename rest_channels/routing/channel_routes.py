@@ -28,24 +28,20 @@ from ..dispatch.dispatcher import dispatch
 from ..dispatch.invocation import DirectInvocation
 from ..engine.connection import Connection
 from ..handshake.http_request import path_info, reject_handshake, with_route
+from ..protocol.messages import Scope
 from ..request import SocketRequest
 from ..views import SocketView
 
 __all__ = ["ChannelRouter", "Include", "Route", "covers", "include", "route", "route_class"]
 
-EVENTS = CONNECT, RECEIVE, DISCONNECT = (
-    "websocket.connect",
-    "websocket.receive",
-    "websocket.disconnect",
-)
+CONNECT, RECEIVE, DISCONNECT = "websocket.connect", "websocket.receive", "websocket.disconnect"
+EVENTS = (CONNECT, RECEIVE, DISCONNECT)
 FILTERS = ("path", "query_string", "text", "bytes")
 
-Scope = dict[str, Any]
 Content = dict[str, Any]
 Consumer = Callable[..., Any]
 
-_UNKNOWN: Any = object()
-"""The value of a key that is not known yet: every filter matches it."""
+_UNKNOWN: Any = object()  # the value of a key that is not known yet: every filter matches it
 
 
 class Match(NamedTuple):
@@ -53,8 +49,7 @@ class Match(NamedTuple):
 
     consumer: Consumer
     kwargs: dict[str, Any]
-    is_application: bool = False
-    """Whether it is an ASGI application, which handles all events of a connection."""
+    is_application: bool = False  # whether an ASGI application handles all events
 
 
 class Route:
@@ -125,9 +120,8 @@ def route(channels: str | Iterable[str], consumer: Consumer | str, **filters: st
     if _serves_connections(found):
         name = _name(found)
         other = f", or route(…, {name}.as_view(), …)" if _is_view(found) else ""
-        raise ImproperlyConfigured(
-            f"{found!r} serves connections, not events: use route_class({name}, …){other}."
-        )
+        hint = f"use route_class({name}, …){other}"
+        raise ImproperlyConfigured(f"{found!r} serves connections, not events: {hint}.")
     return Route(events, found, filters)
 
 
@@ -200,30 +194,26 @@ class ChannelRouter:
 
         If the connect matches a class first, that class serves it. Otherwise each event is routed.
         """
-        found = self.match(CONNECT, _connect_content(scope))
+        found = self.routes.match(CONNECT, _connect_content(scope))
         if found is not None and found.is_application:
             return found.consumer, with_route(scope, (), found.kwargs)
         return self._serve, scope
 
-    def match(self, event: str, content: Content) -> Match | None:
-        """Return the first consumer for `event`, and its keyword arguments."""
-        return self.routes.match(event, content)
-
     async def _serve(self, scope: Scope, receive: Any, send: Any) -> None:
-        await Connection(scope, receive, send, partial(RouteAdapter, router=self)).serve()
+        await Connection(scope, receive, send, partial(RouteAdapter, routes=self.routes)).serve()
 
 
 class RouteAdapter(RequestAdapter):
     """Routes every event of a connection on its own."""
 
-    def __init__(self, connection: Connection, router: ChannelRouter) -> None:
+    def __init__(self, connection: Connection, routes: Include) -> None:
         super().__init__(connection)
-        self.router = router
+        self.routes = routes
         self.path = path_info(connection.scope)
 
     async def handle(self, request: SocketRequest) -> None:
         content = {**request.content, "path": self.path}  # the request keeps the full path
-        found = self.router.match(f"websocket.{request.event}", content)
+        found = self.routes.match(f"websocket.{request.event}", content)
         self.connection.connect_called = True  # a connect without a route is accepted
         if found is None:
             return
@@ -279,7 +269,7 @@ def _is_view(found: object) -> bool:
 
 
 def _serves_connections(found: object) -> bool:
-    """Whether this is a class with `as_asgi()`, or the result of `as_asgi()`."""
+    """Whether `found` is a class with `as_asgi()`, or the result of `as_asgi()`."""
     if isinstance(found, type):
         return callable(getattr(found, "as_asgi", None))
     is_view_application = hasattr(found, "view_class") and not hasattr(found, "view_initkwargs")
