@@ -1,11 +1,10 @@
 """Check permissions for the connection of a consumer, for its actions, and for objects.
 
-DRF's classes, this library's, and trees of both are supported. The result is the one that a DRF
-view with the same classes would give. A class without an opinion on connecting lets a client in.
+The classes may be DRF's, this library's, and trees of both. The result is the one that a DRF view
+with the same classes would give. A class of this library without `can_connect` lets a client in.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from rest_framework import permissions as drf
@@ -26,12 +25,7 @@ from ..protocol.arguments import accepted_arguments, parameters
 from ..request import SocketRequest
 from .context import ActionContext, shown_to_drf
 
-__all__ = [
-    "authorize_action",
-    "authorize_connection",
-    "authorize_object",
-    "permission_instances",
-]
+__all__ = ["authorize_action", "authorize_connection", "authorize_object", "permission_instances"]
 
 
 def permission_instances(classes: Sequence[Any]) -> list[Any]:
@@ -51,9 +45,9 @@ async def authorize_connection(
             return bool(await run(permission.has_permission, request, consumer))
         if _lacks(permission, "can_connect"):
             return None
-        given = {"scope": consumer.scope, "consumer": consumer}
-        given["message"] = {"type": "websocket.connect"}
-        accepted = accepted_arguments(permission.can_connect, 0, given)
+        message = {"type": "websocket.connect"}
+        offered = {"scope": consumer.scope, "consumer": consumer, "message": message}
+        accepted = accepted_arguments(permission.can_connect, 0, offered)
         return bool(await run(permission.can_connect, **accepted))
 
     try:
@@ -98,8 +92,8 @@ async def _has_permission(permission: Any, context: ActionContext, consumer: Any
 def authorize_object(context: ActionContext, consumer: Any, row: Any) -> None:
     """Raise `PermissionDenied` (403) if a permission refuses the object `row`. For threads.
 
-    As in DRF, an operand of `|` counts only if it permitted the action. A permission that has not
-    been asked about the action is asked now.
+    As in DRF, an operand of `|` counts only if it permitted the action. A permission that was not
+    yet called for the action is called now.
     """
 
     def has_object_permission(permission: Any) -> Verdict:
@@ -123,7 +117,7 @@ def authorize_object(context: ActionContext, consumer: Any, row: Any) -> None:
 
 
 def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
-    """The answer of `permission` about the action, in a thread."""
+    """Return whether `permission` permits the action. For threads."""
     if id(permission) in context.decisions:
         return context.decisions[id(permission)]
     if _takes_scope(permission):
@@ -134,25 +128,21 @@ def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
 
 
 def _accepted_by(permission: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:
-    """The arguments of `has_permission`. A client's arguments never replace the library's."""
+    """Return the arguments of `has_permission`. A client cannot replace those of the library."""
     own = {"scope": consumer.scope, "consumer": consumer, "action": context.action}
     return accepted_arguments(permission.has_permission, 0, {**context.arguments, **own})
 
 
 def _lacks(permission: Any, method: str) -> bool:
-    """Whether a class of this library's kind does not implement `method`."""
+    """Whether `permission` takes a scope and does not implement `method`."""
     implementation = getattr(type(permission), method, None)
     return _takes_scope(permission) and implementation in (None, getattr(BasePermission, method))
 
 
 def _takes_scope(permission: Any) -> bool:
-    """Whether `has_permission` takes a scope, as in `rest_channels.permissions`."""
+    """Whether `has_permission` takes a scope, as those of `rest_channels.permissions` do."""
     if isinstance(permission, BasePermission):
         return True
-    kind: Any = type(permission)
-    return not isinstance(permission, drf.BasePermission) and _names_scope(kind)
-
-
-@lru_cache(maxsize=1_000)
-def _names_scope(kind: type[Any]) -> bool:
-    return "scope" in parameters(kind.has_permission, 1).names
+    if isinstance(permission, drf.BasePermission):
+        return False
+    return "scope" in parameters(type(permission).has_permission, 1).names

@@ -26,7 +26,7 @@ class ActionContext:
     permissions: Sequence[Any] | None = None
     """`None`: no permission has been checked for the action."""
     decisions: dict[int, bool] = field(default_factory=dict)
-    """The answer about the action of each permission in a tree, by its `id()`."""
+    """Whether each permission in a tree permits the action, by its `id()`."""
     paginator: Any = None
     answered: bool = False
     _answer_waiters: "list[asyncio.Future[None]] | None" = None
@@ -45,7 +45,6 @@ class ActionContext:
 
     @property
     def request(self) -> SocketRequest:
-        """The request that permissions, filters and serializers see."""
         if self._request is None:
             event = "event" if self.action is None else "receive"
             self._request = SocketRequest(self.connection, event)
@@ -53,10 +52,7 @@ class ActionContext:
         return self._request
 
     def answered_future(self) -> "asyncio.Future[None] | None":
-        """Return a future that ends with the answer; `None` where no answer is to come.
-
-        To be called on the event loop.
-        """
+        """Return a future that ends with the answer, or `None` without one. For the event loop."""
         if self.action is None or self.answered:
             return None
         future: asyncio.Future[None] = self.connection.loop_bridge.loop.create_future()
@@ -71,20 +67,18 @@ class ActionContext:
                 future.set_result(None)
 
 
-current_action: ContextVar[ActionContext | None] = ContextVar(
-    "rest_channels_current_action", default=None
-)
+current_action = ContextVar[ActionContext | None]("rest_channels_current_action", default=None)
 
 COLLECTION_ACTIONS = ("list", "list_cancel", "create")
-"""Actions of no single row: a key shown to permissions would be whatever the client sends."""
+"""Actions of no single row. A key in their arguments is not shown to permissions."""
 
 
 @contextmanager
 def shown_to_drf(context: ActionContext, consumer: Any) -> Iterator[SocketRequest]:
-    """The block in which `consumer` looks like a view of DRF's; gives its request.
+    """Let `consumer` look like a DRF view inside of a `with` block, which gets its request.
 
-    `consumer.action` has DRF's name for the action. `consumer.kwargs` has the key that the frame
-    names, as text.
+    `consumer.action` is DRF's name for the action. `consumer.kwargs` has the key of the row that
+    the frame names, as text.
     """
     kwargs = {**context.kwargs, **_row_key(context, consumer)}
     request, before = context.request, current_action.get()
@@ -97,7 +91,7 @@ def shown_to_drf(context: ActionContext, consumer: Any) -> Iterator[SocketReques
 
 
 def _row_key(context: ActionContext, consumer: Any) -> dict[str, str]:
-    """The key of the row that a frame names, as a URL would have it."""
+    """Return the key of the row that a frame names, as the view of a URL would get it."""
     name: str | None = getattr(consumer, "lookup_field", None)
     if name is None or context.action is None or context.action in COLLECTION_ACTIONS:
         return {}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
@@ -16,22 +16,10 @@ from .context import ActionContext
 __all__ = ["DetachedActions"]
 
 
-class DetachedOwner(Protocol):
-    """The methods that detached actions call on their consumer."""
-
-    async def _send_result(self, response: Any, action: str, request_id: Any) -> None: ...
-
-    async def handle_exception(
-        self, exc: Exception, action: str | None, request_id: Any
-    ) -> None: ...
-
-    async def handle_detached_task_completion(self, task: Any) -> None: ...
-
-
 class DetachedActions:
     """The detached actions of one consumer that are running, in `tasks`."""
 
-    def __init__(self, consumer: DetachedOwner) -> None:
+    def __init__(self, consumer: Any) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self._consumer = consumer
 
@@ -40,8 +28,7 @@ class DetachedActions:
     ) -> None:
         """Run the coroutine of an action until it ends, or until its connection does.
 
-        Raises:
-            Throttled: 429, `MAX_DETACHED` actions of this consumer are running.
+        Raise 429 if `MAX_DETACHED` actions of this consumer are running.
         """
         connection = context.connection
         if connection.state is State.CLOSING:
@@ -60,7 +47,7 @@ class DetachedActions:
             task.add_done_callback(self.tasks.remove)
 
     def end(self) -> None:
-        """Cancel all of them, except the one that calls this."""
+        """Cancel all detached actions, except the one that calls this."""
         caller = asyncio.current_task()
         for task in [*self.tasks]:
             if task is not caller:

@@ -12,11 +12,13 @@ from ..protocol.arguments import accepted_arguments
 
 __all__ = ["acall_hook", "call_hook", "instance_attribute_or", "wrap_async_hooks"]
 
+_WRAPPED = "_rest_channels_wrapped"
+
 T = TypeVar("T")
 
 
 class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
-    """A property that an attribute of the instance replaces: names that users choose come first."""
+    """A property that an attribute of the instance replaces, if a user sets one of that name."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
         self.function = function
@@ -31,18 +33,12 @@ class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
 
 
 def wrap_async_hooks(cls: type[Any], names: Sequence[str]) -> None:
-    """Let threads call the async methods of `cls` with these `names` without `await`, as DRF does.
-
-    On the event loop they are awaited as before.
-    """
+    """Let threads call the async methods `names` of `cls` without `await`, as DRF calls them."""
     for ancestor in cls.__mro__:
         for name in vars(ancestor).keys() & names:
             method = vars(ancestor)[name]
             if iscoroutinefunction(method) and not hasattr(method, _WRAPPED):
                 setattr(ancestor, name, _wrapped(method))
-
-
-_WRAPPED = "_rest_channels_wrapped"
 
 
 def _wrapped(method: Any) -> Any:
@@ -64,13 +60,10 @@ def _on_event_loop() -> bool:
 
 
 def call_hook(method: Any, *args: Any, arguments: dict[str, Any]) -> Any:
-    """Call a bound `method` with `args`, and with those of a client's `arguments` it accepts.
-
-    For threads. A method that is `async def` is awaited.
-    """
+    """Call a `def` or `async def` with `args` and the `arguments` it takes. For threads."""
     return await_in_thread(method(*args, **accepted_arguments(method, len(args), arguments)))
 
 
 async def acall_hook(method: Any, *args: Any, arguments: dict[str, Any]) -> Any:
-    """`call_hook` for the event loop: a method that is `def` runs in a thread."""
+    """Do as `call_hook`, but on the event loop: a `def` runs in a thread."""
     return await run(method, *args, **accepted_arguments(method, len(args), arguments))

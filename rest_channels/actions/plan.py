@@ -1,8 +1,8 @@
-"""What is found out once for each consumer class: its actions, and the hooks it overrides."""
+"""Inspect a consumer class once, when it is defined: its actions, and the hooks it overrides."""
 
 from collections.abc import Sequence
 from inspect import getattr_static
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..decorators import action_mark
 from ..protocol.arguments import Parameters, parameters
@@ -19,10 +19,7 @@ __all__ = [
     "overrides_none",
 ]
 
-T = TypeVar("T")
-
-RESERVED_ARGUMENTS = ("action", "request_id")
-"""Arguments of an action that its client cannot set."""
+RESERVED_ARGUMENTS = ("action", "request_id")  # arguments of an action that no client can set
 
 READING_HOOKS = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
 CHECKING_HOOKS = ("check_permissions", "get_permissions")
@@ -55,8 +52,7 @@ class ActionPlan(NamedTuple):
 def action_plans(cls: type[Any], base: type[Any]) -> dict[str, ActionPlan]:
     """Return how to call the actions of `cls`, by name. The most derived class decides.
 
-    Raises:
-        TypeError: An action hides a method of `base`, or two of one class have the same name.
+    Raise `TypeError` if an action hides a method of `base`, or two of one class have one name.
     """
     plans: dict[str, ActionPlan] = {}
     seen: set[str] = set()
@@ -75,11 +71,7 @@ def action_plans(cls: type[Any], base: type[Any]) -> dict[str, ActionPlan]:
 
 
 def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan | None:
-    """Return how to call that method of `cls`, or `None` if it is not an action.
-
-    Raises:
-        TypeError: It hides a method of `base`.
-    """
+    """Return how to call the method `attribute` of `cls`, or `None` if it is not an action."""
     function = getattr(cls, attribute)
     if (mark := action_mark(function)) is None:
         return None

@@ -37,9 +37,7 @@ def check_permissions(
 ) -> Awaitable[None] | None:
     """Check every permission, now or in the awaitable that is returned.
 
-    Raises:
-        NotAuthenticated: 401, a permission refused and no user is logged in.
-        PermissionDenied: 403, with the `message` and `code` of the class that refused.
+    Raise 401 for a refusal if no user is logged in, else 403 with the `message` of the class.
     """
     for permission in permissions:
         if not needs_no_database(permission):
@@ -69,18 +67,12 @@ def needs_no_database(permission: Any) -> bool:
 
 
 def evaluate(
-    permission: Any,
-    ask: Callable[[Any], Verdict],
-    counts: Callable[[Any], Verdict] | None = None,
+    permission: Any, ask: Callable[[Any], Verdict], counts: Callable[[Any], Verdict] | None = None
 ) -> Verdict:
     """Return the verdict of a permission, or of a tree of `&`, `|` and `~`. For threads.
 
-    DRF's own operators would take a coroutine for a yes, and know no third verdict.
-
-    Args:
-        permission: An instance of a permission class, or of DRF's operators.
-        ask: Called with instances of permission classes, until their verdicts decide the tree.
-        counts: Whether an operand of `|` may decide it; `None`: all may.
+    DRF's own operators would take a coroutine for a yes, and know no third verdict. `ask` returns
+    the verdict of one class, and `counts` whether an operand of `|` may decide (`None`: all may).
     """
     if not isinstance(permission, OPERATORS):
         return ask(permission)
@@ -89,13 +81,12 @@ def evaluate(
         try:
             leaf = steps.send(verdict)
         except StopIteration as end:
-            result: Verdict = end.value
-            return result
+            return end.value  # type: ignore[no-any-return]
         verdict = ask(leaf)
 
 
 async def aevaluate(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) -> Verdict:
-    """`evaluate`, for the event loop."""
+    """Do as `evaluate`, but on the event loop."""
     if not isinstance(permission, OPERATORS):
         return await ask(permission)
     steps, verdict = _steps(permission), None
@@ -103,15 +94,14 @@ async def aevaluate(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) -
         try:
             leaf = steps.send(verdict)
         except StopIteration as end:
-            result: Verdict = end.value
-            return result
+            return end.value  # type: ignore[no-any-return]
         verdict = await ask(leaf)
 
 
 def _steps(
     permission: Any, counts: Callable[[Any], Verdict] | None = None
 ) -> Generator[Any, Verdict, Verdict]:
-    """Yield the classes to ask, be sent their verdicts, and return the verdict of the tree."""
+    """Yield the permissions to ask, receive their verdicts, and return the verdict of the tree."""
     if not isinstance(permission, OPERATORS):
         return (yield permission)
     decisive, undecided = isinstance(permission, drf.OR), False
@@ -127,17 +117,13 @@ def _steps(
     return None if undecided else not decisive
 
 
-PERMISSION_CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache")
-"""The attributes in which a Django user keeps its permissions after the first query."""
-
-
 def forget_permissions(user: Any) -> None:
-    """Clear the permission caches of `user`: they are made for a request, not for a connection."""
+    """Clear the permission caches of `user`, which Django makes for the time of one request."""
     attributes = getattr(user, "__dict__", None)
     if attributes and "_wrapped" in attributes:  # a lazy user
         attributes = getattr(attributes["_wrapped"], "__dict__", None)
     if attributes:
-        for name in PERMISSION_CACHES:
+        for name in ("_perm_cache", "_user_perm_cache", "_group_perm_cache"):
             attributes.pop(name, None)
 
 

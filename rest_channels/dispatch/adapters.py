@@ -36,21 +36,18 @@ class RequestAdapter:
         raise NotImplementedError
 
     def connect(self) -> Awaitable[None]:
-        """Handle the handshake as a request."""
         return self.handle(SocketRequest(self.connection, "connect"))
 
     def receive(self, frame: Frame) -> Awaitable[None]:
-        """Handle a frame as a request."""
         self.frames += 1
         return self.handle(SocketRequest(self.connection, "receive", frame, self.frames))
 
     async def event(self, event: Event | Gap) -> None:
-        """Send a message of a group to the client; requests are not made of them."""
+        """Send a message of a group to the client. It becomes no request."""
         if isinstance(event, Event):
             self.connection.send_event(event)
 
     async def disconnect(self, code: int) -> None:
-        """Handle the end of the connection as a request."""
         request = SocketRequest(self.connection, "disconnect", None, self.frames + 1)
         request.code = code
         await self.handle(request)
@@ -74,10 +71,7 @@ class ViewAdapter(RequestAdapter):
         return result
 
     async def event(self, event: Event | Gap) -> None:
-        """Pass a message of a group to the view's own `send_json`.
-
-        A gap goes to its `gap(request, groups, *args, **kwargs)`.
-        """
+        """Pass a message of a group to the view's `send_json`, and missing messages to `gap`."""
         view = self.view.view_class(**self.view.view_initkwargs)
         view.connection = self.connection
         view.request = SocketRequest(self.connection, "event")
@@ -110,19 +104,17 @@ class ConsumerAdapter:
         if channel is not None:
             self.consumer._channel = channel
             self.connection.on_ended += (channel.stop,)
-        await self._invoke(
-            "connect", self.consumer.websocket_connect, {"type": "websocket.connect"}
-        )
+        message = {"type": "websocket.connect"}
+        await self._invoke("connect", self.consumer.websocket_connect, message)
 
     async def receive(self, frame: Frame) -> None:
-        """Call `websocket_receive`."""
         text, binary, _size = frame
         message = {"type": "websocket.receive", "text": text, "bytes": binary}
         target: Target = (self.consumer.websocket_receive, (message,), {})
         await dispatch(FrameInvocation(self.connection, "receive", target, self.dialect))
 
     async def event(self, event: Event | Gap) -> None:
-        """Send a message that is rendered to the client; pass any other to the method it names."""
+        """Send a rendered message to the client. Pass any other to the method that it names."""
         if isinstance(event, Gap):
             await self._invoke("event", self.consumer.gap, event.groups)
         elif event.data is None:
@@ -137,10 +129,8 @@ class ConsumerAdapter:
         name = str(message.get("type")).replace(".", "_")
         method = None if name.startswith("_") else getattr(self.consumer, name, None)
         if method is None:
-            raise TypeError(
-                f"{type(self.consumer).__name__} has no method {name!r} for a message of the type "
-                f"{message.get('type')!r}."
-            )
+            kind, owner = message.get("type"), type(self.consumer).__name__
+            raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
         await run(method, dict(message))  # a copy: other consumers receive the same message
 
     def _receive_from_layer(self, message: dict[str, Any]) -> None:
@@ -148,7 +138,6 @@ class ConsumerAdapter:
         self.connection.deliver(Event("", message))
 
     async def disconnect(self, code: int) -> None:
-        """Call `websocket_disconnect`."""
         message = {"type": "websocket.disconnect", "code": code}
         await self._invoke("disconnect", self.consumer.websocket_disconnect, message)
 
@@ -161,11 +150,10 @@ class FrameInvocation(DirectInvocation):
     """A frame of a consumer. An error is answered under the id of the frame, if it has one."""
 
     def handle_exception(self, error: Exception) -> Reply:
+        reply = super().handle_exception(error)
         _handler, (message,), _kwargs = self.target
-        return super().handle_exception(error)._replace(call=self._call_of(message["text"]))
-
-    def _call_of(self, text: str | None) -> Call:
         try:
-            return self.dialect.parse_call(JSONParser().parse(text or ""))
+            call = self.dialect.parse_call(JSONParser().parse(message["text"] or ""))
         except ParseError:
-            return Call(None)
+            call = Call(None)
+        return reply._replace(call=call)

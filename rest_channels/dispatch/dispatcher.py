@@ -1,11 +1,11 @@
 """Run the steps of one event, from its arrival to its answer.
 
-Whatever the steps and the handler raise is answered here, in the dialect of the frame and under
-its id. The connection stays open. Only an error in `connect` closes it: the handshake is accepted
-and the client receives the error first, because browsers cannot read a rejected handshake.
+Every error of the steps and the handler is answered here, in the dialect of the frame and under
+its id. The connection stays open. Only an error in `connect` closes it. Then the handshake is
+accepted and the client receives the error first, because browsers cannot read a rejected handshake.
 
-An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), inside of its
-frame's handler. What arrives here is the rest: frames without an action, timeouts, `SystemExit`.
+An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), except timeouts and
+`SystemExit`.
 """
 
 import asyncio
@@ -68,9 +68,9 @@ def _timeout_or(error: asyncio.CancelledError) -> Exception:
 
 
 async def _send_error(invocation: Invocation, error: Exception) -> None:
-    """Answer `error`; close a connection whose `connect` failed.
+    """Answer `error`, and close a connection whose `connect` failed.
 
-    The error of an event's handler is only logged: its client did not ask for the event.
+    An error while a message of a group is handled is only logged, because no frame caused it.
     """
     connection = invocation.connection
     reply, text = _rendered_error(invocation, error)
@@ -86,7 +86,7 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
 
 
 def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
-    """The answer to `error`. Where it cannot be rendered: without its id, or else a bare 500."""
+    """Return the answer to `error`. If it cannot be rendered: without its id, else a bare 500."""
     try:
         reply = invocation.handle_exception(error)
         with contextlib.suppress(TypeError):

@@ -1,7 +1,7 @@
 """Turn exceptions into answers.
 
 An exception of DRF's or Django's becomes an answer with its status. Any other exception is logged
-with its traceback and answered with 500. Whatever answers an error calls `error_reply`:
+with its traceback and answered with 500. `error_reply` is called by:
 
 - `dispatcher`, for everything that a handler of an event raises;
 - `AsyncAPIConsumer.handle_exception`, for what an action raises, in its frame or detached.
@@ -9,7 +9,7 @@ with its traceback and answered with 500. Whatever answers an error calls `error
 
 import asyncio
 import logging
-import traceback
+from traceback import format_exception
 from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import PermissionDenied
@@ -24,6 +24,8 @@ from ..settings import api_settings
 __all__ = ["SERVER_ERROR", "Refusal", "as_exception", "error_reply", "exception_handler"]
 
 logger = logging.getLogger("rest_channels")
+
+SERVER_ERROR = _("A server error occurred.")
 
 
 class FailedEvent(Protocol):
@@ -48,11 +50,9 @@ class Refusal(NamedTuple):
 
 
 def exception_handler(error: Exception, invocation: FailedEvent) -> Refusal | None:
-    """The default `EXCEPTION_HANDLER`.
+    """Return the answer to an exception of DRF's or Django's: the default `EXCEPTION_HANDLER`.
 
-    Returns:
-        The answer to an exception of DRF's or Django's. `None` for any other exception: it is
-        logged with its traceback and answered with 500.
+    Return `None` for any other exception. It is logged and answered with 500.
     """
     if isinstance(error, Http404):
         error = exceptions.NotFound()
@@ -72,23 +72,15 @@ def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
     logger.error("%r failed on %s.", invocation.connection, invocation.event, exc_info=error)
     detail: Any = SERVER_ERROR
     if api_settings.DEBUG_ERRORS:
-        lines = [_printable(line) for line in traceback.format_exception(error)]
-        detail = {"detail": lines[-1].strip(), "traceback": "".join(lines)}
+        lines = [line.encode(errors="backslashreplace") for line in format_exception(error)]
+        detail = {"detail": lines[-1].decode().strip(), "traceback": b"".join(lines).decode()}
     return Refusal(detail, status.HTTP_500_INTERNAL_SERVER_ERROR)
-
-
-SERVER_ERROR = _("A server error occurred.")
-
-
-def _printable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
 
 
 def as_exception(error: BaseException) -> Exception:
     """Return `error` as an `Exception`, so that `SystemExit` in a handler ends no process.
 
-    Raises:
-        CancelledError: The current task is being cancelled.
+    Raise it if it is the `CancelledError` of the current task.
     """
     if isinstance(error, Exception):
         return error

@@ -16,7 +16,7 @@ Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class Invocation(Protocol):
-    """The steps of one event. A `SocketView` is one; adapters of consumers make them.
+    """The steps of one event: a `SocketView`, or what the adapter of a consumer makes.
 
     Every step may raise an exception of `rest_channels.exceptions` or of DRF. A check that has to
     wait returns an awaitable.

@@ -12,7 +12,6 @@ from ..settings import api_settings
 
 __all__ = ["SendingMixin"]
 
-
 SENDING_METHODS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
 
 
@@ -32,9 +31,8 @@ class SendingMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.overrides_sending = (
-            cls.send is not SendingMixin.send or cls.send_json is not SendingMixin.send_json
-        )
+        base = SendingMixin
+        cls.overrides_sending = cls.send is not base.send or cls.send_json is not base.send_json
         wrap_async_verbs(cls, SENDING_METHODS, "_perform")
 
     @property
@@ -108,19 +106,15 @@ class SendingMixin:
         return text.decode() if isinstance(text, bytes) else text
 
     def render_bytes(self, data: Any) -> bytes:
-        """Return `data` as the bytes of a frame. `bytes` need no renderer.
-
-        Raises:
-            TypeError: There is no `bytes_renderer_class`.
-        """
+        """Return `data` as the bytes of a frame. Only `bytes` need no renderer."""
         if isinstance(data, bytes):
             return data
         renderer = self.bytes_renderer_class or api_settings.DEFAULT_BYTES_RENDERER_CLASS
         if renderer is None:
+            view, kind = type(self).__name__, type(data).__name__
             raise TypeError(
-                f"{type(self).__name__} cannot send {type(data).__name__} as a binary frame. Send "
-                "bytes, or set its bytes_renderer_class, or "
-                "REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
+                f"{view} cannot send {kind} as a binary frame. Send bytes, or set its "
+                "bytes_renderer_class, or REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
             )
         data = renderer().render(data)
         return data.encode() if isinstance(data, str) else data
