@@ -76,7 +76,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     _dialect = ActionDialect()
     _plans: ClassVar[dict[str, ActionPlan]] = {}
-    _default_reading: ClassVar[bool] = True  # it overrides none of READING_HOOKS
+    _default_reading: ClassVar[bool] = True  # whether it overrides none of READING_HOOKS
     _default_checks: ClassVar[bool] = True
     _default_replies: ClassVar[bool] = True
 
@@ -117,7 +117,7 @@ class AsyncAPIConsumer(SocketConsumer):
         """The named groups of the route's path."""
         return self.action_context.kwargs
 
-    # From a frame to its answer. Each step may be overridden, as in djangochannelsrestframework.
+    # From a frame to its answer. A subclass may override each step.
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
@@ -125,9 +125,8 @@ class AsyncAPIConsumer(SocketConsumer):
         if classes is None:
             classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
         try:
-            self._authentication = Authentication(
-                classes, self._connection, self._request_new_token
-            )
+            ask_for_token = self._request_new_token
+            self._authentication = Authentication(classes, self._connection, ask_for_token)
             request = SocketRequest(self._connection, "connect")
             await authorize_connection(self, self._authentication, request)
         except Exception as error:
@@ -149,15 +148,13 @@ class AsyncAPIConsumer(SocketConsumer):
         call = self._dialect.parse_call(content)
         if "action" not in content:
             raise self._dialect.handler_not_found(call)
-        arguments = {
-            name: value for name, value in content.items() if name not in RESERVED_ARGUMENTS
-        }
+        arguments = {key: value for key, value in content.items() if key not in RESERVED_ARGUMENTS}
         await self._run_action(content["action"], call.request_id, arguments)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Run the action that the content of a frame names."""
         call = self._dialect.parse_call(content)
-        named = {name: value for name, value in content.items() if name != "request_id"}
+        named = {key: value for key, value in content.items() if key != "request_id"}
         try:
             action, arguments = await run(self.get_action_name, named, **kwargs)
         except KeyError:
@@ -169,7 +166,7 @@ class AsyncAPIConsumer(SocketConsumer):
     async def get_action_name(
         self, content: dict[str, Any], **kwargs: Any
     ) -> tuple[str, dict[str, Any]]:
-        """Return the name of a frame's action, and its arguments. Raises `KeyError` without one."""
+        """Return the name of a frame's action, and its arguments. Raise `KeyError` without one."""
         return content.pop("action"), content
 
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
@@ -241,9 +238,9 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def _make_permissions(self) -> Sequence[Any]:
         classes = self.permission_classes
-        return permission_instances(
-            api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes
-        )
+        if classes is None:
+            classes = api_settings.DEFAULT_PERMISSION_CLASSES
+        return permission_instances(classes)
 
     async def _authorize_action(self, context: ActionContext) -> None:
         try:
@@ -252,7 +249,7 @@ class AsyncAPIConsumer(SocketConsumer):
             raise self._authentication.adapt_error(error) from error
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
-        """Answer an action that raised `exc`: as DRF would, else 500 and a logged traceback."""
+        """Answer an action that raised `exc`, as DRF would. Log any other error, and answer 500."""
         invocation = DirectInvocation(self._connection, "receive", (self.handle_action, (), {}))
         refusal = error_reply(invocation, exc)
         errors = [_("Not found")] if isinstance(exc, Http404) else refusal.errors
@@ -280,12 +277,9 @@ class AsyncAPIConsumer(SocketConsumer):
             else:
                 await self.reply(action, data=data, status=code, request_id=request_id)
         elif response is not None:
-            logger.warning(
-                "%s.%s returned %.60r, which is not sent. Return (data, status), or None.",
-                type(self).__name__,
-                self.available_actions[action],
-                response,
-            )
+            owner, method = type(self).__name__, self.available_actions[action]
+            text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
+            logger.warning(text, owner, method, response)
 
     def _request_new_token(self) -> None:
         self._detached.end()

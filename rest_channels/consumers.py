@@ -41,10 +41,6 @@ class ReadOnlyModelConsumer(
 
 
 class ModelConsumer(
-    CreateModelMixin,
-    UpdateModelMixin,
-    PatchModelMixin,
-    DeleteModelMixin,
-    ReadOnlyModelConsumer,
+    CreateModelMixin, UpdateModelMixin, PatchModelMixin, DeleteModelMixin, ReadOnlyModelConsumer
 ):
     """`create`, `update`, `patch`, `delete`, and the actions of `ReadOnlyModelConsumer`."""

@@ -40,6 +40,7 @@ DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve"
 """The HTTP methods of actions, for views that are no viewsets. Source: seed 001."""
 
 HTTP_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
 
 VIEWSET_METHODS = {
     "list": "get",
@@ -52,7 +53,7 @@ VIEWSET_METHODS = {
 """The HTTP methods that DRF's routers give to the actions of a viewset."""
 
 DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
-"""Actions of one object: DRF's routers put its key into the path."""
+"""The actions of one object, whose key DRF's routers put into the path."""
 
 
 def view_as_consumer(
@@ -153,12 +154,11 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         view: Any = type(self).view
         name = action if isinstance(action, str) else ""
         if hasattr(view, "get_extra_actions"):
-            route = _routes(view).get(DRF_NAMES.get(name, name))
+            viewset_name = DRF_NAMES.get(name, name)
+            route = _routes(view).get(viewset_name)
             if route is not None and (self.actions is DEFAULT_METHODS or name in self.actions):
                 method, initkwargs = route
-                return view.as_view(
-                    {method: DRF_NAMES.get(name, name)}, **initkwargs
-                ), method.upper()
+                return view.as_view({method: viewset_name}, **initkwargs), method.upper()
         else:
             method = self.actions.get(name, name.upper() if self.actions is DEFAULT_METHODS else "")
             if method in HTTP_METHODS:
@@ -201,9 +201,6 @@ def _missing_key(arguments: dict[str, Any], view: Any, method: str) -> dict[str,
     return {} if key in arguments else {key: [_("This argument is required.")]}
 
 
-BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
-
-
 def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
     """For each action of a viewset: the HTTP method, and what DRF's routers give `as_view()`."""
     model = getattr(getattr(view, "queryset", None), "model", None)
@@ -236,10 +233,9 @@ async def _response_data(response: Any) -> Any:
     if not response.streaming:
         body = response.content
     elif response.is_async:
-        parts: list[bytes] = []
+        body = bytearray()
         async for part in response:
-            _add_part(parts, part)
-        body = b"".join(parts)
+            _append(body, part)
     else:
         body = await run(_streamed_body, response)
     try:
@@ -248,14 +244,14 @@ async def _response_data(response: Any) -> Any:
         return body.hex()
 
 
-def _streamed_body(response: Any) -> bytes:
-    parts: list[bytes] = []
+def _streamed_body(response: Any) -> bytearray:
+    body = bytearray()
     for part in response:
-        _add_part(parts, part)
-    return b"".join(parts)
+        _append(body, part)
+    return body
 
 
-def _add_part(parts: list[bytes], part: bytes) -> None:
-    parts.append(part)
-    if sum(map(len, parts)) > api_settings.OUTBOX_BYTES:
+def _append(body: bytearray, part: bytes) -> None:
+    body += part
+    if len(body) > api_settings.OUTBOX_BYTES:
         raise ValueError("The response is longer than REST_CHANNELS['OUTBOX_BYTES'] allows.")

@@ -25,9 +25,7 @@ from .protocol.arguments import method_parameters
 
 __all__ = ["GenericAsyncAPIConsumer", "filtered_rows", "out_of_range_as_400", "serializer_for"]
 
-OUT_OF_RANGE_ERRORS = (OverflowError, DataError)
-"""What databases raise for numbers that no column can hold."""
-
+OUT_OF_RANGE_ERRORS = (OverflowError, DataError)  # for numbers that no column can hold
 NUMERIC_ARGUMENTS = ("query", "cursor", "page", "page_size", "limit", "offset")
 
 
@@ -37,14 +35,10 @@ def out_of_range_as_400(arguments: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except OUT_OF_RANGE_ERRORS as error:
-        errors = {
-            name: [_("A number is out of range.")]
-            for name in NUMERIC_ARGUMENTS
-            if name in arguments
-        }
-        if not errors:
+        message = [_("A number is out of range.")]
+        if not (names := [name for name in NUMERIC_ARGUMENTS if name in arguments]):
             raise
-        raise exceptions.ValidationError(errors) from error
+        raise exceptions.ValidationError(dict.fromkeys(names, message)) from error
 
 
 class GenericAsyncAPIConsumer(AsyncAPIConsumer):
@@ -112,12 +106,9 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     def get_serializer(
         self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
-        """Return a serializer.
+        """Return a serializer, made with `args` and `kwargs`.
 
-        Args:
-            action_kwargs: The arguments of the action. `None`: of the action that is running.
-            *args: Arguments of the serializer, as are `kwargs`.
-            **kwargs: Arguments of the serializer.
+        `action_kwargs` are the arguments of the action. `None`: of the action that is running.
         """
         arguments = action_kwargs or self.action_context.action_kwargs or {}
         serializer_class = call_hook(self.get_serializer_class, arguments=arguments)
@@ -127,10 +118,8 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     def get_serializer_class(self, **kwargs: Any) -> Any:
         """Return the serializer class for this action; `self.action` is its name."""
         if self.serializer_class is None:
-            raise TypeError(
-                f"Set {type(self).__name__}.serializer_class, or override its "
-                "get_serializer_class()."
-            )
+            name = type(self).__name__
+            raise TypeError(f"Set {name}.serializer_class, or override its get_serializer_class().")
         return self.serializer_class
 
     def get_serializer_context(self, **kwargs: Any) -> dict[str, Any]:
@@ -147,8 +136,8 @@ def filtered_rows(consumer: Any, kwargs: dict[str, Any]) -> Any:
 def serializer_for(consumer: Any, kwargs: dict[str, Any], **options: Any) -> Any:
     """Return the serializer of `consumer` for an action with the arguments `kwargs`.
 
-    An override of `get_serializer` that names `action_kwargs` receives them. Any other, as in DRF,
-    would pass them on to a serializer. For those they are in the action's context instead.
+    A `get_serializer` that names `action_kwargs` receives them. Any other, as in DRF, would pass
+    them on to the serializer. So for any other they are in the action's context.
     """
     if "action_kwargs" in method_parameters(consumer.get_serializer, 0).names:
         return await_in_thread(consumer.get_serializer(action_kwargs=kwargs, **options))

@@ -6,7 +6,7 @@ They are mixed into a `GenericAsyncAPIConsumer`, as DRF's are into a `GenericAPI
         queryset = User.objects.all()
         serializer_class = UserSerializer
 
-They are `def`, so each runs in one thread.
+They are `def`, so each runs in a thread. Override `perform_…` to save or delete in another way.
 
 Source: djangochannelsrestframework 1.3 (seed 001, 1.3.5).
 """
@@ -45,23 +45,20 @@ class CreateModelMixin:
 
     @action()
     def create(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
-        """Create a row."""
         serializer = serializer_for(self, kwargs, data=data)
         serializer.is_valid(raise_exception=True)
         call_hook(self.perform_create, serializer, arguments=kwargs)
         return serializer.data, status.HTTP_201_CREATED
 
     def perform_create(self, serializer: Any, **kwargs: Any) -> None:
-        """Save the new row."""
         serializer.save()
 
 
 class ListModelMixin:
-    """`list`: 200 and all rows."""
+    """`list`: 200 and all rows that the filters leave."""
 
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
-        """List all rows that the filters leave."""
         with out_of_range_as_400(kwargs):
             return _serialized(self, kwargs, filtered_rows(self, kwargs)), status.HTTP_200_OK
 
@@ -71,7 +68,6 @@ class RetrieveModelMixin:
 
     @action()
     def retrieve(self: Any, **kwargs: Any) -> Answer:
-        """Return one row."""
         row = call_hook(self.get_object, arguments=kwargs)
         return serializer_for(self, kwargs, instance=row).data, status.HTTP_200_OK
 
@@ -81,11 +77,9 @@ class UpdateModelMixin:
 
     @action()
     def update(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
-        """Replace the fields of a row."""
         return _save_changes(self, data, kwargs, self.perform_update, partial=False)
 
     def perform_update(self, serializer: Any, **kwargs: Any) -> None:
-        """Save the changed row."""
         serializer.save()
 
 
@@ -94,11 +88,9 @@ class PatchModelMixin:
 
     @action()
     def patch(self: Any, data: dict[str, Any], **kwargs: Any) -> Answer:
-        """Change some fields of a row."""
         return _save_changes(self, data, kwargs, self.perform_patch, partial=True)
 
     def perform_patch(self, serializer: Any, **kwargs: Any) -> None:
-        """Save the changed row."""
         serializer.save()
 
 
@@ -107,19 +99,16 @@ class DeleteModelMixin:
 
     @action()
     def delete(self: Any, **kwargs: Any) -> Answer:
-        """Delete a row."""
-        call_hook(
-            self.perform_delete, call_hook(self.get_object, arguments=kwargs), arguments=kwargs
-        )
+        row = call_hook(self.get_object, arguments=kwargs)
+        call_hook(self.perform_delete, row, arguments=kwargs)
         return None, status.HTTP_204_NO_CONTENT
 
     def perform_delete(self, instance: Any, **kwargs: Any) -> None:
-        """Delete the row from the database."""
         instance.delete()
 
 
 class PaginatedModelListMixin(ListModelMixin):
-    """`list` in pages: 200 and a page, as its pagination class answers it.
+    """`list` in pages: 200 and a page of the rows that the filters leave.
 
     Attributes:
         pagination_class: One of `rest_channels.pagination`. `None`: the setting
@@ -139,15 +128,15 @@ class PaginatedModelListMixin(ListModelMixin):
 
     @property
     def paginator(self: Any) -> Any:
-        """The paginator of this call."""
-        if self.action_context.paginator is None:
+        """The paginator of the action that is running."""
+        context = self.action_context
+        if context.paginator is None:
             chosen_class = self.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
-            self.action_context.paginator = (chosen_class or WebsocketLimitOffsetPagination)()
-        return self.action_context.paginator
+            context.paginator = (chosen_class or WebsocketLimitOffsetPagination)()
+        return context.paginator
 
     @action()
     def list(self: Any, **kwargs: Any) -> Answer:
-        """List one page of the rows that the filters leave."""
         with out_of_range_as_400(kwargs):
             rows = filtered_rows(self, kwargs)
             page = call_hook(self.paginate_queryset, rows, arguments=kwargs)
@@ -157,9 +146,8 @@ class PaginatedModelListMixin(ListModelMixin):
 
     def paginate_queryset(self: Any, queryset: Any, **kwargs: Any) -> Any:
         """Return the rows of the page that `kwargs` name. Raises `ValidationError`, `NotFound`."""
-        return call_hook(
-            self.paginator.paginate_queryset, queryset, self.scope, self, arguments=kwargs
-        )
+        paginate = self.paginator.paginate_queryset
+        return call_hook(paginate, queryset, self.scope, self, arguments=kwargs)
 
     def get_paginated_response(self: Any, data: Any) -> Any:
         """Return `data`, the rows of a page, with the position of the page."""

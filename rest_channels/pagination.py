@@ -23,9 +23,7 @@ __all__ = [
     "WebsocketPageNumberPagination",
 ]
 
-
-MAX_NUMBER = 2**62
-"""More rows than any database has, and a number that every database accepts."""
+MAX_NUMBER = 2**62  # more rows than any database has, and every database accepts it
 
 
 class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
@@ -40,11 +38,7 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
     count: int
 
     def paginate_queryset(  # type: ignore[override]
-        self,
-        queryset: Any,
-        scope: dict[str, Any] | None = None,
-        view: Any = None,
-        **kwargs: Any,
+        self, queryset: Any, scope: dict[str, Any] | None = None, view: Any = None, **kwargs: Any
     ) -> list[Any] | None:
         """Return the rows of a page; `None` for all rows in one list. Raises `ValidationError`."""
         self.limit, self.offset = self.get_limit(**kwargs), self.get_offset(**kwargs)
@@ -63,13 +57,11 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
         return number if self.max_limit is None else min(number, self.max_limit)
 
     def get_offset(self, offset: Any = 0, **kwargs: Any) -> int:  # type: ignore[override]
-        """Return the number of rows before the page."""
         return _whole_number("offset", offset, 0)
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return a page with its position."""
-        bounds = {"count": self.count, "limit": self.limit, "offset": self.offset}
-        return {**bounds, "results": data}
+        position = {"count": self.count, "limit": self.limit, "offset": self.offset}
+        return {**position, "results": data}
 
 
 class _ArgumentPagination:
@@ -88,7 +80,6 @@ class _ArgumentPagination:
         return paginate(queryset, _request_with(kwargs, view), view) or []
 
     def get_page_size(self, request: Any) -> int | None:
-        """Return the number of rows in a page. Raises `ValidationError` if it is too large."""
         size: int | None = super().get_page_size(request)  # type: ignore[misc]
         return _whole_number(self.page_size_query_param or "page_size", size, 1) if size else size
 
@@ -101,11 +92,10 @@ class WebsocketPageNumberPagination(_ArgumentPagination, pagination.PageNumberPa
     """
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return a page with its number."""
         page: Any = self.page
         pages = page.paginator
-        bounds = {"count": pages.count, "page": page.number, "pages": pages.num_pages}
-        return {**bounds, "results": data}
+        position = {"count": pages.count, "page": page.number, "pages": pages.num_pages}
+        return {**position, "results": data}
 
 
 class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination):
@@ -123,7 +113,6 @@ class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination
             raise NotFound(self.invalid_cursor_message) from error
 
     def get_paginated_response(self, data: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return a page with the cursors of its neighbours."""
         links = {"next": self.get_next_link(), "previous": self.get_previous_link()}
         cursors = {name: self._cursor_of(link) for name, link in links.items()}
         return {**cursors, "results": data}
@@ -133,9 +122,9 @@ class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination
 
 
 def _request_with(arguments: dict[str, Any], view: Any) -> Any:
-    """The view's request with `arguments` and the frame's `query` as its query string.
+    """Return the view's request; its query string is `arguments` and the frame's `query`.
 
-    Paginators and the filters that they ask for the ordering read it.
+    Paginators read it, and so do the filters that they ask for the ordering.
     """
     texts = {name: str(value) for name, value in arguments.items() if isinstance(value, str | int)}
     if view is None:
@@ -148,7 +137,7 @@ def _request_with(arguments: dict[str, Any], view: Any) -> Any:
 
 
 def _whole_number(name: str, value: Any, minimum: int) -> int:
-    """`value` as a whole number. Raises `ValidationError` (400) under `name`."""
+    """Return `value` as a whole number. Raise `ValidationError` (400), with the key `name`."""
     try:
         number = int(value)
         if isinstance(value, bool | float) or not minimum <= number <= MAX_NUMBER:
