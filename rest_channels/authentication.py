@@ -13,13 +13,8 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from rest_framework import exceptions as drf
 from rest_framework import status
-from rest_framework.exceptions import (
-    APIException,
-    AuthenticationFailed,
-    NotAuthenticated,
-    PermissionDenied,
-)
 
 from .concurrency.execution import run
 from .engine.connection import Connection
@@ -30,24 +25,20 @@ from .settings import api_settings
 
 __all__ = ["Authentication", "choose_subprotocol"]
 
-SUBPROTOCOL = "authorization."
-"""The beginning of a subprotocol that holds a scheme and a token."""
-
+SUBPROTOCOL = "authorization."  # the beginning of a subprotocol that holds a scheme and a token
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
 
 class Authentication:
     """The authentication of one connection, which sets `user` and `auth` in its scope.
 
-    Args:
-        classes: Authentication classes of DRF, or classes with the same methods.
-        on_expired: Called when the token has expired, to ask the client for a new one.
+    When the token has expired, it calls `on_expired`, which asks the client for a new one.
     """
 
     def __init__(
         self, classes: Sequence[Any], connection: Connection, on_expired: Callable[[], Any]
     ) -> None:
-        self.authenticators = [authentication_class() for authentication_class in classes]
+        self.authenticators = [authenticator() for authenticator in classes]
         self.successful = False
         self.expiry_count = 0
         self._owner: Any = None
@@ -69,40 +60,37 @@ class Authentication:
         self._set_user(user, auth)
 
     async def reauthenticate(self, token: Any, scheme: Any = None) -> None:
-        """Authenticate the client with the token and the scheme (e.g. "Bearer") of a frame.
+        """Authenticate with the token and the scheme (such as "Bearer") of a frame, or raise 401.
 
-        A connection belongs to the first user that authenticates. Its groups and running actions
-        must not go on for another user.
-
-        Raises:
-            AuthenticationFailed: 401, the token is not valid.
-            PermissionDenied: 403, the token is another user's.
+        Raise 403 for the token of another user: the connection belongs to the first user that
+        authenticates. Its groups and running actions must not go on for another one.
         """
         keywords = (getattr(item, "keyword", None) for item in self.authenticators)
         scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
         if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in (scheme, token)):
-            raise AuthenticationFailed(_("Send your token as text."))
+            raise drf.AuthenticationFailed(_("Send your token as text."))
         # Only the token counts: the cookie and the query string of the handshake are left out.
         scope = {**self._connection.scope, "user": session_user(None), "session": None}
         scope |= {"headers": [], "query_string": b""}
         scope = _with_header(scope, f"{scheme} {token}")
         user, auth, successful = await run(self._authenticate, scope)
         if not successful:
-            raise AuthenticationFailed(_("Invalid token."))
+            raise drf.AuthenticationFailed(_("Invalid token."))
         if self._owner not in (None, _owner_of(user)):
-            raise PermissionDenied(_("This connection belongs to another user. Open a new one."))
+            message = _("This connection belongs to another user. Open a new one.")
+            raise drf.PermissionDenied(message)
         self.successful = True
         self._set_user(user, auth)
 
-    def adapt_error(self, error: APIException) -> APIException:
+    def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
 
         Without valid credentials it is `NotAuthenticated`: 401 if the first authenticator has a
         `WWW-Authenticate` header, else 403.
         """
         if self.authenticators and not self.successful:
-            error = NotAuthenticated()
-        if isinstance(error, NotAuthenticated | AuthenticationFailed):
+            error = drf.NotAuthenticated()
+        if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
             error.status_code = status.HTTP_403_FORBIDDEN
             request = http_request(self._connection.scope)
             if self.authenticators and self.authenticators[0].authenticate_header(request):
@@ -112,7 +100,7 @@ class Authentication:
     def check_not_expired_since(self, expiry_count: int) -> None:
         """Raise 401 if a token has expired since `expiry_count` was read."""
         if self.expiry_count != expiry_count:
-            raise self.adapt_error(NotAuthenticated())
+            raise self.adapt_error(drf.NotAuthenticated())
 
     def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
@@ -168,9 +156,10 @@ def _owner_of(user: Any) -> Any:
 
 
 def choose_subprotocol(offered: Sequence[str]) -> str | None:
-    """Return the subprotocol to accept: without a token if possible, `None` if none has a token.
+    """Return the subprotocol to accept, or `None` if no token was offered.
 
-    A browser that offers subprotocols fails unless one is accepted.
+    A browser that offers subprotocols fails unless one of them is accepted. Those without a token
+    come first.
     """
     with_token = [name for name in offered if name.startswith(SUBPROTOCOL)]
     if not with_token:

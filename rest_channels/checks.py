@@ -26,45 +26,37 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """W001: daphne is installed, and cannot bound the outbox."""
-    if not apps.is_installed("daphne"):
-        return []
-    return [
-        Warning(
-            "daphne buffers every frame for a client that does not read, without a limit: "
-            "REST_CHANNELS['OUTBOX_BYTES'] has no effect there.",
-            hint="Serve with uvicorn --ws websockets-sansio. Silence this if daphne is only used "
-            "for development.",
-            id="rest_channels.W001",
-        )
-    ]
+    message = (
+        "daphne buffers every frame for a client that does not read, without a limit: "
+        "REST_CHANNELS['OUTBOX_BYTES'] has no effect there."
+    )
+    hint = (
+        "Serve with uvicorn --ws websockets-sansio. Silence this if daphne is only used for "
+        "development."
+    )
+    warning = Warning(message, hint, id="rest_channels.W001")
+    return [warning] if apps.is_installed("daphne") else []
 
 
 def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """E002: `CHANNEL_LAYERS` does not name a channel layer."""
-    if message := configuration_error():
-        return [
-            Error(
-                message,
-                hint="channels_redis.pubsub and channels_redis.core: pip install channels-redis.",
-                id="rest_channels.E002",
-            )
-        ]
-    return []
+    hint = "channels_redis.pubsub and channels_redis.core: pip install channels-redis."
+    message = configuration_error()
+    return [Error(message, hint, id="rest_channels.E002")] if message else []
 
 
 def check_reach(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """W003, with `--deploy`: no channel layer connects the server processes."""
-    if check_layer(None) or crosses_processes():
-        return []
-    return [
-        Warning(
-            "No channel layer reaches other processes: messages to a group arrive at connections "
-            "of the same process only.",
-            hint="Set CHANNEL_LAYERS to a layer of channels-redis. Silence this if there is one "
-            "server process, and no other process sends to groups.",
-            id="rest_channels.W003",
-        )
-    ]
+    message = (
+        "No channel layer reaches other processes: messages to a group arrive at connections of "
+        "the same process only."
+    )
+    hint = (
+        "Set CHANNEL_LAYERS to a layer of channels-redis. Silence this if there is one server "
+        "process, and no other process sends to groups."
+    )
+    warning = Warning(message, hint, id="rest_channels.W003")
+    return [] if check_layer(None) or crosses_processes() else [warning]
 
 
 def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -73,12 +65,6 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
         shown = api_settings.DEBUG_ERRORS
     except ImproperlyConfigured:  # E001 reports it
         return []
-    if not shown:
-        return []
-    return [
-        Warning(
-            "Error frames show tracebacks to clients.",
-            hint="Set DEBUG = False, or REST_CHANNELS = {'DEBUG_ERRORS': False}.",
-            id="rest_channels.W002",
-        )
-    ]
+    message = "Error frames show tracebacks to clients."
+    hint = "Set DEBUG = False, or REST_CHANNELS = {'DEBUG_ERRORS': False}."
+    return [Warning(message, hint, id="rest_channels.W002")] if shown else []

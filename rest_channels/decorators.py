@@ -24,6 +24,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ROUTE = "_rest_channels_route"
+_ACTION = "_rest_channels_action"
+_DETACHED = "_rest_channels_detached"
 
 
 @overload
@@ -65,11 +67,6 @@ def rest_channels(
     Django's `method_decorator(channel_session)` does the same. Source: seed 000.
     """
     return method_decorator(decorator)
-
-
-# Actions of consumers.
-
-_ACTION = "_rest_channels_action"
 
 
 class ActionMark(NamedTuple):
@@ -124,14 +121,11 @@ def action(
 
 
 def detached(method: F) -> F:
-    """Let an action run beside the frames that follow. Stands above or below `@action()`."""
+    """Let an action run beside the frames that follow. Write it above or below `@action()`."""
     if not iscoroutinefunction(method):
         raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
     setattr(method, _DETACHED, True)
     return method
-
-
-_DETACHED = "_rest_channels_detached"
 
 
 def detail_action(**kwargs: Any) -> Callable[..., Any]:

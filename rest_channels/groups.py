@@ -15,13 +15,7 @@ from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import packable
 from .concurrency.awaitables import DONE, Sent
-from .engine.commands import (
-    deliver_to,
-    join_group,
-    join_layer_group,
-    leave_group,
-    leave_layer_group,
-)
+from .engine import commands
 from .engine.connection import Connection
 from .engine.hub import check_group
 from .engine.publish import publish, send_command, send_command_and_wait
@@ -30,8 +24,7 @@ from .protocol.messages import Event, encoded_size
 
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
 
-SUBSCRIBER = "group"
-"""The subscriber of memberships that `Group.add` began."""
+SUBSCRIBER = "group"  # of the memberships that `Group.add` began
 
 
 class Channel:
@@ -51,7 +44,7 @@ class Channel:
         """Send `content` to the connection. Raises `TypeError` if it is not a message."""
         event = content_event(self.name, content)
         if self.connection is None:
-            return send_command(self.name, deliver_to, event)
+            return send_command(self.name, commands.deliver_to, event)
         return self.connection.send_event(event)
 
     async def asend(self, content: dict[str, Any]) -> None:
@@ -63,7 +56,7 @@ class Channel:
 
 
 class Group:
-    """All connections that joined under one name.
+    """All connections that joined under one name. `aadd()` is `await add()`, and so on.
 
     Args:
         name: 1 to 99 ASCII letters, digits, `-`, `_` or `.`. Anything else raises `TypeError`.
@@ -79,25 +72,23 @@ class Group:
         """
         if isinstance(channel, Channel) and channel.connection is not None:
             return channel.connection.groups.join(self.name, SUBSCRIBER)
-        return send_command_and_wait(str(channel), join_group, self.name, SUBSCRIBER)
+        return send_command_and_wait(str(channel), commands.join_group, self.name, SUBSCRIBER)
 
     def discard(self, channel: Channel | str) -> Sent:
         """End a membership that `add` began, if there is one."""
         if isinstance(channel, Channel) and channel.connection is not None:
             channel.connection.groups.leave(self.name, SUBSCRIBER)
             return DONE
-        return send_command(str(channel), leave_group, self.name, SUBSCRIBER)
+        return send_command(str(channel), commands.leave_group, self.name, SUBSCRIBER)
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError` if it is not a message."""
         return publish(content_event(self.name, content))
 
     async def aadd(self, channel: Channel | str) -> None:
-        """Call `add`, and await it."""
         await self.add(channel)
 
     async def adiscard(self, channel: Channel | str) -> None:
-        """Call `discard`, and await it."""
         await self.discard(channel)
 
     async def asend(self, content: dict[str, Any]) -> None:
@@ -126,7 +117,7 @@ class HubLayer:
         if self._is_own(channel):
             return self.connection.groups.join_layer_group(group)
         if node_of(channel) is not None:
-            return send_command_and_wait(channel, join_layer_group, group)
+            return send_command_and_wait(channel, commands.join_layer_group, group)
         return self._call_layer("group_add", group, channel)
 
     @markcoroutinefunction
@@ -136,7 +127,7 @@ class HubLayer:
             self.connection.groups.leave_layer_group(group)
             return DONE
         if node_of(channel) is not None:
-            return send_command(channel, leave_layer_group, group)
+            return send_command(channel, commands.leave_layer_group, group)
         return self._call_layer("group_discard", group, channel)
 
     @markcoroutinefunction
@@ -152,7 +143,7 @@ class HubLayer:
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on the consumer at `channel`."""
         if node_of(channel) is not None:
-            return send_command(channel, deliver_to, Event(channel, _typed(message)))
+            return send_command(channel, commands.deliver_to, Event(channel, _typed(message)))
         return self._call_layer("send", channel, _typed(message))
 
     @property
@@ -167,26 +158,21 @@ class HubLayer:
         layer = shared_layer()
         if layer is None:
             return DONE
-        return self.connection.loop_bridge.call(
-            self._listeners.call_layer, lambda: getattr(layer, method)(*args)
-        )
+        bridge = self.connection.loop_bridge
+        return bridge.call(self._listeners.call_layer, lambda: getattr(layer, method)(*args))
 
 
 def content_event(address: str, content: dict[str, Any]) -> Event:
     """Return the event of the message `content` for `address`, a connection or a group.
 
-    Raises:
-        TypeError: `content` is no dict of `text` or `bytes`, `close` and `accept`.
-        ValueError: `close` is no close code.
+    Raise `TypeError` if it is no message, and `ValueError` if its `close` is no close code.
     """
     if not isinstance(content, dict):
         raise TypeError(f"Send a dict with 'text' or 'bytes', not {type(content).__name__}.")
-    unknown = content.keys() - {"text", "bytes", "close", "accept"}
-    if unknown:
+    if unknown := content.keys() - {"text", "bytes", "close", "accept"}:
         raise TypeError(f"A message has 'text', 'bytes', 'close' and 'accept', not {unknown}.")
     close = content.get("close") or None
-    if close is True:
-        close = CloseCode.NORMAL
+    close = CloseCode.NORMAL if close is True else close
     if close is not None:
         check_close_code(close)
     text, data = content.get("text"), content.get("bytes")

@@ -12,6 +12,13 @@ from rest_framework.utils.encoders import JSONEncoder
 
 __all__ = ["JSONRenderer", "MessagePackRenderer", "Rendered", "Renderer"]
 
+_OPTIONS = (
+    orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+_drf_encoder = JSONEncoder()
+
 
 class Renderer(Protocol):
     """The method that a renderer class must have. The renderers of DRF have it."""
@@ -28,7 +35,7 @@ class Rendered:
 
     @classmethod
     def json(cls, data: Any) -> "Rendered":
-        """Encode `data` now. Return a `Rendered` unchanged."""
+        """Return `data`, encoded. A `Rendered` stays as it is."""
         return data if isinstance(data, Rendered) else cls(encode(data))
 
 
@@ -51,8 +58,7 @@ class MessagePackRenderer:
         self.pack = msgpack.packb
 
     def render(self, data: Any) -> bytes:
-        packed: bytes = self.pack(_messagepack_value(data))
-        return packed
+        return self.pack(_messagepack_value(data))  # type: ignore[no-any-return]
 
 
 def encode(data: Any) -> bytes:
@@ -62,14 +68,6 @@ def encode(data: Any) -> bytes:
     except orjson.JSONEncodeError:
         # Keys that are not text (ids, None, enums) are slower. Other data should not pay for them.
         return orjson.dumps(data, _default, _OPTIONS | orjson.OPT_NON_STR_KEYS)
-
-
-_OPTIONS = (
-    orjson.OPT_PASSTHROUGH_DATETIME
-    | orjson.OPT_PASSTHROUGH_DATACLASS
-    | orjson.OPT_PASSTHROUGH_SUBCLASS
-)
-_drf_encoder = JSONEncoder()
 
 
 def _default(value: Any) -> Any:

@@ -19,8 +19,6 @@ from .settings import api_settings
 __all__ = ["SocketRequest"]
 
 EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
-"""The HTTP method that DRF's permission classes see for an event."""
-
 _NOT_PARSED = object()
 
 
@@ -30,8 +28,8 @@ class SocketRequest:
     It has the attributes that permission classes and views expect of a request: `user`, `session`,
     `method`, `data`, `query_params`, `headers`, `META`, `COOKIES`, `path` and so on.
 
-    It also has those of a message of Channels 1: `content` (`request["path"]` reads from it),
-    `channel` and `reply_channel`. Decorators may set more.
+    It also has those of a message of Channels 1: `channel`, `reply_channel` and `content`. It is
+    itself a mapping of `content`: `request["path"]`. Decorators may set more attributes.
     """
 
     channel_session: Any = None
@@ -63,10 +61,7 @@ class SocketRequest:
 
     @property
     def user(self) -> Any:
-        """The user of the connection, or an `AnonymousUser`.
-
-        A new value is the user of the connection from this event on.
-        """
+        """The user of the connection, or an `AnonymousUser`. A new value stays for later events."""
         user = self._user if self._user is not None else self.scope.get("user")
         return user if user is not None else _anonymous()
 
@@ -79,8 +74,8 @@ class SocketRequest:
     def set_event_user(self, user: Any) -> None:
         """Set the user of this event only, for decorators.
 
-        The user of the connection stays. Permissions are checked for the user of the connection,
-        and the connection ends when that user logs out.
+        Permissions are still checked for the user of the connection. The connection still ends
+        when that user logs out.
         """
         self._user = user
 
@@ -100,13 +95,9 @@ class SocketRequest:
         return self._method or EVENT_METHODS[self.event]
 
     def set_query_params(self, query: Any) -> None:
-        """Replace the query string that filters see.
+        """Replace the query string that filters see. Raise 400 if `query` is not a dict.
 
-        Args:
-            query: A dict. A list gives several values to a name, as in `?tag=a&tag=b`.
-
-        Raises:
-            ValidationError: 400, `query` is not a dict.
+        A list gives several values to a name, as in `?tag=a&tag=b`.
         """
         if not isinstance(query, dict):
             raise ValidationError({"query": [_("This has to be an object.")]})
@@ -116,9 +107,9 @@ class SocketRequest:
             self._query.setlist(name, ["" if item is None else str(item) for item in values])
 
     def set_action(self, method: str, arguments: dict[str, Any]) -> None:
-        """Set the HTTP method and the data that permission classes see for an action.
+        """Set what permission classes see for an action: the HTTP method, and its arguments.
 
-        The data is the argument `data`, or all arguments if there is none.
+        Their `request.data` is the argument `data`, or all arguments if there is none.
         """
         self._method = method
         self._data = arguments.get("data", arguments)
@@ -126,8 +117,7 @@ class SocketRequest:
     @property
     def path(self) -> str:
         """The path of the handshake."""
-        path: str = self.scope["path"]
-        return path
+        return self.scope["path"]  # type: ignore[no-any-return]
 
     @cached_property
     def http(self) -> ASGIRequest:
@@ -157,7 +147,6 @@ class SocketRequest:
 
     @property
     def COOKIES(self) -> dict[str, str]:  # noqa: N802 - Django's name
-        """The cookies of the handshake."""
         return self.http.COOKIES
 
     # The frame.
@@ -226,16 +215,13 @@ class SocketRequest:
     @cached_property
     def content(self) -> dict[str, Any]:
         """The event as a message of Channels 1. Only that of `connect` has the headers."""
-        content: dict[str, Any] = {
-            "reply_channel": self.connection.address,
-            "path": self.path,
-            "order": self.order,
-        }
+        address, scope = self.connection.address, self.scope
+        content = {"reply_channel": address, "path": self.path, "order": self.order}
         if self.event == "connect":
-            content["headers"] = self.scope.get("headers", [])
-            content["query_string"] = self.scope.get("query_string", b"")
-            content["client"] = self.scope.get("client")
-            content["server"] = self.scope.get("server")
+            content["headers"] = scope.get("headers", [])
+            content["query_string"] = scope.get("query_string", b"")
+            content["client"] = scope.get("client")
+            content["server"] = scope.get("server")
         if self.event == "disconnect":
             content["code"] = self.code
         if self.frame is not None:
@@ -252,19 +238,15 @@ class SocketRequest:
         return key in self.content
 
     def keys(self) -> KeysView[str]:
-        """The keys of `content`."""
         return self.content.keys()
 
     def values(self) -> ValuesView[Any]:
-        """The values of `content`."""
         return self.content.values()
 
     def items(self) -> ItemsView[str, Any]:
-        """The items of `content`."""
         return self.content.items()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return `content[key]`, or `default` if it is missing."""
         return self.content.get(key, default)
 
 

@@ -1,4 +1,4 @@
-"""Close connections when Django signals that their session or user has ended, or on demand."""
+"""Close connections when Django signals the end of their session or user, or on demand."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -24,8 +24,7 @@ __all__ = ["arevoke", "connect_signals", "revoke"]
 SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
 USER_INACTIVE = {"code": CloseCode.USER_INACTIVE, "reason": _("Your account is no longer active.")}
 
-REVOKING_FIELDS = {"is_active", "password"}
-"""The fields of a user whose change can end a connection."""
+REVOKING_FIELDS = {"is_active", "password"}  # their change can end the connections of a user
 
 
 def revoke(
@@ -37,16 +36,17 @@ def revoke(
 ) -> Sent:
     """Close every connection of a user or of a session, in every process.
 
-    While the broker is down, other processes do so when it is back, if this process still runs.
+    While the broker is down, connections of other processes stay open. They are closed when it is
+    back, if this process still runs.
 
     Args:
-        user: a user or a primary key.
-        session_key: the key of a session.
-        code: the close code that clients receive.
-        reason: the reason that clients receive, at most 123 bytes.
+        user: A user or a primary key.
+        session_key: The key of a session.
+        code: The close code that clients receive.
+        reason: The reason that clients receive, at most 123 bytes.
 
     Raises:
-        TypeError: neither a saved user nor a session key is given.
+        TypeError: Neither a saved user nor a session key is given.
         ValueError: `code` is not a close code.
     """
     if user is None and session_key is None:
@@ -54,11 +54,10 @@ def revoke(
     pk = getattr(user, "pk", user)
     if user is not None and pk is None:
         raise TypeError("revoke() needs a user that has been saved.")
+    code = int(check_close_code(code))
     users = [] if user is None else [str(pk)]
     sessions = [] if session_key is None else [session_key]
-    return broadcast_command(
-        close_connections, sessions, users, int(check_close_code(code)), str(reason)
-    )
+    return broadcast_command(close_connections, sessions, users, code, str(reason))
 
 
 async def arevoke(**kwargs: Any) -> None:
@@ -90,7 +89,7 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
 
 
 def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
-    # `clearsessions` deletes many expired ones: the heartbeat finds their connections.
+    # `clearsessions` deletes many expired ones. The heartbeat closes their connections.
     if instance.expire_date > timezone.now():
         _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
 

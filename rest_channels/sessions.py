@@ -9,7 +9,7 @@ Decorate a function `f(message, …)` directly. Decorate a method with `@rest_ch
 Django's `method_decorator(…)`. Both may be `def` or `async def`.
 
 The decorators may be nested: an event has one session of each kind. It is saved after the handler,
-even if the handler raises an error. No decorator rejects a connection.
+even if the handler raises an error. The decorators never refuse a connection.
 """
 
 import logging
@@ -38,7 +38,6 @@ __all__ = [
 logger = logging.getLogger("rest_channels")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
 Step = Callable[[SocketRequest], Any]
 
 
@@ -75,7 +74,7 @@ def channel_session_user(handler: F) -> F:
 
 
 def channel_session_user_from_http(handler: F) -> F:
-    """Do `http_session_user` and `channel_session`, and copy the login to the channel session.
+    """Do as `http_session_user` and `channel_session`, and copy the login to the channel session.
 
     Handlers of later events get the user from `channel_session_user`.
     """
@@ -128,7 +127,7 @@ def _find_request(args: tuple[Any, ...], handler: object) -> SocketRequest:
     )
 
 
-# Open a session. The decorator that opened it saves it: the others get `None`.
+# Open a session and return it, to be saved. `None`: an outer decorator opened it, and saves it.
 
 
 def _open_channel_session(request: SocketRequest) -> Any:
@@ -183,7 +182,7 @@ def _user_of(session: Any) -> Any:
 
 
 def _sessions_to_save(request: SocketRequest, opened: Sequence[Any]) -> list[Any]:
-    """Return the sessions that changed. A new or flushed HTTP session has no cookie: skip it."""
+    """Return the sessions that changed, except a new or flushed HTTP session: it has no cookie."""
     return [
         session
         for session in opened

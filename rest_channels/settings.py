@@ -22,12 +22,11 @@ from django.utils.module_loading import import_string
 __all__ = ["Settings", "api_settings"]
 
 NAME = "REST_CHANNELS"
-
 T = TypeVar("T")
 
 
 class Setting(Generic[T]):
-    """A key of the dict. The instance keeps the value after its first access."""
+    """A key of the dict. Its value is kept in the `Settings` after the first access."""
 
     def __init__(self, default: T, convert: Callable[[Any], Any] | None = None) -> None:
         self.default = default
@@ -92,9 +91,9 @@ class Settings:
     MAX_NAME_LENGTH = Setting(256)
     """int, characters, default 256: longer names of methods and types lead to no handler."""
     MAX_SUBSCRIPTIONS = Setting(128)
-    """int, groups, default 128: a connection that joins another one gets a 400."""
+    """int, groups, default 128: joining one more is answered with 400."""
     MAX_DETACHED = Setting(16)
-    """int, actions, default 16: a connection that starts another detached one gets a 429."""
+    """int, actions, default 16: more detached actions at once are answered with 429."""
     OUTBOX_BYTES = Setting(1024 * 1024)
     """int, bytes, default 1,048,576: a client with more unread messages is closed with 4503."""
 

@@ -7,8 +7,8 @@
         await socket.expect_nothing()
 
 It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`.
-There handlers run inside the test's transaction, and commit hooks run whenever the test waits for
-something. So observers send there as well.
+There handlers run inside the test's transaction. Commit hooks run whenever the test waits for a
+frame, so that observers send there as well.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ __all__ = ["SocketCommunicator"]
 logger = logging.getLogger("rest_channels")
 
 _MISSING = object()
+COMMIT_INTERVAL = 0.01  # seconds between two runs of commit hooks, in a test's transaction
 
 
 class SocketCommunicator:
@@ -84,16 +85,13 @@ class SocketCommunicator:
 
     async def connect(self) -> tuple[bool, Any]:
         """Connect. Returns `(True, subprotocol)` if accepted, `(False, close code)` if refused."""
-        context = (
-            copy_context()
-        )  # so that the test does not see the application's context variables
+        context = copy_context()  # the test does not see the application's context variables
         self._savepoints = await sync_to_async(_test_savepoints)()
         if self._savepoints:
             context.run(shared_thread.set, True)
             await self._commit()
-        running: Any = self.application(
-            self.scope, self._to_application.get, self._from_application.put
-        )
+        receive, send = self._to_application.get, self._from_application.put
+        running: Any = self.application(self.scope, receive, send)
         self._task = asyncio.create_task(running, context=context)
         self._to_application.put_nowait({"type": "websocket.connect"})
         message = await self._next("an answer to the handshake")
@@ -144,14 +142,13 @@ class SocketCommunicator:
         return orjson.loads(await self.receive_from())
 
     async def expect_reply(self, request_id: Any, **fields: Any) -> Any:
-        """Return the answer to the call `request_id`, which has `fields`. Keeps other frames."""
-        frame = await self._find(
-            lambda frame: _request_id(frame) == request_id, f"a reply {request_id}"
-        )
+        """Return the answer to the call `request_id`, and check its `fields`. Keep other frames."""
+        expected = f"a reply {request_id}"
+        frame = await self._find(lambda frame: _request_id(frame) == request_id, expected)
         return _with_fields(frame, fields)
 
     async def expect_event(self, content: Any = _MISSING, **fields: Any) -> Any:
-        """Return the next frame without a `request_id`; it is `content`, or has `fields`."""
+        """Return the next frame without a `request_id`. Check its `content`, or its `fields`."""
         frame = await self._find(lambda frame: _request_id(frame) is None, "an event")
         assert content is _MISSING or frame == content, f"Expected {content!r}, but got {frame!r}."
         return _with_fields(frame, fields)
@@ -163,13 +160,11 @@ class SocketCommunicator:
             raise AssertionError(f"Expected nothing, but got {message}.")
 
     async def expect_close(self, code: int | None = None) -> int:
-        """Wait until the server closes, with `code` if given. Returns the code. Drops frames."""
+        """Wait until the server closes, and return the code. Check `code` if given. Drop frames."""
         while (message := await self._next("a close"))["type"] != "websocket.close":
             pass
-        self._to_application.put_nowait(
-            {"type": "websocket.disconnect", "code": message.get("code", 1000)}
-        )
         closed = int(message.get("code", 1000))
+        self._to_application.put_nowait({"type": "websocket.disconnect", "code": closed})
         assert code in (None, closed), f"Expected close code {code}, but got {closed}."
         return closed
 
@@ -255,21 +250,18 @@ def _with_fields(frame: Any, fields: dict[str, Any]) -> Any:
     return frame
 
 
-COMMIT_INTERVAL = 0.01
-"""Seconds between two runs of commit hooks, in a test's transaction."""
-
-
 def _test_savepoints() -> dict[str, int]:
     """For each database in a test's transaction, return the number of savepoints in it.
 
-    Their connections are kept open. `channels.db.database_sync_to_async` would take them for
+    Their connections are kept open. `channels.db.database_sync_to_async` would close them as
     obsolete, because they do not autocommit, and the test would lose its data.
     """
-    initialized = connections.all(initialized_only=True)
-    atomic = [connection for connection in initialized if connection.in_atomic_block]
-    for connection in atomic:
-        _keep_open(connection)
-    return {connection.alias: len(connection.savepoint_ids) for connection in atomic}
+    savepoints = {}
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            _keep_open(connection)
+            savepoints[connection.alias] = len(connection.savepoint_ids)
+    return savepoints
 
 
 def _run_commit_hooks(savepoints: dict[str, int]) -> None:

@@ -18,7 +18,7 @@ __all__ = ["check_throttles"]
 async def check_throttles(
     throttles: Sequence[Any] | Awaitable[Sequence[Any]], request: Any, view: Any
 ) -> None:
-    """Check all throttles. Raise `Throttled` (429) with the longest wait, in seconds."""
+    """Check all throttles. Raise `Throttled` (429), with the longest wait in seconds."""
     throttles = await throttles if isawaitable(throttles) else throttles
     await run(_count_request, throttles, request, view)
 
