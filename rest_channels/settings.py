@@ -91,9 +91,9 @@ class Settings:
     MAX_NAME_LENGTH = Setting(256)
     """int, characters, default 256: longer names of methods and types lead to no handler."""
     MAX_SUBSCRIPTIONS = Setting(128)
-    """int, groups, default 128: a connection that joins one more receives a 400."""
+    """int, groups, default 128: joining one more is answered with 400."""
     MAX_DETACHED = Setting(16)
-    """int, actions, default 16: a connection that starts one more detached one receives a 429."""
+    """int, actions, default 16: more detached actions at once are answered with 429."""
     OUTBOX_BYTES = Setting(1024 * 1024)
     """int, bytes, default 1,048,576: a client with more unread messages is closed with 4503."""
 

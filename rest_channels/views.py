@@ -12,8 +12,8 @@
 
     urlpatterns = [path("ws/editor/<int:pk>/", Editor.as_asgi())]
 
-A handshake is accepted when `connect` returns, or if there is no `connect`. Frames that arrive
-before wait. `disconnect` may be missing too. Handlers are `async def`, or `def` (in a thread).
+A handshake is accepted when `connect` returns, or if there is no `connect`. Frames wait until then.
+`disconnect` may be missing too. Handlers are `async def`, or `def` (they run in a thread).
 """
 
 import inspect

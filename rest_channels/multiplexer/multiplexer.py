@@ -72,9 +72,7 @@ class MultiplexedConnection:
         self._connection = connection
         self._applications = applications
         self._tasks: set[asyncio.Task[None]] = set()
-        self._context = (
-            copy_context()
-        )  # for streams: it has no current queue, unlike the methods below
+        self._context = copy_context()  # for streams: without the queue that runs the methods below
         self._decided = asyncio.Event()  # a stream has accepted, or all have ended
         self._refused: list[tuple[str, int, str]] = []  # before the first stream accepted
 
