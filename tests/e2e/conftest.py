@@ -24,7 +24,7 @@ from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
-PATIENCE = 30  # seconds to wait for what a test expects
+PATIENCE = 60  # seconds to wait for what a test expects
 BROWSERS = (  # the first takes a third of the time
     "chromium-headless-shell",
     "chromium",
@@ -122,7 +122,7 @@ class DemoServer:
                 stderr=log,
                 process_group=0,
             )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 2 * PATIENCE
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The demo does not start:\n{self.log.read_text()}")

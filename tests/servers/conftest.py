@@ -24,7 +24,7 @@ from tests.ports import answers, free_port
 from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30  # seconds until something that should happen counts as missing
+PATIENCE = 30  # seconds to wait for what a test expects
 
 SANSIO = ("-m", "uvicorn", "{app}", "--port", "{port}", "--ws", "websockets-sansio")
 COMMANDS = {
