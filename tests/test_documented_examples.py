@@ -104,11 +104,11 @@ SIGNED_IN = {
     "application",
     [
         SocketApplication(routing),
-        SocketApplication("tests.test_seeds.routing"),
+        SocketApplication("tests.test_documented_examples.routing"),
         SocketApplication([path("other/", CompositionSocketView.as_asgi()), *routing]),
         SocketApplication([include(routing)]),
         ChannelRouter(routing),
-        ChannelRouter("tests.test_seeds.routing"),
+        ChannelRouter("tests.test_documented_examples.routing"),
     ],
     ids=["list", "dotted", "mixed", "included", "router", "dotted router"],
 )
@@ -203,7 +203,7 @@ def test_web_socket_view_is_another_name_of_socket_view() -> None:
     assert WebSocketView is SocketView
 
 
-# Seed 002: the plain lesson. Real servers run it in tests/servers/test_lesson.py.
+# Seed 002: the plain lesson. Real servers run it in tests/servers/test_plain_lesson.py.
 
 
 @pytest.mark.parametrize(

@@ -519,7 +519,7 @@ class Reversing(JSONParser):
         return super().parse(frame)[::-1]
 
 
-HERE = "tests.ancestors.test_faults"
+HERE = "tests.compatibility.test_reported_faults"
 
 
 async def test_a_setting_changed_after_a_class_was_defined_takes_effect() -> None:
