@@ -1,6 +1,6 @@
 """The Channels lesson runs unchanged next to views of the library, on all servers.
 
-Source: seed 002.
+Source: the lesson on plain Channels consumers.
 """
 
 import pytest

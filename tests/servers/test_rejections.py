@@ -171,7 +171,7 @@ async def test_behind_a_proxy_only_the_origin_that_the_browser_sees_is_accepted(
         assert await refused_with(proxied, "here/", origin=origin, **options) == 403
 
 
-async def test_behind_a_proxy_the_client_address_is_the_one_before_the_proxy(proxied) -> None:
+async def test_behind_a_proxy_a_view_has_the_address_of_the_client(proxied) -> None:
     # uvicorn trusts 127.0.0.1 and evaluates the header first, with the same result.
     options = {"additional_headers": {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 127.0.0.1"}}
     async with proxied.connect("function/", **options) as client:

@@ -40,7 +40,7 @@ async def test_a_server_that_receives_sigterm_ends_soon_with_sockets_open(launch
         ("tests.servers.test_startup_and_shutdown.PATIENCE", "takes a list of routes, not 15"),
     ],
 )
-async def test_uvicorn_refuses_to_start_with_broken_routes_and_says_why(
+async def test_uvicorn_refuses_to_start_with_broken_routes_and_logs_the_reason(
     launch, routes, message
 ) -> None:
     server = launch("uvicorn", TEST_ROUTES=routes)
