@@ -214,7 +214,7 @@ class RetrieveAndUpdate(RetrieveModelMixin, UpdateModelMixin, GenericAsyncAPICon
     serializer_class = UserSerializer
 
 
-async def test_any_of_the_mixins_may_be_used_just_as_in_drf(users) -> None:
+async def test_mixins_can_be_combined_as_in_drf(users) -> None:
     async with client(RetrieveAndUpdate.as_asgi()) as socket:
         assert await answer_to(socket, "retrieve", pk=users[0]["id"]) == reply("retrieve", users[0])
         for name in ("list", "create", "patch", "delete"):
