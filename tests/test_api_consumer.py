@@ -90,7 +90,7 @@ def reply(action, data=None, status=200, errors=(), request_id=1):
         ({"action": "renamed", "x": 1}, ("renamed", ["action", "request_id", "x"])),
     ],
 )
-async def test_an_action_is_answered_with_what_it_returns(frame, expected) -> None:
+async def test_an_action_is_answered_with_its_return_value(frame, expected) -> None:
     async with client() as socket:
         assert await answer(socket, request_id=1, **frame) == reply(*expected)
 
@@ -656,7 +656,7 @@ async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:
     assert counts == [1, 1]
 
 
-async def test_an_action_that_called_another_has_its_own_context_again() -> None:
+async def test_an_action_has_its_own_context_again_after_it_called_another() -> None:
     class Nested(AsyncAPIConsumer):
         @action(http_method="GET")
         async def inner(self):

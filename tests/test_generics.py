@@ -348,7 +348,7 @@ class Streamed(StreamedPaginatedListMixin, UserConsumer):
     pass
 
 
-async def test_a_stream_sends_page_after_page_under_one_id(users) -> None:
+async def test_a_streamed_list_sends_every_page_with_the_same_request_id(users) -> None:
     async with client(Streamed) as socket:
         pages = [await reply_to(socket, "list", limit=2)]
         pages.append(await next_reply(socket))
@@ -603,7 +603,7 @@ async def test_overridden_hooks_may_be_async(users) -> None:
         assert not await User.objects.filter(username="ada").aexists()
 
 
-async def test_an_atomic_action_rolls_back_what_an_async_override_did() -> None:
+async def test_an_atomic_action_rolls_back_the_writes_of_an_async_override() -> None:
     class FailingCreate(UserConsumer):
         @action(atomic=True)
         def create(self, data, **kwargs):
@@ -749,7 +749,7 @@ class ByNumber(Ordered):
 
 
 @pytest.mark.parametrize("consumer", [Ordered, ByCursor, ByNumber])
-async def test_pages_are_ordered_as_the_query_says(consumer, users) -> None:
+async def test_pages_have_the_order_that_the_query_names(consumer, users) -> None:
     async with client(consumer) as socket:
         query = {"ordering": "-username"}
         _status, page, _errors = await reply_to(socket, "list", query=query, limit=2)

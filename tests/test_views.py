@@ -16,7 +16,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 
 
-async def test_a_view_without_connect_accepts_and_one_that_returns_has_accepted() -> None:
+async def test_a_view_accepts_without_a_connect_method_and_after_connect_returns() -> None:
     class Silent(SocketView):
         pass
 
@@ -120,13 +120,13 @@ async def test_a_refused_client_receives_the_reason_and_is_closed(
 
 
 async def test_a_connect_that_fails_after_accepting_is_closed_too(caplog) -> None:
-    class Hasty(SocketView):
+    class FailAfterAccept(SocketView):
         async def connect(self, request):
             self.accept()
             self.send_json("welcome")
             raise RuntimeError
 
-    async with SocketCommunicator(Hasty.as_asgi()) as socket:
+    async with SocketCommunicator(FailAfterAccept.as_asgi()) as socket:
         await socket.expect_event("welcome")
         await socket.expect_event(status=500)
         await socket.expect_close(CloseCode.CONNECT_FAILED)
@@ -148,7 +148,7 @@ async def test_a_view_may_choose_a_subprotocol(kind) -> None:
     await socket.disconnect()
 
 
-async def test_permissions_are_asked_at_connect_and_for_every_frame() -> None:
+async def test_permissions_are_checked_at_connect_and_for_every_frame() -> None:
     class Quota(BasePermission):
         message = "That was the last one."
 
@@ -169,7 +169,7 @@ async def test_permissions_are_asked_at_connect_and_for_every_frame() -> None:
         await socket.expect_reply(7, status=403, detail="That was the last one.")
 
 
-async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_one_with_4403() -> None:
+async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_client_with_4403() -> None:
     class Refused(SocketView):
         permission_classes = [~IsAuthenticated]
 
@@ -184,21 +184,21 @@ async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_one_with_
         await socket.expect_close(CloseCode.FORBIDDEN)
 
 
-async def test_disconnect_runs_once_for_an_accepted_client_and_never_for_a_refused_one() -> None:
-    parted = []
+async def test_disconnect_runs_once_for_an_accepted_client_and_never_for_a_refused_client() -> None:
+    disconnects = []
 
     class Members(SocketView):
         permission_classes = [IsAuthenticated]
 
         def disconnect(self, request):
-            parted.append((request.user, request.code))
+            disconnects.append((request.user, request.code))
 
     user = AuthenticatedUser()
     async with SocketCommunicator(Members.as_asgi(), user=user) as socket:
         await socket.disconnect(4321)
     async with SocketCommunicator(Members.as_asgi()) as socket:
         await socket.expect_close(4401)
-    assert parted == [(user, 4321)]
+    assert disconnects == [(user, 4321)]
 
 
 async def test_a_frame_for_a_view_without_receive_is_answered_with_405() -> None:
@@ -316,7 +316,7 @@ class Game(SocketRouteView):
         raise AssertionError
 
 
-async def test_a_frame_calls_the_method_it_names_and_gets_its_answer() -> None:
+async def test_a_frame_is_answered_by_the_method_that_it_names() -> None:
     async with SocketCommunicator(Game.as_asgi()) as socket:
         call = await socket.call("move", [1, 2])
         reply = await socket.expect_reply(call)
@@ -333,7 +333,7 @@ async def test_a_frame_calls_the_method_it_names_and_gets_its_answer() -> None:
 
 
 @pytest.mark.parametrize("name", ["not_routed", "__class__", "send", "self", "receive", "", 5])
-async def test_only_marked_methods_can_be_named(name) -> None:
+async def test_a_frame_can_only_call_marked_methods(name) -> None:
     async with SocketCommunicator(Game.as_asgi()) as socket:
         await socket.send_json({"method": name, "data": {}})
         frame = await socket.expect_event(status=400)
