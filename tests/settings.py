@@ -1,4 +1,4 @@
-"""Settings of the suite: SQLite in a file, or whatever `DATABASE_URL` names."""
+"""Settings of the tests: SQLite in a file, or the database that `DATABASE_URL` names."""
 
 import os
 import tempfile

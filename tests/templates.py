@@ -1,4 +1,4 @@
-"""Files that are made once for a whole test run, and copied by whoever needs one."""
+"""Files that one process makes for a whole test run. Each test that needs one copies it."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""`AsyncAPIConsumer`: frames name an action, and are answered as djangochannelsrestframework's."""
+"""`AsyncAPIConsumer`: frames name an action; answers have the format of DCRF."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 
 
-class Things(AsyncAPIConsumer):
+class ExampleConsumer(AsyncAPIConsumer):
     @action()
     async def an_async_action(self, some=None, **kwargs):
         return {"response with": some}, 200
@@ -62,7 +62,7 @@ class Things(AsyncAPIConsumer):
         raise AssertionError("No frame may reach this.")
 
 
-def client(consumer=Things, **kwargs):
+def client(consumer=ExampleConsumer, **kwargs):
     return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
 
 
@@ -90,7 +90,7 @@ def reply(action, data=None, status=200, errors=(), request_id=1):
         ({"action": "renamed", "x": 1}, ("renamed", ["action", "request_id", "x"])),
     ],
 )
-async def test_an_action_is_answered_with_what_it_returns(frame, expected) -> None:
+async def test_an_action_is_answered_with_its_return_value(frame, expected) -> None:
     async with client() as socket:
         assert await answer(socket, request_id=1, **frame) == reply(*expected)
 
@@ -108,7 +108,7 @@ async def test_an_action_is_answered_with_what_it_returns(frame, expected) -> No
         ({"action": "raising", "what": "list"}, ("raising", None, 400, ["One.", "Two."])),
     ],
 )
-async def test_a_refusal_has_a_status_and_errors(frame, expected) -> None:
+async def test_an_error_answer_has_a_status_and_errors(frame, expected) -> None:
     async with client() as socket:
         assert await answer(socket, request_id=1, **frame) == reply(*expected)
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
@@ -143,11 +143,11 @@ async def test_an_error_frame_names_missing_and_surplus_arguments(arguments, err
 
 @pytest.mark.parametrize("key", ["scope", "consumer", "message", "request", "kwargs", "__class__"])
 async def test_a_key_of_a_client_never_replaces_an_argument_of_the_library(key) -> None:
-    class Guarded(Things):
+    class Guarded(ExampleConsumer):
         permission_classes = [IsAuthenticated | AllowAny]
 
     async with client(Guarded) as socket:
-        received = await answer(socket, action="renamed", request_id=1, **{key: "mine"})
+        received = await answer(socket, action="renamed", request_id=1, **{key: "evil"})
         assert received == reply("renamed", sorted(["action", key, "request_id"]))
 
 
@@ -159,7 +159,7 @@ async def test_an_action_that_is_not_a_known_name_is_answered_with_405(name) -> 
 
 
 @pytest.mark.parametrize("request_id", [None, "a", 1.5, [1, {"b": 2}], {"c": None}])
-async def test_the_answer_has_the_request_id_of_the_frame_whatever_it_is(request_id) -> None:
+async def test_an_answer_has_the_request_id_of_the_frame_of_any_type(request_id) -> None:
     async with client() as socket:
         received = await answer(socket, action="exact", pk=1, request_id=request_id)
         assert received["request_id"] == request_id
@@ -170,7 +170,7 @@ async def test_an_action_that_returns_nothing_is_not_answered(caplog) -> None:
         await socket.send_json({"action": "silent"})
         await socket.send_json({"action": "wrong"})
         await socket.expect_nothing()
-    assert "Things.wrong returned {'no': 'status'}, which is not sent" in caplog.text
+    assert "ExampleConsumer.wrong returned {'no': 'status'}, which is not sent" in caplog.text
 
 
 async def test_actions_can_be_awaited_directly() -> None:
@@ -186,7 +186,7 @@ async def test_actions_can_be_awaited_directly() -> None:
 
 
 async def test_older_names_of_the_decorator_work() -> None:
-    class Old(AsyncAPIConsumer):
+    class OldDecorators(AsyncAPIConsumer):
         @detail_action()
         def one(self, pk):
             return pk, 200
@@ -199,13 +199,13 @@ async def test_older_names_of_the_decorator_work() -> None:
         def bare(self):
             return "bare", 200
 
-    async with client(Old) as socket:
+    async with client(OldDecorators) as socket:
         assert (await answer(socket, action="one", pk=1))["data"] == 1
         assert (await answer(socket, action="many"))["data"] == []
         assert (await answer(socket, action="bare"))["data"] == "bare"
 
 
-def test_impossible_combinations_raise_an_error_when_the_class_is_defined() -> None:
+def test_impossible_decorator_arguments_raise_an_error_when_the_class_is_defined() -> None:
     with pytest.raises(ValueError, match="only a def can be atomic"):
 
         @action(atomic=True)
@@ -284,13 +284,13 @@ async def test_a_detached_action_beyond_the_limit_is_answered_with_429(settings)
 # Permissions.
 
 
-class Even(BasePermission):
+class EvenKey(BasePermission):
     async def has_permission(self, scope, consumer, action, pk=0, **kwargs):
         return pk % 2 == 0
 
 
-class Sync(BasePermission):
-    message = "Not with me."
+class NoSyncAction(BasePermission):
+    message = "This action is not allowed."
 
     def has_permission(self, scope, consumer, action):
         return action != "a_sync_action"
@@ -300,39 +300,41 @@ class Sync(BasePermission):
 
 
 def guarded(*classes):
-    return type("Guarded", (Things,), {"permission_classes": classes})
+    return type("Guarded", (ExampleConsumer,), {"permission_classes": classes})
 
 
 @pytest.mark.parametrize(
     ("classes", "pk", "status"),
     [
         ([AllowAny], 1, 200),
-        ([Even], 2, 200),
-        ([Even], 1, 403),
-        ([~Even], 1, 200),
-        ([Even & IsAuthenticated], 2, 403),
-        ([Even | IsAuthenticated], 2, 200),
-        ([Even | IsAdminUser], 1, 403),
-        ([IsAdminUser | ~Even], 1, 200),
-        ([~(Even | IsAdminUser)], 1, 200),
-        ([Sync], 1, 403),
-        ([Even, Sync], 2, 403),
+        ([EvenKey], 2, 200),
+        ([EvenKey], 1, 403),
+        ([~EvenKey], 1, 200),
+        ([EvenKey & IsAuthenticated], 2, 403),
+        ([EvenKey | IsAuthenticated], 2, 200),
+        ([EvenKey | IsAdminUser], 1, 403),
+        ([IsAdminUser | ~EvenKey], 1, 200),
+        ([~(EvenKey | IsAdminUser)], 1, 200),
+        ([NoSyncAction], 1, 403),
+        ([EvenKey, NoSyncAction], 2, 403),
     ],
 )
-async def test_permissions_and_trees_of_them_decide_about_an_action(classes, pk, status) -> None:
+async def test_permissions_and_their_combinations_decide_about_an_action(
+    classes, pk, status
+) -> None:
     async with client(guarded(*classes), user=AnonymousUser()) as socket:
         received = await answer(socket, action="a_sync_action", pk=pk)
         assert received["response_status"] == status
 
 
-async def test_an_error_frame_has_the_message_of_the_permission_that_refused() -> None:
-    async with client(guarded(Sync)) as socket:
+async def test_an_error_frame_has_the_message_of_the_permission_that_denied_the_action() -> None:
+    async with client(guarded(NoSyncAction)) as socket:
         refused = await answer(socket, action="a_sync_action", request_id=1)
-        assert refused == reply("a_sync_action", None, 403, ["Not with me."])
+        assert refused == reply("a_sync_action", None, 403, ["This action is not allowed."])
 
 
 async def test_a_client_that_may_not_connect_is_refused_before_accepting() -> None:
-    socket = client(guarded(Sync), path="/closed/")
+    socket = client(guarded(NoSyncAction), path="/closed/")
     assert await socket.connect() == (False, 1000)
     await socket.disconnect()
     socket = client(guarded(IsAdminUser), user=User(username="ada"))
@@ -350,47 +352,48 @@ def test_the_module_exports_the_names_of_djangochannelsrestframework() -> None:
 
 
 async def test_a_subclass_may_override_every_step_of_an_action() -> None:
-    class Own(Things):
+    class EveryStep(ExampleConsumer):
         async def get_action_name(self, content, **kwargs):
             return content.pop("do"), content
 
         def get_permissions(self, action, **kwargs):
-            return [Even()] if action == "exact" else []
+            return [EvenKey()] if action == "exact" else []
 
         async def handle_exception(self, exc, action, request_id):
             await self.reply(action, errors=[type(exc).__name__], status=418)
 
         async def reply(self, action, data=None, errors=None, status=200, request_id=None):
-            await super().reply(action, {"dressed": data}, errors, status, request_id)
+            await super().reply(action, {"wrapped": data}, errors, status, request_id)
 
-    async with client(Own) as socket:
+    async with client(EveryStep) as socket:
         received = await answer(socket, do="exact", pk=2, request_id=1)
-        assert received == reply("exact", {"dressed": [2, 1]}, 202)
+        assert received == reply("exact", {"wrapped": [2, 1]}, 202)
         refused = await answer(socket, do="exact", pk=1)
         assert (refused["errors"], refused["response_status"]) == (["PermissionDenied"], 418)
 
 
 async def test_attributes_that_users_set_replace_the_properties_of_the_library() -> None:
-    class Own(AsyncAPIConsumer):
+    class OwnAttributes(AsyncAPIConsumer):
         async def connect(self):
-            self.kwargs = {"mine": 1}
-            self.request, self.action = "mine", "mine too"
+            self.kwargs = {"room": 1}
+            self.request, self.action = "my request", "my action"
 
         @action()
         def names(self):
             return [self.kwargs, self.request, str(self.action)], 200
 
-    async with client(Own) as socket:
-        assert (await answer(socket, action="names"))["data"] == [{"mine": 1}, "mine", "mine too"]
+    async with client(OwnAttributes) as socket:
+        answered = await answer(socket, action="names")
+        assert answered["data"] == [{"room": 1}, "my request", "my action"]
 
 
 async def test_an_overridden_encode_json_may_be_async_as_in_channels() -> None:
-    class Own(Things):
+    class AsyncEncoding(ExampleConsumer):
         @classmethod
         async def encode_json(cls, content):
             return json.dumps({"own": content})
 
-    async with client(Own) as socket:
+    async with client(AsyncEncoding) as socket:
         assert (await answer(socket, action="exact", pk=1))["own"]["data"] == [1, 1]
 
 
@@ -410,10 +413,10 @@ async def test_groups_of_an_instance_are_those_it_has_joined() -> None:
 
 
 async def test_a_permission_without_has_permission_refuses_every_action() -> None:
-    class Silent(BasePermission):
+    class WithoutMethods(BasePermission):
         pass
 
-    async with client(guarded(Silent)) as socket:
+    async with client(guarded(WithoutMethods)) as socket:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 403
 
 
@@ -429,22 +432,22 @@ async def test_a_permission_that_fails_at_the_handshake_refuses_it(error) -> Non
 
 
 async def test_a_consumer_is_notified_when_its_detached_action_ends() -> None:
-    class Telling(Slow):
+    class ReportCompletion(Slow):
         async def handle_detached_task_completion(self, task):
             await self.send_json({"ended": task in self.detached_tasks})
 
-    async with client(Telling) as socket:
+    async with client(ReportCompletion) as socket:
         await socket.send_json({"action": "wait", "seconds": 0.01})
         assert (await socket.receive_json())["data"] == "waited"
         assert await socket.receive_json() == {"ended": True}
 
 
 async def test_an_action_argument_from_get_action_name_is_answered_with_400() -> None:
-    class Own(Things):
+    class ActionFromDo(ExampleConsumer):
         async def get_action_name(self, content, **kwargs):
             return content.pop("do"), content
 
-    async with client(Own) as socket:
+    async with client(ActionFromDo) as socket:
         refused = await answer(socket, do="exact", action="x", pk=1)
         assert refused["response_status"] == 400
 
@@ -464,14 +467,14 @@ async def test_a_detached_action_that_raises_system_exit_is_answered_and_ends_no
             assert refused["response_status"] in (404, 500)
 
 
-@pytest.mark.parametrize("key", ["handler", "self", "token", "action_name", "method", "lane"])
+@pytest.mark.parametrize("key", ["handler", "self", "token", "action_name", "method", "queue"])
 async def test_keys_with_names_that_the_library_uses_are_ordinary_arguments(key) -> None:
-    class Taking(AsyncAPIConsumer):
+    class AnyArguments(AsyncAPIConsumer):
         @action()
         def take(self, **kwargs):
             return sorted(kwargs), 200
 
-    async with client(Taking) as socket:
+    async with client(AnyArguments) as socket:
         received = await answer(socket, action="take", request_id=1, **{key: 1})
         assert received["response_status"] == (400 if key == "self" else 200)
         assert (await answer(socket, action="nope", **{key: 1}))["response_status"] == 405
@@ -485,44 +488,44 @@ async def test_permissions_are_called_with_keywords_and_need_no_base_class() -> 
         async def can_connect(self, consumer, scope):
             return True
 
-    class Duck:
+    class WithoutBaseClass:
         def has_permission(self, scope, consumer, action, **kwargs):
             return action == "exact"
 
-    for permission in (Keywords, Duck):
+    for permission in (Keywords, WithoutBaseClass):
         async with client(guarded(permission)) as socket:
             assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
             assert (await answer(socket, action="a_sync_action"))["response_status"] == 403
 
 
-async def test_a_tree_of_permissions_stops_at_the_operand_that_decides() -> None:
-    class Never(BasePermission):
+async def test_a_combined_permission_stops_at_the_operand_that_decides() -> None:
+    class NotEvaluated(BasePermission):
         def has_permission(self, scope, consumer, action, **kwargs):
-            raise AssertionError("Nobody was to ask.")
+            raise AssertionError("This operand must not be evaluated.")
 
-    async with client(guarded(IsAuthenticated & Never), user=AnonymousUser()) as socket:
+    async with client(guarded(IsAuthenticated & NotEvaluated), user=AnonymousUser()) as socket:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 403
-    async with client(guarded(AllowAny | Never), user=AnonymousUser()) as socket:
+    async with client(guarded(AllowAny | NotEvaluated), user=AnonymousUser()) as socket:
         assert (await answer(socket, action="exact", pk=1))["response_status"] == 202
 
 
 async def test_of_two_methods_with_one_action_name_the_most_derived_is_called() -> None:
-    class Kind(AsyncAPIConsumer):
+    class Base(AsyncAPIConsumer):
         @action(name="greet")
         def zz_greet(self):
-            return "hello", 200
+            return "of the base", 200
 
-    class Rude(Kind):
+    class Overriding(Base):
         @action(name="greet")
         def aa_greet(self):
-            return "go away", 200
+            return "of the override", 200
 
-    class Mild(Rude):
+    class Derived(Overriding):
         pass
 
-    async with client(Mild) as socket:
-        await socket.expect_reply(await socket.call("greet"), data="go away")
-    assert Mild.available_actions == {"greet": "aa_greet"}
+    async with client(Derived) as socket:
+        await socket.expect_reply(await socket.call("greet"), data="of the override")
+    assert Derived.available_actions == {"greet": "aa_greet"}
 
 
 def test_two_methods_of_one_class_with_one_action_name_raise_an_error() -> None:
@@ -541,19 +544,19 @@ def test_two_methods_of_one_class_with_one_action_name_raise_an_error() -> None:
 async def test_frames_that_wait_when_the_server_closes_are_not_handled() -> None:
     done = []
 
-    class Short(AsyncAPIConsumer):
+    class ClosingServer(AsyncAPIConsumer):
         @action()
-        async def cheat(self):
+        async def close_late(self):
             await asyncio.sleep(0.01)
             self.close(4403)
 
         @action()
-        async def go_on(self):
+        async def record(self):
             done.append(1)
 
-    async with client(Short) as socket:
-        await socket.call("cheat")
-        await socket.call("go_on")
+    async with client(ClosingServer) as socket:
+        await socket.call("close_late")
+        await socket.call("record")
         await socket.expect_close(4403)
     assert done == []
 
@@ -561,7 +564,7 @@ async def test_frames_that_wait_when_the_server_closes_are_not_handled() -> None
 async def test_detached_actions_end_when_the_server_closes(settle) -> None:
     ends = []
 
-    class Long(AsyncAPIConsumer):
+    class DetachedActions(AsyncAPIConsumer):
         @action(detached=True)
         async def watch(self):
             try:
@@ -575,7 +578,7 @@ async def test_detached_actions_end_when_the_server_closes(settle) -> None:
             await asyncio.sleep(0)
             ends.append("part")
 
-    async with client(Long) as socket:
+    async with client(DetachedActions) as socket:
         await socket.call("watch")
         await socket.call("part")
         await settle(lambda: sorted(ends) == ["part", "watch"])
@@ -585,7 +588,7 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
     settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": True}
     received, frames, done = [], asyncio.Queue(), []
 
-    class Closed(AsyncAPIConsumer):
+    class AdminOnly(AsyncAPIConsumer):
         permission_classes = [IsAdminUser]
 
         async def receive_json(self, content):
@@ -600,7 +603,7 @@ async def test_a_frame_that_comes_while_a_client_is_refused_is_not_handled(setti
             frames.put_nowait({"type": "websocket.disconnect", "code": 1000})
 
     frames.put_nowait({"type": "websocket.connect"})
-    await Closed.as_asgi()(client().scope, frames.get, send)
+    await AdminOnly.as_asgi()(client().scope, frames.get, send)
     assert (received, done) == (["websocket.accept", "websocket.send", "websocket.close"], [])
 
 
@@ -623,12 +626,12 @@ async def test_a_def_action_may_call_another_action(settings) -> None:
 
 
 async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:
-    running, most, loop = [], [], asyncio.get_running_loop()
+    running, counts, loop = [], [], asyncio.get_running_loop()
 
-    class Many(AsyncAPIConsumer):
+    class CountRunning(AsyncAPIConsumer):
         def work(self, event):
             running.append(event)
-            most.append(len(running))
+            counts.append(len(running))
             time.sleep(0.05)
             running.pop()
 
@@ -647,13 +650,13 @@ async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:
             await self.slow()
             await self.reply("after")
 
-    async with client(Many) as socket:
+    async with client(CountRunning) as socket:
         await socket.expect_reply(await socket.call("begin"), response_status=204)
         await socket.expect_event(action="after")
-    assert most == [1, 1]
+    assert counts == [1, 1]
 
 
-async def test_an_action_that_called_another_has_its_own_context_again() -> None:
+async def test_an_action_has_its_own_context_again_after_it_called_another() -> None:
     class Nested(AsyncAPIConsumer):
         @action(http_method="GET")
         async def inner(self):
@@ -671,31 +674,31 @@ async def test_an_action_that_called_another_has_its_own_context_again() -> None
 
 
 async def test_a_detached_action_that_awaits_a_cancelled_task_is_answered() -> None:
-    class Unlucky(AsyncAPIConsumer):
+    class AwaitCancelledTask(AsyncAPIConsumer):
         @action(detached=True)
         async def wait(self):
             other = asyncio.ensure_future(asyncio.sleep(9))
             other.cancel()
             await other
 
-    async with client(Unlucky) as socket:
+    async with client(AwaitCancelledTask) as socket:
         await socket.expect_reply(await socket.call("wait"), response_status=500)
 
 
 @pytest.mark.parametrize(
-    "opinion",
-    [lambda lazy: lazy & drf.AllowAny, lambda lazy: drf.AllowAny & lazy, lambda lazy: lazy | lazy],
+    "combine",
+    [lambda cls: cls & drf.AllowAny, lambda cls: drf.AllowAny & cls, lambda cls: cls | cls],
 )
-async def test_a_tree_of_permissions_awaits_the_results_of_its_operands(opinion) -> None:
-    class Lazy(drf.BasePermission):
+async def test_a_combined_permission_awaits_the_results_of_its_operands(combine) -> None:
+    class ReturnsCoroutine(drf.BasePermission):
         def has_permission(self, request, view):
-            return self._look()
+            return self._deny()
 
-        async def _look(self):
+        async def _deny(self):
             return False
 
-    class Guarded(Things):
-        permission_classes = [opinion(Lazy)]
+    class Guarded(ExampleConsumer):
+        permission_classes = [combine(ReturnsCoroutine)]
 
     socket = client(Guarded)
     assert (await socket.connect())[0] is False
@@ -703,26 +706,26 @@ async def test_a_tree_of_permissions_awaits_the_results_of_its_operands(opinion)
 
 
 async def test_get_throttles_may_be_async() -> None:
-    class Slow(Things):
+    class AsyncThrottles(ExampleConsumer):
         async def get_throttles(self):
-            return [Never()] if self.action == "exact" else []
+            return [RejectAll()] if self.action == "exact" else []
 
-    class Never(BaseThrottle):
+    class RejectAll(BaseThrottle):
         def allow_request(self, request, view):
             return False
 
-    async with client(Slow) as socket:
+    async with client(AsyncThrottles) as socket:
         await socket.expect_reply(await socket.call("exact", pk=1), response_status=429)
         await socket.expect_reply(await socket.call("a_sync_action"), response_status=200)
 
 
 async def test_methods_wrapped_by_asgiref_receive_the_same_arguments() -> None:
-    kept = []
+    references = []
 
-    class Wrapped(Things):
+    class Wrapped(ExampleConsumer):
         def __init__(self):
             super().__init__()
-            kept.append(weakref.ref(self))
+            references.append(weakref.ref(self))
 
         @sync_to_async
         def get_permissions(self, action, self_=None, **kwargs):
@@ -737,19 +740,19 @@ async def test_methods_wrapped_by_asgiref_receive_the_same_arguments() -> None:
             await socket.expect_reply(await socket.call("exact", pk=1), response_status=202)
     del socket
     gc.collect()
-    assert [one() for one in kept] == [None] * 3
+    assert [reference() for reference in references] == [None] * 3
 
 
 async def test_a_detached_action_may_begin_while_connecting_but_not_while_closing() -> None:
-    began = []
+    started = []
 
-    class Eager(AsyncAPIConsumer):
+    class DetachInConnect(AsyncAPIConsumer):
         async def connect(self):
             await self.handle_action("watch", 1, when="connecting")
 
         @action(detached=True)
         async def watch(self, when):
-            began.append(when)
+            started.append(when)
             return when, 200
 
         @action()
@@ -757,8 +760,8 @@ async def test_a_detached_action_may_begin_while_connecting_but_not_while_closin
             self.close(4403)
             await self.handle_action("watch", 2, when="closing")
 
-    async with client(Eager) as socket:
+    async with client(DetachInConnect) as socket:
         await socket.expect_reply(1, data="connecting")
         await socket.call("part")
         await socket.expect_close(4403)
-    assert began == ["connecting"]
+    assert started == ["connecting"]

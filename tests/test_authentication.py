@@ -92,7 +92,7 @@ async def test_a_client_sends_a_token_in_a_header_or_in_a_subprotocol(ada, optio
         assert await call(socket, "whoami") == (200, ["ada", True])
 
 
-async def test_a_browser_that_offers_subprotocols_receives_one(ada) -> None:
+async def test_a_browser_that_offers_subprotocols_receives_one_of_them(ada) -> None:
     token = "authorization.Bearer.ada"
     for offered, chosen in ([token], token), ([token, "chat"], "chat"):
         socket = client(subprotocols=offered)
@@ -136,7 +136,7 @@ async def test_a_client_without_valid_credentials_is_refused_before_accepting(ad
 @pytest.mark.parametrize(
     ("classes", "code"), [([Bearer], 4401), ([SessionAuthentication], 4403), ([], 4403)]
 )
-async def test_a_browser_can_read_why_it_is_refused_after_accepting(
+async def test_a_browser_that_is_refused_after_accepting_receives_the_reason(
     settings, classes, code
 ) -> None:
     settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": True}
@@ -394,7 +394,7 @@ async def test_an_action_gives_a_401_if_the_token_expires_before_it_begins(ada, 
         await socket.expect_reply(request_id, response_status=401, data=None)
 
 
-async def test_a_query_string_does_not_make_up_for_an_invalid_token(ada) -> None:
+async def test_an_invalid_token_is_rejected_even_if_the_query_string_has_a_valid_one(ada) -> None:
     class InQuery(BaseAuthentication):
         def authenticate(self, request):
             name = request.query_params.get("token")

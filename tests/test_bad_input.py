@@ -133,7 +133,7 @@ def assert_refusal(view, frame, status, **expected):
 
 @pytest.fixture(autouse=True)
 def bad_input_logs_no_traceback(request, caplog):
-    """Errors of a handler do log one: tests of those take `caplog`."""
+    """Fail if a test logs a traceback. Tests that use `caplog` may log one."""
     yield
     if "caplog" not in signature(request.function).parameters:
         assert [record.getMessage() for record in caplog.records if record.exc_info] == []
@@ -141,7 +141,7 @@ def bad_input_logs_no_traceback(request, caplog):
 
 @pytest.fixture(autouse=True)
 def escape_lone_surrogates_in_the_log(monkeypatch):
-    """pytest-xdist cannot send a report whose log has one: its worker would crash."""
+    """A worker of pytest-xdist would crash on a report whose log has such a character."""
     format_exception = logging.Formatter.formatException
 
     def format_escaped(self, exc_info):
@@ -572,7 +572,7 @@ async def test_a_slow_client_receives_every_answer_or_is_closed(view, frame, set
     assert len(frames) == 200 or close_codes == [CloseCode.TOO_SLOW]
 
 
-# What an error of a handler reveals
+# Error frames for errors of a handler
 
 MARK = "MARKER-4711"
 
@@ -687,16 +687,16 @@ async def test_an_error_of_a_handler_shows_its_traceback_in_debug_mode(error, ca
 
 
 async def test_a_handler_whose_own_task_was_cancelled_gives_a_500(caplog) -> None:
-    class Careless(SocketView):
+    class AwaitCancelledTask(SocketView):
         async def receive(self, request):
             task = asyncio.ensure_future(asyncio.sleep(10))
             task.cancel()
             await task
 
-    async with SocketCommunicator(Careless.as_asgi()) as socket:
+    async with SocketCommunicator(AwaitCancelledTask.as_asgi()) as socket:
         for _time in range(2):
             await socket.send_to("1")
-            assert_refusal(Careless, await receive_answer(socket), 500)
+            assert_refusal(AwaitCancelledTask, await receive_answer(socket), 500)
 
 
 @pytest.mark.parametrize(

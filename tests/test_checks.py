@@ -1,4 +1,4 @@
-"""What `manage.py check` finds."""
+"""The messages of `manage.py check`."""
 
 import pytest
 from django.apps import apps
@@ -15,7 +15,7 @@ def found(**kwargs) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def reaching_layer():
-    """A layer that reaches other processes; nobody connects to it."""
+    """Configure a layer that reaches other processes. No test connects to it."""
     with override_settings(CHANNEL_LAYERS=layers(LAYERS[1], "redis://localhost:1")):
         yield
 

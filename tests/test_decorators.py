@@ -1,4 +1,4 @@
-"""Marks on methods."""
+"""Decorators that mark methods as routes, or adapt decorators of functions to methods."""
 
 from functools import wraps
 
@@ -50,45 +50,48 @@ def test_a_mark_that_is_not_text_makes_no_route() -> None:
     assert route_name(save) is None
 
 
-def shouting(function):
-    """A decorator of functions, as Channels 1 has them."""
+def upper_case(function):
+    """Decorate a function, as the decorators of Channels 1 do."""
 
     @wraps(function)
     def wrapper(message, *args, **kwargs):
-        message.shout = message.data.upper()
+        message.upper = message.data.upper()
         return function(message, *args, **kwargs)
 
     return wrapper
 
 
-@pytest.mark.parametrize("fit", [rest_channels, method_decorator])
-async def test_rest_channels_applies_a_function_decorator_to_a_method(fit) -> None:
-    class Loud(SocketView):
-        @fit(shouting)
+@pytest.mark.parametrize("apply", [rest_channels, method_decorator])
+async def test_rest_channels_applies_a_function_decorator_to_a_method(apply) -> None:
+    class UpperCase(SocketView):
+        @apply(upper_case)
         def receive(self, request, room):
-            self.send_json([request.shout, room, self.args])
+            self.send_json([request.upper, room, self.args])
 
-    async with SocketCommunicator(Loud.as_asgi(), kwargs={"room": "a"}) as socket:
+    async with SocketCommunicator(UpperCase.as_asgi(), kwargs={"room": "a"}) as socket:
         await socket.send_json("hey")
         await socket.expect_event(["HEY", "a", []])
 
 
-@pytest.mark.parametrize("fit", [rest_channels, method_decorator])
-async def test_rest_channels_applies_a_function_decorator_to_an_async_method(fit) -> None:
-    class Loud(SocketView):
-        @fit(shouting)
+@pytest.mark.parametrize("apply", [rest_channels, method_decorator])
+async def test_rest_channels_applies_a_function_decorator_to_an_async_method(apply) -> None:
+    class UpperCase(SocketView):
+        @apply(upper_case)
         async def receive(self, request):
-            await self.send_json(request.shout)
+            await self.send_json(request.upper)
 
-    async with SocketCommunicator(Loud.as_asgi()) as socket:
+    async with SocketCommunicator(UpperCase.as_asgi()) as socket:
         await socket.send_json("hey")
         await socket.expect_event("HEY")
 
 
 def test_a_decorated_method_keeps_its_name_and_docstring() -> None:
-    class Loud:
-        @rest_channels(shouting)
+    class UpperCase:
+        @rest_channels(upper_case)
         def receive(self, request):
-            """Shout."""
+            """Receive a frame."""
 
-    assert (Loud.receive.__name__, Loud.receive.__doc__) == ("receive", "Shout.")
+    assert (UpperCase.receive.__name__, UpperCase.receive.__doc__) == (
+        "receive",
+        "Receive a frame.",
+    )

@@ -61,9 +61,9 @@ async def test_a_viewset_needs_no_mapping(root) -> None:
         row = {"id": root.pk, "username": "root", "email": "root@example.com"}
         assert await reply_to(socket, "list") == (200, [row])
         assert await reply_to(socket, "retrieve", parameters={"pk": root.pk}) == (200, row)
-        status, made = await reply_to(socket, "create", data={"username": "ada"})
-        assert (status, made["username"]) == (201, "ada")
-        where = {"pk": made["id"]}
+        status, created = await reply_to(socket, "create", data={"username": "ada"})
+        assert (status, created["username"]) == (201, "ada")
+        where = {"pk": created["id"]}
         status, reply = await reply_to(socket, "update", parameters=where, data={"username": "eve"})
         assert (status, reply["username"]) == (200, "eve")
         status, reply = await reply_to(socket, "patch", parameters=where, data={"email": "e@e.org"})
@@ -256,7 +256,7 @@ async def test_an_argument_that_no_path_could_have_is_a_400(root, value) -> None
 
 
 @pytest.mark.parametrize("name", ["retrieve", "delete", "rename"])
-async def test_a_key_that_every_path_has_is_required(root, name) -> None:
+async def test_a_key_in_every_path_is_required(root, name) -> None:
     async with client(UserViewSet, user=root) as socket:
         status, [errors] = await reply_to(socket, name, parameters={})
         assert (status, errors["parameters"].keys()) == (400, {"pk"})
@@ -294,13 +294,13 @@ def test_wrapping_something_that_is_no_view_raises_an_error() -> None:
 
 
 async def test_views_are_throttled(settings) -> None:
-    class Never(BaseThrottle):
+    class RejectAll(BaseThrottle):
         def allow_request(self, request, view):
             return False
 
     def secret(request):
         return HttpResponse("the secret")
 
-    settings.REST_CHANNELS = {"DEFAULT_THROTTLE_CLASSES": [Never]}
+    settings.REST_CHANNELS = {"DEFAULT_THROTTLE_CLASSES": [RejectAll]}
     async with client(secret) as socket:
         assert (await reply_to(socket, "list"))[0] == 429

@@ -20,7 +20,7 @@ TEMPORARY = {1001, 1006, 1011, 1012, 1013}
 
 
 @pytest.mark.parametrize("code", CloseCode)
-def test_a_close_code_tells_whether_the_client_should_reconnect(code) -> None:
+def test_a_close_code_states_whether_the_client_should_reconnect(code) -> None:
     assert code.reconnect is (code in TEMPORARY or 4500 <= code <= 4599)
 
 
@@ -30,7 +30,7 @@ def test_every_close_code_is_from_rfc_6455_or_corresponds_to_an_http_status(code
 
 
 @pytest.mark.parametrize("code", [4400, 4401, 4403, 4404, 4429])
-def test_a_client_that_has_to_change_something_does_not_reconnect(code) -> None:
+def test_close_codes_of_client_errors_forbid_reconnecting(code) -> None:
     assert all(not known.reconnect for known in CloseCode if known == code)
     assert 4400 <= code <= 4499
 

@@ -20,7 +20,7 @@ from rest_framework.permissions import (
 )
 
 from rest_channels import permissions
-from rest_channels.consumers import GenericAsyncAPIConsumer as Documented
+from rest_channels.consumers import GenericAsyncAPIConsumer as DocumentedConsumer
 from rest_channels.consumers import ModelConsumer, ReadOnlyModelConsumer
 from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
@@ -74,9 +74,9 @@ class UserConsumer(
 
 @pytest.fixture
 def users():
-    """Three, as rows of a reply."""
-    made = [User.objects.create_user(f"test{n}", f"{n}@example.com") for n in (1, 2, 3)]
-    return [{"id": one.pk, "username": one.username, "email": one.email} for one in made]
+    """Create three users, and return them as rows of a reply."""
+    users = [User.objects.create_user(f"test{n}", f"{n}@example.com") for n in (1, 2, 3)]
+    return [{"id": user.pk, "username": user.username, "email": user.email} for user in users]
 
 
 def client(consumer=UserConsumer, **kwargs):
@@ -142,12 +142,12 @@ async def test_a_missing_row_is_answered_with_404(name, pk, users) -> None:
         assert await User.objects.acount() == 3
 
 
-async def test_a_frame_without_a_key_is_answered_with_its_name(users) -> None:
+async def test_an_error_frame_names_the_key_that_a_frame_lacks(users) -> None:
     async with client() as socket:
-        refused = (400, None, [{"pk": ["This argument is required."]}])
-        assert await reply_to(socket, "retrieve") == refused
-        refused = (400, None, [{"data": ["This argument is required."]}])
-        assert await reply_to(socket, "create") == refused
+        error = (400, None, [{"pk": ["This argument is required."]}])
+        assert await reply_to(socket, "retrieve") == error
+        error = (400, None, [{"data": ["This argument is required."]}])
+        assert await reply_to(socket, "create") == error
 
 
 @pytest.mark.parametrize("data", [None, 7, "x", [], [1], {"username": {"a": 1}}])
@@ -157,7 +157,7 @@ async def test_data_that_is_not_an_object_is_answered_with_400(data, users) -> N
         assert (await reply_to(socket, "patch", pk=users[0]["id"], data=data))[0] in (400, 200)
 
 
-async def test_no_key_of_a_client_becomes_a_lookup(users) -> None:
+async def test_a_key_of_a_client_never_becomes_a_lookup(users) -> None:
     async with client() as socket:
         pk = users[0]["id"]
         keys = ["password__startswith", "pk__gte", "id", "username", "queryset", "serializer"]
@@ -169,7 +169,7 @@ async def test_no_key_of_a_client_becomes_a_lookup(users) -> None:
 
 
 async def test_hooks_receive_the_arguments_of_a_frame_that_they_accept(users) -> None:
-    class Scoped(UserConsumer):
+    class ByDomain(UserConsumer):
         def get_queryset(self, domain=None, **kwargs):
             return super().get_queryset().filter(email__endswith=domain or "")
 
@@ -179,14 +179,14 @@ async def test_hooks_receive_the_arguments_of_a_frame_that_they_accept(users) ->
         def perform_patch(self, serializer):
             serializer.save(first_name=f"{self.action} {self.request.method}")
 
-    async with client(Scoped) as socket:
+    async with client(ByDomain) as socket:
         assert await reply_to(socket, "list", domain="2@example.com") == (200, [users[1]], [])
         await reply_to(socket, "patch", pk=users[0]["id"], data={})
         assert (await User.objects.aget(pk=users[0]["id"])).first_name == "patch PATCH"
 
 
 async def test_custom_actions_use_the_model(users) -> None:
-    class Custom(Documented):
+    class Custom(DocumentedConsumer):
         queryset = User.objects.all()
         serializer_class = UserSerializer
 
@@ -198,7 +198,7 @@ async def test_custom_actions_use_the_model(users) -> None:
         assert await reply_to(socket, "publish", pk=users[0]["id"]) == (200, users[0], [])
 
 
-async def test_a_lookup_by_another_field_under_another_name(users) -> None:
+async def test_a_consumer_finds_rows_by_its_lookup_field_and_argument_name(users) -> None:
     class ByName(UserConsumer):
         lookup_field = "username"
         lookup_url_kwarg = "name"
@@ -240,8 +240,8 @@ async def test_the_backend_of_django_filter_reads_the_query_of_a_frame(users) ->
         assert await reply_to(socket, "list", query={"username": "test2"}) == (200, [users[1]], [])
         named = {"username__in": "test1,test3"}
         assert await reply_to(socket, "list", query=named) == (200, [users[0], users[2]], [])
-        refused = (400, None, [{"id__lt": ["Enter a number."]}])
-        assert await reply_to(socket, "list", query={"id__lt": "x"}) == refused
+        error = (400, None, [{"id__lt": ["Enter a number."]}])
+        assert await reply_to(socket, "list", query={"id__lt": "x"}) == error
         assert await reply_to(socket, "list", query={"password__startswith": "x"}) == (
             200,
             users,
@@ -250,11 +250,11 @@ async def test_the_backend_of_django_filter_reads_the_query_of_a_frame(users) ->
 
 
 async def test_mixins_may_come_before_or_after_the_consumer_class(users) -> None:
-    behind = type("Behind", (GenericAsyncAPIConsumer, ListModelMixin), {})
-    before = type("Before", (ListModelMixin, GenericAsyncAPIConsumer), {})
-    for consumer in (behind, before, ReadOnlyModelConsumer, ModelConsumer):
-        own = {"queryset": User.objects.order_by("pk"), "serializer_class": UserSerializer}
-        async with client(type("Consumer", (consumer,), own)) as socket:
+    mixin_last = type("MixinLast", (GenericAsyncAPIConsumer, ListModelMixin), {})
+    mixin_first = type("MixinFirst", (ListModelMixin, GenericAsyncAPIConsumer), {})
+    for consumer in (mixin_last, mixin_first, ReadOnlyModelConsumer, ModelConsumer):
+        attributes = {"queryset": User.objects.order_by("pk"), "serializer_class": UserSerializer}
+        async with client(type("Consumer", (consumer,), attributes)) as socket:
             assert await reply_to(socket, "list") == (200, users, [])
 
 
@@ -301,24 +301,24 @@ async def test_the_page_size_of_drfs_settings_is_not_used(users, settings) -> No
         assert await reply_to(socket, "list") == (200, users, [])
 
 
-async def test_a_subclass_may_read_limit_and_offset_in_its_own_way(users) -> None:
-    class Own(WebsocketLimitOffsetPagination):
+async def test_a_subclass_may_override_how_limit_and_offset_are_read(users) -> None:
+    class SizePagination(WebsocketLimitOffsetPagination):
         def get_limit(self, size=1, **kwargs):
             return size
 
     class Sized(Paged):
-        pagination_class = Own
+        pagination_class = SizePagination
 
     async with client(Sized) as socket:
         assert (await reply_to(socket, "list", size=2))[1]["results"] == users[:2]
 
 
 async def test_page_number_pagination_answers_with_pages_by_number(users) -> None:
-    class Sized(WebsocketPageNumberPagination):
+    class TwoPerPage(WebsocketPageNumberPagination):
         page_size = 2
 
     class Numbered(Paged):
-        pagination_class = Sized
+        pagination_class = TwoPerPage
 
     async with client(Numbered) as socket:
         page = {"count": 3, "page": 2, "pages": 2, "results": users[2:]}
@@ -328,13 +328,13 @@ async def test_page_number_pagination_answers_with_pages_by_number(users) -> Non
 
 
 async def test_cursor_pagination_answers_with_pages_by_cursor(users) -> None:
-    class Sized(WebsocketCursorPagination):
+    class TwoPerPage(WebsocketCursorPagination):
         page_size, ordering = 2, "pk"
 
-    class Cursed(Paged):
-        pagination_class = Sized
+    class CursorPaged(Paged):
+        pagination_class = TwoPerPage
 
-    async with client(Cursed) as socket:
+    async with client(CursorPaged) as socket:
         _status, first, _errors = await reply_to(socket, "list")
         assert (first["results"], first["previous"]) == (users[:2], None)
         _status, last, _errors = await reply_to(socket, "list", cursor=first["next"])
@@ -348,10 +348,10 @@ class Streamed(StreamedPaginatedListMixin, UserConsumer):
     pass
 
 
-async def test_a_stream_sends_page_after_page_under_one_id(users) -> None:
+async def test_a_streamed_list_sends_every_page_with_the_same_request_id(users) -> None:
     async with client(Streamed) as socket:
         pages = [await reply_to(socket, "list", limit=2)]
-        pages.append(await rest(socket))
+        pages.append(await next_reply(socket))
         assert [page["results"] for _status, page, _errors in pages] == [users[:2], users[2:]]
         assert [page["offset"] for _status, page, _errors in pages] == [0, 2]
         await socket.expect_nothing()
@@ -367,12 +367,12 @@ async def test_a_stream_without_a_limit_uses_the_default_page_size(users) -> Non
         assert (await reply_to(socket, "list"))[0] == 500
 
 
-async def rest(socket):
+async def next_reply(socket):
     reply = await socket.receive_json()
     return reply["response_status"], reply["data"], reply["errors"]
 
 
-async def test_a_stream_can_be_cancelled_and_frames_go_on_beside_it(users) -> None:
+async def test_a_client_can_send_frames_during_a_stream_and_cancel_it(users) -> None:
     class Slow(Streamed):
         sleep_time_between_pages = 60
 
@@ -386,14 +386,14 @@ async def test_a_stream_can_be_cancelled_and_frames_go_on_beside_it(users) -> No
 # Permissions.
 
 
-class OwnOnly(BasePermission):
+class IsSelf(BasePermission):
     def has_object_permission(self, request, view, obj):
         return obj == request.user
 
 
-async def test_permissions_are_asked_about_the_object(users) -> None:
+async def test_an_object_permission_decides_about_each_object(users) -> None:
     class Guarded(UserConsumer):
-        permission_classes = [OwnOnly]
+        permission_classes = [IsSelf]
 
     ada = await User.objects.aget(pk=users[0]["id"])
     async with client(Guarded, user=ada) as socket:
@@ -403,7 +403,7 @@ async def test_permissions_are_asked_about_the_object(users) -> None:
         assert await reply_to(socket, "delete", pk=users[1]["id"]) == (403, None, errors)
 
 
-class AsyncNobody(permissions.BasePermission):
+class AsyncRejectObject(permissions.BasePermission):
     async def has_permission(self, scope, consumer, action, **kwargs):
         return True
 
@@ -411,14 +411,20 @@ class AsyncNobody(permissions.BasePermission):
         return False
 
 
-class AsyncDRF(BasePermission):
+class AsyncRejectObjectDRF(BasePermission):
     async def has_object_permission(self, request, view, obj):
         return False
 
 
 @pytest.mark.parametrize(
     "classes",
-    [[AsyncNobody], [AsyncDRF], [AsyncNobody & AllowAny], [AsyncDRF | AsyncNobody], [~~AsyncDRF]],
+    [
+        [AsyncRejectObject],
+        [AsyncRejectObjectDRF],
+        [AsyncRejectObject & AllowAny],
+        [AsyncRejectObjectDRF | AsyncRejectObject],
+        [~~AsyncRejectObjectDRF],
+    ],
 )
 async def test_an_async_object_permission_is_awaited(classes, users) -> None:
     guarded = type("Guarded", (UserConsumer,), {"permission_classes": classes})
@@ -427,8 +433,8 @@ async def test_an_async_object_permission_is_awaited(classes, users) -> None:
 
 
 async def test_a_consumer_that_overrides_check_permissions_still_checks_objects(users) -> None:
-    class Own(UserConsumer):
-        permission_classes = [OwnOnly]
+    class WithoutCheck(UserConsumer):
+        permission_classes = [IsSelf]
 
         async def check_permissions(self, action, **kwargs):
             pass
@@ -439,25 +445,25 @@ async def test_a_consumer_that_overrides_check_permissions_still_checks_objects(
             except PermissionDenied:
                 self.send_json("denied")
 
-    class AsyncOwn(UserConsumer):
+    class AsyncObjectCheck(UserConsumer):
         async def check_object_permissions(self, request, obj):
             raise PermissionDenied
 
-    async with client(Own) as socket:
+    async with client(WithoutCheck) as socket:
         assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 403
         [member] = current_hub().members.values()
         member.deliver(Event("", {"type": "changed"}))
         assert await socket.receive_json() == "denied"
-    async with client(AsyncOwn) as socket:
+    async with client(AsyncObjectCheck) as socket:
         assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 403
 
 
 async def test_get_serializer_may_be_called_as_in_djangochannelsrestframework(users) -> None:
-    class Old(UserConsumer):
+    class OldSignature(UserConsumer):
         def get_serializer(self, action_kwargs=None, *args, **kwargs):
             return super().get_serializer(*args, action_kwargs=action_kwargs, **kwargs)
 
-    async with client(Old) as socket:
+    async with client(OldSignature) as socket:
         assert await reply_to(socket, "retrieve", pk=users[0]["id"]) == (200, users[0], [])
         assert await reply_to(socket, "list") == (200, users, [])
         assert (await reply_to(socket, "patch", pk=users[0]["id"], data={}))[0] == 200
@@ -469,7 +475,7 @@ async def test_a_permission_without_has_object_permission_refuses_no_object(user
             return False
 
     class Guarded(UserConsumer):
-        permission_classes = [~IsBanned, ~IsBanned | OwnOnly]
+        permission_classes = [~IsBanned, ~IsBanned | IsSelf]
 
     async with client(Guarded) as socket:
         assert (await reply_to(socket, "retrieve", pk=users[1]["id"]))[0] == 200
@@ -491,7 +497,7 @@ async def test_hyperlinks_and_urls_are_the_same_as_over_http(users) -> None:
         assert found == (200, {"url": "http://testserver/users/test1/"}, [])
 
 
-async def test_model_permissions_are_those_of_the_method_drf_would_see(users) -> None:
+async def test_model_permissions_use_the_http_method_that_an_action_has_in_drf(users) -> None:
     class Guarded(UserConsumer):
         permission_classes = [DjangoModelPermissions]
 
@@ -499,7 +505,7 @@ async def test_model_permissions_are_those_of_the_method_drf_would_see(users) ->
     await ada.user_permissions.aadd(await Permission.objects.aget(codename="change_user"))
     async with client(Guarded, user=ada) as socket:
         data = {"username": "x", "password": "x", "email": "x@example.com"}
-        verdicts = {
+        statuses = {
             "list": 200,
             "retrieve": 200,
             "create": 403,
@@ -507,7 +513,7 @@ async def test_model_permissions_are_those_of_the_method_drf_would_see(users) ->
             "update": 200,
             "delete": 403,
         }
-        for name, status in verdicts.items():
+        for name, status in statuses.items():
             assert (await reply_to(socket, name, pk=users[1]["id"], data=data))[0] == status
 
 
@@ -520,16 +526,16 @@ async def test_an_action_may_set_the_http_method_that_permissions_see() -> None:
         permission_classes = [ReadOnly]
 
         @action(http_method="GET")
-        def look(self):
+        def read(self):
             return self.request.method, 200
 
         @action()
-        def touch(self):
+        def write(self):
             return self.request.method, 200
 
     async with client(Guarded) as socket:
-        assert (await reply_to(socket, "look"))[:2] == (200, "GET")
-        assert (await reply_to(socket, "touch"))[0] == 403
+        assert (await reply_to(socket, "read"))[:2] == (200, "GET")
+        assert (await reply_to(socket, "write"))[0] == 403
 
 
 # Transactions.
@@ -538,23 +544,23 @@ async def test_an_action_may_set_the_http_method_that_permissions_see() -> None:
 async def test_an_atomic_action_rolls_back_on_an_error(users) -> None:
     class Atomic(GenericAsyncAPIConsumer):
         @action(atomic=True)
-        def spoil(self):
+        def delete_all(self):
             User.objects.all().delete()
             raise ValueError
 
     async with client(Atomic) as socket:
-        assert (await reply_to(socket, "spoil"))[0] == 500
+        assert (await reply_to(socket, "delete_all"))[0] == 500
         assert await User.objects.acount() == 3
 
 
-def test_a_list_costs_one_query(users) -> None:
+def test_a_list_takes_one_query(users) -> None:
     consumer = UserConsumer()
     with CaptureQueriesContext(connection) as queries:
         list(consumer.get_queryset())
     assert len(queries) == 1
 
 
-class Awaiting(UserConsumer):
+class AsyncHooks(UserConsumer):
     """Every method that a user may override is `async def` here."""
 
     async def get_queryset(self):
@@ -586,19 +592,19 @@ class Awaiting(UserConsumer):
 
 async def test_overridden_hooks_may_be_async(users) -> None:
     data = {"username": "ada", "email": "x@example.com", "password": "x"}
-    async with client(Awaiting) as socket:
-        status, made, _errors = await reply_to(socket, "create", data=data)
-        assert (status, made["email"]) == (201, "0@example.com")
+    async with client(AsyncHooks) as socket:
+        status, created, _errors = await reply_to(socket, "create", data=data)
+        assert (status, created["email"]) == (201, "0@example.com")
         assert await reply_to(socket, "list") == (200, users[::-1], [])
         for name in ("update", "patch"):
-            _status, saved, _errors = await reply_to(socket, name, pk=made["id"], data=data)
+            _status, saved, _errors = await reply_to(socket, name, pk=created["id"], data=data)
             assert saved["email"] == "1@example.com"
-        assert (await reply_to(socket, "delete", pk=made["id"]))[0] == 204
+        assert (await reply_to(socket, "delete", pk=created["id"]))[0] == 204
         assert not await User.objects.filter(username="ada").aexists()
 
 
-async def test_an_atomic_action_rolls_back_what_an_async_override_did() -> None:
-    class Regretting(UserConsumer):
+async def test_an_atomic_action_rolls_back_the_writes_of_an_async_override() -> None:
+    class FailingCreate(UserConsumer):
         @action(atomic=True)
         def create(self, data, **kwargs):
             return super().create.__wrapped__(self, data, **kwargs)
@@ -607,7 +613,7 @@ async def test_an_atomic_action_rolls_back_what_an_async_override_did() -> None:
             await sync_to_async(serializer.save)()
             raise PermissionDenied
 
-    async with client(Regretting) as socket:
+    async with client(FailingCreate) as socket:
         data = {"username": "ada", "email": "x@example.com", "password": "x"}
         assert (await reply_to(socket, "create", data=data))[0] == 403
         assert not await User.objects.filter(username="ada").aexists()
@@ -619,14 +625,14 @@ class Users(ModelConsumer):
 
 
 async def test_a_list_outside_of_an_action_has_a_paginator() -> None:
-    class Eager(Users):
+    class ListInConnect(Users):
         async def connect(self):
             page, _status = await self.list(limit=1)
             await self.send_json(page)
 
     await User.objects.acreate_user("ada")
     await User.objects.acreate_user("grace")
-    async with client(Eager) as socket:
+    async with client(ListInConnect) as socket:
         page = await socket.receive_json()
     assert (page["count"], len(page["results"])) == (2, 1)
 
@@ -653,13 +659,13 @@ async def test_an_action_keeps_its_object_permissions_after_it_called_another_ac
 
 
 async def test_an_async_override_may_await_another_action() -> None:
-    class Telling(Users):
+    class CountAfterCreate(Users):
         async def perform_create(self, serializer, **kwargs):
             await sync_to_async(serializer.save)()
             page, _status = await self.list(limit=5)
             await self.send_json({"count": page["count"]})
 
-    async with client(Telling) as socket:
+    async with client(CountAfterCreate) as socket:
         call = await socket.call(
             "create", {"username": "ada", "email": "a@example.com", "password": "x"}
         )
@@ -680,7 +686,7 @@ class WrappedRows:
 
 
 @pytest.mark.parametrize("mixin", [AsyncRows, WrappedRows])
-async def test_drfs_permissions_ask_an_async_queryset(mixin) -> None:
+async def test_drfs_model_permissions_read_an_async_queryset(mixin) -> None:
     class Guarded(mixin, Users):
         permission_classes = [DjangoModelPermissions]
 
@@ -716,46 +722,46 @@ class Ordered(Users):
     filterset_fields = {"id": ["in"]}
 
 
-class Cursors(WebsocketCursorPagination):
+class ByKeyPagination(WebsocketCursorPagination):
     page_size = 2
     page_size_query_param = "page_size"
     ordering = "pk"
 
 
-class Dates(Cursors):
+class ByDatePagination(ByKeyPagination):
     ordering = "date_joined"
 
 
-class Numbers(WebsocketPageNumberPagination):
+class ByNumberPagination(WebsocketPageNumberPagination):
     page_size = 2
 
 
 class ByCursor(Ordered):
-    pagination_class = Cursors
+    pagination_class = ByKeyPagination
 
 
 class ByDate(Ordered):
-    pagination_class = Dates
+    pagination_class = ByDatePagination
 
 
 class ByNumber(Ordered):
-    pagination_class = Numbers
+    pagination_class = ByNumberPagination
 
 
 @pytest.mark.parametrize("consumer", [Ordered, ByCursor, ByNumber])
-async def test_pages_are_ordered_as_the_query_says(consumer, users) -> None:
+async def test_pages_have_the_order_that_the_query_names(consumer, users) -> None:
     async with client(consumer) as socket:
         query = {"ordering": "-username"}
         _status, page, _errors = await reply_to(socket, "list", query=query, limit=2)
-        assert [one["username"] for one in page["results"]] == ["test3", "test2"]
+        assert [row["username"] for row in page["results"]] == ["test3", "test2"]
         if consumer is ByCursor:
             _status, page, _errors = await reply_to(
                 socket, "list", query=query, cursor=page["next"]
             )
-            assert [one["username"] for one in page["results"]] == ["test1"]
+            assert [row["username"] for row in page["results"]] == ["test1"]
 
 
-COMPARED = None if connection.vendor == "sqlite" else 200
+STATUS_IF_COMPARED = None if connection.vendor == "sqlite" else 200
 """PostgreSQL compares numbers of any size; SQLite raises for those beyond 64 bits."""
 
 
@@ -766,10 +772,10 @@ COMPARED = None if connection.vendor == "sqlite" else 200
         (ByDate, {"cursor": b64encode(b"p=abc").decode()}, 404),
         (ByCursor, {"query": {"cursor": b64encode(b"p=abc").decode()}}, 404),
         (ByCursor, {"page_size": 2**63}, 400),
-        (ByCursor, {"query": {"id__in": 2**63}}, COMPARED or 400),
-        (ByNumber, {"query": {"id__in": 2**63}}, COMPARED or 400),
-        (Ordered, {"query": {"id__in": 2**63}, "limit": 2}, COMPARED or 400),
-        (Ordered, {"query": {"id__in": 2**63}}, COMPARED or 400),
+        (ByCursor, {"query": {"id__in": 2**63}}, STATUS_IF_COMPARED or 400),
+        (ByNumber, {"query": {"id__in": 2**63}}, STATUS_IF_COMPARED or 400),
+        (Ordered, {"query": {"id__in": 2**63}, "limit": 2}, STATUS_IF_COMPARED or 400),
+        (Ordered, {"query": {"id__in": 2**63}}, STATUS_IF_COMPARED or 400),
     ],
 )
 async def test_a_value_that_no_database_can_compare_is_answered_with_an_error(
@@ -782,13 +788,13 @@ async def test_a_value_that_no_database_can_compare_is_answered_with_an_error(
         assert (await reply_to(socket, "retrieve", pk=pk, **query))[0] == 404
 
 
-async def test_a_number_of_the_servers_that_is_out_of_range_is_answered_with_500(users) -> None:
+async def test_a_number_of_the_server_that_is_out_of_range_is_answered_with_500(users) -> None:
     class Broken(Users):
         def get_queryset(self):
             return User.objects.filter(pk__in=[2**63])
 
     async with client(Broken) as socket:
-        assert (await reply_to(socket, "list"))[0] == (COMPARED or 500)
+        assert (await reply_to(socket, "list"))[0] == (STATUS_IF_COMPARED or 500)
 
 
 async def test_get_serializer_may_be_overridden_with_drfs_signature(users) -> None:
@@ -797,14 +803,14 @@ async def test_get_serializer_may_be_overridden_with_drfs_signature(users) -> No
             kwargs["context"] = self.get_serializer_context()
             return self.get_serializer_class()(*args, **kwargs)
 
-    class PassingOn(Users):
+    class ByArgument(Users):
         def get_serializer(self, *args, **kwargs):
             return super().get_serializer(*args, **kwargs)
 
         def get_serializer_class(self, brief=False, **kwargs):
             return Brief if brief else UserSerializer
 
-    class AsInDCRF(PassingOn):
+    class AsInDCRF(ByArgument):
         def get_serializer(self, *args, action_kwargs=None, **kwargs):
             assert action_kwargs["brief"]
             return super().get_serializer(*args, action_kwargs=action_kwargs, **kwargs)
@@ -815,7 +821,7 @@ async def test_get_serializer_may_be_overridden_with_drfs_signature(users) -> No
             fields = ["username"]
 
     pk = users[0]["id"]
-    for consumer, reply in (AsInDRF, users[0]), (PassingOn, brief := {"username": "test1"}):
+    for consumer, reply in (AsInDRF, users[0]), (ByArgument, brief := {"username": "test1"}):
         async with client(consumer) as socket:
             assert await reply_to(socket, "retrieve", pk=pk, brief=True) == (200, reply, [])
     async with client(AsInDCRF) as socket:
@@ -830,15 +836,15 @@ def test_a_pagination_class_of_drfs_raises_an_error_when_the_class_is_defined() 
 
 
 async def test_only_actions_of_a_row_show_a_key_to_permissions() -> None:
-    seen = {}
+    kwargs_by_action = {}
 
-    class Seeing(BasePermission):
+    class RecordingPermission(BasePermission):
         def has_permission(self, request, view):
-            seen[view.action] = view.kwargs
+            kwargs_by_action[view.action] = view.kwargs
             return True
 
     class Keyed(Users):
-        permission_classes = [Seeing]
+        permission_classes = [RecordingPermission]
         lookup_url_kwarg = "user"
 
         @action(detail=False)
@@ -853,7 +859,7 @@ async def test_only_actions_of_a_row_show_a_key_to_permissions() -> None:
         for name in ("list", "all", "one"):
             assert (await reply_to(socket, name, user=5, limit=1))[0] in (200, 400)
         assert await reply_to(socket, "one", user=5) == (200, {"room": 1}, [])
-    assert seen == {
+    assert kwargs_by_action == {
         None: {"room": 1},
         "list": {"room": 1},
         "all": {"room": 1},

@@ -130,7 +130,7 @@ def test_the_json_parser_reads_exactly_64_levels_of_lists() -> None:
         JSONParser().parse(nested(65))
 
 
-def test_the_json_parser_finds_one_deep_branch_among_flat_ones() -> None:
+def test_the_json_parser_detects_one_deep_branch_among_flat_branches() -> None:
     with pytest.raises(ParseError):
         JSONParser().parse('{"a": [1, 2], "b": {}, "c": ' + nested(64) + ', "d": [[]]}')
 
@@ -343,7 +343,7 @@ valid_values = st.recursive(
 
 @reproducible
 @given(valid_values)
-def test_the_messagepack_parser_reads_back_what_messagepack_packed(value) -> None:
+def test_the_messagepack_parser_reads_values_that_messagepack_packed(value) -> None:
     assert MessagePackParser().parse(msgpack.packb(value)) == value
 
 

@@ -191,7 +191,7 @@ def test_a_key_that_json_dumps_rejects_is_rejected(key) -> None:
         encode({key: 1})
 
 
-def test_values_beside_keys_that_are_not_text_are_written_as_drf_does() -> None:
+def test_values_in_dicts_with_keys_that_are_not_text_are_written_as_drf_does() -> None:
     assert_equal_to_drf({1: VALUES["datetime aware"], 2: {None: VALUES["decimal"]}})
 
 

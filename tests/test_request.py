@@ -37,7 +37,7 @@ async def requests_of(*frames, path="/", **options):
     return requests
 
 
-async def test_the_three_events_look_like_http_requests() -> None:
+async def test_the_three_events_have_the_attributes_of_http_requests() -> None:
     connect, receive, disconnect = await requests_of("1")
     assert [request.event for request in (connect, receive, disconnect)] == [
         "connect",
@@ -110,7 +110,7 @@ async def test_a_user_that_is_set_stays_until_the_connection_ends() -> None:
 
 
 async def test_a_user_that_is_set_for_one_event_is_not_the_user_of_the_next() -> None:
-    class Sudo(SocketView):
+    class SetEventUser(SocketView):
         async def receive(self, request):
             request.set_event_user(request.data)
             self.send_json([request.user, str(request.scope.get("user"))])
@@ -119,7 +119,7 @@ async def test_a_user_that_is_set_for_one_event_is_not_the_user_of_the_next() ->
             users_on_disconnect.append(str(request.user))
 
     users_on_disconnect = []
-    async with SocketCommunicator(Sudo.as_asgi(), user="ada") as socket:
+    async with SocketCommunicator(SetEventUser.as_asgi(), user="ada") as socket:
         for name in ("root", "bob"):
             await socket.send_json(name)
             await socket.expect_event([name, "ada"])

@@ -111,7 +111,7 @@ def revoke_the_session(ada, client):
         (revoke_the_session, 4999),
     ],
 )
-async def test_an_end_that_django_signals_closes_the_socket_at_once(
+async def test_an_end_of_access_that_django_signals_closes_the_socket_at_once(
     sockets, ada, client, event, code
 ) -> None:
     await sync_to_async(event)(ada, client)
@@ -148,7 +148,7 @@ def delete_without_a_signal(ada):
         (delete_without_a_signal, 4442),
     ],
 )
-async def test_the_heartbeat_finds_an_end_that_django_does_not_signal(
+async def test_the_heartbeat_finds_an_end_of_access_that_django_does_not_signal(
     sockets, ada, event, code
 ) -> None:
     await sync_to_async(event)(ada)
@@ -181,7 +181,7 @@ async def test_another_login_or_a_new_name_closes_no_socket(sockets, ada) -> Non
     await sockets[0].expect_nothing()
 
 
-async def test_a_user_who_logs_in_during_a_connection_can_be_revoked(ada) -> None:
+async def test_a_user_can_be_revoked_after_a_login_during_a_connection(ada) -> None:
     class LogIn(SocketView):
         async def receive(self, request):
             request.user = ada

@@ -108,7 +108,7 @@ async def test_simultaneous_connections_are_shared_evenly(first, second) -> None
         assert names.count(b"1") == names.count(b"2") == 10
 
 
-async def test_the_next_server_takes_the_turn_of_one_that_is_down(down, second) -> None:
+async def test_the_next_server_replaces_a_server_that_is_down(down, second) -> None:
     async with proxy(down, second) as address:
         assert [await name_of_next(address) for _ in range(4)] == [b"2"] * 4
 

@@ -397,7 +397,7 @@ async def log_in(name: str):
 
 @pytest.mark.parametrize("view", [SyncUser, AsyncUser])
 @pytest.mark.django_db(transaction=True)
-async def test_each_event_has_the_user_who_is_logged_in_to_the_http_session_now(view) -> None:
+async def test_each_event_has_the_current_user_of_the_http_session(view) -> None:
     _client, session = await log_in("ada")
     users = []
     app = SocketApplication([path("", view.as_asgi(users_on_disconnect=users))])

@@ -12,25 +12,40 @@ from rest_channels.consumers import SocketConsumer
 from rest_channels.groups import Group
 from rest_channels.testing import SocketCommunicator
 
-THEIRS = {"accept", "close", "connect", "decode_json", "disconnect", "encode_json", "receive"}
-THEIRS |= {"receive_json", "send", "send_json", "websocket_connect", "websocket_disconnect"}
-THEIRS |= {"websocket_receive", "as_asgi", "channel_layer", "channel_name", "groups", "scope"}
+CHANNELS_NAMES = {
+    "accept",
+    "close",
+    "connect",
+    "decode_json",
+    "disconnect",
+    "encode_json",
+    "receive",
+}
+CHANNELS_NAMES |= {"receive_json", "send", "send_json", "websocket_connect", "websocket_disconnect"}
+CHANNELS_NAMES |= {
+    "websocket_receive",
+    "as_asgi",
+    "channel_layer",
+    "channel_name",
+    "groups",
+    "scope",
+}
 
 
 def test_a_consumer_has_the_public_names_of_channels_and_of_dcrf() -> None:
-    ours = {name for name in dir(SocketConsumer) if not name.startswith("_")}
-    ours |= {name for name in SocketConsumer.__annotations__ if not name.startswith("_")}
-    assert THEIRS | {"add_group", "remove_group", "gap"} == ours - {
+    names = {name for name in dir(SocketConsumer) if not name.startswith("_")}
+    names |= {name for name in SocketConsumer.__annotations__ if not name.startswith("_")}
+    assert CHANNELS_NAMES | {"add_group", "remove_group", "gap"} == names - {
         "overrides_sending",
         "handles_gaps",
     }
 
 
 @pytest.mark.parametrize("name", ["accept", "close", "receive", "send", "send_json"])
-def test_methods_of_a_consumer_accept_the_arguments_that_channels_has(name) -> None:
-    theirs = inspect.signature(getattr(AsyncJsonWebsocketConsumer, name)).parameters
-    ours = inspect.signature(getattr(SocketConsumer, name)).parameters
-    assert list(theirs) == list(ours)
+def test_methods_of_a_consumer_accept_the_arguments_of_channels(name) -> None:
+    channels_parameters = inspect.signature(getattr(AsyncJsonWebsocketConsumer, name)).parameters
+    parameters = inspect.signature(getattr(SocketConsumer, name)).parameters
+    assert list(channels_parameters) == list(parameters)
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
@@ -79,8 +94,8 @@ async def test_one_instance_serves_one_connection_and_knows_its_scope() -> None:
         await two.expect_event([1, "/b/"])
 
 
-async def test_groups_are_joined_before_connect_and_events_call_the_method_they_name() -> None:
-    class Lobby(SocketConsumer):
+async def test_a_consumer_joins_its_groups_before_connect_and_handles_events_by_type() -> None:
+    class SendInConnect(SocketConsumer):
         groups = ["lobby"]
 
         async def connect(self):
@@ -89,26 +104,26 @@ async def test_groups_are_joined_before_connect_and_events_call_the_method_they_
         async def some_one(self, event):
             await self.send_json({"here": event["name"]})
 
-    async with SocketCommunicator(Lobby.as_asgi()) as socket:
+    async with SocketCommunicator(SendInConnect.as_asgi()) as socket:
         await socket.expect_event({"here": "ada"})
         await Group("lobby").asend({"text": '"as it is"'})
         await socket.expect_event("as it is")
 
 
 async def test_the_methods_of_the_channel_layer_add_remove_and_address_connections() -> None:
-    class Node(SocketConsumer):
+    class SendByChannelName(SocketConsumer):
         def receive_json(self, content):
             if "to" in content:
-                self.channel_layer.send(content["to"], {"type": "hear", "text": content["text"]})
+                self.channel_layer.send(content["to"], {"type": "message", "text": content["text"]})
             else:
                 self.channel_layer.group_add("nodes", self.channel_name)
                 self.send_json(self.channel_name)
                 self.channel_layer.group_discard("nodes", self.channel_name)
 
-        def hear(self, event):
+        def message(self, event):
             self.send_json(event["text"])
 
-    app = Node.as_asgi()
+    app = SendByChannelName.as_asgi()
     async with SocketCommunicator(app) as one, SocketCommunicator(app) as two:
         await two.send_json({})
         name = await two.expect_event()
@@ -119,16 +134,16 @@ async def test_the_methods_of_the_channel_layer_add_remove_and_address_connectio
 async def test_an_event_for_a_missing_method_is_logged_and_the_connection_stays_open(
     caplog,
 ) -> None:
-    class Deaf(SocketConsumer):
-        groups = ["deaf"]
+    class SendEventToGroup(SocketConsumer):
+        groups = ["events"]
 
         async def receive_json(self, content):
-            self.channel_layer.group_send("deaf", {"type": content})
+            self.channel_layer.group_send("events", {"type": content})
 
         async def fine(self, event):
             self.send_json("fine")
 
-    async with SocketCommunicator(Deaf.as_asgi()) as socket:
+    async with SocketCommunicator(SendEventToGroup.as_asgi()) as socket:
         await socket.send_json("no.such")
         await socket.send_json("_connection")
         await socket.send_json("fine")
@@ -140,39 +155,39 @@ async def test_an_event_for_a_missing_method_is_logged_and_the_connection_stays_
     ("error", "outcome"), [(AcceptConnection, True), (DenyConnection, False), (StopConsumer, False)]
 )
 async def test_channels_exceptions_keep_their_meaning_in_connect(error, outcome) -> None:
-    class Door(SocketConsumer):
+    class RaiseInConnect(SocketConsumer):
         def connect(self):
             raise error
 
-    socket = SocketCommunicator(Door.as_asgi())
+    socket = SocketCommunicator(RaiseInConnect.as_asgi())
     accepted, _detail = await socket.connect()
     await socket.disconnect()
     assert accepted is outcome
 
 
 async def test_stop_consumer_ends_an_open_connection() -> None:
-    class Done(SocketConsumer):
+    class StopOnFrame(SocketConsumer):
         async def receive_json(self, content):
             raise StopConsumer
 
-    async with SocketCommunicator(Done.as_asgi()) as socket:
+    async with SocketCommunicator(StopOnFrame.as_asgi()) as socket:
         await socket.send_json(None)
         await socket.expect_close(1000)
 
 
 async def test_close_in_connect_refuses_the_handshake_and_accept_chooses_a_subprotocol() -> None:
-    class Closed(SocketConsumer):
+    class CloseInConnect(SocketConsumer):
         async def connect(self):
             await self.close(4000)
 
-    class Chosen(SocketConsumer):
+    class AcceptSubprotocol(SocketConsumer):
         async def connect(self):
             await self.accept("v2")
 
-    socket = SocketCommunicator(Closed.as_asgi())
+    socket = SocketCommunicator(CloseInConnect.as_asgi())
     assert await socket.connect() == (False, 4000)
     await socket.disconnect()
-    socket = SocketCommunicator(Chosen.as_asgi(), subprotocols=["v1", "v2"])
+    socket = SocketCommunicator(AcceptSubprotocol.as_asgi(), subprotocols=["v1", "v2"])
     assert await socket.connect() == (True, "v2")
     await socket.disconnect()
 
@@ -190,11 +205,11 @@ async def test_a_drf_exception_in_connect_is_sent_after_accepting() -> None:
 async def test_a_handler_that_raises_is_answered_with_500_and_the_connection_stays_open(
     caplog,
 ) -> None:
-    class Fragile(SocketConsumer):
+    class DivideByFrame(SocketConsumer):
         async def receive_json(self, content):
             self.send_json(1 / content)
 
-    async with SocketCommunicator(Fragile.as_asgi()) as socket:
+    async with SocketCommunicator(DivideByFrame.as_asgi()) as socket:
         await socket.send_json(0)
         await socket.expect_event({"detail": "A server error occurred.", "status": 500})
         await socket.send_json(2)
@@ -203,7 +218,7 @@ async def test_a_handler_that_raises_is_answered_with_500_and_the_connection_sta
 
 
 async def test_an_overridden_encoding_is_used_for_group_messages_too() -> None:
-    class Enveloped(SocketConsumer):
+    class WrapContent(SocketConsumer):
         groups = ["all"]
 
         @classmethod
@@ -213,7 +228,7 @@ async def test_an_overridden_encoding_is_used_for_group_messages_too() -> None:
         async def receive_json(self, content):
             self.send_json(content)
 
-    async with SocketCommunicator(Enveloped.as_asgi()) as socket:
+    async with SocketCommunicator(WrapContent.as_asgi()) as socket:
         await socket.send_json(1)
         await socket.expect_event({"wrapped": 1})
 

@@ -57,7 +57,7 @@ async def names(socket, method, data=None):
 
 
 class UncommittedRowsTests(TestCase):
-    """The test's transaction is the handlers', and it is rolled back after every test."""
+    """Handlers use the transaction of the test, which is rolled back after every test."""
 
     @classmethod
     def setUpTestData(cls):
@@ -69,13 +69,13 @@ class UncommittedRowsTests(TestCase):
             for method in READERS:
                 assert await names(socket, method) == ["ada", "ben"]
 
-    async def test_the_test_sees_what_handlers_write(self):
+    async def test_the_test_sees_rows_that_handlers_write(self):
         async with SocketCommunicator(Names.as_asgi()) as socket:
             assert await names(socket, "create", "eve") == ["ada", "eve"]
             assert await names(socket, "acreate", "joe") == ["ada", "eve", "joe"]
         assert await User.objects.acount() == 3
 
-    async def test_nothing_is_left_of_another_test(self):
+    async def test_a_test_sees_no_rows_of_another_test(self):
         async with SocketCommunicator(Names.as_asgi()) as socket:
             for method in READERS:
                 assert await names(socket, method) == ["ada"]
@@ -88,33 +88,33 @@ class UncommittedRowsTests(TestCase):
             assert await names(two, "alist") == ["ada", "eve"]
 
     async def test_connect_and_disconnect_see_the_tests_rows_too(self):
-        seen = []
+        counts = []
 
-        class Visitor(SocketView):
+        class CountUsers(SocketView):
             def connect(self, request):
-                seen.append(User.objects.count())
+                counts.append(User.objects.count())
 
             async def disconnect(self, request):
-                seen.append(await User.objects.acount())
+                counts.append(await User.objects.acount())
 
-        async with SocketCommunicator(Visitor.as_asgi()):
+        async with SocketCommunicator(CountUsers.as_asgi()):
             await User.objects.acreate(username="ben")
-        assert seen == [1, 2]
+        assert counts == [1, 2]
 
-    def test_a_test_that_is_over_changes_nothing_for_those_that_follow(self):
-        async def visit():
+    def test_a_finished_test_changes_nothing_for_later_tests(self):
+        async def list_names():
             async with SocketCommunicator(Names.as_asgi()) as socket:
                 await names(socket, "list")
 
-        async_to_sync(visit)()  # as Django runs the tests above; what it sets, it hands on
+        async_to_sync(list_names)()  # as Django runs the tests above, with their context variables
         assert shared_thread.get() is False
 
-    def test_a_sync_test_beside_them_is_undisturbed(self):
+    def test_async_tests_do_not_affect_a_sync_test_of_their_class(self):
         assert User.objects.get() == self.ada
 
 
 class ChannelsHelperTests(TestCase):
-    """`database_sync_to_async` closes old connections, and takes a test's for one."""
+    """`database_sync_to_async` closes old connections. It must not close the one of a test."""
 
     async def test_channels_database_sync_to_async_does_not_close_the_tests_connection(self):
         async with SocketCommunicator(Names.as_asgi()) as socket:
@@ -124,9 +124,9 @@ class ChannelsHelperTests(TestCase):
 
 
 class CommittedRowsTests(TransactionTestCase):
-    """Handlers run in threads of their own, as they do in a server."""
+    """Handlers run in their own threads, as in a server."""
 
-    async def test_handlers_and_the_test_see_what_the_other_commits(self):
+    async def test_handlers_and_the_test_see_each_others_committed_rows(self):
         await User.objects.acreate(username="ada")
         async with SocketCommunicator(Names.as_asgi()) as socket:
             for method in (*READERS, "threaded"):
@@ -134,7 +134,7 @@ class CommittedRowsTests(TransactionTestCase):
             await names(socket, "create", "eve")
         assert await User.objects.acount() == 2
 
-    async def test_nothing_is_left_of_another_test(self):
+    async def test_a_test_sees_no_rows_of_another_test(self):
         async with SocketCommunicator(Names.as_asgi()) as socket:
             assert await names(socket, "list") == []
 
@@ -145,21 +145,21 @@ class CommittedRowsTests(TransactionTestCase):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_in_pytest_handlers_have_connections_of_their_own() -> None:
+async def test_handlers_have_their_own_database_connections_under_pytest() -> None:
     await User.objects.acreate(username="ada")
     async with SocketCommunicator(Names.as_asgi()) as socket:
         for method in (*READERS, "threaded"):
             assert await names(socket, method) == ["ada"]
 
 
-# Its methods. A failed expectation shows what came instead.
+# Methods. A failed expectation shows the received frame.
 
 
-class Parrot(SocketConsumer):
-    """Says what it is told to say, or closes."""
+class SendAsRequested(SocketConsumer):
+    """Sends the frames that a frame lists, closes or raises an error."""
 
     async def receive_json(self, content):
-        for frame in content.get("say", ()):
+        for frame in content.get("send", ()):
             self.send_json(frame)
         if "close" in content:
             self.close(content["close"])
@@ -167,14 +167,14 @@ class Parrot(SocketConsumer):
             raise LookupError
 
 
-def parrot(**options) -> SocketCommunicator:
-    return SocketCommunicator(Parrot.as_asgi(), timeout=0.05, **options)
+def communicator(**options) -> SocketCommunicator:
+    return SocketCommunicator(SendAsRequested.as_asgi(), timeout=0.05, **options)
 
 
 async def test_expect_reply_finds_a_reply_by_its_id_and_keeps_other_frames() -> None:
-    async with parrot() as socket:
+    async with communicator() as socket:
         second = {"request_id": 2, "data": "b"}
-        await socket.send_json({"say": ["event", second, {"request_id": 1, "data": "a"}]})
+        await socket.send_json({"send": ["event", second, {"request_id": 1, "data": "a"}]})
         assert (await socket.expect_reply(1, data="a"))["data"] == "a"
         assert await socket.expect_reply(2) == second
         assert await socket.expect_event() == "event"
@@ -182,17 +182,17 @@ async def test_expect_reply_finds_a_reply_by_its_id_and_keeps_other_frames() -> 
 
 
 async def test_expect_event_finds_a_frame_without_an_id_and_compares_it_whole_or_in_part() -> None:
-    async with parrot() as socket:
-        await socket.send_json({"say": [{"request_id": 7}, {"a": 1, "b": 2}, [1], None]})
+    async with communicator() as socket:
+        await socket.send_json({"send": [{"request_id": 7}, {"a": 1, "b": 2}, [1], None]})
         await socket.expect_event(a=1)
         await socket.expect_event([1])
         await socket.expect_event(None)
         await socket.expect_reply(7)
 
 
-async def test_a_wrong_reply_or_event_is_shown() -> None:
-    async with parrot() as socket:
-        await socket.send_json({"say": [{"request_id": 1, "status": 404}, {"a": 1}, {"a": 2}]})
+async def test_a_failed_expectation_shows_the_wrong_reply_or_event() -> None:
+    async with communicator() as socket:
+        await socket.send_json({"send": [{"request_id": 1, "status": 404}, {"a": 1}, {"a": 2}]})
         with pytest.raises(AssertionError, match=r"Expected status=200, but got .*404"):
             await socket.expect_reply(1, status=200)
         with pytest.raises(AssertionError, match=r"Expected a=3, but got \{'a': 1\}"):
@@ -201,16 +201,16 @@ async def test_a_wrong_reply_or_event_is_shown() -> None:
             await socket.expect_event("x")
 
 
-async def test_an_event_that_is_no_object_has_no_fields_and_is_shown() -> None:
-    async with parrot() as socket:
-        await socket.send_json({"say": [[1, 2]]})
+async def test_a_failed_expectation_of_fields_shows_an_event_that_is_not_an_object() -> None:
+    async with communicator() as socket:
+        await socket.send_json({"send": [[1, 2]]})
         with pytest.raises(AssertionError, match=r"a=1.*\[1, 2\]"):
             await socket.expect_event(a=1)
 
 
-async def test_a_failed_expectation_names_what_is_missing_and_what_came_instead() -> None:
-    async with parrot() as socket:
-        await socket.send_json({"say": ["other"]})
+async def test_a_failed_expectation_names_the_expected_frame_and_shows_the_received_ones() -> None:
+    async with communicator() as socket:
+        await socket.send_json({"send": ["other"]})
         with pytest.raises(AssertionError, match=r"Expected a reply 5, .*\['other'\]"):
             await socket.expect_reply(5)
         await socket.expect_event("other")
@@ -220,9 +220,9 @@ async def test_a_failed_expectation_names_what_is_missing_and_what_came_instead(
             await socket.expect_close()
 
 
-async def test_expect_nothing_also_fails_for_frames_that_were_kept() -> None:
-    async with parrot() as socket:
-        await socket.send_json({"say": ["one", {"request_id": 1}, "two"]})
+async def test_expect_nothing_also_fails_for_frames_that_were_received_earlier() -> None:
+    async with communicator() as socket:
+        await socket.send_json({"send": ["one", {"request_id": 1}, "two"]})
         await socket.expect_reply(1)
         with pytest.raises(AssertionError, match=r"Expected nothing, but got \['one'\]"):
             await socket.expect_nothing()
@@ -231,22 +231,22 @@ async def test_expect_nothing_also_fails_for_frames_that_were_kept() -> None:
             await socket.expect_nothing()
 
 
-async def test_a_close_is_awaited_and_its_code_compared() -> None:
-    async with parrot() as socket:
-        await socket.send_json({"say": ["last words"], "close": 4001})
+async def test_expect_close_waits_for_the_close_and_compares_its_code() -> None:
+    async with communicator() as socket:
+        await socket.send_json({"send": ["last words"], "close": 4001})
         with pytest.raises(AssertionError, match="Expected close code 4000, but got 4001"):
             await socket.expect_close(4000)
-    async with parrot() as socket:
+    async with communicator() as socket:
         await socket.send_json({"close": 4001})
         assert await socket.expect_close() == 4001
 
 
-async def test_a_close_where_a_frame_is_expected_is_shown() -> None:
-    async with parrot() as socket:
+async def test_a_failed_expectation_shows_a_close_that_came_instead_of_a_frame() -> None:
+    async with communicator() as socket:
         await socket.send_json({"close": 4001})
         with pytest.raises(AssertionError, match=r"Expected an event, but got .*4001"):
             await socket.expect_event()
-    async with parrot() as socket:
+    async with communicator() as socket:
         await socket.send_json({"close": 4001})
         with pytest.raises(AssertionError, match=r"Expected a frame, but got .*4001"):
             await socket.receive_from()
@@ -266,10 +266,10 @@ async def test_a_refused_handshake_fails_the_block_with_its_code() -> None:
 
 async def test_expecting_a_frame_before_connecting_raises_an_error() -> None:
     with pytest.raises(AssertionError, match="Connect first"):
-        await parrot().receive_json()
+        await communicator().receive_json()
 
 
-async def test_an_application_that_raises_shows_its_own_error() -> None:
+async def test_an_error_of_the_application_is_raised_in_the_test() -> None:
     async def broken(scope, receive, send):
         await receive()
         raise LookupError("at once")
@@ -281,13 +281,13 @@ async def test_an_application_that_raises_shows_its_own_error() -> None:
         await socket.disconnect()
 
 
-async def test_an_application_that_does_not_end_is_a_failure() -> None:
-    async def stubborn(scope, receive, send):
+async def test_a_test_fails_if_the_application_does_not_end() -> None:
+    async def endless(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
         await asyncio.Event().wait()
 
-    socket = SocketCommunicator(stubborn, timeout=0.05)
+    socket = SocketCommunicator(endless, timeout=0.05)
     await socket.connect()
     with pytest.raises(AssertionError, match="did not end after its client had left"):
         await socket.disconnect()
@@ -307,7 +307,7 @@ async def test_text_and_bytes_arrive_unchanged_even_if_they_are_empty() -> None:
             assert await socket.receive_from() == frame
 
 
-async def test_a_binary_frame_where_an_event_is_expected_is_shown() -> None:
+async def test_a_failed_expectation_shows_a_binary_frame_that_came_instead_of_an_event() -> None:
     class Binary(SocketConsumer):
         async def connect(self):
             self.send(bytes_data=b"\x01\x02")
@@ -317,7 +317,7 @@ async def test_a_binary_frame_where_an_event_is_expected_is_shown() -> None:
             await socket.expect_event()
 
 
-async def test_a_call_is_written_in_the_dialect_and_numbered() -> None:
+async def test_call_sends_a_numbered_frame_in_the_dialect() -> None:
     class Frames(SocketConsumer):
         async def receive_json(self, content):
             self.send_json([content])

@@ -51,7 +51,7 @@ async def send_frames(socket, count):
 @pytest.mark.parametrize("throttle", [ThreePerHour, AnonymousThreePerHour])
 async def test_a_client_above_the_rate_receives_a_429_and_stays_connected(throttle) -> None:
     async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[throttle])) as socket:
-        await send_frames(socket, 2)  # the connect was the first of three
+        await send_frames(socket, 2)  # the connect was the first of three events
         for request_id in (7, 8):
             await socket.send_json({"request_id": request_id})
             frame = await socket.expect_reply(request_id, status=429)
@@ -62,7 +62,7 @@ async def test_a_client_above_the_rate_receives_a_429_and_stays_connected(thrott
         await send_frames(socket, 2)
 
 
-async def test_each_user_has_a_rate_of_their_own() -> None:
+async def test_a_throttle_counts_each_user_separately() -> None:
     ada, bob = AuthenticatedUser(1), AuthenticatedUser(2)
     app = ThrottledView.as_asgi()
     async with (
@@ -75,7 +75,7 @@ async def test_each_user_has_a_rate_of_their_own() -> None:
         await first.expect_event(status=429)
 
 
-async def test_one_user_has_one_rate_over_all_connections() -> None:
+async def test_a_throttle_counts_all_connections_of_a_user_together() -> None:
     ada = AuthenticatedUser(1)
     app = ThrottledView.as_asgi()
     async with (
@@ -136,11 +136,11 @@ async def test_all_throttles_are_called_and_the_longest_wait_counts(waits) -> No
 
 
 async def test_a_throttle_without_a_wait_gives_an_answer_without_a_wait() -> None:
-    class Never(BaseThrottle):
+    class RejectAll(BaseThrottle):
         def allow_request(self, request, view):
             return request.event == "connect"
 
-    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[Never])) as socket:
+    async with SocketCommunicator(ThrottledView.as_asgi(throttle_classes=[RejectAll])) as socket:
         await socket.send_json(None)
         await socket.expect_event({"detail": "Request was throttled.", "status": 429})
 
@@ -202,7 +202,7 @@ async def test_a_route_view_answers_429_in_the_format_of_its_dialect() -> None:
         assert frame["data"].keys() == {"detail", "retry_after"}
 
 
-async def test_the_setting_names_the_throttles_of_views_without_their_own() -> None:
+async def test_views_without_throttle_classes_use_those_of_the_setting() -> None:
     class Plain(SocketView):
         async def receive(self, request):
             self.send_json({"ok": request.data})
@@ -243,7 +243,7 @@ async def test_a_throttle_that_raises_an_error_gives_a_500_and_keeps_the_connect
 
 
 async def test_an_async_throttle_and_its_wait_are_awaited() -> None:
-    class Never(BaseThrottle):
+    class RejectAll(BaseThrottle):
         async def allow_request(self, request, view):
             return request.event == "connect"
 
@@ -251,7 +251,7 @@ async def test_an_async_throttle_and_its_wait_are_awaited() -> None:
             return 7.0
 
     class Slow(SocketView):
-        throttle_classes = [Never]
+        throttle_classes = [RejectAll]
 
         async def receive(self, request):
             self.send_json("the secret")
@@ -262,12 +262,12 @@ async def test_an_async_throttle_and_its_wait_are_awaited() -> None:
 
 
 async def test_an_async_throttle_of_a_consumer_is_awaited() -> None:
-    class Never(BaseThrottle):
+    class RejectAll(BaseThrottle):
         async def allow_request(self, request, view):
             return False
 
     class Slow(AsyncAPIConsumer):
-        throttle_classes = [Never]
+        throttle_classes = [RejectAll]
 
         @action()
         async def answer(self):

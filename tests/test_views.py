@@ -16,7 +16,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 
 
-async def test_a_view_without_connect_accepts_and_one_that_returns_has_accepted() -> None:
+async def test_a_view_accepts_without_a_connect_method_and_after_connect_returns() -> None:
     class Silent(SocketView):
         pass
 
@@ -120,13 +120,13 @@ async def test_a_refused_client_receives_the_reason_and_is_closed(
 
 
 async def test_a_connect_that_fails_after_accepting_is_closed_too(caplog) -> None:
-    class Hasty(SocketView):
+    class FailAfterAccept(SocketView):
         async def connect(self, request):
             self.accept()
             self.send_json("welcome")
             raise RuntimeError
 
-    async with SocketCommunicator(Hasty.as_asgi()) as socket:
+    async with SocketCommunicator(FailAfterAccept.as_asgi()) as socket:
         await socket.expect_event("welcome")
         await socket.expect_event(status=500)
         await socket.expect_close(CloseCode.CONNECT_FAILED)
@@ -148,28 +148,28 @@ async def test_a_view_may_choose_a_subprotocol(kind) -> None:
     await socket.disconnect()
 
 
-async def test_permissions_are_asked_at_connect_and_for_every_frame() -> None:
+async def test_permissions_are_checked_at_connect_and_for_every_frame() -> None:
     class Quota(BasePermission):
         message = "That was the last one."
 
         def has_permission(self, request, view):
-            view.state["asked"] = view.state.get("asked", 0) + 1
-            return view.state["asked"] < 3
+            view.state["checks"] = view.state.get("checks", 0) + 1
+            return view.state["checks"] < 3
 
     class Limited(SocketView):
         permission_classes = [Quota]
 
         async def receive(self, request):
-            self.send_json({"asked": self.state["asked"]})
+            self.send_json({"checks": self.state["checks"]})
 
-    async with SocketCommunicator(Limited.as_asgi(), user=Somebody()) as socket:
+    async with SocketCommunicator(Limited.as_asgi(), user=AuthenticatedUser()) as socket:
         await socket.send_json({})
-        await socket.expect_event({"asked": 2})
+        await socket.expect_event({"checks": 2})
         await socket.send_json({"request_id": 7})
         await socket.expect_reply(7, status=403, detail="That was the last one.")
 
 
-async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_one_with_4403() -> None:
+async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_client_with_4403() -> None:
     class Refused(SocketView):
         permission_classes = [~IsAuthenticated]
 
@@ -179,26 +179,26 @@ async def test_an_anonymous_client_is_closed_with_4401_and_a_logged_in_one_with_
     async with SocketCommunicator(Members.as_asgi()) as socket:
         await socket.expect_event(status=401)
         await socket.expect_close(CloseCode.UNAUTHENTICATED)
-    async with SocketCommunicator(Refused.as_asgi(), user=Somebody()) as socket:
+    async with SocketCommunicator(Refused.as_asgi(), user=AuthenticatedUser()) as socket:
         await socket.expect_event(status=403)
         await socket.expect_close(CloseCode.FORBIDDEN)
 
 
-async def test_disconnect_runs_once_for_an_accepted_client_and_never_for_a_refused_one() -> None:
-    parted = []
+async def test_disconnect_runs_once_for_an_accepted_client_and_never_for_a_refused_client() -> None:
+    disconnects = []
 
     class Members(SocketView):
         permission_classes = [IsAuthenticated]
 
         def disconnect(self, request):
-            parted.append((request.user, request.code))
+            disconnects.append((request.user, request.code))
 
-    somebody = Somebody()
-    async with SocketCommunicator(Members.as_asgi(), user=somebody) as socket:
+    user = AuthenticatedUser()
+    async with SocketCommunicator(Members.as_asgi(), user=user) as socket:
         await socket.disconnect(4321)
     async with SocketCommunicator(Members.as_asgi()) as socket:
         await socket.expect_close(4401)
-    assert parted == [(somebody, 4321)]
+    assert disconnects == [(user, 4321)]
 
 
 async def test_a_frame_for_a_view_without_receive_is_answered_with_405() -> None:
@@ -237,7 +237,7 @@ async def test_a_message_for_a_consumer_method_does_not_reach_the_client_of_a_vi
     class Chat(SocketConsumer):
         async def receive_json(self, content):
             self.channel_layer.group_send("room", {"type": "secret.method"})
-            self.channel_layer.group_send("nobody", {"type": "x"})
+            self.channel_layer.group_send("empty", {"type": "x"})
 
     app = Chat.as_asgi()
     async with SocketCommunicator(Room.as_asgi()) as room, SocketCommunicator(app) as chat:
@@ -248,8 +248,8 @@ async def test_a_message_for_a_consumer_method_does_not_reach_the_client_of_a_vi
 async def test_an_async_override_of_a_sending_method_works_when_called_from_def() -> None:
     class Signed(SocketView):
         def receive(self, request):
-            self.send_json({"said": request.data})
-            self.send_json({"said": "twice"})
+            self.send_json({"content": request.data})
+            self.send_json({"content": "twice"})
 
         async def send_json(self, data):
             await asyncio.sleep(0)
@@ -257,8 +257,8 @@ async def test_an_async_override_of_a_sending_method_works_when_called_from_def(
 
     async with SocketCommunicator(Signed.as_asgi()) as socket:
         await socket.send_json(1)
-        await socket.expect_event({"said": 1, "by": "me"})
-        await socket.expect_event({"said": "twice", "by": "me"})
+        await socket.expect_event({"content": 1, "by": "me"})
+        await socket.expect_event({"content": "twice", "by": "me"})
 
 
 async def test_as_asgi_takes_class_attributes_and_nothing_else() -> None:
@@ -276,15 +276,15 @@ async def test_as_asgi_takes_class_attributes_and_nothing_else() -> None:
         Greeting.as_asgi(connect="no")
 
 
-async def test_seed_000s_send_renders_for_a_channel_or_a_group_as_text_or_binary() -> None:
-    class Old(SocketView):
+async def test_the_documented_send_renders_text_or_binary_for_a_channel_or_a_group() -> None:
+    class DocumentedSend(SocketView):
         async def receive(self, request):
             Group("old").add(request.reply_channel)
             self.send(request.reply_channel, {"to": "me"})
             self.send(Group("old"), {"to": "all"})
             self.send(request.reply_channel, b"\x00", content_type="binary", close=True)
 
-    async with SocketCommunicator(Old.as_asgi()) as socket:
+    async with SocketCommunicator(DocumentedSend.as_asgi()) as socket:
         await socket.send_json(None)
         await socket.expect_event({"to": "me"})
         await socket.expect_event({"to": "all"})
@@ -316,7 +316,7 @@ class Game(SocketRouteView):
         raise AssertionError
 
 
-async def test_a_frame_calls_the_method_it_names_and_gets_its_answer() -> None:
+async def test_a_frame_is_answered_by_the_method_that_it_names() -> None:
     async with SocketCommunicator(Game.as_asgi()) as socket:
         call = await socket.call("move", [1, 2])
         reply = await socket.expect_reply(call)
@@ -333,7 +333,7 @@ async def test_a_frame_calls_the_method_it_names_and_gets_its_answer() -> None:
 
 
 @pytest.mark.parametrize("name", ["not_routed", "__class__", "send", "self", "receive", "", 5])
-async def test_only_marked_methods_can_be_named(name) -> None:
+async def test_a_frame_can_only_call_marked_methods(name) -> None:
     async with SocketCommunicator(Game.as_asgi()) as socket:
         await socket.send_json({"method": name, "data": {}})
         frame = await socket.expect_event(status=400)
@@ -360,29 +360,36 @@ async def test_a_subclass_adds_routes_and_overrides_them() -> None:
         await socket.expect_reply(await socket.call("give-up"), data="lost")
 
 
-class Somebody:
+class AuthenticatedUser:
     is_authenticated = True
     is_staff = False
 
 
-class Nobody(BasePermission):
+class AsyncConnectOnly(BasePermission):
     async def has_permission(self, request, view):
         return request.event == "connect"
 
 
-class Lazy(BasePermission):
+class ReturnsCoroutine(BasePermission):
     def has_permission(self, request, view):
-        return Nobody().has_permission(request, view)
+        return AsyncConnectOnly().has_permission(request, view)
 
 
-class Tired(BasePermission):
+class AsyncFramesOnly(BasePermission):
     async def has_permission(self, request, view):
         return request.event != "connect"
 
 
 @pytest.mark.parametrize(
     "permission",
-    [Nobody, Lazy, Lazy & AllowAny, AllowAny & Nobody, Nobody | IsAuthenticated, ~Tired],
+    [
+        AsyncConnectOnly,
+        ReturnsCoroutine,
+        ReturnsCoroutine & AllowAny,
+        AllowAny & AsyncConnectOnly,
+        AsyncConnectOnly | IsAuthenticated,
+        ~AsyncFramesOnly,
+    ],
 )
 async def test_an_async_permission_is_awaited(permission) -> None:
     class Guarded(SocketView):

@@ -44,7 +44,7 @@ async def pair(layer):
 
 @pytest.fixture
 def missed():
-    """Returns how many messages were missed, and how many undelivered, since the test began."""
+    """Return a function that counts missed and undelivered messages since the test began."""
     before = counts.missed, counts.undelivered
     return lambda: (counts.missed - before[0], counts.undelivered - before[1])
 

@@ -116,7 +116,7 @@ async def test_a_channel_name_can_join_a_group_and_receive_messages(layer) -> No
 
 
 @pytest.mark.parametrize("which", ["channel_name", "address"])
-async def test_a_consumer_added_by_either_own_name_receives_once_until_discarded(
+async def test_a_consumer_added_by_its_address_or_channel_name_receives_once_until_discarded(
     layer, which
 ) -> None:
     class Adding(SocketConsumer):
@@ -204,13 +204,15 @@ async def test_without_a_broker_consumers_connect_and_receive_local_messages(
             await get_channel_layer().flush()  # closes its connections
 
 
-async def test_without_a_broker_reading_the_channel_name_logs_why_there_is_none(caplog) -> None:
-    class Curious(SocketConsumer):
+async def test_without_a_broker_reading_the_channel_name_logs_the_reason_for_its_absence(
+    caplog,
+) -> None:
+    class ReadChannelName(SocketConsumer):
         async def receive_json(self, content):
             self.send_json(self.channel_name)
 
     with override_settings(CHANNEL_LAYERS=layers(LAYERS[1], Broker().url)):
-        async with SocketCommunicator(Curious.as_asgi(), timeout=5) as socket:
+        async with SocketCommunicator(ReadChannelName.as_asgi(), timeout=5) as socket:
             await socket.send_json("name?")
             await socket.expect_event(status=500)
         await get_channel_layer().flush()

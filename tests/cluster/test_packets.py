@@ -37,7 +37,7 @@ def test_an_event_arrives_as_it_was_sent(event) -> None:
     assert transmit(packet) == (NODE, packet)
 
 
-def test_a_rendered_event_travels_as_its_text_alone() -> None:
+def test_a_rendered_event_is_sent_as_its_text_only() -> None:
     _node, packet = transmit(EventsPacket("chess", 0.0, 0.0, 1, (RENDERED,)))
     [event] = packet.events
     assert event == RENDERED._replace(data=None, rendered_elsewhere=True)
@@ -84,6 +84,6 @@ def test_a_reader_ignores_keys_that_a_newer_release_adds() -> None:
         (None, "no packet"),
     ],
 )
-def test_an_unreadable_packet_raises_an_error_that_says_why(message, reason) -> None:
+def test_an_unreadable_packet_raises_an_error_with_the_reason(message, reason) -> None:
     with pytest.raises(UnreadablePacket, match=reason):
         unpack(message)

@@ -80,7 +80,7 @@ def test_messages_that_are_delivered_twice_count_as_repeated(received) -> None:
     assert received.receive("ada", overlapping, 0) == (0, 1)
 
 
-def test_every_publisher_has_a_stream_of_its_own(received) -> None:
+def test_each_publisher_has_its_own_stream(received) -> None:
     ada, grace = SentStreams(), SentStreams()
     packet_of(ada, 9, 0)
     assert received.receive("ada", packet_of(ada, 1, 0), 0) == (9, 0)

@@ -111,7 +111,7 @@ async def open_room(person, path, *names, **options) -> list:
 
 async def csrf_header(page) -> dict[str, str]:
     """Return the header that DRF requires for requests with a session."""
-    [cookie] = [one for one in await page.context.cookies() if one["name"] == "csrftoken"]
+    [cookie] = [cookie for cookie in await page.context.cookies() if cookie["name"] == "csrftoken"]
     return {"X-CSRFToken": cookie["value"]}
 
 

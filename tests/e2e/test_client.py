@@ -164,7 +164,7 @@ async def test_a_subscription_that_aborts_its_own_request_keeps_the_connection(f
     assert await page.evaluate("socket.state") == "ready"
 
 
-async def test_the_message_of_an_error_joins_errors_by_field(fake, connect):
+async def test_the_message_of_an_error_joins_the_errors_of_each_field(fake, connect):
     fake.reply = lambda frame: {
         "tempo": ["Too fast."],
         "status": 400,

@@ -64,7 +64,7 @@ async def test_an_edit_on_one_server_appears_on_the_other(person):
     await expect(step(ada)).to_have_attribute("aria-pressed", toggled(changed))
 
 
-async def test_the_list_of_users_includes_those_on_the_other_server(person):
+async def test_the_list_of_users_includes_users_on_the_other_server(person):
     ada, ben = await open_on_both_servers(person)
     for page in (ada, ben):
         await expect(page.locator("#present li")).to_have_text(["ada", "ben"])
@@ -74,10 +74,10 @@ async def test_the_list_of_users_includes_those_on_the_other_server(person):
 
 async def test_a_page_reconnects_to_the_other_server_when_its_server_is_killed(person, demo_server):
     ada, ben = await open_on_both_servers(person)
-    lost, kept = await server_of(ada), await server_of(ben)
+    lost, remaining = await server_of(ada), await server_of(ben)
     try:
         os.kill(processes(demo_server)[lost], signal.SIGKILL)
-        await expect(ada.locator("#server")).to_have_text(kept)
+        await expect(ada.locator("#server")).to_have_text(remaining)
         changed = toggled(await pressed(ben))
         await step(ada).click()
         await expect(step(ben)).to_have_attribute("aria-pressed", changed)

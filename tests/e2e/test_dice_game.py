@@ -243,7 +243,7 @@ async def force(page, action) -> None:
     await page.locator(f"#{action}").evaluate("it => { it.disabled = false; it.click(); }")
 
 
-async def test_a_player_who_stands_up_ends_a_game_of_two(person, games):
+async def test_a_game_of_two_ends_when_a_player_stands_up(person, games):
     path = games.new(turn=1, total=5, ada=20, ben=10)
     ada, ben = pages = await open_game(person, path, "ada", "ben")
     await press(pages, ben, "Stand up")

@@ -244,7 +244,7 @@ async def test_other_users_get_an_error_when_they_change_a_plant(person, plants)
     assert plants.place(name) == "study"
 
 
-async def test_a_guest_can_see_plants_and_is_asked_to_log_in_for_changes(person, plants):
+async def test_a_guest_can_see_plants_and_must_log_in_to_change_them(person, plants):
     name = plants.new()
     guest = await person(None, PAGE)
     await select(guest, name)
@@ -374,7 +374,9 @@ async def test_the_http_api_has_the_same_rows_and_permissions(person, plants):
     await select(ben, name)
     rows = await (await ben.request.get("/api/plants/", params={"search": name})).json()
     assert [row["name"] for row in rows] == [name]
-    token = next(one["value"] for one in await ben.context.cookies() if one["name"] == "csrftoken")
+    token = next(
+        item["value"] for item in await ben.context.cookies() if item["name"] == "csrftoken"
+    )
     path = f"/api/plants/{rows[0]['id']}/"
     refused = await ben.request.delete(path, headers={"X-CSRFToken": token})
     assert refused.status == 403

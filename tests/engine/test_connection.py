@@ -76,7 +76,7 @@ async def test_a_group_event_does_not_wait_for_a_handler_that_hangs() -> None:
 async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler() -> None:
     running, counts = [], []
 
-    class Careful(SocketConsumer):
+    class CountRunning(SocketConsumer):
         groups = ["careful"]
 
         def work(self):
@@ -92,7 +92,7 @@ async def test_a_def_event_method_never_runs_together_with_a_def_frame_handler()
         def event(self, event):
             self.work()
 
-    async with SocketCommunicator(Careful.as_asgi()) as socket:
+    async with SocketCommunicator(CountRunning.as_asgi()) as socket:
         await socket.send_json(None)
         await publish("careful", {"type": "event"})
         await socket.expect_event("done")
@@ -131,12 +131,12 @@ async def test_a_def_handler_that_raises_an_exit_ends_neither_server_nor_connect
             await socket.expect_reply(call, status=500)
 
 
-class Everything(BaseException):
+class BaseError(BaseException):
     pass
 
 
 @pytest.mark.parametrize(
-    "error", [SystemExit(), Everything(), BaseExceptionGroup("all", [Everything()])]
+    "error", [SystemExit(), BaseError(), BaseExceptionGroup("all", [BaseError()])]
 )
 async def test_an_async_handler_that_raises_an_exit_ends_neither_server_nor_connection(
     error,
@@ -155,14 +155,14 @@ async def test_an_async_handler_that_raises_an_exit_ends_neither_server_nor_conn
 
 
 async def test_a_connect_that_raises_generator_exit_refuses_the_handshake() -> None:
-    class Odd(SocketView):
+    class RaiseGeneratorExit(SocketView):
         async def connect(self, request):
             raise GeneratorExit
 
     asyncio.get_running_loop().set_exception_handler(
         lambda *args: None
     )  # asyncio would log the error
-    socket = SocketCommunicator(Odd.as_asgi())
+    socket = SocketCommunicator(RaiseGeneratorExit.as_asgi())
     assert await socket.connect() == (False, CloseCode.CONNECT_FAILED)
     await socket.disconnect()
 
@@ -220,12 +220,12 @@ async def test_a_handler_that_exceeds_its_timeout_gets_504_and_the_connection_st
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.2})
 async def test_the_timeout_counts_from_the_start_of_each_call() -> None:
-    class Steady(SocketView):
+    class AnswerSlowly(SocketView):
         async def receive(self, request):
             await asyncio.sleep(0.05)
             self.send_json("ok")
 
-    async with SocketCommunicator(Steady.as_asgi()) as socket:
+    async with SocketCommunicator(AnswerSlowly.as_asgi()) as socket:
         for _ in range(6):  # longer than one deadline in all
             await socket.send_json(None)
             await socket.expect_event("ok")
@@ -256,7 +256,9 @@ async def test_an_async_handler_is_cancelled_within_a_second_after_its_client_le
     assert ends == ["began", "cancelled", "disconnect"]
 
 
-async def test_a_def_handler_keeps_only_its_thread_when_its_client_left(settle, caplog) -> None:
+async def test_a_hanging_def_handler_keeps_only_its_thread_after_its_client_left(
+    settle, caplog
+) -> None:
     may_end, ends = threading.Event(), []
 
     class Hung(SocketView):
@@ -280,12 +282,12 @@ async def test_a_def_handler_keeps_only_its_thread_when_its_client_left(settle, 
 async def test_frames_received_before_a_disconnect_are_still_handled() -> None:
     handled = []
 
-    class Diary(SocketView):
+    class RecordFrames(SocketView):
         async def receive(self, request):
             await asyncio.sleep(0.01)
             handled.append(request.data)
 
-    async with SocketCommunicator(Diary.as_asgi()) as socket:
+    async with SocketCommunicator(RecordFrames.as_asgi()) as socket:
         for number in range(5):
             await socket.send_json(number)
     assert handled == [0, 1, 2, 3, 4]
@@ -499,7 +501,7 @@ async def test_send_json_in_a_def_handler_blocks_while_the_outbox_is_full(settle
 async def test_calls_that_are_not_awaited_raise_outbox_full_when_they_overflow(settle) -> None:
     errors = []
 
-    class Careless(SocketView):
+    class SendWithoutAwait(SocketView):
         async def receive(self, request):
             try:
                 for _ in range(20):
@@ -507,7 +509,7 @@ async def test_calls_that_are_not_awaited_raise_outbox_full_when_they_overflow(s
             except OutboxFull as error:
                 errors.append(str(error))
 
-    async with Unread(Careless.as_asgi()) as socket:
+    async with Unread(SendWithoutAwait.as_asgi()) as socket:
         await socket.send_json(None)
         await settle(lambda: errors)
         assert "await what you send" in errors[0]
@@ -598,8 +600,8 @@ async def test_a_handler_that_iterates_slowly_keeps_its_database_connection(monk
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_handler_does_not_inherit_the_database_state_of_the_one_before() -> None:
-    class Careless(SocketView):
+async def test_a_handler_does_not_inherit_the_database_state_of_the_previous_handler() -> None:
+    class ChangeConnectionState(SocketView):
         def receive(self, request):
             if request.data == "off":
                 transaction.set_autocommit(False)
@@ -616,7 +618,7 @@ async def test_a_handler_does_not_inherit_the_database_state_of_the_one_before()
         ("broken", [True, True]),
         ("write", [True, False]),
     ):
-        async with SocketCommunicator(Careless.as_asgi()) as socket:
+        async with SocketCommunicator(ChangeConnectionState.as_asgi()) as socket:
             await socket.send_json(command)
             await socket.expect_event(state)
     assert [user.username async for user in User.objects.all()] == ["bob"]

@@ -88,12 +88,12 @@ async def test_threads_of_a_serving_process_send_through_the_link_of_its_hub(gra
     assert publisher._thread is None
 
 
-async def test_other_processes_receive_what_the_last_connection_sends_in_disconnect(grace) -> None:
-    class Polite(SocketView):
+async def test_other_processes_receive_messages_of_the_last_connections_disconnect(grace) -> None:
+    class SendInDisconnect(SocketView):
         def disconnect(self, request):
             self.broadcast("room", "goodbye")
 
-    async with SocketCommunicator(Polite.as_asgi()):
+    async with SocketCommunicator(SendInDisconnect.as_asgi()):
         pass
     await grace.receives('"goodbye"')
 
@@ -108,7 +108,7 @@ async def test_messages_to_unknown_addresses_are_dropped(grace) -> None:
 MANY = [f"{GRACE}.{number:x}" for number in range(4_500)]
 
 
-async def test_many_addresses_of_one_node_travel_as_numbers_in_few_packets(grace) -> None:
+async def test_many_addresses_of_one_node_are_sent_as_numbers_in_few_packets(grace) -> None:
     event = Event.rendered("", None, "hello")
     await asyncio.to_thread(send_command_to_each, MANY, deliver_to_each, event)
     await wait_until(lambda: len(grace.receiver.commands) == 3)

@@ -60,7 +60,7 @@ def test_a_subscription_that_fails_is_not_recorded() -> None:
     ) == (False, 0, [], set())
 
 
-def test_clear_returns_every_group_once_and_makes_room() -> None:
+def test_clear_returns_every_group_once_and_resets_the_limit() -> None:
     subscriptions = GroupSubscriptions(3)
     for group, subscriber in (("a", 1), ("a", 2), ("b", 1)):
         subscriptions.add(group, subscriber)

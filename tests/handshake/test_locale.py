@@ -102,7 +102,7 @@ class Async(LocaleView):
 
 
 @pytest.mark.parametrize("view", [Sync, Async])
-async def test_every_call_finds_the_locale_of_the_client_whatever_was_active(view) -> None:
+async def test_every_call_has_the_locale_of_the_client_even_if_another_was_active(view) -> None:
     communicator = SocketCommunicator(view.as_asgi(), headers=[("accept-language", "de")])
     communicator.scope["time_zone"] = "Asia/Tokyo"
     async with communicator as socket:

@@ -185,7 +185,7 @@ def test_a_wildcard_trusts_every_subdomain(origin, trusted) -> None:
 
 
 @override_settings(REST_CHANNELS={"ALLOWED_ORIGINS": ["*"]})
-def test_a_star_trusts_every_valid_origin_and_no_malformed_one() -> None:
+def test_a_star_trusts_every_valid_origin_and_rejects_malformed_origins() -> None:
     assert allowed("https://anything.example:1234")
     assert not allowed("null")
     assert not allowed("http://[::1")

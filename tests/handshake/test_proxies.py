@@ -103,7 +103,7 @@ def test_a_malformed_address_leaves_the_scope_unchanged(addresses) -> None:
     ],
 )
 @trust_proxies(*PROXIES)
-def test_the_scheme_is_the_one_that_the_browser_used(value, scheme) -> None:
+def test_the_scheme_is_the_scheme_that_the_browser_used(value, scheme) -> None:
     assert without_proxies(handshake(("proto", value), scheme="kept"))["scheme"] == scheme
 
 
@@ -123,7 +123,7 @@ def test_the_scheme_is_the_one_that_the_browser_used(value, scheme) -> None:
     ],
 )
 @trust_proxies(*PROXIES)
-def test_the_host_is_the_one_that_the_browser_used(value, host) -> None:
+def test_the_host_is_the_host_that_the_browser_used(value, host) -> None:
     headers = without_proxies(handshake(("host", value)))["headers"]
     assert [value for name, value in headers if name == b"host"] == [
         (host or "inner:8000").encode()
@@ -258,7 +258,7 @@ async def test_a_peer_that_is_not_trusted_is_the_client_itself() -> None:
     ],
 )
 @trust_proxies(*PROXIES)
-async def test_the_own_origin_is_the_one_on_the_side_of_the_browser(peer, origin, accepted) -> None:
+async def test_the_own_origin_is_the_origin_that_the_browser_sees(peer, origin, accepted) -> None:
     assert await accepts(communicator(*PROXIED, origin=origin, peer=peer)) is accepted
 
 

@@ -16,7 +16,9 @@ from rest_channels.multiplexer import Multiplexer
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
-pytestmark = pytest.mark.django_db(transaction=True)  # a plain consumer looks after connections
+pytestmark = pytest.mark.django_db(
+    transaction=True
+)  # a plain consumer closes old database connections
 
 
 class People(AsyncAPIConsumer):
@@ -92,9 +94,9 @@ async def test_a_group_message_is_sent_in_the_stream_of_the_member() -> None:
 
 async def test_an_unknown_stream_is_an_error_under_the_id_of_the_frame() -> None:
     async with client() as socket:
-        refused = await reply_of(socket, "nobody", {"action": "greet", "request_id": 7})
+        refused = await reply_of(socket, "unknown", {"action": "greet", "request_id": 7})
         assert (refused["response_status"], refused["request_id"]) == (404, 7)
-        assert refused["errors"] == ["There is no stream 'nobody'."]
+        assert refused["errors"] == ["There is no stream 'unknown'."]
         assert await reply_of(socket, "echo", 1) == 1
 
 
@@ -107,7 +109,7 @@ async def test_a_frame_that_names_no_stream_is_a_400_and_the_connection_stays_op
         assert await reply_of(socket, "echo", 1) == 1
 
 
-async def test_a_stream_that_closes_closes_no_other() -> None:
+async def test_a_stream_that_closes_does_not_close_other_streams() -> None:
     async with client() as socket:
         ended = await reply_of(socket, "people", {"action": "leave"})
         assert (ended["errors"], ended["response_status"]) == (["Enough of people."], 410)
@@ -116,7 +118,7 @@ async def test_a_stream_that_closes_closes_no_other() -> None:
         assert await reply_of(socket, "echo", 1) == 1
 
 
-async def test_a_stream_that_is_refused_refuses_no_other() -> None:
+async def test_a_refused_stream_does_not_refuse_other_streams() -> None:
     async with client(closed=Closed.as_asgi(), no=Refusing.as_asgi()) as socket:
         payloads = {"closed": [], "no": []}
         for _ in range(3):
@@ -194,27 +196,27 @@ async def test_frames_to_a_stream_that_is_still_connecting_wait_for_it() -> None
             assert expected in (last["request_id"], last.get("response_status"))
 
 
-async def test_a_stream_that_does_not_read_closes_the_connection_in_order(settings) -> None:
+async def test_a_stream_that_does_not_read_closes_the_connection_and_all_streams(settings) -> None:
     settings.REST_CHANNELS = {"INBOX_FRAMES": 10}
-    left = []
+    codes = []
 
-    async def deaf(scope, receive, send):
+    async def unread(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
         await asyncio.Event().wait()
 
-    class Leaving(Echo):
+    class RecordDisconnect(Echo):
         async def disconnect(self, request):
-            left.append(request.code)
+            codes.append(request.code)
 
-    socket = SocketCommunicator(Multiplexer(deaf=deaf, leaving=Leaving.as_asgi()))
+    socket = SocketCommunicator(Multiplexer(unread=unread, other=RecordDisconnect.as_asgi()))
     with patch("rest_channels.multiplexer.multiplexer.STREAM_GRACE", 0.1):
         await socket.connect()
         for number in range(20):
-            await socket.send_json({"stream": "deaf", "payload": number})
+            await socket.send_json({"stream": "unread", "payload": number})
         await socket.expect_close(CloseCode.FLOOD)
         await socket.disconnect()
-    assert left == [CloseCode.FLOOD]
+    assert codes == [CloseCode.FLOOD]
 
 
 async def test_when_the_client_leaves_every_stream_ends() -> None:
@@ -245,12 +247,12 @@ async def test_a_ping_is_answered_by_the_connection() -> None:
 
 
 async def test_a_third_party_multiplexer_can_wrap_consumers_by_plain_asgi() -> None:
-    async def theirs(scope, receive, send):
+    async def outer_multiplexer(scope, receive, send):
         inside = asyncio.Queue()
 
         async def out(message):
             if message["type"] == "websocket.send":
-                message = {**message, "text": f'["theirs", {message["text"]}]'}
+                message = {**message, "text": f'["outer", {message["text"]}]'}
             await send(message)
 
         task = asyncio.create_task(People.as_asgi()(scope, inside.get, out))
@@ -259,13 +261,13 @@ async def test_a_third_party_multiplexer_can_wrap_consumers_by_plain_asgi() -> N
         inside.put_nowait(message)
         await task
 
-    async with SocketCommunicator(theirs) as socket:
+    async with SocketCommunicator(outer_multiplexer) as socket:
         await socket.send_json({"action": "greet", "name": "ada"})
         name, frame = await socket.receive_json()
-        assert (name, frame["data"]) == ("theirs", "hello ada")
+        assert (name, frame["data"]) == ("outer", "hello ada")
 
 
-async def test_the_departure_of_a_client_that_does_not_read_is_noticed() -> None:
+async def test_the_server_notices_the_disconnect_of_a_client_that_does_not_read() -> None:
     may_read, frames = asyncio.Event(), asyncio.Queue()
 
     async def send(message):

@@ -10,7 +10,7 @@ from rest_channels.observer import ObservedQuerySet
 
 
 class Comment(models.Model):
-    """The model of seed 001."""
+    """The model in the documentation of djangochannelsrestframework."""
 
     text = models.TextField()
     user = models.ForeignKey(

@@ -113,14 +113,14 @@ def test_a_row_updated_and_deleted_in_one_transaction_publishes_delete(published
 def test_a_transaction_publishes_rows_in_the_order_they_were_written(
     published, comments, watch
 ) -> None:
-    Watcher(Country)  # nothing keeps this one alive
+    Watcher(Country)  # no reference keeps this watcher alive
     watch(Country)
     with transaction.atomic():
-        one = Comment.objects.create(text="a")
+        first = Comment.objects.create(text="a")
         Country.objects.create(code="de")
-        two = Comment.objects.create(text="b")
-        one.save()
-    assert [pk for pk, _group, _action in published[0]] == [one.pk, "de", two.pk]
+        second = Comment.objects.create(text="b")
+        first.save()
+    assert [pk for pk, _group, _action in published[0]] == [first.pk, "de", second.pk]
 
 
 async def test_async_saves_publish_their_changes(published, comments) -> None:
@@ -152,7 +152,7 @@ def test_get_or_create_publishes_only_rows_that_it_creates(published, comments) 
     assert [action for [(_pk, _group, action)] in published] == ["create"]
 
 
-def test_update_or_create_publishes_whether_it_created_or_updated(published, comments) -> None:
+def test_update_or_create_publishes_create_or_update(published, comments) -> None:
     for _ in range(2):
         Comment.objects.update_or_create(text="a", defaults={"text": "a"})
     assert [action for [(_pk, _group, action)] in published] == ["create", "update"]

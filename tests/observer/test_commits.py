@@ -68,13 +68,13 @@ def test_changes_without_autocommit_are_published_when_it_is_on_again(published,
 class InATestCase(TestCase):
     """Tests in Django's `TestCase`, which rolls everything back."""
 
-    kept = []
+    callback_lists = []
 
     @classmethod
     def setUpClass(cls):
         cls.watcher = Watcher(Country)
         cls.addClassCleanup(delattr, cls, "watcher")
-        cls.addClassCleanup(cls.kept.clear)
+        cls.addClassCleanup(cls.callback_lists.clear)
         super().setUpClass()
 
     @classmethod
@@ -124,7 +124,7 @@ class InATestCase(TestCase):
     def test_captured_callbacks_that_are_kept_publish_nothing_later(self) -> None:
         with self.captureOnCommitCallbacks() as callbacks:
             Country.objects.create(code="fr")
-        self.kept.append(callbacks)
+        self.callback_lists.append(callbacks)
         with self.capture():
             Country.objects.create(code="it")
         assert self.published == [[("it", "create")]]

@@ -119,7 +119,7 @@ def test_a_watcher_that_returns_a_string_of_groups_publishes_nothing(
 
 @pytest.fixture
 def again(monkeypatch):
-    """Connect a receiver of the project that saves again, before ours receives the signal."""
+    """Connect a receiver that saves again, before the library receives the signal."""
     receivers = []
 
     def save_again(model, change, only_new=False):
@@ -161,7 +161,7 @@ def test_a_nested_save_does_not_hide_that_the_outer_save_moved_the_row(
     assert sorted(published[0]) == sorted([*moved[0], *moved[0]])
 
 
-def test_a_failed_save_does_not_affect_what_the_next_save_publishes(
+def test_a_failed_save_does_not_affect_the_change_that_the_next_save_publishes(
     published, comment, users
 ) -> None:
     comment.user, comment.text = users[1], None
@@ -292,7 +292,7 @@ def test_a_new_row_with_a_default_key_costs_no_further_query(
         Comment.objects.create(text="a")
 
 
-# What is read from the database, and what is not.
+# Queries for the groups of a row.
 
 
 def test_an_expression_value_is_read_back_to_find_the_new_group(
@@ -329,7 +329,7 @@ def test_an_outdated_instance_that_is_saved_whole_moves_its_row_back(
     assert set(published[0]) == {(stale.pk, *move) for move in back}
 
 
-def test_a_move_by_another_process_is_unknown_to_a_remembering_instance(
+def test_an_instance_does_not_notice_that_another_process_moved_its_row(
     published, comment, users
 ) -> None:
     """docs/observers.md documents it: subscribers of bob do not learn that the comment has left."""

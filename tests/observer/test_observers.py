@@ -34,7 +34,7 @@ class Comments(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
     serializer_class = CommentSerializer
 
 
-class Everything(AsyncAPIConsumer):
+class AllComments(AsyncAPIConsumer):
     comments = model_observer(Comment, serializer_class=CommentSerializer)
 
     @action()
@@ -158,22 +158,22 @@ async def test_a_connection_with_too_many_subscriptions_receives_a_400_frame(
 
 
 async def test_a_def_action_can_subscribe_and_unsubscribe() -> None:
-    class Subscribing(Everything):
+    class Subscribing(AllComments):
         @action()
         def subscribe(self, request_id):
             return [len(self.comments.subscribe(request_id=request_id))], 201
 
     async with client(Subscribing) as socket:
         assert await call(socket, "subscribe") == 201
-        made = await Comment.objects.acreate(text="a")
-        assert await receive(socket) == ("create", 7, 201, {"id": made.pk, "text": "a"})
+        comment = await Comment.objects.acreate(text="a")
+        assert await receive(socket) == ("create", 7, 201, {"id": comment.pk, "text": "a"})
         assert await call(socket, "unsubscribe") == 204
-        await made.asave()
+        await comment.asave()
         await socket.expect_nothing()
 
 
 async def test_an_observer_of_a_class_can_subscribe_a_given_consumer() -> None:
-    class ByClass(Everything):
+    class ByClass(AllComments):
         @action()
         async def subscribe(self, request_id):
             groups = await ByClass.comments.subscribe(self, request_id=request_id)
@@ -186,7 +186,7 @@ async def test_an_observer_of_a_class_can_subscribe_a_given_consumer() -> None:
 
 
 async def test_a_consumer_that_subscribes_in_connect_receives_changes() -> None:
-    class FromTheStart(Everything):
+    class FromTheStart(AllComments):
         async def connect(self):
             await self.comments.subscribe()
 
@@ -215,7 +215,7 @@ async def test_no_change_arrives_before_the_reply_to_its_subscription(comment, h
         assert (await receive(socket))[:2] == ("update", 7)
 
 
-async def test_observers_of_one_name_in_one_module_receive_only_their_own_changes() -> None:
+async def test_observers_with_the_same_name_in_a_module_receive_only_their_own_changes() -> None:
     def consumer(model):
         class Same(AsyncAPIConsumer):
             @model_observer(model)
@@ -239,7 +239,7 @@ async def test_observers_of_one_name_in_one_module_receive_only_their_own_change
         await first.expect_nothing()
 
 
-# What subscribers receive.
+# Frames of subscribers.
 
 
 async def test_a_handler_receives_the_arguments_that_it_accepts(comment) -> None:
@@ -279,7 +279,7 @@ async def test_a_key_without_a_json_type_is_sent_as_text() -> None:
 
 
 async def test_a_deleted_row_is_sent_as_it_was_before(comment) -> None:
-    async with client(Everything) as socket:
+    async with client(AllComments) as socket:
         await call(socket, "subscribe")
         row = {"id": comment.pk, "text": "a"}
         await comment.adelete()
@@ -370,7 +370,7 @@ async def test_a_consumer_that_overrides_a_notification_hook_has_it_called(comme
             assert await socket.receive_json() == ["update", {"pk": comment.pk}, True]
 
 
-async def test_a_consumer_that_overrides_retrieve_sends_what_it_returns(comment) -> None:
+async def test_a_consumer_that_overrides_retrieve_sends_its_return_value(comment) -> None:
     class Overriding(Comments):
         @action()
         async def retrieve(self, pk, **kwargs):
@@ -404,7 +404,7 @@ async def test_each_client_receives_a_change_in_its_own_language(settings) -> No
         def get_answer(self, comment):
             return str(Http404 and _("Yes"))
 
-    class Answering(Everything):
+    class Answering(AllComments):
         comments = model_observer(Comment, serializer_class=Translated)
 
     from django.utils.translation import gettext as _
@@ -417,7 +417,7 @@ async def test_each_client_receives_a_change_in_its_own_language(settings) -> No
         assert [(await receive(socket))[3]["answer"] for socket in (one, two)] == ["Yes", "Ja"]
 
 
-# Which subscribers receive it.
+# Subscribers with and without permission.
 
 
 class ReaderSerializer(serializers.ModelSerializer):
@@ -508,8 +508,8 @@ async def test_a_client_whose_queryset_lost_the_row_receives_one_404_frame(comme
         await socket.expect_nothing()
 
 
-class Friendly(BasePermission):
-    """Members of the group may see comments that are not secret."""
+class FriendsSeeOpenComments(BasePermission):
+    """Members of the group `friends` may see comments that are not secret."""
 
     def has_permission(self, request, view):
         return request.user.groups.filter(name="friends").exists()
@@ -519,7 +519,7 @@ class Friendly(BasePermission):
 
 
 class Guarded(Comments):
-    permission_classes = [Friendly]
+    permission_classes = [FriendsSeeOpenComments]
     check_deliveries = True
 
 
@@ -579,7 +579,7 @@ async def test_a_user_whose_password_changed_receives_no_change_and_is_closed(
         assert message["type"] == "websocket.close"
 
 
-# What a save costs.
+# Queries of a save.
 
 
 async def test_a_save_with_three_hundred_subscriptions_makes_two_queries(
@@ -624,7 +624,7 @@ async def test_a_save_without_subscribers_makes_one_query_and_no_message(comment
 paid = Signal()
 
 
-class Cashier(AsyncAPIConsumer):
+class Payments(AsyncAPIConsumer):
     @observer(paid)
     async def on_paid(self, message, subscribing_request_ids=(), **kwargs):
         await self.send_json([message, subscribing_request_ids])
@@ -648,7 +648,7 @@ class Cashier(AsyncAPIConsumer):
 
 
 async def test_a_signal_is_sent_only_to_subscribers_of_its_groups() -> None:
-    async with client(Cashier) as socket:
+    async with client(Payments) as socket:
         await call(socket, "subscribe", size="big")
         for amount in (1, 10):
             await sync_to_async(paid.send)(sender=None, amount=amount)
@@ -657,7 +657,7 @@ async def test_a_signal_is_sent_only_to_subscribers_of_its_groups() -> None:
 
 
 async def test_a_signal_of_django_is_sent_to_subscribers(users) -> None:
-    class Doorman(AsyncAPIConsumer):
+    class SendLogins(AsyncAPIConsumer):
         @observer(user_logged_in)
         async def logged_in(self, message, observer=None, **kwargs):
             await self.send_json({"user": message})
@@ -665,7 +665,7 @@ async def test_a_signal_of_django_is_sent_to_subscribers(users) -> None:
         async def connect(self):
             await self.logged_in.subscribe()
 
-    async with client(Doorman) as socket:
+    async with client(SendLogins) as socket:
         await sync_to_async(user_logged_in.send)(sender=User, request=None, user=users[0])
         assert await socket.receive_json() == {"user": {}}
 
@@ -684,7 +684,7 @@ class TestInATestCase(TestCase):
             assert await receive(socket) == ("update", 7, 200, row)
 
     async def test_a_subscriber_receives_a_change_that_an_action_saves(self) -> None:
-        class Writing(Everything):
+        class Writing(AllComments):
             @action(atomic=True)
             def write(self):
                 Comment.objects.create(text="a")
@@ -700,11 +700,11 @@ class TestInATestCase(TestCase):
         await self.test_a_subscriber_receives_a_change_that_the_test_saves()
 
 
-# What users of djangochannelsrestframework do.
+# Code of users of djangochannelsrestframework.
 
 
 async def test_an_overridden_accept_is_called_once_and_can_subscribe() -> None:
-    class Doorman(AsyncAPIConsumer):
+    class SubscribeInAccept(AsyncAPIConsumer):
         @observer(paid)
         async def on_paid(self, message, **kwargs):
             await self.send_json("paid")
@@ -714,7 +714,7 @@ async def test_an_overridden_accept_is_called_once_and_can_subscribe() -> None:
             await super().accept()
             await self.send_json("welcome")
 
-    async with client(Doorman) as socket:
+    async with client(SubscribeInAccept) as socket:
         assert await socket.receive_json() == "welcome"
         await sync_to_async(paid.send)(sender=None, amount=1)
         assert await socket.receive_json() == "paid"
@@ -788,7 +788,7 @@ def test_handle_instance_change_cannot_be_an_observer_of_another_model() -> None
 
 
 async def test_groups_for_signal_that_returns_a_string_is_logged_as_an_error(caplog) -> None:
-    class Letters(Everything):
+    class GroupsAsString(AllComments):
         comments = model_observer(Comment)
 
         @comments.groups_for_signal

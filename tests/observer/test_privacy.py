@@ -17,9 +17,9 @@ from rest_channels.observer import ObserverModelInstanceMixin, model_observer, o
 
 from .models import Comment, Tag
 from .test_observers import (
+    AllComments,
     Comments,
     CommentSerializer,
-    Everything,
     call,
     client,
     comment,
@@ -56,7 +56,7 @@ def showing(read):
     return Showing
 
 
-class ByUser(Everything):
+class ByUser(AllComments):
     comments = model_observer(Comment, serializer_class=CommentSerializer)
 
     @comments.groups_for_signal
@@ -114,7 +114,7 @@ async def test_a_client_without_permission_receives_no_data_of_a_lost_row(
 
 
 async def test_a_checked_delivery_of_a_deletion_sends_only_the_key(switch) -> None:
-    class Guarded(Everything):
+    class Guarded(AllComments):
         permission_classes = [switch]
         check_deliveries = True
 
@@ -203,7 +203,7 @@ async def test_connections_of_one_user_with_different_scopes_share_no_rendering(
         assert seen == ["full", "limited"]
 
 
-async def test_requests_of_one_connection_receive_what_their_arguments_ask_for(
+async def test_each_request_of_a_connection_receives_the_changes_its_arguments_select(
     comment, users
 ) -> None:
     class Customized(Comments):
@@ -278,7 +278,7 @@ async def test_no_change_arrives_after_the_reply_to_unsubscribe_instance(comment
 
 
 async def test_a_later_subscriber_receives_no_earlier_change() -> None:
-    class Slow(Everything):
+    class Slow(AllComments):
         comments = model_observer(Comment, serializer_class=showing(lambda _: time.sleep(0.1)))
 
     async with client(Slow) as socket:
@@ -324,7 +324,7 @@ async def test_a_subscription_of_an_action_that_timed_out_receives_changes(
 ) -> None:
     settings.REST_CHANNELS = {"HANDLER_TIMEOUT": 0.3}
 
-    class Slow(Everything):
+    class Slow(AllComments):
         @action()
         async def subscribe(self, request_id):
             await self.comments.subscribe(request_id=request_id)
@@ -360,7 +360,7 @@ async def test_a_handler_of_an_observer_can_subscribe_to_another_observer() -> N
 
 
 async def test_a_long_action_delays_only_the_changes_of_its_own_subscription(comment) -> None:
-    class Detached(Everything):
+    class Detached(AllComments):
         tags = model_observer(Tag)
 
         @action(detached=True)
@@ -463,7 +463,7 @@ async def test_a_subclass_can_define_groups_for_an_observer_of_its_base(users) -
 async def test_a_serializer_that_failed_in_the_saving_process_is_called_once() -> None:
     calls = []
 
-    class Failing(Everything):
+    class Failing(AllComments):
         comments = model_observer(Comment)
 
         @comments.serializer
@@ -478,7 +478,7 @@ async def test_a_serializer_that_failed_in_the_saving_process_is_called_once() -
     assert len(calls) == 1
 
 
-async def test_the_request_ids_true_and_one_are_two_requests(comment) -> None:
+async def test_the_request_ids_true_and_one_belong_to_different_requests(comment) -> None:
     async with client() as socket:
         for request_id in (1, True):
             await call(socket, "subscribe_instance", request_id, pk=comment.pk)
@@ -488,7 +488,7 @@ async def test_the_request_ids_true_and_one_are_two_requests(comment) -> None:
 
 
 async def test_a_consumer_without_a_model_passes_the_request_to_serializers(comment, users) -> None:
-    class Customized(Everything):
+    class Customized(AllComments):
         comments = model_observer(
             Comment, serializer_class=showing(lambda context: str(context["request"].user))
         )
@@ -520,7 +520,7 @@ async def test_a_user_permission_that_is_removed_rejects_the_next_delivery(users
         def has_permission(self, request, view):
             return request.user.has_perm("auth.view_group")
 
-    class Guarded(Everything):
+    class Guarded(AllComments):
         permission_classes = [MayView]
         check_deliveries = True
 

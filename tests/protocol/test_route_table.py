@@ -64,7 +64,7 @@ def test_a_table_rejects_a_route_that_is_neither_text_nor_a_text_pattern(name) -
         RouteTable([(name, 1)])
 
 
-def test_a_table_does_not_change_with_the_list_it_was_made_from() -> None:
+def test_a_table_does_not_change_when_its_list_of_routes_changes() -> None:
     routes = [("A", 1)]
     table = RouteTable(routes)
     routes.append(("B", 2))

@@ -41,7 +41,7 @@ QUOTED_NULS = r"\000" * 9  # as a cookie writes them
 
 
 @pytest.mark.parametrize("given", [__name__, f"{__name__}.urlpatterns", urlpatterns])
-async def test_routes_are_a_list_or_the_dotted_path_of_one_or_of_a_module(given) -> None:
+async def test_routes_may_be_a_list_or_the_dotted_path_of_a_list_or_module(given) -> None:
     async with SocketCommunicator(SocketApplication(given), "/7/") as socket:
         await socket.expect_event({"pk": 7})
 
@@ -102,7 +102,7 @@ async def test_a_foreign_origin_is_refused_before_any_view(origin, accepted) -> 
 
 @pytest.mark.django_db(transaction=True)
 async def test_the_session_cookie_puts_session_and_user_into_the_scope() -> None:
-    class Who(SocketView):
+    class UserName(SocketView):
         async def connect(self, request):
             self.send_json([request.user.username, request.session.get("cart")])
 
@@ -113,14 +113,14 @@ async def test_the_session_cookie_puts_session_and_user_into_the_scope() -> None
     await session.aset("cart", 3)
     await session.asave()
     cookie = f"other=1; sessionid={session.session_key}"
-    app = SocketApplication([path("", Who.as_asgi())])
+    app = SocketApplication([path("", UserName.as_asgi())])
     async with SocketCommunicator(app, headers=[("Cookie", cookie)]) as socket:
         await socket.expect_event(["ada", 3])
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("on", [True, False])
-async def test_a_session_key_in_the_url_is_used_only_where_a_setting_allows_it(on) -> None:
+async def test_a_session_key_in_the_url_is_used_only_if_the_setting_allows_it(on) -> None:
     class Cart(SocketView):
         def connect(self, request):
             self.send_json(request.session.get("cart"))
@@ -164,7 +164,7 @@ async def test_a_handshake_with_a_query_string_that_is_no_text_is_accepted() -> 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("changed", ["key", "password"])
 async def test_a_connection_neither_renews_nor_ends_a_session(changed) -> None:
-    class Who(SocketView):
+    class UserName(SocketView):
         async def connect(self, request):
             self.send_json(request.user.username)
 
@@ -176,7 +176,7 @@ async def test_a_connection_neither_renews_nor_ends_a_session(changed) -> None:
     if changed == "password":
         user.set_password("new")
         await user.asave()
-    app = SocketApplication([path("", Who.as_asgi())])
+    app = SocketApplication([path("", UserName.as_asgi())])
     with override_settings(**new if changed == "key" else {}):
         async with SocketCommunicator(app, headers=[("Cookie", f"sessionid={key}")]) as socket:
             await socket.expect_event("ada" if changed == "key" else "")
@@ -184,11 +184,11 @@ async def test_a_connection_neither_renews_nor_ends_a_session(changed) -> None:
 
 
 async def test_without_a_cookie_there_is_an_anonymous_user_and_no_query() -> None:
-    class Who(SocketView):
+    class UserName(SocketView):
         async def connect(self, request):
             self.send_json(isinstance(request.user, AnonymousUser))
 
-    async with SocketCommunicator(SocketApplication([path("", Who.as_asgi())])) as socket:
+    async with SocketCommunicator(SocketApplication([path("", UserName.as_asgi())])) as socket:
         await socket.expect_event(True)
 
 
@@ -286,17 +286,17 @@ def test_routing_can_be_imported_before_apps_are_ready() -> None:
 
 
 async def test_values_that_an_outer_middleware_put_into_the_scope_stay() -> None:
-    class Who(SocketView):
+    class UserName(SocketView):
         async def connect(self, request):
             self.send_json(str(request.user))
 
-    app = SocketApplication([path("", Who.as_asgi())])
+    app = SocketApplication([path("", UserName.as_asgi())])
     async with SocketCommunicator(app, user=AnonymousUser()) as socket:
         await socket.expect_event("AnonymousUser")
 
 
 @override_settings(REST_CHANNELS={"THREAD_SENSITIVE": True})
-async def test_thread_sensitive_code_can_be_put_on_the_one_shared_thread() -> None:
+async def test_thread_sensitive_code_can_run_in_the_shared_thread() -> None:
     class Threads(SocketView):
         def receive(self, request):
             import threading
@@ -314,7 +314,7 @@ async def test_thread_sensitive_code_can_be_put_on_the_one_shared_thread() -> No
     await asyncio.sleep(0)
 
 
-async def test_a_client_whose_user_cannot_be_read_is_asked_to_connect_again(
+async def test_a_client_whose_user_cannot_be_read_receives_a_close_code_to_reconnect(
     monkeypatch, caplog
 ) -> None:
     async def broken(scope):

@@ -1,4 +1,4 @@
-"""Channels 1's route lists, as seed 000 prints them and beyond."""
+"""The route lists of Channels 1: those in the rest_channels README, and further ones."""
 
 from functools import wraps
 
@@ -28,27 +28,27 @@ async def test_a_path_with_a_receive_route_only_is_accepted() -> None:
 
 
 async def test_each_event_is_routed_on_its_own_and_the_first_match_wins() -> None:
-    parted = []
+    contents = []
 
-    def goodbye(message, **kwargs):
-        parted.append((message.content["code"], message.content["order"]))
+    def record(message, **kwargs):
+        contents.append((message.content["code"], message.content["order"]))
 
     app = ChannelRouter(
         [
             route("websocket.connect", echo, path=r"^/a/"),
             route(["websocket.connect", "websocket.receive"], echo),
-            route("websocket.receive", goodbye),
-            route("websocket.disconnect", goodbye),
+            route("websocket.receive", record),
+            route("websocket.disconnect", record),
         ]
     )
     async with SocketCommunicator(app, "/b/") as socket:
         await socket.expect_event("websocket.connect {}")
         await socket.send_json(1)
         await socket.expect_event("websocket.receive {}")
-    assert parted == [(1000, 2)]
+    assert contents == [(1000, 2)]
 
 
-async def test_includes_cut_their_prefix_off_and_nest() -> None:
+async def test_nested_includes_remove_their_prefixes_from_the_path() -> None:
     inner = [route("websocket.receive", echo, path=r"^/(?P<pk>\d+)/$")]
     middle = [include(inner, path=r"^/(?P<kind>\w+)")]
     app = ChannelRouter([include(middle, path=r"^/shop")])
@@ -222,7 +222,7 @@ async def test_a_handshake_that_no_route_could_match_is_refused(application, ent
     await socket.disconnect()
 
 
-# Behind a prefix that is not ours
+# Behind a prefix of a server or a setting.
 
 
 @pytest.mark.parametrize("prefix", ["root_path", "setting"])
@@ -276,7 +276,7 @@ class PlainSyncRoom(JsonWebsocketConsumer):
 
 @pytest.mark.parametrize("consumer", [Room, PlainRoom, PlainSyncRoom, f"{__name__}.Room"])
 @pytest.mark.parametrize("application", [ChannelRouter, SocketApplication])
-@pytest.mark.django_db(transaction=True)  # plain consumers tidy the database's connections
+@pytest.mark.django_db(transaction=True)  # plain consumers close old database connections
 async def test_a_routed_class_serves_the_whole_connection(application, consumer) -> None:
     inner = [route_class(consumer, path=r"^/(\w)(?P<room>\d+)/$")]
     app = application([include(inner, path=r"^/(?P<kind>\w+)")])
@@ -288,7 +288,7 @@ async def test_a_routed_class_serves_the_whole_connection(application, consumer)
 
 
 async def test_a_view_that_is_routed_as_a_class_gets_all_three_events() -> None:
-    parted = []
+    disconnects = []
 
     class Editor(SocketView):
         async def connect(self, request, pk):
@@ -298,17 +298,17 @@ async def test_a_view_that_is_routed_as_a_class_gets_all_three_events() -> None:
             self.send_json(["receive", pk])
 
         async def disconnect(self, request, pk):
-            parted.append(pk)
+            disconnects.append(pk)
 
     app = ChannelRouter([route_class(Editor, path=r"^/(?P<pk>\d+)/$")])
     async with SocketCommunicator(app, "/7/") as socket:
         await socket.expect_event(["connect", "7"])
         await socket.send_json(None)
         await socket.expect_event(["receive", "7"])
-    assert parted == ["7"]
+    assert disconnects == ["7"]
 
 
-async def test_the_first_route_that_matches_the_connect_decides_who_serves_the_connection() -> None:
+async def test_the_first_route_that_matches_the_connect_serves_the_connection() -> None:
     app = ChannelRouter(
         [
             route("websocket.receive", echo),

@@ -7,4 +7,4 @@ from rest_channels.routing import SocketApplication
 
 http = get_asgi_application()
 settings.REST_CHANNELS = {"TRUSTED_PROXIES": ["127.0.0.1"]}
-application = SocketApplication("tests.servers.test_refusals.routing", http=http)
+application = SocketApplication("tests.servers.test_rejections.routing", http=http)

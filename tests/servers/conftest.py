@@ -91,7 +91,7 @@ class Server:
             time.sleep(0.02)
 
     def connect(self, path: str, **options):
-        """`async with server.connect("talk/echo/") as client:`, or `await` it."""
+        """`async with server.connect("frames/echo/") as client:`, or `await` it."""
         options = {"proxy": None, "ping_interval": None, "open_timeout": PATIENCE} | options
         url = f"ws://127.0.0.1:{self.port}/{path}"
         return connect(url, create_connection=Client, **options)

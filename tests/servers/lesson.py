@@ -1,6 +1,6 @@
 """The consumer of the Channels lesson, with the `.as_asgi()` that its errata add.
 
-Source: seed 002.
+Source: the lesson on plain Channels consumers.
 """
 
 import json

@@ -7,11 +7,11 @@ from .lesson import websocket_urlpatterns
 MODULES = (
     "bad_frames",
     "departures",
+    "frames",
     "identity",
     "multiplexer",
-    "refusals",
+    "rejections",
     "slow_readers",
-    "talk",
 )
 
 urlpatterns = [

@@ -12,7 +12,7 @@ from rest_channels.views import SocketView
 
 
 class Room(SocketView):
-    """Does what its clients ask for: `{"say": …}`, `{"join": […]}` and so on."""
+    """Calls the method that a frame names: `{"broadcast": …}`, `{"join": […]}` and so on."""
 
     async def connect(self, request, name):
         await self.join(name)
@@ -21,13 +21,13 @@ class Room(SocketView):
         [(verb, data)] = request.data.items()
         self.send_json(await getattr(self, f"on_{verb}")(data, name))
 
-    async def on_say(self, data, name):
+    async def on_broadcast(self, data, name):
         await self.broadcast(name, data)
-        return "said"
+        return "broadcast"
 
     async def on_join(self, names, name):
-        for one in names:
-            await self.join(one)
+        for group in names:
+            await self.join(group)
         return "joined"
 
     async def on_address(self, _nothing, name):
@@ -39,13 +39,13 @@ class Room(SocketView):
         await Group(group).asend({"text": json.dumps(f"welcome to {group}")})
         return "added"
 
-    async def on_tell(self, data, name):
+    async def on_send(self, data, name):
         address, text = data
         await Channel(address).asend({"text": json.dumps(text)})
-        return "told"
+        return "sent"
 
     async def on_block(self, seconds, name):
-        time.sleep(seconds)  # the whole loop stands still  # noqa: ASYNC251
+        time.sleep(seconds)  # blocks the event loop  # noqa: ASYNC251
         return "blocked"
 
     def gap(self, request, groups, name):
@@ -53,34 +53,34 @@ class Room(SocketView):
 
 
 class Quiet(Room):
-    """A room that says nothing of gaps."""
+    """A room that ignores gaps."""
 
     def gap(self, request, groups, name):
         pass
 
 
-class Ours(SocketConsumer):
+class LibraryConsumer(SocketConsumer):
     groups = ["mixed"]
 
     async def receive_json(self, content):
         await self.channel_layer.group_send("mixed", {"type": "mixed.line", "text": content})
 
     def mixed_line(self, event):
-        self.send_json({"ours": event["text"]})
+        self.send_json({"library": event["text"]})
 
 
-class Theirs(AsyncJsonWebsocketConsumer):
+class PlainConsumer(AsyncJsonWebsocketConsumer):
     groups = ["mixed"]
 
     async def receive_json(self, content):
         await self.channel_layer.group_send("mixed", {"type": "mixed.line", "text": content})
 
     async def mixed_line(self, event):
-        await self.send_json({"theirs": event["text"]})
+        await self.send_json({"plain": event["text"]})
 
 
 class Named(SocketConsumer):
-    """Whoever has its name may speak to it by the layer's verbs."""
+    """Sends its channel name, so that other processes can send to it with the layer's methods."""
 
     def connect(self):
         self.send_json(self.channel_name)
@@ -92,7 +92,7 @@ class Named(SocketConsumer):
 urlpatterns = [
     path("room/<name>/", Room.as_asgi()),
     path("quiet/<name>/", Quiet.as_asgi()),
-    path("ours/", Ours.as_asgi()),
-    path("theirs/", Theirs.as_asgi()),
+    path("library/", LibraryConsumer.as_asgi()),
+    path("plain/", PlainConsumer.as_asgi()),
     path("named/", Named.as_asgi()),
 ]

@@ -15,7 +15,7 @@ may_end = threading.Event()
 
 
 class Leaving(SocketView):
-    """Its handlers hang, and send to a witness how they end."""
+    """Its handlers hang, and send their end to the monitor of the client."""
 
     async def connect(self, request, name):
         self.join(f"leaving-{name}")
@@ -23,7 +23,7 @@ class Leaving(SocketView):
 
     async def disconnect(self, request, name):
         print(f"{name} disconnected", flush=True)
-        self.broadcast(f"witness-{name}", "disconnected")
+        self.broadcast(f"monitor-{name}", "disconnected")
 
 
 class Hanging(Leaving):
@@ -32,7 +32,7 @@ class Hanging(Leaving):
         try:
             await asyncio.Event().wait()
         finally:
-            self.broadcast(f"witness-{name}", "cancelled")
+            self.broadcast(f"monitor-{name}", "cancelled")
 
 
 class HangingInThread(Leaving):
@@ -41,11 +41,11 @@ class HangingInThread(Leaving):
         may_end.wait(30)
 
 
-class Witness(SocketView):
-    """Receives how the client `name` ends, and counts the members left in its group on request."""
+class Monitor(SocketView):
+    """Receives the end of the client `name`. On request it counts the members of its group."""
 
     async def connect(self, request, name):
-        self.join(f"witness-{name}")
+        self.join(f"monitor-{name}")
         self.send_json("open")
 
     async def receive(self, request, name):
@@ -56,7 +56,7 @@ class Witness(SocketView):
 urlpatterns = [
     path("async/<name>/", Hanging.as_asgi()),
     path("def/<name>/", HangingInThread.as_asgi()),
-    path("witness/<name>/", Witness.as_asgi()),
+    path("monitor/<name>/", Monitor.as_asgi()),
 ]
 
 
@@ -78,15 +78,15 @@ def reset(client) -> None:
 async def test_a_lost_connection_cancels_the_handler_and_runs_disconnect_once(
     server, leave
 ) -> None:
-    async with server.connect("departures/witness/ada/") as witness:
-        assert await witness.hear() == "open"
+    async with server.connect("departures/monitor/ada/") as monitor:
+        assert await monitor.hear() == "open"
         client = await server.connect("departures/async/ada/")
         await client.say(None)
         assert [await client.hear(), await client.hear()] == ["open", "hanging"]
         leave(client)
-        assert [await witness.hear(), await witness.hear()] == ["cancelled", "disconnected"]
-        await witness.say("count the members")
-        assert await witness.hear() == 0
+        assert [await monitor.hear(), await monitor.hear()] == ["cancelled", "disconnected"]
+        await monitor.say("count the members")
+        assert await monitor.hear() == 0
         await client.wait_closed()
 
 
@@ -94,27 +94,27 @@ async def test_a_lost_connection_cancels_the_handler_and_runs_disconnect_once(
 async def test_a_def_handler_that_hangs_keeps_no_membership_and_disconnect_runs(
     server, leave
 ) -> None:
-    async with server.connect("departures/witness/ben/") as witness:
-        assert await witness.hear() == "open"
+    async with server.connect("departures/monitor/ben/") as monitor:
+        assert await monitor.hear() == "open"
         client = await server.connect("departures/def/ben/")
         await client.say(None)
         assert [await client.hear(), await client.hear()] == ["open", "hanging"]
         leave(client)
-        assert await witness.hear() == "disconnected"
-        await witness.say("count the members")
-        assert await witness.hear() == 0
+        assert await monitor.hear() == "disconnected"
+        await monitor.say("count the members")
+        assert await monitor.hear() == 0
         await client.wait_closed()
 
 
 async def test_fifty_clients_that_vanish_together_all_disconnect(server) -> None:
-    async with server.connect("departures/witness/all/") as witness:
-        assert await witness.hear() == "open"
+    async with server.connect("departures/monitor/all/") as monitor:
+        assert await monitor.hear() == "open"
         clients = [await server.connect("departures/async/all/") for _ in range(50)]
         assert [await client.hear() for client in clients] == ["open"] * 50
         for client in clients:
             reset(client)
-        assert [await witness.hear() for _ in clients] == ["disconnected"] * 50
-        await witness.say("count the members")
-        assert await witness.hear() == 0
+        assert [await monitor.hear() for _ in clients] == ["disconnected"] * 50
+        await monitor.say("count the members")
+        assert await monitor.hear() == 0
         for client in clients:
             await client.wait_closed()

@@ -20,7 +20,7 @@ class Account(SocketView):
         self.send_json(list(get_user_model().objects.values_list("username", flat=True)))
 
 
-urlpatterns = [path("who/", UserName.as_asgi()), path("account/", Account.as_asgi())]
+urlpatterns = [path("user-name/", UserName.as_asgi()), path("account/", Account.as_asgi())]
 
 
 async def logged_in(server) -> dict[str, str]:
@@ -29,9 +29,9 @@ async def logged_in(server) -> dict[str, str]:
     return {"Cookie": response.headers["Set-Cookie"].split(";")[0]}
 
 
-async def test_a_user_who_logged_in_over_http_is_the_user_of_the_socket(server) -> None:
+async def test_a_socket_has_the_user_that_logged_in_over_http(server) -> None:
     headers = await logged_in(server)
-    async with server.connect("identity/who/", additional_headers=headers) as client:
+    async with server.connect("identity/user-name/", additional_headers=headers) as client:
         assert await client.hear() == "ada"
     async with server.connect("identity/account/", additional_headers=headers) as client:
         await client.say(None)
@@ -41,12 +41,12 @@ async def test_a_user_who_logged_in_over_http_is_the_user_of_the_socket(server) 
 @pytest.mark.parametrize("cookie", ["", "sessionid=", "sessionid=forged", "sessionid=\xff", ";="])
 async def test_an_invalid_session_cookie_gives_an_anonymous_user(server, cookie) -> None:
     headers = {"Cookie": cookie}
-    async with server.connect("identity/who/", additional_headers=headers) as client:
+    async with server.connect("identity/user-name/", additional_headers=headers) as client:
         assert await client.hear() == ""
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
 async def test_the_auth_middleware_of_channels_can_provide_the_user(checked, kind) -> None:
     server = checked(kind, "asgi_channels")
-    async with server.connect("who/", additional_headers=await logged_in(server)) as client:
+    async with server.connect("user-name/", additional_headers=await logged_in(server)) as client:
         assert await client.hear() == "ada"

@@ -164,7 +164,7 @@ async def test_a_stream_whose_connect_is_too_slow_sends_a_504_and_closes(launch,
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_slow_stream_does_not_keep_a_fast_one_from_answering(launch, kind) -> None:
+async def test_a_slow_stream_does_not_delay_the_answers_of_a_fast_stream(launch, kind) -> None:
     server = launch(kind, TEST_HANDLER_TIMEOUT="0.5")
     server.wait_until_ready()
     async with server.connect("multiplexer/slow-and-fast/", open_timeout=5) as client:

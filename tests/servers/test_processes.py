@@ -68,7 +68,7 @@ async def test_clients_of_both_servers_receive_group_messages_in_order(rooms) ->
     ada, grace = await rooms("one", "order"), await rooms("two", "order")
     local = await rooms("one", "order")
     for number in range(200):
-        await ada.say({"say": number})
+        await ada.say({"broadcast": number})
     for client in (grace, local):
         assert await frames_until(client, 199) == list(range(200))
 
@@ -78,7 +78,7 @@ async def test_a_client_receives_group_messages_as_soon_as_its_join_is_answered(
     for number in range(30):
         assert await request(grace, "join", [f"new-{number}"]) == "joined"
         sender = await rooms("one", f"new-{number}")
-        await sender.say({"say": number})
+        await sender.say({"broadcast": number})
         assert await grace.hear() == number
     assert await request(ada, "address")
 
@@ -93,10 +93,10 @@ async def test_a_connection_of_another_process_can_be_added_to_a_group(rooms) ->
 
 async def test_a_connection_of_another_process_receives_messages_by_its_address(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
-    await request(ada, "tell", [await request(grace, "address"), "psst"])
+    await request(ada, "send", [await request(grace, "address"), "psst"])
     assert await grace.hear() == "psst"
-    assert await request(ada, "tell", ["0000000000-1.1", "nobody"]) == "told"
-    assert await request(ada, "tell", ["no address", "nobody"]) == "told"
+    assert await request(ada, "send", ["0000000000-1.1", "lost"]) == "sent"
+    assert await request(ada, "send", ["no address", "lost"]) == "sent"
 
 
 async def test_a_process_without_sockets_reaches_the_clients_of_both_servers(
@@ -143,11 +143,11 @@ async def test_a_forked_child_can_send_messages(cluster, rooms) -> None:
 async def wait_for_shared_layer(server) -> None:
     """Wait until the shared layer of the site has recovered from an earlier test's outage."""
     async with asyncio.timeout(15):
-        for kind in ("ours", "theirs"):
+        for kind in ("library", "plain"):
             received = False
             while not received:
                 async with server.connect(f"{kind}/") as probe:
-                    await probe.say("anybody there?")
+                    await probe.say("ping")
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(probe.recv(), 1)
                         received = True
@@ -159,7 +159,7 @@ async def test_plain_and_library_consumers_receive_each_group_message_once(clust
     async with AsyncExitStack() as stack:
         clients = {}
         for server in ("one", "two"):
-            for kind in ("ours", "theirs"):
+            for kind in ("library", "plain"):
                 client = getattr(cluster, server).connect(f"{kind}/")
                 clients[kind, server] = await stack.enter_async_context(client)
         for number, sender in enumerate(clients.values()):
@@ -176,7 +176,9 @@ async def test_plain_and_library_consumers_receive_each_group_message_once(clust
                 await asyncio.wait_for(client.recv(), 0.1)
 
 
-async def test_the_layers_own_send_reaches_a_channel_name_of_another_process(cluster) -> None:
+async def test_the_send_method_of_the_layer_reaches_a_channel_name_of_another_process(
+    cluster,
+) -> None:
     cluster.shell("from channels.layers import get_channel_layer")
     cluster.shell("from asgiref.sync import async_to_sync")
     await wait_for_shared_layer(cluster.one)
@@ -225,7 +227,7 @@ async def test_every_message_of_fifty_publishers_is_received_or_counted_as_misse
     assert received > 0
 
 
-# Revocation: at once where Django signals the end, else at the heartbeat (here each second).
+# Revocation: at once if Django signals the end, otherwise at the next heartbeat (here after 1 s).
 
 USER = "User.objects.filter(username='bob')"
 ENDS = [
@@ -268,7 +270,7 @@ async def test_the_end_of_a_session_or_user_closes_the_sockets_of_every_process(
         await asyncio.to_thread(cluster.shell, code_to_run)
         assert {(await client.ended())[0] for client in (first, second)} == {code}
         assert time.monotonic() - began < 2.5
-    assert await request(other, "say", "still here") in ("said", "still here")
+    assert await request(other, "broadcast", "still here") in ("broadcast", "still here")
 
 
 async def test_a_user_deactivated_during_a_broker_outage_is_disconnected(cluster) -> None:
@@ -291,14 +293,14 @@ async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) 
         assert await request(grace, "join", groups) == "joined"
 
     async def send(text) -> None:
-        await ada.say({"say": text})
+        await ada.say({"broadcast": text})
         assert await local.hear() == text
-        assert {await ada.hear(), await ada.hear()} == {text, "said"}
+        assert {await ada.hear(), await ada.hear()} == {text, "broadcast"}
 
     async def outlast(seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            await send("anybody there?")
+            await send("ping")
             await asyncio.sleep(0.05)  # a client that sends more is closed for flooding
 
     if outage == "restart":
@@ -327,5 +329,5 @@ async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) 
         gap = {"gap": sorted([*MANY[1900:], "outage"])}
         await asyncio.wait_for(frames_until(graces[-1], gap), 3 - first)
     sender = await rooms("one", MANY[-1])
-    await sender.say({"say": "last"})
+    await sender.say({"broadcast": "last"})
     await asyncio.wait_for(frames_until(graces[-1], "last"), 3)

@@ -119,7 +119,7 @@ def test_the_search_uses_the_username_field_of_the_projects_user_model(
 
 
 @pytest.mark.parametrize("query", ["", "?_facets=1", "?q=game&active__exact=0", "?p=2"])
-def test_a_list_of_ten_thousand_rows_takes_as_many_queries_as_a_short_one(
+def test_a_list_of_ten_thousand_rows_takes_as_many_queries_as_a_short_list(
     admin_client, query
 ) -> None:
     node = Node.objects.create(name="node-1", seen=timezone.now() + timedelta(hours=1))
@@ -234,7 +234,7 @@ def test_a_user_sees_and_can_run_only_the_actions_they_have_permission_for(
     assert Socket.objects.get().active
 
 
-def test_a_user_who_may_only_view_sees_sockets_in_the_menu(staff) -> None:
+def test_a_user_with_only_the_view_permission_sees_sockets_in_the_menu(staff) -> None:
     (app,) = admin.site.get_app_list(staff("view_socket").get(LIST).wsgi_request)
     (model,) = app["models"]
     assert model["perms"] == {"add": False, "change": False, "delete": False, "view": True}

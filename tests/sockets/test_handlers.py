@@ -167,7 +167,7 @@ async def test_a_ping_of_a_client_is_not_answered() -> None:
         await socket.expect_nothing()
 
 
-async def test_an_anonymous_client_receives_only_reconnect_with_login_required() -> None:
+async def test_with_login_required_an_anonymous_client_receives_only_reconnect() -> None:
     class Closed(Poker):
         login_required = True
         happened = []
@@ -198,7 +198,7 @@ async def test_frames_of_an_anonymous_client_reach_no_overridden_method(method) 
         assert (await reply_to(socket, type="HELLO"))["type"] == "RECONNECT"
 
 
-async def test_a_user_who_is_logged_in_is_served_with_login_required(ada) -> None:
+async def test_a_logged_in_user_is_served_with_login_required(ada) -> None:
     class Closed(Poker):
         login_required = True
 
@@ -264,12 +264,12 @@ async def test_peers_are_the_other_sockets_on_the_same_path(ada) -> None:
         routes = (("SAY", "on_say"),)
 
         def on_say(self, content):
-            assert self.peers().send_action("SAID", text=content["text"]) == 1
+            assert self.peers().send_action("MESSAGE", text=content["text"]) == 1
 
     other_path = client(Handler, "/poker/2/")
     async with client(Handler) as one, client(Handler) as two, other_path:
         await one.send_json({"type": "SAY", "text": "hi"})
-        await two.expect_event(type="SAID", text="hi")
+        await two.expect_event(type="MESSAGE", text="hi")
         await one.expect_nothing()
         await other_path.expect_nothing()
 

@@ -96,7 +96,7 @@ async def test_a_queryset_sends_only_to_the_sockets_that_its_filters_select(ada,
         await other_path.expect_nothing()
 
 
-async def test_every_method_has_an_awaitable_twin_on_querysets_and_rows(ada) -> None:
+async def test_every_method_has_an_awaitable_variant_on_querysets_and_rows(ada) -> None:
     async with client(user=ada) as socket:
         for target in (Socket.objects.all(), await Socket.objects.aget()):
             assert await target.asend_str("text") == 1
@@ -141,7 +141,7 @@ async def test_a_socket_that_a_join_returns_twice_receives_a_message_once(ada) -
         await socket.expect_nothing()
 
 
-def test_sending_to_many_sockets_costs_one_query_and_to_a_row_none(
+def test_sending_to_many_sockets_takes_one_query_and_sending_to_a_row_takes_none(
     django_assert_num_queries,
 ) -> None:
     for number in range(1, 51):

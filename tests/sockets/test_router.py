@@ -119,7 +119,7 @@ async def test_a_route_for_ping_can_answer_and_the_ping_is_still_recorded() -> N
         assert (await Socket.objects.aget()).active
 
 
-async def test_disconnect_functions_run_after_another_one_has_failed() -> None:
+async def test_disconnect_functions_run_after_another_function_has_failed() -> None:
     router, called = SocketRouter(), []
 
     @router.disconnect

@@ -1,8 +1,8 @@
-"""djangochannelsrestframework's documents (0.3.0) and its README, run as printed.
+"""Run the documentation (0.3.0) and the README of djangochannelsrestframework as printed.
 
-The import name is replaced, and what cannot run as printed is mended and no more: status names,
-data that the printed serializer accepts, `re_path`. What is about observers is not here yet, and
-what tests/test_api_consumer.py, test_generics.py and test_django_views.py try is not tried again.
+The import name is replaced. Code that cannot run as printed is corrected, and nothing else: status
+names, data that the printed serializer accepts, `re_path`. Other modules test observers, and
+tests/test_api_consumer.py, test_generics.py and test_django_views.py cover the rest.
 """
 
 import importlib
@@ -55,7 +55,7 @@ def reply(action, data=None, status=200, errors=(), request_id=REQUEST_ID):
     }
 
 
-async def ask(socket, action, **frame):
+async def answer_to(socket, action, **frame):
     await socket.send_json({"action": action, "request_id": REQUEST_ID, **frame})
     return await socket.receive_json()
 
@@ -64,21 +64,21 @@ def client(application, path="/ws/", **kwargs):
     return SocketCommunicator(application, path, user=AnonymousUser(), **kwargs)
 
 
-both_doors = pytest.mark.parametrize(
-    "door",
+both_applications = pytest.mark.parametrize(
+    "application",
     [
         SocketApplication,
         lambda routes: ProtocolTypeRouter({"websocket": AuthMiddlewareStack(URLRouter(routes))}),
     ],
-    ids=["ours", "as printed"],
+    ids=["SocketApplication", "as printed"],
 )
 
 
 @pytest.fixture
 def users():
     """`{'email': '1@example.com', 'id': 1, 'username': 'test1'}`, and so on."""
-    made = [User.objects.create_user(f"test{n}", f"{n}@example.com", "x") for n in (1, 2, 3)]
-    return [{"id": one.pk, "username": one.username, "email": one.email} for one in made]
+    users = [User.objects.create_user(f"test{n}", f"{n}@example.com", "x") for n in (1, 2, 3)]
+    return [{"id": user.pk, "username": user.username, "email": user.email} for user in users]
 
 
 # 1.3.2.1, Generic Api Consumer: serializers.py, consumers.py, routing.py.
@@ -115,24 +115,26 @@ websocket_urlpatterns = [
 ]
 
 
-@both_doors
-async def test_the_documented_conversation_with_a_generic_consumer_works(door, users) -> None:
-    async with client(door(websocket_urlpatterns)) as socket:
+@both_applications
+async def test_the_documented_conversation_with_a_generic_consumer_works(
+    application, users
+) -> None:
+    async with client(application(websocket_urlpatterns)) as socket:
         pk = users[1]["id"]
-        assert await ask(socket, "list") == reply("list", users)
-        assert await ask(socket, "retrieve", pk=pk) == reply("retrieve", users[1])
+        assert await answer_to(socket, "list") == reply("list", users)
+        assert await answer_to(socket, "retrieve", pk=pk) == reply("retrieve", users[1])
         edited = {**users[1], "email": "edited@example.com"}
-        answer = await ask(socket, "patch", pk=pk, data={"email": "edited@example.com"})
+        answer = await answer_to(socket, "patch", pk=pk, data={"email": "edited@example.com"})
         assert answer == reply("patch", edited)
-        answer = await ask(
+        answer = await answer_to(
             socket, "update", pk=pk, data={"username": "user2", "password": "secret"}
         )
         assert answer == reply("update", {**edited, "username": "user2"})
         new = {"username": "newuser4", "email": "4@example.com"}
-        answer = await ask(socket, "create", data={**new, "password": "testpassword123"})
+        answer = await answer_to(socket, "create", data={**new, "password": "testpassword123"})
         fourth = await User.objects.aget(username="newuser4")
         assert answer == reply("create", {"id": fourth.pk, **new}, 201)
-        assert await ask(socket, "delete", pk=fourth.pk) == reply("delete", None, 204)
+        assert await answer_to(socket, "delete", pk=fourth.pk) == reply("delete", None, 204)
 
 
 async def test_the_documented_data_for_create_is_answered_with_the_missing_fields() -> None:
@@ -143,7 +145,7 @@ async def test_the_documented_data_for_create_is_answered_with_the_missing_field
         "email": "4@example.com",
     }
     async with client(UserConsumer.as_asgi()) as socket:
-        refused = await ask(socket, "create", data=printed)
+        refused = await answer_to(socket, "create", data=printed)
         assert (refused["data"], refused["response_status"]) == (None, 400)
         [errors] = refused["errors"]
         assert errors.keys() == {"username", "password"}
@@ -151,7 +153,7 @@ async def test_the_documented_data_for_create_is_answered_with_the_missing_field
 
 async def test_the_documented_data_for_update_is_answered_with_the_missing_fields(users) -> None:
     async with client(UserConsumer.as_asgi()) as socket:
-        answer = await ask(socket, "update", pk=users[1]["id"], data={"username": "user2"})
+        answer = await answer_to(socket, "update", pk=users[1]["id"], data={"username": "user2"})
         errors = [{"password": ["This field is required."]}]
         assert answer == reply("update", None, 400, errors)
 
@@ -190,9 +192,9 @@ class EmailConsumer(GenericAsyncAPIConsumer):
 async def test_custom_actions_find_their_object_in_def_and_in_async_def(users) -> None:
     pk = users[1]["id"]
     async with client(EmailConsumer.as_asgi()) as socket:
-        assert await ask(socket, "send_email", pk=pk, to="you") == reply("send_email", {})
+        assert await answer_to(socket, "send_email", pk=pk, to="you") == reply("send_email", {})
         assert sent.pop() == (users[1]["email"], "you")
-        assert await ask(socket, "publish", pk=pk) == reply("publish", {"pk": pk})
+        assert await answer_to(socket, "publish", pk=pk) == reply("publish", {"pk": pk})
 
 
 @pytest.mark.parametrize("name", ["send_email", "publish"])
@@ -201,23 +203,23 @@ async def test_custom_actions_for_a_missing_object_are_answered_with_404(
     name, frame, users
 ) -> None:
     async with client(EmailConsumer.as_asgi()) as socket:
-        assert await ask(socket, name, **frame) == reply(name, None, 404, ["Not found"])
-        assert await ask(socket, "publish", pk=users[0]["id"]) == reply(
+        assert await answer_to(socket, name, **frame) == reply(name, None, 404, ["Not found"])
+        assert await answer_to(socket, "publish", pk=users[0]["id"]) == reply(
             "publish", {"pk": users[0]["id"]}
         )
 
 
-class TwoMixins(RetrieveModelMixin, UpdateModelMixin, GenericAsyncAPIConsumer):
+class RetrieveAndUpdate(RetrieveModelMixin, UpdateModelMixin, GenericAsyncAPIConsumer):
     queryset = get_user_model().objects.all()
     serializer_class = UserSerializer
 
 
-async def test_any_of_the_mixins_may_be_used_just_as_in_drf(users) -> None:
-    async with client(TwoMixins.as_asgi()) as socket:
-        assert await ask(socket, "retrieve", pk=users[0]["id"]) == reply("retrieve", users[0])
+async def test_mixins_can_be_combined_as_in_drf(users) -> None:
+    async with client(RetrieveAndUpdate.as_asgi()) as socket:
+        assert await answer_to(socket, "retrieve", pk=users[0]["id"]) == reply("retrieve", users[0])
         for name in ("list", "create", "patch", "delete"):
             errors = [f'Method "{name}" not allowed.']
-            assert await ask(socket, name) == reply(name, None, 405, errors)
+            assert await answer_to(socket, name) == reply(name, None, 405, errors)
 
 
 # 1.3.2.4 and the README, View as consumer.
@@ -245,38 +247,38 @@ views = [
 ]
 
 
-@both_doors
-async def test_the_viewset_answers_as_printed(door, users) -> None:
-    async with client(door(views), "/user/") as socket:
-        assert await ask(socket, "list") == reply("list", users)
+@both_applications
+async def test_the_viewset_answers_as_printed(application, users) -> None:
+    async with client(application(views), "/user/") as socket:
+        assert await answer_to(socket, "list") == reply("list", users)
 
 
-@both_doors
-async def test_your_django_view_answers_with_its_text(door) -> None:
-    async with client(door(views), "/frontend/") as socket:
-        assert await ask(socket, "list") == reply("list", "Hello, AnonymousUser.")
-        assert await ask(socket, "create") == reply("create", "", 405)
+@both_applications
+async def test_your_django_view_answers_with_its_text(application) -> None:
+    async with client(application(views), "/frontend/") as socket:
+        assert await answer_to(socket, "list") == reply("list", "Hello, AnonymousUser.")
+        assert await answer_to(socket, "create") == reply("create", "", 405)
 
 
 @pytest.mark.parametrize(
     ("name", "mapped"), [("retrieve", {"pk": 1}), ("update", {"pk": 1}), ("create", {})]
 )
 async def test_a_viewset_mapped_by_hand_is_called_by_the_documented_methods(name, mapped) -> None:
-    class Seen(ModelViewSet):
-        def see(self, request, **kwargs):
+    class MethodViewSet(ModelViewSet):
+        def method(self, request, **kwargs):
             assert kwargs == mapped
             return HttpResponse(request.method)
 
-    view = Seen.as_view({"get": "see", "put": "see", "patch": "see"})
+    view = MethodViewSet.as_view({"get": "method", "put": "method", "patch": "method"})
     method = {"retrieve": "GET", "update": "PATCH", "create": "PUT"}[name]
     async with client(view_as_consumer(view)) as socket:
-        assert await ask(socket, name, parameters=mapped) == reply(name, method)
+        assert await answer_to(socket, name, parameters=mapped) == reply(name, method)
 
 
-# 1.3.3, Consumers: what is listed there may be overridden.
+# 1.3.3, Consumers: a subclass may override the listed methods.
 
 
-class Counting(AsyncAPIConsumer):
+class RecordSteps(AsyncAPIConsumer):
     async def receive_json(self, content, **kwargs):
         content["by"] = ["receive_json"]
         await super().receive_json(content, **kwargs)
@@ -295,20 +297,20 @@ class Counting(AsyncAPIConsumer):
         return await super().get_permissions(action, **kwargs)
 
     @action()
-    async def who(self, by, **kwargs):
+    async def steps(self, by, **kwargs):
         return by, 200
 
 
 async def test_a_frame_passes_the_documented_methods_in_their_order() -> None:
     steps = ["receive_json", "handle_action", "check_permissions", "get_permissions"]
-    async with client(Counting.as_asgi()) as socket:
-        assert await ask(socket, "WHO") == reply("who", steps)
+    async with client(RecordSteps.as_asgi()) as socket:
+        assert await answer_to(socket, "STEPS") == reply("steps", steps)
 
 
 # 1.3.4, Generics.
 
 
-class Overridden(UserConsumer):
+class OverriddenHooks(UserConsumer):
     lookup_field = "username"
     lookup_url_kwarg = "name"
 
@@ -326,7 +328,7 @@ class Overridden(UserConsumer):
         context = super().get_serializer_context(**kwargs)
         assert context["consumer"] is self
         assert context["scope"] is self.scope
-        return {**context, "loud": kwargs.get("loud")}
+        return {**context, "upper": kwargs.get("upper")}
 
     @action()
     def gte(self, value, **kwargs):
@@ -341,23 +343,23 @@ class ShortSerializer(serializers.ModelSerializer):
         fields = ["name"]
 
     def get_name(self, user):
-        return user.username.upper() if self.context["loud"] else user.username
+        return user.username.upper() if self.context["upper"] else user.username
 
 
 async def test_the_documented_hooks_of_generics_receive_the_arguments_of_the_client(users) -> None:
-    async with client(Overridden.as_asgi()) as socket:
-        assert await ask(socket, "list", backwards=True) == reply("list", users[::-1])
-        assert await ask(socket, "list", domain="2@example.com") == reply("list", users[1:2])
-        answer = await ask(socket, "retrieve", name="test3", short=True, loud=True)
+    async with client(OverriddenHooks.as_asgi()) as socket:
+        assert await answer_to(socket, "list", backwards=True) == reply("list", users[::-1])
+        assert await answer_to(socket, "list", domain="2@example.com") == reply("list", users[1:2])
+        answer = await answer_to(socket, "retrieve", name="test3", short=True, upper=True)
         assert answer == reply("retrieve", {"name": "TEST3"})
-        answer = await ask(socket, "retrieve", name="test3", domain="2@example.com")
+        answer = await answer_to(socket, "retrieve", name="test3", domain="2@example.com")
         assert answer == reply("retrieve", None, 404, ["Not found"])
 
 
-async def test_the_frontend_does_not_filter_by_lookups_of_its_own(users) -> None:
-    async with client(Overridden.as_asgi()) as socket:
+async def test_a_client_cannot_choose_the_lookups_of_a_query(users) -> None:
+    async with client(OverriddenHooks.as_asgi()) as socket:
         errors = [{"name": ["This argument is required."]}]
-        assert await ask(socket, "gte", value="a") == reply("gte", None, 400, errors)
+        assert await answer_to(socket, "gte", value="a") == reply("gte", None, 400, errors)
 
 
 # 1.3.5, Mixins: each example is a LiveConsumer of one of them.
@@ -395,17 +397,17 @@ async def test_the_documented_mixins_of_one_object_work(
     mixin, frame, status, changed, users
 ) -> None:
     async with client(live(mixin)) as socket:
-        answer = await ask(socket, **frame, pk=users[0]["id"])
+        answer = await answer_to(socket, **frame, pk=users[0]["id"])
         data = None if changed is None else {**users[0], **changed}
         assert answer == reply(frame["action"], data, status)
-        other = await ask(socket, "list")
+        other = await answer_to(socket, "list")
         assert other == reply("list", None, 405, ['Method "list" not allowed.'])
 
 
 async def test_the_documented_create_mixin_works(users) -> None:
     async with client(live(CreateModelMixin)) as socket:
         data = {"username": "test", "email": "t@example.com"}
-        answer = await ask(socket, "create", data={**data, "password": "testpassword123"})
+        answer = await answer_to(socket, "create", data={**data, "password": "testpassword123"})
         test = await User.objects.aget(username="test")
         assert await sync_to_async(test.check_password)("testpassword123")
         assert answer == reply("create", {"id": test.pk, **data}, 201)
@@ -416,19 +418,19 @@ async def test_the_documented_list_mixins_without_limits_answer_with_the_whole_l
     mixin, users
 ) -> None:
     async with client(live(mixin)) as socket:
-        assert await ask(socket, "list") == reply("list", users)
+        assert await answer_to(socket, "list") == reply("list", users)
 
 
-async def test_a_paginated_list_has_its_bounds_beside_its_results(users) -> None:
+async def test_a_paginated_list_has_a_count_limit_and_offset_beside_its_results(users) -> None:
     async with client(live(PaginatedModelListMixin)) as socket:
         page = {"count": 3, "limit": 1, "offset": 2, "results": users[2:]}
-        assert await ask(socket, "list", limit=1, offset=2) == reply("list", page)
+        assert await answer_to(socket, "list", limit=1, offset=2) == reply("list", page)
 
 
-async def test_a_streamed_list_is_a_frame_for_each_page(users) -> None:
+async def test_a_streamed_list_is_sent_as_one_frame_for_each_page(users) -> None:
     async with client(live(StreamedPaginatedListMixin)) as socket:
         bounds = {"count": 3, "limit": 2}
-        assert await ask(socket, "list", limit=2) == reply(
+        assert await answer_to(socket, "list", limit=2) == reply(
             "list", {**bounds, "offset": 0, "results": users[:2]}
         )
         rest = {**bounds, "offset": 2, "results": users[2:]}
@@ -459,15 +461,15 @@ async def test_is_authenticated_lets_anonymous_clients_connect_and_refuses_their
     class Guarded(UserConsumer):
         permission_classes = (permissions.IsAuthenticated,)
 
-    async with client(Guarded.as_asgi()) as stranger:
+    async with client(Guarded.as_asgi()) as socket:
         errors = ["You do not have permission to perform this action."]
-        assert await ask(stranger, "list") == reply("list", None, 403, errors)
+        assert await answer_to(socket, "list") == reply("list", None, 403, errors)
     ada = await User.objects.aget(username="test1")
     async with SocketCommunicator(Guarded.as_asgi(), user=ada) as socket:
-        assert await ask(socket, "list") == reply("list", users)
+        assert await answer_to(socket, "list") == reply("list", users)
 
 
-# 1.3.9, Tutorial: what of its consumer is not about observers. The room is a group of users here.
+# 1.3.9, Tutorial: the part of its consumer without observers. A group of users is the room here.
 
 
 class RoomConsumer(GenericAsyncAPIConsumer):
@@ -514,15 +516,15 @@ class RoomConsumer(GenericAsyncAPIConsumer):
         self.scope["user"].groups.add(Group.objects.get(pk=pk))
 
 
-async def test_the_room_of_the_tutorial_sends_who_is_in_it_and_who_left(users) -> None:
+async def test_the_room_of_the_tutorial_sends_its_users_after_each_join_and_leave(users) -> None:
     room = await Group.objects.acreate(name="room")
     rooms = RoomConsumer.as_asgi()
     ada, eve = [user async for user in User.objects.order_by("pk")[:2]]
-    async with SocketCommunicator(rooms, user=ada) as one:
-        await one.send_json({"action": "join_room", "pk": room.pk, "request_id": "session key"})
-        await one.expect_event({"usuarios": users[:1]})
-        async with SocketCommunicator(rooms, user=eve) as two:
-            await two.send_json({"action": "join_room", "pk": room.pk, "request_id": "hers"})
-            await one.expect_event({"usuarios": users[:2]})
-        await one.expect_event({"usuarios": users[:1]})
-        await one.expect_nothing()
+    async with SocketCommunicator(rooms, user=ada) as first:
+        await first.send_json({"action": "join_room", "pk": room.pk, "request_id": "session key"})
+        await first.expect_event({"usuarios": users[:1]})
+        async with SocketCommunicator(rooms, user=eve) as second:
+            await second.send_json({"action": "join_room", "pk": room.pk, "request_id": "second"})
+            await first.expect_event({"usuarios": users[:2]})
+        await first.expect_event({"usuarios": users[:1]})
+        await first.expect_nothing()

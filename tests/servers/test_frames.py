@@ -65,9 +65,9 @@ urlpatterns = [
 
 async def test_every_member_receives_the_messages_of_a_client_in_order(server) -> None:
     async with (
-        server.connect("talk/room/a/") as ada,
-        server.connect("talk/room/a/") as ben,
-        server.connect("talk/room/b/") as eve,
+        server.connect("frames/room/a/") as ada,
+        server.connect("frames/room/a/") as ben,
+        server.connect("frames/room/b/") as eve,
     ):
         for number in range(20):
             await ada.say(number)
@@ -79,13 +79,13 @@ async def test_every_member_receives_the_messages_of_a_client_in_order(server) -
 
 @pytest.mark.parametrize("frame", ["grün \U0001f3bc", "x" * 60_000, b"\x00\xff", b"x" * 60_000])
 async def test_text_and_bytes_arrive_unchanged(server, frame) -> None:
-    async with server.connect("talk/mirror/") as client:
+    async with server.connect("frames/mirror/") as client:
         await client.send(frame)
         assert await asyncio.wait_for(client.recv(), 10) == frame
 
 
 async def test_the_server_accepts_the_subprotocol_that_the_consumer_chose(server) -> None:
-    async with server.connect("talk/mirror/", subprotocols=["v1", "v2"]) as client:
+    async with server.connect("frames/mirror/", subprotocols=["v1", "v2"]) as client:
         assert client.subprotocol == "v2"
 
 
@@ -93,7 +93,7 @@ async def test_the_server_accepts_the_subprotocol_that_the_consumer_chose(server
 async def test_a_client_receives_the_close_code_and_reason_after_the_last_frame(
     server, code
 ) -> None:
-    async with server.connect("talk/closing/") as client:
+    async with server.connect("frames/closing/") as client:
         await client.say([code, "the end of 'ü'"])
         assert await client.hear() == "bye"
         # daphne sends no reasons.
@@ -105,14 +105,14 @@ async def test_a_client_receives_the_close_code_and_reason_after_the_last_frame(
 async def test_on_uvicorn_a_view_can_close_with_codes_of_the_protocol_itself(serving, code) -> None:
     # autobahn, the WebSocket library of daphne, only lets applications close with 1000 and 3000+.
     server = serving("uvicorn")
-    async with server.connect("talk/closing/") as client:
+    async with server.connect("frames/closing/") as client:
         await client.say([code])
         assert await client.hear() == "bye"
         assert (await client.ended())[0] == code
 
 
 async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None:
-    clients = [await server.connect("talk/meeting/") for _ in range(50)]
+    clients = [await server.connect("frames/meeting/") for _ in range(50)]
     for client in clients:
         await client.say(None)
     assert [await client.hear() for client in clients] == ["met"] * 50
@@ -121,7 +121,7 @@ async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None
 
 
 async def test_a_thousand_frames_sent_at_once_are_all_answered_in_order(server) -> None:
-    async with server.connect("talk/sums/") as client:
+    async with server.connect("frames/sums/") as client:
         for number in range(1_000):
             await client.say({"method": "add", "data": [number, 1], "request_id": number})
         replies = [await client.hear() for _ in range(1_000)]
@@ -130,7 +130,7 @@ async def test_a_thousand_frames_sent_at_once_are_all_answered_in_order(server) 
 
 
 async def test_the_server_answers_a_ping_on_the_path_of_a_view(server) -> None:
-    async with server.connect("talk/sums/") as client:
+    async with server.connect("frames/sums/") as client:
         await client.say({"$ping": 1})
         assert await client.hear() == {"$pong": 1}
 

@@ -1,6 +1,6 @@
 """The Channels lesson runs unchanged next to views of the library, on all servers.
 
-Source: seed 002.
+Source: the lesson on plain Channels consumers.
 """
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 @pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio", "daphne", "runserver"])
 async def test_the_lesson_runs_inside_the_application_of_the_library(checked, kind) -> None:
     server = checked(kind)
-    async with server.connect("ws/chat/lobby/") as lesson, server.connect("talk/echo/") as echo:
+    async with server.connect("ws/chat/lobby/") as lesson, server.connect("frames/echo/") as echo:
         await lesson.say({"message": "hello"})
         assert await lesson.hear() == {"message": "hello"}
         await echo.say("hello")

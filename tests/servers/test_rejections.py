@@ -75,7 +75,7 @@ async def refused_with(server, where, **options) -> int:
 async def test_a_client_refused_in_connect_receives_an_error_frame_and_a_close_code(
     server, status
 ) -> None:
-    async with server.connect(f"refusals/{status}/") as client:
+    async with server.connect(f"rejections/{status}/") as client:
         assert (await client.hear())["status"] == status
         code, reason = await client.ended()
     assert code == 4000 + status
@@ -83,13 +83,14 @@ async def test_a_client_refused_in_connect_receives_an_error_frame_and_a_close_c
 
 
 async def test_a_permission_closes_an_anonymous_connection_with_4401(server) -> None:
-    async with server.connect("refusals/members/") as client:
+    async with server.connect("rejections/members/") as client:
         assert (await client.hear())["status"] == 401
         assert (await client.ended())[0] == 4401
 
 
 @pytest.mark.parametrize(
-    "where", ["", "nowhere/", "talk/", "refusals/x/", "a%00b/", "%ff/", "x/?%ff&session_key=%00"]
+    "where",
+    ["", "nowhere/", "frames/", "rejections/x/", "a%00b/", "%ff/", "x/?%ff&session_key=%00"],
 )
 async def test_an_unknown_path_is_refused_with_403_and_no_traceback(server, where) -> None:
     assert await refused_with(server, where) == 403
@@ -97,26 +98,26 @@ async def test_an_unknown_path_is_refused_with_403_and_no_traceback(server, wher
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1", "null"])
 async def test_a_foreign_origin_is_refused_with_403_and_no_traceback(server, origin) -> None:
-    assert await refused_with(server, "refusals/here/", origin=origin) == 403
+    assert await refused_with(server, "rejections/here/", origin=origin) == 403
 
 
 async def test_a_malformed_origin_is_refused_without_a_traceback(server) -> None:
     # autobahn, the WebSocket library of daphne, answers some of them with 400 itself.
-    assert await refused_with(server, "refusals/here/", origin="http://[::1") in (400, 403)
+    assert await refused_with(server, "rejections/here/", origin="http://[::1") in (400, 403)
 
 
 async def test_the_origin_of_the_site_itself_is_accepted(server) -> None:
     origin = f"http://127.0.0.1:{server.port}"
-    async with server.connect("refusals/here/", origin=origin) as client:
+    async with server.connect("rejections/here/", origin=origin) as client:
         assert await client.hear() == "here"
 
 
 async def test_a_consumer_that_closes_in_connect_refuses_the_handshake(server) -> None:
-    assert await refused_with(server, "refusals/closed/") == 403
+    assert await refused_with(server, "rejections/closed/") == 403
 
 
 UPGRADE = (
-    b"GET /refusals/here/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"GET /rejections/here/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 )
 
@@ -138,7 +139,7 @@ async def test_a_malformed_upgrade_gets_a_4xx_status_and_the_server_goes_on(serv
     writer.close()
     await writer.wait_closed()
     assert status.startswith(b"4")
-    async with server.connect("refusals/here/") as client:
+    async with server.connect("rejections/here/") as client:
         assert await client.hear() == "here"
 
 
@@ -170,7 +171,7 @@ async def test_behind_a_proxy_only_the_origin_that_the_browser_sees_is_accepted(
         assert await refused_with(proxied, "here/", origin=origin, **options) == 403
 
 
-async def test_behind_a_proxy_the_client_address_is_the_one_before_the_proxy(proxied) -> None:
+async def test_behind_a_proxy_a_view_has_the_address_of_the_client(proxied) -> None:
     # uvicorn trusts 127.0.0.1 and evaluates the header first, with the same result.
     options = {"additional_headers": {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 127.0.0.1"}}
     async with proxied.connect("function/", **options) as client:

@@ -1,8 +1,8 @@
-"""A consumer decides as DRF's `ModelViewSet` with the same permission classes.
+"""A consumer and DRF's `ModelViewSet` give the same results with the same permission classes.
 
-Every class is checked for every user, action and object: over a WebSocket by a consumer, over
-HTTP by a viewset. The two have to agree on the status, and on the message of a refusal. The message
-for a missing row is each framework's own.
+The tests check every class for every user, action and object, with a consumer over a WebSocket and
+with a viewset over HTTP. Both must return the same status and, if permission is denied, the same
+message. For a missing row each framework has its own message.
 """
 
 import pytest
@@ -14,7 +14,7 @@ from rest_framework.serializers import ModelSerializer
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.viewsets import ModelViewSet
 
-from rest_channels import permissions as ours
+from rest_channels import permissions as library_permissions
 from rest_channels.consumers import ModelConsumer
 from rest_channels.testing import SocketCommunicator
 
@@ -35,22 +35,22 @@ class OwnRows(BaseBackend):
 # The permission classes.
 
 
-class OwnOnly(drf.BasePermission):
-    message = "This is somebody else's."
-    code = "not_yours"
+class IsSelf(drf.BasePermission):
+    message = "This row belongs to another user."
+    code = "not_owner"
 
     def has_object_permission(self, request, view, obj):
         return obj == request.user
 
 
 class ReadOnly(drf.BasePermission):
-    message = "Look, do not touch."
+    message = "You may only read."
 
     def has_permission(self, request, view):
         return request.method in drf.SAFE_METHODS
 
 
-class NoPuts(drf.BasePermission):
+class ForbidPut(drf.BasePermission):
     def has_permission(self, request, view):
         return request.method != "PUT"
 
@@ -65,7 +65,7 @@ class NotTheLast(drf.BasePermission):
         return view.get_queryset().exclude(pk=obj.pk).exists()
 
 
-class StaffChange(drf.BasePermission):
+class OnlyStaffMayChange(drf.BasePermission):
     """Reads `view.action`, with the names that viewsets have."""
 
     def has_permission(self, request, view):
@@ -76,7 +76,7 @@ class StaffChange(drf.BasePermission):
         return view.action != "destroy" or obj != request.user
 
 
-class ByKey(drf.BasePermission):
+class MatchingKey(drf.BasePermission):
     """Reads the key of the path from `view.kwargs`."""
 
     def has_permission(self, request, view):
@@ -86,8 +86,8 @@ class ByKey(drf.BasePermission):
         return view.kwargs == {"pk": str(obj.pk)}
 
 
-class Hidden(drf.DjangoObjectPermissions):
-    """Reading needs a permission as well; without it the row is a 404."""
+class ViewPermissionRequired(drf.DjangoObjectPermissions):
+    """Reading needs a permission too. Without it the row is answered with 404."""
 
     perms_map = {
         **drf.DjangoObjectPermissions.perms_map,
@@ -104,42 +104,42 @@ SAME = {
     "DjangoModelPermissions": [drf.DjangoModelPermissions],
     "DjangoModelPermissionsOrAnonReadOnly": [drf.DjangoModelPermissionsOrAnonReadOnly],
     "DjangoObjectPermissions": [drf.DjangoObjectPermissions],
-    "Hidden": [Hidden],
-    "OwnOnly": [OwnOnly],
+    "ViewPermissionRequired": [ViewPermissionRequired],
+    "IsSelf": [IsSelf],
     "ReadOnly": [ReadOnly],
-    "NoPuts": [NoPuts],
+    "ForbidPut": [ForbidPut],
     "NotTheLast": [NotTheLast],
-    "StaffChange": [StaffChange],
-    "ByKey": [ByKey],
-    "by action and key": [StaffChange & ByKey],
-    "by action or key": [~StaffChange | ByKey],
-    "two": [drf.IsAuthenticated, OwnOnly],
+    "OnlyStaffMayChange": [OnlyStaffMayChange],
+    "MatchingKey": [MatchingKey],
+    "by action and key": [OnlyStaffMayChange & MatchingKey],
+    "by action or key": [~OnlyStaffMayChange | MatchingKey],
+    "two": [drf.IsAuthenticated, IsSelf],
     "two, the stricter last": [drf.IsAuthenticatedOrReadOnly, drf.DjangoModelPermissions],
-    "and": [drf.IsAuthenticated & OwnOnly],
-    "or": [drf.IsAdminUser | OwnOnly],
+    "and": [drf.IsAuthenticated & IsSelf],
+    "or": [drf.IsAdminUser | IsSelf],
     "or, only reading": [drf.IsAdminUser | ReadOnly],
     "not": [~ReadOnly],
-    "not, about an object": [~OwnOnly],
-    "not somebody": [~drf.IsAuthenticated],
+    "not, about an object": [~IsSelf],
+    "not authenticated": [~drf.IsAuthenticated],
     "and not": [drf.IsAuthenticated & ~drf.IsAdminUser],
-    "and (or)": [drf.IsAuthenticated & (OwnOnly | drf.DjangoModelPermissions)],
-    "or (and)": [ReadOnly | (drf.IsAdminUser & OwnOnly)],
-    "not (or)": [~(drf.IsAdminUser | OwnOnly)],
-    "not (and)": [~(drf.IsAuthenticated & OwnOnly)],
-    "or of models": [drf.DjangoModelPermissions | OwnOnly],
-    "or of objects": [Hidden | drf.IsAdminUser],
-    "or of objects, which the first decides": [NoPuts | Hidden],
-    "and of objects, which the first decides": [OwnOnly & Hidden],
-    "and of objects": [Hidden & NoPuts],
-    "three": [drf.IsAuthenticated, NoPuts | drf.IsAdminUser, ~OwnOnly | drf.IsAdminUser],
+    "and (or)": [drf.IsAuthenticated & (IsSelf | drf.DjangoModelPermissions)],
+    "or (and)": [ReadOnly | (drf.IsAdminUser & IsSelf)],
+    "not (or)": [~(drf.IsAdminUser | IsSelf)],
+    "not (and)": [~(drf.IsAuthenticated & IsSelf)],
+    "or of models": [drf.DjangoModelPermissions | IsSelf],
+    "or of objects": [ViewPermissionRequired | drf.IsAdminUser],
+    "or of objects, decided by the first": [ForbidPut | ViewPermissionRequired],
+    "and of objects, decided by the first": [IsSelf & ViewPermissionRequired],
+    "and of objects": [ViewPermissionRequired & ForbidPut],
+    "three": [drf.IsAuthenticated, ForbidPut | drf.IsAdminUser, ~IsSelf | drf.IsAdminUser],
 }
-"""The same classes for both."""
+"""Permission classes that the consumer and the viewset share."""
 
 
-class ByScope(ours.BasePermission):
+class ByScope(library_permissions.BasePermission):
     """`ReadOnly`, as a class of djangochannelsrestframework."""
 
-    message = "Look, do not touch."
+    message = "You may only read."
 
     async def has_permission(self, scope, consumer, action, **kwargs):
         return action in ("list", "retrieve")
@@ -149,24 +149,24 @@ class ByScope(ours.BasePermission):
 
 
 MIXED = {
-    "ours alone": ([ours.IsAuthenticated], [drf.IsAuthenticated]),
-    "ours by scope": ([ByScope], [ReadOnly]),
-    "ours & DRF's": (
-        [ours.IsAuthenticated & drf.IsAdminUser],
+    "library alone": ([library_permissions.IsAuthenticated], [drf.IsAuthenticated]),
+    "library by scope": ([ByScope], [ReadOnly]),
+    "library & DRF": (
+        [library_permissions.IsAuthenticated & drf.IsAdminUser],
         [drf.IsAuthenticated & drf.IsAdminUser],
     ),
-    "DRF's & ours": (
-        [drf.IsAdminUser & ours.IsAuthenticated],
+    "DRF & library": (
+        [drf.IsAdminUser & library_permissions.IsAuthenticated],
         [drf.IsAdminUser & drf.IsAuthenticated],
     ),
-    "ours | about objects": ([ByScope | OwnOnly], [ReadOnly | OwnOnly]),
-    "about objects | ours": ([OwnOnly | ByScope], [OwnOnly | ReadOnly]),
-    "ours & (DRF's | ours)": (
-        [ours.IsAuthenticated & (drf.DjangoModelPermissions | ByScope)],
+    "library | object": ([ByScope | IsSelf], [ReadOnly | IsSelf]),
+    "object | library": ([IsSelf | ByScope], [IsSelf | ReadOnly]),
+    "library & (DRF | library)": (
+        [library_permissions.IsAuthenticated & (drf.DjangoModelPermissions | ByScope)],
         [drf.IsAuthenticated & (drf.DjangoModelPermissions | ReadOnly)],
     ),
 }
-"""This library's classes and trees with DRF's, and the DRF classes that do the same."""
+"""Classes of this library, alone and combined with DRF's, and the equal DRF classes."""
 
 CLASSES = {name: (classes, classes) for name, classes in SAME.items()} | MIXED
 
@@ -175,7 +175,7 @@ DETAIL = {"retrieve": "get", "update": "put", "patch": "patch", "delete": "delet
 METHODS = {"list": "get", "create": "post", **DETAIL}
 VIEWSET = {"patch": "partial_update", "delete": "destroy"}
 CASES = [("list", None), ("create", None)] + [
-    (action, whose) for action in DETAIL for whose in ("own", "other's", "nobody's")
+    (action, owner) for action in DETAIL for owner in ("self", "other", "missing")
 ]
 
 
@@ -218,7 +218,7 @@ class ViewSet(ModelViewSet):
 
 
 @pytest.fixture(autouse=True)
-def people(settings):
+def users(settings):
     """Create a user of each kind."""
     settings.AUTHENTICATION_BACKENDS = [
         "django.contrib.auth.backends.ModelBackend",
@@ -237,52 +237,52 @@ def user_named(name):
     return AnonymousUser() if name == "anonymous" else User.objects.get(username=name)
 
 
-def row(whose, user):
-    """Return the key of a row: the user's own, another's, or a missing one."""
-    if whose == "nobody's":
+def row(owner, user):
+    """Return the key of a row of the user or of another user, or the key of a missing row."""
+    if owner == "missing":
         return 0
-    if whose == "own" and user.pk:
+    if owner == "self" and user.pk:
         return user.pk
     return User.objects.exclude(pk=user.pk).earliest("pk").pk
 
 
-def by_http(classes, name):
-    """Return the viewset's status and refusal message, by case."""
+def results_over_http(classes, name):
+    """Return the viewset's status and message of a denied permission, by case."""
 
     class Guarded(ViewSet):
         permission_classes = classes
 
     answers = {}
-    for action, whose in CASES:
+    for action, owner in CASES:
         user = user_named(name)
         request = getattr(APIRequestFactory(), METHODS[action])("/", DATA, format="json")
         force_authenticate(request, None if name == "anonymous" else user)
         view = Guarded.as_view({METHODS[action]: VIEWSET.get(action, action)})
-        response = view(request, **({"pk": str(row(whose, user))} if whose else {}))
-        answers[action, whose] = (
+        response = view(request, **({"pk": str(row(owner, user))} if owner else {}))
+        answers[action, owner] = (
             response.status_code,
-            refusal_message(response.status_code, response.data),
+            denial_message(response.status_code, response.data),
         )
     return answers
 
 
-async def by_socket(classes, name):
-    """Return the consumer's status and refusal message, by case."""
+async def results_over_socket(classes, name):
+    """Return the consumer's status and message of a denied permission, by case."""
     guarded = type("Guarded", (Consumer,), {"permission_classes": classes})
     answers = {}
     user = await sync_to_async(user_named)(name)
     async with SocketCommunicator(guarded.as_asgi(), user=user, dialect="action") as socket:
-        for action, whose in CASES:
-            where = {"pk": await sync_to_async(row)(whose, user)} if whose else {}
+        for action, owner in CASES:
+            where = {"pk": await sync_to_async(row)(owner, user)} if owner else {}
             await socket.send_json({"action": action, "data": DATA, **where})
             frame = await socket.receive_json()
             status = frame["response_status"]
-            answers[action, whose] = status, refusal_message(status, *frame["errors"])
+            answers[action, owner] = status, denial_message(status, *frame["errors"])
     return answers
 
 
-def refusal_message(status, detail=None):
-    """Return the message of a refusal as text."""
+def denial_message(status, detail=None):
+    """Return the message of a denied permission as text."""
     if status not in (401, 403):
         return None
     return str(detail["detail"] if isinstance(detail, dict) else detail)
@@ -292,27 +292,29 @@ def refusal_message(status, detail=None):
 async def test_a_consumer_and_a_viewset_give_the_same_answers(classes) -> None:
     over_socket, over_http = CLASSES[classes]
     for name in USERS:
-        answers = await by_socket(over_socket, name)
-        assert (name, answers) == (name, await sync_to_async(by_http)(over_http, name))
+        answers = await results_over_socket(over_socket, name)
+        assert (name, answers) == (name, await sync_to_async(results_over_http)(over_http, name))
 
 
 @pytest.mark.parametrize("classes", SAME)
-async def test_a_client_may_connect_exactly_if_it_may_list(classes) -> None:
+async def test_a_client_may_connect_if_and_only_if_it_may_list(classes) -> None:
     body = {"permission_classes": SAME[classes], "get_permissions": ModelConsumer.get_permissions}
     guarded = type("Guarded", (Consumer,), body)
     for name in USERS:
         user = await sync_to_async(user_named)(name)
         socket = SocketCommunicator(guarded.as_asgi(), user=user)
-        status, _message = (await sync_to_async(by_http)(SAME[classes], name))["list", None]
+        status, _message = (await sync_to_async(results_over_http)(SAME[classes], name))[
+            "list", None
+        ]
         assert (name, (await socket.connect())[0]) == (name, status == 200)
         await socket.disconnect()
 
 
-async def test_the_comparison_has_many_cases_and_every_answer_occurs() -> None:
+async def test_the_comparison_has_many_cases_and_contains_every_status() -> None:
     assert len(CLASSES) * len(USERS) * len(CASES) > 4_000
     answers = set()
-    for classes in ("Hidden", "OwnOnly", "DjangoModelPermissions"):
+    for classes in ("ViewPermissionRequired", "IsSelf", "DjangoModelPermissions"):
         for name in USERS:
-            answers |= set((await by_socket(SAME[classes], name)).values())
+            answers |= set((await results_over_socket(SAME[classes], name)).values())
     assert {status for status, _message in answers} == {200, 201, 204, 403, 404}
-    assert "This is somebody else's." in {message for _status, message in answers}
+    assert "This row belongs to another user." in {message for _status, message in answers}

@@ -12,7 +12,7 @@ from .conftest import PATIENCE, complaints
 async def test_a_server_that_receives_sigterm_ends_soon_with_sockets_open(launch, kind) -> None:
     server = launch(kind)
     server.wait_until_ready()
-    idle = await server.connect("talk/room/a/")
+    idle = await server.connect("frames/room/a/")
     lesson = await server.connect("ws/chat/lobby/")
     hanging = [
         await server.connect(f"departures/{kind_of_handler}/{kind_of_handler}/")
@@ -36,11 +36,14 @@ async def test_a_server_that_receives_sigterm_ends_soon_with_sockets_open(launch
     [
         ("tests.servers.no_such_module", '"tests.servers" does not define a "no_such_module"'),
         ("tests.servers.broken", "has no attribute 'NoSuchConsumer'"),
-        ("tests.servers.test_life.broken", "'/room/' is no route: use path()"),
-        ("tests.servers.test_life.PATIENCE", f"takes a list of routes, not {PATIENCE}"),
+        ("tests.servers.test_startup_and_shutdown.broken", "'/room/' is no route: use path()"),
+        (
+            "tests.servers.test_startup_and_shutdown.PATIENCE",
+            f"takes a list of routes, not {PATIENCE}",
+        ),
     ],
 )
-async def test_uvicorn_refuses_to_start_with_broken_routes_and_says_why(
+async def test_uvicorn_refuses_to_start_with_broken_routes_and_logs_the_reason(
     launch, routes, message
 ) -> None:
     server = launch("uvicorn", TEST_ROUTES=routes)
@@ -54,10 +57,10 @@ broken = ["/room/"]
 async def test_daphne_without_lifespan_reports_broken_routes_at_the_first_socket(
     launch,
 ) -> None:
-    server = launch("daphne", TEST_ROUTES="tests.servers.test_life.broken")
+    server = launch("daphne", TEST_ROUTES="tests.servers.test_startup_and_shutdown.broken")
     server.wait_until_ready()
     with pytest.raises(Exception, match="500"):
-        await server.connect("talk/echo/")
+        await server.connect("frames/echo/")
     assert "'/room/' is no route: use path()" in server.log()
     assert (await server.get("hello/"))[1] == "hello"
 
@@ -68,6 +71,6 @@ async def test_runserver_with_daphnes_app_serves_pages_files_and_sockets(checked
     response, script = await server.get("static/rest_channels/client.js")
     assert "javascript" in response.headers["Content-Type"]
     assert "export" in script
-    async with server.connect("talk/echo/") as client:
+    async with server.connect("frames/echo/") as client:
         await client.say("hello")
         assert await client.hear() == "hello"

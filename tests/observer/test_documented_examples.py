@@ -56,7 +56,7 @@ async def ada():
     return await User.objects.acreate_user("test 1", "1@example.com")
 
 
-# 1.3.2.3: observer model instance. Seed 004 has the same consumer.
+# 1.3.2.3: observer model instance. The README has the same consumer.
 
 
 class Users(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
@@ -121,8 +121,8 @@ class AllComments(GenericAsyncAPIConsumer):
 async def test_a_subscriber_of_all_comments_receives_a_new_comment(ada) -> None:
     async with client(AllComments) as socket:
         await answer(socket, "subscribe_to_comment_activity")
-        made = await Comment.objects.acreate(text="user 1 creates a new comment", user=ada)
-        expected = {"id": made.pk, "text": "user 1 creates a new comment", "user": ada.pk}
+        created = await Comment.objects.acreate(text="user 1 creates a new comment", user=ada)
+        expected = {"id": created.pk, "text": "user 1 creates a new comment", "user": ada.pk}
         assert await socket.receive_json() == expected
 
 
@@ -141,8 +141,8 @@ async def test_a_subscribing_request_receives_create_frames_with_its_id(ada) -> 
         await socket.send_json({"action": "subscribe_to_comment_activity", "request_id": 1})
         await socket.send_json({"action": "", "request_id": 2})
         await socket.receive_json()
-        made = await Comment.objects.acreate(text="new", user=ada)
-        row = {"id": made.pk, "text": "new", "user": ada.pk}
+        created = await Comment.objects.acreate(text="new", user=ada)
+        row = {"id": created.pk, "text": "new", "user": ada.pk}
         assert await socket.receive_json() == reply("create", row, 201, request_id=1)
 
 
@@ -188,8 +188,8 @@ async def test_a_subscriber_to_one_user_receives_only_comments_of_that_user(ada,
         else:
             await answer(socket, "subscribe_to_comment_activity")
         await Comment.objects.acreate(text="user 2 creates a second comment", user=bob)
-        made = await Comment.objects.acreate(text="own", user=ada)
-        assert await socket.receive_json() == {"id": made.pk, "text": "own", "user": ada.pk}
+        created = await Comment.objects.acreate(text="own", user=ada)
+        assert await socket.receive_json() == {"id": created.pk, "text": "own", "user": ada.pk}
         await socket.expect_nothing()
 
 
@@ -330,10 +330,10 @@ async def test_the_chat_of_the_tutorial_works_for_two_users(ada) -> None:
 
             await other.send_json({"action": "create_message", "message": "hi"})
             message = await page.receive_json()
-            made = await Message.objects.aget()
-            data = {"id": made.pk, "room": room.pk, "text": "hi", "user": bob_data}
-            data["created_at_formatted"] = f"{made.created_at:%d-%m-%Y}"
-            assert message == {"data": data, "action": "create", "pk": made.pk}
+            created = await Message.objects.aget()
+            data = {"id": created.pk, "room": room.pk, "text": "hi", "user": bob_data}
+            data["created_at_formatted"] = f"{created.created_at:%d-%m-%Y}"
+            assert message == {"data": data, "action": "create", "pk": created.pk}
             assert await other.receive_json() == message
         assert await page.receive_json() == {"usuarios": [ada_data]}
 

@@ -1,4 +1,4 @@
-"""The code samples of the seeds, corrected by their errata."""
+"""The code samples of the documents, corrected by their errata."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView, WebSocketView
 from tests.servers.lesson import ChatConsumer, websocket_urlpatterns
 
-# Seed 000: class based views.
+# The rest_channels README on class-based views.
 
 
 class Versions(list):
@@ -104,11 +104,11 @@ SIGNED_IN = {
     "application",
     [
         SocketApplication(routing),
-        SocketApplication("tests.test_seeds.routing"),
+        SocketApplication("tests.test_documented_examples.routing"),
         SocketApplication([path("other/", CompositionSocketView.as_asgi()), *routing]),
         SocketApplication([include(routing)]),
         ChannelRouter(routing),
-        ChannelRouter("tests.test_seeds.routing"),
+        ChannelRouter("tests.test_documented_examples.routing"),
     ],
     ids=["list", "dotted", "mixed", "included", "router", "dotted router"],
 )
@@ -158,29 +158,29 @@ async def test_patterns_match_from_the_start_of_the_path(where) -> None:
     await socket.disconnect()
 
 
-@pytest.mark.parametrize("fit", [rest_channels, method_decorator])
+@pytest.mark.parametrize("apply", [rest_channels, method_decorator])
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_channel_session_is_kept_from_event_to_event(fit, kind) -> None:
+async def test_a_channel_session_keeps_its_data_for_the_next_event(apply, kind) -> None:
     class Sync(SocketView):
-        @fit(channel_session)
+        @apply(channel_session)
         def receive(self, request, *args, **kwargs):
             count = request.channel_session["count"] = request.channel_session.get("count", 0) + 1
             self.send(request.reply_channel, count)
 
     class Async(SocketView):
-        @fit(channel_session)
+        @apply(channel_session)
         async def receive(self, request, *args, **kwargs):
             count = request.channel_session["count"] = request.channel_session.get("count", 0) + 1
             self.send(request.reply_channel, count)
 
     view = Sync if kind == "def" else Async
     app = SocketApplication([route("websocket.receive", view.as_view(), path=r"^/$")])
-    async with SocketCommunicator(app) as one, SocketCommunicator(app) as two:
+    async with SocketCommunicator(app) as first, SocketCommunicator(app) as second:
         for count in (1, 2):
-            await one.send_json(None)
-            await one.expect_event(count)
-        await two.send_json(None)
-        await two.expect_event(1)
+            await first.send_json(None)
+            await first.expect_event(count)
+        await second.send_json(None)
+        await second.expect_event(1)
 
 
 async def test_send_sends_text_or_binary_to_a_channel_or_a_group_and_may_close() -> None:
@@ -203,7 +203,7 @@ def test_web_socket_view_is_another_name_of_socket_view() -> None:
     assert WebSocketView is SocketView
 
 
-# Seed 002: the plain lesson. Real servers run it in tests/servers/test_lesson.py.
+# The lesson on plain Channels consumers. Real servers run it in tests/servers/test_plain_lesson.py.
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_web_socket_view_is_another_name_of_socket_view() -> None:
         SocketApplication(websocket_urlpatterns),
         ProtocolTypeRouter({"websocket": AuthMiddlewareStack(URLRouter(websocket_urlpatterns))}),
     ],
-    ids=["ours", "as printed"],
+    ids=["SocketApplication", "as printed"],
 )
 @pytest.mark.django_db(transaction=True)
 async def test_the_chat_of_the_lesson_answers(application) -> None:

@@ -1,4 +1,4 @@
-"""The examples of the README of django-channels-router (seed 003), with only its errata fixed."""
+"""The examples in the README of django-channels-router. Only its errata are corrected."""
 
 import re
 from datetime import datetime

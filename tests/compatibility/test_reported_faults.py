@@ -1,7 +1,7 @@
-"""Faults that users of Channels, DCRF and their peers reported, each with a test against it.
+"""Faults that users of Channels, DCRF and similar libraries reported, each with a test.
 
-The systems named are those in which it was observed: raw Channels 4.3, DCRF (djangochannels-
-restframework 1.3), channels-router (django-channels-router), chanx 2.13.
+The comments name the systems that had a fault: raw Channels 4.3, DCRF (djangochannelsrestframework
+1.3), channels-router (django-channels-router), chanx 2.13.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ ECHO = {"method": "echo", "data": 1, "request_id": 1}
 every_class = pytest.mark.parametrize("cls", [View, Methods, Consumer])
 
 
-# Raw Channels died of 142 of 238 bad frames, DCRF of 69 of 262.
+# Of 238 bad frames 142 closed the socket of raw Channels; of 262 bad frames 69 closed that of DCRF.
 
 
 @every_class
@@ -148,7 +148,7 @@ async def test_a_connect_that_awaits_a_cancelled_task_is_answered(caplog) -> Non
     await socket.disconnect()
 
 
-# Raw Channels, DCRF: one message at a time, a slow handler blocks group events.
+# Raw Channels, DCRF: a consumer handles one message at a time. A slow handler blocks group events.
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
@@ -178,14 +178,14 @@ async def test_a_handler_that_hangs_blocks_no_group_event(kind) -> None:
         let_go.set()
 
 
-# Raw Channels, chanx: the handler of a client that left runs on; disconnect is skipped, or the
-# application "took too long to shut down and was killed".
+# Raw Channels, chanx: the handler of a disconnected client continues. `disconnect` is skipped, or
+# the application "took too long to shut down and was killed".
 
 
-@pytest.mark.parametrize("kind", ["def", "async def", "deaf to its cancellation"])
+@pytest.mark.parametrize("kind", ["def", "async def", "ignores its cancellation"])
 @pytest.mark.parametrize("base", [SocketView, SocketConsumer])
-async def test_disconnect_is_not_skipped_because_a_handler_hangs(kind, base, caplog) -> None:
-    left, tasks, let_go, hanging = [], set(), threading.Event(), threading.Event()
+async def test_disconnect_runs_even_if_a_handler_hangs(kind, base, caplog) -> None:
+    disconnects, tasks, let_go, hanging = [], set(), threading.Event(), threading.Event()
 
     def hang(self, *args, **kwargs):
         hanging.set()
@@ -195,20 +195,20 @@ async def test_disconnect_is_not_skipped_because_a_handler_hangs(kind, base, cap
         hanging.set()
         await asyncio.Event().wait()
 
-    async def deaf(self, *args, **kwargs):
+    async def ignore_cancellation(self, *args, **kwargs):
         tasks.add(asyncio.current_task())
         hanging.set()
         while not let_go.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.01)
 
-    handlers = {"def": hang, "async def": ahang, "deaf to its cancellation": deaf}
+    handlers = {"def": hang, "async def": ahang, "ignores its cancellation": ignore_cancellation}
 
     class Hung(base):
         receive = handlers[kind]
 
         async def disconnect(self, *args):
-            left.append(args)
+            disconnects.append(args)
 
     socket = SocketCommunicator(Hung.as_asgi())
     await socket.connect()
@@ -217,13 +217,13 @@ async def test_disconnect_is_not_skipped_because_a_handler_hangs(kind, base, cap
     start = time.monotonic()
     await socket.disconnect()
     assert time.monotonic() - start < 2
-    assert len(left) == 1
+    assert len(disconnects) == 1
     let_go.set()
     if tasks:
         await asyncio.wait(tasks)
 
 
-async def test_thousands_of_clients_that_hang_and_leave_leave_nothing_behind() -> None:
+async def test_thousands_of_clients_that_hang_and_disconnect_leave_no_task_or_connection() -> None:
     class Hung(SocketView):
         async def connect(self, request):
             self.join("hung")
@@ -231,23 +231,24 @@ async def test_thousands_of_clients_that_hang_and_leave_leave_nothing_behind() -
         async def receive(self, request):
             await asyncio.Event().wait()
 
-    async def visit() -> None:
+    async def connect_and_leave() -> None:
         async with SocketCommunicator(Hung.as_asgi()) as socket:
             await socket.send_json("hang")
 
-    def alive() -> int:
+    def count_connections() -> int:
         gc.collect()
-        return sum(type(one) is Connection for one in gc.get_objects())
+        return sum(type(instance) is Connection for instance in gc.get_objects())
 
-    tasks, before = len(asyncio.all_tasks()), alive()  # a kept traceback keeps its connection
+    # A traceback that is still referenced keeps its connection alive.
+    tasks, before = len(asyncio.all_tasks()), count_connections()
     for _ in range(4):
-        await asyncio.gather(*(visit() for _ in range(500)))
+        await asyncio.gather(*(connect_and_leave() for _ in range(500)))
     assert len(asyncio.all_tasks()) == tasks
-    assert alive() == before
+    assert count_connections() == before
 
 
-# Raw Channels: an unknown path and a malformed Origin are a 500 with a traceback; a foreign Origin
-# with the session's cookie is let in.
+# Raw Channels: an unknown path and a malformed Origin give a 500 with a traceback. A foreign Origin
+# with the session cookie is accepted.
 
 
 @pytest.mark.parametrize("where", ["/", "/nowhere/", "/x", "//", "/é/", "/%00/"])
@@ -280,7 +281,7 @@ async def test_scheme_and_port_are_part_of_an_origin(origin) -> None:
     await socket.disconnect()
 
 
-# channels-router: `__getattr__` turns typos into features.
+# channels-router: `__getattr__` makes misspelt attributes valid.
 
 
 @pytest.mark.parametrize("name", ["broadcst", "on_conect", "route", "recieve", "Handler", "_x"])
@@ -317,21 +318,21 @@ def test_a_misspelt_import_is_an_error(module) -> None:
 async def test_a_request_and_a_consumers_layer_raise_attribute_errors_for_misspelt_names() -> None:
     missing = []
 
-    class Curious(SocketConsumer):
+    class MisspeltConsumer(SocketConsumer):
         async def connect(self):
             missing.append(getattr(self.channel_layer, "group_snd", None))
 
-    class CuriousView(SocketView):
+    class MisspeltView(SocketView):
         async def connect(self, request):
             missing.append(getattr(request, "channel_sesion", None))
 
-    for cls in (Curious, CuriousView):
+    for cls in (MisspeltConsumer, MisspeltView):
         async with SocketCommunicator(cls.as_asgi()):
             pass
     assert missing == [None, None]
 
 
-# DCRF: client data becomes keyword arguments; a key is called like a parameter, or like a method.
+# DCRF: data of clients becomes keyword arguments. A key can be the name of a parameter or method.
 
 COLLIDING = ["self", "request", "data", "args", "kwargs", "cls", "__class__", "pk", "return", "_"]
 
@@ -353,7 +354,7 @@ async def test_a_key_of_a_client_reaches_no_parameter_of_the_library(key) -> Non
 
 
 @pytest.mark.parametrize("name", sorted({*dir(SocketRouteView), *dir(Methods), *COLLIDING}))
-async def test_no_python_name_is_a_method(name) -> None:
+async def test_a_frame_cannot_call_a_python_attribute_as_a_method(name) -> None:
     async with SocketCommunicator(Methods.as_asgi()) as socket:
         call = await socket.call(name, 1)
         if name != "echo":
@@ -365,7 +366,7 @@ async def test_no_python_name_is_a_method(name) -> None:
 async def test_a_frame_of_a_client_is_never_handled_as_an_event_of_the_server() -> None:
     called = []
 
-    class Talking(SocketView):
+    class Broadcasting(SocketView):
         async def receive(self, request):
             self.broadcast("talk", request.data)
 
@@ -374,42 +375,42 @@ async def test_a_frame_of_a_client_is_never_handled_as_an_event_of_the_server() 
 
         @classmethod
         def encode_json(cls, content):
-            return json.dumps({"said": content})
+            return json.dumps({"content": content})
 
         async def moderators_only(self, event):
             called.append(event)
 
     frame = {"type": "moderators.only"}
     async with (
-        SocketCommunicator(Talking.as_asgi()) as eve,
+        SocketCommunicator(Broadcasting.as_asgi()) as eve,
         SocketCommunicator(Listening.as_asgi()) as ada,
     ):
         await eve.send_json(frame)
-        await ada.expect_event({"said": frame})
+        await ada.expect_event({"content": frame})
     assert called == []
 
 
-# Raw Channels, DCRF: NaN and Infinity leave as such, which no browser can read.
+# Raw Channels, DCRF: NaN and Infinity are sent as such, and no browser can read them.
 
 
 @every_class
 async def test_nan_is_sent_as_null(cls) -> None:
-    class Talking(cls):
+    class SendNaN(cls):
         async def connect(self, *args):
             self.send_json([math.nan, math.inf, -math.inf, {"x": math.nan}])
 
-    async with SocketCommunicator(Talking.as_asgi()) as socket:
+    async with SocketCommunicator(SendNaN.as_asgi()) as socket:
         assert await socket.receive_from() == '[null,null,null,{"x":null}]'
 
 
 @pytest.mark.parametrize("frame", ["NaN", "Infinity", "-Infinity", "[1e999]", '{"x":-1e999}'])
-async def test_nan_and_infinity_in_a_frame_are_refused(frame) -> None:
+async def test_a_frame_with_nan_or_infinity_is_answered_with_400(frame) -> None:
     async with SocketCommunicator(View.as_asgi()) as socket:
         await socket.send_to(frame)
         await socket.expect_event(status=400)
 
 
-# Raw Channels: of 600 × 20 kB to a stalled reader 355 were lost, and nobody knew.
+# Raw Channels: of 600 messages of 20 kB to a stalled client 355 were lost without any report.
 
 
 class Room(SocketView):
@@ -417,7 +418,7 @@ class Room(SocketView):
         self.join("room")
 
 
-def counting(stalled: bool) -> tuple[SocketCommunicator, asyncio.Event]:
+def connect_to_room(stalled: bool) -> tuple[SocketCommunicator, asyncio.Event]:
     """A client whose server must wait with every frame until the event is set."""
     may_read = asyncio.Event()
     if not stalled:
@@ -435,7 +436,7 @@ def counting(stalled: bool) -> tuple[SocketCommunicator, asyncio.Event]:
 
 
 async def test_a_slow_member_is_closed_as_too_slow_and_no_other_loses_messages() -> None:
-    (slow, may_read), (quick, _) = counting(stalled=True), counting(stalled=False)
+    (slow, may_read), (quick, _) = connect_to_room(stalled=True), connect_to_room(stalled=False)
     async with slow, quick:
         for number in range(600):
             await Group("room").asend({"text": json.dumps([number, "x" * 20_000])})
@@ -445,14 +446,14 @@ async def test_a_slow_member_is_closed_as_too_slow_and_no_other_loses_messages()
         received = []
         while (message := await slow._next("the end"))["type"] == "websocket.send":
             received.append(json.loads(message["text"])[0])
-        # A beginning without holes, then the code that says: come back.
+        # The client receives the first messages without a gap, then a code to reconnect.
         assert received == list(range(len(received)))
         assert 0 < len(received) < 60
         assert message["code"] == CloseCode.TOO_SLOW
         assert CloseCode(message["code"]).reconnect
 
 
-# Many: what belongs to one connection is seen by another.
+# Many systems: one connection sees the state of another.
 
 
 @pytest.mark.parametrize("base", [SocketView, SocketConsumer])
@@ -470,27 +471,27 @@ async def test_the_state_of_two_connections_is_not_mixed(base) -> None:
             self.send_json(remember(self, name))
 
     app = Remembering.as_asgi()
-    async with SocketCommunicator(app) as one, SocketCommunicator(app) as two:
-        await asyncio.gather(one.send_json("a"), two.send_json("b"))
-        await one.expect_event(["a"])
-        await two.expect_event(["b"])
-        await one.send_json("c")
-        await one.expect_event(["a", "c"])
-    async with SocketCommunicator(app) as three:
-        await three.send_json("d")
-        await three.expect_event(["d"])
+    async with SocketCommunicator(app) as first, SocketCommunicator(app) as second:
+        await asyncio.gather(first.send_json("a"), second.send_json("b"))
+        await first.expect_event(["a"])
+        await second.expect_event(["b"])
+        await first.send_json("c")
+        await first.expect_event(["a", "c"])
+    async with SocketCommunicator(app) as third:
+        await third.send_json("d")
+        await third.expect_event(["d"])
 
 
 async def test_users_are_not_mixed_up_between_threads() -> None:
     meeting = threading.Barrier(8, timeout=5)
 
-    class Who(SocketView):
+    class UserName(SocketView):
         def receive(self, request):
             before = request.user.username
             meeting.wait()
             self.send_json([before, request.user.username, self.request.user.username])
 
-    sockets = [SocketCommunicator(Who.as_asgi(), user=User(username=str(n))) for n in range(8)]
+    sockets = [SocketCommunicator(UserName.as_asgi(), user=User(username=str(n))) for n in range(8)]
     for socket in sockets:
         await socket.connect()
         await socket.send_json(None)
@@ -499,38 +500,38 @@ async def test_users_are_not_mixed_up_between_threads() -> None:
         await socket.disconnect()
 
 
-# DCRF: settings are read when a class is born.
+# DCRF: settings are read when a class is defined.
 
 
-class Nobody(BasePermission):
+class RejectAll(BasePermission):
     message = "closed today"
 
     def has_permission(self, request, view):
         return False
 
 
-class Shouting(JSONRenderer):
+class UpperCaseRenderer(JSONRenderer):
     def render(self, data):
         return super().render(data).upper()
 
 
-class Reversing(JSONParser):
+class ReversingParser(JSONParser):
     def parse(self, frame):
         return super().parse(frame)[::-1]
 
 
-HERE = "tests.ancestors.test_faults"
+HERE = "tests.compatibility.test_reported_faults"
 
 
 async def test_a_setting_changed_after_a_class_was_defined_takes_effect() -> None:
     app = View.as_asgi()
-    changes = {"DEFAULT_TEXT_RENDERER_CLASS": f"{HERE}.Shouting"}
-    changes["DEFAULT_TEXT_PARSER_CLASS"] = f"{HERE}.Reversing"
-    for settings, said in [({}, "abc"), (changes, "CBA"), ({}, "abc")]:
+    changes = {"DEFAULT_TEXT_RENDERER_CLASS": f"{HERE}.UpperCaseRenderer"}
+    changes["DEFAULT_TEXT_PARSER_CLASS"] = f"{HERE}.ReversingParser"
+    for settings, answer in [({}, "abc"), (changes, "CBA"), ({}, "abc")]:
         with override_settings(REST_CHANNELS=settings):
             async with SocketCommunicator(app) as socket:
                 await socket.send_json("abc")
-                await socket.expect_event(said)
+                await socket.expect_event(answer)
 
 
 @override_settings(REST_CHANNELS={"MAX_FRAME_SIZE": 10})
@@ -542,23 +543,23 @@ async def test_limits_changed_after_a_class_was_defined_take_effect() -> None:
 
 @pytest.mark.parametrize("cls", [View, Methods])
 async def test_default_permissions_changed_after_a_class_was_defined_take_effect(cls) -> None:
-    settings = {"DEFAULT_PERMISSION_CLASSES": [f"{HERE}.Nobody"]}
+    settings = {"DEFAULT_PERMISSION_CLASSES": [f"{HERE}.RejectAll"]}
     with override_settings(REST_CHANNELS=settings):
         async with SocketCommunicator(cls.as_asgi(), user=User(username="ada")) as socket:
             assert "closed today" in str(await socket.expect_event(status=403))
             await socket.expect_close(CloseCode.FORBIDDEN)
 
 
-# Raw Channels: all synchronous code of a process in one thread (50 × 10 ms took 530 ms).
+# Raw Channels: all synchronous code of a process runs in one thread (50 × 10 ms took 530 ms).
 
-TOGETHER = 8
+CONNECTIONS = 8
 
 
 @pytest.mark.parametrize("way", ["def", "sync_to_async", "database_sync_to_async", "permission"])
-async def test_synchronous_code_of_different_connections_runs_side_by_side(way) -> None:
-    meeting = threading.Barrier(TOGETHER, timeout=5)
+async def test_synchronous_code_of_different_connections_runs_in_parallel(way) -> None:
+    meeting = threading.Barrier(CONNECTIONS, timeout=5)
 
-    class Meet(BasePermission):
+    class WaitForOthers(BasePermission):
         def has_permission(self, request, view):
             return bool(meeting.wait() + 1)
 
@@ -574,13 +575,13 @@ async def test_synchronous_code_of_different_connections_runs_side_by_side(way) 
             self.send_json("met")
 
     class Guarded(SocketView):
-        permission_classes = [Meet]
+        permission_classes = [WaitForOthers]
 
         async def connect(self, request):
             self.send_json("met")
 
     view = {"def": Sync, "permission": Guarded}.get(way, Async)
-    sockets = [SocketCommunicator(view.as_asgi(), timeout=6) for _ in range(TOGETHER)]
+    sockets = [SocketCommunicator(view.as_asgi(), timeout=6) for _ in range(CONNECTIONS)]
     await asyncio.gather(*(socket.connect() for socket in sockets))
     for socket in sockets:
         if view is not Guarded:
@@ -605,7 +606,7 @@ async def test_a_def_handler_that_hangs_blocks_no_thread_of_other_connections() 
         let_go.set()
 
 
-# channels_redis, Celery: to send to a group from a thread fails, because its loop is closed.
+# channels_redis, Celery: sending to a group from a thread fails, because its event loop is closed.
 
 
 async def test_threads_with_short_lived_event_loops_can_send_to_a_group() -> None:
@@ -621,7 +622,7 @@ async def test_threads_with_short_lived_event_loops_can_send_to_a_group() -> Non
                 await socket.expect_event(number)
 
 
-# Every app writes its own: limits are on by default.
+# Other systems: every application writes its own limits. Here limits are on by default.
 
 
 @pytest.mark.parametrize(
