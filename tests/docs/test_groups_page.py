@@ -184,8 +184,10 @@ async def test_messages_reach_those_that_the_table_lists(layer, sent_with, redis
         async with AsyncExitStack() as stack:
 
             async def enter(application):
-                communicator = SocketCommunicator(application.as_asgi(), timeout=0.5)
-                return await stack.enter_async_context(communicator)
+                communicator = SocketCommunicator(application.as_asgi())
+                await stack.enter_async_context(communicator)
+                communicator.timeout = 0.5  # of each expectation, not of the handshake
+                return communicator
 
             listeners = [await enter(application) for application in (View, Ours, Theirs)]
             if sent_with == "self.broadcast":
