@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 
 from rest_channels.cluster.link import Link
 from rest_channels.cluster.packet_sender import EVERYONE
@@ -71,3 +73,14 @@ async def wait_until(condition, timeout: float = 5.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - it becomes true in another task or process
             await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(coroutine: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `coroutine` beside an `async with` block, and cancel it at the end of the block."""
+    task = asyncio.create_task(coroutine)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
