@@ -10,7 +10,13 @@ from django.core.exceptions import ImproperlyConfigured
 from .cluster.layer import configuration_error, crosses_processes
 from .settings import Settings, api_settings
 
-__all__ = ["check_debug_errors", "check_layer", "check_reach", "check_server", "check_settings"]
+__all__ = [
+    "check_debug_errors",
+    "check_layer",
+    "check_layer_crosses_processes",
+    "check_server",
+    "check_settings",
+]
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -45,7 +51,9 @@ def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
     return [Error(message, hint, id="rest_channels.E002")] if message else []
 
 
-def check_reach(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_layer_crosses_processes(
+    app_configs: Sequence[Any] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """W003, with `--deploy`: no channel layer connects the server processes."""
     message = (
         "No channel layer reaches other processes: messages to a group arrive at connections of "

@@ -143,7 +143,7 @@ class Presence:
 @on_heartbeat
 async def run_heartbeat(hub: Hub) -> None:
     """Run the heartbeat of the hub's rows."""
-    await hub.get_part(Presence).heartbeat()
+    await hub.get_component(Presence).heartbeat()
 
 
 def purge(sockets: SocketQuerySet | None = None) -> int:

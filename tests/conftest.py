@@ -20,7 +20,7 @@ from django.db.models import Model
 from django.test import TransactionTestCase
 
 from rest_channels.cluster.standalone_publisher import publisher
-from rest_channels.concurrency.threads import threads
+from rest_channels.concurrency.threads import thread_pool
 from rest_channels.engine.publish import current_hub
 from tests.brokers import Broker
 
@@ -123,10 +123,10 @@ def no_thread_is_left() -> Iterator[None]:
     yield
     publisher.stop()
     deadline = time.monotonic() + 5
-    while len(threads) and time.monotonic() < deadline:
-        threads.shutdown()
+    while len(thread_pool) and time.monotonic() < deadline:
+        thread_pool.shutdown()
         time.sleep(0.001)
-    assert not len(threads), "A handler still runs in its thread."
+    assert not len(thread_pool), "A handler still runs in its thread."
 
 
 @pytest_asyncio.fixture(autouse=True)

@@ -21,14 +21,14 @@ from .counts import counts
 from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable
 from .layer_memberships import LayerMemberships
 from .nodes import process_of
-from .packet_sender import EVERYONE, HEARTBEAT, PacketSender, node_group
+from .packet_sender import ALL_NODES_GROUP, HEARTBEAT, PacketSender, node_group
 from .packets import (
     Acknowledgement,
     CommandPacket,
     EventsPacket,
+    LastNumbers,
     Packet,
     SelfTest,
-    StreamHeads,
     UnreadablePacket,
     pack,
     unpack,
@@ -84,7 +84,7 @@ class Link:
         self.receiver = receiver
         self.sender = PacketSender(node, self._get_connection)
         self.received_streams = ReceivedStreams()
-        for group in (EVERYONE, node_group(node)):
+        for group in (ALL_NODES_GROUP, node_group(node)):
             self.received_streams.join(group, time.monotonic())
         self._after = after
         self._own_process = f"{process_of(node)}-"  # how the names of its nodes begin
@@ -242,8 +242,8 @@ class Link:
             acknowledgement = self._acknowledgements.get(packet.id)
             if acknowledgement is not None and not acknowledgement.done():
                 acknowledgement.set_result(None)
-        elif isinstance(packet, StreamHeads):
-            missing = self.received_streams.receive_heads(source, packet, time.monotonic())
+        elif isinstance(packet, LastNumbers):
+            missing = self.received_streams.receive_last_numbers(source, packet, time.monotonic())
             self._report_missing(missing)
         elif isinstance(packet, EventsPacket | CommandPacket):
             self._handle_numbered(source, packet)
