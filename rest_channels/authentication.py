@@ -2,7 +2,7 @@
 
 A browser cannot set headers on a WebSocket. So a token may also come as a subprotocol,
 `authorization.Bearer.<token>`, or in a frame, `{"action": "authenticate", "token": …}`. When the
-token has expired, the client may send a new one in time, or is closed with 4401.
+token expires, the client has to send a new one in time. Otherwise it is closed with 4401.
 """
 
 import asyncio
@@ -158,8 +158,8 @@ def _owner_of(user: Any) -> Any:
 def choose_subprotocol(offered: Sequence[str]) -> str | None:
     """Return the subprotocol to accept, or `None` if no token was offered.
 
-    A browser that offers subprotocols fails unless one of them is accepted. Those without a token
-    come first.
+    A browser that offers subprotocols fails unless one of them is accepted. One without a token is
+    preferred.
     """
     with_token = [name for name in offered if name.startswith(SUBPROTOCOL_PREFIX)]
     if not with_token:

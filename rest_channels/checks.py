@@ -20,7 +20,7 @@ __all__ = [
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001: `REST_CHANNELS` has an unknown key, or names what cannot be imported."""
+    """E001: `REST_CHANNELS` has an unknown key, or a path that cannot be imported."""
     try:
         for name in vars(Settings):
             if name.isupper():
@@ -31,7 +31,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W001: daphne is installed, and cannot bound the outbox."""
+    """W001: daphne is installed, which cannot limit the outbox."""
     message = (
         "daphne buffers every frame for a client that does not read, without a limit: "
         "REST_CHANNELS['OUTBOX_BYTES'] has no effect there."

@@ -134,13 +134,13 @@ def _accepted_by(permission: Any, context: ActionContext, consumer: Any) -> dict
 
 
 def _lacks(permission: Any, method: str) -> bool:
-    """Whether `permission` takes a scope and does not implement `method`."""
+    """Return whether `permission` takes a scope and does not implement `method`."""
     implementation = getattr(type(permission), method, None)
     return _takes_scope(permission) and implementation in (None, getattr(BasePermission, method))
 
 
 def _takes_scope(permission: Any) -> bool:
-    """Whether `has_permission` takes a scope, as those of `rest_channels.permissions` do."""
+    """Return whether `has_permission` takes a scope, as in `rest_channels.permissions`."""
     if isinstance(permission, BasePermission):
         return True
     if isinstance(permission, drf.BasePermission):

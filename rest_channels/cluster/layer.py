@@ -219,5 +219,5 @@ async def _close_quietly(close: Callable[[], Coroutine[Any, Any, None]]) -> None
 
 
 def _layer_group_name(group: str) -> str:
-    """Return the private name of `group`: short enough for every layer, whatever the text."""
+    """Return the private name of `group`, which is short enough for every layer."""
     return "rest_channels." + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()

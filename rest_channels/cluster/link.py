@@ -61,7 +61,7 @@ class PacketReceiver:
         """Handle `event`, which another process sent to a group."""
 
     def run_command(self, command: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
-        """Run `command` for another process. Return what to await until it is done, if anything."""
+        """Run `command` for another process. Return an awaitable if it is not done yet."""
         return None
 
     def messages_lost(self, groups: list[str]) -> None:
@@ -87,7 +87,7 @@ class Link:
         for group in (ALL_NODES_GROUP, node_group(node)):
             self.received_streams.join(group, time.monotonic())
         self._after = after
-        self._own_process = f"{process_of(node)}-"  # how the names of its nodes begin
+        self._own_process = f"{process_of(node)}-"  # the prefix of the names of its nodes
         self._opened: LayerConnection | None = None
         self._connection: LayerConnection | None = None  # `_opened`, once it works
         self._memberships: LayerMemberships | None = None
@@ -120,7 +120,7 @@ class Link:
     # Groups.
 
     def join(self, group: str) -> asyncio.Future[Any] | None:
-        """Receive the messages to `group`. Return what to wait for until that begins, if needed."""
+        """Receive the messages to `group`. Return a future to wait for until then, or `None`."""
         self.received_streams.join(group, time.monotonic())
         if self._memberships is not None:
             return self._memberships.change(group)

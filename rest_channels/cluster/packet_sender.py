@@ -43,7 +43,7 @@ BATCH_SIZE = 64
 BATCH_BYTES = 256 * 1024
 
 COMMANDS_KEPT = 1_000
-"""Commands for all hubs (closing connections, say) that are kept while the layer is lost."""
+"""Commands for all hubs, such as closing connections, that are kept while the layer is lost."""
 
 STREAMS_PER_PACKET = 500
 """Streams whose last numbers travel in one packet."""

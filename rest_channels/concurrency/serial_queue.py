@@ -59,8 +59,8 @@ class SerialQueue(Generic[T]):
     """Runs `work(item)` for one item at a time, in order, each in a task of its own.
 
     Every task starts in a new copy of the context in which the queue was created. So context
-    variables that one item sets (an activated language, say) do not reach the next. Every item has
-    a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle its errors.
+    variables that one item sets, such as an activated language, do not reach the next. Every item
+    has a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle errors.
 
     The queues of one connection share a `handler_lock`: its `def` handlers never run at one time.
     """

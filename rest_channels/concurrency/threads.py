@@ -2,10 +2,10 @@
 
 asgiref has one thread for all thread-sensitive code of a process, so one slow query delays every
 connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
-All its work in threads (an async iteration over a queryset, say) then uses one database connection.
+All its work in threads, such as async queries, then uses one database connection.
 
-A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose other leases run nothing
-at the moment. Otherwise the work waits.
+A lease gets a free thread, or a new one if there are fewer than `MAX_THREADS`. Else it shares one
+whose other leases run nothing now. If there is none, the work waits.
 """
 
 import threading
@@ -214,7 +214,7 @@ class _Thread(threading.Thread):
 
 
 def _is_in_bad_state(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a handler left an error, or autocommit changed, in `connection`."""
+    """Return whether a handler left an error or a changed autocommit in `connection`."""
     if connection.connection is None or connection.in_atomic_block:
         return False
     intended = connection.settings_dict["AUTOCOMMIT"]

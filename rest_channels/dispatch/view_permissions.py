@@ -59,7 +59,7 @@ def _check_in_thread(permissions: Sequence[Any], request: Any, view: Any) -> Non
 
 
 def needs_no_database(permission: Any) -> bool:
-    """Whether `permission` looks only at the request, so that the event loop may call it."""
+    """Return whether `permission` reads only the request, so that the event loop may call it."""
     if type(permission) in REQUEST_ONLY_CLASSES:
         return True
     return isinstance(permission, OPERATORS) and all(

@@ -3,8 +3,8 @@
     CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
          └──────close (refused)───────────────────────────▲   a client may leave at any time
 
-The reader (`serve`), the call queue (connect, frames, disconnect), the event queue (group messages
-for the handler) and the outbox run at the same time and never wait for each other.
+Four parts run at the same time and never wait for each other: the reader (`serve`), the call queue
+(connect, frames, disconnect), the event queue (group messages for the handler) and the outbox.
 """
 
 import asyncio

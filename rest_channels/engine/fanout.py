@@ -36,7 +36,7 @@ AddressedFrame = tuple[Member, str, int]
 
 
 class Progress:
-    """The state of one sending task: the outbox it writes to, and whether another task goes on."""
+    """The state of one sending task: its outbox, and whether another task sends the rest."""
 
     __slots__ = ("outbox", "replaced")
 
@@ -88,7 +88,7 @@ def fan_out_each(
     """Send each of `frames`, in one task until a client makes it wait.
 
     A waiting task then belongs to the connection of that client, and another task sends the rest.
-    A member that cannot be sent to at once is delivered `event`, with the text of its frame.
+    If a frame cannot be sent at once, `event`, with the text of the frame, goes to `deliver`.
     """
     if not EAGER_TASKS:  # a task would only start in the loop's next iteration
         for member, text, size in frames:

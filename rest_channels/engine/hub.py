@@ -125,7 +125,7 @@ class Hub(PacketReceiver):
     def join(self, group: str, member: Member) -> asyncio.Future[Any] | None:
         """Make `member` a member of `group`. Raise `TypeError` for a bad name.
 
-        Return what to wait for until messages of other processes arrive, if anything.
+        Return a future to wait for until messages of other processes arrive, or `None`.
         """
         members = self.groups.get(group)
         if members is not None:
@@ -228,7 +228,7 @@ class Command:
         self.__doc__ = function.__doc__
 
     def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
-        """Run the command on `hub`. Return what to await until it is done, if anything."""
+        """Run the command on `hub`. Return an awaitable if it is not done yet."""
         return self._function(hub, *args)
 
 

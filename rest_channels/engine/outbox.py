@@ -1,8 +1,8 @@
 """The bounded queue of messages that one connection has to send.
 
-`put` never blocks on the loop. Awaiting its result is back-pressure. `put_from_thread` itself
-waits. A handler that keeps sending without awaiting gets an error once the outbox is full. Group
-messages are passed to `put_if_room`. Without room, `Connection` closes the slow client with 4503.
+`put` does not wait: await its result for back-pressure. `put_from_thread` waits. A handler that
+keeps sending without awaiting gets an error once the outbox is full. Group messages are passed to
+`put_if_room`. Without room, `Connection` closes the slow client with 4503.
 """
 
 import asyncio

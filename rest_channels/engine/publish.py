@@ -2,7 +2,7 @@
 
 All functions may be called from a serving loop, from its threads, and in processes that serve no
 sockets. Their result can be awaited. In a thread the call itself waits, for at most
-`BROKER_TIMEOUT`. A broker that is down raises no error.
+`BROKER_TIMEOUT`. A broker failure raises no error.
 """
 
 import asyncio

@@ -119,7 +119,7 @@ async def wait_for_checks(hub: Hub) -> None:
 
 @on_heartbeat
 async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
-    """Close the connections whose session or user has ended, as the database says.
+    """Close the connections whose session or user has ended, according to the database.
 
     With `users` only these are checked, otherwise all users and all sessions.
     """
@@ -133,7 +133,7 @@ async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
     try:
         async with thread_lease(urgent=True):
             status = await sync_to_async(account_status)(sessions, users)
-    except Exception:  # whatever the database raises, the heartbeat must go on
+    except Exception:  # databases raise many errors, and heartbeats must go on
         logger.exception("Cannot check sessions and users. The next heartbeat tries again.")
         return
     ended = [session for session in sessions if session not in status.sessions]

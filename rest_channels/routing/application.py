@@ -112,7 +112,7 @@ class SocketApplication:
             await application(scope, receive, send)
 
     async def _serve_lifespan(self, receive: Any, send: Any) -> None:
-        """ASGI's lifespan protocol. Some servers do not support it, so nothing depends on it."""
+        """Serve ASGI's lifespan protocol. Not all servers support it, so nothing depends on it."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":

@@ -1,12 +1,12 @@
 """Committed changes: rows that were created, updated and deleted.
 
-Django's signals report what is done, also within transactions. Changes are published when they are
-committed on the database they were written to: each row once per transaction, in order, without
-savepoints that were rolled back.
+Django sends its signals before the commit. Changes are published when they are committed on the
+database that they were written to. Each row is published once per transaction, in order. Savepoints
+that were rolled back are left out.
 
 Django drops a commit hook together with the savepoint it was registered in. Every change has a hook
-of its own, so the hooks that are left at the commit are the changes that were committed. They are
-published before other hooks run: one of those may fail, or write.
+of its own, so the hooks that are left at the commit belong to committed changes. These are
+published before other hooks run, because one of those may fail, or write.
 """
 
 import logging
@@ -155,7 +155,7 @@ def _copy_instance(row: Any) -> Any:
 
 
 def record(*changes: PendingChange) -> None:
-    """Publish these changes when their transaction is committed; together if there is none."""
+    """Publish these changes at the commit of their transaction, or now if there is none."""
     for connection in dict.fromkeys(change.connection for change in changes):
         own = [change for change in changes if change.connection is connection]
         batch = _batch_of(connection)

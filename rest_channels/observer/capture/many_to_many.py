@@ -1,8 +1,8 @@
 """Many-to-many relations, as changes of the rows at both ends.
 
-Django sends `m2m_changed` for what is done through the manager of a relation. It does not send it
-when the row at the other end is deleted. For a project's own `through` model it sends the signals
-of the rows that are saved and deleted.
+Django sends `m2m_changed` for changes through the manager of a relation. It does not send it when
+the row at the other end is deleted. For a project's own `through` model it sends the signals of the
+rows that are saved and deleted.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """A save between `pre_save` and `post_save`: the groups of the row before and after.
 
-The stored row decides, not the history of the instance. The remembered groups are used if the save
-does not change them, and writes the whole instance to the database it comes from. Otherwise the
-database is queried.
+The groups before are those of the stored row. Usually they are remembered with the instance. The
+database is queried if the save changes the groups, writes only some fields, or writes to another
+database than the one that the instance comes from.
 """
 
 from dataclasses import dataclass, field
@@ -50,6 +50,7 @@ class Save:
     # Before the row is written.
 
     def find_previous(self) -> None:
+        """Find the groups that the row has before it is written."""
         if self.adding:
             self._find_overwritten()
         elif not self._recall():
@@ -68,7 +69,7 @@ class Save:
     def _find_overwritten(self) -> None:
         """Find rows that exist although the instance is new."""
         forget_groups(self.instance._state)
-        own = self.sender._meta.concrete_model  # Django reports itself whether this one is created
+        own = self.sender._meta.concrete_model  # its `post_save` says whether the row is new
         for model, observers in self.observers.items():
             if not self._may_exist(model):
                 continue

@@ -135,7 +135,7 @@ class Delivery:
         return frames
 
     def _queue(self, connection: Connection) -> None:
-        """Queue the delivery. If the queue is full, a handler of gaps receives a gap instead."""
+        """Queue the delivery. If the queue is full, a consumer that handles gaps receives one."""
         queue = connection.event_queue
         full = queue is not None and len(queue.items) >= api_settings.INBOX_FRAMES - 1
         if not full or not connection.handler.handles_gaps:

@@ -113,14 +113,14 @@ SHARED_SCOPE_KEYS = {
     "url_route",
     "user",
 }
-"""Scope keys that are compared apart, may differ between connections, or follow from others."""
+"""Scope keys that `rendering_key` compares separately, or that do not change a rendering."""
 
 
 def rendering_key(consumer: Any) -> Any:
     """Return a key that consumers have in common if they may share a rendering.
 
-    They have the same user, session, headers and scope otherwise, e.g. the path. The key of a
-    consumer that has attributes of its own, or no user, is the consumer itself.
+    Such consumers have the same user, session and headers, and the same other scope keys, e.g. the
+    path. The key of a consumer that has attributes of its own, or no user, is the consumer itself.
     """
     if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer
