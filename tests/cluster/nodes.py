@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 from rest_channels.cluster.link import Link
-from rest_channels.cluster.packet_sender import EVERYONE
+from rest_channels.cluster.packet_sender import ALL_NODES_GROUP
 from rest_channels.protocol.messages import Event
 
 ADA, GRACE, MISSING = "aaaaaaaaaa-1", "bbbbbbbbbb-1", "cccccccccc-1"
@@ -24,10 +24,10 @@ class RecordingReceiver:
         self.restorations = 0
 
     def wants_group(self, group):
-        return group in self.groups or group == EVERYONE
+        return group in self.groups or group == ALL_NODES_GROUP
 
     def wanted_groups(self):
-        return [EVERYONE, *self.groups]
+        return [ALL_NODES_GROUP, *self.groups]
 
     def receive(self, event):
         self.texts.append(event.text)

@@ -11,7 +11,7 @@ from django.test import override_settings
 from rest_channels.cluster import packet_sender, packets
 from rest_channels.cluster.counts import counts
 from rest_channels.cluster.nodes import new_node
-from rest_channels.cluster.packet_sender import EVERYONE, node_group
+from rest_channels.cluster.packet_sender import ALL_NODES_GROUP, node_group
 from rest_channels.cluster.packets import VERSION, CommandPacket, EventsPacket, pack
 from rest_channels.protocol.messages import Event
 from tests.brokers import LAYERS, Broker, layers
@@ -289,6 +289,6 @@ async def test_a_membership_that_changes_all_the_time_ends_in_the_last_wanted_st
 async def test_a_command_for_all_hubs_is_sent_again_when_the_broker_is_back(layer, broker) -> None:
     async with Node(ADA) as ada, Node(GRACE, "chess") as grace:
         with broker.paused():
-            ada.link.sender.put(EVERYONE, CommandPacket("expire", (["key"],)))
+            ada.link.sender.put(ALL_NODES_GROUP, CommandPacket("expire", (["key"],)))
             await ada.link.sender.flush()
         await wait_until(lambda: ("expire", ["key"]) in grace.receiver.commands)
