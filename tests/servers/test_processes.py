@@ -281,7 +281,8 @@ async def test_a_user_deactivated_during_a_broker_outage_is_disconnected(cluster
             assert (await client.receive_close())[0] == 4442
 
 
-# Outages. No socket closes, local messages still arrive, and the rest works again within 3 s.
+# Outages. No socket closes, local messages still arrive, and the rest works again. The benchmark
+# `outage` bounds the time that this takes.
 
 
 @pytest.mark.parametrize("outage", ["restart", "flush", "pause"])
@@ -312,22 +313,19 @@ async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) 
             await outlast(10)
     else:
         cluster.broker.flush()
-    restored = time.monotonic()
 
-    async def send_until_received() -> float:
-        while True:
+    async def send_until_received() -> None:
+        received = asyncio.create_task(frames_until(graces[0], "back"))
+        while not received.done():
             await send("back")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(frames_until(graces[0], "back"), 0.05)
-                return time.monotonic() - restored
+            await asyncio.wait({received}, timeout=0.05)
 
-    first = await asyncio.wait_for(send_until_received(), 3)
-    print(f"first delivery {first:.2f} s after the {outage}")
+    await asyncio.wait_for(send_until_received(), 15)
     if outage == "flush":
         await asyncio.sleep(3)
     else:
         gap = {"gap": sorted([*MANY[1900:], "outage"])}
-        await asyncio.wait_for(frames_until(graces[-1], gap), 3 - first)
+        await asyncio.wait_for(frames_until(graces[-1], gap), 15)
     sender = await rooms("one", MANY[-1])
     await sender.send_json({"broadcast": "last"})
-    await asyncio.wait_for(frames_until(graces[-1], "last"), 3)
+    await asyncio.wait_for(frames_until(graces[-1], "last"), 15)
