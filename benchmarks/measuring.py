@@ -40,7 +40,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Floor:
+class Requirement:
     """A required value: its label and its test."""
 
     label: str
@@ -63,7 +63,7 @@ class Line:
     case: str
     unit: str
     values: Mapping[str, float]
-    floors: Sequence[Floor] = ()
+    requirements: Sequence[Requirement] = ()
     more_is_better: bool = False
     notes: Sequence[str] = field(default=())
 
@@ -79,48 +79,48 @@ class Line:
         return first / second if self.more_is_better else second / first
 
 
-def over(peer: str, factor: float) -> Floor:
+def over(peer: str, factor: float) -> Requirement:
     """Require at least `factor` times the performance of `peer`."""
 
     def bare_misses(line: Line) -> bool:
         return _reaches(line.ratio("bare", peer), factor) is False
 
     label = f"≥ {factor:,g}× {LABELS.get(peer, peer)}"
-    return Floor(label, lambda line: _reaches(line.gain(peer), factor), bare_misses)
+    return Requirement(label, lambda line: _reaches(line.gain(peer), factor), bare_misses)
 
 
-def over_raw(factor: float) -> Floor:
+def over_raw(factor: float) -> Requirement:
     """Require at least `factor` times the performance of raw Channels."""
     return over("raw", factor)
 
 
-def of_bare(share: float) -> Floor:
+def of_bare(share: float) -> Requirement:
     """Require at least this share of the performance of the bare application."""
-    return Floor(f"≥ {share:g} of bare", lambda line: _reaches(line.gain("bare"), share))
+    return Requirement(f"≥ {share:g} of bare", lambda line: _reaches(line.gain("bare"), share))
 
 
-def of_bare_at_most(factor: float) -> Floor:
+def of_bare_at_most(factor: float) -> Requirement:
     """Allow at most `factor` times the value of the bare application."""
-    return Floor(f"≤ {factor:g}× bare", lambda line: _reaches(line.gain("bare"), 1 / factor))
+    return Requirement(f"≤ {factor:g}× bare", lambda line: _reaches(line.gain("bare"), 1 / factor))
 
 
-def at_most(limit: float, unit: str) -> Floor:
+def at_most(limit: float, unit: str) -> Requirement:
     """Allow ours at most `limit`."""
 
     def test(line: Line) -> bool | None:
         value = line.values.get("ours")
         return None if value is None else value <= limit
 
-    return Floor(f"≤ {limit:g} {unit}".rstrip(), test)
+    return Requirement(f"≤ {limit:g} {unit}".rstrip(), test)
 
 
-def of_raw_at_most(share: float) -> Floor:
+def of_raw_at_most(share: float) -> Requirement:
     """Allow at most this share of the value of raw Channels."""
-    return Floor(f"≤ {share:g}× raw", lambda line: _reaches(line.gain("raw"), 1 / share))
+    return Requirement(f"≤ {share:g}× raw", lambda line: _reaches(line.gain("raw"), 1 / share))
 
 
-def _reaches(gain: float | None, floor: float) -> bool | None:
-    return None if gain is None else gain >= floor
+def _reaches(gain: float | None, required: float) -> bool | None:
+    return None if gain is None else gain >= required
 
 
 async def interleave(

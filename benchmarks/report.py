@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from .measuring import Line, number
 from .peers import NAMES
 
-HEADINGS = ("case", *NAMES, "× raw", "of bare", "floor", "met")
+HEADINGS = ("case", *NAMES, "× raw", "of bare", "required", "met")
 PACKAGES = (
     "Django",
     "channels",
@@ -51,10 +51,10 @@ def row(line: Line) -> list[str]:
     """Return the cells of one line."""
     values = [line.values.get(name) for name in NAMES]
     cells = [f"{number(value)} {line.unit}" if value is not None else "–" for value in values]
-    met = ", ".join(floor.verdict(line) for floor in line.floors)
-    floors = ", ".join(floor.label for floor in line.floors)
+    met = ", ".join(requirement.verdict(line) for requirement in line.requirements)
+    requirements = ", ".join(requirement.label for requirement in line.requirements)
     gains = [number(line.gain(peer)) for peer in ("raw", "bare")]
-    return [line.case, *cells, *gains, floors or "–", met or "–"]
+    return [line.case, *cells, *gains, requirements or "–", met or "–"]
 
 
 def as_text(lines: Sequence[Line]) -> str:

@@ -1,3 +1,3 @@
-"""REST Channels: Django's class-based world over WebSockets."""
+"""REST Channels: class-based Django views and consumers for WebSockets."""
 
 __version__ = "0.1.0"

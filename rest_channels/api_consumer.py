@@ -25,7 +25,7 @@ from rest_framework.exceptions import APIException, PermissionDenied, Validation
 from .actions.authorization import authorize_action, authorize_connection, permission_instances
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
-from .actions.hooks import acall_hook, instance_attribute_or, wrap_async_hooks
+from .actions.hooks import acall_hook, overridable_property, wrap_async_hooks
 from .actions.plan import (
     CHECKING_HOOKS,
     READING_HOOKS,
@@ -102,17 +102,17 @@ class AsyncAPIConsumer(SocketConsumer):
             current_action.set(context := ActionContext(None, self._connection))
         return context
 
-    @instance_attribute_or
+    @overridable_property
     def action(self) -> str | None:
         """The name of the action that is running, as in DRF's viewsets."""
         return self.action_context.action
 
-    @instance_attribute_or
+    @overridable_property
     def request(self) -> SocketRequest:
         """The request that permissions, filters and serializers see."""
         return self.action_context.request
 
-    @instance_attribute_or
+    @overridable_property
     def kwargs(self) -> dict[str, Any]:
         """The named groups of the route's path."""
         return self.action_context.kwargs

@@ -20,7 +20,7 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_settings)
         register(checks.check_layer)
         register(checks.check_server, deploy=True)
-        register(checks.check_reach, deploy=True)
+        register(checks.check_layer_crosses_processes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
         revocation.connect_signals()
         autodiscover_modules("consumers")  # every process publishes changes to their observers

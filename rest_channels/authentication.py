@@ -2,7 +2,7 @@
 
 A browser cannot set headers on a WebSocket. So a token may also come as a subprotocol,
 `authorization.Bearer.<token>`, or in a frame, `{"action": "authenticate", "token": …}`. When the
-token has expired, the client may send a new one in time, or is closed with 4401.
+token expires, the client has to send a new one in time. Otherwise it is closed with 4401.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from .settings import api_settings
 
 __all__ = ["Authentication", "choose_subprotocol"]
 
-SUBPROTOCOL = "authorization."  # the beginning of a subprotocol that holds a scheme and a token
+SUBPROTOCOL_PREFIX = "authorization."  # of a subprotocol that holds a scheme and a token
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
 
@@ -52,8 +52,8 @@ class Authentication:
         scope = self._connection.scope
         offered: list[str] = scope.get("subprotocols", [])
         self._connection.subprotocol = choose_subprotocol(offered)
-        with_token = next((name for name in offered if name.startswith(SUBPROTOCOL)), "")
-        scheme, _dot, token = with_token.removeprefix(SUBPROTOCOL).partition(".")
+        with_token = next((name for name in offered if name.startswith(SUBPROTOCOL_PREFIX)), "")
+        scheme, _dot, token = with_token.removeprefix(SUBPROTOCOL_PREFIX).partition(".")
         if token:
             scope = _with_header(scope, f"{scheme} {token}")
         user, auth, self.successful = await run(self._authenticate, scope)
@@ -158,10 +158,10 @@ def _owner_of(user: Any) -> Any:
 def choose_subprotocol(offered: Sequence[str]) -> str | None:
     """Return the subprotocol to accept, or `None` if no token was offered.
 
-    A browser that offers subprotocols fails unless one of them is accepted. Those without a token
-    come first.
+    A browser that offers subprotocols fails unless one of them is accepted. One without a token is
+    preferred.
     """
-    with_token = [name for name in offered if name.startswith(SUBPROTOCOL)]
+    with_token = [name for name in offered if name.startswith(SUBPROTOCOL_PREFIX)]
     if not with_token:
         return None
     return next((name for name in offered if name not in with_token), with_token[0])

@@ -10,11 +10,17 @@ from django.core.exceptions import ImproperlyConfigured
 from .cluster.layer import configuration_error, crosses_processes
 from .settings import Settings, api_settings
 
-__all__ = ["check_debug_errors", "check_layer", "check_reach", "check_server", "check_settings"]
+__all__ = [
+    "check_debug_errors",
+    "check_layer",
+    "check_layer_crosses_processes",
+    "check_server",
+    "check_settings",
+]
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001: `REST_CHANNELS` has an unknown key, or names what cannot be imported."""
+    """E001: `REST_CHANNELS` has an unknown key, or a path that cannot be imported."""
     try:
         for name in vars(Settings):
             if name.isupper():
@@ -25,7 +31,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W001: daphne is installed, and cannot bound the outbox."""
+    """W001: daphne is installed, which cannot limit the outbox."""
     message = (
         "daphne buffers every frame for a client that does not read, without a limit: "
         "REST_CHANNELS['OUTBOX_BYTES'] has no effect there."
@@ -45,7 +51,9 @@ def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
     return [Error(message, hint, id="rest_channels.E002")] if message else []
 
 
-def check_reach(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_layer_crosses_processes(
+    app_configs: Sequence[Any] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """W003, with `--deploy`: no channel layer connects the server processes."""
     message = (
         "No channel layer reaches other processes: messages to a group arrive at connections of "

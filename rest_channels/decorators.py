@@ -93,7 +93,7 @@ def action(
     Args:
         atomic: Whether a `def` runs in a transaction. `None`: as `ATOMIC_REQUESTS` of the default
             database.
-        detached: Whether an `async def` runs beside the frames that follow.
+        detached: Whether an `async def` runs while later frames are handled.
         name: The name that frames use. `None`: the method's.
         http_method: What DRF's permission classes see. `None`: the usual method of the name, else
             POST.
@@ -121,7 +121,7 @@ def action(
 
 
 def detached(method: F) -> F:
-    """Let an action run beside the frames that follow. Write it above or below `@action()`."""
+    """Let an action run while later frames are handled. Write it above or below `@action()`."""
     if not iscoroutinefunction(method):
         raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
     setattr(method, _DETACHED, True)

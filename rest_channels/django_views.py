@@ -126,8 +126,8 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             method: The HTTP method of the request, in upper case.
             data: The body of the request; it is sent as JSON.
             query: A dict, the query string of the request.
-            parameters: A dict, arguments of the view. Those of the connection's path win.
-            **rest: Other keys of the frame; there may be none.
+            parameters: A dict, arguments of the view. Those of the connection's path override them.
+            **rest: Other keys of the frame, which are rejected.
 
         Raises:
             ValidationError: 400, for keys and values that the request cannot have.
@@ -178,7 +178,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 
 
 def _invalid_arguments(given: dict[str, Any]) -> dict[str, Any]:
-    """Errors for arguments of a view that no URL could have."""
+    """Return errors for arguments that no URL of a view could have."""
     errors: dict[str, Any] = {}
     for name, value in given.items():
         if name in ("self", "request"):
@@ -189,7 +189,7 @@ def _invalid_arguments(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _missing_key(arguments: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
-    """An error for a missing key, where every URL of the viewset's action has one."""
+    """Return an error for a missing key, if all URLs of the viewset's action have one."""
     from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
 
     handler = (getattr(view, "actions", None) or {}).get(method.lower())
@@ -202,7 +202,7 @@ def _missing_key(arguments: dict[str, Any], view: Any, method: str) -> dict[str,
 
 
 def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
-    """For each action of a viewset: the HTTP method, and what DRF's routers give `as_view()`."""
+    """Return the HTTP method and the arguments of `as_view()` for each action, as DRF's routers."""
     model = getattr(getattr(view, "queryset", None), "model", None)
     common = {"basename": None if model is None else model._meta.object_name.lower()}
     routes = {
@@ -218,7 +218,7 @@ def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
-    """`view` in a transaction of every database with `ATOMIC_REQUESTS`, as Django runs it."""
+    """Return `view` in a transaction of every database with `ATOMIC_REQUESTS`, as in Django."""
     exempt: set[str] = getattr(view, "_non_atomic_requests", set())
     for alias in connections:
         if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
@@ -227,7 +227,7 @@ def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _response_data(response: Any) -> Any:
-    """The data of a response, else its body as text, else its body in hexadecimal."""
+    """Return the data of a response, else its body as text, else its body in hexadecimal."""
     if hasattr(response, "data"):
         return response.data
     if not response.streaming:

@@ -1,8 +1,8 @@
 """The exceptions and the close codes of REST Channels.
 
-A handler rejects what a client asks for by raising an exception. The client receives an error
-frame with the detail and the status, and the connection stays open. Exceptions marked with * come
-from Django REST framework (`rest_framework.exceptions`), the others from this module.
+A handler rejects a frame by raising an exception. The client receives an error frame with
+the detail and the status, and the connection stays open. Exceptions marked with * come from Django
+REST framework (`rest_framework.exceptions`), the others from this module.
 
     Exception
     ├── APIException *                       base class of all error frames
@@ -54,7 +54,7 @@ class CloseCode(IntEnum):
     * 4400–4499: no. The client has to change something first, for example log in.
     * 4500–4599: yes. The reason is on the server and will pass.
 
-    4000 + n corresponds to the HTTP status n, where n is one. The library itself closes with 1000
+    4000 + n corresponds to the HTTP status n, if there is one. The library itself closes with 1000
     and with codes above 4000 only, because daphne cannot send the others.
 
     Source: RFC 6455, 7.4.1, for 1000–1015.

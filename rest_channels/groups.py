@@ -24,7 +24,7 @@ from .protocol.messages import Event, encoded_size
 
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
 
-SUBSCRIBER = "group"  # of the memberships that `Group.add` began
+GROUP_SUBSCRIBER = "group"  # of the memberships that `Group.add` began
 
 
 class Channel:
@@ -71,15 +71,15 @@ class Group:
         Messages that are sent afterwards reach it. In `async def` await the result first.
         """
         if isinstance(channel, Channel) and channel.connection is not None:
-            return channel.connection.groups.join(self.name, SUBSCRIBER)
-        return send_command_and_wait(str(channel), commands.join_group, self.name, SUBSCRIBER)
+            return channel.connection.groups.join(self.name, GROUP_SUBSCRIBER)
+        return send_command_and_wait(str(channel), commands.join_group, self.name, GROUP_SUBSCRIBER)
 
     def discard(self, channel: Channel | str) -> Sent:
         """End a membership that `add` began, if there is one."""
         if isinstance(channel, Channel) and channel.connection is not None:
-            channel.connection.groups.leave(self.name, SUBSCRIBER)
+            channel.connection.groups.leave(self.name, GROUP_SUBSCRIBER)
             return DONE
-        return send_command(str(channel), commands.leave_group, self.name, SUBSCRIBER)
+        return send_command(str(channel), commands.leave_group, self.name, GROUP_SUBSCRIBER)
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError` if it is not a message."""

@@ -155,7 +155,7 @@ class PaginatedModelListMixin(ListModelMixin):
 
 
 class StreamedPaginatedListMixin(PaginatedModelListMixin):
-    """`list` sends page after page under one `request_id`, beside the frames that follow.
+    """`list` sends page after page under one `request_id`, while later frames are handled.
 
     `list_cancel` ends all streams of the connection (200). The pagination class has to page by
     `limit` and `offset`.

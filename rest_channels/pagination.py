@@ -29,7 +29,7 @@ MAX_NUMBER = 2**62  # more rows than any database has, and every database accept
 class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
     """Pages by `limit` and `offset`: `{"count", "limit", "offset", "results"}`.
 
-    Without a `limit` it is the setting `PAGE_SIZE`. Where that is `None`, all rows are one list.
+    Without a `limit`, the setting `PAGE_SIZE` counts. If it is `None`, all rows are one list.
     """
 
     default_limit: int | None = None
@@ -124,7 +124,7 @@ class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination
 def _request_with(arguments: dict[str, Any], view: Any) -> Any:
     """Return the view's request; its query string is `arguments` and the frame's `query`.
 
-    Paginators read it, and so do the filters that they ask for the ordering.
+    Paginators and ordering filters read it.
     """
     texts = {name: str(value) for name, value in arguments.items() if isinstance(value, str | int)}
     if view is None:

@@ -133,12 +133,12 @@ def _find_request(args: tuple[Any, ...], handler: object) -> SocketRequest:
 def _open_channel_session(request: SocketRequest) -> Any:
     if "channel_session" in vars(request):
         return None
-    memory = request.connection.memory
-    if "channel_session" not in memory:
+    view_state = request.connection.view_state
+    if "channel_session" not in view_state:
         engine = api_settings.CHANNEL_SESSION_ENGINE
         store = MemorySession if engine is None else import_module(engine).SessionStore
-        memory["channel_session"] = store()
-    request.channel_session = session = memory["channel_session"]
+        view_state["channel_session"] = store()
+    request.channel_session = session = view_state["channel_session"]
     return None if isinstance(session, MemorySession) else session
 
 

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 __all__ = ["Settings", "api_settings"]
 
-NAME = "REST_CHANNELS"
+SETTING_NAME = "REST_CHANNELS"
 T = TypeVar("T")
 
 
@@ -158,18 +158,20 @@ class Settings:
 
     def user_settings(self) -> Mapping[str, Any]:
         """Return the dict of the project, or raise `ImproperlyConfigured` if it is wrong."""
-        user_settings = getattr(django_settings, NAME, {})
+        user_settings = getattr(django_settings, SETTING_NAME, {})
         if not isinstance(user_settings, Mapping):
             found = type(user_settings).__name__
-            raise ImproperlyConfigured(f"{NAME} must be a dict, not {found}.")
+            raise ImproperlyConfigured(f"{SETTING_NAME} must be a dict, not {found}.")
         for key in user_settings:
             if not isinstance(vars(Settings).get(key), Setting):
-                raise ImproperlyConfigured(f"{NAME} has no setting {key!r}.{_suggestion(key)}")
+                raise ImproperlyConfigured(
+                    f"{SETTING_NAME} has no setting {key!r}.{_suggestion(key)}"
+                )
         return user_settings
 
     def reload(self, *, setting: str | None = None, **kwargs: Any) -> None:
         """Forget all values. Django's signal `setting_changed` calls this."""
-        if setting in (None, NAME, "DEBUG"):
+        if setting in (None, SETTING_NAME, "DEBUG"):
             self.__dict__.clear()
 
 

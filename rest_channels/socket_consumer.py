@@ -26,7 +26,7 @@ from asgiref.sync import markcoroutinefunction
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
-from .concurrency.awaitables import DONE, Sent, wrap_async_verbs
+from .concurrency.awaitables import DONE, Sent, start_async_overrides
 from .concurrency.execution import run
 from .dispatch.adapters import ConsumerAdapter
 from .engine.connection import Connection, State
@@ -65,7 +65,7 @@ class SocketConsumer:
             for name in ("send", "send_json", "encode_json")
         )
         cls.handles_gaps = cls.gap is not SocketConsumer.gap
-        wrap_async_verbs(cls, SENDING_METHODS, "_perform")
+        start_async_overrides(cls, SENDING_METHODS, "_perform")
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:

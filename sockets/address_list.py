@@ -1,7 +1,7 @@
 """Send to many connections at once: rendered once, one message to each server process.
 
 This module knows addresses (`Socket.channel_name`) and no database. Its methods can be called in
-any process, also in one that serves no sockets. A broker that is down raises nothing.
+any process, also in one that serves no sockets. A broker failure raises no error.
 """
 
 from collections.abc import Iterable

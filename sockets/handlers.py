@@ -214,7 +214,7 @@ class RoutedSocketHandler(SocketConsumer):
 
     @cached_property
     def _presence(self) -> Presence:
-        return self._connection.hub.get_part(Presence)
+        return self._connection.hub.get_component(Presence)
 
     @property
     def user(self) -> Any:

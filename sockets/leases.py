@@ -17,7 +17,7 @@ from rest_channels.settings import api_settings
 
 __all__ = ["lease_cutoff"]
 
-BEATS = 3
+LEASE_HEARTBEATS = 3
 """The length of a lease, in heartbeats."""
 
 
@@ -28,5 +28,5 @@ def lease_cutoff() -> Any:
     """
     if api_settings.BEAT is None:
         return None
-    lease = timedelta(seconds=BEATS * api_settings.BEAT)
+    lease = timedelta(seconds=LEASE_HEARTBEATS * api_settings.BEAT)
     return ExpressionWrapper(Now() - lease, output_field=DateTimeField())

@@ -3,7 +3,7 @@
     Socket.objects.filter(user__groups__name="staff").send_action("CHAT", text="hello")
     Socket.objects.online().filter(path="/game/1/").users()
 
-`presence` creates and deletes the rows, and `delivery` sends messages to their connections.
+`presence` creates and deletes the rows, and `address_list` sends messages to their connections.
 """
 
 from datetime import timedelta
@@ -30,7 +30,7 @@ class SocketCommands:
     """The methods of both a `Socket` and a queryset. Each has an awaitable `a…` twin.
 
     Methods that send return the number of sockets addressed. Messages to connections that have
-    ended are dropped. A broker that is down is logged and raises nothing.
+    ended are dropped. A broker failure is logged and raises no error.
     """
 
     def _rows(self) -> "SocketQuerySet":

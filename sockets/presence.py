@@ -69,7 +69,7 @@ class Presence:
     async def remove(self, row: Socket) -> None:
         """Delete `row`, together with others that are removed meanwhile, in one statement."""
         name = row.channel_name
-        if (insert := self._inserts.pop(name, None)) is not None:  # the client left before its end
+        if (insert := self._inserts.pop(name, None)) is not None:  # the INSERT still runs
             await asyncio.wait({insert})
             insert.cancelled() or insert.exception()
         self.rows.pop(name, None)
@@ -143,7 +143,7 @@ class Presence:
 @on_heartbeat
 async def run_heartbeat(hub: Hub) -> None:
     """Run the heartbeat of the hub's rows."""
-    await hub.get_part(Presence).heartbeat()
+    await hub.get_component(Presence).heartbeat()
 
 
 def purge(sockets: SocketQuerySet | None = None) -> int:

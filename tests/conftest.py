@@ -1,4 +1,4 @@
-"""What every test stands on: nothing of a connection outlives the test that opened it."""
+"""Fixtures and hooks of all tests. Nothing of a connection may outlive its test."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ from django.db.models import Model
 from django.test import TransactionTestCase
 
 from rest_channels.cluster.standalone_publisher import publisher
-from rest_channels.concurrency.threads import threads
+from rest_channels.concurrency.threads import thread_pool
 from rest_channels.engine.publish import current_hub
 from tests.brokers import Broker
 
@@ -112,40 +112,40 @@ def uses_services(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_garbage_collection() -> None:
-    """Spare the collector what stays until the end: all modules and tests."""
+    """Exclude modules and tests, which are never freed, from garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """Every leased thread, with its database connections, ends with the test; the publisher too."""
+    """End the publisher and all threads with the test. Fail if a handler still runs."""
     yield
     publisher.stop()
     deadline = time.monotonic() + 5
-    while len(threads) and time.monotonic() < deadline:
-        threads.shutdown()
+    while len(thread_pool) and time.monotonic() < deadline:
+        thread_pool.shutdown()
         time.sleep(0.001)
-    assert not len(threads), "A handler still runs in its thread."
+    assert not len(thread_pool), "A handler still runs in its thread."
 
 
 @pytest_asyncio.fixture(autouse=True)
 async def no_task_is_left(no_thread_is_left: None) -> AsyncIterator[None]:
-    """Every task that began in the test has ended, and every membership."""
+    """Fail if a task, a connection or a group of the test has not ended."""
     before = asyncio.all_tasks()
     yield
     here = asyncio.current_task()
     left = asyncio.all_tasks() - before - {here}
     assert left == set()
-    ours = current_hub()
-    assert (ours.groups, ours.members) == ({}, {})
+    hub = current_hub()
+    assert (hub.groups, hub.members) == ({}, {})
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush(django_db_setup: None) -> Iterator[None]:
-    """Let a flush put content types and permissions back as they were, not compute them anew.
+    """Let a flush restore content types and permissions as they were, without computing them.
 
-    It is what a test with real transactions spends most of its time on.
+    A test with real transactions spends most of its time on it.
     """
     computed: dict[str, list[list[Model]]] = {}
 
@@ -166,14 +166,14 @@ def quick_flush(django_db_setup: None) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_database_connection_is_left(django_db_setup: None) -> Iterator[None]:
-    """A test's own async ORM runs in asgiref's thread, whose connection nobody else closes."""
+    """Close the connections of asgiref's thread, in which a test's own async ORM runs."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture
 def settle() -> Callable[..., Any]:
-    """`await settle(condition)`: give the loop turns until `condition()` holds, at most 2 s."""
+    """`await settle(condition)` waits until `condition()` is true, for at most 2 s."""
 
     async def settled(condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(2):
@@ -185,7 +185,7 @@ def settle() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A real Redis: the one `REDIS_URL` names, else a Valkey from a wheel on a free port."""
+    """The URL of a broker: `REDIS_URL`, else that of a Valkey that the tests start."""
     if url := os.environ.get("REDIS_URL"):
         yield url
         return
@@ -197,14 +197,14 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is asked of the database from now on, in whatever thread."""
-    asked: list[str] = []
+    """The list of SQL statements that are executed from now on, in any thread."""
+    statements: list[str] = []
 
     def execute(self: Any, sql: str, *args: Any) -> Any:
         if sql.lstrip("(").split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
-            asked.append(sql)
+            statements.append(sql)
         return original(self, sql, *args)
 
     original = CursorWrapper.execute
     monkeypatch.setattr(CursorWrapper, "execute", execute)
-    return asked
+    return statements

@@ -21,6 +21,7 @@ from rest_channels.decorators import action, detached, detail_action, list_actio
 from rest_channels.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
+from tests.replies import reply
 
 
 class ExampleConsumer(AsyncAPIConsumer):
@@ -69,16 +70,6 @@ def client(consumer=ExampleConsumer, **kwargs):
 async def answer(socket, **frame):
     await socket.send_json(frame)
     return await socket.receive_json()
-
-
-def reply(action, data=None, status=200, errors=(), request_id=1):
-    return {
-        "errors": list(errors),
-        "data": data,
-        "action": action,
-        "response_status": status,
-        "request_id": request_id,
-    }
 
 
 @pytest.mark.parametrize(

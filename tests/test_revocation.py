@@ -249,7 +249,7 @@ async def test_the_index_keeps_no_connection_that_has_ended(sockets, ada) -> Non
     async with AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(SocketCommunicator(Quiet.as_asgi(), user=ada))
-    index = current_hub().get_part(revocation_index.RevocationIndex)
+    index = current_hub().get_component(revocation_index.RevocationIndex)
     assert (len(index.identities), len(index.users), len(index.sessions)) == (2, 2, 1)
 
 
@@ -275,7 +275,7 @@ async def test_the_index_keeps_no_client_that_leaves_during_authentication(ada) 
     frames.put_nowait({"type": "websocket.disconnect", "code": 1006})
     socket = SocketCommunicator(Guarded.as_asgi())
     await socket.application(socket.scope, frames.get, socket._from_application.put)
-    index = current_hub().get_part(revocation_index.RevocationIndex)
+    index = current_hub().get_component(revocation_index.RevocationIndex)
     assert not (index and index.identities)
 
 

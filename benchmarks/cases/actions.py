@@ -23,11 +23,11 @@ QUERIES = {"ours": 500, "raw": 500}
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Measure microseconds per action, and the memory of a streamed list."""
     echo = {"action": "echo", "request_id": 1, "data": DATA}
-    floors = (over_raw(10), of_bare(0.6))
+    requirements = (over_raw(10), of_bare(0.6))
     lines = []
     for count in (1, 100):
         values = await measure(peers, plan, "actions", count, echo, is_correct)
-        lines.append(Line(f"action 'echo', {connections(count)}", "µs", values, floors))
+        lines.append(Line(f"action 'echo', {connections(count)}", "µs", values, requirements))
     pk = await sync_to_async(lambda: ContentType.objects.order_by("pk")[0].pk)()
     retrieve = {"action": "retrieve", "request_id": 1, "pk": pk}
     querying = [peer for peer in peers if peer.name != "bare"]

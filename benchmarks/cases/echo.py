@@ -16,13 +16,13 @@ ANSWER = {"method": "echo", "data": DATA, "status": 200}
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Measure microseconds per echo."""
-    floors = (over_raw(10), of_bare(0.6))
+    requirements = (over_raw(10), of_bare(0.6))
     return [
         Line(
             f"echo, {connections(count)}",
             "µs",
             await measure(peers, plan, "echo", count, CONTENT, is_correct),
-            floors,
+            requirements,
         )
         for count in (1, 100)
     ]

@@ -33,11 +33,11 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
             f"end to end, {SOCKETS} sockets, {label}",
             "/s",
             medians(samples[kind]),
-            floors,
+            requirements,
             more_is_better=True,
             notes=notes(samples, kind),
         )
-        for kind, label, floors in (
+        for kind, label, requirements in (
             ("echo", "echo", (over_raw(4.5),)),
             ("small", "fan-out small", (over_raw(15), of_bare(0.8))),
             ("20 kB", "fan-out 20 kB", (over_raw(80), of_bare(0.8))),

@@ -13,7 +13,7 @@ from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 from ..driver import Arrivals, OneMessageEach, Socket, close_sockets, open_sockets, settle
-from ..measuring import Floor, Line, Plan, interleave, medians, over_raw
+from ..measuring import Line, Plan, Requirement, interleave, medians, over_raw
 from ..peers import Peer
 
 SMALL = {"type": "note", "text": "hello", "id": 1}
@@ -37,7 +37,9 @@ LARGE = {
 PAYLOADS = {"small": SMALL, "20 kB": LARGE}
 
 #: The required factor over raw, by the number of members. Python 3.12 added eager tasks.
-FLOORS = {1_000: 200, 5_000: 1_000} if sys.version_info >= (3, 12) else {1_000: 80, 5_000: 400}
+REQUIRED_FACTORS = (
+    {1_000: 200, 5_000: 1_000} if sys.version_info >= (3, 12) else {1_000: 80, 5_000: 400}
+)
 
 
 class Timing(NamedTuple):
@@ -114,8 +116,8 @@ async def check_delivery(sockets: Sequence[Socket], content: Any) -> None:
 def wall_line(members: int, payload: str, timings: dict[str, list[Timing]]) -> Line:
     """Return the milliseconds until the `send` of the last member."""
     values = medians({name: [1e3 * t.wall for t in ts] for name, ts in timings.items()})
-    floors = [over_raw(FLOORS[members])] if members in FLOORS else []
-    return Line(f"fan-out, {members:,} members, {payload}", "ms", values, floors)
+    requirements = [over_raw(REQUIRED_FACTORS[members])] if members in REQUIRED_FACTORS else []
+    return Line(f"fan-out, {members:,} members, {payload}", "ms", values, requirements)
 
 
 def cpu_line(payload: str, cpu: dict[tuple[str, int], dict[str, float]]) -> Line:
@@ -130,6 +132,6 @@ def cpu_line(payload: str, cpu: dict[tuple[str, int], dict[str, float]]) -> Line
         f"fan-out, 5,000 members, {payload}: CPU per delivery",
         "µs",
         {name: 1e6 * many[name] / 5_000 for name in many},
-        (Floor("≤ 1.5× that of 100 (flat)", flat),),
+        (Requirement("≤ 1.5× that of 100 (flat)", flat),),
         notes=(f"CPU per delivery, {payload}, at 5,000 members relative to 100: {growth}.",),
     )

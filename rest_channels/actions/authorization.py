@@ -14,7 +14,7 @@ from ..authentication import Authentication
 from ..concurrency.execution import await_in_thread, is_async, run
 from ..dispatch.view_permissions import (
     OPERATORS,
-    Verdict,
+    PermissionResult,
     aevaluate,
     evaluate,
     needs_no_database,
@@ -38,7 +38,7 @@ async def authorize_connection(
 ) -> None:
     """Authenticate the client, and check that it may connect. Raises 401 or 403."""
 
-    async def may_connect(permission: Any) -> Verdict:
+    async def may_connect(permission: Any) -> PermissionResult:
         if needs_no_database(permission):
             return bool(permission.has_permission(request, consumer))
         if not _takes_scope(permission):
@@ -96,7 +96,7 @@ def authorize_object(context: ActionContext, consumer: Any, row: Any) -> None:
     yet called for the action is called now.
     """
 
-    def has_object_permission(permission: Any) -> Verdict:
+    def has_object_permission(permission: Any) -> PermissionResult:
         if _lacks(permission, "has_object_permission"):
             return None
         if _takes_scope(permission):
@@ -105,7 +105,7 @@ def authorize_object(context: ActionContext, consumer: Any, row: Any) -> None:
         with shown_to_drf(context, consumer) as request:
             return bool(await_in_thread(permission.has_object_permission(request, consumer, row)))
 
-    def permitted_action(permission: Any) -> Verdict:
+    def permitted_action(permission: Any) -> PermissionResult:
         return evaluate(permission, lambda leaf: _decision(leaf, context, consumer))
 
     permissions = context.permissions
@@ -134,13 +134,13 @@ def _accepted_by(permission: Any, context: ActionContext, consumer: Any) -> dict
 
 
 def _lacks(permission: Any, method: str) -> bool:
-    """Whether `permission` takes a scope and does not implement `method`."""
+    """Return whether `permission` takes a scope and does not implement `method`."""
     implementation = getattr(type(permission), method, None)
     return _takes_scope(permission) and implementation in (None, getattr(BasePermission, method))
 
 
 def _takes_scope(permission: Any) -> bool:
-    """Whether `has_permission` takes a scope, as those of `rest_channels.permissions` do."""
+    """Return whether `has_permission` takes a scope, as in `rest_channels.permissions`."""
     if isinstance(permission, BasePermission):
         return True
     if isinstance(permission, drf.BasePermission):

@@ -1,4 +1,4 @@
-"""Detached actions: they run beside the frames that follow, and end with their connection."""
+"""Detached actions, which run while later frames are handled, and end with their connection."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -10,14 +10,14 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from ..concurrency.execution import await_in_thread, run
 from ..protocol.arguments import accepted_arguments
 
-__all__ = ["acall_hook", "call_hook", "instance_attribute_or", "wrap_async_hooks"]
+__all__ = ["acall_hook", "call_hook", "overridable_property", "wrap_async_hooks"]
 
 _WRAPPED = "_rest_channels_wrapped"
 
 T = TypeVar("T")
 
 
-class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
+class overridable_property(Generic[T]):  # noqa: N801 - a decorator
     """A property that an attribute of the instance replaces, if a user sets one of that name."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
@@ -25,10 +25,10 @@ class instance_attribute_or(Generic[T]):  # noqa: N801 - a decorator
         self.__doc__ = function.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "instance_attribute_or[T]": ...
+    def __get__(self, instance: None, owner: type) -> "overridable_property[T]": ...
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> "instance_attribute_or[T] | T":
+    def __get__(self, instance: Any, owner: type) -> "overridable_property[T] | T":
         return self if instance is None else self.function(instance)
 
 

@@ -87,5 +87,5 @@ def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan |
 
 
 def overrides_none(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
-    """Whether `cls` has all attributes of these `names` from `base`."""
+    """Return whether `cls` inherits all attributes of these `names` from `base`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)

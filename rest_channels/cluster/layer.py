@@ -39,7 +39,7 @@ is 100, but here all groups of a process share one channel."""
 BROKER_TIMEOUT = 1.0
 """Seconds that any operation waits for the broker."""
 
-TICK = 0.1
+TIMER_INTERVAL = 0.1
 """Seconds between two timer calls; a late call counts for no more than this."""
 
 
@@ -49,13 +49,13 @@ def crosses_processes() -> bool:
     return not isinstance(shared_layer(), InMemoryChannelLayer | None)
 
 
-def _forget_setting(*, setting: str, **kwargs: Any) -> None:
+def _clear_caches(*, setting: str, **kwargs: Any) -> None:
     if setting == "CHANNEL_LAYERS":
         crosses_processes.cache_clear()
         configuration_error.cache_clear()
 
 
-setting_changed.connect(_forget_setting)
+setting_changed.connect(_clear_caches)
 
 
 def shared_layer() -> Any:
@@ -140,18 +140,18 @@ class LayerConnection:
 
         Otherwise a busy process would believe that it had lost the broker.
         """
-        ticks = int(BROKER_TIMEOUT / TICK)
+        ticks = int(BROKER_TIMEOUT / TIMER_INTERVAL)
         timer: asyncio.TimerHandle
 
         def tick() -> None:
             nonlocal ticks, timer
             ticks -= 1
             if ticks > 0:
-                timer = self._loop.call_later(TICK, tick)
+                timer = self._loop.call_later(TIMER_INTERVAL, tick)
             else:
                 timeout.reschedule(self._loop.time())
 
-        timer = self._loop.call_later(TICK, tick)
+        timer = self._loop.call_later(TIMER_INTERVAL, tick)
         try:
             async with asyncio.timeout(None) as timeout:
                 return await operation
@@ -219,5 +219,5 @@ async def _close_quietly(close: Callable[[], Coroutine[Any, Any, None]]) -> None
 
 
 def _layer_group_name(group: str) -> str:
-    """Return the private name of `group`: short enough for every layer, whatever the text."""
+    """Return the private name of `group`, which is short enough for every layer."""
     return "rest_channels." + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()

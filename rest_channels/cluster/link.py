@@ -21,14 +21,14 @@ from .counts import counts
 from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable
 from .layer_memberships import LayerMemberships
 from .nodes import process_of
-from .packet_sender import EVERYONE, HEARTBEAT, PacketSender, node_group
+from .packet_sender import ALL_NODES_GROUP, HEARTBEAT, PacketSender, node_group
 from .packets import (
     Acknowledgement,
     CommandPacket,
     EventsPacket,
+    LastNumbers,
     Packet,
     SelfTest,
-    StreamHeads,
     UnreadablePacket,
     pack,
     unpack,
@@ -61,7 +61,7 @@ class PacketReceiver:
         """Handle `event`, which another process sent to a group."""
 
     def run_command(self, command: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
-        """Run `command` for another process. Return what to await until it is done, if anything."""
+        """Run `command` for another process. Return an awaitable if it is not done yet."""
         return None
 
     def messages_lost(self, groups: list[str]) -> None:
@@ -84,10 +84,10 @@ class Link:
         self.receiver = receiver
         self.sender = PacketSender(node, self._get_connection)
         self.received_streams = ReceivedStreams()
-        for group in (EVERYONE, node_group(node)):
+        for group in (ALL_NODES_GROUP, node_group(node)):
             self.received_streams.join(group, time.monotonic())
         self._after = after
-        self._own_process = f"{process_of(node)}-"  # how the names of its nodes begin
+        self._own_process = f"{process_of(node)}-"  # the prefix of the names of its nodes
         self._opened: LayerConnection | None = None
         self._connection: LayerConnection | None = None  # `_opened`, once it works
         self._memberships: LayerMemberships | None = None
@@ -120,7 +120,7 @@ class Link:
     # Groups.
 
     def join(self, group: str) -> asyncio.Future[Any] | None:
-        """Receive the messages to `group`. Return what to wait for until that begins, if needed."""
+        """Receive the messages to `group`. Return a future to wait for until then, or `None`."""
         self.received_streams.join(group, time.monotonic())
         if self._memberships is not None:
             return self._memberships.change(group)
@@ -242,8 +242,8 @@ class Link:
             acknowledgement = self._acknowledgements.get(packet.id)
             if acknowledgement is not None and not acknowledgement.done():
                 acknowledgement.set_result(None)
-        elif isinstance(packet, StreamHeads):
-            missing = self.received_streams.receive_heads(source, packet, time.monotonic())
+        elif isinstance(packet, LastNumbers):
+            missing = self.received_streams.receive_last_numbers(source, packet, time.monotonic())
             self._report_missing(missing)
         elif isinstance(packet, EventsPacket | CommandPacket):
             self._handle_numbered(source, packet)

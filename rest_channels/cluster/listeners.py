@@ -146,7 +146,7 @@ class Listeners:
         return entry[1] if entry else ()
 
     def add(self, group: str, receiver: MessageReceiver) -> asyncio.Future[None] | None:
-        """Deliver messages to `group` to `receiver`. Return what to wait for until they arrive."""
+        """Deliver messages to `group` to `receiver`. Return a future to wait for, or `None`."""
         layer = shared_layer()
         if layer is None:
             return None

@@ -18,18 +18,18 @@ from ..concurrency.serial_queue import SerialQueue, cancel_tasks
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable
-from .packets import CommandPacket, EventsPacket, Packet, StreamHeads, pack
-from .streams import HEADS_FROM, SentStreams
+from .packets import CommandPacket, EventsPacket, LastNumbers, Packet, pack
+from .streams import REPORT_AFTER, SentStreams
 
-__all__ = ["EVERYONE", "HEARTBEAT", "PacketSender", "node_group"]
+__all__ = ["ALL_NODES_GROUP", "HEARTBEAT", "PacketSender", "node_group"]
 
 logger = logging.getLogger("rest_channels")
 
-EVERYONE = "nodes:"
-"""The group of all hubs. No group of a user has a colon in its name."""
+ALL_NODES_GROUP = "nodes:"
+"""The group of all nodes. No group of a user has a colon in its name."""
 
 HEARTBEAT = 1.0
-"""Seconds between two self-test messages, and between two packets of stream heads."""
+"""Seconds between two self-test messages, and between two reports of last numbers."""
 
 QUEUE_SIZE = 10_000
 """Messages that may be queued. Later ones are dropped and counted."""
@@ -43,10 +43,10 @@ BATCH_SIZE = 64
 BATCH_BYTES = 256 * 1024
 
 COMMANDS_KEPT = 1_000
-"""Commands for all hubs (closing connections, say) that are kept while the layer is lost."""
+"""Commands for all hubs, such as closing connections, that are kept while the layer is lost."""
 
-HEADS_PER_PACKET = 500
-"""Stream heads that travel in one packet."""
+STREAMS_PER_PACKET = 500
+"""Streams whose last numbers travel in one packet."""
 
 
 def node_group(node: str) -> str:
@@ -65,7 +65,7 @@ class PacketSender:
         self._get_connection = get_connection
         self._queue: SerialQueue[tuple[str, Event | Packet]]
         self._queue = Context().run(SerialQueue, self._send_item, asyncio.Lock(), None)
-        self._heads_task: asyncio.Task[None] | None = None
+        self._report_task: asyncio.Task[None] | None = None
         self._warned_at = -math.inf
         self._stopping = False
         self._kept_commands: deque[CommandPacket] = deque(maxlen=COMMANDS_KEPT)
@@ -96,20 +96,20 @@ class PacketSender:
             await waiter
 
     async def stop(self) -> None:
-        """Send what is queued and the last stream heads, then end."""
+        """Send what is queued and the last numbers of the streams, then end."""
         self._stopping = True
-        if self._heads_task is not None:
-            await cancel_tasks({self._heads_task}, BROKER_TIMEOUT)
-            self._queue_heads(time.monotonic() + HEADS_FROM)
+        if self._report_task is not None:
+            await cancel_tasks({self._report_task}, BROKER_TIMEOUT)
+            self._queue_last_numbers(time.monotonic() + REPORT_AFTER)
         await self._queue.drain(BROKER_TIMEOUT)
         self._count_finished(len(self._queue.items))
         await self._queue.stop(BROKER_TIMEOUT)
 
     def restore(self) -> None:
-        """Use a new layer connection: send the kept commands and the heads of lost messages."""
+        """Use a new layer connection: send the kept commands, and report lost messages."""
         self.streams.restore(time.monotonic())
         for _ in range(len(self._kept_commands)):
-            self.put(EVERYONE, self._kept_commands.popleft())
+            self.put(ALL_NODES_GROUP, self._kept_commands.popleft())
 
     async def _wait_for_room(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -134,8 +134,8 @@ class PacketSender:
         self, group: str, content: Event | CommandPacket, events: tuple[Event, ...]
     ) -> EventsPacket | CommandPacket:
         began, age, number = self.streams.take_numbers(group, len(events) or 1, time.monotonic())
-        if not self._stopping and (self._heads_task is None or self._heads_task.done()):
-            self._heads_task = asyncio.get_running_loop().create_task(self._send_heads())
+        if not self._stopping and (self._report_task is None or self._report_task.done()):
+            self._report_task = asyncio.get_running_loop().create_task(self._report_last_numbers())
         if isinstance(content, CommandPacket):
             return content._replace(group=group, began=began, age=age, number=number)
         return EventsPacket(group, began, age, number, events)
@@ -170,7 +170,7 @@ class PacketSender:
             await connection.send(group, pack(self.node, packet))
         except LayerUnavailable as error:
             self._record_loss(group, count, str(error))
-            if group == EVERYONE and isinstance(packet, CommandPacket):
+            if group == ALL_NODES_GROUP and isinstance(packet, CommandPacket):
                 self._kept_commands.append(packet)
         except TypeError:
             if isinstance(packet, EventsPacket) and count > 1:
@@ -194,12 +194,13 @@ class PacketSender:
             self._warned_at = time.monotonic()
             logger.warning("Messages do not reach other processes: %s.", reason)
 
-    async def _send_heads(self) -> None:
-        while self.streams.has_heads(time.monotonic()):
+    async def _report_last_numbers(self) -> None:
+        while self.streams.has_last_numbers(time.monotonic()):
             await asyncio.sleep(HEARTBEAT)
-            self._queue_heads(time.monotonic())
+            self._queue_last_numbers(time.monotonic())
 
-    def _queue_heads(self, now: float) -> None:
-        heads = list(self.streams.heads(now).streams.items())
-        for start in range(0, len(heads), HEADS_PER_PACKET):
-            self.put(EVERYONE, StreamHeads(dict(heads[start : start + HEADS_PER_PACKET])))
+    def _queue_last_numbers(self, now: float) -> None:
+        streams = list(self.streams.last_numbers(now).streams.items())
+        for start in range(0, len(streams), STREAMS_PER_PACKET):
+            batch = dict(streams[start : start + STREAMS_PER_PACKET])
+            self.put(ALL_NODES_GROUP, LastNumbers(batch))

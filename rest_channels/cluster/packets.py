@@ -14,16 +14,16 @@ __all__ = [
     "Acknowledgement",
     "CommandPacket",
     "EventsPacket",
+    "LastNumbers",
     "Packet",
     "SelfTest",
-    "StreamHeads",
     "UnreadablePacket",
     "pack",
     "packable",
     "unpack",
 ]
 
-TYPE = "rest_channels.packet"
+PACKET_TYPE = "rest_channels.packet"
 VERSION = 1
 
 
@@ -44,7 +44,7 @@ class EventsPacket(NamedTuple):
     events: tuple[Event, ...]
 
 
-class StreamHeads(NamedTuple):
+class LastNumbers(NamedTuple):
     """The last numbers of a publisher's streams: group → (began, age, number)."""
 
     streams: dict[str, tuple[float, float, int]]
@@ -74,11 +74,11 @@ class SelfTest(NamedTuple):
     number: int
 
 
-Packet = EventsPacket | StreamHeads | CommandPacket | Acknowledgement | SelfTest
+Packet = EventsPacket | LastNumbers | CommandPacket | Acknowledgement | SelfTest
 
 KINDS: dict[str, type[Any]] = {
     "say": EventsPacket,
-    "heads": StreamHeads,
+    "heads": LastNumbers,
     "do": CommandPacket,
     "ack": Acknowledgement,
     "canary": SelfTest,
@@ -93,7 +93,13 @@ def pack(source: str, packet: Packet) -> dict[str, Any]:
         fields["events"] = [_pack_event(event) for event in packet.events]
     elif isinstance(packet, CommandPacket):
         fields["args"] = [_pack_argument(argument) for argument in packet.args]
-    return {"type": TYPE, "v": VERSION, "from": source, "kind": _NAMES[type(packet)], **fields}
+    return {
+        "type": PACKET_TYPE,
+        "v": VERSION,
+        "from": source,
+        "kind": _NAMES[type(packet)],
+        **fields,
+    }
 
 
 def unpack(message: Any) -> tuple[str, Packet]:
@@ -116,7 +122,7 @@ def _unpack_fields(kind: type[Any], message: Mapping[str, Any]) -> Packet:
     if kind is EventsPacket:
         events = fields["events"]
         fields["events"] = tuple(_unpack_event(fields["group"], event) for event in events)
-    elif kind is StreamHeads:
+    elif kind is LastNumbers:
         fields["streams"] = {group: (b, a, n) for group, (b, a, n) in fields["streams"].items()}
     elif kind is CommandPacket:
         fields["args"] = tuple(_unpack_argument(argument) for argument in fields["args"])

@@ -25,7 +25,7 @@ from .packets import Packet
 
 __all__ = ["OutgoingPacket", "Publisher", "publisher"]
 
-IDLE = 30.0
+IDLE_TIMEOUT = 30.0
 """Seconds without a message after which the link is closed."""
 
 
@@ -102,12 +102,12 @@ class Publisher:
         self._used_at = time.monotonic()
         if self._link is None:
             self._link = Link(new_node(), PacketReceiver())
-            asyncio.get_running_loop().call_later(IDLE, self._close_idle_link)
+            asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._close_idle_link)
         return self._link
 
     def _close_idle_link(self) -> None:
         loop = asyncio.get_running_loop()
-        remaining = self._used_at + IDLE - time.monotonic()
+        remaining = self._used_at + IDLE_TIMEOUT - time.monotonic()
         if remaining > 0:
             loop.call_later(remaining, self._close_idle_link)
         else:
@@ -130,11 +130,11 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 publisher = Publisher()
 
 
-def _forget_setting(*, setting: str, **kwargs: Any) -> None:
+def _stop_publisher(*, setting: str, **kwargs: Any) -> None:
     if setting == "CHANNEL_LAYERS":
         publisher.stop()
 
 
-setting_changed.connect(_forget_setting)
+setting_changed.connect(_stop_publisher)
 atexit.register(publisher.stop)
 os.register_at_fork(after_in_child=publisher.reset)

@@ -2,27 +2,27 @@
 
 All messages of one publisher to one group are a *stream*, numbered from 1. A receiver notices a
 gap when a later number arrives. It notices the loss of the last messages when the publisher sends
-its *stream heads*, a second later. Nothing here waits. Clocks of different machines are not
-compared: packets carry ages, not times.
+the *last numbers* of its streams, a second later. Nothing here waits. Clocks of different machines
+are not compared: packets carry ages, not times.
 """
 
 from dataclasses import dataclass
 
-from .packets import CommandPacket, EventsPacket, StreamHeads
+from .packets import CommandPacket, EventsPacket, LastNumbers
 
 __all__ = ["ReceivedStreams", "SentStreams"]
 
-FORGET = 60.0
-"""Seconds without a message after which a publisher forgets a stream. The next one begins anew."""
+FORGET_AFTER = 60.0
+"""Seconds without a message after which a publisher forgets a stream. The next begins a new one."""
 
-FORGET_UNDELIVERED = 600.0
+FORGET_UNDELIVERED_AFTER = 600.0
 """The same for a stream whose last messages could not be sent."""
 
-HEADS_FROM = 1.0
-"""Seconds after a message from which heads report its number: it has had time to arrive."""
+REPORT_AFTER = 1.0
+"""Seconds after a message until its number is reported: it has had time to arrive."""
 
-HEADS_UNTIL = 6.0
-"""Seconds after a message until which heads repeat its number: heads may be lost as well."""
+REPORT_UNTIL = 6.0
+"""Seconds after a message in which its number is repeated: a report may be lost as well."""
 
 MAX_DELAY = 1.0
 """Seconds. A node that joined this long before a stream began must have received all of it."""
@@ -56,33 +56,34 @@ class SentStreams:
         return stream.began, now - stream.began, first
 
     def mark_undelivered(self, group: str) -> None:
-        """Note that the last messages to `group` were not sent: `restore` makes its head due."""
+        """Note that the last messages to `group` were not sent: `restore` makes it report them."""
         if (stream := self.streams.get(group)) is not None:
             stream.undelivered = True
 
     def restore(self, now: float) -> None:
-        """Note that messages can be sent again: the heads of undelivered streams are due."""
+        """Note that messages can be sent again: undelivered streams report their numbers."""
         for stream in self.streams.values():
             if stream.undelivered:
                 stream.undelivered = False
-                stream.last = now - HEADS_FROM
+                stream.last = now - REPORT_AFTER
 
-    def heads(self, now: float) -> StreamHeads:
-        """Return the heads that are due, and forget the streams that are no longer used."""
+    def last_numbers(self, now: float) -> LastNumbers:
+        """Return the last numbers that are due, and forget the streams that are no longer used."""
         for group, stream in list(self.streams.items()):
-            if now - stream.last > (FORGET_UNDELIVERED if stream.undelivered else FORGET):
+            limit = FORGET_UNDELIVERED_AFTER if stream.undelivered else FORGET_AFTER
+            if now - stream.last > limit:
                 del self.streams[group]
-        return StreamHeads(
+        return LastNumbers(
             {
                 group: (stream.began, now - stream.began, stream.number)
                 for group, stream in self.streams.items()
-                if HEADS_FROM <= now - stream.last < HEADS_UNTIL
+                if REPORT_AFTER <= now - stream.last < REPORT_UNTIL
             }
         )
 
-    def has_heads(self, now: float) -> bool:
-        """Return whether any head is due or will be due."""
-        return any(now - stream.last < HEADS_UNTIL for stream in self.streams.values())
+    def has_last_numbers(self, now: float) -> bool:
+        """Return whether a last number is due or will be due."""
+        return any(now - stream.last < REPORT_UNTIL for stream in self.streams.values())
 
 
 class ReceivedStreams:
@@ -118,10 +119,10 @@ class ReceivedStreams:
         stream.number = max(stream.number, number + count - 1)
         return missing, max(repeated, 0)
 
-    def receive_heads(self, source: str, heads: StreamHeads, now: float) -> dict[str, int]:
+    def receive_last_numbers(self, source: str, packet: LastNumbers, now: float) -> dict[str, int]:
         """Return how many messages of `source` are missing, by group."""
         missing = {}
-        for group, (began, age, number) in heads.streams.items():
+        for group, (began, age, number) in packet.streams.items():
             if count := self._count_missing(source, group, began, age, number, now):
                 missing[group] = count
         return missing
@@ -145,7 +146,7 @@ class ReceivedStreams:
 
     def forget_idle(self, now: float) -> None:
         """Forget the streams that their publishers have forgotten."""
-        limit = FORGET_UNDELIVERED + FORGET
+        limit = FORGET_UNDELIVERED_AFTER + FORGET_AFTER
         for streams in self._streams.values():
             for source in [name for name, stream in streams.items() if now - stream.last > limit]:
                 del streams[source]

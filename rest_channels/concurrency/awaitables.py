@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any
 
-__all__ = ["DONE", "Sent", "wrap_async_verbs"]
+__all__ = ["DONE", "Sent", "start_async_overrides"]
 
 
 class Sent(Coroutine[Any, Any, None]):
@@ -55,7 +55,7 @@ DONE = Sent()
 """Nothing to wait for."""
 
 
-def wrap_async_verbs(cls: type, names: tuple[str, ...], perform: str) -> None:
+def start_async_overrides(cls: type, names: tuple[str, ...], perform: str) -> None:
     """Make methods that `cls` overrides with `async def` start without being awaited.
 
     Without this, `self.send_json(…)` in a `def` handler would create a coroutine that never runs.

@@ -16,7 +16,7 @@ from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunct
 
 from ..settings import api_settings
 from .serial_queue import current_queue
-from .threads import Lease, LeasingExecutor, current_lease
+from .threads import LeasingExecutor, ThreadLease, current_thread_lease
 
 __all__ = [
     "await_in_thread",
@@ -113,10 +113,10 @@ async def thread_lease(*, urgent: bool = False) -> AsyncIterator[None]:
     An `urgent` block gets a thread even if handlers use all of them.
     """
     async with use_thread_pool():
-        lease = Lease(urgent=urgent)
-        token = current_lease.set(lease)
+        lease = ThreadLease(urgent=urgent)
+        token = current_thread_lease.set(lease)
         try:
             yield
         finally:
             lease.release()
-            current_lease.reset(token)
+            current_thread_lease.reset(token)

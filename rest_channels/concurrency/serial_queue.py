@@ -14,10 +14,10 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from .threads import Lease, current_lease
+from .threads import ThreadLease, current_thread_lease
 
 __all__ = [
-    "EAGER",
+    "EAGER_TASKS",
     "SerialQueue",
     "cancel_tasks",
     "cancel_until_done",
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 Work = Callable[[T], Coroutine[Any, Any, None]]
 
-EAGER = sys.version_info >= (3, 12)
+EAGER_TASKS = sys.version_info >= (3, 12)
 
 if sys.version_info >= (3, 12):
 
@@ -59,8 +59,8 @@ class SerialQueue(Generic[T]):
     """Runs `work(item)` for one item at a time, in order, each in a task of its own.
 
     Every task starts in a new copy of the context in which the queue was created. So context
-    variables that one item sets (an activated language, say) do not reach the next. Every item has
-    a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle its errors.
+    variables that one item sets, such as an activated language, do not reach the next. Every item
+    has a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle errors.
 
     The queues of one connection share a `handler_lock`: its `def` handlers never run at one time.
     """
@@ -69,7 +69,7 @@ class SerialQueue(Generic[T]):
     handler_lock: asyncio.Lock
     timeout: float | None
     items: list[T] = field(default_factory=list)  # mostly empty: a deque is ten times as large
-    lease: Lease = field(default_factory=Lease)
+    lease: ThreadLease = field(default_factory=ThreadLease)
     context: Context = field(default_factory=copy_context)
     busy: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -80,7 +80,7 @@ class SerialQueue(Generic[T]):
 
     def __post_init__(self) -> None:
         self.context.run(current_queue.set, self)
-        self.context.run(current_lease.set, self.lease)
+        self.context.run(current_thread_lease.set, self.lease)
 
     def put(self, item: T) -> None:
         """Queue `item`, and start it if the queue is idle."""

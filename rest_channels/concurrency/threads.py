@@ -2,10 +2,10 @@
 
 asgiref has one thread for all thread-sensitive code of a process, so one slow query delays every
 connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
-All its work in threads (an async iteration over a queryset, say) then uses one database connection.
+All its work in threads, such as async queries, then uses one database connection.
 
-A lease gets a free thread, or a new one up to `MAX_THREADS`, or one whose other leases run nothing
-at the moment. Otherwise the work waits.
+A lease gets a free thread, or a new one if there are fewer than `MAX_THREADS`. Else it shares one
+whose other leases run nothing now. If there is none, the work waits.
 """
 
 import threading
@@ -23,16 +23,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..settings import api_settings
 
-__all__ = ["Lease", "LeasingExecutor", "Threads", "current_lease", "threads"]
+__all__ = ["LeasingExecutor", "ThreadLease", "ThreadPool", "current_thread_lease", "thread_pool"]
 
 CLEANUP_INTERVAL = 1.0
 """Seconds between two checks of a thread for obsolete database connections."""
 
-IDLE = 10.0
+IDLE_TIMEOUT = 10.0
 """Seconds after which a thread without work ends."""
 
 
-class Lease:
+class ThreadLease:
     """The claim of one running handler on a thread, from its first work item on.
 
     An `urgent` lease gets a thread beyond `MAX_THREADS` if no thread is free.
@@ -47,18 +47,18 @@ class Lease:
     def release(self) -> None:
         """Return the thread. Abandoned work that still runs there keeps it busy."""
         if self.thread is not None:
-            threads.release(self)
+            thread_pool.release(self)
 
 
-current_lease: ContextVar[Lease] = ContextVar("rest_channels_lease")
+current_thread_lease: ContextVar[ThreadLease] = ContextVar("rest_channels_lease")
 
 
 class LeasingExecutor(Executor):
     """The executor for asgiref. It uses the lease of the calling context."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        work = _WorkItem(fn, args, kwargs, current_lease.get())
-        threads.submit(work)
+        work = _WorkItem(fn, args, kwargs, current_thread_lease.get())
+        thread_pool.submit(work)
         return work.future
 
 
@@ -67,7 +67,7 @@ class _WorkItem:
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    lease: Lease
+    lease: ThreadLease
     is_first: bool = False  # of its lease
     future: "Future[Any]" = field(default_factory=Future)
 
@@ -87,7 +87,7 @@ class _WorkItem:
             self.future.set_result(result)
 
 
-class Threads:
+class ThreadPool:
     """All threads of a process, and their assignment to leases."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Threads:
             else:
                 self._assign(thread, work)
 
-    def release(self, lease: Lease) -> None:
+    def release(self, lease: ThreadLease) -> None:
         """End `lease`'s claim on its thread."""
         with self._lock:
             if lease.thread is not None:
@@ -163,7 +163,7 @@ class Threads:
 class _Thread(threading.Thread):
     """One thread with its work items and database connections."""
 
-    def __init__(self, owner: Threads) -> None:
+    def __init__(self, owner: ThreadPool) -> None:
         super().__init__(name="rest_channels", daemon=True)
         self.owner = owner
         self.inbox: SimpleQueue[_WorkItem | None] = SimpleQueue()
@@ -190,7 +190,7 @@ class _Thread(threading.Thread):
                 return self.inbox.get(timeout=CLEANUP_INTERVAL)
             except Empty:
                 self._clean_connections(max_leases=0)
-                if time.monotonic() - idle_since > IDLE and self.owner.remove_if_idle(self):
+                if time.monotonic() - idle_since > IDLE_TIMEOUT and self.owner.remove_if_idle(self):
                     return None
 
     def _clean_connections(self, max_leases: int) -> None:
@@ -214,11 +214,11 @@ class _Thread(threading.Thread):
 
 
 def _is_in_bad_state(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a handler left an error, or autocommit changed, in `connection`."""
+    """Return whether a handler left an error or a changed autocommit in `connection`."""
     if connection.connection is None or connection.in_atomic_block:
         return False
     intended = connection.settings_dict["AUTOCOMMIT"]
     return connection.errors_occurred or connection.autocommit != intended
 
 
-threads = Threads()
+thread_pool = ThreadPool()

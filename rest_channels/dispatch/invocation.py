@@ -52,7 +52,7 @@ class Invocation(Protocol):
         """Return the answer to an exception."""
 
 
-PLAIN = PlainDialect()
+PLAIN_DIALECT = PlainDialect()
 
 
 class DirectInvocation:
@@ -61,7 +61,7 @@ class DirectInvocation:
     call = Call(None)
 
     def __init__(
-        self, connection: Connection, event: str, target: Target, dialect: Dialect = PLAIN
+        self, connection: Connection, event: str, target: Target, dialect: Dialect = PLAIN_DIALECT
     ) -> None:
         self.connection = connection
         self.event = event

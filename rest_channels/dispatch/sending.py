@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..concurrency.awaitables import DONE, Sent, wrap_async_verbs
+from ..concurrency.awaitables import DONE, Sent, start_async_overrides
 from ..engine.connection import Connection
 from ..engine.publish import publish
 from ..exceptions import CloseCode
@@ -33,12 +33,12 @@ class SendingMixin:
         super().__init_subclass__(**kwargs)
         base = SendingMixin
         cls.overrides_sending = cls.send is not base.send or cls.send_json is not base.send_json
-        wrap_async_verbs(cls, SENDING_METHODS, "_perform")
+        start_async_overrides(cls, SENDING_METHODS, "_perform")
 
     @property
     def state(self) -> dict[str, Any]:
         """A dict that lives as long as the connection."""
-        return self.connection.memory
+        return self.connection.view_state
 
     def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()

@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from ..concurrency.execution import await_in_thread, run
 
 __all__ = [
-    "Verdict",
+    "PermissionResult",
     "aevaluate",
     "check_permissions",
     "evaluate",
@@ -29,8 +29,8 @@ REQUEST_ONLY_CLASSES = frozenset(
 
 OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
-Verdict = bool | None
-"""`None`: the class has no opinion, as a class without `can_connect` has none on connecting."""
+PermissionResult = bool | None
+"""`None`: the class does not decide, as one without `can_connect` does not about connecting."""
 
 
 def check_permissions(
@@ -59,7 +59,7 @@ def _check_in_thread(permissions: Sequence[Any], request: Any, view: Any) -> Non
 
 
 def needs_no_database(permission: Any) -> bool:
-    """Whether `permission` looks only at the request, so that the event loop may call it."""
+    """Return whether `permission` reads only the request, so that the event loop may call it."""
     if type(permission) in REQUEST_ONLY_CLASSES:
         return True
     return isinstance(permission, OPERATORS) and all(
@@ -68,53 +68,57 @@ def needs_no_database(permission: Any) -> bool:
 
 
 def evaluate(
-    permission: Any, ask: Callable[[Any], Verdict], counts: Callable[[Any], Verdict] | None = None
-) -> Verdict:
-    """Return the verdict of a permission, or of a tree of `&`, `|` and `~`. For threads.
+    permission: Any,
+    get_result: Callable[[Any], PermissionResult],
+    may_decide: Callable[[Any], PermissionResult] | None = None,
+) -> PermissionResult:
+    """Return the result of a permission, or of a tree of `&`, `|` and `~`. For threads.
 
-    DRF's own operators would take a coroutine for a yes, and know no third verdict. `ask` returns
-    the verdict of one class, and `counts` whether an operand of `|` may decide (`None`: all may).
+    DRF's own operators would take a coroutine for true, and know no `None`. `get_result` returns
+    the result of one class. `may_decide` returns whether an operand of `|` counts (`None`: all).
     """
     if not isinstance(permission, OPERATORS):
-        return ask(permission)
-    steps, verdict = _steps(permission, counts), None
+        return get_result(permission)
+    steps, result = _steps(permission, may_decide), None
     while True:
         try:
-            leaf = steps.send(verdict)
+            leaf = steps.send(result)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        verdict = ask(leaf)
+        result = get_result(leaf)
 
 
-async def aevaluate(permission: Any, ask: Callable[[Any], Awaitable[Verdict]]) -> Verdict:
+async def aevaluate(
+    permission: Any, get_result: Callable[[Any], Awaitable[PermissionResult]]
+) -> PermissionResult:
     """Do as `evaluate`, but on the event loop."""
     if not isinstance(permission, OPERATORS):
-        return await ask(permission)
-    steps, verdict = _steps(permission), None
+        return await get_result(permission)
+    steps, result = _steps(permission), None
     while True:
         try:
-            leaf = steps.send(verdict)
+            leaf = steps.send(result)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        verdict = await ask(leaf)
+        result = await get_result(leaf)
 
 
 def _steps(
-    permission: Any, counts: Callable[[Any], Verdict] | None = None
-) -> Generator[Any, Verdict, Verdict]:
-    """Yield the permissions to ask, receive their verdicts, and return the verdict of the tree."""
+    permission: Any, may_decide: Callable[[Any], PermissionResult] | None = None
+) -> Generator[Any, PermissionResult, PermissionResult]:
+    """Yield the permissions to call, receive their results, and return the result of the tree."""
     if not isinstance(permission, OPERATORS):
         return (yield permission)
     decisive, undecided = isinstance(permission, drf.OR), False
     for operand in vars(permission).values():
-        if decisive and counts is not None and not counts(operand):
+        if decisive and may_decide is not None and not may_decide(operand):
             continue
-        verdict = yield from _steps(operand, counts)
+        result = yield from _steps(operand, may_decide)
         if isinstance(permission, drf.NOT):
-            return None if verdict is None else not verdict
-        if verdict is decisive:
+            return None if result is None else not result
+        if result is decisive:
             return decisive
-        undecided = undecided or verdict is None
+        undecided = undecided or result is None
     return None if undecided else not decisive
 
 

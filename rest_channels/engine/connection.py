@@ -3,8 +3,8 @@
     CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
          └──────close (refused)───────────────────────────▲   a client may leave at any time
 
-The reader (`serve`), the call queue (connect, frames, disconnect), the event queue (group messages
-for the handler) and the outbox run at the same time and never wait for each other.
+Four parts run at the same time and never wait for each other: the reader (`serve`), the call queue
+(connect, frames, disconnect), the event queue (group messages for the handler) and the outbox.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class Connection:
         self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit)
         self.inbox = Inbox()
         self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
-        self.memory: dict[str, Any] = {}  # a view's `state`, and its sessions
+        self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
         self.close_code: int = CloseCode.NORMAL
         self._receive = receive
         self.locale = locale_of(scope)
@@ -162,7 +162,7 @@ class Connection:
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self._advance_to(State.OPEN):
-            self.outbox.release(accept_message(subprotocol or self.subprotocol, headers))
+            self.outbox.start(accept_message(subprotocol or self.subprotocol, headers))
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
@@ -181,7 +181,7 @@ class Connection:
             return DONE
         if not self.groups.all_joined:
             return self._answer_when_joined(text)
-        return self.outbox.write({"type": "websocket.send", "text": text}, utf8_size(text))
+        return self.outbox.send({"type": "websocket.send", "text": text}, utf8_size(text))
 
     async def _answer_when_joined(self, text: str) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
@@ -194,14 +194,14 @@ class Connection:
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.close, code, reason)
         elif self.state < State.CLOSING:
-            refused = self.state is State.CONNECTING
+            outbox, refused = self.outbox, self.state is State.CONNECTING
             self._closed = self._advance_to(State.CLOSING)
             self.close_code = code
             self.hub.remove_address(self)
             self.groups.leave_all()
             for callback in self.on_closing:
                 callback()
-            (self.outbox.refuse if refused else self.outbox.add)(close_message(code, reason))
+            (outbox.send_only if refused else outbox.put_without_limit)(close_message(code, reason))
             self._start_close_timer()
         return DONE
 
@@ -229,7 +229,7 @@ class Connection:
     def send_rendered(self, event: Event) -> None:
         """Send the rendered `event`, then accept or close if it says so."""
         message, size = frame_message(event.text, event.binary), event.size
-        if size and not self.outbox.offer(message, size):
+        if size and not self.outbox.put_if_room(message, size):
             self._close_slow_client()
         elif event.accept or event.close is not None:
             self.send_event(event._replace(size=0))

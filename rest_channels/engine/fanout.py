@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import Any, Protocol
 
 from ..concurrency.awaitables import Sent
-from ..concurrency.serial_queue import EAGER, start_task
+from ..concurrency.serial_queue import EAGER_TASKS, start_task
 from ..protocol.messages import Event, Gap
 from .outbox import Outbox
 
@@ -36,7 +36,7 @@ AddressedFrame = tuple[Member, str, int]
 
 
 class Progress:
-    """The state of one sending task: the outbox it writes to, and whether another task goes on."""
+    """The state of one sending task: its outbox, and whether another task sends the rest."""
 
     __slots__ = ("outbox", "replaced")
 
@@ -47,7 +47,7 @@ class Progress:
 
 
 async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress: Progress) -> None:
-    """Send to one member after another, with the steps of `Outbox.write` inlined.
+    """Send to one member after another, with the steps of `Outbox.send` inlined.
 
     Calling it for each member would cost a third more.
     """
@@ -63,7 +63,7 @@ async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress
         try:
             await outbox.transmit(message)
         except asyncio.CancelledError:
-            outbox.resume(message, size)
+            outbox.requeue(message, size)
             raise
         except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             outbox.fail(error)
@@ -71,7 +71,7 @@ async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress
             outbox.size -= size
         outbox.busy = False
         if outbox.items or outbox.waiters:
-            outbox.begin()
+            outbox.start_writer()
         if progress.replaced:
             return
 
@@ -88,9 +88,9 @@ def fan_out_each(
     """Send each of `frames`, in one task until a client makes it wait.
 
     A waiting task then belongs to the connection of that client, and another task sends the rest.
-    A member that cannot be sent to at once is delivered `event`, with the text of its frame.
+    If a frame cannot be sent at once, `event`, with the text of the frame, goes to `deliver`.
     """
-    if not EAGER:  # a task would only start in the loop's next iteration
+    if not EAGER_TASKS:  # a task would only start in the loop's next iteration
         for member, text, size in frames:
             member.deliver(event._replace(text=text, size=size))
         return

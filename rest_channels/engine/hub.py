@@ -18,10 +18,10 @@ from ..cluster.layer import crosses_processes
 from ..cluster.link import Link, PacketReceiver
 from ..cluster.listeners import Listeners
 from ..cluster.nodes import new_node
-from ..cluster.packet_sender import EVERYONE, node_group
+from ..cluster.packet_sender import ALL_NODES_GROUP, node_group
 from ..cluster.standalone_publisher import publisher
 from ..concurrency.execution import empty_context
-from ..concurrency.serial_queue import EAGER, cancel_tasks, start_task
+from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .fanout import Member, deliver, fan_out
@@ -51,7 +51,7 @@ class Hub(PacketReceiver):
         self._depth = 0
         self._connection_count = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._parts: dict[Any, Any] = {}
+        self._components: dict[Any, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     # Connections. The link and the heartbeat run from the first connection to the last.
@@ -113,19 +113,19 @@ class Hub(PacketReceiver):
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def get_part(self, kind: Callable[["Hub"], P]) -> P:
-        """Return this hub's own `kind(hub)`, the data of another module, created on first use."""
-        if kind not in self._parts:
-            self._parts[kind] = kind(self)
-        part: P = self._parts[kind]
-        return part
+    def get_component(self, kind: Callable[["Hub"], P]) -> P:
+        """Return this hub's `kind(hub)`, the data of another module. Create it on first use."""
+        if kind not in self._components:
+            self._components[kind] = kind(self)
+        component: P = self._components[kind]
+        return component
 
     # Groups.
 
     def join(self, group: str, member: Member) -> asyncio.Future[Any] | None:
         """Make `member` a member of `group`. Raise `TypeError` for a bad name.
 
-        Return what to wait for until messages of other processes arrive, if anything.
+        Return a future to wait for until messages of other processes arrive, or `None`.
         """
         members = self.groups.get(group)
         if members is not None:
@@ -159,7 +159,7 @@ class Hub(PacketReceiver):
             return
         self._depth += 1
         try:
-            if EAGER and event.text is not None and event.close is None and not event.accept:
+            if EAGER_TASKS and event.text is not None and event.close is None and not event.accept:
                 fan_out(event, members, self.loop)
             else:
                 deliver(event, members)
@@ -169,10 +169,10 @@ class Hub(PacketReceiver):
     # Messages and commands of other processes.
 
     def wants_group(self, group: str) -> bool:
-        return group in self.groups or group == EVERYONE
+        return group in self.groups or group == ALL_NODES_GROUP
 
     def wanted_groups(self) -> list[str]:
-        return [EVERYONE, *self.groups]
+        return [ALL_NODES_GROUP, *self.groups]
 
     def receive(self, event: Event) -> None:
         """Deliver `event`. Members that override sending need the data that was rendered."""
@@ -197,7 +197,7 @@ class Hub(PacketReceiver):
         A lost command may have been a revocation: all accounts are checked now. A lost message to
         this node may have been for any connection: each receives a gap under its own address.
         """
-        if not {EVERYONE, node_group(self.node)}.isdisjoint(groups):
+        if not {ALL_NODES_GROUP, node_group(self.node)}.isdisjoint(groups):
             self._start_heartbeat_work()
         missing: dict[Member, list[str]] = {}
         for group in groups:
@@ -228,7 +228,7 @@ class Command:
         self.__doc__ = function.__doc__
 
     def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
-        """Run the command on `hub`. Return what to await until it is done, if anything."""
+        """Run the command on `hub`. Return an awaitable if it is not done yet."""
         return self._function(hub, *args)
 
 

@@ -1,8 +1,8 @@
 """The bounded queue of messages that one connection has to send.
 
-`put` never blocks on the loop. Awaiting its result is back-pressure; in a thread the call itself
-waits. A handler that keeps sending without awaiting gets an error once the outbox is full. Group
-messages are passed to `offer`. If it has no room, `Connection` closes the slow client with 4503.
+`put` does not wait: await its result for back-pressure. `put_from_thread` waits. A handler that
+keeps sending without awaiting gets an error once the outbox is full. Group messages are passed to
+`put_if_room`. Without room, `Connection` closes the slow client with 4503.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import EAGER, cancel_tasks, start_task
+from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import OutboxFull
 
 __all__ = ["Outbox", "accept_message", "close_message", "frame_message"]
@@ -25,7 +25,7 @@ Message = dict[str, Any]
 
 @dataclass(eq=False, repr=False, slots=True)
 class Outbox:
-    """Sends the messages of one connection in order. Nothing is sent before `release`.
+    """Sends the messages of one connection in order. Nothing is sent before `start`.
 
     `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`, and `failed` is
     called when it fails.
@@ -36,28 +36,28 @@ class Outbox:
     failed: Callable[[], None]
     items: list[tuple[Message, int]] = field(default_factory=list)
     size: int = 0
-    busy: bool = True  # a message is being sent, or nothing may be sent before `release`
+    busy: bool = True  # a message is being sent, or nothing may be sent before `start`
     closed: bool = False
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] | None = None
     _wake: asyncio.Future[None] | None = None
-    _overdrawn: bool = False
+    _overflowed: bool = False  # a result of `put` has to be awaited
     _arriving: int = 0  # bytes that threads have sent and the loop has not queued yet
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
-        """Queue `message` on the loop. Raise `OutboxFull` for the second un-awaited overflow."""
-        if self.offer(message, size):
+        """Queue `message` on the loop. Raise `OutboxFull` if an overflow was not awaited."""
+        if self.put_if_room(message, size):
             return DONE
-        if self._overdrawn:
+        if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
                 "you send, so that the handler waits for its client."
             )
-        self._overdrawn = True
+        self._overflowed = True
         self._append(message, size)
         return Sent(self._wait_for_room)
 
@@ -70,15 +70,15 @@ class Outbox:
             asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
         return DONE
 
-    def offer(self, message: Message, size: int) -> bool:
+    def put_if_room(self, message: Message, size: int) -> bool:
         """Queue `message` if there is room for it. Return whether there was."""
         if self.size and self.size + size > self.limit:
             return False
         self._append(message, size)
         return True
 
-    def add(self, message: Message) -> None:
-        """Queue `message` even if there is no room: for closing."""
+    def put_without_limit(self, message: Message) -> None:
+        """Queue `message`, a close, even if there is no room."""
         self._append(message, 0)
 
     def _append_from_thread(self, message: Message, size: int) -> None:
@@ -92,11 +92,11 @@ class Outbox:
         self.items.append((message, size))
         self.size += size
         if not self.busy:
-            self.begin()
+            self.start_writer()
 
     async def _wait_for_room(self) -> None:
         """Wait until the outbox is within its limit again, or closed."""
-        self._overdrawn = False
+        self._overflowed = False
         while self.size > self.limit and not self.closed:
             waiter = self._loop.create_future()
             self.waiters.append(waiter)
@@ -104,18 +104,18 @@ class Outbox:
 
     # Sending.
 
-    def release(self, first: Message) -> None:
-        """Begin to send, with `first` before everything that is queued."""
+    def start(self, first: Message) -> None:
+        """Start to send: `first`, then everything that is queued."""
         self.items.insert(0, (first, 0))
-        self.begin()
+        self.start_writer()
 
-    def refuse(self, message: Message) -> None:
+    def send_only(self, message: Message) -> None:
         """Send only `message`, which rejects the handshake."""
         self.items.clear()
         self.size = 0
-        self.release(message)
+        self.start(message)
 
-    async def write(self, message: Message, size: int) -> None:
+    async def send(self, message: Message, size: int) -> None:
         """Send `message` in the running task if the outbox is idle. Else queue it and wait."""
         if self.busy or self.closed:
             await self.put(message, size)
@@ -125,7 +125,7 @@ class Outbox:
         try:
             await self.transmit(message)
         except asyncio.CancelledError:
-            self.resume(message, size)
+            self.requeue(message, size)
             raise
         except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             self.fail(error)
@@ -133,33 +133,33 @@ class Outbox:
             self.size -= size
         self.busy = False
         if self.items or self.waiters:
-            self.begin()
+            self.start_writer()
 
-    def resume(self, message: Message, size: int) -> None:
-        """Send `message` in a task of the outbox: the task that was sending it is cancelled."""
+    def requeue(self, message: Message, size: int) -> None:
+        """Put `message` first in the queue again: the task that was sending it is cancelled."""
         if not self.closed:
             self.items.insert(0, (message, size))
-            self.begin()
+            self.start_writer()
 
-    async def _write(self) -> None:
+    async def _write_queued(self) -> None:
         try:
             while self.items:
                 batch, self.items = self.items, []
                 for message, size in batch:
                     await self.transmit(message)
                     self.size -= size
-        except Exception as error:  # noqa: BLE001 - as in `write`
+        except Exception as error:  # noqa: BLE001 - as in `send`
             self.fail(error)
         finally:
             self.busy = False
             self._wake_waiters()
 
-    if EAGER:
+    if EAGER_TASKS:
 
-        def begin(self) -> None:
+        def start_writer(self) -> None:
             """Send everything that is queued, in a new task."""
             self.busy = True
-            task = start_task(self._write(), self._loop)
+            task = start_task(self._write_queued(), self._loop)
             if not task.done():
                 self._task = task
 
@@ -167,7 +167,7 @@ class Outbox:
         # Python 3.11 has one writer task per connection, which sleeps while nothing is queued. A
         # new task for each message would cost six times as much.
 
-        def begin(self) -> None:
+        def start_writer(self) -> None:
             self.busy = True
             if self._task is None:
                 self._task = start_task(self._write_forever(), self._loop)
@@ -176,7 +176,7 @@ class Outbox:
 
         async def _write_forever(self) -> None:
             while True:
-                await self._write()
+                await self._write_queued()
                 self._wake = self._loop.create_future()
                 await self._wake
 

@@ -2,7 +2,7 @@
 
 All functions may be called from a serving loop, from its threads, and in processes that serve no
 sockets. Their result can be awaited. In a thread the call itself waits, for at most
-`BROKER_TIMEOUT`. A broker that is down raises no error.
+`BROKER_TIMEOUT`. A broker failure raises no error.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any
 
 from ..cluster.layer import BROKER_TIMEOUT, crosses_processes
 from ..cluster.nodes import is_here, node_of
-from ..cluster.packet_sender import EVERYONE, node_group
+from ..cluster.packet_sender import ALL_NODES_GROUP, node_group
 from ..cluster.packets import CommandPacket
 from ..cluster.standalone_publisher import OutgoingPacket, publisher
 from ..concurrency.awaitables import DONE, Sent
@@ -66,7 +66,7 @@ def may_have_members(group: str) -> bool:
 def broadcast_command(command: Command, *args: Any) -> Sent:
     """Let every hub of every process run `command(hub, *args)`."""
     on_every_hub(command, *args)
-    return _send((EVERYONE, CommandPacket(command.wire_name, args)))
+    return _send((ALL_NODES_GROUP, CommandPacket(command.wire_name, args)))
 
 
 def send_command(address: str, command: Command, *args: Any) -> Sent:

@@ -70,7 +70,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
     identity = Identity(connection.scope)
     if identity.session is None and identity.user is None:
         return
-    index = hub.get_part(RevocationIndex)
+    index = hub.get_component(RevocationIndex)
     index.identities[connection] = identity
     for connections, key in index.entries_of(identity):
         connections.setdefault(key, set()).add(connection)
@@ -78,7 +78,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
 
 def forget_connection(hub: Hub, connection: Member) -> None:
     """Remove `connection` from the index."""
-    index = hub.get_part(RevocationIndex)
+    index = hub.get_component(RevocationIndex)
     identity = index.identities.pop(connection, None)
     if identity is None:
         return
@@ -93,7 +93,7 @@ def close_connections(
     hub: Hub, sessions: list[str], users: list[str], code: int, reason: str
 ) -> None:
     """Close the hub's connections of `sessions` and `users`."""
-    index = hub.get_part(RevocationIndex)
+    index = hub.get_component(RevocationIndex)
     for connections, keys in ((index.sessions, sessions), (index.users, users)):
         for connection in [found for key in keys for found in connections.get(key, ())]:
             connection.close(code, reason)
@@ -102,7 +102,7 @@ def close_connections(
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
     """Check now the accounts of those `users` that have connections here."""
-    index = hub.get_part(RevocationIndex)
+    index = hub.get_component(RevocationIndex)
     connected = [user for user in users if user in index.users]
     if connected:
         task = hub.start_task(check_accounts(hub, connected))
@@ -112,18 +112,18 @@ def recheck_users(hub: Hub, users: list[str]) -> None:
 
 async def wait_for_checks(hub: Hub) -> None:
     """Wait until all running checks of changed users are done."""
-    index = hub.get_part(RevocationIndex)
+    index = hub.get_component(RevocationIndex)
     if index.checks:
         await asyncio.wait(index.checks)
 
 
 @on_heartbeat
 async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
-    """Close the connections whose session or user has ended, as the database says.
+    """Close the connections whose session or user has ended, according to the database.
 
     With `users` only these are checked, otherwise all users and all sessions.
     """
-    index = hub.get_part(RevocationIndex)
+    index = hub.get_component(RevocationIndex)
     if not index.identities or not apps.is_installed("django.contrib.auth"):
         return
     from .account_status import account_status  # noqa: PLC0415 - importing it needs ready apps
@@ -133,7 +133,7 @@ async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
     try:
         async with thread_lease(urgent=True):
             status = await sync_to_async(account_status)(sessions, users)
-    except Exception:  # whatever the database raises, the heartbeat must go on
+    except Exception:  # databases raise many errors, and heartbeats must go on
         logger.exception("Cannot check sessions and users. The next heartbeat tries again.")
         return
     ended = [session for session in sessions if session not in status.sessions]

@@ -20,8 +20,8 @@ def origin_allowed(scope: dict[str, Any]) -> bool:
     """Return whether the handshake comes from this site's own origin or from a trusted one.
 
     The settings `CSRF_TRUSTED_ORIGINS` and `ALLOWED_ORIGINS` name the trusted ones. A handshake
-    without an origin is allowed: it is no browser's, because browsers always send one. Two origins,
-    `null` and malformed ones are not allowed.
+    without an origin is allowed, because browsers always send one. Two origins, `null` and
+    malformed ones are not allowed.
 
     Source: RFC 6455, 10.2.
     """

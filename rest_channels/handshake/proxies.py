@@ -38,7 +38,7 @@ def without_proxies(scope: Scope) -> Scope:
     if (client := _find_client(_header_items(headers, FOR))) is not None:
         scope["client"] = (str(client), 0)
         headers = _without(headers, FOR)
-    # Of these two the first item counts, the one of the proxy nearest to the client, as in Django.
+    # Of these headers the first item counts, as in Django: that of the proxy nearest to the client.
     if (scheme := _SCHEMES.get(_header_items(headers, PROTO)[0].lower())) is not None:
         scope["scheme"] = scheme
         headers = _without(headers, PROTO)

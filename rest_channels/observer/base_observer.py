@@ -159,7 +159,7 @@ class BaseObserver(NamedObserver):
                 ready.append(subscription)
             else:
                 subscription.hold(partial(self._receive, [subscription], body, details))
-        if ready or not group:  # without a group the project has called the handler itself
+        if ready or not group:  # without a group: a call by the project's own code
             await self._receive(ready, body, details, consumer)
 
     async def _receive(

@@ -29,7 +29,7 @@ from ..mixins import RetrieveModelMixin
 from ..renderers import Rendered
 from .capture.changes import Action
 from .delivery.delivery import Delivery
-from .delivery.rendering import PERSONAL, Bodies, Personal, render_each
+from .delivery.rendering import PER_USER, Bodies, PerUser, render_each
 from .model_observer import ModelObserver
 from .subscriptions import Subscription, subscriptions
 
@@ -91,18 +91,18 @@ class InstanceObserver(ModelObserver):
 
     def render_shared(
         self, consumer_class: Any, delivery: Delivery, locales: Iterable[Locale | None]
-    ) -> Bodies | Personal | None:
+    ) -> Bodies | PerUser | None:
         """Render what `retrieve` shows, if all clients see the same. This runs in a thread."""
         if delivery.action == Action.DELETE or not consumer_class._notifies_by_default:
             return dict.fromkeys(locales, Rendered.json({"pk": delivery.row.pk}))
         row = None
-        if consumer_class._shows_same_row and not self._is_personal:
+        if consumer_class._shows_same_row and not self._renders_per_user:
             row = delivery.row.filter(consumer_class.queryset.all()).first()
         if row is not None:
             bodies = render_each(consumer_class.serializer_class, row, locales)
-            self._is_personal = isinstance(bodies, Personal)
+            self._renders_per_user = isinstance(bodies, PerUser)
             return bodies
-        return None if delivery.row.read() is None else PERSONAL
+        return None if delivery.row.read() is None else PER_USER
 
     async def render_for(
         self, consumer: Any, delivery: Delivery, request: Subscription

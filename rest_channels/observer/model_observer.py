@@ -13,10 +13,10 @@ from ..renderers import Rendered
 from .base_observer import BaseObserver
 from .capture import signals
 from .capture.changes import Action, Change
-from .delivery.delivery import STATUS, Delivery
+from .delivery.delivery import STATUS_BY_ACTION, Delivery
 from .delivery.dispatcher import ChangeDispatcher
 from .delivery.publish import hub_group
-from .delivery.rendering import PERSONAL, Bodies, Personal, render, render_each
+from .delivery.rendering import PER_USER, Bodies, PerUser, render, render_each
 from .subscriptions import Subscription
 
 __all__ = ["Action", "ModelObserver"]
@@ -45,16 +45,16 @@ class ModelObserver(BaseObserver):
         self.model_cls: Any = model_cls
         self.serializer_class = serializer_class
         self.many_to_many = many_to_many
-        self._is_personal = False  # whether its serializer has been seen to read its context
+        self._renders_per_user = False  # whether its serializer has been seen to read its context
 
     def __call__(self, func: Handler) -> Self:
         self.func = func
         return self
 
     def register(self, path: str, name: str) -> None:
-        """Set the id, which includes the model, and start to watch the model's rows."""
+        """Set the id, which includes the model, and start to observe the model's rows."""
         super().register(f"{path}:{self.model_label}", name)
-        signals.watch(self)
+        signals.connect_observer(self)
 
     @property
     def model_label(self) -> str:
@@ -66,7 +66,7 @@ class ModelObserver(BaseObserver):
         observer.groups_need_row = True
         return observer
 
-    # The protocol `Watcher`.
+    # The protocol `RowObserver`.
 
     @property
     def model(self) -> type[Model]:
@@ -93,7 +93,7 @@ class ModelObserver(BaseObserver):
         if change.exists or self.serializer_class is None:
             return None
         body = render(self.serializer_class, change.row)
-        return None if isinstance(body, Personal) else body.body.decode()
+        return None if isinstance(body, PerUser) else body.body.decode()
 
     def _serialize(self, row: Any, action: Action) -> Rendered:
         result = self._serializer(self, row, action) if self._serializer else None
@@ -104,7 +104,7 @@ class ModelObserver(BaseObserver):
     def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
         """Receive the changes of the model in the consumer's hub."""
         connection = consumer._connection
-        dispatcher = connection.hub.get_part(ChangeDispatcher)
+        dispatcher = connection.hub.get_component(ChangeDispatcher)
         dispatcher.add_connection(self.model_cls._meta.concrete_model, connection)
 
     def sends_directly(self, consumer_class: Any) -> bool:
@@ -125,10 +125,10 @@ class ModelObserver(BaseObserver):
 
     def render_shared(
         self, consumer_class: Any, delivery: Delivery, locales: Iterable[Locale | None]
-    ) -> Bodies | Personal | None:
+    ) -> Bodies | PerUser | None:
         """Return the bodies that all consumers share, by locale. This runs in a thread.
 
-        Return `PERSONAL` if each user has a body of their own, and `None` to send nothing.
+        Return `PER_USER` if each user has a body of their own, and `None` to send nothing.
         """
         key = Rendered.json({"pk": delivery.row.pk})
         if self._serializer is None and self.serializer_class is None:
@@ -140,10 +140,10 @@ class ModelObserver(BaseObserver):
         may_have_moved = self.groups_need_row and delivery.action != Action.DELETE
         if may_have_moved and delivery.group not in self.groups_of(row.pk, row):
             return None
-        if self._is_personal:
-            return PERSONAL
+        if self._renders_per_user:
+            return PER_USER
         bodies = render_each(self.serializer_class, row, locales)
-        self._is_personal = isinstance(bodies, Personal)
+        self._renders_per_user = isinstance(bodies, PerUser)
         return bodies
 
     async def render_for(
@@ -180,5 +180,5 @@ class ModelObserver(BaseObserver):
     ) -> None:
         """Send the body to each request, with its id."""
         for request in requests:
-            status, request_id = STATUS[delivery.action], request.request_id
+            status, request_id = STATUS_BY_ACTION[delivery.action], request.request_id
             await consumer.reply(delivery.action, data=body, status=status, request_id=request_id)

@@ -11,7 +11,7 @@ from django.db import router, transaction
 from django.db.models import Model, Q, QuerySet
 
 from .capture.changes import Action, GroupMoves, PendingChange, pending_change, record
-from .capture.inheritance import ancestors, has_active_watchers
+from .capture.inheritance import ancestors, has_active_observers
 from .capture.keys import key_in, normalize_key
 from .capture.registry import NO_GROUPS, concrete_model, groups_of
 from .capture.snapshots import find_rows, record_difference, related_changes, take_snapshot
@@ -33,7 +33,7 @@ def notify_changed(
     action = Action(action)
     if not isinstance(changed, QuerySet):
         record(*[change for row in changed for change in _changes_of(row, action)])
-    elif has_active_watchers(changed.model):
+    elif has_active_observers(changed.model):
         using = getattr(changed, "_db", None) or router.db_for_write(changed.model)
         rows = changed.using(using)
         if action is not Action.UPDATE:
@@ -45,19 +45,19 @@ def notify_changed(
 
 
 def _changes_of(row: Model, action: Action, using: str | None = None) -> list[PendingChange]:
-    """Return the changes of a written instance, one for each watched table that has its row.
+    """Return the changes of a written instance, one for each observed table that has its row.
 
     `using` is by default the database that its model is written to, not where it was read from.
     """
     using = using or router.db_for_write(type(row), instance=row)
     changes = []
-    for model, watchers in ancestors(type(row)).items():
+    for model, observers in ancestors(type(row)).items():
         pk = normalize_key(model, key_in(model, row))
         moves: GroupMoves = {}
-        for watcher in watchers:
-            groups = groups_of(watcher, pk, row)
+        for observer in observers:
+            groups = groups_of(observer, pk, row)
             before = NO_GROUPS if action is Action.CREATE else groups
-            moves[watcher] = before, NO_GROUPS if action is Action.DELETE else groups
+            moves[observer] = before, NO_GROUPS if action is Action.DELETE else groups
         exists = action is not Action.DELETE
         change = pending_change(model, pk, using, moves, row=row, exists=exists)
         if action is Action.UPDATE:
@@ -78,7 +78,7 @@ class ObservedQuerySet(QuerySet[Any, Any]):
     def update(self, **kwargs: Any) -> int:
         query = self.query
         rejected = query.is_sliced or query.combinator or query.distinct_fields
-        if rejected or not has_active_watchers(self.model):
+        if rejected or not has_active_observers(self.model):
             return super().update(**kwargs)
         self._for_write = True
         model, using = concrete_model(self.model), self.db
@@ -95,7 +95,7 @@ class ObservedQuerySet(QuerySet[Any, Any]):
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         objs = list(objs)
         given = signature(QuerySet.bulk_create).bind(self, objs, *args, **kwargs).arguments
-        if given.get("update_conflicts") and has_active_watchers(self.model):
+        if given.get("update_conflicts") and has_active_observers(self.model):
             return self._bulk_upsert(objs, given.get("unique_fields"), args, kwargs)
         created = super().bulk_create(objs, *args, **kwargs)
         if not given.get("ignore_conflicts"):

@@ -35,16 +35,16 @@ class Subscription:
     answered: "asyncio.Future[None] | None" = None
     """Done when the subscribing action has replied. Nothing is delivered before."""
     ended: bool = False
-    tail: str = field(init=False)
+    frame_end: str = field(init=False)
     """The end of each of its frames: the request's id, and the closing brace."""
-    tail_size: int = field(init=False)  # in bytes
+    frame_end_size: int = field(init=False)  # in bytes
     _key: tuple[int, str] = field(init=False)
     _held: list[Callable[[Any], Any]] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        tail = encode(self.request_id) + b"}"
-        self.tail, self.tail_size = tail.decode(), len(tail)
-        self._key = (id(self.observer), self.tail)
+        frame_end = encode(self.request_id) + b"}"
+        self.frame_end, self.frame_end_size = frame_end.decode(), len(frame_end)
+        self._key = (id(self.observer), self.frame_end)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Subscription) and self._key == other._key
@@ -54,7 +54,7 @@ class Subscription:
 
     def is_of(self, request_id: Any) -> bool:
         """Return whether this request subscribed; `None` matches any request."""
-        return request_id is None or self.tail == f"{encode(request_id).decode()}}}"
+        return request_id is None or self.frame_end == f"{encode(request_id).decode()}}}"
 
     @property
     def ready(self) -> bool:

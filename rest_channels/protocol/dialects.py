@@ -78,7 +78,7 @@ class ActionDialect(_NamedDialect):
     def build_content(
         self, name: str | None, data: Any, status: int, request_id: Any, errors: Sequence[Any] = ()
     ) -> dict[str, Any]:
-        """Return what `build_reply` does, but save actions the time to make a `Reply`."""
+        """Return what `build_reply` returns. Without a `Reply` it takes actions less time."""
         return {
             "errors": errors,
             "data": data,

@@ -14,8 +14,8 @@ CACHE_SIZE = 1_000  # names in a table's cache, since clients may send any numbe
 class RouteTable(Generic[Handler]):
     """An immutable table of `(name or compiled pattern, handler)` pairs.
 
-    A name has to be equal, a pattern has to `match`. If several routes fit, the last one wins, so
-    that a subclass can add its own at the end to override those of its base.
+    A name has to be equal, a pattern has to `match`. If several routes fit, the last one is
+    used. So a subclass can override the routes of its base with its own at the end.
     """
 
     def __init__(self, routes: Iterable[tuple[str | re.Pattern[str], Handler]] = ()) -> None:

@@ -18,7 +18,7 @@ from django.urls import Resolver404, URLPattern, URLResolver
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
-from ..concurrency.threads import threads
+from ..concurrency.threads import thread_pool
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
 from ..handshake.origins import origin_allowed
@@ -112,11 +112,11 @@ class SocketApplication:
             await application(scope, receive, send)
 
     async def _serve_lifespan(self, receive: Any, send: Any) -> None:
-        """ASGI's lifespan protocol. Some servers do not support it, so nothing depends on it."""
+        """Serve ASGI's lifespan protocol. Not all servers support it, so nothing depends on it."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                threads.shutdown()
+                thread_pool.shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
             try:

@@ -11,8 +11,8 @@ Filters are regular expressions, matched from the start. They match the `path` o
 the prefix that the site is mounted under), the `query_string` of a connect, and the `text` or the
 `bytes` of a frame. Their named groups become keyword arguments. The first route that matches wins.
 
-An event without a route is ignored. So a path with routes, but none for `websocket.connect`, is
-accepted. A path without any route is refused (HTTP 403).
+An event without a route is ignored. So a connection is accepted if its path has routes, but none
+for `websocket.connect`. A path without any route is refused (HTTP 403).
 """
 
 import re
@@ -128,9 +128,9 @@ def route(channels: str | Iterable[str], consumer: Consumer | str, **filters: st
 def route_class(consumer: Any, **filters: str) -> Route:
     """Let a class handle all events of a connection.
 
-    A view is routed as by `route()` for all three events. Any other class gets one instance for
-    each connection whose `websocket.connect` it is the first to match. The named groups are in
-    `scope["url_route"]["kwargs"]`.
+    A view is routed as by `route()` for all three events. Any other class has one instance for each
+    connection. It serves the connection if this route is the first to match `websocket.connect`.
+    The named groups are in `scope["url_route"]["kwargs"]`.
 
     Args:
         consumer: A `SocketView`, another class with `as_asgi()` (a `SocketConsumer`, a consumer of
@@ -165,7 +165,7 @@ def include(routing: str | Sequence[Route | Include], **prefixes: str) -> Includ
 
 
 def covers(entry: Route | Include, scope: Scope) -> bool:
-    """Whether `entry` may match any event of the connection of `scope`."""
+    """Return whether `entry` may match any event of the connection of `scope`."""
     path = path_info(scope)
     possible = {
         CONNECT: _connect_content(scope),
@@ -269,7 +269,7 @@ def _is_view(found: object) -> bool:
 
 
 def _serves_connections(found: object) -> bool:
-    """Whether `found` is a class with `as_asgi()`, or the result of `as_asgi()`."""
+    """Return whether `found` is a class with `as_asgi()`, or the result of `as_asgi()`."""
     if isinstance(found, type):
         return callable(getattr(found, "as_asgi", None))
     is_view_application = hasattr(found, "view_class") and not hasattr(found, "view_initkwargs")

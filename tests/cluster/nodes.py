@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 
 from rest_channels.cluster.link import Link
-from rest_channels.cluster.packet_sender import EVERYONE
+from rest_channels.cluster.packet_sender import ALL_NODES_GROUP
 from rest_channels.protocol.messages import Event
 
 ADA, GRACE, MISSING = "aaaaaaaaaa-1", "bbbbbbbbbb-1", "cccccccccc-1"
@@ -22,10 +24,10 @@ class RecordingReceiver:
         self.restorations = 0
 
     def wants_group(self, group):
-        return group in self.groups or group == EVERYONE
+        return group in self.groups or group == ALL_NODES_GROUP
 
     def wanted_groups(self):
-        return [EVERYONE, *self.groups]
+        return [ALL_NODES_GROUP, *self.groups]
 
     def receive(self, event):
         self.texts.append(event.text)
@@ -71,3 +73,14 @@ async def wait_until(condition, timeout: float = 5.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - it becomes true in another task or process
             await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(coroutine: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `coroutine` beside an `async with` block, and cancel it at the end of the block."""
+    task = asyncio.create_task(coroutine)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

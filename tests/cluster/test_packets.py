@@ -7,8 +7,8 @@ from rest_channels.cluster.packets import (
     Acknowledgement,
     CommandPacket,
     EventsPacket,
+    LastNumbers,
     SelfTest,
-    StreamHeads,
     UnreadablePacket,
     pack,
     unpack,
@@ -47,7 +47,7 @@ def test_a_rendered_event_is_sent_as_its_text_only() -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        StreamHeads({"chess": (1.5, 2.0, 3)}),
+        LastNumbers({"chess": (1.5, 2.0, 3)}),
         CommandPacket("enlist", (f"{NODE}.5", "chess", "group"), 9),
         CommandPacket("expire", (["key"], ["1"], 4440, "Bye.")),
         Acknowledgement(9),

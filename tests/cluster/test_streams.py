@@ -2,8 +2,13 @@
 
 import pytest
 
-from rest_channels.cluster.packets import EventsPacket, StreamHeads
-from rest_channels.cluster.streams import FORGET, FORGET_UNDELIVERED, ReceivedStreams, SentStreams
+from rest_channels.cluster.packets import EventsPacket, LastNumbers
+from rest_channels.cluster.streams import (
+    FORGET_AFTER,
+    FORGET_UNDELIVERED_AFTER,
+    ReceivedStreams,
+    SentStreams,
+)
 
 GROUP = "chess"
 
@@ -41,8 +46,8 @@ def test_stream_heads_reveal_the_loss_of_the_last_messages(received) -> None:
     streams = SentStreams()
     received.receive("ada", packet_of(streams, 1, 0), 0)
     packet_of(streams, 2, 1)
-    assert received.receive_heads("ada", streams.heads(2.5), 2.5) == {GROUP: 2}
-    assert received.receive_heads("ada", streams.heads(3.5), 3.5) == {}
+    assert received.receive_last_numbers("ada", streams.last_numbers(2.5), 2.5) == {GROUP: 2}
+    assert received.receive_last_numbers("ada", streams.last_numbers(3.5), 3.5) == {}
 
 
 def test_a_member_notices_lost_messages_only_if_it_had_joined_before_them(received) -> None:
@@ -51,24 +56,24 @@ def test_a_member_notices_lost_messages_only_if_it_had_joined_before_them(receiv
     assert received.receive("ada", packet_of(streams, 1, 1), 1) == (2, 0)
     received.join("late", now=0)
     streams.take_numbers("late", 7, now=-50)
-    assert received.receive_heads("ada", StreamHeads({"late": (-50, 50.0, 7)}), 0.5) == {}
+    assert received.receive_last_numbers("ada", LastNumbers({"late": (-50, 50.0, 7)}), 0.5) == {}
 
 
 def test_heads_report_a_message_from_one_to_six_seconds_after_it() -> None:
     streams = SentStreams()
     packet_of(streams, 4, 10)
-    times = [now for now in range(10, 20) if streams.heads(now).streams]
+    times = [now for now in range(10, 20) if streams.last_numbers(now).streams]
     assert times == [11, 12, 13, 14, 15]
-    assert [streams.has_heads(now) for now in (15.9, 16)] == [True, False]
+    assert [streams.has_last_numbers(now) for now in (15.9, 16)] == [True, False]
 
 
 def test_heads_report_undelivered_messages_once_the_layer_is_back() -> None:
     streams = SentStreams()
     packet_of(streams, 1, 0)
     streams.mark_undelivered(GROUP)
-    assert not streams.heads(30).streams
+    assert not streams.last_numbers(30).streams
     streams.restore(30)
-    assert streams.heads(30).streams[GROUP][2] == 1
+    assert streams.last_numbers(30).streams[GROUP][2] == 1
 
 
 def test_messages_that_are_delivered_twice_count_as_repeated(received) -> None:
@@ -90,24 +95,25 @@ def test_each_publisher_has_its_own_stream(received) -> None:
 def test_a_publisher_forgets_an_idle_stream_and_begins_another(received) -> None:
     streams = SentStreams()
     received.receive("ada", packet_of(streams, 5, 0), 0)
-    streams.heads(FORGET + 1)
+    streams.last_numbers(FORGET_AFTER + 1)
     assert not streams.streams
-    assert received.receive("ada", packet_of(streams, 1, FORGET + 2), FORGET + 2) == (0, 0)
+    packet = packet_of(streams, 1, FORGET_AFTER + 2)
+    assert received.receive("ada", packet, FORGET_AFTER + 2) == (0, 0)
 
 
 def test_a_publisher_keeps_an_undelivered_stream_longer() -> None:
     streams = SentStreams()
     packet_of(streams, 1, 0)
     streams.mark_undelivered(GROUP)
-    streams.heads(FORGET_UNDELIVERED - 1)
+    streams.last_numbers(FORGET_UNDELIVERED_AFTER - 1)
     assert streams.streams
-    streams.heads(FORGET_UNDELIVERED + 1)
+    streams.last_numbers(FORGET_UNDELIVERED_AFTER + 1)
     assert not streams.streams
 
 
 def test_a_receiver_forgets_idle_publishers_and_the_groups_it_left(received) -> None:
     received.receive("ada", packet_of(SentStreams(), 1, 0), 0)
-    received.forget_idle(FORGET_UNDELIVERED + FORGET + 1)
+    received.forget_idle(FORGET_UNDELIVERED_AFTER + FORGET_AFTER + 1)
     assert received._streams == {GROUP: {}}
     received.leave(GROUP)
     assert (received._streams, received._joined_at) == ({}, {})

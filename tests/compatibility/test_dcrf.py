@@ -7,6 +7,7 @@ tests/test_api_consumer.py, test_generics.py and test_django_views.py cover the 
 
 import importlib
 import json
+from functools import partial
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -38,21 +39,14 @@ from rest_channels.mixins import (
 )
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
+from tests import replies
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 REQUEST_ID = 1_550_050_123_456
 """`new Date().getTime()`"""
 
-
-def reply(action, data=None, status=200, errors=(), request_id=REQUEST_ID):
-    return {
-        "errors": list(errors),
-        "data": data,
-        "action": action,
-        "response_status": status,
-        "request_id": request_id,
-    }
+reply = partial(replies.reply, request_id=REQUEST_ID)
 
 
 async def answer_to(socket, action, **frame):

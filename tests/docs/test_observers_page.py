@@ -89,5 +89,5 @@ async def test_notify_changed_sends_archived_rows(ada, note) -> None:
 
 def test_the_statuses_of_the_page_match_the_code() -> None:
     page = " ".join(PAGES["observers.md"].split())
-    words = [f"`{action}` ({status})" for action, status in delivery.STATUS.items()]
+    words = [f"`{action}` ({status})" for action, status in delivery.STATUS_BY_ACTION.items()]
     assert f"{words[0]}, {words[1]} and {words[2]}" in page

@@ -96,5 +96,5 @@ def test_the_numbers_of_the_page_match_the_code() -> None:
     assert f"at most {constants.PATH_LENGTH} characters" in PAGE
     assert f"characters ({api_settings.MAX_NAME_LENGTH})" in PAGE
     assert f"`BEAT` seconds ({api_settings.BEAT:g})" in PAGE
-    assert leases.BEATS == 3
+    assert leases.LEASE_HEARTBEATS == 3
     assert "within four heartbeats" in PAGE

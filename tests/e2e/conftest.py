@@ -24,7 +24,7 @@ from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
-PATIENCE = 60  # seconds to wait for what a test expects
+TIMEOUT = 60  # seconds to wait for what a test expects
 BROWSERS = (  # the first takes a third of the time
     "chromium-headless-shell",
     "chromium",
@@ -32,7 +32,7 @@ BROWSERS = (  # the first takes a third of the time
     "google-chrome",
     "google-chrome-stable",
 )
-QUIET = (
+CHROMIUM_OPTIONS = (
     "--no-sandbox",
     "--no-first-run",
     "--disable-background-networking",
@@ -41,11 +41,11 @@ QUIET = (
 )
 
 
-def missing(what: str) -> None:
+def skip_or_fail(reason: str) -> None:
     """Skip the test, or let it fail if the environment requires a browser."""
     if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(f"REQUIRE_BROWSER=1, but {what}")
-    pytest.skip(what)
+        pytest.fail(f"REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -53,13 +53,13 @@ async def browser() -> AsyncIterator:
     try:
         from playwright.async_api import async_playwright, expect
     except ImportError:
-        missing("playwright is missing: pip install playwright")
+        skip_or_fail("playwright is missing: pip install playwright")
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        missing("no Chromium found: apt-get install chromium (or install Google Chrome)")
-    expect.set_options(timeout=PATIENCE * 1000)
+        skip_or_fail("no Chromium found: apt-get install chromium (or install Google Chrome)")
+    expect.set_options(timeout=TIMEOUT * 1000)
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=path, args=[*QUIET])
+        chromium = await playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_OPTIONS])
         yield chromium
         await chromium.close()
 
@@ -71,7 +71,7 @@ async def visitor(browser) -> AsyncIterator:
 
     async def open_page(**options):
         context = await browser.new_context(**options)
-        context.set_default_timeout(PATIENCE * 1000)
+        context.set_default_timeout(TIMEOUT * 1000)
         contexts.append(context)
         context.on("console", lambda line: line.type == "error" and errors.append(line.text))
         context.on("weberror", lambda error: errors.append(str(error.error)))
@@ -122,7 +122,7 @@ class DemoServer:
                 stderr=log,
                 process_group=0,
             )
-        deadline = time.monotonic() + 2 * PATIENCE
+        deadline = time.monotonic() + 2 * TIMEOUT
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The demo does not start:\n{self.log.read_text()}")
@@ -131,7 +131,7 @@ class DemoServer:
     def answers(self) -> bool:
         """Return whether it serves. The port is open earlier, and then requests wait."""
         try:
-            with urlopen(f"{self.url}/login/", timeout=PATIENCE):
+            with urlopen(f"{self.url}/login/", timeout=TIMEOUT):
                 return True
         except OSError:
             return False
@@ -141,7 +141,7 @@ class DemoServer:
         if self.process:
             self.process.send_signal(sig)
             try:
-                self.process.wait(PATIENCE)
+                self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -190,9 +190,9 @@ async def person(visitor, demo_server):
     return open_page
 
 
-async def eventually(check, patience: float = PATIENCE):
+async def eventually(check, timeout: float = TIMEOUT):
     """Call `check`, a function or coroutine function, until its result is true; return it."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         result = check()
         if asyncio.iscoroutine(result):

@@ -15,7 +15,7 @@ from playwright.async_api import expect
 
 from scripts.serve_cluster import valkey
 
-from .conftest import PATIENCE, ROOT, DemoServer
+from .conftest import ROOT, TIMEOUT, DemoServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,7 +45,7 @@ def pair(tmp_path_factory, demo_database) -> Iterator[list[DemoServer]]:
 def run_in_a_shell(server: DemoServer, code: str) -> None:
     """Run code in `manage.py shell`, with the database and the Valkey of the servers."""
     command = [sys.executable, "demo/manage.py", "shell", "-c", code]
-    subprocess.run(command, cwd=ROOT, env=server.environ, timeout=PATIENCE, check=True)
+    subprocess.run(command, cwd=ROOT, env=server.environ, timeout=TIMEOUT, check=True)
 
 
 class Rooms:
@@ -55,7 +55,7 @@ class Rooms:
         self.file = server.environ["DEMO_DB"]
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
-        with closing(sqlite3.connect(self.file, timeout=PATIENCE)) as database, database:
+        with closing(sqlite3.connect(self.file, timeout=TIMEOUT)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def new(self) -> tuple[int, str]:

@@ -360,14 +360,14 @@ async def test_the_close_event_does_not_use_an_earlier_error_frame_for_a_later_l
 
 
 async def test_the_client_reconnects_when_the_server_stops_answering_pings(fake, connect):
-    page = await connect(heartbeat=50, patience=500)
+    page = await connect(heartbeat=50, timeout=500)
     fake.is_silent = True
     await page.wait_for_function("window.lastClose?.reason === 'The server stopped answering.'")
     await eventually(lambda: len(fake.connections) >= 2)
 
 
 async def test_the_client_stays_connected_to_a_server_that_answers_pings(fake, connect):
-    page = await connect(heartbeat=20, patience=5000)
+    page = await connect(heartbeat=20, timeout=5000)
     await page.evaluate("new Promise((resolve) => setTimeout(resolve, 300))")
     assert len(fake.connections) == 1
     assert await page.evaluate("[socket.state, eventsOf('message').length]") == ["ready", 0]

@@ -15,7 +15,7 @@ from playwright.async_api import expect
 
 from tests.ports import free_port
 
-from .conftest import PATIENCE, ROOT, DemoServer
+from .conftest import ROOT, TIMEOUT, DemoServer
 from .test_sequencer import COMPOSITION, live, pressed, step, toggled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -38,7 +38,7 @@ async def server_of(page) -> str:
 async def open_on_both_servers(person) -> tuple:
     """Open one composition as ada and as ben, connected to different servers."""
     ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while await server_of(ben) == await server_of(ada):
             await ben.reload()
     return ada, ben
@@ -93,7 +93,7 @@ async def test_the_command_ends_without_errors_or_processes(person, demo_server,
     await open_on_both_servers(person)
     command = demo_server.process.pid
     kill(command, how)
-    assert demo_server.process.wait(PATIENCE) == 0
+    assert demo_server.process.wait(TIMEOUT) == 0
     for pid in processes(demo_server).values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -110,7 +110,7 @@ def run_to_its_end(port: int, folder: Path, change: str = "") -> subprocess.Comp
     environ.pop("DJANGO_SETTINGS_MODULE", None)
     command = [sys.executable, "-c", code]
     return subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, timeout=PATIENCE, check=False
+        command, cwd=ROOT, env=environ, capture_output=True, timeout=TIMEOUT, check=False
     )
 
 

@@ -11,7 +11,7 @@ from itertools import cycle
 import pytest
 from playwright.async_api import expect
 
-from .conftest import PATIENCE, DemoServer, eventually
+from .conftest import TIMEOUT, DemoServer, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,7 +27,7 @@ class Games:
         self.file = server.environ["DEMO_DB"]
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
-        with closing(sqlite3.connect(self.file, timeout=PATIENCE)) as database, database:
+        with closing(sqlite3.connect(self.file, timeout=TIMEOUT)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def new(self, turn: int | None = None, total: int = 0, **scores: int) -> str:
@@ -347,7 +347,7 @@ class TestCluster:
     async def test_users_on_two_servers_play_and_chat(self, person, games):
         path = games.new(turn=1, ada=0, ben=0)
         ada, ben = await open_game(person, path, "ada", "ben")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while await server_of(ben) == await server_of(ada):
                 await ben.reload()
         for page in (ada, ben):

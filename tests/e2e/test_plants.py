@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from playwright.async_api import expect
 
-from .conftest import PATIENCE, DemoServer, eventually
+from .conftest import TIMEOUT, DemoServer, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,7 +25,7 @@ class Plants:
         self.file = server.environ["DEMO_DB"]
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
-        with closing(sqlite3.connect(self.file, timeout=PATIENCE)) as database, database:
+        with closing(sqlite3.connect(self.file, timeout=TIMEOUT)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def new(self, owner: str = "ada", *, wet: bool = False) -> str:

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from playwright.async_api import expect
 
-from .conftest import PATIENCE, DemoServer, eventually
+from .conftest import TIMEOUT, DemoServer, eventually
 from .test_chat_rooms import PHONE, csrf_header, run_in_a_shell, two_servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,7 +26,7 @@ class Board:
         self.file = server.environ["DEMO_DB"]
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
-        with closing(sqlite3.connect(self.file, timeout=PATIENCE)) as database, database:
+        with closing(sqlite3.connect(self.file, timeout=TIMEOUT)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def clear(self) -> None:

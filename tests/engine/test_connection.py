@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
 from rest_channels.concurrency.awaitables import DONE
-from rest_channels.concurrency.threads import threads
+from rest_channels.concurrency.threads import thread_pool
 from rest_channels.consumers import SocketConsumer
 from rest_channels.exceptions import CloseCode, OutboxFull
 from rest_channels.groups import Group
@@ -274,7 +274,7 @@ async def test_a_hanging_def_handler_keeps_only_its_thread_after_its_client_left
         await socket.send_json(None)
         await settle(lambda: ends)
     assert ends == ["began", "disconnect"]
-    assert len(threads) == 1
+    assert len(thread_pool) == 1
     assert "was left running" in caplog.text
     may_end.set()
 

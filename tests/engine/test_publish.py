@@ -144,7 +144,7 @@ async def test_a_connection_that_may_miss_messages_receives_a_gap_for_its_addres
 
 
 async def test_the_publisher_closes_an_idle_link_and_opens_it_again(grace, monkeypatch) -> None:
-    monkeypatch.setattr("rest_channels.cluster.standalone_publisher.IDLE", 0.05)
+    monkeypatch.setattr("rest_channels.cluster.standalone_publisher.IDLE_TIMEOUT", 0.05)
     await asyncio.to_thread(publish, "before")
     await asyncio.sleep(0.3)
     assert publisher._link is None

@@ -8,8 +8,8 @@ from rest_channels.observer.capture import changes, registry, signals
 from .models import Comment
 
 
-class Watcher:
-    """A watcher of `model`. `group` returns the name of a row's group; without it that is "all"."""
+class FakeObserver:
+    """An observer of `model`. `group` returns the name of a row's group. `None`: it is "all"."""
 
     keeps_instance = False
     subscribed = True
@@ -20,7 +20,7 @@ class Watcher:
         self.many_to_many = many_to_many
         self.groups_need_row = group is not None
         self.group = group
-        signals.watch(self)
+        signals.connect_observer(self)
 
     def has_subscribers(self):
         return self.subscribed
@@ -34,27 +34,27 @@ def by_user(row):
 
 
 @pytest.fixture(autouse=True)
-def no_watcher_is_left(monkeypatch):
-    """Drop the watchers of a test that failed, whose traceback keeps them alive."""
-    monkeypatch.setattr(registry, "_watchers", dict(registry._watchers))
+def no_observer_is_left(monkeypatch):
+    """Drop the observers of a test that failed, whose traceback keeps them alive."""
+    monkeypatch.setattr(registry, "_observers", dict(registry._observers))
 
 
 @pytest.fixture
-def watch():
-    """Make a `Watcher`, and keep it alive until the test ends."""
-    watchers = []
+def observe():
+    """Make a `FakeObserver`, and keep it alive until the test ends."""
+    observers = []
 
     def make(*args, **kwargs):
-        watchers.append(Watcher(*args, **kwargs))
-        return watchers[-1]
+        observers.append(FakeObserver(*args, **kwargs))
+        return observers[-1]
 
     return make
 
 
 @pytest.fixture
-def comments_by_user(watch):
-    """A watcher of comments with a group for each user."""
-    return watch(Comment, by_user)
+def comments_by_user(observe):
+    """An observer of comments with a group for each user."""
+    return observe(Comment, by_user)
 
 
 @pytest.fixture
@@ -65,15 +65,15 @@ def users():
 
 @pytest.fixture
 def published():
-    """What is published to watchers: a list of (pk, group, action) for each commit."""
+    """What is published to observers: a list of (pk, group, action) for each commit."""
     commits = []
 
     def listen(committed):
         notifications = [
             (change.pk, group, str(action))
             for change in committed
-            for watcher, group, action in change.notifications()
-            if isinstance(watcher, Watcher)
+            for observer, group, action in change.notifications()
+            if isinstance(observer, FakeObserver)
         ]
         if notifications:
             commits.append(notifications)

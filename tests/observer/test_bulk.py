@@ -39,9 +39,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("group", [None, lambda row: "all"])
 def test_every_kind_of_queryset_that_django_updates_publishes_its_changes(
-    published, comment, kind, group, watch
+    published, comment, kind, group, observe
 ) -> None:
-    watch(Comment, group)
+    observe(Comment, group)
     assert KINDS[kind](Comment.objects.all()).update(text="b") == 1
     assert published == [[(comment.pk, "all", "update")]]
 
@@ -53,19 +53,19 @@ def test_a_queryset_that_django_does_not_update_raises_djangos_error(comment) ->
             rows.update(text="b")
 
 
-def test_a_watcher_that_keeps_instances_receives_the_updated_instance(comment, watch) -> None:
-    watcher, committed = watch(Comment), []
-    watcher.keeps_instance = True
+def test_an_observer_that_keeps_instances_receives_the_updated_instance(comment, observe) -> None:
+    observer, committed = observe(Comment), []
+    observer.keeps_instance = True
     listener = committed.extend
     changes.listeners.append(listener)
     Comment.objects.update(text="b")
     changes.listeners.remove(listener)
-    assert [change.row.text for change in committed if watcher in change.moves] == ["b"]
+    assert [change.row.text for change in committed if observer in change.moves] == ["b"]
 
 
-def test_an_update_of_the_key_publishes_delete_and_create(published, watch) -> None:
-    watch(Country)
-    watch(Pair)
+def test_an_update_of_the_key_publishes_delete_and_create(published, observe) -> None:
+    observe(Country)
+    observe(Pair)
     Country.objects.create(code="de")
     Pair.objects.create(a=1, b=2)
     published.clear()
@@ -77,10 +77,10 @@ def test_an_update_of_the_key_publishes_delete_and_create(published, watch) -> N
     ]
 
 
-def test_a_queryset_update_publishes_changes_of_parents_and_children(published, watch) -> None:
-    watch(Place)
-    watch(Cafe, lambda row: row.name)
-    watch(Bookstore)
+def test_a_queryset_update_publishes_changes_of_parents_and_children(published, observe) -> None:
+    observe(Place)
+    observe(Cafe, lambda row: row.name)
+    observe(Bookstore)
     cafe = Cafe.objects.create(name="a")
     published.clear()
     moved = [(cafe.pk, "all", "update"), (cafe.pk, "a", "delete"), (cafe.pk, "b", "create")]
@@ -94,9 +94,9 @@ def test_a_queryset_update_publishes_changes_of_parents_and_children(published, 
 
 
 def test_a_reverse_relation_manager_publishes_the_rows_that_it_moves(
-    published, comment, watch
+    published, comment, observe
 ) -> None:
-    watch(Comment, lambda row: str(row.user_id))
+    observe(Comment, lambda row: str(row.user_id))
     ada = comment.user
     ada.comments.remove(comment)
     ada.comments.add(comment, bulk=False)
@@ -112,8 +112,8 @@ def test_a_reverse_relation_manager_publishes_the_rows_that_it_moves(
 # Rows that are created together.
 
 
-def test_bulk_create_with_ignore_conflicts_publishes_nothing(published, comment, watch) -> None:
-    watch(Comment)
+def test_bulk_create_with_ignore_conflicts_publishes_nothing(published, comment, observe) -> None:
+    observe(Comment)
     new = Comment(pk=comment.pk, text="b")
     Comment.objects.bulk_create([new], ignore_conflicts=True)
     Comment.objects.bulk_create([new], None, True)
@@ -121,9 +121,9 @@ def test_bulk_create_with_ignore_conflicts_publishes_nothing(published, comment,
 
 
 def test_bulk_create_with_update_conflicts_publishes_updates_of_existing_rows(
-    published, comment, watch
+    published, comment, observe
 ) -> None:
-    watch(Comment, lambda row: row.text)
+    observe(Comment, lambda row: row.text)
     rows = (Comment(pk=pk, text="b", date=comment.date) for pk in (comment.pk, comment.pk + 7))
     Comment.objects.bulk_create(rows, None, False, True, ["text"], ["id"])
     moved = [(comment.pk, "a", "delete"), (comment.pk, "b", "create")]
@@ -131,9 +131,9 @@ def test_bulk_create_with_update_conflicts_publishes_updates_of_existing_rows(
 
 
 def test_bulk_create_does_not_move_rows_by_a_column_it_does_not_update(
-    published, comment, watch
+    published, comment, observe
 ) -> None:
-    watch(Comment, lambda row: row.text)
+    observe(Comment, lambda row: row.text)
     rows = [Comment(pk=comment.pk, text="b", date=comment.date)]
     Comment.objects.bulk_create(
         rows, update_conflicts=True, update_fields=["date"], unique_fields=["pk"]
@@ -142,8 +142,8 @@ def test_bulk_create_does_not_move_rows_by_a_column_it_does_not_update(
 
 
 @pytest.mark.parametrize("unique", [["slug"], ["name", "language"]])
-def test_bulk_create_finds_existing_rows_by_any_unique_fields(published, unique, watch) -> None:
-    watch(Word)
+def test_bulk_create_finds_existing_rows_by_any_unique_fields(published, unique, observe) -> None:
+    observe(Word)
     word = Word.objects.create(slug="a", name="b")
     published.clear()
     again = Word(slug="a" if unique == ["slug"] else "c", name="b")
@@ -154,16 +154,16 @@ def test_bulk_create_finds_existing_rows_by_any_unique_fields(published, unique,
     assert published == [[(word.pk, "all", "update"), (new.pk, "all", "create")]]
 
 
-def test_three_thousand_rows_publish_their_changes(published, watch) -> None:
-    watch(Word, lambda row: row.name)
+def test_three_thousand_rows_publish_their_changes(published, observe) -> None:
+    observe(Word, lambda row: row.name)
     Word.objects.bulk_create([Word(slug=str(n), name=str(n)) for n in range(3000)])
     Word.objects.update(language="de")
     assert [len(commit) for commit in published] == [3000, 3000]
 
 
-def test_bulk_operations_without_subscribers_make_no_further_query(queries, watch) -> None:
-    watcher = watch(Word, lambda row: row.name)
-    watcher.subscribed = False
+def test_bulk_operations_without_subscribers_make_no_further_query(queries, observe) -> None:
+    observer = observe(Word, lambda row: row.name)
+    observer.subscribed = False
     Word.objects.bulk_create([Word(slug="a", name="a")])
     Word.objects.update(name="b")
     notify_changed(Word.objects.all())
@@ -171,8 +171,8 @@ def test_bulk_operations_without_subscribers_make_no_further_query(queries, watc
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Only PostgreSQL has locks here.")
-def test_a_queryset_update_locks_its_rows_until_they_are_updated(comment, queries, watch) -> None:
-    watch(Comment)
+def test_a_queryset_update_locks_its_rows_until_they_are_updated(comment, queries, observe) -> None:
+    observe(Comment)
     with transaction.atomic():
         Comment.objects.distinct().update(text="b")
     assert any("FOR UPDATE" in sql for sql in queries)

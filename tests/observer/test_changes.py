@@ -11,15 +11,15 @@ from django.test.utils import CaptureQueriesContext
 
 from rest_channels.observer import notify_changed
 
-from .conftest import Watcher
+from .conftest import FakeObserver
 from .models import Cafe, Comment, Country, NamedPlace, Note, Place, Tag, Ticket, Watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def comments(watch):
-    return watch(Comment)
+def comments(observe):
+    return observe(Comment)
 
 
 def test_a_save_outside_of_a_transaction_is_published_at_once(published, comments) -> None:
@@ -111,10 +111,10 @@ def test_a_row_updated_and_deleted_in_one_transaction_publishes_delete(published
 
 
 def test_a_transaction_publishes_rows_in_the_order_they_were_written(
-    published, comments, watch
+    published, comments, observe
 ) -> None:
-    Watcher(Country)  # no reference keeps this watcher alive
-    watch(Country)
+    FakeObserver(Country)  # no reference keeps this observer alive
+    observe(Country)
     with transaction.atomic():
         first = Comment.objects.create(text="a")
         Country.objects.create(code="de")
@@ -165,9 +165,9 @@ def test_a_cascading_deletion_publishes_each_deleted_row(published, comments, us
     assert sorted(published[0]) == [(pk, "all", "delete") for pk in pks]
 
 
-def test_a_deletion_publishes_rows_whose_foreign_key_it_sets_to_null(published, watch) -> None:
-    watch(Note)
-    watch(Note, lambda row: f"about {row.about_id}")
+def test_a_deletion_publishes_rows_whose_foreign_key_it_sets_to_null(published, observe) -> None:
+    observe(Note)
+    observe(Note, lambda row: f"about {row.about_id}")
     ticket, tag = Ticket.objects.create(), Tag.objects.create()
     note = Note.objects.create(about=ticket, tag=tag)
     published.clear()
@@ -179,16 +179,16 @@ def test_a_deletion_publishes_rows_whose_foreign_key_it_sets_to_null(published, 
     assert published == [[(note.pk, "all", "update"), *moved], [(note.pk, "all", "update"), stays]]
 
 
-def test_changes_of_rows_with_uuid_and_text_keys_are_published(published, watch) -> None:
-    watch(Ticket)
-    watch(Country)
+def test_changes_of_rows_with_uuid_and_text_keys_are_published(published, observe) -> None:
+    observe(Ticket)
+    observe(Country)
     ticket = Ticket.objects.create(id=uuid.uuid4())
     Country.objects.create(pk="de")
     assert published == [[(ticket.pk, "all", "create")], [("de", "all", "create")]]
 
 
-def test_a_new_instance_with_an_existing_key_publishes_update(published, watch) -> None:
-    watch(Country)
+def test_a_new_instance_with_an_existing_key_publishes_update(published, observe) -> None:
+    observe(Country)
     Country.objects.create(code="de")
     Country(code="de", name="Germany").save()
     assert [action for [(_pk, _group, action)] in published] == ["create", "update"]
@@ -278,25 +278,25 @@ def test_a_row_that_moves_and_returns_in_one_transaction_publishes_update(
     assert published == [[(comment.pk, f"user {users[0].pk}", "update")]]
 
 
-def test_an_error_in_a_projects_groups_does_not_fail_its_saves(published, caplog, watch) -> None:
-    watcher = watch(Comment, lambda row: row.nothing)
+def test_an_error_in_a_projects_groups_does_not_fail_its_saves(published, caplog, observe) -> None:
+    observer = observe(Comment, lambda row: row.nothing)
     Comment.objects.create(text="a")
-    assert (published, watcher.id in caplog.text) == ([], True)
+    assert (published, observer.id in caplog.text) == ([], True)
 
 
 # Multi-table inheritance and proxies.
 
 
-def test_watchers_of_a_model_and_its_proxy_receive_the_same_changes(published, watch) -> None:
-    watch(Place)
-    watch(NamedPlace)
+def test_observers_of_a_model_and_its_proxy_receive_the_same_changes(published, observe) -> None:
+    observe(Place)
+    observe(NamedPlace)
     place = NamedPlace.objects.create(name="a")
     Place.objects.get(pk=place.pk).save()
     assert published == [[(place.pk, "all", action)] * 2 for action in ("create", "update")]
 
 
-def test_a_watcher_of_a_parent_receives_the_changes_of_its_children(published, watch) -> None:
-    watch(Place)
+def test_an_observer_of_a_parent_receives_the_changes_of_its_children(published, observe) -> None:
+    observe(Place)
     cafe = Cafe.objects.create(name="a")
     cafe.save()
     pk = cafe.pk
@@ -305,8 +305,10 @@ def test_a_watcher_of_a_parent_receives_the_changes_of_its_children(published, w
     assert published == [[(pk, "all", action)] for action in actions]
 
 
-def test_a_watcher_of_a_child_receives_changes_made_through_its_parent(published, watch) -> None:
-    watch(Cafe)
+def test_an_observer_of_a_child_receives_changes_made_through_its_parent(
+    published, observe
+) -> None:
+    observe(Cafe)
     cafe = Cafe.objects.create(name="a")
     published.clear()
     Place.objects.get(pk=cafe.pk).save()
@@ -321,11 +323,11 @@ def test_a_watcher_of_a_child_receives_changes_made_through_its_parent(published
 
 
 @pytest.fixture
-def related(watch):
-    """A ticket and a tag, whose relations are watched."""
+def related(observe):
+    """A ticket and a tag, whose relations are observed."""
     ticket, tag = Ticket.objects.create(title="a"), Tag.objects.create(name="b")
-    watch(Ticket, many_to_many=True)
-    watch(Tag, many_to_many=True)
+    observe(Ticket, many_to_many=True)
+    observe(Tag, many_to_many=True)
     return ticket, tag
 
 
@@ -376,8 +378,8 @@ def test_a_through_model_publishes_changes_of_the_related_rows(published, relate
     assert published == [[(ticket.pk, "all", "update")]] * 4
 
 
-def test_a_watcher_without_many_to_many_receives_no_changed_relation(published, watch) -> None:
-    watch(User)
+def test_an_observer_without_many_to_many_receives_no_changed_relation(published, observe) -> None:
+    observe(User)
     user = User.objects.create_user("ada")
     published.clear()
     user.groups.add(Group.objects.create(name="a"))
@@ -415,8 +417,8 @@ async def test_async_bulk_operations_publish_their_changes(published, comments) 
     assert [action for [(_pk, _group, action)] in published] == ["create", "update"]
 
 
-def test_notify_changed_takes_instances_and_querysets(published, watch) -> None:
-    watch(Country)
+def test_notify_changed_takes_instances_and_querysets(published, observe) -> None:
+    observe(Country)
     country = Country.objects.create(code="de")
     published.clear()
     with connection.cursor() as cursor:
@@ -434,7 +436,7 @@ def test_notify_changed_rejects_an_unknown_action_by_name() -> None:
         notify_changed([], "drop")
 
 
-def test_notify_changed_makes_no_query_for_a_model_without_watchers(
+def test_notify_changed_makes_no_query_for_a_model_without_observers(
     django_assert_num_queries,
 ) -> None:
     with django_assert_num_queries(0):

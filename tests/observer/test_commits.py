@@ -8,13 +8,13 @@ from django.test import TestCase
 
 from rest_channels.observer.capture import changes
 
-from .conftest import Watcher
+from .conftest import FakeObserver
 from .models import Country
 
 
 @pytest.fixture
-def countries(transactional_db, watch):
-    return watch(Country)
+def countries(transactional_db, observe):
+    return observe(Country)
 
 
 def test_a_commit_hook_of_the_project_that_fails_hides_no_change(published, countries) -> None:
@@ -72,8 +72,8 @@ class InATestCase(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.watcher = Watcher(Country)
-        cls.addClassCleanup(delattr, cls, "watcher")
+        cls.observer = FakeObserver(Country)
+        cls.addClassCleanup(delattr, cls, "observer")
         cls.addClassCleanup(cls.callback_lists.clear)
         super().setUpClass()
 
@@ -90,8 +90,8 @@ class InATestCase(TestCase):
         notifications = [
             (change.pk, str(action))
             for change in committed
-            for watcher, _group, action in change.notifications()
-            if watcher is self.watcher
+            for observer, _group, action in change.notifications()
+            if observer is self.observer
         ]
         self.published += [notifications] if notifications else []
 

@@ -26,8 +26,8 @@ class SplitRouter:
 
 
 @pytest.fixture
-def countries(watch):
-    return watch(Country)
+def countries(observe):
+    return observe(Country)
 
 
 def test_each_database_publishes_its_changes_at_its_own_commit(published, countries) -> None:
@@ -93,9 +93,9 @@ def test_notify_changed_waits_for_the_database_that_the_row_is_written_to(
 
 
 def test_bulk_create_waits_for_the_database_that_its_queryset_names(
-    published, settings, watch
+    published, settings, observe
 ) -> None:
-    watch(Word)
+    observe(Word)
     settings.DATABASE_ROUTERS = [f"{__name__}.SplitRouter"]
     with transaction.atomic():
         Word.objects.using("default").bulk_create([Word(slug="a")])

@@ -4,6 +4,7 @@ Frames are compared whole. Examples that cannot run as printed are corrected.
 """
 
 import json
+from functools import partial
 
 import pytest
 from channels.db import database_sync_to_async
@@ -14,10 +15,15 @@ from rest_channels.consumers import GenericAsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.observer import ObserverModelInstanceMixin, model_observer
 from rest_channels.testing import SocketCommunicator
+from tests import replies
 
 from .models import Comment, Message, Room
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+REQUEST_ID = 15606042
+
+reply = partial(replies.reply, request_id=REQUEST_ID)
 
 
 class UserSerializer(serializers.ModelSerializer):
@@ -32,21 +38,11 @@ class CommentSerializer(serializers.ModelSerializer):
         fields = ["id", "text", "user"]
 
 
-def reply(action, data=None, status=200, errors=(), request_id=15606042):
-    return {
-        "errors": list(errors),
-        "data": data,
-        "action": action,
-        "response_status": status,
-        "request_id": request_id,
-    }
-
-
 def client(consumer, **kwargs):
     return SocketCommunicator(consumer.as_asgi(), dialect="action", **kwargs)
 
 
-async def answer(socket, action, request_id=15606042, **frame):
+async def answer(socket, action, request_id=REQUEST_ID, **frame):
     await socket.send_json({"action": action, "request_id": request_id, **frame})
     return await socket.receive_json()
 

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.signals import post_save, pre_save
 
-from rest_channels.observer.capture import memory, saves, signals
+from rest_channels.observer.capture import known_groups, saves, signals
 
 from .conftest import by_user
 from .models import (
@@ -63,8 +63,8 @@ def stale(comment, users, published):
 # Errors in observers fail no save.
 
 
-def test_a_field_that_rejects_assignment_does_not_hide_a_moved_row(published, watch) -> None:
-    watch(Order, lambda row: f"team {row.team}")
+def test_a_field_that_rejects_assignment_does_not_hide_a_moved_row(published, observe) -> None:
+    observe(Order, lambda row: f"team {row.team}")
     order = Order.objects.get(pk=Order.objects.create().pk)
     order.team = 2
     order.save(update_fields=["team", "state"])
@@ -90,7 +90,7 @@ def test_an_error_in_our_signal_receivers_fails_no_save_and_is_logged(
     assert (Comment.objects.count(), "cannot be observed" in caplog.text) == (0, True)
 
 
-def test_an_instance_that_cannot_be_copied_publishes_its_change(published, watch) -> None:
+def test_an_instance_that_cannot_be_copied_publishes_its_change(published, observe) -> None:
     class Uncopyable(Comment):
         class Meta:
             proxy = True
@@ -99,17 +99,17 @@ def test_an_instance_that_cannot_be_copied_publishes_its_change(published, watch
         def __reduce__(self):
             raise TypeError
 
-    watcher = watch(Comment)
-    watcher.keeps_instance = True
+    observer = observe(Comment)
+    observer.keeps_instance = True
     comment = Uncopyable.objects.create(text="a")
     assert published == [[(comment.pk, "all", "create")]]
 
 
-def test_a_watcher_that_returns_a_string_of_groups_publishes_nothing(
-    published, caplog, watch
+def test_an_observer_that_returns_a_string_of_groups_publishes_nothing(
+    published, caplog, observe
 ) -> None:
-    watcher = watch(Comment)
-    watcher.groups_of = lambda pk, row: "abc"
+    observer = observe(Comment)
+    observer.groups_of = lambda pk, row: "abc"
     Comment.objects.create(text="a")
     assert (published, "'abc' is a string" in caplog.text) == ([], True)
 
@@ -129,7 +129,7 @@ def again(monkeypatch):
                 change(instance)
 
         receivers.append((receiver, model))
-        post_save.disconnect(sender=model, dispatch_uid=signals.UID)
+        post_save.disconnect(sender=model, dispatch_uid=signals.DISPATCH_UID)
         post_save.connect(receiver, model)
 
     yield save_again
@@ -139,10 +139,10 @@ def again(monkeypatch):
 
 @pytest.mark.parametrize("group", [None, lambda row: row.name])
 def test_a_new_row_that_a_receiver_saves_again_publishes_create(
-    published, again, group, watch
+    published, again, group, observe
 ) -> None:
     again(Country, lambda row: row.save())
-    watch(Country, group)
+    observe(Country, group)
     Country.objects.create(code="de")
     assert [action for [(_pk, _group, action)] in published] == ["create", "update"]
     with transaction.atomic():
@@ -151,10 +151,10 @@ def test_a_new_row_that_a_receiver_saves_again_publishes_create(
 
 
 def test_a_nested_save_does_not_hide_that_the_outer_save_moved_the_row(
-    published, again, comment, users, moved, watch
+    published, again, comment, users, moved, observe
 ) -> None:
     again(Comment, lambda row: row.save())
-    watch(Comment, by_user)
+    observe(Comment, by_user)
     comment.user = users[1]
     with transaction.atomic():
         comment.save()
@@ -173,7 +173,7 @@ def test_a_failed_save_does_not_affect_the_change_that_the_next_save_publishes(
 
 
 def test_a_failed_nested_save_does_not_hide_the_move_of_the_outer_save(
-    published, again, comment, users, watch
+    published, again, comment, users, observe
 ) -> None:
     def fail(row):
         with contextlib.suppress(IntegrityError), transaction.atomic():
@@ -181,7 +181,7 @@ def test_a_failed_nested_save_does_not_hide_the_move_of_the_outer_save(
             row.save(update_fields=["text"])
 
     again(Comment, fail)
-    watch(Comment, by_user)
+    observe(Comment, by_user)
     comment.user = users[1]
     comment.save()
     assert {action for _pk, _group, action in published[0]} == {"delete", "create"}
@@ -207,12 +207,12 @@ def test_a_failed_save_does_not_keep_its_instance_alive(comment) -> None:
 # Keys.
 
 
-def test_a_change_carries_the_key_as_the_database_stores_it(published, comment, watch) -> None:
+def test_a_change_carries_the_key_as_the_database_stores_it(published, comment, observe) -> None:
     spelled = Comment(pk=f"0{comment.pk}", text="b", date=comment.date, user=comment.user)
     spelled.save()
     ticket = uuid.uuid4()
-    watch(Price)
-    watch(Ticket)
+    observe(Price)
+    observe(Ticket)
     Ticket(id=ticket.hex).save()
     Price(amount=Decimal("1.5")).save()
     Price(amount="2").save()
@@ -221,8 +221,8 @@ def test_a_change_carries_the_key_as_the_database_stores_it(published, comment, 
     assert type(keys[0]) is int
 
 
-def test_a_row_with_a_composite_key_publishes_its_change(published, watch) -> None:
-    watch(Pair)
+def test_a_row_with_a_composite_key_publishes_its_change(published, observe) -> None:
+    observe(Pair)
     pair = Pair(a="1", b=2)
     pair.save()
     assert published == [[((1, 2), "all", "create")]]
@@ -280,14 +280,14 @@ def test_a_row_that_is_overwritten_leaves_its_previous_groups(
 
 
 def test_a_new_row_with_a_default_key_costs_no_further_query(
-    django_assert_num_queries, watch
+    django_assert_num_queries, observe
 ) -> None:
-    watch(Ticket, lambda row: row.title)
+    observe(Ticket, lambda row: row.title)
     with django_assert_num_queries(1):
         Ticket.objects.create(title="a")
     with django_assert_num_queries(1):
         Ticket(id=uuid.uuid4(), title="b").save()
-    watch(Comment, by_user)
+    observe(Comment, by_user)
     with django_assert_num_queries(1):
         Comment.objects.create(text="a")
 
@@ -346,24 +346,24 @@ def test_saving_an_unmoved_row_costs_no_further_query(comment, django_assert_num
 
 
 def test_copies_and_pickles_of_an_instance_remember_no_groups(comment) -> None:
-    assert comment._state in memory._known_groups
+    assert comment._state in known_groups._known_groups
     for copied in (copy.copy(comment), copy.deepcopy(comment), pickle.loads(pickle.dumps(comment))):
-        assert copied._state not in memory._known_groups
+        assert copied._state not in known_groups._known_groups
     assert "rest_channels" not in str(vars(comment._state))
 
 
-def test_a_new_watcher_does_not_use_the_groups_of_another_watcher(
-    comment, users, published, watch
+def test_a_new_observer_does_not_use_the_groups_of_another_observer(
+    comment, users, published, observe
 ) -> None:
     loaded = Comment.objects.get(pk=comment.pk)
-    watch(Comment, lambda row: f"new {row.user_id}")
+    observe(Comment, lambda row: f"new {row.user_id}")
     loaded.save()
     assert (loaded.pk, f"new {users[0].pk}", "update") in published[0]
 
 
-def test_saves_and_deletions_without_subscribers_make_no_further_query(queries, watch) -> None:
-    watcher = watch(Country, lambda row: row.name)
-    watcher.subscribed = False
+def test_saves_and_deletions_without_subscribers_make_no_further_query(queries, observe) -> None:
+    observer = observe(Country, lambda row: row.name)
+    observer.subscribed = False
     country = Country.objects.create(code="de", name="a")
     country.name = "b"
     country.save(update_fields=["name"])
@@ -406,14 +406,14 @@ def test_a_new_row_that_a_pre_save_receiver_saves_publishes_one_create(published
 # Multi-table inheritance.
 
 
-def test_a_parent_row_without_a_child_publishes_nothing_for_the_child(published, watch) -> None:
-    watch(Cafe)
+def test_a_parent_row_without_a_child_publishes_nothing_for_the_child(published, observe) -> None:
+    observe(Cafe)
     Place.objects.create(name="a").save()
     assert published == []
 
 
-def test_a_save_of_a_parent_moves_its_child_between_groups(published, watch) -> None:
-    watch(Cafe, lambda row: row.name)
+def test_a_save_of_a_parent_moves_its_child_between_groups(published, observe) -> None:
+    observe(Cafe, lambda row: row.name)
     cafe = Cafe.objects.create(name="a")
     place = Place.objects.get(pk=cafe.pk)
     place.name = "b"
@@ -424,9 +424,9 @@ def test_a_save_of_a_parent_moves_its_child_between_groups(published, watch) -> 
     assert published[2:] == [[(cafe.pk, "b", "delete"), (cafe.pk, "c", "create")]]
 
 
-def test_a_child_of_two_parents_is_updated_through_either_parent(published, watch) -> None:
-    watch(Bookstore)
-    watch(Shop)
+def test_a_child_of_two_parents_is_updated_through_either_parent(published, observe) -> None:
+    observe(Bookstore)
+    observe(Shop)
     Place.objects.create(name="a")
     store = Bookstore.objects.create(name="b", sells="c")
     Shop.objects.get(pk=store.shop_id).save()
@@ -439,9 +439,9 @@ def test_a_child_of_two_parents_is_updated_through_either_parent(published, watc
 
 
 def test_a_save_of_a_sibling_publishes_an_update_of_the_shared_parents_child(
-    published, watch
+    published, observe
 ) -> None:
-    watch(Cafe)
+    observe(Cafe)
     cafe = Cafe.objects.create(name="a")
     published.clear()
     kennel = Kennel(place_ptr_id=cafe.pk, name="b")
@@ -450,17 +450,17 @@ def test_a_save_of_a_sibling_publishes_an_update_of_the_shared_parents_child(
     assert published == [[(cafe.pk, "all", "update")]] * 2
 
 
-def test_a_child_of_an_existing_parent_publishes_update_for_the_parent(published, watch) -> None:
-    watch(Place)
-    watch(Cafe)
+def test_a_child_of_an_existing_parent_publishes_update_for_the_parent(published, observe) -> None:
+    observe(Place)
+    observe(Cafe)
     place = Place.objects.create(name="a")
     Cafe(place_ptr_id=place.pk, name="b").save()
     assert sorted(published[1]) == [(place.pk, "all", "create"), (place.pk, "all", "update")]
 
 
-def test_a_loaded_fixture_publishes_only_changes_of_its_own_table(published, watch) -> None:
-    watch(Place)
-    watch(Cafe, lambda row: row.name)
+def test_a_loaded_fixture_publishes_only_changes_of_its_own_table(published, observe) -> None:
+    observe(Place)
+    observe(Cafe, lambda row: row.name)
     cafe = Cafe.objects.create(name="a")
     data, pk = serializers.serialize("json", [cafe.place_ptr, cafe]), cafe.pk
     cafe.delete()
@@ -471,10 +471,10 @@ def test_a_loaded_fixture_publishes_only_changes_of_its_own_table(published, wat
 
 
 def test_a_save_of_a_parent_costs_no_query_if_its_child_has_no_subscriber(
-    django_assert_num_queries, watch
+    django_assert_num_queries, observe
 ) -> None:
-    watcher = watch(Cafe, lambda row: row.name)
-    watcher.subscribed = False
+    observer = observe(Cafe, lambda row: row.name)
+    observer.subscribed = False
     place = Place.objects.create(name="a")
     with django_assert_num_queries(1):
         place.save()

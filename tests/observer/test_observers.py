@@ -434,7 +434,7 @@ class ReaderSerializer(serializers.ModelSerializer):
 
 @pytest.mark.parametrize("kind", ["serializer", "queryset", "observer"])
 async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
-    class Personal(Comments):
+    class PerUser(Comments):
         serializer_class = ReaderSerializer
 
     class Filtered(Comments):
@@ -454,7 +454,7 @@ async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
             await self.comments.subscribe(request_id=request_id)
             return None, 201
 
-    consumer = {"serializer": Personal, "queryset": Filtered, "observer": Observing}[kind]
+    consumer = {"serializer": PerUser, "queryset": Filtered, "observer": Observing}[kind]
     users = await User.objects.abulk_create([User(username=f"user{n}") for n in range(50)])
     comment = await Comment.objects.acreate(text="a", user=users[0])
     sockets = [client(consumer, user=user) for user in users]

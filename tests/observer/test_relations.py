@@ -21,12 +21,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def watchers(watch):
-    return [watch(model, many_to_many=True) for model in (Ticket, Tag, Text, Word, Meeting)]
+def observers(observe):
+    return [observe(model, many_to_many=True) for model in (Ticket, Tag, Text, Word, Meeting)]
 
 
 @pytest.fixture
-def tag(watchers, published):
+def tag(observers, published):
     tag = Tag.objects.create(name="a")
     published.clear()
     return tag
@@ -65,8 +65,8 @@ def test_a_relation_without_a_reverse_name_publishes_both_ends(published, tag) -
     assert keys(published) == [[text.pk, tag.pk]]
 
 
-def test_an_inherited_relation_publishes_rows_of_the_child_model(published, tag, watch) -> None:
-    watch(BigKennel, lambda row: "big", many_to_many=True)
+def test_an_inherited_relation_publishes_rows_of_the_child_model(published, tag, observe) -> None:
+    observe(BigKennel, lambda row: "big", many_to_many=True)
     kennel, small = BigKennel.objects.create(), Kennel.objects.create()
     published.clear()
     kennel.tags.add(tag)
@@ -76,7 +76,7 @@ def test_an_inherited_relation_publishes_rows_of_the_child_model(published, tag,
 
 
 @pytest.mark.parametrize("way", ["row", "add", "reverse", "clear", "remove", "delete"])
-def test_a_relation_by_another_column_publishes_primary_keys(published, watchers, way) -> None:
+def test_a_relation_by_another_column_publishes_primary_keys(published, observers, way) -> None:
     text, word = Text.objects.create(), Word.objects.create(slug="slug", name="a")
     if way == "row":
         published.clear()
@@ -94,10 +94,10 @@ def test_a_relation_by_another_column_publishes_primary_keys(published, watchers
 
 
 def test_a_through_row_that_changes_its_ends_publishes_old_and_new_ends(
-    published, tag, watch
+    published, tag, observe
 ) -> None:
     user = User.objects.create_user("ada")
-    watch(User, many_to_many=True)
+    observe(User, many_to_many=True)
     one, two = Ticket.objects.create(), Ticket.objects.create()
     row = Watching.objects.create(ticket=one, user=user)
     published.clear()
@@ -107,9 +107,9 @@ def test_a_through_row_that_changes_its_ends_publishes_old_and_new_ends(
 
 
 def test_two_relations_that_share_a_through_model_publish_all_their_ends(
-    published, watchers, watch
+    published, observers, observe
 ) -> None:
-    watch(User, many_to_many=True)
+    observe(User, many_to_many=True)
     host, guest = (User.objects.create_user(name) for name in ("ada", "bob"))
     meeting = Meeting.objects.create()
     published.clear()
@@ -125,10 +125,10 @@ def test_two_relations_that_share_a_through_model_publish_all_their_ends(
 
 
 def test_changed_relations_without_subscribers_make_no_further_query(
-    watchers, tag, queries
+    observers, tag, queries
 ) -> None:
-    for watcher in watchers:
-        watcher.subscribed = False
+    for observer in observers:
+        observer.subscribed = False
     text = Text.objects.create()
     queries.clear()
     text.tags.add(tag)

@@ -1,8 +1,8 @@
-"""Real servers, each in a process of its own, and a client with words for tests.
+"""Real servers, each in a process of its own, and a client for tests.
 
-The views under test stand in the test modules; `live.py` puts them all into one site. A server is
-started when a test first asks for it and serves until the session ends. Whatever it logs during a
-test must hold no traceback.
+The views under test are in the test modules, and `live.py` puts them all into one site. A server is
+started for the first test that uses it, and serves until the session ends. What it logs during a
+test may contain no traceback.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.ports import answers, free_port
 from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30  # seconds to wait for what a test expects
+TIMEOUT = 30  # seconds to wait for what a test expects
 
 SANSIO = ("-m", "uvicorn", "{app}", "--port", "{port}", "--ws", "websockets-sansio")
 COMMANDS = {
@@ -33,38 +33,45 @@ COMMANDS = {
     "daphne": ("-m", "daphne", "{app}", "--port", "{port}", "--bind", "127.0.0.1"),
     "runserver": ("-m", "django", "runserver", "--noreload", "127.0.0.1:{port}"),
 }
-COMPLAINTS = ("Traceback", "ERROR", "was destroyed", "never retrieved", "Warning:", "took too long")
+LOGGED_PROBLEMS = (
+    "Traceback",
+    "ERROR",
+    "was destroyed",
+    "never retrieved",
+    "Warning:",
+    "took too long",
+)
 
 
 class Client(ClientConnection):
-    """One end of a WebSocket. Everything it waits for comes within `PATIENCE` seconds."""
+    """One end of a WebSocket. Everything it waits for comes within `TIMEOUT` seconds."""
 
-    async def say(self, data) -> None:
+    async def send_json(self, data) -> None:
         """Send `data` as JSON."""
         await self.send(json.dumps(data))
 
-    async def hear(self):
-        """The next frame's content."""
-        async with asyncio.timeout(PATIENCE):
+    async def receive_json(self):
+        """Return the content of the next frame, which is JSON."""
+        async with asyncio.timeout(TIMEOUT):
             return json.loads(await self.recv())
 
-    async def ended(self) -> tuple[int, str]:
-        """Code and reason with which the server closes (1006: it did not), after what it says."""
+    async def receive_close(self) -> tuple[int, str]:
+        """Return the code and the reason of the server's close, 1006 without one. Skip frames."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while True:
                     await self.recv()
         except ConnectionClosed as closed:
             return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
 
-    def write(self, *frames) -> None:
-        """Put frames of `websockets.frames` on the wire, or bytes, whatever they are."""
+    def send_raw(self, *frames) -> None:
+        """Send frames of `websockets.frames`, or any bytes, without a check."""
         for frame in frames:
             self.transport.write(frame if isinstance(frame, bytes) else frame.serialize(mask=True))
 
 
 class Server:
-    """A server process. In: a key of `COMMANDS`; what else its environment has."""
+    """A server process. `kind` is a key of `COMMANDS`, `environ` is added to its environment."""
 
     def __init__(self, kind: str, folder: Path, app: str = "asgi", **environ: str) -> None:
         self.kind = kind
@@ -81,10 +88,10 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        self.seen = 0  # of the log
+        self.log_position = 0  # up to which `log` has returned the text
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 2 * PATIENCE
+        deadline = time.monotonic() + 2 * TIMEOUT
         while not answers(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.kind} does not start:\n{self.log_file.read_text()}")
@@ -92,27 +99,27 @@ class Server:
 
     def connect(self, path: str, **options):
         """`async with server.connect("frames/echo/") as client:`, or `await` it."""
-        options = {"proxy": None, "ping_interval": None, "open_timeout": PATIENCE} | options
+        options = {"proxy": None, "ping_interval": None, "open_timeout": TIMEOUT} | options
         url = f"ws://127.0.0.1:{self.port}/{path}"
         return connect(url, create_connection=Client, **options)
 
     async def get(self, path: str):
-        """The response to an HTTP request, and its body."""
+        """Return the response to an HTTP request, and its body."""
 
         def fetch():
-            with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=PATIENCE) as response:
+            with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=TIMEOUT) as response:
                 return response, response.read().decode()
 
         return await asyncio.to_thread(fetch)
 
-    async def ends(self, patience: float) -> int:
-        """The exit code of the process, which ends within `patience` seconds."""
-        return await asyncio.to_thread(self.process.wait, patience)
+    async def wait_exit(self, timeout: float) -> int:
+        """Return the exit code of the process, which has to end within `timeout` seconds."""
+        return await asyncio.to_thread(self.process.wait, timeout)
 
     def log(self) -> str:
-        """What was logged since this was asked for the last time."""
+        """Return what was logged since the last call."""
         text = self.log_file.read_text()
-        new, self.seen = text[self.seen :], len(text)
+        new, self.log_position = text[self.log_position :], len(text)
         return new
 
     def stop(self) -> None:
@@ -121,19 +128,19 @@ class Server:
         self.process.wait()
 
 
-Launch = Callable[..., Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
 def site_environ(tmp_path_factory) -> dict[str, str]:
-    """A migrated database with one user, for every server to share."""
+    """The environment of all servers: a migrated database with one user."""
     database = tmp_path_factory.mktemp("site") / "site.sqlite3"
     shutil.copy(made_once(tmp_path_factory, "site.sqlite3", prepare_site), database)
     return {"TEST_SITE_DATABASE": str(database)}
 
 
 def prepare_site(database: Path) -> None:
-    """Make the database from which each process of the test run takes a copy."""
+    """Create the database of which each process of the test run takes a copy."""
     prepare = (
         "import django; django.setup()\n"
         "from django.core.management import call_command\n"
@@ -147,8 +154,8 @@ def prepare_site(database: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def serving(site_environ, tmp_path_factory) -> Iterator[Launch]:
-    """`serving(kind, app)`: a server that all tests share, ready."""
+def shared_server(site_environ, tmp_path_factory) -> Iterator[StartServer]:
+    """`shared_server(kind, app)` returns a running server that all tests share."""
     servers: dict[tuple[str, ...], Server] = {}
     folder = tmp_path_factory.mktemp("servers")
 
@@ -164,35 +171,35 @@ def serving(site_environ, tmp_path_factory) -> Iterator[Launch]:
 
 
 @pytest.fixture
-def checked(serving) -> Iterator[Launch]:
-    """`serving`, and at the end of the test nothing stands in the logs that should not."""
+def checked_server(shared_server) -> Iterator[StartServer]:
+    """`shared_server`. At the end of the test its log may contain no problem."""
     used: dict[int, Server] = {}
 
     def serve(*names: str) -> Server:
-        server = serving(*names)
+        server = shared_server(*names)
         server.log()
         used[server.port] = server
         return server
 
     yield serve
-    assert [line for server in used.values() for line in complaints(server.log())] == []
+    assert [line for server in used.values() for line in logged_problems(server.log())] == []
 
 
 @pytest.fixture(params=["uvicorn", "uvicorn-asyncio", "daphne"])
-def server(request, checked) -> Server:
-    """The site under each server in turn."""
-    return checked(request.param)
+def server(request, checked_server) -> Server:
+    """The site on each kind of server."""
+    return checked_server(request.param)
 
 
 @pytest.fixture
-def uvicorn(checked) -> Server:
-    """The site under the server we recommend."""
-    return checked("uvicorn")
+def uvicorn(checked_server) -> Server:
+    """The site on the recommended server."""
+    return checked_server("uvicorn")
 
 
 @pytest.fixture
-def launch(site_environ, tmp_path) -> Iterator[Launch]:
-    """`launch(kind)`: a server for this test alone, perhaps not ready yet."""
+def start_server(site_environ, tmp_path) -> Iterator[StartServer]:
+    """`start_server(kind)` starts a server for this test only, without waiting for it."""
     servers: list[Server] = []
 
     def start(kind: str, **environ: str) -> Server:
@@ -204,6 +211,6 @@ def launch(site_environ, tmp_path) -> Iterator[Launch]:
         server.stop()
 
 
-def complaints(log: str) -> list[str]:
-    """The lines of a log that no server should have to write."""
-    return [line for line in log.splitlines() if any(map(line.__contains__, COMPLAINTS))]
+def logged_problems(log: str) -> list[str]:
+    """Return the lines of a log that report a problem."""
+    return [line for line in log.splitlines() if any(map(line.__contains__, LOGGED_PROBLEMS))]

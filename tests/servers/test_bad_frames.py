@@ -20,7 +20,7 @@ urlpatterns = [path("echo/", Echo.as_asgi())]
 
 async def still_serves(server) -> bool:
     async with server.connect("bad_frames/echo/") as client:
-        return await client.hear() == "open"
+        return await client.receive_json() == "open"
 
 
 def allowed_codes(server, code) -> set[int]:
@@ -37,7 +37,7 @@ async def test_a_frame_above_the_size_limit_closes_the_connection_with_4413(
 ) -> None:
     async with server.connect("bad_frames/echo/") as client:
         await client.send("x" * 65 * 1024)
-        code = (await client.ended())[0]
+        code = (await client.receive_close())[0]
     assert code == 4413
     assert await still_serves(server)
 
@@ -45,25 +45,27 @@ async def test_a_frame_above_the_size_limit_closes_the_connection_with_4413(
 async def test_the_size_limit_counts_all_fragments_of_a_message(server) -> None:
     async with server.connect("bad_frames/echo/") as client:
         await client.send(["x" * 1_000] * 100)
-        code = (await client.ended())[0]
+        code = (await client.receive_close())[0]
     assert code == 4413
 
 
 @pytest.mark.parametrize(("size", "code"), [(10_000_000, 4413), (17_000_000, 1009)])
 async def test_a_frame_of_megabytes_closes_the_connection(server, size, code) -> None:
     async with server.connect("bad_frames/echo/", compression=None) as client:
-        client.write(Frame(Opcode.TEXT, b"x" * size))  # uvicorn's own limit is 16 MiB
-        assert (await client.ended())[0] in allowed_codes(server, code)
+        client.send_raw(Frame(Opcode.TEXT, b"x" * size))  # uvicorn's own limit is 16 MiB
+        assert (await client.receive_close())[0] in allowed_codes(server, code)
     assert await still_serves(server)
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_invalid_utf8_in_a_text_frame_closes_the_connection_with_1007(serving, kind) -> None:
-    server = serving(kind)  # not `checked`: uvicorn logs a traceback of its own for this
+async def test_invalid_utf8_in_a_text_frame_closes_the_connection_with_1007(
+    shared_server, kind
+) -> None:
+    server = shared_server(kind)  # unchecked: uvicorn logs a traceback for this
     server.log()
     async with server.connect("bad_frames/echo/") as client:
-        client.write(Frame(Opcode.TEXT, b'"\xff\xfe"'))
-        assert (await client.ended())[0] in allowed_codes(server, 1007)
+        client.send_raw(Frame(Opcode.TEXT, b'"\xff\xfe"'))
+        assert (await client.receive_close())[0] in allowed_codes(server, 1007)
     assert await still_serves(server)
     assert "rest_channels" not in server.log()
 
@@ -84,36 +86,36 @@ MASK = b"\0\0\0\0"
 )
 async def test_an_invalid_frame_closes_the_connection_with_1002(server, frame) -> None:
     async with server.connect("bad_frames/echo/", compression=None) as client:
-        client.write(frame)
-        assert (await client.ended())[0] in allowed_codes(server, 1002)
+        client.send_raw(frame)
+        assert (await client.receive_close())[0] in allowed_codes(server, 1002)
     assert await still_serves(server)
 
 
 async def test_frames_with_invalid_json_are_answered_and_the_connection_stays_open(server) -> None:
     bad = ["", "{", "NaN", "[1e999]", "[" * 10_000, '"\\ud800"', "1" * 5_000, b"", b"\xff"]
     async with server.connect("bad_frames/echo/") as client:
-        assert await client.hear() == "open"
+        assert await client.receive_json() == "open"
         for frame in bad:
             await client.send(frame)
-        assert [(await client.hear())["status"] for _ in bad] == [400] * len(bad)
-        await client.say("fine")
-        assert await client.hear() == "fine"
+        assert [(await client.receive_json())["status"] for _ in bad] == [400] * len(bad)
+        await client.send_json("fine")
+        assert await client.receive_json() == "fine"
 
 
 async def test_a_flood_closes_the_connection_with_4429_and_others_are_still_served(server) -> None:
     async with server.connect("bad_frames/echo/") as client:
         frame = Frame(Opcode.TEXT, b"0").serialize(mask=True)
-        client.write(frame * 5_000)
-        assert (await client.ended())[0] == 4429
+        client.send_raw(frame * 5_000)
+        assert (await client.receive_close())[0] == 4429
     assert await still_serves(server)
 
 
 async def test_a_message_may_have_control_frames_between_its_fragments(server) -> None:
     async with server.connect("bad_frames/echo/") as client:
-        assert await client.hear() == "open"
-        client.write(
+        assert await client.receive_json() == "open"
+        client.send_raw(
             Frame(Opcode.TEXT, b'"a', fin=False),
             Frame(Opcode.PING, b"?"),
             Frame(Opcode.CONT, b'b"'),
         )
-        assert await client.hear() == "ab"
+        assert await client.receive_json() == "ab"

@@ -79,14 +79,17 @@ async def test_a_lost_connection_cancels_the_handler_and_runs_disconnect_once(
     server, leave
 ) -> None:
     async with server.connect("departures/monitor/ada/") as monitor:
-        assert await monitor.hear() == "open"
+        assert await monitor.receive_json() == "open"
         client = await server.connect("departures/async/ada/")
-        await client.say(None)
-        assert [await client.hear(), await client.hear()] == ["open", "hanging"]
+        await client.send_json(None)
+        assert [await client.receive_json(), await client.receive_json()] == ["open", "hanging"]
         leave(client)
-        assert [await monitor.hear(), await monitor.hear()] == ["cancelled", "disconnected"]
-        await monitor.say("count the members")
-        assert await monitor.hear() == 0
+        assert [await monitor.receive_json(), await monitor.receive_json()] == [
+            "cancelled",
+            "disconnected",
+        ]
+        await monitor.send_json("count the members")
+        assert await monitor.receive_json() == 0
         await client.wait_closed()
 
 
@@ -95,26 +98,26 @@ async def test_a_def_handler_that_hangs_keeps_no_membership_and_disconnect_runs(
     server, leave
 ) -> None:
     async with server.connect("departures/monitor/ben/") as monitor:
-        assert await monitor.hear() == "open"
+        assert await monitor.receive_json() == "open"
         client = await server.connect("departures/def/ben/")
-        await client.say(None)
-        assert [await client.hear(), await client.hear()] == ["open", "hanging"]
+        await client.send_json(None)
+        assert [await client.receive_json(), await client.receive_json()] == ["open", "hanging"]
         leave(client)
-        assert await monitor.hear() == "disconnected"
-        await monitor.say("count the members")
-        assert await monitor.hear() == 0
+        assert await monitor.receive_json() == "disconnected"
+        await monitor.send_json("count the members")
+        assert await monitor.receive_json() == 0
         await client.wait_closed()
 
 
 async def test_fifty_clients_that_vanish_together_all_disconnect(server) -> None:
     async with server.connect("departures/monitor/all/") as monitor:
-        assert await monitor.hear() == "open"
+        assert await monitor.receive_json() == "open"
         clients = [await server.connect("departures/async/all/") for _ in range(50)]
-        assert [await client.hear() for client in clients] == ["open"] * 50
+        assert [await client.receive_json() for client in clients] == ["open"] * 50
         for client in clients:
             reset(client)
-        assert [await monitor.hear() for _ in clients] == ["disconnected"] * 50
-        await monitor.say("count the members")
-        assert await monitor.hear() == 0
+        assert [await monitor.receive_json() for _ in clients] == ["disconnected"] * 50
+        await monitor.send_json("count the members")
+        assert await monitor.receive_json() == 0
         for client in clients:
             await client.wait_closed()

@@ -70,11 +70,11 @@ async def test_every_member_receives_the_messages_of_a_client_in_order(server) -
         server.connect("frames/room/b/") as eve,
     ):
         for number in range(20):
-            await ada.say(number)
-        assert [await ada.hear() for _ in range(20)] == list(range(20))
-        assert [await ben.hear() for _ in range(20)] == list(range(20))
-        await eve.say("alone")
-        assert await eve.hear() == "alone"
+            await ada.send_json(number)
+        assert [await ada.receive_json() for _ in range(20)] == list(range(20))
+        assert [await ben.receive_json() for _ in range(20)] == list(range(20))
+        await eve.send_json("alone")
+        assert await eve.receive_json() == "alone"
 
 
 @pytest.mark.parametrize("frame", ["grün \U0001f3bc", "x" * 60_000, b"\x00\xff", b"x" * 60_000])
@@ -94,28 +94,30 @@ async def test_a_client_receives_the_close_code_and_reason_after_the_last_frame(
     server, code
 ) -> None:
     async with server.connect("frames/closing/") as client:
-        await client.say([code, "the end of 'ü'"])
-        assert await client.hear() == "bye"
+        await client.send_json([code, "the end of 'ü'"])
+        assert await client.receive_json() == "bye"
         # daphne sends no reasons.
         reason = "" if server.kind == "daphne" else "the end of 'ü'"
-        assert await client.ended() == (code, reason)
+        assert await client.receive_close() == (code, reason)
 
 
 @pytest.mark.parametrize("code", [1001, 1011])
-async def test_on_uvicorn_a_view_can_close_with_codes_of_the_protocol_itself(serving, code) -> None:
+async def test_on_uvicorn_a_view_can_close_with_codes_of_the_protocol_itself(
+    shared_server, code
+) -> None:
     # autobahn, the WebSocket library of daphne, only lets applications close with 1000 and 3000+.
-    server = serving("uvicorn")
+    server = shared_server("uvicorn")
     async with server.connect("frames/closing/") as client:
-        await client.say([code])
-        assert await client.hear() == "bye"
-        assert (await client.ended())[0] == code
+        await client.send_json([code])
+        assert await client.receive_json() == "bye"
+        assert (await client.receive_close())[0] == code
 
 
 async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None:
     clients = [await server.connect("frames/meeting/") for _ in range(50)]
     for client in clients:
-        await client.say(None)
-    assert [await client.hear() for client in clients] == ["met"] * 50
+        await client.send_json(None)
+    assert [await client.receive_json() for client in clients] == ["met"] * 50
     for client in clients:
         await client.close()
 
@@ -123,16 +125,16 @@ async def test_def_handlers_of_fifty_connections_run_in_parallel(server) -> None
 async def test_a_thousand_frames_sent_at_once_are_all_answered_in_order(server) -> None:
     async with server.connect("frames/sums/") as client:
         for number in range(1_000):
-            await client.say({"method": "add", "data": [number, 1], "request_id": number})
-        replies = [await client.hear() for _ in range(1_000)]
+            await client.send_json({"method": "add", "data": [number, 1], "request_id": number})
+        replies = [await client.receive_json() for _ in range(1_000)]
     assert [reply["request_id"] for reply in replies] == list(range(1_000))
     assert [reply["data"] for reply in replies] == list(range(1, 1_001))
 
 
 async def test_the_server_answers_a_ping_on_the_path_of_a_view(server) -> None:
     async with server.connect("frames/sums/") as client:
-        await client.say({"$ping": 1})
-        assert await client.hear() == {"$pong": 1}
+        await client.send_json({"$ping": 1})
+        assert await client.receive_json() == {"$pong": 1}
 
 
 async def test_the_server_serves_http_requests_too(server) -> None:

@@ -32,21 +32,21 @@ async def logged_in(server) -> dict[str, str]:
 async def test_a_socket_has_the_user_that_logged_in_over_http(server) -> None:
     headers = await logged_in(server)
     async with server.connect("identity/user-name/", additional_headers=headers) as client:
-        assert await client.hear() == "ada"
+        assert await client.receive_json() == "ada"
     async with server.connect("identity/account/", additional_headers=headers) as client:
-        await client.say(None)
-        assert await client.hear() == ["ada"]
+        await client.send_json(None)
+        assert await client.receive_json() == ["ada"]
 
 
 @pytest.mark.parametrize("cookie", ["", "sessionid=", "sessionid=forged", "sessionid=\xff", ";="])
 async def test_an_invalid_session_cookie_gives_an_anonymous_user(server, cookie) -> None:
     headers = {"Cookie": cookie}
     async with server.connect("identity/user-name/", additional_headers=headers) as client:
-        assert await client.hear() == ""
+        assert await client.receive_json() == ""
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_the_auth_middleware_of_channels_can_provide_the_user(checked, kind) -> None:
-    server = checked(kind, "asgi_channels")
+async def test_the_auth_middleware_of_channels_can_provide_the_user(checked_server, kind) -> None:
+    server = checked_server(kind, "asgi_channels")
     async with server.connect("user-name/", additional_headers=await logged_in(server)) as client:
-        assert await client.hear() == "ada"
+        assert await client.receive_json() == "ada"

@@ -14,7 +14,7 @@ from rest_channels.exceptions import CloseCode
 from rest_channels.multiplexer import Multiplexer
 from rest_channels.views import SocketView
 
-from .conftest import PATIENCE, complaints
+from .conftest import TIMEOUT, logged_problems
 
 disconnect_codes = []
 
@@ -53,12 +53,12 @@ class Refusing(SocketConsumer):
 
 class SlowView(Echo):
     async def connect(self, request):
-        await asyncio.sleep(4 * PATIENCE)
+        await asyncio.sleep(4 * TIMEOUT)
 
 
 async def slow_application(scope, receive, send):
     await receive()
-    await asyncio.sleep(4 * PATIENCE)
+    await asyncio.sleep(4 * TIMEOUT)
 
 
 async def unread_application(scope, receive, send):
@@ -87,8 +87,8 @@ urlpatterns = [
 
 async def reply_of(client, stream, payload):
     """The payload of the next frame, which comes from `stream`."""
-    await client.say({"stream": stream, "payload": payload})
-    frame = await client.hear()
+    await client.send_json({"stream": stream, "payload": payload})
+    frame = await client.receive_json()
     assert frame["stream"] == stream
     return frame["payload"]
 
@@ -104,7 +104,7 @@ async def test_two_streams_answer_the_frames_that_name_them(server) -> None:
 
 async def test_a_refused_stream_sends_an_error_frame_and_the_other_stream_answers(server) -> None:
     async with server.connect("multiplexer/refused/") as client:
-        frame = await client.hear()
+        frame = await client.receive_json()
         assert (frame["stream"], frame["payload"]["response_status"]) == ("members", 403)
         assert (await reply_of(client, "members", {}))["response_status"] == 403
         assert await reply_of(client, "echo", 1) == 1
@@ -128,7 +128,7 @@ async def test_a_client_that_leaves_ends_its_streams(server) -> None:
         await client.close(4002)
     for _ in range(100):
         async with server.connect("multiplexer/disconnect-codes/") as client:
-            if 4002 in await client.hear():
+            if 4002 in await client.receive_json():
                 return
         await asyncio.sleep(0.05)
     raise AssertionError("The stream was not disconnected.")
@@ -136,15 +136,15 @@ async def test_a_client_that_leaves_ends_its_streams(server) -> None:
 
 async def test_a_client_that_floods_a_stream_is_closed_with_4429(server) -> None:
     async with server.connect("multiplexer/unread/") as client:
-        client.write(*[Frame(Opcode.TEXT, b'{"stream": "unread", "payload": 1}')] * 2_000)
-        assert (await client.ended())[0] == CloseCode.FLOOD
+        client.send_raw(*[Frame(Opcode.TEXT, b'{"stream": "unread", "payload": 1}')] * 2_000)
+        assert (await client.receive_close())[0] == CloseCode.FLOOD
     async with server.connect("multiplexer/unread/") as client:
         assert await reply_of(client, "echo", 1) == 1
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_handshake_that_no_stream_answers_is_refused_in_time(launch, kind) -> None:
-    server = launch(kind, TEST_HANDLER_TIMEOUT="0.5")
+async def test_a_handshake_that_no_stream_answers_is_refused_in_time(start_server, kind) -> None:
+    server = start_server(kind, TEST_HANDLER_TIMEOUT="0.5")
     server.wait_until_ready()
     with pytest.raises(InvalidStatus) as refusal:
         await server.connect("multiplexer/slow-application/", open_timeout=5)
@@ -153,24 +153,28 @@ async def test_a_handshake_that_no_stream_answers_is_refused_in_time(launch, kin
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_stream_whose_connect_is_too_slow_sends_a_504_and_closes(launch, kind) -> None:
-    server = launch(kind, TEST_HANDLER_TIMEOUT="0.5")
+async def test_a_stream_whose_connect_is_too_slow_sends_a_504_and_closes(
+    start_server, kind
+) -> None:
+    server = start_server(kind, TEST_HANDLER_TIMEOUT="0.5")
     server.wait_until_ready()
     async with server.connect("multiplexer/slow-view/", open_timeout=5) as client:
-        timed_out = await client.hear()
+        timed_out = await client.receive_json()
         assert (timed_out["stream"], timed_out["payload"]["status"]) == ("slow", 504)
-        assert (await client.ended())[0] == 4504
-    assert complaints(server.log()) == []
+        assert (await client.receive_close())[0] == 4504
+    assert logged_problems(server.log()) == []
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_slow_stream_does_not_delay_the_answers_of_a_fast_stream(launch, kind) -> None:
-    server = launch(kind, TEST_HANDLER_TIMEOUT="0.5")
+async def test_a_slow_stream_does_not_delay_the_answers_of_a_fast_stream(
+    start_server, kind
+) -> None:
+    server = start_server(kind, TEST_HANDLER_TIMEOUT="0.5")
     server.wait_until_ready()
     async with server.connect("multiplexer/slow-and-fast/", open_timeout=5) as client:
         assert await reply_of(client, "echo", 1) == 1
-        timed_out, closed = await client.hear(), await client.hear()
+        timed_out, closed = await client.receive_json(), await client.receive_json()
         assert (timed_out["stream"], timed_out["payload"]["status"]) == ("view", 504)
         assert (closed["stream"], closed["payload"]["response_status"]) == ("view", 504)
         assert await reply_of(client, "echo", 2) == 2
-    assert complaints(server.log()) == []
+    assert logged_problems(server.log()) == []

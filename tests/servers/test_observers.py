@@ -47,15 +47,15 @@ async def run(cluster, code: str):
 
 async def request(client, action, **frame) -> int:
     """Send a request and return the status of its answer."""
-    await client.say({"action": action, "request_id": 1, **frame})
-    return (await client.hear())["response_status"]
+    await client.send_json({"action": action, "request_id": 1, **frame})
+    return (await client.receive_json())["response_status"]
 
 
 async def next_change(client):
     """Return the action and data of the next frame that is not a gap."""
-    frame = await client.hear()
+    frame = await client.receive_json()
     while "gap" in frame:
-        frame = await client.hear()
+        frame = await client.receive_json()
     return frame["action"], frame["data"]
 
 
@@ -104,7 +104,7 @@ async def test_an_outage_fails_no_save_and_subscribers_receive_a_gap(cluster, re
     assert (seconds < 5, seen) == (True, [1])
     cluster.broker.start()
     for reader in readers:
-        assert await reader.hear() == {"gap": True}
+        assert await reader.receive_json() == {"gap": True}
     assert await save_until_received(cluster, readers[0]) == "create"
     assert (await next_change(readers[1]))[0] == "create"
 

@@ -52,15 +52,15 @@ async def rooms(cluster):
 
 async def request(client, name, data=None):
     """Send a request and return the next frame."""
-    await client.say({name: data})
-    return await client.hear()
+    await client.send_json({name: data})
+    return await client.receive_json()
 
 
 async def frames_until(client, last) -> list:
     """Return the frames that `client` receives, up to and including `last`."""
     frames = []
     while not frames or frames[-1] != last:
-        frames.append(await client.hear())
+        frames.append(await client.receive_json())
     return frames
 
 
@@ -68,7 +68,7 @@ async def test_clients_of_both_servers_receive_group_messages_in_order(rooms) ->
     ada, grace = await rooms("one", "order"), await rooms("two", "order")
     local = await rooms("one", "order")
     for number in range(200):
-        await ada.say({"broadcast": number})
+        await ada.send_json({"broadcast": number})
     for client in (grace, local):
         assert await frames_until(client, 199) == list(range(200))
 
@@ -78,8 +78,8 @@ async def test_a_client_receives_group_messages_as_soon_as_its_join_is_answered(
     for number in range(30):
         assert await request(grace, "join", [f"new-{number}"]) == "joined"
         sender = await rooms("one", f"new-{number}")
-        await sender.say({"broadcast": number})
-        assert await grace.hear() == number
+        await sender.send_json({"broadcast": number})
+        assert await grace.receive_json() == number
     assert await request(ada, "address")
 
 
@@ -88,13 +88,13 @@ async def test_a_connection_of_another_process_can_be_added_to_a_group(rooms) ->
     address = await request(grace, "address")
     for number in range(20):
         assert await request(ada, "add", [f"club-{number}", address]) == "added"
-        assert await grace.hear() == f"welcome to club-{number}"
+        assert await grace.receive_json() == f"welcome to club-{number}"
 
 
 async def test_a_connection_of_another_process_receives_messages_by_its_address(rooms) -> None:
     ada, grace = await rooms("one", "a"), await rooms("two", "b")
     await request(ada, "send", [await request(grace, "address"), "psst"])
-    assert await grace.hear() == "psst"
+    assert await grace.receive_json() == "psst"
     assert await request(ada, "send", ["0000000000-1.1", "lost"]) == "sent"
     assert await request(ada, "send", ["no address", "lost"]) == "sent"
 
@@ -106,12 +106,12 @@ async def test_a_process_without_sockets_reaches_the_clients_of_both_servers(
     address = await request(clients[0], "address")
     cluster.shell("from rest_channels.groups import Channel, Group")
     cluster.shell("""Group("shell").send({"text": '"hello"'})""")
-    assert [await client.hear() for client in clients] == ["hello", "hello"]
+    assert [await client.receive_json() for client in clients] == ["hello", "hello"]
     cluster.shell(f"""Group("aside").add("{address}"); Group("aside").send({{"text": "1"}})""")
-    assert await clients[0].hear() == 1
+    assert await clients[0].receive_json() == 1
     cluster.shell(f"""Channel("{address}").send({{"text": "2", "close": 4000}})""")
-    assert await clients[0].hear() == 2
-    assert await clients[0].ended() == (4000, "")
+    assert await clients[0].receive_json() == 2
+    assert await clients[0].receive_close() == (4000, "")
 
 
 async def test_a_process_that_ends_at_once_has_sent_its_message(cluster, rooms) -> None:
@@ -121,7 +121,7 @@ async def test_a_process_that_ends_at_once_has_sent_its_message(cluster, rooms) 
     shell("import os; begun = os.getpid()")
     shell("""Group("brief").send({"text": '"bye"'})""")
     await asyncio.to_thread(shell.stop)
-    assert await client.hear() == "bye"
+    assert await client.receive_json() == "bye"
 
 
 async def test_a_forked_child_can_send_messages(cluster, rooms) -> None:
@@ -137,7 +137,7 @@ async def test_a_forked_child_can_send_messages(cluster, rooms) -> None:
         )
     shell("Group('fork').send({'text': '3'})")
     await asyncio.to_thread(shell.stop)
-    assert [await client.hear() for _ in range(4)] == [0, 1, 2, 3]
+    assert [await client.receive_json() for _ in range(4)] == [0, 1, 2, 3]
 
 
 async def wait_for_shared_layer(server) -> None:
@@ -147,7 +147,7 @@ async def wait_for_shared_layer(server) -> None:
             received = False
             while not received:
                 async with server.connect(f"{kind}/") as probe:
-                    await probe.say("ping")
+                    await probe.send_json("ping")
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(probe.recv(), 1)
                         received = True
@@ -163,15 +163,15 @@ async def test_plain_and_library_consumers_receive_each_group_message_once(clust
                 client = getattr(cluster, server).connect(f"{kind}/")
                 clients[kind, server] = await stack.enter_async_context(client)
         for number, sender in enumerate(clients.values()):
-            await sender.say(number)
+            await sender.send_json(number)
             for (kind, _server), client in clients.items():
-                assert await client.hear() == {kind: number}
+                assert await client.receive_json() == {kind: number}
         cluster.shell("from channels.layers import get_channel_layer")
         cluster.shell("from asgiref.sync import async_to_sync")
         message = {"type": "mixed.line", "text": "shell"}
         cluster.shell(f"async_to_sync(get_channel_layer().group_send)('mixed', {message})")
         for (kind, _server), client in clients.items():
-            assert await client.hear() == {kind: "shell"}
+            assert await client.receive_json() == {kind: "shell"}
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(client.recv(), 0.1)
 
@@ -184,9 +184,9 @@ async def test_the_send_method_of_the_layer_reaches_a_channel_name_of_another_pr
     await wait_for_shared_layer(cluster.one)
     async with cluster.one.connect("named/") as client:
         message = {"type": "line", "text": "by name"}
-        name = await client.hear()
+        name = await client.receive_json()
         cluster.shell(f"async_to_sync(get_channel_layer().send)('{name}', {message})")
-        assert await client.hear() == "by name"
+        assert await client.receive_json() == "by name"
 
 
 async def test_every_message_of_fifty_publishers_is_received_or_counted_as_missed(
@@ -218,7 +218,7 @@ async def test_every_message_of_fifty_publishers_is_received_or_counted_as_misse
             try:
                 async with asyncio.timeout(0.2):
                     while True:
-                        frame = await client.hear()
+                        frame = await client.receive_json()
                         received += frame == 1
             except TimeoutError:
                 continue
@@ -268,7 +268,7 @@ async def test_the_end_of_a_session_or_user_closes_the_sockets_of_every_process(
     ):
         began = time.monotonic()
         await asyncio.to_thread(cluster.shell, code_to_run)
-        assert {(await client.ended())[0] for client in (first, second)} == {code}
+        assert {(await client.receive_close())[0] for client in (first, second)} == {code}
         assert time.monotonic() - began < 2.5
     assert await request(other, "broadcast", "still here") in ("broadcast", "still here")
 
@@ -278,7 +278,7 @@ async def test_a_user_deactivated_during_a_broker_outage_is_disconnected(cluster
     async with cluster.two.connect("room/bob/", additional_headers=headers) as client:
         with cluster.broker.paused():
             await asyncio.to_thread(cluster.shell, "bob.is_active = False; bob.save()")
-            assert (await client.ended())[0] == 4442
+            assert (await client.receive_close())[0] == 4442
 
 
 # Outages. No socket closes, local messages still arrive, and the rest works again within 3 s.
@@ -293,9 +293,9 @@ async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) 
         assert await request(grace, "join", groups) == "joined"
 
     async def send(text) -> None:
-        await ada.say({"broadcast": text})
-        assert await local.hear() == text
-        assert {await ada.hear(), await ada.hear()} == {text, "broadcast"}
+        await ada.send_json({"broadcast": text})
+        assert await local.receive_json() == text
+        assert {await ada.receive_json(), await ada.receive_json()} == {text, "broadcast"}
 
     async def outlast(seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -329,5 +329,5 @@ async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) 
         gap = {"gap": sorted([*MANY[1900:], "outage"])}
         await asyncio.wait_for(frames_until(graces[-1], gap), 3 - first)
     sender = await rooms("one", MANY[-1])
-    await sender.say({"broadcast": "last"})
+    await sender.send_json({"broadcast": "last"})
     await asyncio.wait_for(frames_until(graces[-1], "last"), 3)

@@ -15,7 +15,7 @@ from rest_channels.consumers import SocketConsumer
 from rest_channels.routing import include, route, route_class
 from rest_channels.views import SocketView
 
-from .conftest import PATIENCE
+from .conftest import TIMEOUT
 
 REASONS = {401: NotAuthenticated, 403: PermissionDenied, 404: Http404}
 
@@ -76,16 +76,16 @@ async def test_a_client_refused_in_connect_receives_an_error_frame_and_a_close_c
     server, status
 ) -> None:
     async with server.connect(f"rejections/{status}/") as client:
-        assert (await client.hear())["status"] == status
-        code, reason = await client.ended()
+        assert (await client.receive_json())["status"] == status
+        code, reason = await client.receive_close()
     assert code == 4000 + status
     assert reason or server.kind == "daphne"
 
 
 async def test_a_permission_closes_an_anonymous_connection_with_4401(server) -> None:
     async with server.connect("rejections/members/") as client:
-        assert (await client.hear())["status"] == 401
-        assert (await client.ended())[0] == 4401
+        assert (await client.receive_json())["status"] == 401
+        assert (await client.receive_close())[0] == 4401
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_a_malformed_origin_is_refused_without_a_traceback(server) -> None
 async def test_the_origin_of_the_site_itself_is_accepted(server) -> None:
     origin = f"http://127.0.0.1:{server.port}"
     async with server.connect("rejections/here/", origin=origin) as client:
-        assert await client.hear() == "here"
+        assert await client.receive_json() == "here"
 
 
 async def test_a_consumer_that_closes_in_connect_refuses_the_handshake(server) -> None:
@@ -134,21 +134,21 @@ UPGRADE = (
 async def test_a_malformed_upgrade_gets_a_4xx_status_and_the_server_goes_on(server, rest) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(UPGRADE + rest + b"\r\n")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         status = (await reader.readline()).split()[1]
     writer.close()
     await writer.wait_closed()
     assert status.startswith(b"4")
     async with server.connect("rejections/here/") as client:
-        assert await client.hear() == "here"
+        assert await client.receive_json() == "here"
 
 
 # Behind a proxy, with a route list.
 
 
 @pytest.fixture(params=["uvicorn", "daphne"])
-def proxied(request, checked):
-    return checked(request.param, "asgi_proxied")
+def proxied(request, checked_server):
+    return checked_server(request.param, "asgi_proxied")
 
 
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
@@ -156,9 +156,9 @@ HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
 
 async def test_a_route_serves_its_class_and_other_paths_are_refused_with_403(proxied) -> None:
     async with proxied.connect("plain/7/") as client:
-        assert await client.hear() == {"pk": "7"}
+        assert await client.receive_json() == {"pk": "7"}
     async with proxied.connect("here/") as client:
-        assert await client.hear() == "here"
+        assert await client.receive_json() == "here"
     for where in ("", "plain/x/", "7/", "nowhere/", "closed/", "here/x/"):
         assert await refused_with(proxied, where) == 403
 
@@ -166,7 +166,7 @@ async def test_a_route_serves_its_class_and_other_paths_are_refused_with_403(pro
 async def test_behind_a_proxy_only_the_origin_that_the_browser_sees_is_accepted(proxied) -> None:
     options = {"additional_headers": HTTPS}
     async with proxied.connect("here/", origin="https://localhost", **options) as client:
-        assert await client.hear() == "here"
+        assert await client.receive_json() == "here"
     for origin in ("http://localhost", f"http://127.0.0.1:{proxied.port}", "https://evil.example"):
         assert await refused_with(proxied, "here/", origin=origin, **options) == 403
 
@@ -175,11 +175,11 @@ async def test_behind_a_proxy_a_view_has_the_address_of_the_client(proxied) -> N
     # uvicorn trusts 127.0.0.1 and evaluates the header first, with the same result.
     options = {"additional_headers": {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 127.0.0.1"}}
     async with proxied.connect("function/", **options) as client:
-        assert await client.hear() == "1.2.3.4"
+        assert await client.receive_json() == "1.2.3.4"
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"])
 @pytest.mark.parametrize("value", ["", ",", "[::1", "unix:", "a b"])
 async def test_an_invalid_proxy_header_causes_no_traceback(proxied, name, value) -> None:
     async with proxied.connect("function/", additional_headers={name: value}) as client:
-        await client.hear()
+        await client.receive_json()

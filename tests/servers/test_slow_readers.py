@@ -29,8 +29,8 @@ urlpatterns = [path("<name>/", Room.as_asgi())]
 
 
 @pytest.fixture(params=["uvicorn", "uvicorn-asyncio"])
-def server(request, checked):
-    return checked(request.param)
+def server(request, checked_server):
+    return checked_server(request.param)
 
 
 def connect_without_reading(server, where):
@@ -46,21 +46,21 @@ async def test_only_the_client_that_stops_reading_is_closed_with_4503(server) ->
     where = "slow_readers/one/"
     members = [await server.connect(where, compression=None) for _ in range(4)]
     stalled = await connect_without_reading(server, where)
-    assert [await client.hear() for client in (*members, stalled)] == ["open"] * 5
+    assert [await client.receive_json() for client in (*members, stalled)] == ["open"] * 5
 
     slowest = 0.0
     for number in range(FRAMES):
         sent = time.monotonic()
-        await members[0].say(number)
+        await members[0].send_json(number)
         for member in members:
-            assert await member.hear() == [number, FRAME]
+            assert await member.receive_json() == [number, FRAME]
         slowest = max(slowest, time.monotonic() - sent)
         await asyncio.sleep(0)
     assert slowest < 1
 
-    assert await stalled.ended() == (4503, "You do not keep up. Connect again.")
+    assert await stalled.receive_close() == (4503, "You do not keep up. Connect again.")
     for member in members:
-        assert await member.hear() == "one left"
+        assert await member.receive_json() == "one left"
         await member.close()
 
 
@@ -68,10 +68,10 @@ async def test_a_client_that_never_reads_again_is_disconnected(uvicorn) -> None:
     where = "slow_readers/two/"
     async with uvicorn.connect(where, compression=None) as member:
         stalled = await connect_without_reading(uvicorn, where)
-        assert [await member.hear(), await stalled.hear()] == ["open", "open"]
+        assert [await member.receive_json(), await stalled.receive_json()] == ["open", "open"]
         for number in range(FRAMES):
-            await member.say(number)
-            assert await member.hear() == [number, FRAME]
-        assert await member.hear() == "one left"
+            await member.send_json(number)
+            assert await member.receive_json() == [number, FRAME]
+        assert await member.receive_json() == "one left"
         stalled.transport.abort()
         await stalled.wait_closed()

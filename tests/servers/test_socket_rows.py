@@ -65,7 +65,7 @@ def send_to_all(text: str) -> str:
 
 async def texts_of(clients) -> set[str]:
     """Return the texts of the next frame of each client."""
-    frames = [await client.hear() for client in clients]
+    frames = [await client.receive_json() for client in clients]
     return {frame.get("text") for frame in frames}
 
 
@@ -73,14 +73,14 @@ async def test_a_queryset_in_a_shell_sends_to_the_sockets_of_both_servers(cluste
     clients = [*await players("one", 5), *await players("two", 5)]
     assert await run(cluster, send_to_all("hello")) == 10
     assert await texts_of(clients) == {"hello"}
-    await clients[0].say({"type": "SAY", "text": "from a peer"})
+    await clients[0].send_json({"type": "SAY", "text": "from a peer"})
     assert await texts_of(clients[1:]) == {"from a peer"}
 
 
 async def test_a_shell_can_close_the_socket_of_a_row(cluster, players) -> None:
     [client] = await players("one", 1)
     await run(cluster, "Socket.objects.get().disconnect(4001, 'Enough.')")
-    assert await client.ended() == (4001, "Enough.")
+    assert await client.receive_close() == (4001, "Enough.")
 
 
 async def test_the_rows_of_a_killed_server_are_deleted_and_the_others_stay(
@@ -104,7 +104,7 @@ async def test_the_rows_of_a_killed_server_are_deleted_and_the_others_stay(
 async def test_a_server_that_receives_sigterm_leaves_no_rows(cluster, players) -> None:
     await players("one", 50)
     cluster.one.process.send_signal(signal.SIGTERM)
-    assert await cluster.one.ends(15) in (0, -signal.SIGTERM)
+    assert await cluster.one.wait_exit(15) in (0, -signal.SIGTERM)
     assert await run(cluster, COUNT) == 0
 
 

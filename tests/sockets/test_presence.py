@@ -42,7 +42,7 @@ def client(**kwargs):
 
 
 async def heartbeat() -> None:
-    await current_hub().get_part(Presence).heartbeat()
+    await current_hub().get_component(Presence).heartbeat()
 
 
 @pytest.fixture
@@ -100,8 +100,8 @@ async def test_a_heartbeat_takes_four_queries_for_any_number_of_sockets(
     await heartbeat()
     for _ in range(2):
         queries.clear()
-        for socket in current_hub().get_part(Presence).rows.values():
-            current_hub().get_part(Presence).record_ping(socket)
+        for socket in current_hub().get_component(Presence).rows.values():
+            current_hub().get_component(Presence).record_ping(socket)
         await heartbeat()
         assert verbs(queries) == ["UPDATE", "UPDATE", "SELECT", "SELECT"]
 
@@ -226,7 +226,7 @@ async def test_a_client_that_leaves_during_the_insert_leaves_no_row(monkeypatch)
 
 async def test_a_heartbeat_restores_a_deleted_row_with_its_primary_key(connect_many) -> None:
     await connect_many(1)
-    [row] = current_hub().get_part(Presence).rows.values()
+    [row] = current_hub().get_component(Presence).rows.values()
     pk = row.pk
     await row.adelete()
     await heartbeat()
@@ -296,7 +296,7 @@ async def test_a_heartbeat_does_not_restore_a_row_whose_client_leaves_meanwhile(
     beating = asyncio.create_task(heartbeat())
     await renewed.wait()
     disconnecting = asyncio.create_task(socket.disconnect())
-    while len(current_hub().get_part(Presence).rows) > 1:  # noqa: ASYNC110 - no event to wait for
+    while len(current_hub().get_component(Presence).rows) > 1:  # noqa: ASYNC110 - no event to wait for
         await asyncio.sleep(0)
     leaving.set()
     await asyncio.gather(beating, disconnecting)

@@ -115,7 +115,7 @@ async def test_a_route_for_ping_can_answer_and_the_ping_is_still_recorded() -> N
         await Socket.objects.amark_inactive()
         await socket.send_json({"type": "PING"})
         await socket.expect_event(type="PONG")
-        await current_hub().get_part(Presence).heartbeat()
+        await current_hub().get_component(Presence).heartbeat()
         assert (await Socket.objects.aget()).active
 
 

@@ -1,12 +1,12 @@
 """Committed changes: rows that were created, updated and deleted.
 
-Django's signals report what is done, also within transactions. Changes are published when they are
-committed on the database they were written to: each row once per transaction, in order, without
-savepoints that were rolled back.
+Django sends its signals before the commit. Changes are published when they are committed on the
+database that they were written to. Each row is published once per transaction, in order. Savepoints
+that were rolled back are left out.
 
 Django drops a commit hook together with the savepoint it was registered in. Every change has a hook
-of its own, so the hooks that are left at the commit are the changes that were committed. They are
-published before other hooks run: one of those may fail, or write.
+of its own, so the hooks that are left at the commit belong to committed changes. These are
+published before other hooks run, because one of those may fail, or write.
 """
 
 import logging
@@ -23,8 +23,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from .keys import normalize_key
-from .memory import mark_moved, remember_groups, sequence
-from .registry import NO_GROUPS, Groups, Watcher
+from .known_groups import mark_moved, remember_groups, sequence
+from .registry import NO_GROUPS, Groups, RowObserver
 
 __all__ = [
     "Action",
@@ -38,8 +38,8 @@ __all__ = [
 
 logger = logging.getLogger("rest_channels")
 
-GroupMoves = dict[Watcher, tuple[Groups, Groups]]
-"""For each watcher the groups of a row before and after a change."""
+GroupMoves = dict[RowObserver, tuple[Groups, Groups]]
+"""For each observer the groups of a row before and after a change."""
 
 
 class Action(StrEnum):
@@ -57,19 +57,19 @@ class Change(NamedTuple):
     pk: Any
     using: str
     row: Any
-    """The instance as it was saved last, if a watcher keeps it."""
+    """The instance as it was saved last, if an observer keeps it."""
     exists: bool
     moves: GroupMoves
 
-    def notifications(self) -> Iterator[tuple[Watcher, str, Action]]:
-        """Yield which group of which watcher receives which action."""
-        for watcher, (before, after) in self.moves.items():
+    def notifications(self) -> Iterator[tuple[RowObserver, str, Action]]:
+        """Yield which group of which observer receives which action."""
+        for observer, (before, after) in self.moves.items():
             for group in sorted(before - after):
-                yield watcher, group, Action.DELETE
+                yield observer, group, Action.DELETE
             for group in sorted(before & after):
-                yield watcher, group, Action.UPDATE
+                yield observer, group, Action.UPDATE
             for group in sorted(after - before):
-                yield watcher, group, Action.CREATE
+                yield observer, group, Action.CREATE
 
 
 listeners: list[Callable[[list[Change]], None]] = []
@@ -137,7 +137,7 @@ def pending_change(
 ) -> PendingChange:
     """Return a change of the running transaction, to be passed to `record`."""
     connection = transaction.get_connection(using)
-    keeps = row is not None and any(watcher.keeps_instance for watcher in moves)
+    keeps = row is not None and any(observer.keeps_instance for observer in moves)
     kept = _copy_instance(row) if keeps else None
     state = getattr(row, "_state", None)
     number = next(sequence) if number is None else number
@@ -155,7 +155,7 @@ def _copy_instance(row: Any) -> Any:
 
 
 def record(*changes: PendingChange) -> None:
-    """Publish these changes when their transaction is committed; together if there is none."""
+    """Publish these changes at the commit of their transaction, or now if there is none."""
     for connection in dict.fromkeys(change.connection for change in changes):
         own = [change for change in changes if change.connection is connection]
         batch = _batch_of(connection)
@@ -216,7 +216,7 @@ def _publish(pending: list[PendingChange]) -> None:
     for merged, changes in zip(committed, rows.values(), strict=True):
         for change in changes:
             if change.state is not None:
-                groups = {watcher: after for watcher, (_before, after) in merged.moves.items()}
+                groups = {observer: after for observer, (_before, after) in merged.moves.items()}
                 remember_groups(change.state, change.pk, groups)
     for listener in listeners if committed else ():
         try:
@@ -229,11 +229,11 @@ def _merge(changes: list[PendingChange]) -> Change:
     """Merge the changes of one row: from the groups before the first to those after the last."""
     moves: GroupMoves = {}
     for change in sorted(changes, key=lambda change: change.number):
-        for watcher, (before, _after) in change.moves.items():
-            moves.setdefault(watcher, (before, NO_GROUPS))
+        for observer, (before, _after) in change.moves.items():
+            moves.setdefault(observer, (before, NO_GROUPS))
     for change in changes:
-        for watcher, (_before, after) in change.moves.items():
-            moves[watcher] = moves[watcher][0], after
+        for observer, (_before, after) in change.moves.items():
+            moves[observer] = moves[observer][0], after
     last = changes[-1]
     row = next((change.row for change in reversed(changes) if change.row is not None), None)
     return Change(last.model, last.pk, last.connection.alias, row, last.exists, moves)

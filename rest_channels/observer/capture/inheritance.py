@@ -2,9 +2,9 @@
 
 from django.db.models import Model
 
-from .registry import Watcher, active_watchers, concrete_model, watched_models, watchers_of
+from .registry import RowObserver, active_observers, concrete_model, observed_models, observers_of
 
-__all__ = ["ancestors", "has_active_watchers", "related_models", "shared_parent", "tables_of"]
+__all__ = ["ancestors", "has_active_observers", "related_models", "shared_parent", "tables_of"]
 
 
 def tables_of(model: type[Model], *, raw: bool = False) -> list[type[Model]]:
@@ -16,17 +16,17 @@ def tables_of(model: type[Model], *, raw: bool = False) -> list[type[Model]]:
     return [concrete] if raw else [concrete, *concrete._meta.get_parent_list()]
 
 
-def ancestors(model: type[Model], *, raw: bool = False) -> dict[type[Model], list[Watcher]]:
-    """Return the watched models among the tables of `model`, each with its watchers."""
+def ancestors(model: type[Model], *, raw: bool = False) -> dict[type[Model], list[RowObserver]]:
+    """Return the observed models among the tables of `model`, each with its observers."""
     tables = tables_of(model, raw=raw)
-    return {table: watchers for table in tables if (watchers := watchers_of(table))}
+    return {table: observers for table in tables if (observers := observers_of(table))}
 
 
 def related_models(tables: list[type[Model]]) -> list[type[Model]]:
-    """Return the other watched models that share one of these tables: children and siblings."""
+    """Return the other observed models that share one of these tables: children and siblings."""
     return [
         model
-        for model in watched_models()
+        for model in observed_models()
         if model not in tables and not set(tables).isdisjoint(model._meta.get_parent_list())
     ]
 
@@ -36,7 +36,7 @@ def shared_parent(model: type[Model], tables: list[type[Model]]) -> type[Model]:
     return next(parent for parent in model._meta.get_parent_list() if parent in tables)
 
 
-def has_active_watchers(model: type[Model]) -> bool:
+def has_active_observers(model: type[Model]) -> bool:
     """Return whether changes of `model` may have subscribers, related models included."""
     tables = tables_of(model)
-    return any(active_watchers(each) for each in (*tables, *related_models(tables)))
+    return any(active_observers(each) for each in (*tables, *related_models(tables)))

@@ -1,8 +1,8 @@
 """Many-to-many relations, as changes of the rows at both ends.
 
-Django sends `m2m_changed` for what is done through the manager of a relation. It does not send it
-when the row at the other end is deleted. For a project's own `through` model it sends the signals
-of the rows that are saved and deleted.
+Django sends `m2m_changed` for changes through the manager of a relation. It does not send it when
+the row at the other end is deleted. For a project's own `through` model it sends the signals of the
+rows that are saved and deleted.
 """
 
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 
 from .inheritance import related_models
 from .keys import key_in
-from .registry import Watcher, active_watchers, concrete_model, log_errors, with_proxies
+from .registry import RowObserver, active_observers, concrete_model, log_errors, with_proxies
 from .snapshots import record_difference, take_snapshot
 
-__all__ = ["watch"]
+__all__ = ["connect_relations"]
 
-UID = "rest_channels.observer.relations"
+DISPATCH_UID = "rest_channels.observer.relations"
 
 
 class End(NamedTuple):
@@ -34,15 +34,15 @@ class End(NamedTuple):
         """The column that the foreign key refers to: usually the primary key."""
         return str(self.foreign_key.target_field.attname)
 
-    def has_active_watchers(self) -> bool:
+    def has_active_observers(self) -> bool:
         """Return whether changed relations of these rows may have subscribers."""
         models = (self.model, *related_models([self.model]))
-        return any(active_watchers(model, _includes_relations) for model in models)
+        return any(active_observers(model, _includes_relations) for model in models)
 
     def record_updates(self, values: Iterable[Any], using: str) -> None:
         """Record a change of the rows that these values of the foreign key refer to."""
         values = [value for value in dict.fromkeys(values) if value is not None]
-        if not values or not self.has_active_watchers():
+        if not values or not self.has_active_observers():
             return
         pk: Any = self.model._meta.pk
         if self.foreign_key.target_field != pk:
@@ -73,7 +73,7 @@ _relations: dict[type[Model], dict[Any, Relation]] = {}
 """A `through` model → its relations by field: several fields may share one model."""
 
 
-def watch(model: type[Model]) -> None:
+def connect_relations(model: type[Model]) -> None:
     """Record changes of the many-to-many relations of `model`."""
     for field in model._meta.get_fields(include_hidden=True):
         forward: Any = field if isinstance(field, ManyToManyField) else field.remote_field
@@ -85,19 +85,19 @@ def watch(model: type[Model]) -> None:
             End(concrete_model(forward.model), through._meta.get_field(source)),
             End(concrete_model(forward.remote_field.model), through._meta.get_field(target)),
         )
-        m2m_changed.connect(_relation_changed, through, dispatch_uid=UID)
+        m2m_changed.connect(_relation_changed, through, dispatch_uid=DISPATCH_UID)
         if through._meta.auto_created:
             for end in relation:
                 for sender in with_proxies(end.model):
-                    pre_delete.connect(_before_delete, sender, dispatch_uid=UID)
+                    pre_delete.connect(_before_delete, sender, dispatch_uid=DISPATCH_UID)
         else:
-            pre_save.connect(_before_through_save, through, dispatch_uid=UID)
-            post_save.connect(_after_through_change, through, dispatch_uid=UID)
-            post_delete.connect(_after_through_change, through, dispatch_uid=UID)
+            pre_save.connect(_before_through_save, through, dispatch_uid=DISPATCH_UID)
+            post_save.connect(_after_through_change, through, dispatch_uid=DISPATCH_UID)
+            post_delete.connect(_after_through_change, through, dispatch_uid=DISPATCH_UID)
 
 
-def _includes_relations(watcher: Watcher) -> bool:
-    return watcher.many_to_many
+def _includes_relations(observer: RowObserver) -> bool:
+    return observer.many_to_many
 
 
 @log_errors
@@ -118,7 +118,7 @@ def _relation_changed(
     for relation in _relations[sender].values():
         near, far = relation.ends(reverse)
         if not isinstance(instance, near.model) or not (
-            near.has_active_watchers() or far.has_active_watchers()
+            near.has_active_observers() or far.has_active_observers()
         ):
             continue
         values: Iterable[Any] = ()
@@ -154,7 +154,7 @@ def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: A
         for relation in relations.values() if through._meta.auto_created else ():
             for reverse in (False, True):
                 near, far = relation.ends(reverse)
-                if concrete_model(sender) is near.model and far.has_active_watchers():
+                if concrete_model(sender) is near.model and far.has_active_observers():
                     values = _related_values(through, near, far, instance, using)
                     far.record_updates(values, using)
 
@@ -169,7 +169,7 @@ def _before_through_save(sender: type[Model], instance: Model, using: str, **kwa
     _previous_values.pop(instance._state, None)
     ends = [end for relation in _relations[sender].values() for end in relation]
     new = instance._state.adding and sender._meta.pk.has_default()
-    if instance.pk is not None and not new and any(end.has_active_watchers() for end in ends):
+    if instance.pk is not None and not new and any(end.has_active_observers() for end in ends):
         rows = sender._base_manager.using(using).filter(pk=instance.pk)
         names = {end.foreign_key.attname for end in ends}
         _previous_values[instance._state] = rows.values(*names).first() or {}

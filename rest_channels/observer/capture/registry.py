@@ -1,4 +1,4 @@
-"""The watchers of each model, and the groups they assign to a row."""
+"""The observers of each model, and the groups they assign to a row."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -11,17 +11,17 @@ from django.db.models import Model
 __all__ = [
     "NO_GROUPS",
     "Groups",
-    "Watcher",
-    "WatcherGroups",
-    "active_watchers",
-    "add_watcher",
+    "ObserverGroups",
+    "RowObserver",
+    "active_observers",
+    "add_observer",
     "concrete_model",
     "groups_of",
     "log_errors",
     "needs_rows",
+    "observed_models",
+    "observers_of",
     "subclasses_of",
-    "watched_models",
-    "watchers_of",
     "with_proxies",
 ]
 
@@ -31,8 +31,8 @@ Groups = frozenset[str]
 NO_GROUPS: Groups = frozenset()
 
 
-class Watcher(Protocol):
-    """An object that wants the changes of a model's rows. It is hashed by identity."""
+class RowObserver(Protocol):
+    """An observer of a model's rows, as a `ModelObserver` is. It is hashed by identity."""
 
     id: str
     many_to_many: bool
@@ -42,7 +42,7 @@ class Watcher(Protocol):
 
     @property
     def model(self) -> type[Model]:
-        """The watched model."""
+        """The observed model."""
 
     @property
     def keeps_instance(self) -> bool:
@@ -58,43 +58,43 @@ class Watcher(Protocol):
         """Return the groups of a row. Unless `groups_need_row`, `row` is `None`."""
 
 
-WatcherGroups = dict[Watcher, Groups]
-"""The groups of one row, for each watcher."""
+ObserverGroups = dict[RowObserver, Groups]
+"""The groups of one row, for each observer."""
 
-_watchers: dict[type[Model], list[ref[Watcher]]] = {}
-
-
-def add_watcher(model: type[Model], watcher: Watcher) -> None:
-    """Register `watcher` for the concrete `model`. Only a weak reference to it is kept."""
-    alive = [reference for reference in _watchers.get(model, ()) if reference() is not None]
-    _watchers[model] = [*alive, ref(watcher)]
+_observers: dict[type[Model], list[ref[RowObserver]]] = {}
 
 
-def watchers_of(model: type[Model]) -> list[Watcher]:
-    """Return the watchers of `model`."""
-    watchers = (reference() for reference in _watchers.get(model, ()))
-    return [watcher for watcher in watchers if watcher is not None]
+def add_observer(model: type[Model], observer: RowObserver) -> None:
+    """Register `observer` for the concrete `model`. Only a weak reference to it is kept."""
+    alive = [reference for reference in _observers.get(model, ()) if reference() is not None]
+    _observers[model] = [*alive, ref(observer)]
 
 
-def active_watchers(
-    model: type[Model], condition: Callable[[Watcher], bool] | None = None
-) -> list[Watcher]:
-    """Return the watchers of `model` that have subscribers and meet `condition`."""
+def observers_of(model: type[Model]) -> list[RowObserver]:
+    """Return the observers of `model`."""
+    observers = (reference() for reference in _observers.get(model, ()))
+    return [observer for observer in observers if observer is not None]
+
+
+def active_observers(
+    model: type[Model], condition: Callable[[RowObserver], bool] | None = None
+) -> list[RowObserver]:
+    """Return the observers of `model` that have subscribers and meet `condition`."""
     return [
-        watcher
-        for watcher in watchers_of(model)
-        if (condition is None or condition(watcher)) and watcher.has_subscribers()
+        observer
+        for observer in observers_of(model)
+        if (condition is None or condition(observer)) and observer.has_subscribers()
     ]
 
 
-def needs_rows(watchers: Iterable[Watcher]) -> bool:
-    """Return whether any watcher needs more of a row than its primary key."""
-    return any(watcher.groups_need_row or watcher.keeps_instance for watcher in watchers)
+def needs_rows(observers: Iterable[RowObserver]) -> bool:
+    """Return whether any observer needs more of a row than its primary key."""
+    return any(observer.groups_need_row or observer.keeps_instance for observer in observers)
 
 
-def watched_models() -> list[type[Model]]:
-    """Return the models that have been watched."""
-    return list(_watchers)
+def observed_models() -> list[type[Model]]:
+    """Return the models that have, or had, an observer."""
+    return list(_observers)
 
 
 def concrete_model(model: type[Model]) -> type[Model]:
@@ -128,13 +128,13 @@ def log_errors(receiver: Callable[..., None]) -> Callable[..., None]:
     return receive
 
 
-def groups_of(watcher: Watcher, pk: Any, row: Any) -> Groups:
+def groups_of(observer: RowObserver, pk: Any, row: Any) -> Groups:
     """Return the groups of a row. An error in a project's code is logged: it cannot fail a save."""
     try:
-        groups = watcher.groups_of(pk, row if watcher.groups_need_row else None)
+        groups = observer.groups_of(pk, row if observer.groups_need_row else None)
         if isinstance(groups, str):
             raise TypeError(f"{groups!r} is a string: return a list of groups, or yield each one.")
         return frozenset(groups)
     except Exception:
-        logger.exception("Cannot determine the groups of %s %r.", watcher.model.__name__, pk)
+        logger.exception("Cannot determine the groups of %s %r.", observer.model.__name__, pk)
         return NO_GROUPS

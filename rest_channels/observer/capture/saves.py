@@ -1,8 +1,8 @@
 """A save between `pre_save` and `post_save`: the groups of the row before and after.
 
-The stored row decides, not the history of the instance. The remembered groups are used if the save
-does not change them, and writes the whole instance to the database it comes from. Otherwise the
-database is queried.
+The groups before are those of the stored row. Usually they are remembered with the instance. The
+database is queried if the save changes the groups, writes only some fields, or writes to another
+database than the one that the instance comes from.
 """
 
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from django.db.models import Model
 from .changes import PendingChange, pending_change
 from .inheritance import ancestors, related_models, shared_parent, tables_of
 from .keys import key_in, normalize_key
-from .memory import forget_groups, recall_groups, sequence
-from .registry import NO_GROUPS, Watcher, WatcherGroups, active_watchers, groups_of
+from .known_groups import forget_groups, recall_groups, sequence
+from .registry import NO_GROUPS, ObserverGroups, RowObserver, active_observers, groups_of
 from .snapshots import Snapshot, find_rows, snapshot_related
 
 __all__ = ["Save", "begin_save", "end_save"]
@@ -34,46 +34,47 @@ class Save:
     adding: bool
     """Whether the instance was new when the save began."""
     number: int = field(default_factory=lambda: next(sequence))
-    watchers: dict[type[Model], list[Watcher]] = field(init=False)
-    """The watched tables that are written, with their watchers."""
+    observers: dict[type[Model], list[RowObserver]] = field(init=False)
+    """The observed tables that are written, with their observers."""
     creation_recorded: bool = False
     """Whether a save within this one has recorded that the row is new."""
-    before: WatcherGroups = field(default_factory=dict)
+    before: ObserverGroups = field(default_factory=dict)
     stored: dict[type[Model], Any] = field(default_factory=dict)
     """The tables that had the row before → the row, or `None` if only its key was read."""
     related: Snapshot = field(default_factory=dict)
     """The rows of related models that share a table with this one."""
 
     def __post_init__(self) -> None:
-        self.watchers = ancestors(self.sender, raw=self.raw)
+        self.observers = ancestors(self.sender, raw=self.raw)
 
     # Before the row is written.
 
     def find_previous(self) -> None:
+        """Find the groups that the row has before it is written."""
         if self.adding:
             self._find_overwritten()
         elif not self._recall():
             forget_groups(self.instance._state)
-            if any(map(self._groups_need_row, self.watchers)):
+            if any(map(self._groups_need_row, self.observers)):
                 rows = self.sender._base_manager.using(self.using)
                 row = rows.filter(pk=self.instance.pk).first()
-                for model in self.watchers if row is not None else ():
+                for model in self.observers if row is not None else ():
                     self._add_stored(model, row)
         self._find_related()
 
     def _groups_need_row(self, model: type[Model]) -> bool:
-        watchers = self.watchers[model]
-        return any(watcher.groups_need_row and watcher.has_subscribers() for watcher in watchers)
+        observers = self.observers[model]
+        return any(each.groups_need_row and each.has_subscribers() for each in observers)
 
     def _find_overwritten(self) -> None:
         """Find rows that exist although the instance is new."""
         forget_groups(self.instance._state)
-        own = self.sender._meta.concrete_model  # Django reports itself whether this one is created
-        for model, watchers in self.watchers.items():
+        own = self.sender._meta.concrete_model  # its `post_save` says whether the row is new
+        for model, observers in self.observers.items():
             if not self._may_exist(model):
                 continue
             whole = self._groups_need_row(model)
-            if whole or (model is not own and any(each.has_subscribers() for each in watchers)):
+            if whole or (model is not own and any(each.has_subscribers() for each in observers)):
                 keys = [key_in(model, self.instance)]
                 for row in find_rows(model, keys, self.using, whole=whole).values():
                     self._add_stored(model, row)
@@ -89,27 +90,27 @@ class Save:
         self.stored[model] = row
         if row is not None:
             pk = normalize_key(model, key_in(model, row))
-            for watcher in self.watchers[model]:
-                if watcher.groups_need_row:
-                    self.before[watcher] = groups_of(watcher, pk, row)
+            for observer in self.observers[model]:
+                if observer.groups_need_row:
+                    self.before[observer] = groups_of(observer, pk, row)
 
     def _recall(self) -> bool:
         """Use the remembered groups. Return False if the database must be queried instead."""
-        watchers = [
-            (model, watcher)
-            for model, watchers in self.watchers.items()
-            for watcher in watchers
-            if watcher.groups_need_row
+        observers = [
+            (model, observer)
+            for model, observers in self.observers.items()
+            for observer in observers
+            if observer.groups_need_row
         ]
         instance = self.instance
-        if watchers and (instance._state.db != self.using or self._differs_from_row()):
+        if observers and (instance._state.db != self.using or self._differs_from_row()):
             return False
-        for model, watcher in watchers:
-            known = recall_groups(instance._state, instance.pk, watcher)
+        for model, observer in observers:
+            known = recall_groups(instance._state, instance.pk, observer)
             pk = normalize_key(model, key_in(model, instance))
-            if known is None or known != groups_of(watcher, pk, instance):
+            if known is None or known != groups_of(observer, pk, instance):
                 return False
-            self.before[watcher] = known
+            self.before[observer] = known
         return True
 
     def _is_partial(self) -> bool:
@@ -122,11 +123,11 @@ class Save:
     def _find_related(self) -> None:
         tables = tables_of(self.sender, raw=self.raw)
         for model in related_models(tables):
-            watchers = active_watchers(model)
+            observers = active_observers(model)
             parent = shared_parent(model, tables)
-            if watchers and self._may_exist(parent):
+            if observers and self._may_exist(parent):
                 keys = [key_in(parent, self.instance)]
-                self.related |= snapshot_related(model, parent, keys, self.using, watchers)
+                self.related |= snapshot_related(model, parent, keys, self.using, observers)
 
     # After the row was written.
 
@@ -141,16 +142,16 @@ class Save:
             first, created, outer.creation_recorded = outer, True, True
         number = next(sequence) if self.creation_recorded else first.number
         changes = []
-        for model, watchers in self.watchers.items():
+        for model, observers in self.observers.items():
             if (pk := key_in(model, self.instance)) is None:
                 continue
             pk, row = normalize_key(model, pk), self._row_after(model)
             is_new = created and not self.creation_recorded and model not in first.stored
             moves = {}
-            for watcher in watchers:
-                after = groups_of(watcher, pk, row)
-                before = NO_GROUPS if is_new else first.before.get(watcher, after)
-                moves[watcher] = before, after
+            for observer in observers:
+                after = groups_of(observer, pk, row)
+                before = NO_GROUPS if is_new else first.before.get(observer, after)
+                moves[observer] = before, after
             change = pending_change(model, pk, self.using, moves, row=self.instance, number=number)
             if row is self.instance and self._differs_from_row():
                 change.state = None  # the groups of the row were not read, so forget them

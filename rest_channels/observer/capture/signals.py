@@ -1,7 +1,7 @@
 """Receivers of Django's signals about rows that are loaded, saved and deleted.
 
 Several models may stand for one row: the proxies of a model, and its parents in tables of their
-own. A watcher of one of them receives all changes of the row.
+own. An observer of one of them receives all changes of the row.
 """
 
 import contextlib
@@ -22,64 +22,64 @@ from . import cascades, many_to_many
 from .changes import pending_change, record
 from .inheritance import ancestors
 from .keys import key_in, normalize_key
-from .memory import recall_groups, remember_groups
+from .known_groups import recall_groups, remember_groups
 from .registry import (
     NO_GROUPS,
-    Watcher,
-    WatcherGroups,
-    active_watchers,
-    add_watcher,
+    ObserverGroups,
+    RowObserver,
+    active_observers,
+    add_observer,
     concrete_model,
     groups_of,
     log_errors,
     needs_rows,
+    observed_models,
+    observers_of,
     subclasses_of,
-    watched_models,
-    watchers_of,
 )
 from .saves import Save, begin_save, end_save
 
-__all__ = ["watch"]
+__all__ = ["connect_observer"]
 
-UID = "rest_channels.observer"
+DISPATCH_UID = "rest_channels.observer"
 
 
-def watch(watcher: Watcher) -> None:
-    """Record all changes of the rows of the watcher's model, as long as the watcher exists."""
-    model = watcher.model._meta.concrete_model
+def connect_observer(observer: RowObserver) -> None:
+    """Record all changes of the rows of the observer's model, as long as the observer exists."""
+    model = observer.model._meta.concrete_model
     if model is None:
         raise TypeError(
-            f"{watcher.model.__name__} is abstract and has no rows to observe: "
+            f"{observer.model.__name__} is abstract and has no rows to observe: "
             "observe each of its subclasses."
         )
-    add_watcher(model, watcher)
+    add_observer(model, observer)
     for table in (model, *model._meta.get_parent_list()):
         for sender in (table, *subclasses_of(table)):
             _connect(sender, model)
-    cascades.watch(model)
-    if watcher.many_to_many:
-        many_to_many.watch(model)
+    cascades.connect_cascades(model)
+    if observer.many_to_many:
+        many_to_many.connect_relations(model)
 
 
 def _connect(sender: type[Model], model: type[Model]) -> None:
     """Receive the signals of `sender`, which shares a table with `model`."""
-    pre_save.connect(_before_save, sender, dispatch_uid=UID)
-    post_save.connect(_after_save, sender, dispatch_uid=UID)
+    pre_save.connect(_before_save, sender, dispatch_uid=DISPATCH_UID)
+    post_save.connect(_after_save, sender, dispatch_uid=DISPATCH_UID)
     if issubclass(sender, model):
-        pre_delete.connect(_before_delete, sender, dispatch_uid=UID)
-        post_delete.connect(_after_delete, sender, dispatch_uid=UID)
-        if any(watcher.groups_need_row for watcher in watchers_of(model)):
-            post_init.connect(_after_init, sender, dispatch_uid=UID)
+        pre_delete.connect(_before_delete, sender, dispatch_uid=DISPATCH_UID)
+        post_delete.connect(_after_delete, sender, dispatch_uid=DISPATCH_UID)
+        if any(observer.groups_need_row for observer in observers_of(model)):
+            post_init.connect(_after_init, sender, dispatch_uid=DISPATCH_UID)
 
 
 def _connect_new_model(sender: type[Model], **kwargs: Any) -> None:
-    """Connect a model that is defined after a watcher of its parent or of its base."""
-    for model in watched_models():
+    """Connect a model that is defined after an observer of its parent or of its base."""
+    for model in observed_models():
         if sender is not model and issubclass(sender, (model, *model._meta.get_parent_list())):
             _connect(sender, model)
 
 
-class_prepared.connect(_connect_new_model, dispatch_uid=UID)
+class_prepared.connect(_connect_new_model, dispatch_uid=DISPATCH_UID)
 
 
 @log_errors
@@ -88,15 +88,15 @@ def _after_init(sender: type[Model], instance: Model, **kwargs: Any) -> None:
     pk = instance.pk
     if pk is None or instance.get_deferred_fields():
         return
-    groups: WatcherGroups = {}
+    groups: ObserverGroups = {}
     own = sender._meta.concrete_model
-    for model, watchers in ancestors(sender).items():
+    for model, observers in ancestors(sender).items():
         key = pk if model is own else key_in(model, instance)
-        for watcher in watchers:
-            if watcher.groups_need_row:
+        for observer in observers:
+            if observer.groups_need_row:
                 # A new instance may be incomplete: then its row is read when it is saved.
                 with contextlib.suppress(Exception):
-                    groups[watcher] = frozenset(watcher.groups_of(key, instance))
+                    groups[observer] = frozenset(observer.groups_of(key, instance))
     if groups:
         remember_groups(instance._state, pk, groups)
 
@@ -143,18 +143,19 @@ def _before_delete(
     """
     _stored_rows.pop(instance._state, None)  # of a deletion that failed
     model = concrete_model(sender)
-    watchers = active_watchers(model)
-    need_row = [watcher for watcher in watchers if watcher.groups_need_row]
+    observers = active_observers(model)
+    need_row = [observer for observer in observers if observer.groups_need_row]
     pk = normalize_key(model, instance.pk)
     if not instance.get_deferred_fields():
         given = isinstance(origin, model) and normalize_key(model, key_in(model, origin)) == pk
         if not given and all(
-            recall_groups(instance._state, instance.pk, watcher) == groups_of(watcher, pk, instance)
-            for watcher in need_row
+            recall_groups(instance._state, instance.pk, observer)
+            == groups_of(observer, pk, instance)
+            for observer in need_row
         ):
             return
-    elif needs_rows(watchers):
-        need_row = watchers
+    elif needs_rows(observers):
+        need_row = observers
     if need_row and (row := model._base_manager.using(using).filter(pk=pk).first()) is not None:
         _stored_rows[instance._state] = row
 
@@ -165,7 +166,7 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
     model = concrete_model(sender)
     stored = _stored_rows.pop(instance._state, instance)
     pk = normalize_key(model, instance.pk)
-    moves = {each: (groups_of(each, pk, stored), NO_GROUPS) for each in watchers_of(model)}
+    moves = {each: (groups_of(each, pk, stored), NO_GROUPS) for each in observers_of(model)}
     if moves:
         row = stored if instance.get_deferred_fields() else instance
         record(pending_change(model, pk, using, moves, row=row, exists=False))

@@ -9,7 +9,14 @@ from django.db.models import Model
 from .changes import PendingChange, pending_change, record
 from .inheritance import related_models, shared_parent, tables_of
 from .keys import key_in, normalize_key
-from .registry import NO_GROUPS, Watcher, WatcherGroups, active_watchers, groups_of, needs_rows
+from .registry import (
+    NO_GROUPS,
+    ObserverGroups,
+    RowObserver,
+    active_observers,
+    groups_of,
+    needs_rows,
+)
 
 __all__ = [
     "Snapshot",
@@ -27,8 +34,8 @@ class StoredRow(NamedTuple):
     """A row of the database, and its groups."""
 
     row: Any
-    """The instance; `None` where watchers need only the key."""
-    groups: WatcherGroups
+    """The instance; `None` where observers need only the key."""
+    groups: ObserverGroups
 
 
 Snapshot = dict[tuple[type[Model], Any], StoredRow]
@@ -55,22 +62,24 @@ def find_rows(
     return found
 
 
-def snapshot_rows(model: type[Model], rows: dict[Any, Any], watchers: list[Watcher]) -> Snapshot:
-    """Return the snapshot of these rows, by primary key, with the groups of these watchers."""
+def snapshot_rows(
+    model: type[Model], rows: dict[Any, Any], observers: list[RowObserver]
+) -> Snapshot:
+    """Return the snapshot of these rows, by primary key, with the groups of these observers."""
     stored = {normalize_key(model, pk): row for pk, row in rows.items()}
     return {
-        (model, pk): StoredRow(row, {watcher: groups_of(watcher, pk, row) for watcher in watchers})
+        (model, pk): StoredRow(row, {each: groups_of(each, pk, row) for each in observers})
         for pk, row in stored.items()
     }
 
 
 def snapshot_related(
-    model: type[Model], parent: Any, keys: list[Any], using: str, watchers: list[Watcher]
+    model: type[Model], parent: Any, keys: list[Any], using: str, observers: list[RowObserver]
 ) -> Snapshot:
     """Return the snapshot of the rows of `model` that have these keys in their `parent` table."""
-    whole, column = needs_rows(watchers), parent._meta.pk.attname
+    whole, column = needs_rows(observers), parent._meta.pk.attname
     found = find_rows(model, keys, using, whole=whole, column=column)
-    return snapshot_rows(model, found, watchers)
+    return snapshot_rows(model, found, observers)
 
 
 def take_snapshot(
@@ -79,30 +88,30 @@ def take_snapshot(
     using: str,
     *,
     tables: list[type[Model]] | None = None,
-    condition: Callable[[Watcher], bool] | None = None,
+    condition: Callable[[RowObserver], bool] | None = None,
 ) -> Snapshot:
-    """Return the snapshot of existing rows, for all watched models that share a table with them.
+    """Return the snapshot of existing rows, for all observed models that share a table with them.
 
-    Only these `tables` of the concrete `model` matter (by default all), and only the watchers that
+    Only these `tables` of the concrete `model` matter (by default all), and only the observers that
     have subscribers and meet the `condition`.
     """
     tables, pks = tables or tables_of(model), list(pks)
-    own = {each: some for each in tables if (some := active_watchers(each, condition))}
+    own = {each: some for each in tables if (some := active_observers(each, condition))}
     related = related_models(tables)
-    shared = {each: some for each in related if (some := active_watchers(each, condition))}
+    shared = {each: some for each in related if (some := active_observers(each, condition))}
     if not pks or not (own or shared):
         return {}
     parents = {each: shared_parent(each, tables) for each in shared}
     only_keys = {*own, *parents.values()} <= {model} and not needs_rows(own.get(model, ()))
     rows = dict.fromkeys(pks) if only_keys else find_rows(model, pks, using, whole=True)
     snapshot: Snapshot = {}
-    for table, watchers in own.items():
+    for table, observers in own.items():
         found = {pk if row is None else key_in(table, row): row for pk, row in rows.items()}
-        snapshot |= snapshot_rows(table, found, watchers)
-    for each, watchers in shared.items():
+        snapshot |= snapshot_rows(table, found, observers)
+    for each, observers in shared.items():
         parent = parents[each]
         keys = [pk if row is None else key_in(parent, row) for pk, row in rows.items()]
-        snapshot |= snapshot_related(each, parent, keys, using, watchers)
+        snapshot |= snapshot_related(each, parent, keys, using, observers)
     return snapshot
 
 
@@ -110,9 +119,9 @@ def related_changes(row: Model, using: str) -> list[PendingChange]:
     """Return the changes of related models' rows that are updated together with `row`."""
     tables, snapshot = tables_of(type(row)), Snapshot()
     for model in related_models(tables):
-        if watchers := active_watchers(model):
+        if observers := active_observers(model):
             parent = shared_parent(model, tables)
-            snapshot |= snapshot_related(model, parent, [key_in(parent, row)], using, watchers)
+            snapshot |= snapshot_related(model, parent, [key_in(parent, row)], using, observers)
     return _differences(snapshot, snapshot, using)
 
 
@@ -129,8 +138,10 @@ def _differences(before: Snapshot, after: Snapshot, using: str) -> list[PendingC
         if exists:
             row, new = after[key]
             old = old or dict.fromkeys(new, NO_GROUPS)
-            moves = {watcher: (old[watcher], new[watcher]) for watcher in old if watcher in new}
+            moves = {
+                observer: (old[observer], new[observer]) for observer in old if observer in new
+            }
         else:
-            moves = {watcher: (groups, NO_GROUPS) for watcher, groups in old.items()}
+            moves = {observer: (groups, NO_GROUPS) for observer, groups in old.items()}
         changes.append(pending_change(*key, using, moves, row=row, exists=exists))
     return changes

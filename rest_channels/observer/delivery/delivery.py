@@ -20,11 +20,11 @@ from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode
 from ...settings import api_settings
 from ..subscriptions import REJECTIONS, Subscription, subscriptions
-from .rendering import Bodies, Personal, rendering_key
+from .rendering import Bodies, PerUser, rendering_key
 
-__all__ = ["STATUS", "Delivery", "Row", "Subscribers"]
+__all__ = ["STATUS_BY_ACTION", "Delivery", "Row", "Subscribers"]
 
-STATUS = {"create": 201, "update": 200, "delete": 204}
+STATUS_BY_ACTION = {"create": 201, "update": 200, "delete": 204}
 """The `response_status` of the frames that observers send, by action."""
 
 Subscribers = list[tuple[Connection, list[Subscription]]]
@@ -72,11 +72,11 @@ class Delivery:
     row: Row
     body: str | None
     """The JSON text, if the publishing process has rendered it."""
-    bodies: Bodies | None = None  # by locale; None if bodies are personal
+    bodies: Bodies | None = None  # by locale; None if each user has a body of their own
 
     def __post_init__(self) -> None:
         self.published_body = None if self.body is None else Rendered(self.body.encode())
-        self._personal: dict[Any, asyncio.Future[Rendered | None]] = {}
+        self._bodies_by_key: dict[Any, asyncio.Future[Rendered | None]] = {}
 
     async def send(self, subscribers: Subscribers) -> None:
         """Send frames at once where possible, otherwise through the connections' event queues."""
@@ -88,7 +88,7 @@ class Delivery:
             shared = await render(self.consumer_class, self, locales)
             if shared is None:
                 return
-            self.bodies = None if isinstance(shared, Personal) else shared
+            self.bodies = None if isinstance(shared, PerUser) else shared
         frames = self._frames() if self.observer.sends_directly(self.consumer_class) else {}
         queued = [] if frames else [connection for connection, _requests in subscribers]
         if frames:
@@ -114,10 +114,11 @@ class Delivery:
             ):
                 queued.append(connection)
             elif connection.state <= State.OPEN and not connection.outbox.closed:
-                head, size = frames[connection.locale]
+                frame_start, size = frames[connection.locale]
                 for request in requests:
                     if not request.ended:
-                        yield connection, head + request.tail, size + request.tail_size
+                        text = frame_start + request.frame_end
+                        yield connection, text, size + request.frame_end_size
 
     def _shares_body(self, consumer: Any) -> bool:
         """Return whether the shared body is valid for `consumer`."""
@@ -127,13 +128,14 @@ class Delivery:
         """Return for each locale the frame without its request id, and the size in bytes."""
         frames = {}
         for locale, body in (self.bodies or {}).items():
-            frame = ActionDialect().build_content(self.action, body, STATUS[self.action], None, [])
-            head = encode(frame).decode().removesuffix("null}")
-            frames[locale] = head, utf8_size(head)
+            status = STATUS_BY_ACTION[self.action]
+            frame = ActionDialect().build_content(self.action, body, status, None, [])
+            frame_start = encode(frame).decode().removesuffix("null}")
+            frames[locale] = frame_start, utf8_size(frame_start)
         return frames
 
     def _queue(self, connection: Connection) -> None:
-        """Queue the delivery. If the queue is full, a handler of gaps receives a gap instead."""
+        """Queue the delivery. If the queue is full, a consumer that handles gaps receives one."""
         queue = connection.event_queue
         full = queue is not None and len(queue.items) >= api_settings.INBOX_FRAMES - 1
         if not full or not connection.handler.handles_gaps:
@@ -181,15 +183,15 @@ class Delivery:
 
     async def _once(self, key: Any, render: Callable[[], Any]) -> Rendered | None:
         """Return `render()`, which is called once for each `key`: other callers wait for it."""
-        while (known := self._personal.get(key)) is not None:
+        while (known := self._bodies_by_key.get(key)) is not None:
             await asyncio.wait({known})
             if not known.cancelled():
                 return known.result()
-        future = self._personal[key] = asyncio.get_running_loop().create_future()
+        future = self._bodies_by_key[key] = asyncio.get_running_loop().create_future()
         try:
             body: Rendered | None = await render()
         except asyncio.CancelledError:  # this connection has ended: a waiting one renders
-            del self._personal[key]
+            del self._bodies_by_key[key]
             future.cancel()
             raise
         except Exception as error:

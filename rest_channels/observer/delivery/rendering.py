@@ -11,14 +11,14 @@ from typing import Any
 from ...handshake.locale import Locale
 from ...renderers import Rendered, encode
 
-__all__ = ["PERSONAL", "Personal", "render", "render_each", "rendering_key"]
+__all__ = ["PER_USER", "PerUser", "render", "render_each", "rendering_key"]
 
 
-class Personal:
-    """The result of a rendering that depends on the user."""
+class PerUser:
+    """The result for a row that has to be rendered once per user."""
 
 
-PERSONAL = Personal()
+PER_USER = PerUser()
 
 
 class DetectingContext(dict[str, Any]):
@@ -57,8 +57,8 @@ for _name in {name for name in dir(dict) if callable(getattr(dict, name))} - WRI
     setattr(DetectingContext, _name, _detecting(_name))
 
 
-def render(serializer_class: Any, row: Any, locale: Locale | None = None) -> Rendered | Personal:
-    """Return the row as `serializer_class` renders it, or `PERSONAL` if it reads its context.
+def render(serializer_class: Any, row: Any, locale: Locale | None = None) -> Rendered | PerUser:
+    """Return the row as `serializer_class` renders it, or `PER_USER` if it reads its context.
 
     A `locale` stays active in the calling context.
     """
@@ -69,9 +69,9 @@ def render(serializer_class: Any, row: Any, locale: Locale | None = None) -> Ren
         body = Rendered.json(serializer_class(row, context=context).data)
     except Exception:
         if context.was_read:
-            return PERSONAL
+            return PER_USER
         raise
-    return PERSONAL if context.was_read else body
+    return PER_USER if context.was_read else body
 
 
 Bodies = dict[Locale | None, Rendered]
@@ -79,13 +79,13 @@ Bodies = dict[Locale | None, Rendered]
 
 def render_each(
     serializer_class: Any, row: Any, locales: Iterable[Locale | None]
-) -> Bodies | Personal:
+) -> Bodies | PerUser:
     """Call `render` in each of these languages and time zones."""
     bodies: Bodies = {}
     for locale in locales:
         body = copy_context().run(render, serializer_class, row, locale)
-        if isinstance(body, Personal):
-            return PERSONAL
+        if isinstance(body, PerUser):
+            return PER_USER
         bodies[locale] = body
     return bodies
 
@@ -113,14 +113,14 @@ SHARED_SCOPE_KEYS = {
     "url_route",
     "user",
 }
-"""Scope keys that are compared apart, may differ between connections, or follow from others."""
+"""Scope keys that `rendering_key` compares separately, or that do not change a rendering."""
 
 
 def rendering_key(consumer: Any) -> Any:
     """Return a key that consumers have in common if they may share a rendering.
 
-    They have the same user, session, headers and scope otherwise, e.g. the path. The key of a
-    consumer that has attributes of its own, or no user, is the consumer itself.
+    Such consumers have the same user, session and headers, and the same other scope keys, e.g. the
+    path. The key of a consumer that has attributes of its own, or no user, is the consumer itself.
     """
     if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer

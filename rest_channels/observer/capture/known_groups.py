@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, ref
 
 from django.db.models import Model
 
-from .registry import Groups, Watcher, WatcherGroups, concrete_model
+from .registry import Groups, ObserverGroups, RowObserver, concrete_model
 
 __all__ = ["forget_groups", "mark_moved", "recall_groups", "remember_groups", "sequence"]
 
@@ -22,7 +22,7 @@ class KnownGroups(NamedTuple):
     """The groups of an instance's row, as the database had them."""
 
     pk: Any
-    groups: dict[ref[Watcher], Groups]
+    groups: dict[ref[RowObserver], Groups]
     number: int
     """The number in `sequence` at which this was known."""
 
@@ -34,22 +34,22 @@ _last_moves: dict[type[Model], int] = {}
 """A concrete model → the number at which one of its rows last changed its groups."""
 
 
-def remember_groups(state: Any, pk: Any, groups: WatcherGroups) -> None:
+def remember_groups(state: Any, pk: Any, groups: ObserverGroups) -> None:
     """Remember the groups of the row of the instance with this `_state`."""
-    new = {ref(watcher): found for watcher, found in groups.items() if watcher.groups_need_row}
+    new = {ref(observer): found for observer, found in groups.items() if observer.groups_need_row}
     if new:
         known = _known_groups.get(state)
         old = known.groups if known is not None and known.pk == pk else {}
         _known_groups[state] = KnownGroups(pk, old | new, next(sequence))
 
 
-def recall_groups(state: Any, pk: Any, watcher: Watcher) -> Groups | None:
+def recall_groups(state: Any, pk: Any, observer: RowObserver) -> Groups | None:
     """Return the remembered groups; `None` if unknown, or if a row of the model moved since."""
     known = _known_groups.get(state)
-    moved = _last_moves.get(concrete_model(watcher.model), -1)
+    moved = _last_moves.get(concrete_model(observer.model), -1)
     if known is None or known.pk != pk or known.number < moved:
         return None
-    return known.groups.get(ref(watcher))
+    return known.groups.get(ref(observer))
 
 
 def forget_groups(state: Any) -> None:
