@@ -39,7 +39,7 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
         self.rooms.subscribe(request_id=request_id)
         return self.get_serializer(self.get_queryset(), many=True).data, 201
 
-    # The messages of a room, whichever code writes them to the table
+    # The messages of a room, also those that other code saves
 
     @model_observer(Message, serializer_class=MessageSerializer)
     async def messages(self, message, action, subscribing_request_ids, **kwargs):

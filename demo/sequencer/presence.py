@@ -1,4 +1,4 @@
-"""Record which users have a composition open, in whichever server process."""
+"""Record which users have a composition open, in all server processes."""
 
 from django.db import transaction
 from django.db.models import F

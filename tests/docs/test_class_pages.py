@@ -10,6 +10,7 @@ from rest_framework.permissions import BasePermission
 from rest_channels import consumers as library
 from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
 from rest_channels.decorators import action
+from rest_channels.mixins import StreamedPaginatedListMixin
 from rest_channels.request import SocketRequest
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
@@ -152,7 +153,7 @@ class Recording(BasePermission):
         return True
 
 
-class Recorded(ModelConsumer):
+class Recorded(StreamedPaginatedListMixin, ModelConsumer):
     permission_classes = [Recording]
 
     @action()

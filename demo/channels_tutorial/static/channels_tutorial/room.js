@@ -1,4 +1,4 @@
-/** The chat room of the Channels tutorial. Its consumer does not answer $ping: no heartbeat. */
+/** The chat room of the Channels tutorial, without heartbeat: its consumer does not answer $ping. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";

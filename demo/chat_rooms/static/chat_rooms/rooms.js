@@ -1,4 +1,4 @@
-/** The chat rooms: observers send changes of the rooms, of their messages, and of who is present. */
+/** The chat rooms: observers send changes of the rooms, their messages and their users. */
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
