@@ -86,6 +86,10 @@ class Settings:
     """float or None, frames a second, default 100.0: a higher average rate closes with 4429."""
     FRAME_BURST = Setting(1_000)
     """int, frames, default 1,000: a client may send this many at once before the rate counts."""
+    BYTE_RATE = Setting[float | None](1_048_576.0)
+    """float or None, bytes a second, default 1,048,576.0: a higher average closes with 4429."""
+    BYTE_BURST = Setting(4 * 1024 * 1024)
+    """int, bytes, default 4,194,304: a client may send this much at once before the rate counts."""
     MAX_DEPTH = Setting(64)
     """int, levels, default 64: a frame with deeper nesting is answered with 400."""
     MAX_NAME_LENGTH = Setting(256)
@@ -96,6 +100,14 @@ class Settings:
     """int, actions, default 16: more detached actions at once are answered with 429."""
     OUTBOX_BYTES = Setting(1024 * 1024)
     """int, bytes, default 1,048,576: a client with more unread messages is closed with 4503."""
+
+    # Limits for open sockets, counted in each process.
+    MAX_SOCKETS_PER_USER = Setting[int | None](100)
+    """int or None, sockets, default 100: one more of the same user is closed with 4429."""
+    MAX_SOCKETS_PER_ADDRESS = Setting[int | None](500)
+    """int or None, sockets, default 500: one more from the same address is closed with 4429."""
+    MAX_SOCKETS = Setting[int | None](None)
+    """int or None, sockets, default None: one more in the process is closed with 4529."""
 
     # How handlers run.
     HANDLER_TIMEOUT = Setting[float | None](60.0)

@@ -76,6 +76,7 @@ class SocketConsumer:
 
         markcoroutinefunction(application)
         application.consumer_class = cls  # type: ignore[attr-defined]
+        application.dialect = cls._dialect  # type: ignore[attr-defined]
         application.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
         application.__doc__ = cls.__doc__
         return application

@@ -23,6 +23,7 @@ from asgiref.sync import markcoroutinefunction
 from django.utils.functional import cached_property
 
 from rest_channels.concurrency.execution import run
+from rest_channels.protocol.dialects import TypeDialect
 
 __all__ = ["SocketRouter", "routers"]
 
@@ -159,6 +160,7 @@ class SocketRouter:
             return handler
 
         markcoroutinefunction(application)
+        application.dialect = TypeDialect()  # type: ignore[attr-defined]
         return application
 
 

@@ -10,7 +10,6 @@ Four parts run at the same time and never wait for each other: the reader (`serv
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from enum import IntEnum
 from typing import Any, TypeVar
 
 from ..concurrency.awaitables import DONE, Sent
@@ -21,12 +20,13 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
 from ..settings import api_settings
-from .handler import Handler
+from .handler import Handler, State
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
 from .revocation_index import forget_connection, index_connection
+from .socket_limits import limit_user
 
 __all__ = ["Connection", "State"]
 
@@ -39,15 +39,6 @@ END_TIMEOUT = 0.5
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that a client has to read the rest, and to answer, once the server closes."""
-
-
-class State(IntEnum):
-    """The state of a connection. It only moves forward."""
-
-    CONNECTING = 0
-    OPEN = 1
-    CLOSING = 2
-    CLOSED = 3
 
 
 class Connection:
@@ -97,8 +88,10 @@ class Connection:
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
+                self.hub.sockets.admit(self)
                 self.watch_account()
-                self.call_queue.put(None)
+                if not self._closed:
+                    self.call_queue.put(None)
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
                         self._enqueue_frame(message)
@@ -118,7 +111,7 @@ class Connection:
     def watch_account(self) -> None:
         """Close when the session or user in `scope` ends. Call it again when they change."""
         if self.state is not State.CLOSED:
-            index_connection(self.hub, self)
+            limit_user(self, index_connection(self.hub, self))
 
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
         """Queue a frame, or close a client that exceeds the limits."""
@@ -247,10 +240,9 @@ class Connection:
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
-        if state <= self.state:
-            return False
-        self.state = state
-        return True
+        advanced = state > self.state
+        self.state = max(state, self.state)
+        return advanced
 
     def _start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""

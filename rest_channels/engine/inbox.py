@@ -1,6 +1,8 @@
 """Limits on the size, number and rate of a client's frames, and the control frame.
 
 Reading never waits for handlers. Therefore the frames that wait to be handled are limited here.
+A client above a limit is closed. To read its frames more slowly instead would hide that it leaves,
+and daphne would keep all that it sends in memory, without a limit.
 """
 
 import time
@@ -24,6 +26,9 @@ class Inbox:
     __slots__ = (
         "_allowance",
         "_burst",
+        "_byte_allowance",
+        "_byte_burst",
+        "_byte_rate",
         "_bytes",
         "_frames",
         "_max_frame_size",
@@ -39,6 +44,8 @@ class Inbox:
         self._burst = self._allowance = float(api_settings.FRAME_BURST)
         self._frames = 0
         self._bytes = 0
+        self._byte_rate = api_settings.BYTE_RATE
+        self._byte_burst = self._byte_allowance = float(api_settings.BYTE_BURST)
         self._refilled_at = time.monotonic()
 
     def admit(self, message: dict[str, Any]) -> Frame:
@@ -57,20 +64,35 @@ class Inbox:
             raise ProtocolViolation(
                 CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {limit}."
             )
-        if self._rate is not None:
-            # A token bucket of `FRAME_BURST` tokens, refilled with `FRAME_RATE` tokens per second.
-            now = time.monotonic()
-            refilled = self._allowance + (now - self._refilled_at) * self._rate
-            self._allowance = min(self._burst, refilled) - 1.0
-            self._refilled_at = now
-            if self._allowance < 0.0:
-                raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
+        self._spend(size)
         self._frames += 1
         self._bytes += size
         max_frames, max_bytes = self._max_waiting
         if self._frames > max_frames or self._bytes > max_bytes:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
         return text, data, size
+
+    def _spend(self, size: int) -> None:
+        """Take a frame of `size` bytes from two token buckets, which the passing time refills.
+
+        One holds up to `FRAME_BURST` frames, the other up to `BYTE_BURST` bytes.
+        """
+        now = time.monotonic()
+        elapsed, self._refilled_at = now - self._refilled_at, now
+        if self._rate is not None:
+            allowance = self._allowance + elapsed * self._rate
+            if allowance > self._burst:
+                allowance = self._burst
+            self._allowance = allowance - 1.0
+            if allowance < 1.0:
+                raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
+        if self._byte_rate is not None:
+            allowance = self._byte_allowance + elapsed * self._byte_rate
+            if allowance > self._byte_burst:
+                allowance = self._byte_burst
+            self._byte_allowance = allowance - size
+            if allowance < size:
+                raise ProtocolViolation(CloseCode.FLOOD, "Too many bytes a second.")
 
     def handled(self, size: int) -> None:
         """Note that a frame of `size` bytes no longer waits."""

@@ -8,7 +8,7 @@ revocation that was lost with the broker.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -61,19 +61,20 @@ class RevocationIndex:
             yield self.users, identity.user
 
 
-def index_connection(hub: Hub, connection: Member) -> None:
-    """Close `connection` when its session or its user ends.
+def index_connection(hub: Hub, connection: Member) -> Collection[Member]:
+    """Close `connection` when its session or its user ends. Return the connections of its user.
 
     Call it again when the session or the user of the connection has changed.
     """
     forget_connection(hub, connection)
     identity = Identity(connection.scope)
     if identity.session is None and identity.user is None:
-        return
+        return ()
     index = hub.get_component(RevocationIndex)
     index.identities[connection] = identity
     for connections, key in index.entries_of(identity):
         connections.setdefault(key, set()).add(connection)
+    return () if identity.user is None else index.users[identity.user]
 
 
 def forget_connection(hub: Hub, connection: Member) -> None:

@@ -45,11 +45,24 @@ def with_route(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
     return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
 
 
-async def accept_and_close(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Accept the handshake and close with 4500, which tells a browser to connect again later."""
+async def accept_and_close(
+    receive: Callable[[], Any],
+    send: Callable[[Any], Any],
+    code: int = CloseCode.CONNECT_FAILED,
+    reason: str = "",
+    *,
+    text: str | None = None,
+    subprotocol: str | None = None,
+) -> None:
+    """Accept the handshake, send the frame `text`, and close: a browser can read why.
+
+    By default close with 4500, which tells a browser to connect again later.
+    """
     await receive()
-    await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-    await send({"type": "websocket.close", "code": int(CloseCode.CONNECT_FAILED), "reason": ""})
+    await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+    if text is not None:
+        await send({"type": "websocket.send", "text": text})
+    await send({"type": "websocket.close", "code": int(code), "reason": reason})
 
 
 async def reject_handshake(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:

@@ -28,7 +28,7 @@ from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
 from ..parsers import JSONParser
-from ..protocol.dialects import ActionDialect
+from ..protocol.dialects import ActionDialect, Dialect
 from ..protocol.messages import Application, Call, Event, Frame, Gap, Reply, Scope
 from ..renderers import encode
 from .stream import Message, Stream
@@ -41,6 +41,13 @@ STREAM_GRACE = 5.0  # seconds that streams have to end when their client has lef
 ANSWER_GRACE = 1.0  # seconds after `HANDLER_TIMEOUT` in which a stream may answer the handshake
 
 
+class MultiplexedDialect(ActionDialect):
+    """The format of an error that concerns the whole connection: of the stream `None`."""
+
+    def build_reply(self, reply: Reply) -> dict[str, Any]:
+        return {"stream": None, "payload": super().build_reply(reply)}
+
+
 class Multiplexer:
     """An ASGI application that serves several others on each connection.
 
@@ -48,6 +55,8 @@ class Multiplexer:
         streams: ASGI applications, by the names of their streams.
         **others: More of them, where the name is a Python identifier.
     """
+
+    dialect: Dialect = MultiplexedDialect()
 
     def __init__(
         self, streams: dict[str, Application] | None = None, **others: Application
@@ -66,6 +75,7 @@ class MultiplexedConnection:
 
     overrides_sending = False
     handles_gaps = False
+    dialect: Dialect = Multiplexer.dialect
 
     def __init__(self, connection: Connection, applications: dict[str, Application]) -> None:
         self.streams = {name: Stream(name, self) for name in applications}

@@ -18,11 +18,15 @@ from django.urls import Resolver404, URLPattern, URLResolver
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
+from ..authentication import choose_subprotocol
 from ..concurrency.threads import thread_pool
+from ..engine.publish import current_hub
+from ..engine.socket_limits import Refusal
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
 from ..handshake.origins import origin_allowed
 from ..handshake.proxies import without_proxies
+from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
 
@@ -103,13 +107,14 @@ class SocketApplication:
             await reject_handshake(receive, send)
             return
         application, scope = found
+        sockets, owner = current_hub().sockets, object()
         try:
-            scope = await with_identity(scope)
-        except Exception:  # databases raise many kinds of errors
-            logger.exception("Cannot read the session and the user for %r.", scope["path"])
-            await accept_and_close(receive, send)
-        else:
-            await application(scope, receive, send)
+            if (refusal := sockets.count(owner, scope)) is not None:
+                await _refuse(application, refusal, scope, receive, send)
+            else:
+                await _serve_found(application, scope, receive, send)
+        finally:
+            sockets.release(owner)
 
     async def _serve_lifespan(self, receive: Any, send: Any) -> None:
         """Serve ASGI's lifespan protocol. Not all servers support it, so nothing depends on it."""
@@ -126,6 +131,31 @@ class SocketApplication:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
             await send({"type": "lifespan.startup.complete"})
+
+
+async def _serve_found(application: Application, scope: Scope, receive: Any, send: Any) -> None:
+    try:
+        scope = await with_identity(scope)
+    except Exception:  # databases raise many kinds of errors
+        logger.exception("Cannot read the session and the user for %r.", scope["path"])
+        await accept_and_close(receive, send)
+    else:
+        await application(scope, receive, send)
+
+
+async def _refuse(
+    application: Application, refusal: Refusal, scope: Scope, receive: Any, send: Any
+) -> None:
+    """Accept the handshake, send an error frame in the dialect of `application`, and close."""
+    text = refusal.render(getattr(application, "dialect", PlainDialect()))
+    await accept_and_close(
+        receive,
+        send,
+        refusal.code,
+        refusal.reason,
+        text=text,
+        subprotocol=choose_subprotocol(scope.get("subprotocols", ())),
+    )
 
 
 def _import_routes(dotted: str) -> Any:
