@@ -19,11 +19,12 @@ from ..protocol.messages import Call, Reply, Scope
 from ..renderers import encode
 from ..settings import api_settings
 
-__all__ = ["Refusal", "SocketCounts", "limit_user"]
+__all__ = ["SOCKET_KEY", "Refusal", "SocketCounts", "limit_user"]
 
 logger = logging.getLogger("rest_channels")
 
-SCOPE_KEY = "rest_channels.socket"
+SOCKET_KEY = "rest_channels.socket"
+"""The key of the scope with the `CountedSocket`. Only this module reads it."""
 
 RETRY_AFTER = 30
 """Seconds after which a refused client may try again."""
@@ -84,7 +85,7 @@ class SocketCounts:
 
         A socket that another owner has counted is not counted again.
         """
-        socket = scope.get(SCOPE_KEY)
+        socket = scope.get(SOCKET_KEY)
         if isinstance(socket, CountedSocket) and socket.owner in self._owned:
             return None
         address = _client_of(scope)
@@ -98,7 +99,7 @@ class SocketCounts:
         self.total += 1
         if address:
             self.by_address[address] = count + 1
-        scope[SCOPE_KEY] = self._owned[owner] = CountedSocket(owner, address)
+        scope[SOCKET_KEY] = self._owned[owner] = CountedSocket(owner, address)
         return None
 
     def release(self, owner: object) -> None:
@@ -124,7 +125,7 @@ def limit_user(connection: Any, members: Collection[Any]) -> None:
     limit, open_members = api_settings.MAX_SOCKETS_PER_USER, connection.hub.members
     if limit is None or len(members) <= limit or connection.address not in open_members:
         return
-    sockets = {id(one.scope.get(SCOPE_KEY)) for one in members if one.address in open_members}
+    sockets = {id(one.scope.get(SOCKET_KEY)) for one in members if one.address in open_members}
     if len(sockets) > limit:
         Refusal(CloseCode.FLOOD, _("You have too many open connections.")).send(connection)
 
