@@ -11,6 +11,11 @@ HERE = Path(__file__).parent
 INIT = (HERE / "rest_channels" / "__init__.py").read_text(encoding="utf-8")
 VERSION = re.search(r'^__version__ = "([^"]+)"$', INIT, re.MULTILINE)[1]
 
+# The policy is part of the metadata: a person who finds a vulnerability may have the package only.
+DESCRIPTION = "\n".join(
+    (HERE / name).read_text(encoding="utf-8") for name in ("README.md", "SECURITY.md")
+)
+
 REQUIRES = [
     "Django>=5.2",  # the oldest supported LTS
     "channels>=4.3",  # channel layers between processes; its consumers work beside ours
@@ -58,7 +63,7 @@ setup(
     name="django-rest-channels",
     version=VERSION,
     description="Class-based views, actions and observers over WebSockets, for Django.",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=DESCRIPTION,
     long_description_content_type="text/markdown",
     author="The REST Channels authors",
     license="MIT",

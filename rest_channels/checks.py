@@ -14,6 +14,7 @@ __all__ = [
     "check_debug_errors",
     "check_layer",
     "check_layer_crosses_processes",
+    "check_limits",
     "check_server",
     "check_settings",
 ]
@@ -76,3 +77,25 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
     message = "Error frames show tracebacks to clients."
     hint = "Set DEBUG = False, or REST_CHANNELS = {'DEBUG_ERRORS': False}."
     return [Warning(message, hint, id="rest_channels.W002")] if shown else []
+
+
+def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W020: a frame may be so large that another limit always closes its client."""
+    try:
+        largest = api_settings.MAX_FRAME_SIZE
+        smaller = {"INBOX_BYTES": api_settings.INBOX_BYTES}
+        if api_settings.BYTE_RATE is not None:
+            smaller["BYTE_BURST"] = api_settings.BYTE_BURST
+    except (ImproperlyConfigured, ImportError):  # E001 reports it
+        return []
+    hint = "Raise it to MAX_FRAME_SIZE at least, or lower MAX_FRAME_SIZE."
+    return [
+        Warning(
+            f"REST_CHANNELS[{name!r}] is smaller than MAX_FRAME_SIZE: a client that sends a frame "
+            "between the two is closed with 4429.",
+            hint,
+            id="rest_channels.W020",
+        )
+        for name, limit in smaller.items()
+        if largest is not None and limit < largest
+    ]

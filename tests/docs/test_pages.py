@@ -16,7 +16,13 @@ from .settings import database
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = {path.name: path.read_text() for path in sorted(DOCS.glob("*.md"))}
-TEXTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{name}" for name in PAGES)]
+TEXTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{name}" for name in PAGES),
+]
 EXAMPLES = [text for name, text in PAGES.items() if name != "architecture.md"]
 BLOCKS = [
     (path, code)
@@ -63,6 +69,7 @@ def test_the_index_lists_every_page() -> None:
         ("groups.md", "Up to {} messages in a row to one group", packet_sender.BATCH_SIZE),
         ("groups.md", "`MAX_SUBSCRIPTIONS` ({}) groups", Settings.MAX_SUBSCRIPTIONS.default),
         ("groups.md", "{} events (`INBOX_FRAMES`) may wait", Settings.INBOX_FRAMES.default),
+        ("deployment.md", "has {} sockets (MAX_SOCKETS", Settings.MAX_SOCKETS_PER_ADDRESS.default),
         ("deployment.md", "up to {} threads", Settings.MAX_THREADS.default),
         ("deployment.md", "ends after {} seconds without work", threads.IDLE_TIMEOUT),
         ("deployment.md", "after {} seconds of silence", standalone_publisher.IDLE_TIMEOUT),

@@ -1,4 +1,4 @@
-"""Limits for one client on real servers: sockets of an address, bytes per second, long handshakes."""
+"""Limits for one client on real servers: sockets of an address, bytes, handshakes."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_one_socket_more_than_an_address_may_have_is_told_and_closed(
         await second.close()
         async with asyncio.timeout(TIMEOUT):
             while not await still_serves(server):
-                await asyncio.sleep(0.05)
+                pass  # the server has not ended the other socket yet
 
 
 async def test_a_flood_of_bytes_closes_with_4429_and_others_are_still_served(server) -> None:
