@@ -87,7 +87,7 @@ class Settings:
     FRAME_BURST = Setting(1_000)
     """int, frames, default 1,000: a client may send this many at once before the rate counts."""
     BYTE_RATE = Setting[float | None](1_048_576.0)
-    """float or None, bytes a second, default 1,048,576.0: a higher average closes with 4429."""
+    """float or None, bytes a second, default 1,048,576.0: a faster client is read more slowly."""
     BYTE_BURST = Setting(4 * 1024 * 1024)
     """int, bytes, default 4,194,304: a client may send this much at once before the rate counts."""
     MAX_DEPTH = Setting(64)

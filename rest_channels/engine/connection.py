@@ -80,7 +80,7 @@ class Connection:
         self.needs_queue = self.handler.overrides_sending
 
     async def serve(self) -> None:
-        """Serve the connection to its end. Reading never stops, so every disconnect is seen."""
+        """Serve the connection to its end. Reading waits for no handler: every end is seen."""
         self.hub.add_connection(self)
         async with use_thread_pool():
             self.call_queue = _new_queue(self, self._call)
@@ -95,6 +95,8 @@ class Connection:
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
                         self._enqueue_frame(message)
+                        if self.inbox.pause:
+                            await self.inbox.slow_down()
                 code = int(message.get("code") or CloseCode.NORMAL)
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
@@ -116,12 +118,11 @@ class Connection:
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
         """Queue a frame, or close a client that exceeds the limits."""
         try:
-            frame = self.inbox.admit(message)
+            text, _data, size = frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
             logger.info("%r: %s", self, violation)
             self.close(violation.code, violation.reason)
             return
-        text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
             self.send_rendered(Event.rendered("", None, pong))
@@ -240,9 +241,8 @@ class Connection:
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
-        advanced = state > self.state
-        self.state = max(state, self.state)
-        return advanced
+        advances, self.state = state > self.state, max(state, self.state)
+        return advances
 
     def _start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""

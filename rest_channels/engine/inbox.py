@@ -1,10 +1,13 @@
 """Limits on the size, number and rate of a client's frames, and the control frame.
 
 Reading never waits for handlers. Therefore the frames that wait to be handled are limited here.
-A client above a limit is closed. To read its frames more slowly instead would hide that it leaves,
-and daphne would keep all that it sends in memory, without a limit.
+
+A client that sends too many bytes is read more slowly. To close it would not help other clients:
+uvicorn reads on at full speed after a close, for up to ten seconds. But daphne reads on while
+nothing is taken from it, and keeps all that it has read. This is noticed, and closes the client.
 """
 
+import asyncio
 import time
 from typing import Any
 
@@ -31,10 +34,13 @@ class Inbox:
         "_byte_rate",
         "_bytes",
         "_frames",
+        "_has_waited",
         "_max_frame_size",
         "_max_waiting",
         "_rate",
         "_refilled_at",
+        "_unread",
+        "pause",
     )
 
     def __init__(self) -> None:
@@ -47,6 +53,9 @@ class Inbox:
         self._byte_rate = api_settings.BYTE_RATE
         self._byte_burst = self._byte_allowance = float(api_settings.BYTE_BURST)
         self._refilled_at = time.monotonic()
+        self._has_waited = True  # since the client was last slowed down
+        self._unread = 0  # bytes that were there already when they were asked for
+        self.pause = 0.0  # seconds to wait before the next frame is received
 
     def admit(self, message: dict[str, Any]) -> Frame:
         """Count and return the frame of a `websocket.receive` message.
@@ -90,9 +99,32 @@ class Inbox:
             allowance = self._byte_allowance + elapsed * self._byte_rate
             if allowance > self._byte_burst:
                 allowance = self._byte_burst
-            self._byte_allowance = allowance - size
-            if allowance < size:
-                raise ProtocolViolation(CloseCode.FLOOD, "Too many bytes a second.")
+            self._byte_allowance = allowance = allowance - size
+            if allowance < 0.0:
+                self._exceed_byte_rate(size, -allowance / self._byte_rate)
+
+    def _exceed_byte_rate(self, size: int, seconds: float) -> None:
+        """Note that the client has to be slowed down for `seconds`.
+
+        A server that stops reading has read one piece of data at most, so only the first frame
+        after it is delayed. Raise `ProtocolViolation` if more is there: the server reads on.
+        """
+        if self._has_waited:
+            self._unread, self.pause = 0, seconds
+            return
+        self._unread += size
+        if self._unread > self._max_waiting[1]:
+            raise ProtocolViolation(CloseCode.FLOOD, "Too many bytes a second.")
+
+    async def slow_down(self) -> None:
+        """Wait until the client may send again. Call this before the next frame is received."""
+        pause, self.pause = self.pause, 0.0
+        await asyncio.sleep(pause)
+        self._has_waited = False
+        asyncio.get_running_loop().call_soon(self._note_wait)  # runs while `receive` waits
+
+    def _note_wait(self) -> None:
+        self._has_waited = True
 
     def handled(self, size: int) -> None:
         """Note that a frame of `size` bytes no longer waits."""

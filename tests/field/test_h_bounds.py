@@ -11,6 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action
+from rest_channels.engine.inbox import Inbox
 from rest_channels.engine.publish import current_hub
 from rest_channels.exceptions import CloseCode
 from rest_channels.multiplexer import Multiplexer
@@ -289,30 +290,84 @@ async def test_a_refused_address_is_logged_once_until_it_has_room_again(caplog) 
     assert "TRUSTED_PROXIES" in lines[0]
 
 
-async def test_more_bytes_than_the_burst_close_with_4429() -> None:
-    with limits(BYTE_RATE=10.0, BYTE_BURST=3_000):
-        async with client(Echo.as_asgi()) as socket:
-            for _frame in range(3):
-                await socket.send_json("x" * 900)
-                await socket.expect_event("x" * 900)
-            await socket.send_json("x" * 900)
-            assert await socket.expect_close() == 4429
+class Reader:
+    """ASGI's `receive` of a client that sends frames for ever, and its `send`."""
+
+    def __init__(self, text: str, *, waits: bool) -> None:
+        self.text, self.waits = text, waits
+        self.received = 0
+        self.code = None
+        self.ended = asyncio.Event()
+
+    async def receive(self):
+        if self.waits:  # for its transport, as a server does that stopped reading
+            await asyncio.sleep(0)
+        if self.ended.is_set():
+            return {"type": "websocket.disconnect", "code": 1000}
+        self.received += 1
+        if self.received == 1:
+            return {"type": "websocket.connect"}
+        return {"type": "websocket.receive", "text": self.text}
+
+    async def send(self, message) -> None:
+        if message["type"] == "websocket.close":
+            self.code = message["code"]
+            self.ended.set()
 
 
-async def test_bytes_may_be_sent_again_once_time_has_passed(monkeypatch) -> None:
+async def test_a_client_that_sends_too_many_bytes_is_read_more_slowly(monkeypatch) -> None:
+    pauses = []
+
+    async def sleep(seconds, *, real=asyncio.sleep):
+        if seconds:
+            pauses.append(seconds)
+            if len(pauses) == 5:
+                reader.ended.set()
+        await real(0)
+
+    now = 1_000.0
+    monkeypatch.setattr("rest_channels.engine.inbox.time.monotonic", lambda: now + sum(pauses))
+    reader = Reader('"' + "x" * 998 + '"', waits=True)
+    with limits(BYTE_RATE=100.0, BYTE_BURST=3_000, FRAME_RATE=None):
+        monkeypatch.setattr("rest_channels.engine.inbox.asyncio.sleep", sleep)
+        await Echo.as_asgi()(client(None).scope, reader.receive, reader.send)
+    assert pauses == pytest.approx([10.0] * 5)
+    assert reader.received == 1 + 3 + 5
+    assert reader.code is None
+
+
+async def test_a_client_whose_server_reads_on_while_it_is_slowed_down_is_closed() -> None:
+    reader = Reader('"' + "x" * 998 + '"', waits=False)
+    with limits(BYTE_RATE=1e6, BYTE_BURST=3_000, INBOX_BYTES=10_000, FRAME_RATE=None):
+        await Echo.as_asgi()(client(None).scope, reader.receive, reader.send)
+    assert reader.code == 4429
+    assert 1 + 3 + 10 <= reader.received <= 1 + 3 + 20
+
+
+async def test_no_byte_is_saved_above_the_burst(monkeypatch) -> None:
     now = [1_000.0]
     monkeypatch.setattr("rest_channels.engine.inbox.time.monotonic", lambda: now[0])
-    with limits(BYTE_RATE=1_000.0, BYTE_BURST=1_000, FRAME_RATE=None):
+    with limits(BYTE_RATE=1_000.0, BYTE_BURST=1_000):
+        inbox = Inbox()
+        for _second in range(5):
+            inbox.admit({"text": "x" * 1_000})
+            assert not inbox.pause
+            now[0] += 1.0
+        now[0] += 100.0
+        inbox.admit({"text": "x" * 1_000})
+        assert not inbox.pause
+        inbox.admit({"text": "x" * 500})
+        assert inbox.pause == 0.5
+
+
+async def test_a_slowed_down_client_loses_nothing() -> None:
+    text = "x" * 1_000
+    with limits(BYTE_RATE=100_000.0, BYTE_BURST=2_000):
         async with client(Echo.as_asgi()) as socket:
-            for _second in range(5):
-                await socket.send_json("x" * 900)
-                await socket.expect_event("x" * 900)
-                now[0] += 1.0
-            now[0] += 100.0  # no more than the burst is saved
-            await socket.send_json("x" * 900)
-            await socket.send_json("x" * 900)
-            await socket.expect_event("x" * 900)
-            await socket.expect_close(4429)
+            for number in range(20):
+                await socket.send_json([number, text])
+            for number in range(20):
+                await socket.expect_event([number, text])
 
 
 async def test_without_a_byte_rate_only_frames_count() -> None:
