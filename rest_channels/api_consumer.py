@@ -13,7 +13,7 @@
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied as Forbidden
@@ -35,6 +35,7 @@ from .actions.plan import (
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
+    check_signatures,
     overrides_none,
 )
 from .authentication import Authentication
@@ -86,6 +87,7 @@ class AsyncAPIConsumer(SocketConsumer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         wrap_async_hooks(cls, VIEW_HOOKS)
+        check_signatures(cls, AsyncAPIConsumer)
         cls._plans = action_plans(cls, AsyncAPIConsumer)
         follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
@@ -209,11 +211,7 @@ class AsyncAPIConsumer(SocketConsumer):
                 context.mark_answered()
 
     def _begin_action(
-        self,
-        action: str,
-        method: str,
-        arguments: dict[str, Any],
-        options: Mapping[str, Any] | None = None,
+        self, action: str, method: str, arguments: dict[str, Any], options: Any = None
     ) -> ActionContext:
         context = ActionContext(action, self._connection, method, arguments, options)
         current_action.set(context)

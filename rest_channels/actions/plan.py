@@ -17,6 +17,7 @@ __all__ = [
     "VIEW_HOOKS",
     "ActionPlan",
     "action_plans",
+    "check_signatures",
     "overrides_none",
 ]
 
@@ -114,3 +115,15 @@ def _options(cls: type[Any], attribute: str, given: Mapping[str, Any]) -> Mappin
 def overrides_none(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
     """Return whether `cls` inherits all attributes of these `names` from `base`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
+
+
+def check_signatures(cls: type[Any], base: type[Any]) -> None:
+    """Raise `TypeError` for an override of a hook that takes what another release passed to it."""
+    hook = cls.handle_detached_task_completion
+    if hook is not base.handle_detached_task_completion:
+        known = parameters(hook, 2)
+        if known.required:
+            raise TypeError(
+                f"{cls.__name__}.handle_detached_task_completion(self, task) receives the task "
+                f"only, and not {', '.join(known.required)}. docs/migrating.md has its row."
+            )

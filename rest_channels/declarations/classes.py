@@ -5,7 +5,7 @@ from inspect import isfunction, signature
 from typing import Any
 
 from .names import nearest_name
-from .unsupported import ATTRIBUTES, METHODS
+from .unsupported import ATTRIBUTES, METHODS, UNSUPPORTED_OPTIONS
 from .values import VALUES, check_values
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
@@ -27,7 +27,18 @@ CLASS_ONLY = {
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """Methods of which the singular counts as misspelt, too: they decide who may do what."""
 
-DECORATED = ("authentication_classes", "permission_classes", "throttle_classes")
+DECORATED = (
+    "authentication_classes",
+    "content_negotiation_class",
+    "metadata_class",
+    "parser_classes",
+    "permission_classes",
+    "renderer_classes",
+    "schema",
+    "throttle_classes",
+    "throttle_scope",
+    "versioning_class",
+)
 """What DRF's decorators of function views set on a function. Nothing reads it on a method."""
 
 NOT_MISSPELT = {"router"}
@@ -82,10 +93,9 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
 def _check_decorators(where: str, function: Any) -> None:
     for name in DECORATED:
         if name in vars(function):
-            raise TypeError(
-                f"@{name} has no effect on {where}: write @action({name}=[…]), or {name} = […] in "
-                "the class."
-            )
+            advice = f"write @action({name}=…), or {name} = … in the class"
+            advice = UNSUPPORTED_OPTIONS.get(name, advice)
+            raise TypeError(f"@{name} has no effect on {where}: {advice}.")
 
 
 def _misspelt(name: str, value: Any, supported: set[str]) -> str | None:

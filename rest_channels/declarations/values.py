@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
 
-__all__ = ["VALUES", "check_values", "value_error"]
+__all__ = ["VALUES", "check_values", "type_error", "value_error"]
 
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
@@ -144,3 +145,34 @@ def check_values(where: str, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if error := value_error(name, value):
             raise TypeError(f"{where}{name} = {value!r} {error}.")
+
+
+def type_error(value: Any, kind: Any, minimum: int = 0) -> str | None:
+    """Return why `value` is not of the type `kind`, as written in a type hint; `None` if it is.
+
+    A number has to be at least `minimum`, and one that may be a fraction has to be above 0.
+    """
+    if kind is Any:
+        return None
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if value is None and NoneType in kinds:
+        return None
+    wanted = next(each for each in kinds if each is not NoneType)
+    if get_origin(wanted) is list:
+        return _list_error(value, get_args(wanted)[0])
+    accepted = (int, float) if wanted is float else wanted
+    if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
+        return f"must be {_NAMES.get(wanted, wanted)}{' or None' * (NoneType in kinds)}"
+    if wanted is float and value <= 0:
+        return "must be above 0"
+    return f"must be at least {minimum}" if wanted is int and value < minimum else None
+
+
+def _list_error(value: Any, item_kind: Any) -> str | None:
+    if not isinstance(value, list | tuple):
+        return f"must be a list: write [{value!r}]"
+    wrong = [item for item in value if item_kind is not Any and not isinstance(item, item_kind)]
+    return f"must be a list of {_NAMES[item_kind]}, without {wrong[0]!r}" if wrong else None
+
+
+_NAMES = {bool: "True or False", float: "a number", int: "a whole number", str: "text"}

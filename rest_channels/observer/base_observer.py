@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
@@ -11,6 +11,19 @@ from .naming import NamedObserver
 from .subscriptions import REJECTIONS, JoinedGroups, Subscription, subscriptions
 
 __all__ = ["BaseObserver", "BoundObserver"]
+
+
+class ObservedMessage(dict[str, Any]):
+    """A message as handlers receive it.
+
+    In djangochannelsrestframework it is what a `.serializer` returned, maybe a serializer with
+    `data`. So handlers may read `message.data` here, too.
+    """
+
+    @property
+    def data(self) -> Self:
+        """The message itself."""
+        return self
 
 
 class BaseObserver(NamedObserver):
@@ -187,7 +200,8 @@ class BaseObserver(NamedObserver):
             "message_type": self.name.replace("_", "."),
             "subscribing_request_ids": [each for each in request_ids if each is not None],
         }
-        await run(self.func, consumer, body, **accepted_arguments(self.func, 2, details))
+        message = ObservedMessage(body) if type(body) is dict else body
+        await run(self.func, consumer, message, **accepted_arguments(self.func, 2, details))
 
 
 class BoundObserver:

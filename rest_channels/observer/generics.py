@@ -36,7 +36,15 @@ from .subscriptions import Subscription, subscriptions
 Answer = tuple[Any, int]
 """The data and the status that an action returns."""
 
-__all__ = ["ObserverConsumerMixin", "ObserverModelInstanceMixin", "action"]
+__all__ = [
+    "ObserverAPIConsumerMetaclass",
+    "ObserverConsumerMixin",
+    "ObserverModelInstanceMixin",
+    "action",
+]
+
+ObserverAPIConsumerMetaclass = type
+"""The metaclass of these classes, by its name in djangochannelsrestframework."""
 
 ROW_HOOKS = (
     "get_queryset",
