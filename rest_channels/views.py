@@ -32,7 +32,7 @@ from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
-from .dispatch.view_permissions import check_permissions
+from .dispatch.view_permissions import check_permission_classes, check_permissions
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
@@ -76,6 +76,7 @@ class SocketView(SendingMixin):
         super().__init_subclass__(**kwargs)
         check_class(cls)
         check_marks(cls, cls._read_marks)
+        check_permission_classes(cls.__name__, cls.permission_classes)
 
     def __init__(self, **initkwargs: Any) -> None:
         for name, value in initkwargs.items():
@@ -101,6 +102,7 @@ class SocketView(SendingMixin):
     def as_view(cls, **initkwargs: Any) -> Callable[..., Awaitable[None]]:
         """Return a callable `view(request, *args, **kwargs)` for `route(…)`."""
         check_initkwargs(cls, initkwargs)
+        check_permission_classes(cls.__name__, initkwargs.get("permission_classes"))
 
         def view(request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
             return cls(**initkwargs).dispatch(request, *args, **kwargs)

@@ -24,6 +24,13 @@ CLASS_ONLY = {
 }
 """Attributes that are read from the class, so that an instance cannot have another value."""
 
+OTHER_BASES = {
+    "channels": "SocketConsumer replaces it",
+    "djangochannelsrestframework": "the class of the same name in rest_channels replaces it",
+    "rest_framework": "rest_channels.mixins and rest_channels.generics have its like",
+}
+"""Packages of which no class belongs into the bases, with what to write."""
+
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """Methods of which the singular counts as misspelt, too: they decide who may do what."""
 
@@ -58,9 +65,20 @@ def check_class(cls: type) -> None:
     if "throttle_classes" in supported:
         supported.add("throttle_scope")  # DRF's ScopedRateThrottle reads it
     for owner in filter(is_own_class, cls.__mro__):
+        _check_base(cls, owner)
         for name, value in vars(owner).items():
             if not name.startswith("_"):
                 _check_attribute(cls, owner, name, value, supported)
+
+
+def _check_base(cls: type, base: type) -> None:
+    """Raise `TypeError` for a base of another package, whose methods nothing here calls."""
+    advice = OTHER_BASES.get(base.__module__.partition(".")[0])
+    if base.__module__ == "django.contrib.auth.mixins":
+        advice = "write permission_classes"
+    if advice:
+        where = f"{base.__module__}.{base.__qualname__}"
+        raise TypeError(f"{cls.__name__} derives from {where}, which has no effect: {advice}.")
 
 
 def _declared(base: type) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AnonymousUser, User
@@ -10,15 +11,18 @@ from django.core.exceptions import ImproperlyConfigured
 from rest_framework import decorators as drf_decorators
 from rest_framework import throttling
 from rest_framework.authentication import TokenAuthentication
+from rest_framework.mixins import ListModelMixin as DrfListModelMixin
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.serializers import ModelSerializer
+from rest_framework.views import APIView
 
 from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
 from rest_channels.decorators import action, detached, socket_route
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import ListModelMixin
 from rest_channels.multiplexer import Multiplexer
-from rest_channels.permissions import BasePermission
+from rest_channels.permissions import AllowAny, BasePermission
+from rest_channels.permissions import IsAuthenticated as ConsumerIsAuthenticated
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
@@ -404,10 +408,23 @@ def test_a_list_without_pages_refuses_a_pagination_class() -> None:
             pagination_class = None
 
 
-@pytest.mark.parametrize("base", [SocketConsumer, AsyncAPIConsumer, RoutedSocketHandler])
-def test_a_mixin_of_django_that_guards_dispatch_is_refused(base) -> None:
-    with pytest.raises(TypeError, match="permission_classes"):
-        type("Desk", (LoginRequiredMixin, base), {"__module__": __name__})
+@pytest.mark.parametrize(
+    "base", [SocketView, SocketConsumer, AsyncAPIConsumer, RoutedSocketHandler]
+)
+@pytest.mark.parametrize(
+    "mixin", [LoginRequiredMixin, DrfListModelMixin, AsyncJsonWebsocketConsumer, APIView]
+)
+def test_a_base_of_another_package_that_would_guard_nothing_is_refused(base, mixin) -> None:
+    with pytest.raises(TypeError, match="which has no effect"):
+        type("Desk", (mixin, base), {"__module__": __name__})
+
+
+@pytest.mark.parametrize("permission", [ConsumerIsAuthenticated, AllowAny])
+def test_a_view_refuses_permissions_that_are_for_consumers(permission) -> None:
+    with pytest.raises(TypeError, match=r"write a class of rest_framework\.permissions"):
+        type("Desk", (SocketView,), {"permission_classes": [permission], "__module__": __name__})
+    with pytest.raises(TypeError, match=r"write a class of rest_framework\.permissions"):
+        SocketView.as_asgi(permission_classes=[permission])
 
 
 def test_the_alias_of_the_layer_in_use_is_accepted() -> None:
