@@ -100,7 +100,8 @@ def _options(cls: type[Any], attribute: str, given: Mapping[str, Any]) -> Mappin
     """
     options = {name: value for name, value in given.items() if name != "detail"}
     for name in options:
-        if name in ACTION_OPTIONS and (hasattr(cls, name) or name not in ATTRIBUTES):
+        needs_mixin = name in ATTRIBUTES and name != "throttle_scope"
+        if name in ACTION_OPTIONS and (hasattr(cls, name) or not needs_mixin):
             continue
         if name.startswith("_") or not hasattr(cls, name) or isroutine(getattr(cls, name)):
             known = ("atomic", "detached", "name", "http_method", "detail", *ACTION_OPTIONS)

@@ -51,8 +51,10 @@ ATTRIBUTES: dict[str, str] = {
     "bytes_parser_class": "only a SocketView has it: override receive()",
     "bytes_renderer_class": "only a SocketView has it: call self.send(bytes_data=…)",
     "check_deliveries": "derive the class from AsyncAPIConsumer, which has observers",
+    "dialect": "only a SocketView has it: override receive_json()",
     "http_user": "the user is always that of the HTTP session: delete the line",
     "login_required": "only a RoutedSocketHandler has it: write permission_classes",
+    "routes": "derive the class from RoutedSocketHandler",
     "text_parser_class": "only a SocketView has it: override decode_json()",
     "text_renderer_class": "only a SocketView has it: override encode_json()",
 }

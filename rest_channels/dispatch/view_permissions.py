@@ -38,7 +38,8 @@ PermissionResult = bool | None
 def check_permission_classes(name: str, classes: Any) -> None:
     """Raise `TypeError` for a class that decides about actions of consumers."""
     for each in classes if isinstance(classes, Iterable) else ():
-        if isinstance(each, type) and "scope" in parameters(each.has_permission, 1).names:
+        method = getattr(each, "has_permission", None)
+        if isinstance(each, type) and method and "scope" in parameters(method, 1).names:
             raise TypeError(
                 f"{name}.permission_classes has {each.__module__}.{each.__name__}, which is for "
                 "consumers: write a class of rest_framework.permissions, or one with "
