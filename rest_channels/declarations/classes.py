@@ -34,6 +34,9 @@ OTHER_BASES = {
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """Methods of which the singular counts as misspelt, too: they decide who may do what."""
 
+CALLED = {**METHODS, **{name: ATTRIBUTES[name] for name in VALUES}}
+"""Names that are refused for methods. Events may call methods of any other name."""
+
 DECORATED = (
     "authentication_classes",
     "content_negotiation_class",
@@ -98,7 +101,8 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
         if name in VALUES and (isfunction(value) or not hasattr(value, "__get__")):
             check_values(f"{owner.__name__}.", {name: value})
         return
-    advice = ATTRIBUTES.get(name) or METHODS.get(name)
+    is_method = callable(value) and not isinstance(value, type)
+    advice = (CALLED if is_method else ATTRIBUTES).get(name)
     if advice and not (name == "channel_layer_alias" and value == "default"):
         named = "" if owner is cls else f" in {cls.__name__}"
         raise TypeError(f"{where} has no effect{named}: {advice}.")

@@ -357,6 +357,16 @@ def test_attributes_and_methods_of_a_project_are_left_alone(name) -> None:
     type("Desk", (ModelConsumer,), {name: lambda self: [], "__module__": __name__})
 
 
+def test_a_name_of_a_hook_is_free_for_data_and_a_name_of_an_attribute_for_events() -> None:
+    class Desk(AsyncAPIConsumer):
+        initial = {"count": 0}
+
+        async def schema(self, event): ...
+
+    class Page(SocketView):
+        def schema(self): ...
+
+
 def test_a_misspelt_method_of_a_permission_is_an_error() -> None:
     with pytest.raises(TypeError, match="Did you mean can_connect"):
 
