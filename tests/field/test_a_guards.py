@@ -8,10 +8,12 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models.signals import post_save
 from rest_framework import decorators as drf_decorators
 from rest_framework import throttling
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.mixins import ListModelMixin as DrfListModelMixin
+from rest_framework.permissions import BasePermission as DrfBasePermission
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.serializers import ModelSerializer
 from rest_framework.views import APIView
@@ -21,6 +23,7 @@ from rest_channels.decorators import action, detached, socket_route
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import ListModelMixin
 from rest_channels.multiplexer import Multiplexer
+from rest_channels.observer import model_observer, observer
 from rest_channels.permissions import AllowAny, BasePermission
 from rest_channels.permissions import IsAuthenticated as ConsumerIsAuthenticated
 from rest_channels.routing import SocketApplication
@@ -195,6 +198,43 @@ async def test_an_action_may_have_a_queryset_a_serializer_and_filters_of_its_own
     async with client(People.as_asgi()) as socket:
         assert (await answer(socket, "adas"))["data"] == [{"username": "ada"}]
         assert (await answer(socket, "find", username="ada"))["data"] == {"id": ada.pk}
+
+
+class IsOpen(DrfBasePermission):
+    closed = False
+
+    def has_permission(self, request, view):
+        return not IsOpen.closed
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["rows", "signal"])
+async def test_deliveries_are_checked_with_the_permissions_of_the_action_that_subscribed(
+    kind, monkeypatch
+) -> None:
+    class Desk(AsyncAPIConsumer):
+        check_deliveries = True
+        rows = model_observer(User)
+
+        @observer(post_save, sender=User)
+        async def signal(self, message, **kwargs):
+            await self.send_json("saved")
+
+        @action(permission_classes=[IsOpen])
+        async def watch(self, request_id):
+            await getattr(self, kind).subscribe(request_id=request_id)
+            return None, 201
+
+    async with client(Desk.as_asgi()) as socket:
+        assert await status_of(socket, "watch") == 201
+        await User.objects.acreate(username="ada")
+        assert await socket.receive_json()
+        monkeypatch.setattr(IsOpen, "closed", True)
+        await User.objects.acreate(username="bob")
+        assert (await socket.receive_json())["response_status"] == 403
+        monkeypatch.setattr(IsOpen, "closed", False)
+        await User.objects.acreate(username="eve")
+        await socket.expect_nothing()
 
 
 async def test_an_action_may_set_an_attribute_that_its_class_has() -> None:
