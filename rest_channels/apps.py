@@ -18,6 +18,8 @@ class RestChannelsConfig(AppConfig):
         from . import checks, revocation  # noqa: PLC0415 - settings are complete only now
 
         register(checks.check_settings)
+        register(checks.check_old_settings)
+        register(checks.check_drf_settings)
         register(checks.check_layer)
         register(checks.check_server, deploy=True)
         register(checks.check_layer_crosses_processes, deploy=True)

@@ -53,6 +53,12 @@ class Multiplexer:
         self, streams: dict[str, Application] | None = None, **others: Application
     ) -> None:
         self.applications = {**(streams or {}), **others}
+        for name, application in self.applications.items():
+            if isinstance(application, type) or not callable(application):
+                raise TypeError(
+                    f"Multiplexer: the stream {name!r} is {application!r}, no ASGI application: "
+                    "write the class with .as_asgi()."
+                )
         markcoroutinefunction(self)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:

@@ -44,6 +44,9 @@ class SocketApplication:
     """
 
     def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
+        if http is not None and (isinstance(http, type) or not callable(http)):
+            message = f"SocketApplication(http={http!r}): write get_asgi_application()."
+            raise ImproperlyConfigured(message)
         self.configured_routes = routes
         self.http = http
 
