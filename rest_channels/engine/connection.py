@@ -21,12 +21,13 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
 from ..settings import api_settings
+from .connection_identity import ConnectionScope
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
-from .revocation_index import forget_connection, index_connection
+from .revocation_index import forget_connection, identify_connection
 
 __all__ = ["Connection", "State"]
 
@@ -55,6 +56,7 @@ class Connection:
 
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
+    identity_check: asyncio.Future[None] | None = None  # what its next event waits for
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -64,7 +66,7 @@ class Connection:
         send: Callable[[Any], Coroutine[Any, Any, None]],
         handler: Callable[["Connection"], Handler],
     ) -> None:
-        self.scope = scope
+        self.scope = ConnectionScope(scope)
         self.state = State.CONNECTING
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
@@ -97,7 +99,6 @@ class Connection:
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
-                self.watch_account()
                 self.call_queue.put(None)
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
@@ -114,11 +115,6 @@ class Connection:
                 finally:
                     forget_connection(self.hub, self)  # last: until now its user could change
                     await self.hub.remove_connection(self)
-
-    def watch_account(self) -> None:
-        """Close when the session or user in `scope` ends. Call it again when they change."""
-        if self.state is not State.CLOSED:
-            index_connection(self.hub, self)
 
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
         """Queue a frame, or close a client that exceeds the limits."""
@@ -143,7 +139,8 @@ class Connection:
                 await self.handler.receive(item)
         elif item is None:
             try:
-                await self.handler.connect()
+                if await identify_connection(self.hub, self):
+                    await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
