@@ -82,6 +82,7 @@ class Authentication:
             raise drf.PermissionDenied(message)
         self.successful = True
         self._set_user(user, auth)
+        self._connection.resume_deliveries()
 
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
@@ -132,6 +133,7 @@ class Authentication:
         """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful = False
         self.expiry_count += 1
+        self._connection.suspend_deliveries()
         self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop

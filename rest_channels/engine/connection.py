@@ -57,6 +57,7 @@ class Connection:
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
     identity_check: asyncio.Future[None] | None = None  # what its next event waits for
+    missed: set[str] | None = None  # groups whose messages were dropped while it is suspended
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -231,7 +232,24 @@ class Connection:
         elif event.accept or event.close is not None:
             self.send_event(event._replace(size=0))
 
+    def suspend_deliveries(self) -> None:
+        """Drop messages of groups and rows, those that wait included, until `resume_deliveries`."""
+        self.needs_queue, self.missed = True, set()
+        waiting = [] if self.event_queue is None else self.event_queue.items
+        while waiting:
+            self._queue_event(waiting.pop(0))
+
+    def resume_deliveries(self) -> None:
+        """Deliver messages again. A handler of gaps is told which groups have had messages."""
+        missed, self.missed = self.missed, None
+        self.needs_queue = self.handler.overrides_sending
+        if missed:
+            self.deliver(Gap(tuple(missed)))
+
     def _queue_event(self, event: Event | Gap) -> None:
+        if self.missed is not None:
+            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+            return
         if self.event_queue is None:
             self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
         if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:

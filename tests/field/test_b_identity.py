@@ -169,9 +169,7 @@ async def test_a_hundred_frames_after_a_change_cost_no_query(ada, own, queries) 
         assert queries == []
 
 
-async def test_a_handler_that_runs_keeps_its_object_and_the_next_one_gets_another(
-    ada, own
-) -> None:
+async def test_a_handler_that_runs_keeps_its_object_and_the_next_one_gets_another(ada, own) -> None:
     go_on = asyncio.Event()
 
     class Slow(SocketView):
