@@ -18,6 +18,7 @@ from rest_framework import status
 
 from .concurrency.execution import run
 from .engine.connection import Connection
+from .engine.suspension import resume_deliveries, suspend_deliveries
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
 from .handshake.identity import unauthenticated_user
@@ -82,7 +83,7 @@ class Authentication:
             raise drf.PermissionDenied(message)
         self.successful = True
         self._set_user(user, auth)
-        self._connection.resume_deliveries()
+        resume_deliveries(self._connection)
 
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
@@ -133,7 +134,7 @@ class Authentication:
         """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful = False
         self.expiry_count += 1
-        self._connection.suspend_deliveries()
+        suspend_deliveries(self._connection)
         self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop

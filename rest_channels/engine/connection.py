@@ -232,20 +232,6 @@ class Connection:
         elif event.accept or event.close is not None:
             self.send_event(event._replace(size=0))
 
-    def suspend_deliveries(self) -> None:
-        """Drop messages of groups and rows, those that wait included, until `resume_deliveries`."""
-        self.needs_queue, self.missed = True, set()
-        waiting = [] if self.event_queue is None else self.event_queue.items
-        while waiting:
-            self._queue_event(waiting.pop(0))
-
-    def resume_deliveries(self) -> None:
-        """Deliver messages again. A handler of gaps is told which groups have had messages."""
-        missed, self.missed = self.missed, None
-        self.needs_queue = self.handler.overrides_sending
-        if missed:
-            self.deliver(Gap(tuple(missed)))
-
     def _queue_event(self, event: Event | Gap) -> None:
         if self.missed is not None:
             self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
