@@ -24,6 +24,7 @@ from .engine.revocation_index import (
 )
 from .exceptions import CloseCode, check_close_code
 from .handshake.identity import session_store, user_model
+from .handshake.lazy_objects import evaluate
 
 __all__ = ["arevoke", "connect_signals", "revoke"]
 
@@ -56,7 +57,7 @@ def revoke(
     """
     if user is None and session_key is None:
         raise TypeError("revoke() needs a user or a session_key.")
-    key = user_key(user) if hasattr(user, "pk") else str(user)
+    key = user_key(evaluate(user)) if hasattr(user, "pk") else str(user)
     if key is None:
         raise TypeError("revoke() needs a user that has been saved.")
     code = int(check_close_code(code))
@@ -110,8 +111,8 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
         spared = connection.address if isinstance(connection, Connection) else ""
         model = getattr(session, "model", None)
         using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
-        code, reason = SESSION_ENDED["code"], str(SESSION_ENDED["reason"])
-        _on_commit(using, broadcast_command, close_connections, [key], [], code, reason, spared)
+        end = [[key], [], SESSION_ENDED["code"], str(SESSION_ENDED["reason"])]
+        _on_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
 
 
 def _session_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:

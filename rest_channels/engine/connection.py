@@ -235,12 +235,11 @@ class Connection:
     def _queue_event(self, event: Event | Gap) -> None:
         if self.missed is not None:
             self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
-            return
-        if self.event_queue is None:
-            self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
-        if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
+        elif self.event_queue and len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
             self._close_slow_client()
         else:
+            if self.event_queue is None:
+                self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
             self.event_queue.put(event)
 
     def _close_slow_client(self) -> None:

@@ -35,7 +35,11 @@ _MISSING = object()
 class ConnectionScope(dict[str, Any]):
     """An ASGI scope that calls `changed` when its user, session or token is replaced."""
 
-    changed: Callable[[], None] | None = None
+    __slots__ = ("changed",)
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        super().__init__(scope)
+        self.changed: Callable[[], None] | None = None
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)

@@ -8,6 +8,7 @@ connection waits for the result. All other changes are found by the heartbeat: a
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,15 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
             connection.accept()
             connection.close(CloseCode.CONNECT_FAILED)
             return False
-    scope.changed = partial(connection.loop_bridge.call, index_connection, hub, connection)
+
+    def scope_changed() -> None:
+        if connection.loop_bridge.on_loop():
+            index_connection(hub, connection)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
+                hub.loop.call_soon_threadsafe(index_connection, hub, connection)
+
+    scope.changed = scope_changed
     index_connection(hub, connection)
     return True
 

@@ -8,14 +8,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import OperationalError
 from rest_framework.permissions import IsAdminUser
+from rest_framework.serializers import ModelSerializer
 
-from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
+from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.engine.publish import current_hub
 from rest_channels.engine.revocation_index import check_accounts
+from rest_channels.observer import model_observer
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 from sockets.handlers import RoutedSocketHandler
+from tests.observer.models import Tag
 
 User = get_user_model()
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -241,3 +244,47 @@ async def test_a_user_who_is_deactivated_has_no_further_frame_handled(ada, own) 
         await socket.send_json("late")
         await socket.expect_close(4442)
     assert handled == []
+
+
+class TagSerializer(ModelSerializer):
+    class Meta:
+        model = Tag
+        fields = ["name"]
+
+
+class StaffTags(GenericAsyncAPIConsumer):
+    queryset = Tag.objects.all()
+    serializer_class = TagSerializer
+    permission_classes = [IsAdminUser]
+    check_deliveries = True
+
+    tags = model_observer(Tag, TagSerializer)
+
+    @action()
+    async def follow(self, request_id, **kwargs):
+        await self.tags.subscribe(request_id=request_id)
+        return {}, 200
+
+
+async def save_signalled(ada):
+    ada.is_staff = False
+    await ada.asave()
+
+
+async def save_unsignalled(ada):
+    await User.objects.aupdate(is_staff=False)
+    await check_accounts(current_hub())
+
+
+@pytest.mark.parametrize("save", [save_signalled, save_unsignalled])
+async def test_no_row_is_pushed_to_a_user_who_has_lost_the_right(ada, own, save) -> None:
+    async with SocketCommunicator(StaffTags.as_asgi(), user=own) as socket:
+        await socket.send_json({"action": "follow", "request_id": 1})
+        await socket.receive_json()
+        await Tag.objects.acreate(name="seen")
+        assert (await socket.receive_json())["data"] == {"name": "seen"}
+        await save(ada)
+        await Tag.objects.acreate(name="hidden")
+        assert (await socket.receive_json())["response_status"] == 403
+        await Tag.objects.acreate(name="hidden")
+        await socket.expect_nothing()
