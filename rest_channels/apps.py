@@ -24,5 +24,5 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_server, deploy=True)
         register(checks.check_layer_crosses_processes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
-        revocation.connect_signals()
         autodiscover_modules("consumers")  # every process publishes changes to their observers
+        revocation.connect_signals()  # after it: consumers name the models of their tokens

@@ -98,8 +98,8 @@ class SocketConsumer:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection, until it has ended."""
-        self.scope = scope
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
+        self.scope = self._connection.scope
         await self._connection.serve()
 
     # ASGI's messages, which call the methods below.
