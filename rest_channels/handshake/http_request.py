@@ -38,11 +38,21 @@ def path_info(scope: Scope) -> str:
     return path[len(prefix) :] if has_prefix else path
 
 
-def with_route(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope:
-    """Return a copy of `scope` whose `url_route` is extended with the arguments of a route."""
+def with_route(
+    scope: Scope,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    path_remaining: str | None = None,
+) -> Scope:
+    """Return a copy of `scope` whose `url_route` is extended with the arguments of a route.
+
+    `path_remaining` is what the routers of Channels continue with, or `None` to leave it out.
+    """
     outer = scope.get("url_route", {})
     args = (*outer.get("args", ()), *args)
-    return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
+    route = {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}
+    rest = {} if path_remaining is None else {"path_remaining": path_remaining}
+    return {**scope, **rest, "url_route": route}
 
 
 async def accept_and_close(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
