@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated
 
-from rest_channels.concurrency.execution import thread_lease
+from rest_channels.concurrency.execution import handshake_thread, thread_lease
 from rest_channels.engine.hub import Hub, on_heartbeat
 
 from .leases import lease_cutoff
@@ -60,6 +60,10 @@ class Presence:
         row.node_id = self.node
         name = row.channel_name
         self.rows[name] = row
+        async with handshake_thread():
+            await self._insert(row, name)
+
+    async def _insert(self, row: Socket, name: str) -> None:
         insert = self._inserts[name] = asyncio.ensure_future(sync_to_async(_insert_row)(row))
         try:
             await asyncio.shield(insert)
@@ -90,7 +94,8 @@ class Presence:
         for attempt in range(DELETE_ATTEMPTS):
             last_pk = None if self.rows or not all(pks.values()) else max(pks.values())
             try:
-                await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
+                async with thread_lease(urgent=True):
+                    await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
             except Exception:  # databases fail in many ways, and the connection ends anyway
                 if attempt == 0:
                     logger.exception("Rows of closed sockets were not deleted. Retrying later.")

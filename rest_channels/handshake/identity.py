@@ -13,7 +13,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import parse_cookie
 
-from ..concurrency.execution import thread_lease
+from ..concurrency.execution import handshake_thread
 from ..protocol.messages import Scope
 from ..settings import api_settings
 
@@ -35,7 +35,8 @@ TIME_ZONE_KEY = "django_timezone"  # as in the examples of Django's documentatio
 async def with_identity(scope: Scope) -> Scope:
     """Return a copy of `scope` with `cookies`, `session`, `user` and `time_zone`.
 
-    Values that a middleware has set stay. A handshake without a session key costs no query.
+    Values that a middleware has set stay. A handshake without a session key costs no query. Raise
+    `HandlerTimeout` if the database does not answer in time.
     """
     scope = {**scope, "cookies": _cookies(scope)}
     if "session" not in scope and apps.is_installed("django.contrib.sessions"):
@@ -45,7 +46,7 @@ async def with_identity(scope: Scope) -> Scope:
         if session is None or session.session_key is None:
             scope["user"] = session_user(None)
         else:
-            async with thread_lease():
+            async with handshake_thread():
                 found = await sync_to_async(_user_and_time_zone)(session)
             scope["user"], scope["time_zone"] = found
     return scope
