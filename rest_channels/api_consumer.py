@@ -40,7 +40,7 @@ from .actions.plan import (
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
+from .concurrency.execution import handshake_thread, run
 from .decorators import ACTION, DETACHED
 from .dispatch.errors import error_reply
 from .dispatch.invocation import DirectInvocation
@@ -134,7 +134,8 @@ class AsyncAPIConsumer(SocketConsumer):
             ask_for_token = self._request_new_token
             self._authentication = Authentication(classes, self._connection, ask_for_token)
             request = SocketRequest(self._connection, "connect")
-            await authorize_connection(self, self._authentication, request)
+            async with handshake_thread():
+                await authorize_connection(self, self._authentication, request)
         except Exception as error:
             if api_settings.REFUSE_AFTER_ACCEPTING:
                 raise

@@ -125,6 +125,10 @@ class Settings:
     """float or None, seconds, default 60.0: a handler that runs longer gives a 504."""
     MAX_THREADS = Setting(32, minimum=1)
     """int, threads, default 32: the limit per process, for `def` handlers and the ORM."""
+    HANDSHAKE_THREADS = Setting(8)
+    """int, threads, default 8: more threads per process, only for the checks of handshakes."""
+    HANDSHAKE_TIMEOUT = Setting[float | None](10.0)
+    """float or None, seconds, default 10.0: longer checks of a handshake close with 45xx."""
     THREAD_SENSITIVE = Setting(default=False)
     """bool, default False: run `def` handlers and the ORM on asgiref's one shared thread."""
     BEAT = Setting[float | None](15.0)

@@ -24,7 +24,7 @@ from asgiref.sync import markcoroutinefunction
 from rest_framework.permissions import AllowAny
 
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
+from .concurrency.execution import in_handshake_thread, run
 from .declarations.classes import check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
@@ -144,14 +144,16 @@ class SocketView(SendingMixin):
         if self.event == "disconnect":  # cleaning up needs no permission
             return None
         permissions = self.get_permissions()
-        return check_permissions(permissions, self.request, self) if permissions else None
+        check = check_permissions(permissions, self.request, self) if permissions else None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
     def check_throttles(self) -> Awaitable[None] | None:
         """Raise `Throttled` (429) when awaited."""
         if self.event == "disconnect":
             return None
         throttles = self.get_throttles()
-        return check_throttles(throttles, self.request, self) if throttles else None
+        check = check_throttles(throttles, self.request, self) if throttles else None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
     def get_reply(self, result: Any) -> Reply | None:
         """Return the answer to a frame. Here there is none: `receive` sends frames itself."""

@@ -22,7 +22,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.http import parse_cookie
 from rest_framework.settings import api_settings as drf_settings
 
-from ..concurrency.execution import thread_lease
+from ..concurrency.execution import handshake_thread
 from ..protocol.messages import Scope
 from ..settings import api_settings
 from .lazy_objects import is_evaluated
@@ -49,7 +49,8 @@ TIME_ZONE_KEY = "django_timezone"  # as in the examples of Django's documentatio
 async def with_identity(scope: Scope) -> Scope:
     """Return a copy of `scope` with `cookies`, `session`, `user` and `time_zone`.
 
-    Values that a middleware has set stay. A handshake without a session key costs no query.
+    Values that a middleware has set stay. A handshake without a session key costs no query. Raise
+    `HandlerTimeout` if the database does not answer in time.
     """
     scope = {**scope, "cookies": _cookies(scope)}
     if "session" not in scope and session_store() is not None:
@@ -59,7 +60,7 @@ async def with_identity(scope: Scope) -> Scope:
         if session is None or (is_evaluated(session) and session.session_key is None):
             scope["user"] = anonymous_user()
         else:
-            async with thread_lease():
+            async with handshake_thread():
                 found = await sync_to_async(_user_and_time_zone)(session)
             scope["user"], scope["time_zone"] = found
     return scope

@@ -84,7 +84,7 @@ def test_the_codes_that_end_a_session_match_the_code_and_are_final() -> None:
 
 def test_the_example_of_database_connections_adds_up() -> None:
     pool = database.DATABASES["default"]["OPTIONS"]["pool"]
-    pages_at_once = pool["max_size"] - database.REST_CHANNELS["MAX_THREADS"]
+    pages_at_once = pool["max_size"] - sum(database.REST_CHANNELS.values())
     assert pages_at_once == 3
     words = " ".join(PAGES["deployment.md"].split())
     assert f"7 + {pages_at_once} = {pool['max_size']}" in words
