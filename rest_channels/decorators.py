@@ -128,7 +128,7 @@ def action(
     _check_kwargs(kwargs)
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
-        if isinstance(method, classmethod | staticmethod) or not callable(method):
+        if isinstance(method, classmethod | staticmethod | type) or not callable(method):
             raise TypeError(f"@action marks methods with self, not {method!r}.")
         original = getattr(method, DETACHED, None)  # written above @detached
         is_detached = bool(detached) or original is not None

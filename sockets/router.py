@@ -23,6 +23,7 @@ from asgiref.sync import markcoroutinefunction
 from django.utils.functional import cached_property
 
 from rest_channels.concurrency.execution import run
+from rest_channels.declarations.classes import check_class
 from rest_channels.declarations.unsupported import ATTRIBUTES
 from rest_channels.declarations.values import check_values
 
@@ -48,6 +49,10 @@ class SocketRouter:
     """Whether anonymous clients are refused, as in a handler class. `None`: as `handler` has it."""
     groups: Iterable[str] | None = None
     """The groups that each socket joins. `None`: as `handler` has them."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
 
     def __init__(self, handler: Any = None) -> None:
         self._name = "SocketRouter()"

@@ -5,8 +5,8 @@ from inspect import isfunction, signature
 from typing import Any
 
 from .names import nearest_name
-from .unsupported import ATTRIBUTES, METHODS, UNSUPPORTED_OPTIONS
-from .values import VALUES, check_values
+from .unsupported import ATTRIBUTES, METHODS, SYNONYMS, UNSUPPORTED_OPTIONS
+from .values import VALUES, check_values, value_error
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
 
@@ -106,6 +106,8 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
     if advice and not (name == "channel_layer_alias" and value == "default"):
         named = "" if owner is cls else f" in {cls.__name__}"
         raise TypeError(f"{where} has no effect{named}: {advice}.")
+    if hasattr(value, "groups_for_consumer") and "check_deliveries" not in supported:
+        raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
     if other := None if advice else _misspelt(name, value, supported):
         raise TypeError(
             f"{where} has no effect. Did you mean {other}? If the name is your own, choose another."
@@ -124,6 +126,8 @@ def _misspelt(name: str, value: Any, supported: set[str]) -> str | None:
     """Return the name for which `name` is a misspelling, or `None`."""
     if name in NOT_MISSPELT or hasattr(value, "subscribe"):
         return None
+    if value and (meant := SYNONYMS.get(name)) and value_error(meant, value) is None:
+        return meant
     is_method = isfunction(value)
     known = [*METHODS, *_HOOKS] if is_method else [*ATTRIBUTES, *VALUES]
     other = nearest_name(name, dict.fromkeys(known))

@@ -3,7 +3,7 @@
 A name is refused only in a class without a base of this library that supports it.
 """
 
-__all__ = ["ACTION_OPTIONS", "ATTRIBUTES", "METHODS", "UNSUPPORTED_OPTIONS"]
+__all__ = ["ACTION_OPTIONS", "ATTRIBUTES", "METHODS", "SYNONYMS", "UNSUPPORTED_OPTIONS"]
 
 _FRAMES = "frames are JSON; a SocketView has text_parser_class and text_renderer_class"
 _GENERIC = "derive the class from GenericAsyncAPIConsumer"
@@ -59,6 +59,18 @@ ATTRIBUTES: dict[str, str] = {
     "text_renderer_class": "only a SocketView has it: override encode_json()",
 }
 """Class attributes."""
+
+SYNONYMS = {
+    "auth_classes": "authentication_classes",
+    "authentication": "authentication_classes",
+    "authenticators": "authentication_classes",
+    "filters": "filter_backends",
+    "permission": "permission_classes",
+    "permissions": "permission_classes",
+    "throttles": "throttle_classes",
+    "throttling_classes": "throttle_classes",
+}
+"""Names that are refused for a value that the attribute meant could have."""
 
 METHODS: dict[str, str] = {
     # DCRF

@@ -75,6 +75,12 @@ def _queryset(value: Any) -> str | None:
     return "is not a queryset: write Model.objects.all()"
 
 
+def _dialect(value: Any) -> str | None:
+    if not isinstance(value, type) and hasattr(value, "parse_call"):
+        return None
+    return "is no dialect: write an instance of one of rest_channels.protocol.dialects"
+
+
 def _text(value: Any) -> str | None:
     return None if isinstance(value, str) and value else "is not text"
 
@@ -114,6 +120,7 @@ VALUES: dict[str, Check] = {
     "bytes_parser_class": _class("parse"),
     "bytes_renderer_class": _class("render"),
     "check_deliveries": _flag,
+    "dialect": _dialect,
     "filter_backends": _classes("filter_queryset", optional=False),
     "groups": _groups,
     "http_user": _always,

@@ -24,6 +24,7 @@ from rest_framework.exceptions import ParseError
 
 from ..authentication import choose_subprotocol
 from ..concurrency.serial_queue import cancel_tasks, current_queue
+from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
@@ -48,6 +49,10 @@ class Multiplexer:
         streams: ASGI applications, by the names of their streams.
         **others: More of them, where the name is a Python identifier.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
 
     def __init__(
         self, streams: dict[str, Application] | None = None, **others: Application

@@ -484,6 +484,33 @@ def test_the_alias_of_the_layer_in_use_is_accepted() -> None:
     assert get_channel_layer(Chat.channel_layer_alias) is get_channel_layer()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("permissions", [IsAdminUser]),
+        ("throttles", [Never]),
+        ("authenticators", [TokenAuthentication]),
+        ("filters", [OnlyAda]),
+    ],
+)
+def test_a_list_of_guards_under_another_name_is_refused(name, value) -> None:
+    with pytest.raises(TypeError, match="Did you mean"):
+        type("Desk", (ModelConsumer,), {name: value, "__module__": __name__})
+    type("Desk", (ModelConsumer,), {name: {"lobby": "read"}, "__module__": __name__})
+
+
+@pytest.mark.parametrize("base", [SocketConsumer, SocketView, RoutedSocketHandler])
+def test_an_observer_is_refused_where_nobody_can_subscribe(base) -> None:
+    with pytest.raises(TypeError, match=r"Desk\.users has no effect"):
+        type("Desk", (base,), {"users": model_observer(User), "__module__": __name__})
+
+
+@pytest.mark.parametrize("value", ["action", None, type(SocketView.dialect)])
+def test_a_wrong_dialect_is_refused(value) -> None:
+    with pytest.raises(TypeError, match="is no dialect"):
+        type("Desk", (SocketView,), {"dialect": value, "__module__": __name__})
+
+
 # Arguments of `as_asgi()`.
 
 
@@ -654,6 +681,15 @@ def test_a_wrong_value_of_a_routers_attribute_is_an_error(name, value) -> None:
         setattr(SocketRouter(), name, value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("permission_classes", []), ("login_required", "yes"), ("login_requierd", 1)],
+)
+def test_a_class_of_routers_is_checked_too(name, value) -> None:
+    with pytest.raises(TypeError, match=f"Own.{name} "):
+        type("Own", (SocketRouter,), {name: value, "__module__": __name__})
+
+
 @pytest.mark.parametrize("handler", [SocketConsumer, "Handler", 5])
 def test_a_router_takes_only_a_handler(handler) -> None:
     with pytest.raises(TypeError, match="takes a RoutedSocketHandler"):
@@ -669,6 +705,12 @@ def test_a_route_of_a_router_takes_only_a_serializer_class() -> None:
 def test_a_multiplexer_takes_only_applications(stream) -> None:
     with pytest.raises(TypeError, match="as_asgi"):
         Multiplexer(chat=stream)
+
+
+@pytest.mark.parametrize("name", ["permission_classes", "login_required", "throttle_classes"])
+def test_a_guard_on_a_multiplexer_is_refused_because_streams_have_their_own(name) -> None:
+    with pytest.raises(TypeError, match=f"Site.{name} has no effect"):
+        type("Site", (Multiplexer,), {name: [], "__module__": __name__})
 
 
 def test_a_site_takes_only_an_application_for_http() -> None:
