@@ -177,7 +177,8 @@ def type_error(value: Any, kind: Any, minimum: int = 0) -> str | None:
 
 def _list_error(value: Any, item_kind: Any) -> str | None:
     if not isinstance(value, list | tuple):
-        return f"must be a list: write [{value!r}]"
+        hint = "" if value is None else f": write [{value!r}]"
+        return f"must be a list, not {value!r}{hint}"
     wrong = [item for item in value if item_kind is not Any and not isinstance(item, item_kind)]
     return f"must be a list of {_NAMES[item_kind]}, without {wrong[0]!r}" if wrong else None
 
