@@ -75,10 +75,12 @@ class SocketCounts:
         self._owned: dict[object, CountedSocket] = {}
         self._logged: set[str] = set()  # addresses at their limit
 
-    def admit(self, connection: Any) -> None:
-        """Count the socket of `connection` until it has ended, or refuse it."""
-        if (refusal := self.count(connection, connection.scope)) is not None:
-            refusal.send(connection)
+    def admits(self, connection: Any) -> bool:
+        """Count the socket of `connection` until it has ended, or refuse it and return `False`."""
+        if (refusal := self.count(connection, connection.scope)) is None:
+            return True
+        refusal.send(connection)
+        return False
 
     def count(self, owner: object, scope: Scope) -> Refusal | None:
         """Count the socket of `scope` until `owner` is released, or return why it is refused.
