@@ -18,8 +18,8 @@ from rest_framework import status
 
 from ..concurrency.execution import is_async, run
 from ..concurrency.serial_queue import current_queue
-from ..exceptions import CloseCode, HandlerTimeout
-from ..protocol.messages import Call, Reply
+from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
+from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode
 from .errors import SERVER_ERROR, as_exception
 from .invocation import Invocation
@@ -42,10 +42,8 @@ async def dispatch(invocation: Invocation) -> None:
         if (check := invocation.check_throttles()) is not None:
             await check
         connection.connect_called = True
-        if is_async(handler):
-            result = await handler(*args, **kwargs)
-        else:
-            result = await run(handler, *args, **kwargs)
+        is_coroutine = is_async(handler)
+        result = await (handler(*args, **kwargs) if is_coroutine else run(handler, *args, **kwargs))
         reply = invocation.get_reply(result)
         text = (
             None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
@@ -60,7 +58,10 @@ async def dispatch(invocation: Invocation) -> None:
         await _send_error(invocation, as_exception(error))
     else:
         if text is not None:
-            await connection.answer(text)
+            try:
+                await connection.answer(text)
+            except TypeError as error:  # a frame cannot carry it
+                await _send_error(invocation, error)
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:
@@ -78,7 +79,11 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
         return
     if invocation.event == "connect":
         connection.accept()
-    await connection.answer(text)
+    try:
+        await connection.answer(text)
+    except UnsendableFrame:
+        logger.exception("%r: the server cannot send an error.", connection)
+        connection.close(CloseCode.CONNECT_FAILED)
     if invocation.event == "connect":
         errors = reply.errors
         reason = str(errors) if isinstance(errors, str | Promise) else encode(errors).decode()
@@ -90,10 +95,17 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
     try:
         reply = invocation.handle_exception(error)
         with contextlib.suppress(TypeError):
-            return reply, invocation.render_text(invocation.dialect.build_reply(reply))
+            return reply, _sendable_text(invocation, reply)
         reply = reply._replace(call=Call(None))
-        return reply, invocation.render_text(invocation.dialect.build_reply(reply))
+        return reply, _sendable_text(invocation, reply)
     except Exception:
         logger.exception("%r: making the answer to an error failed.", invocation.connection)
     reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
     return reply, encode(invocation.dialect.build_reply(reply)).decode()
+
+
+def _sendable_text(invocation: Invocation, reply: Reply) -> str:
+    """Return `reply` as the text of a frame. Raise `TypeError` if a frame cannot carry it."""
+    text = invocation.render_text(invocation.dialect.build_reply(reply))
+    encoded_size(text)
+    return text

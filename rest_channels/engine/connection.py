@@ -19,7 +19,7 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, Work
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
-from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
+from ..protocol.messages import Event, Frame, Gap, encoded_size, plain_bytes, plain_text
 from ..settings import api_settings
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
@@ -108,6 +108,8 @@ class Connection:
                     raise
                 code = self.close_code
                 self._task.uncancel()
+                if self.state is State.OPEN:  # sending has failed, but the client has not left
+                    await self.outbox.try_to_close()
             finally:
                 try:
                     await self._end(code)
@@ -161,12 +163,18 @@ class Connection:
         """Accept the handshake. Frames that were sent before follow. Later calls do nothing."""
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
-        elif self._advance_to(State.OPEN):
-            self.outbox.start(accept_message(subprotocol or self.subprotocol, headers))
+        elif self.state < State.OPEN:
+            message = accept_message(subprotocol or self.subprotocol, headers)
+            self._advance_to(State.OPEN)
+            self.outbox.start(message)
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
-        """Send one frame. It waits until the connection is open, and is dropped after its end."""
+        """Send one frame. It waits until the connection is open, and is dropped after its end.
+
+        Raise `TypeError` for what a frame cannot carry.
+        """
+        text, data = plain_text(text), plain_bytes(data)
         size = encoded_size(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
         if not self.loop_bridge.on_loop():
@@ -176,12 +184,18 @@ class Connection:
         return self.outbox.put(message, size)
 
     def answer(self, text: str) -> Awaitable[None]:
-        """Send one frame from the call queue. Awaiting it waits until the server has taken it."""
+        """Send one frame from the call queue. Awaiting it waits until the server has taken it.
+
+        Raise `TypeError` for what a frame cannot carry.
+        """
+        size = encoded_size(text)
         if self.state > State.OPEN:
             return DONE
         if not self.groups.all_joined:
             return self._answer_when_joined(text)
-        return self.outbox.send({"type": "websocket.send", "text": text}, utf8_size(text))
+        if type(text) is not str:
+            text = str.__str__(text)
+        return self.outbox.send({"type": "websocket.send", "text": text}, size)
 
     async def _answer_when_joined(self, text: str) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
