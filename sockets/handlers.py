@@ -88,6 +88,7 @@ class RoutedSocketHandler(SocketConsumer):
         if self._must_log_in:
             return
         self._built_row = row = socket_from_scope(self.scope, self.reply_channel.name)
+        self._connection.on_ended += (partial(self._presence.remove, row),)
         await self._presence.add(row)
         self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
@@ -142,7 +143,7 @@ class RoutedSocketHandler(SocketConsumer):
             await run(lambda: handler(validate()))
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """Delete the row, then call `disconnect`."""
+        """Delete the row, then call `disconnect`. If it is cancelled, the row is deleted later."""
         self._current_message = message
         if self._built_row is not None:
             await self._presence.remove(self._built_row)

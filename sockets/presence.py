@@ -73,14 +73,19 @@ class Presence:
                 self._inserts.pop(name, None)
 
     async def remove(self, row: Socket) -> None:
-        """Delete `row`, together with others that are removed meanwhile, in one statement."""
+        """Delete `row`, together with others that are removed meanwhile, in one statement.
+
+        Call it again if it was cancelled. Otherwise another call does nothing.
+        """
         name = row.channel_name
+        if name not in self.rows and name not in self._pending_deletes:
+            return
         if (insert := self._inserts.pop(name, None)) is not None:  # the INSERT still runs
             await asyncio.wait({insert})
             insert.cancelled() or insert.exception()
         self.rows.pop(name, None)
         self._pinged.discard(name)
-        self._pending_deletes[name] = self._saved_pks.pop(name, 0)
+        self._pending_deletes.setdefault(name, self._saved_pks.pop(name, 0))
         async with self._write_lock:
             if name in self._pending_deletes:  # else the previous holder of the lock deleted it
                 await self._delete_pending()
@@ -102,6 +107,9 @@ class Presence:
                 if self.rows:
                     return
                 await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                self._pending_deletes |= pks
+                raise
             else:
                 return
 

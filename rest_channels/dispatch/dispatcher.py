@@ -45,9 +45,8 @@ async def dispatch(invocation: Invocation) -> None:
         is_coroutine = is_async(handler)
         result = await (handler(*args, **kwargs) if is_coroutine else run(handler, *args, **kwargs))
         reply = invocation.get_reply(result)
-        text = (
-            None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
-        )
+        content = None if reply is None else invocation.dialect.build_reply(reply)
+        text = None if reply is None else invocation.render_text(content)
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:

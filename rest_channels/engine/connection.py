@@ -21,6 +21,7 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..protocol.messages import Event, Frame, Gap, encoded_size, plain_bytes, plain_text
 from ..settings import api_settings
+from .ending import Ending
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
@@ -33,9 +34,6 @@ __all__ = ["Connection", "State"]
 logger = logging.getLogger("rest_channels")
 
 T = TypeVar("T")
-
-END_TIMEOUT = 0.5
-"""Seconds that handlers have to end when the client has left, and again when they are cancelled."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that a client has to read the rest, and to answer, once the server closes."""
@@ -92,7 +90,7 @@ class Connection:
         """Serve the connection to its end. Reading never stops, so every disconnect is seen."""
         self.hub.add_connection(self)
         async with use_thread_pool():
-            self.call_queue = _new_queue(self, self._call)
+            self.call_queue = self.new_call_queue()
             code: int = CloseCode.ABNORMAL
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
@@ -111,11 +109,7 @@ class Connection:
                 if self.state is State.OPEN:  # sending has failed, but the client has not left
                     await self.outbox.try_to_close()
             finally:
-                try:
-                    await self._end(code)
-                finally:
-                    forget_connection(self.hub, self)  # last: until now its user could change
-                    await self.hub.remove_connection(self)
+                await self._end(code)
 
     def watch_account(self) -> None:
         """Close when the session or user in `scope` ends. Call it again when they change."""
@@ -280,24 +274,20 @@ class Connection:
 
     async def _end(self, code: int) -> None:
         self._finished = True
+        if self._close_timer is not None:
+            self._close_timer.cancel()
         self._advance_to(State.CLOSED)
         self.hub.remove_address(self)
         self.groups.leave_all()
-        await self.call_queue.drain(END_TIMEOUT)
-        for queue in (self.call_queue, self.event_queue):
-            if queue is not None:
-                await queue.stop(END_TIMEOUT)
-        await self.loop_bridge.end(END_TIMEOUT)
-        if self.connect_called:
-            queue = _new_queue(self, self._call) if self.call_queue.busy else self.call_queue
-            queue.put(code)
-            await queue.drain(None)
-            await queue.stop(END_TIMEOUT)
-        await self.outbox.stop()
-        if self._close_timer is not None:
-            self._close_timer.cancel()
-        for callback in self.on_ended:
-            await callback()
+        self.on_ended += (self._leave_hub,)
+        await Ending(self).run(code)
+
+    async def _leave_hub(self) -> None:
+        forget_connection(self.hub, self)  # last: until now its user could change
+        await self.hub.remove_connection(self)
+
+    def new_call_queue(self) -> SerialQueue[Frame | int | None]:
+        return _new_queue(self, self._call)
 
     def __repr__(self) -> str:
         return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"
