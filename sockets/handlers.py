@@ -28,6 +28,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.serializers import BaseSerializer
 
+from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.awaitables import Sent
 from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
@@ -154,7 +155,7 @@ class RoutedSocketHandler(SocketConsumer):
     async def default_route(self, content: dict[str, Any]) -> None:
         """Handle a message that no route matches. The default raises an error."""
         error = self._dialect.handler_not_found(Call(None, content))
-        logger.info("%r: %s", self._connection, error.detail)
+        log_for_client(logger, logging.INFO, "%r: %s", self._connection, error.detail)
         raise error
 
     async def on_hello(self, content: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated
 
+from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.execution import handshake_thread, thread_lease
 from rest_channels.engine.hub import Hub, on_heartbeat
 
@@ -101,9 +102,10 @@ class Presence:
             try:
                 async with thread_lease(urgent=True):
                     await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
-            except Exception:  # databases fail in many ways, and the connection ends anyway
+            except Exception as error:  # noqa: BLE001 - databases fail in many ways
                 if attempt == 0:
-                    logger.exception("Rows of closed sockets were not deleted. Retrying later.")
+                    text = "Rows of closed sockets were not deleted. Retrying later."
+                    log_for_client(logger, logging.ERROR, text, error=error)
                 if self.rows:
                     return
                 await asyncio.sleep(1)
@@ -126,8 +128,9 @@ class Presence:
         self._pings_sent.add((user, path))
         try:
             await sockets.acleanup_stale()
-        except Exception:  # no client asked for these pings, so none receives an error
-            logger.exception("The sockets of user %r on %r were not pinged.", user, path)
+        except Exception as error:  # noqa: BLE001 - no client asked, so none receives an error
+            text = "The sockets of user %r on %r were not pinged."
+            log_for_client(logger, logging.ERROR, text, user, path, error=error)
 
     async def heartbeat(self) -> None:
         """Renew, save and repair: four queries, and a few more if the table needs repair."""

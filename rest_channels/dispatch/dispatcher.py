@@ -16,6 +16,7 @@ from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.utils.functional import Promise
 from rest_framework import status
 
+from ..client_logs import log_for_client
 from ..concurrency.execution import is_async, run
 from ..concurrency.serial_queue import current_queue
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
@@ -80,8 +81,9 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
         connection.accept()
     try:
         await connection.answer(text)
-    except UnsendableFrame:
-        logger.exception("%r: the server cannot send an error.", connection)
+    except UnsendableFrame as unsendable:
+        text = "%r: the server cannot send an error."
+        log_for_client(logger, logging.ERROR, text, connection, error=unsendable)
         connection.close(CloseCode.CONNECT_FAILED)
     if invocation.event == "connect":
         errors = reply.errors
@@ -97,8 +99,9 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
             return reply, _sendable_text(invocation, reply)
         reply = reply._replace(call=Call(None))
         return reply, _sendable_text(invocation, reply)
-    except Exception:
-        logger.exception("%r: making the answer to an error failed.", invocation.connection)
+    except Exception as failure:  # noqa: BLE001 - whatever a renderer raises is answered
+        text = "%r: making the answer to an error failed."
+        log_for_client(logger, logging.ERROR, text, invocation.connection, error=failure)
     reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
     return reply, encode(invocation.dialect.build_reply(reply)).decode()
 

@@ -3,8 +3,8 @@
     CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
          └──────close (refused)───────────────────────────▲   a client may leave at any time
 
-Four parts run at the same time and never wait for each other: the reader (`serve`), the call queue
-(connect, frames, disconnect), the event queue (group messages for the handler) and the outbox.
+Four parts run at the same time: the reader (`serve`), the call queue (connect, frames, disconnect),
+the event queue (group messages for the handler) and the outbox.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from ..client_logs import log_for_client, short_path
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
@@ -121,7 +122,7 @@ class Connection:
         try:
             frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
-            logger.info("%r: %s", self, violation)
+            log_for_client(logger, logging.INFO, "%r: %s", self, violation)
             self.close(violation.code, violation.reason)
             return
         text, _data, size = frame
@@ -164,10 +165,7 @@ class Connection:
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
-        """Send one frame. It waits until the connection is open, and is dropped after its end.
-
-        Raise `TypeError` for what a frame cannot carry.
-        """
+        """Send one frame, once the connection is open. Raise `TypeError` for what is no frame."""
         text, data = plain_text(text), plain_bytes(data)
         size = encoded_size(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
@@ -178,10 +176,7 @@ class Connection:
         return self.outbox.put(message, size)
 
     def answer(self, text: str) -> Awaitable[None]:
-        """Send one frame from the call queue. Awaiting it waits until the server has taken it.
-
-        Raise `TypeError` for what a frame cannot carry.
-        """
+        """Send one frame from the call queue. Raise `TypeError` for what is no frame."""
         size = encoded_size(text)
         if self.state > State.OPEN:
             return DONE
@@ -251,7 +246,8 @@ class Connection:
             self.event_queue.put(event)
 
     def _close_slow_client(self) -> None:
-        logger.info("%r does not read fast enough and is closed.", self)
+        text = "%r does not read fast enough and is closed."
+        log_for_client(logger, logging.INFO, text, self)
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
@@ -290,7 +286,7 @@ class Connection:
         return _new_queue(self, self._call)
 
     def __repr__(self) -> str:
-        return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"
+        return f"<Connection {self.address} {short_path(self.scope)} {self.state.name}>"
 
 
 def _new_queue(connection: Connection, work: Work[T]) -> SerialQueue[T]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from ..client_logs import log_for_client
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, start_task
 from .outbox import Outbox
@@ -71,8 +72,9 @@ class Ending:
         for callback in connection.on_ended:
             try:
                 await callback()
-            except Exception:
-                logger.exception("%r: %r failed at the end.", connection, callback)
+            except Exception as error:  # noqa: BLE001 - the other steps still have to run
+                text = "%r: %r failed at the end."
+                log_for_client(logger, logging.ERROR, text, connection, callback, error=error)
 
     async def _call_disconnect(self, code: int) -> None:
         """Call `disconnect`, and wait until it is done or the server does not wait any longer."""

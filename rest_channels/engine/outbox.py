@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
@@ -204,7 +205,8 @@ class Outbox:
 
     async def refuse(self, error: Exception) -> None:
         """Close a client that a message is missing for: the server cannot send it."""
-        logger.error("The server cannot send a frame. Its client is closed: %r", error)
+        text = "The server cannot send a frame. Its client is closed: %r"
+        log_for_client(logger, logging.ERROR, text, error)
         self._close()
         self.failed()
         await self.try_to_close()
