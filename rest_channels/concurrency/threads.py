@@ -2,7 +2,8 @@
 
 asgiref has one thread for all thread-sensitive code of a process, so one slow query delays every
 connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
-All its work in threads, such as async queries, then uses one database connection.
+All its work in threads, such as async queries, then uses one database connection. `execution`
+decides what runs in a thread: `def` handlers do.
 
 A lease gets a free thread, or a new one if there are fewer than `MAX_THREADS`. Else it shares one
 whose other leases run nothing now. If there is none, the work waits.
