@@ -39,6 +39,7 @@ from .actions.plan import (
     overrides_none,
 )
 from .authentication import Authentication
+from .client_logs import log_for_client
 from .concurrency.awaitables import Sent
 from .concurrency.execution import handshake_thread, run
 from .decorators import ACTION, DETACHED
@@ -140,7 +141,8 @@ class AsyncAPIConsumer(SocketConsumer):
             if api_settings.REFUSE_AFTER_ACCEPTING:
                 raise
             if not isinstance(error, APIException | Http404 | Forbidden):
-                logger.exception("%r: checking whether it may connect failed.", self._connection)
+                text = "%r: checking whether it may connect failed."
+                log_for_client(logger, logging.ERROR, text, self._connection, error=error)
             self.close()
             return
         await super().websocket_connect(message)

@@ -42,6 +42,7 @@ __all__ = [
     "OutboxFull",
     "ProtocolViolation",
     "TooManySubscriptions",
+    "UnsendableFrame",
     "check_close_code",
 ]
 
@@ -136,6 +137,10 @@ class TooManySubscriptions(ValidationError):
 
 class OutboxFull(RuntimeError):
     """The handler sent more than `OUTBOX_BYTES` without awaiting its calls of `send`."""
+
+
+class UnsendableFrame(TypeError):
+    """The server refused to send this reply. The client receives an error instead."""
 
 
 class ProtocolViolation(Exception):

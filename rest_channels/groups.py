@@ -20,7 +20,7 @@ from .engine.connection import Connection
 from .engine.hub import check_group
 from .engine.publish import publish, send_command, send_command_and_wait
 from .exceptions import CloseCode, check_close_code
-from .protocol.messages import Event, encoded_size
+from .protocol.messages import Event, encoded_size, plain_bytes, plain_text
 
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
 
@@ -175,9 +175,7 @@ def content_event(address: str, content: dict[str, Any]) -> Event:
     close = CloseCode.NORMAL if close is True else close
     if close is not None:
         check_close_code(close)
-    text, data = content.get("text"), content.get("bytes")
-    if not isinstance(text, str | None) or not isinstance(data, bytes | None):
-        raise TypeError("The 'text' of a message must be a string, and its 'bytes' bytes.")
+    text, data = plain_text(content.get("text")), plain_bytes(content.get("bytes"))
     size = encoded_size(text) if text else len(data or b"")
     return Event(address, None, text, data, size, close, accept=bool(content.get("accept")))
 

@@ -13,6 +13,8 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 
+from rest_channels.client_logs import log_for_client
+
 from .models import Socket
 from .relations import is_home
 
@@ -62,4 +64,6 @@ def _delete_rows(deleted: Deleted) -> None:
                 with transaction.atomic(using):
                     rows.delete()
         except DatabaseError as error:
-            logger.warning("The sockets of deleted rows are not deleted: %s", error)
+            log_for_client(
+                logger, logging.WARNING, "The sockets of deleted rows are not deleted: %s", error
+            )

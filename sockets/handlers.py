@@ -28,6 +28,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.serializers import BaseSerializer
 
+from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.awaitables import Sent
 from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
@@ -88,6 +89,7 @@ class RoutedSocketHandler(SocketConsumer):
         if self._must_log_in:
             return
         self._built_row = row = socket_from_scope(self.scope, self.reply_channel.name)
+        self._connection.on_ended += (partial(self._presence.remove, row),)
         await self._presence.add(row)
         self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
@@ -142,7 +144,7 @@ class RoutedSocketHandler(SocketConsumer):
             await run(lambda: handler(validate()))
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """Delete the row, then call `disconnect`."""
+        """Delete the row, then call `disconnect`. If it is cancelled, the row is deleted later."""
         self._current_message = message
         if self._built_row is not None:
             await self._presence.remove(self._built_row)
@@ -153,7 +155,7 @@ class RoutedSocketHandler(SocketConsumer):
     async def default_route(self, content: dict[str, Any]) -> None:
         """Handle a message that no route matches. The default raises an error."""
         error = self._dialect.handler_not_found(Call(None, content))
-        logger.info("%r: %s", self._connection, error.detail)
+        log_for_client(logger, logging.INFO, "%r: %s", self._connection, error.detail)
         raise error
 
     async def on_hello(self, content: dict[str, Any]) -> None:

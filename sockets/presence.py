@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated
 
+from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.execution import handshake_thread, thread_lease
 from rest_channels.engine.hub import Hub, on_heartbeat
 
@@ -73,14 +74,19 @@ class Presence:
                 self._inserts.pop(name, None)
 
     async def remove(self, row: Socket) -> None:
-        """Delete `row`, together with others that are removed meanwhile, in one statement."""
+        """Delete `row`, together with others that are removed meanwhile, in one statement.
+
+        Call it again if it was cancelled. Otherwise another call does nothing.
+        """
         name = row.channel_name
+        if name not in self.rows and name not in self._pending_deletes:
+            return
         if (insert := self._inserts.pop(name, None)) is not None:  # the INSERT still runs
             await asyncio.wait({insert})
             insert.cancelled() or insert.exception()
         self.rows.pop(name, None)
         self._pinged.discard(name)
-        self._pending_deletes[name] = self._saved_pks.pop(name, 0)
+        self._pending_deletes.setdefault(name, self._saved_pks.pop(name, 0))
         async with self._write_lock:
             if name in self._pending_deletes:  # else the previous holder of the lock deleted it
                 await self._delete_pending()
@@ -96,12 +102,16 @@ class Presence:
             try:
                 async with thread_lease(urgent=True):
                     await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
-            except Exception:  # databases fail in many ways, and the connection ends anyway
+            except Exception as error:  # noqa: BLE001 - databases fail in many ways
                 if attempt == 0:
-                    logger.exception("Rows of closed sockets were not deleted. Retrying later.")
+                    text = "Rows of closed sockets were not deleted. Retrying later."
+                    log_for_client(logger, logging.ERROR, text, error=error)
                 if self.rows:
                     return
                 await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                self._pending_deletes |= pks
+                raise
             else:
                 return
 
@@ -118,8 +128,9 @@ class Presence:
         self._pings_sent.add((user, path))
         try:
             await sockets.acleanup_stale()
-        except Exception:  # no client asked for these pings, so none receives an error
-            logger.exception("The sockets of user %r on %r were not pinged.", user, path)
+        except Exception as error:  # noqa: BLE001 - no client asked, so none receives an error
+            text = "The sockets of user %r on %r were not pinged."
+            log_for_client(logger, logging.ERROR, text, user, path, error=error)
 
     async def heartbeat(self) -> None:
         """Renew, save and repair: four queries, and a few more if the table needs repair."""

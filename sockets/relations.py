@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, models, router, transaction
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 
+from rest_channels.client_logs import log_for_client
+
 __all__ = ["OptionalForeignKey", "is_home", "share_database"]
 
 logger = logging.getLogger("sockets")
@@ -43,7 +45,9 @@ def cascade_in_same_database(collector: Any, field: Any, rows: Any, using: str) 
         with transaction.atomic(using) if in_block else nullcontext():
             found = bool(rows)
     except DatabaseError as error:
-        logger.warning("The sockets of a deleted row cannot be read: %s", error)
+        log_for_client(
+            logger, logging.WARNING, "The sockets of a deleted row cannot be read: %s", error
+        )
         return
     if found:
         models.CASCADE(collector, field, rows, using)

@@ -19,6 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.test import TransactionTestCase
 
+from rest_channels import client_logs
 from rest_channels.cluster.standalone_publisher import publisher
 from rest_channels.concurrency.threads import thread_pool
 from rest_channels.engine.publish import current_hub
@@ -115,6 +116,12 @@ def quick_garbage_collection() -> None:
     """Exclude modules and tests, which are never freed, from garbage collection."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def every_line_is_logged() -> None:
+    """Forget which lines earlier tests have logged."""
+    client_logs._counts.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunction, sync_to_async
 
+from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
 from ..settings import api_settings
 from .serial_queue import current_queue
@@ -57,7 +58,8 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         else:
             result = await _with_lock(queue.handler_lock, call)
     except asyncio.CancelledError:
-        logger.warning("%r was left running: it keeps its thread until it ends.", handler)
+        text = "%r was left running: it keeps its thread until it ends."
+        log_for_client(logger, logging.WARNING, text, handler)
         raise
     return await result if isawaitable(result) else result
 

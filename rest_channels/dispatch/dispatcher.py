@@ -17,11 +17,12 @@ from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.utils.functional import Promise
 from rest_framework import status
 
+from ..client_logs import log_for_client
 from ..concurrency.execution import is_async, run
 from ..concurrency.serial_queue import current_queue
 from ..engine.connection import State
-from ..exceptions import CloseCode, HandlerTimeout
-from ..protocol.messages import Call, Reply
+from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
+from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode
 from .errors import SERVER_ERROR, as_exception
 from .invocation import Invocation
@@ -49,9 +50,7 @@ async def dispatch(invocation: Invocation) -> None:
         called = handler if is_async(handler) else partial(run, handler)
         result = await called(*args, **kwargs)
         reply = invocation.get_reply(result)
-        text = (
-            None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
-        )
+        text = reply and invocation.render_text(invocation.dialect.build_reply(reply))
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
@@ -62,7 +61,10 @@ async def dispatch(invocation: Invocation) -> None:
         await _send_error(invocation, as_exception(error))
     else:
         if text is not None:
-            await connection.answer(text)
+            try:
+                await connection.answer(text)
+            except TypeError as error:  # a frame cannot carry it
+                await _send_error(invocation, error)
 
 
 async def _wait_for_identity(invocation: Invocation) -> None:
@@ -89,7 +91,12 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
         return
     if invocation.event == "connect":
         connection.accept()
-    await connection.answer(text)
+    try:
+        await connection.answer(text)
+    except UnsendableFrame as unsendable:
+        text = "%r: the server cannot send an error."
+        log_for_client(logger, logging.ERROR, text, connection, error=unsendable)
+        connection.close(CloseCode.CONNECT_FAILED)
     if invocation.event == "connect":
         errors = reply.errors
         reason = str(errors) if isinstance(errors, str | Promise) else encode(errors).decode()
@@ -101,10 +108,18 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
     try:
         reply = invocation.handle_exception(error)
         with contextlib.suppress(TypeError):
-            return reply, invocation.render_text(invocation.dialect.build_reply(reply))
+            return reply, _sendable_text(invocation, reply)
         reply = reply._replace(call=Call(None))
-        return reply, invocation.render_text(invocation.dialect.build_reply(reply))
-    except Exception:
-        logger.exception("%r: making the answer to an error failed.", invocation.connection)
+        return reply, _sendable_text(invocation, reply)
+    except Exception as failure:  # noqa: BLE001 - whatever a renderer raises is answered
+        text = "%r: making the answer to an error failed."
+        log_for_client(logger, logging.ERROR, text, invocation.connection, error=failure)
     reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
     return reply, encode(invocation.dialect.build_reply(reply)).decode()
+
+
+def _sendable_text(invocation: Invocation, reply: Reply) -> str:
+    """Return `reply` as the text of a frame. Raise `TypeError` if a frame cannot carry it."""
+    text = invocation.render_text(invocation.dialect.build_reply(reply))
+    encoded_size(text)
+    return text

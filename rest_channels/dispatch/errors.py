@@ -17,6 +17,7 @@ from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
+from ..client_logs import log_for_client
 from ..engine.connection import Connection
 from ..protocol.messages import Call, Reply
 from ..settings import api_settings
@@ -69,7 +70,8 @@ def exception_handler(error: Exception, invocation: FailedEvent) -> Refusal | No
 
 def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
     """Log `error`, and return a 500. It has the traceback only where `DEBUG_ERRORS` is on."""
-    logger.error("%r failed on %s.", invocation.connection, invocation.event, exc_info=error)
+    failed = (invocation.connection, invocation.event)
+    log_for_client(logger, logging.ERROR, "%r failed on %s.", *failed, error=error)
     detail: Any = SERVER_ERROR
     if api_settings.DEBUG_ERRORS:
         lines = [line.encode(errors="backslashreplace") for line in format_exception(error)]

@@ -106,9 +106,9 @@ class SendingMixin:
         return text.decode() if isinstance(text, bytes) else text
 
     def render_bytes(self, data: Any) -> bytes:
-        """Return `data` as the bytes of a frame. Only `bytes` need no renderer."""
-        if isinstance(data, bytes):
-            return data
+        """Return `data` as the bytes of a frame. Only bytes need no renderer."""
+        if isinstance(data, bytes | bytearray | memoryview):
+            return bytes(data)
         renderer = self.bytes_renderer_class or api_settings.DEFAULT_BYTES_RENDERER_CLASS
         if renderer is None:
             view, kind = type(self).__name__, type(data).__name__

@@ -3,8 +3,8 @@
     CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
          └──────close (refused)───────────────────────────▲   a client may leave at any time
 
-Four parts run at the same time and never wait for each other: the reader (`serve`), the call queue
-(connect, frames, disconnect), the event queue (group messages for the handler) and the outbox.
+Four parts run at the same time: the reader (`serve`), the call queue (connect, frames, disconnect),
+the event queue (group messages for the handler) and the outbox.
 """
 
 import asyncio
@@ -12,15 +12,17 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from ..client_logs import log_for_client, short_path
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, Work
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
-from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
+from ..protocol.messages import Event, Frame, Gap, encoded_size, plain_bytes, plain_text
 from ..settings import api_settings
 from .connection_identity import ConnectionScope
+from .ending import Ending
 from .handler import Handler, State
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
@@ -33,9 +35,6 @@ __all__ = ["Connection", "State"]
 logger = logging.getLogger("rest_channels")
 
 T = TypeVar("T")
-
-END_TIMEOUT = 0.5
-"""Seconds that handlers have to end when the client has left, and again when they are cancelled."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that a client has to read the rest, and to answer, once the server closes."""
@@ -85,7 +84,7 @@ class Connection:
         """Serve the connection to its end. Reading waits for no handler: every end is seen."""
         self.hub.add_connection(self)
         async with use_thread_pool():
-            self.call_queue = _new_queue(self, self._call)
+            self.call_queue = self.new_call_queue()
             code: int = CloseCode.ABNORMAL
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
@@ -103,19 +102,17 @@ class Connection:
                     raise
                 code = self.close_code
                 self._task.uncancel()
+                if self.state is State.OPEN:  # sending has failed, but the client has not left
+                    await self.outbox.try_to_close()
             finally:
-                try:
-                    await self._end(code)
-                finally:
-                    forget_connection(self.hub, self)  # last: until now its user could change
-                    await self.hub.remove_connection(self)
+                await self._end(code)
 
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
         """Queue a frame, or close a client that exceeds the limits."""
         try:
             text, _data, size = frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
-            logger.info("%r: %s", self, violation)
+            log_for_client(logger, logging.INFO, "%r: %s", self, violation)
             self.close(violation.code, violation.reason)
             return
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
@@ -151,12 +148,15 @@ class Connection:
         """Accept the handshake. Frames that were sent before follow. Later calls do nothing."""
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
-        elif self._advance_to(State.OPEN):
-            self.outbox.start(accept_message(subprotocol or self.subprotocol, headers))
+        elif self.state < State.OPEN:
+            message = accept_message(subprotocol or self.subprotocol, headers)
+            self._advance_to(State.OPEN)
+            self.outbox.start(message)
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
-        """Send one frame. It waits until the connection is open, and is dropped after its end."""
+        """Send one frame, once the connection is open. Raise `TypeError` for what is no frame."""
+        text, data = plain_text(text), plain_bytes(data)
         size = encoded_size(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
         if not self.loop_bridge.on_loop():
@@ -166,12 +166,15 @@ class Connection:
         return self.outbox.put(message, size)
 
     def answer(self, text: str) -> Awaitable[None]:
-        """Send one frame from the call queue. Awaiting it waits until the server has taken it."""
+        """Send one frame from the call queue. Raise `TypeError` for what is no frame."""
+        size = encoded_size(text)
         if self.state > State.OPEN:
             return DONE
         if not self.groups.all_joined:
             return self._answer_when_joined(text)
-        return self.outbox.send({"type": "websocket.send", "text": text}, utf8_size(text))
+        if type(text) is not str:
+            text = str.__str__(text)
+        return self.outbox.send({"type": "websocket.send", "text": text}, size)
 
     async def _answer_when_joined(self, text: str) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
@@ -235,7 +238,8 @@ class Connection:
             self.event_queue.put(event)
 
     def _close_slow_client(self) -> None:
-        logger.info("%r does not read fast enough and is closed.", self)
+        text = "%r does not read fast enough and is closed."
+        log_for_client(logger, logging.INFO, text, self)
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
@@ -256,27 +260,23 @@ class Connection:
 
     async def _end(self, code: int) -> None:
         self._finished = True
+        if self._close_timer is not None:
+            self._close_timer.cancel()
         self._advance_to(State.CLOSED)
         self.hub.remove_address(self)
         self.groups.leave_all()
-        await self.call_queue.drain(END_TIMEOUT)
-        for queue in (self.call_queue, self.event_queue):
-            if queue is not None:
-                await queue.stop(END_TIMEOUT)
-        await self.loop_bridge.end(END_TIMEOUT)
-        if self.connect_called:
-            queue = _new_queue(self, self._call) if self.call_queue.busy else self.call_queue
-            queue.put(code)
-            await queue.drain(None)
-            await queue.stop(END_TIMEOUT)
-        await self.outbox.stop()
-        if self._close_timer is not None:
-            self._close_timer.cancel()
-        for callback in self.on_ended:
-            await callback()
+        self.on_ended += (self._leave_hub,)
+        await Ending(self).run(code)
+
+    async def _leave_hub(self) -> None:
+        forget_connection(self.hub, self)  # last: until now its user could change
+        await self.hub.remove_connection(self)
+
+    def new_call_queue(self) -> SerialQueue[Frame | int | None]:
+        return _new_queue(self, self._call)
 
     def __repr__(self) -> str:
-        return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"
+        return f"<Connection {self.address} {short_path(self.scope)} {self.state.name}>"
 
 
 def _new_queue(connection: Connection, work: Work[T]) -> SerialQueue[T]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ..concurrency.awaitables import Sent
 from ..concurrency.serial_queue import EAGER_TASKS, start_task
 from ..protocol.messages import Event, Gap
-from .outbox import Outbox
+from .outbox import FRAME_ERRORS, Outbox
 
 __all__ = ["AddressedFrame", "Member", "deliver", "fan_out", "fan_out_each"]
 
@@ -69,6 +69,8 @@ async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress
         except asyncio.CancelledError:
             outbox.requeue(message, size)
             raise
+        except FRAME_ERRORS as error:
+            await outbox.refuse(error)
         except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             outbox.fail(error)
         else:

@@ -6,21 +6,26 @@ keeps sending without awaiting gets an error once the outbox is full. Group mess
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
-from ..exceptions import OutboxFull
+from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
 
-__all__ = ["Outbox", "accept_message", "close_message", "frame_message"]
+__all__ = ["FRAME_ERRORS", "Outbox", "accept_message", "close_message", "frame_message"]
 
 logger = logging.getLogger("rest_channels")
 
 Message = dict[str, Any]
+
+FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
+"""What servers raise for a frame that they cannot send. Anything else: the client has gone."""
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -127,6 +132,10 @@ class Outbox:
         except asyncio.CancelledError:
             self.requeue(message, size)
             raise
+        except FRAME_ERRORS as error:
+            self.size -= size
+            self.start_writer()
+            raise UnsendableFrame(f"The server cannot send this frame: {error!r}") from error
         except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             self.fail(error)
         else:
@@ -148,6 +157,8 @@ class Outbox:
                 for message, size in batch:
                     await self.transmit(message)
                     self.size -= size
+        except FRAME_ERRORS as error:
+            await self.refuse(error)
         except Exception as error:  # noqa: BLE001 - as in `send`
             self.fail(error)
         finally:
@@ -192,6 +203,20 @@ class Outbox:
         if self._task is not None and not self._task.done():
             await cancel_tasks({self._task}, 0.5)
 
+    async def refuse(self, error: Exception) -> None:
+        """Close a client that a message is missing for: the server cannot send it."""
+        text = "The server cannot send a frame. Its client is closed: %r"
+        log_for_client(logger, logging.ERROR, text, error)
+        self._close()
+        self.failed()
+        await self.try_to_close()
+
+    async def try_to_close(self) -> None:
+        """Send a close after a failed `send`, in case the client still listens."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(0.5):
+                await self.transmit(close_message(CloseCode.CONNECT_FAILED, ""))
+
     def fail(self, error: Exception) -> None:
         """Drop everything after a failed `send`: usually the client has gone."""
         logger.debug("Sending to a client failed: %r", error)
@@ -213,8 +238,13 @@ class Outbox:
 
 
 def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-    """Return the ASGI message that accepts the handshake."""
-    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": list(headers)}
+    """Return the ASGI message that accepts the handshake. Raise `TypeError` for wrong types."""
+    pairs = [tuple(pair) for pair in headers]
+    if not isinstance(subprotocol, str | None):
+        raise TypeError(f"A subprotocol is a str, not {type(subprotocol).__name__}.")
+    if not all(isinstance(text, bytes) for pair in pairs for text in pair):
+        raise TypeError(f"Headers are pairs of bytes, not {pairs!r}.")
+    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs}
 
 
 def frame_message(text: str | None, data: bytes | None) -> Message:

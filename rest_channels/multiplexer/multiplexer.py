@@ -23,6 +23,7 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..authentication import choose_subprotocol
+from ..client_logs import log_for_client
 from ..concurrency.serial_queue import cancel_tasks, current_queue
 from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
@@ -117,7 +118,8 @@ class MultiplexedConnection:
             async with asyncio.timeout(ANSWER_GRACE):
                 await self._decided.wait()
         except TimeoutError:
-            logger.warning("%r: no stream answered the handshake in time.", self._connection)
+            text = "%r: no stream answered the handshake in time."
+            log_for_client(logger, logging.WARNING, text, self._connection)
             self._connection.close(CloseCode.CONNECT_FAILED)
 
     async def receive(self, frame: Frame) -> None:
@@ -147,8 +149,9 @@ class MultiplexedConnection:
             await application(scope, stream.receive, stream.send)
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # `SystemExit` would end the process
-            logger.error("The stream %r failed.", stream.name, exc_info=as_exception(error))
+        except BaseException as error:  # noqa: BLE001 - `SystemExit` would end the process
+            error = as_exception(error)
+            log_for_client(logger, logging.ERROR, "The stream %r failed.", stream.name, error=error)
         if stream.close_code is None:
             stream.close(CloseCode.CONNECT_FAILED)
             self.stream_closed(stream, "")

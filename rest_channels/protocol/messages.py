@@ -12,6 +12,8 @@ __all__ = [
     "Reply",
     "Scope",
     "encoded_size",
+    "plain_bytes",
+    "plain_text",
     "utf8_size",
 ]
 
@@ -75,6 +77,24 @@ class Gap(NamedTuple):
     """Messages of another process to these groups, or to this connection's address, were lost."""
 
     groups: tuple[str, ...]
+
+
+def plain_text(text: Any) -> str | None:
+    """Return `text` as exactly a `str`. Raise `TypeError` for text that no frame can carry."""
+    if text is None or type(text) is str:
+        return text
+    if not isinstance(text, str):
+        raise TypeError(f"The text of a frame must be a str, not {type(text).__name__}.")
+    return str.__str__(text)
+
+
+def plain_bytes(data: Any) -> bytes | None:
+    """Return `data` as exactly `bytes`: servers reject a `bytearray` or a `memoryview`."""
+    if data is None or type(data) is bytes:
+        return data
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"The bytes of a frame must be bytes, not {type(data).__name__}.")
+    return bytes(data)
 
 
 def encoded_size(text: str) -> int:

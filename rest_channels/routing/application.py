@@ -11,6 +11,7 @@ This module may be imported before Django's apps are ready.
 import logging
 from collections.abc import Sequence
 from importlib import import_module
+from logging import ERROR, WARNING
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,7 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from ..authentication import choose_subprotocol
+from ..client_logs import log_for_client, short_path
 from ..concurrency.threads import thread_pool
 from ..engine.publish import current_hub
 from ..engine.socket_limits import Refusal
@@ -103,9 +105,9 @@ class SocketApplication:
         scope = without_proxies(scope)
         found = None
         if not origin_allowed(scope):
-            logger.warning("Refused origin for %r.", scope["path"])
+            log_for_client(logger, WARNING, "Refused origin for %r.", short_path(scope))
         elif (found := self.find(scope)) is None:
-            logger.warning("No route for %r.", scope["path"])
+            log_for_client(logger, WARNING, "No route for %r.", short_path(scope))
         if found is None:
             await reject_handshake(receive, send)
             return
@@ -154,15 +156,16 @@ async def _run(application: Application, scope: Scope, receive: Any, send: Any) 
     except Resolver404:
         if not getattr(application, "_path_routing", False):
             raise
-        logger.warning("No route for %r.", scope["path"])
+        log_for_client(logger, WARNING, "No route for %r.", short_path(scope))
         await reject_handshake(receive, send)
 
 
 async def _serve_found(application: Application, scope: Scope, receive: Any, send: Any) -> None:
     try:
         scope = await with_identity(scope)
-    except Exception:  # databases raise many kinds of errors
-        logger.exception("Cannot read the session and the user for %r.", scope["path"])
+    except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
+        text = "Cannot read the session and the user for %r."
+        log_for_client(logger, ERROR, text, short_path(scope), error=error)
         await accept_and_close(receive, send)
     else:
         await _run(application, scope, receive, send)

@@ -111,6 +111,7 @@ RESET = {
     "rest_channels.engine.publish._lock": "may be locked",
 }
 KEPT = {
+    "rest_channels.client_logs._counts": "counts log lines",
     "rest_channels.engine.hub._commands": "filled by imports",
     "rest_channels.engine.hub._heartbeat_work": "filled by imports",
     "rest_channels.observer.naming._observers": "filled by imports",
