@@ -18,6 +18,7 @@ from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
+from ..concurrency.awaitables import DONE
 from ..concurrency.execution import is_async, run
 from ..concurrency.serial_queue import current_queue
 from ..engine.connection import State
@@ -50,7 +51,8 @@ async def dispatch(invocation: Invocation) -> None:
         called = handler if is_async(handler) else partial(run, handler)
         result = await called(*args, **kwargs)
         reply = invocation.get_reply(result)
-        text = reply and invocation.render_text(invocation.dialect.build_reply(reply))
+        content = None if reply is None else invocation.dialect.build_reply(reply)
+        sending = DONE if reply is None else connection.answer(invocation.render_text(content))
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
@@ -60,11 +62,10 @@ async def dispatch(invocation: Invocation) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
         await _send_error(invocation, as_exception(error))
     else:
-        if text is not None:
-            try:
-                await connection.answer(text)
-            except TypeError as error:  # a frame cannot carry it
-                await _send_error(invocation, error)
+        try:
+            await sending
+        except UnsendableFrame as error:
+            await _send_error(invocation, error)
 
 
 async def _wait_for_identity(invocation: Invocation) -> None:
