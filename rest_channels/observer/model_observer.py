@@ -13,6 +13,7 @@ from ..renderers import Rendered
 from .base_observer import BaseObserver
 from .capture import signals
 from .capture.changes import Action, Change
+from .capture.instances import as_instance_of
 from .delivery.delivery import STATUS_BY_ACTION, Delivery
 from .delivery.dispatcher import ChangeDispatcher
 from .delivery.publish import hub_group
@@ -88,11 +89,12 @@ class ModelObserver(BaseObserver):
 
     def render_change(self, change: Change, action: Action) -> str | None:
         """Return the JSON text of a change that the saving process must render."""
+        row = as_instance_of(self.model_cls, change.row)
         if self._serializer is not None:
-            return self._serialize(change.row, action).body.decode()
+            return self._serialize(row, action).body.decode()
         if change.exists or self.serializer_class is None:
             return None
-        body = render(self.serializer_class, change.row)
+        body = render(self.serializer_class, row)
         return None if isinstance(body, PerUser) else body.body.decode()
 
     def _serialize(self, row: Any, action: Action) -> Rendered:

@@ -47,7 +47,8 @@ _referring_rows = WeakKeyDictionary()
 @log_errors
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """Find the rows that refer to the row that is about to be deleted."""
-    _referring_rows[instance._state] = referring = []
+    referring: list[tuple[type[Model], list[RowObserver], Snapshot]] = []
+    _referring_rows[instance._state] = referring
     for model, field in _fields.get(concrete_model(sender), ()):
         if observers := active_observers(model):
             if not referring:

@@ -11,7 +11,6 @@ published before other hooks run, because one of those may fail, or write.
 
 import logging
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -22,6 +21,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
+from .instances import copy_instance
 from .keys import normalize_key
 from .known_groups import mark_moved, remember_groups, sequence
 from .registry import NO_GROUPS, Groups, RowObserver
@@ -138,20 +138,11 @@ def pending_change(
     """Return a change of the running transaction, to be passed to `record`."""
     connection = transaction.get_connection(using)
     keeps = row is not None and any(observer.keeps_instance for observer in moves)
-    kept = _copy_instance(row) if keeps else None
+    kept = copy_instance(row) if keeps else None
     state = getattr(row, "_state", None)
     number = next(sequence) if number is None else number
     pk = normalize_key(model, pk)
     return PendingChange(model, pk, connection, exists, moves, kept, state, number)
-
-
-def _copy_instance(row: Any) -> Any:
-    """Return a copy without calling `__copy__` or `__reduce__` of its class, which may fail."""
-    copied = object.__new__(type(row))
-    vars(copied).update(vars(row))
-    vars(copied)["_state"] = state = copy(row._state)
-    state.fields_cache = row._state.fields_cache.copy()
-    return copied
 
 
 def record(*changes: PendingChange) -> None:
