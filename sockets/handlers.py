@@ -49,6 +49,9 @@ __all__ = ["RoutedSocketHandler"]
 
 logger = logging.getLogger("sockets")
 
+HANDLED = {"type": "websocket.receive"}
+"""The message of a frame whose handler has ended."""
+
 
 class RoutedSocketHandler(SocketConsumer):
     """The handler of one connection; the module's docstring has an example.
@@ -95,12 +98,16 @@ class RoutedSocketHandler(SocketConsumer):
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         self._current_message = message
-        if self._must_log_in:
-            self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))
-        elif self._uses_default_parsing and message.get("text") is not None:
-            await self._route(JSONParser().parse(message["text"]))
-        else:
-            await super().websocket_receive(message)
+        try:
+            if self._must_log_in:
+                details = _("You are not logged in. Log in and reconnect.")
+                self.send_action(RECONNECT, details=details)
+            elif self._uses_default_parsing and message.get("text") is not None:
+                await self._route(JSONParser().parse(message["text"]))
+            else:
+                await super().websocket_receive(message)
+        finally:
+            self._current_message = HANDLED  # an idle connection keeps no frame
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Call the handler for the `type` of `content`, or `default_route`."""

@@ -5,11 +5,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import Throttled
+from rest_framework.exceptions import Throttled, ValidationError
 
 from ..concurrency.execution import run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
+from ..protocol.arguments import check_request_id
 from ..settings import api_settings
 from .context import ActionContext
 
@@ -28,7 +29,8 @@ class DetachedActions:
     ) -> None:
         """Run the coroutine of an action until it ends, or until its connection does.
 
-        Raise 429 if `MAX_DETACHED` actions of this consumer are running.
+        Raise 400 for a `request_id` that is too long to be kept. Raise 429 if `MAX_DETACHED`
+        actions of this consumer are running.
         """
         connection = context.connection
         if connection.state is State.CLOSING:
@@ -38,6 +40,11 @@ class DetachedActions:
         if len(self.tasks) >= api_settings.MAX_DETACHED:
             result.close()
             raise Throttled(detail=_("Too much runs at the same time."))
+        try:
+            check_request_id(request_id)
+        except ValidationError:
+            result.close()
+            raise
         if self.end not in connection.on_closing:
             connection.on_closing += (self.end,)
         task = connection.loop_bridge.begin(self._run(result, action, request_id))

@@ -10,29 +10,27 @@ Four parts run at the same time and never wait for each other: the reader (`serv
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue, Work
+from ..concurrency.serial_queue import SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
-from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
+from ..protocol.messages import Event, Frame, encoded_size, utf8_size
 from ..settings import api_settings
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
+from .receiving import Receiving, State
 from .revocation_index import forget_connection, index_connection
 
 __all__ = ["Connection", "State"]
 
 logger = logging.getLogger("rest_channels")
-
-T = TypeVar("T")
 
 END_TIMEOUT = 0.5
 """Seconds that handlers have to end when the client has left, and again when they are cancelled."""
@@ -41,16 +39,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that a client has to read the rest, and to answer, once the server closes."""
 
 
-class State(IntEnum):
-    """The state of a connection. It only moves forward."""
-
-    CONNECTING = 0
-    OPEN = 1
-    CLOSING = 2
-    CLOSED = 3
-
-
-class Connection:
+class Connection(Receiving):
     """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler."""
 
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
@@ -79,7 +68,6 @@ class Connection:
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
-        self.event_queue: SerialQueue[Event | Gap] | None = None
         self._task = asyncio.current_task()
         self.connect_called = False  # if it was, `disconnect` must be called
         self._closed = False  # by the server: frames that still arrive are ignored
@@ -92,17 +80,16 @@ class Connection:
         """Serve the connection to its end. Reading never stops, so every disconnect is seen."""
         self.hub.add_connection(self)
         async with use_thread_pool():
-            self.call_queue = _new_queue(self, self._call)
-            code: int = CloseCode.ABNORMAL
+            self.call_queue = self._new_call_queue()
+            code: int | None = CloseCode.ABNORMAL
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
                 self.watch_account()
                 self.call_queue.put(None)
-                while (message := await self._receive())["type"] != "websocket.disconnect":
-                    if self.state is State.OPEN:
-                        self._enqueue_frame(message)
-                code = int(message.get("code") or CloseCode.NORMAL)
+                code = None
+                while code is None:  # no variable keeps the frame while the next is awaited
+                    code = self._take(await self._receive())
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
                     raise
@@ -110,7 +97,7 @@ class Connection:
                 self._task.uncancel()
             finally:
                 try:
-                    await self._end(code)
+                    await self._end(CloseCode.ABNORMAL if code is None else code)
                 finally:
                     forget_connection(self.hub, self)  # last: until now its user could change
                     await self.hub.remove_connection(self)
@@ -120,20 +107,34 @@ class Connection:
         if self.state is not State.CLOSED:
             index_connection(self.hub, self)
 
-    def _enqueue_frame(self, message: dict[str, Any]) -> None:
-        """Queue a frame, or close a client that exceeds the limits."""
+    def _take(self, message: dict[str, Any]) -> int | None:
+        """Queue a frame, or close a client that exceeds the limits. Return a disconnect's code."""
+        if message["type"] == "websocket.disconnect":
+            return int(message.get("code") or CloseCode.NORMAL)
+        if self.state is not State.OPEN:
+            return None
         try:
             frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
             logger.info("%r: %s", self, violation)
             self.close(violation.code, violation.reason)
-            return
+            return None
         text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
             self.send_rendered(Event.rendered("", None, pong))
         else:
             self.call_queue.put(frame)
+        return None
+
+    def _new_call_queue(self) -> SerialQueue[Frame | int | None]:
+        """Return a queue whose context is that of all handlers of this connection."""
+        timeout = api_settings.HANDLER_TIMEOUT
+        queue: SerialQueue[Frame | int | None]
+        queue = SerialQueue(self._call, self.handler_lock, timeout)
+        if self.locale is not None:
+            queue.context.run(self.locale.activate)
+        return queue
 
     async def _call(self, item: Frame | int | None) -> None:
         """Handle an item of the call queue: `None` (connect), a frame, or a code (disconnect)."""
@@ -147,8 +148,7 @@ class Connection:
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
-            if not self.groups.all_joined:
-                await self.groups.wait_joined()
+            await self.groups.wait_joined()
             self.accept()
         else:
             await self.handler.disconnect(item)
@@ -205,47 +205,6 @@ class Connection:
             self._start_close_timer()
         return DONE
 
-    def send_event(self, event: Event) -> Sent:
-        """Accept, send and close, as `event` says. A handler may await room in the outbox."""
-        if event.accept:
-            self.accept()
-        sent = self.send(text=event.text, data=event.binary) if event.size else DONE
-        if event.close is not None:
-            self.close(event.close)
-        return sent
-
-    def deliver(self, event: Event | Gap) -> None:
-        """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""
-        if self.state > State.OPEN:
-            return
-        if isinstance(event, Gap):
-            if self.handler.handles_gaps:
-                self._queue_event(event)
-        elif self.needs_queue or (event.data is not None and not event.size):
-            self._queue_event(event)
-        else:
-            self.send_rendered(event)
-
-    def send_rendered(self, event: Event) -> None:
-        """Send the rendered `event`, then accept or close if it says so."""
-        message, size = frame_message(event.text, event.binary), event.size
-        if size and not self.outbox.put_if_room(message, size):
-            self._close_slow_client()
-        elif event.accept or event.close is not None:
-            self.send_event(event._replace(size=0))
-
-    def _queue_event(self, event: Event | Gap) -> None:
-        if self.event_queue is None:
-            self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
-        if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
-            self._close_slow_client()
-        else:
-            self.event_queue.put(event)
-
-    def _close_slow_client(self) -> None:
-        logger.info("%r does not read fast enough and is closed.", self)
-        self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
-
     def _advance_to(self, state: State) -> bool:
         if state <= self.state:
             return False
@@ -275,7 +234,7 @@ class Connection:
                 await queue.stop(END_TIMEOUT)
         await self.loop_bridge.end(END_TIMEOUT)
         if self.connect_called:
-            queue = _new_queue(self, self._call) if self.call_queue.busy else self.call_queue
+            queue = self._new_call_queue() if self.call_queue.busy else self.call_queue
             queue.put(code)
             await queue.drain(None)
             await queue.stop(END_TIMEOUT)
@@ -287,11 +246,3 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection {self.address} {self.scope.get('path', '')} {self.state.name}>"
-
-
-def _new_queue(connection: Connection, work: Work[T]) -> SerialQueue[T]:
-    timeout = api_settings.HANDLER_TIMEOUT
-    queue: SerialQueue[T] = SerialQueue(work, connection.handler_lock, timeout)
-    if connection.locale is not None:
-        queue.context.run(connection.locale.activate)
-    return queue

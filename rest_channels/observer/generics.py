@@ -144,6 +144,14 @@ def _render_row(consumer: Any, delivery: Delivery, arguments: dict[str, Any]) ->
     return Rendered.json(serializer_for(consumer, arguments, instance=row).data)
 
 
+def _kept_arguments(consumer: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return those of a client's arguments that reading the row again may need."""
+    if consumer._shows_same_row:
+        key = consumer.lookup_url_kwarg or consumer.lookup_field
+        return {key: arguments[key]} if key in arguments else {}
+    return {key: value for key, value in arguments.items() if key != "action"}
+
+
 async def _handle_instance_change(
     self: Any, message: dict[str, Any], group: str | None = None, action: Any = None, **kwargs: Any
 ) -> None:
@@ -207,7 +215,7 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
             raise TypeError(f"Set {type(self).__name__}.queryset: its model is what is observed.")
         row = await run(call_hook, self.get_object, arguments=kwargs)
         groups = observer.signal_groups(pk=row.pk)
-        lookup = {key: value for key, value in kwargs.items() if key != "action"}
+        lookup = _kept_arguments(self, kwargs)
         using = router.db_for_write(type(row), instance=row)
         await observer.subscribe_to(self, groups, request_id, lookup=lookup, using=using)
         return None, status.HTTP_201_CREATED

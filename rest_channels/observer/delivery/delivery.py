@@ -18,7 +18,6 @@ from ...handshake.locale import Locale
 from ...protocol.dialects import ActionDialect
 from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode
-from ...settings import api_settings
 from ..subscriptions import REJECTIONS, Subscription, subscriptions
 from .rendering import Bodies, PerUser, rendering_key
 
@@ -46,6 +45,13 @@ class Row:
             if self._result is None:
                 self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
             return self._result[0]
+
+    @property
+    def size(self) -> int:
+        """The bytes of the text in the row, if it was read."""
+        row = self._result[0] if self._result else None
+        values = vars(row).values() if row is not None else ()
+        return sum(len(value) for value in values if isinstance(value, str | bytes))
 
     def read_again(self) -> Any:
         """Read the row as it is now. Call this in a thread."""
@@ -120,6 +126,13 @@ class Delivery:
                         text = frame_start + request.frame_end
                         yield connection, text, size + request.frame_end_size
 
+    @property
+    def size(self) -> int:
+        """The bytes that this delivery takes while it waits: those of its body, or of its row."""
+        if self.bodies is not None:
+            return max(len(body.body) for body in self.bodies.values())
+        return self.row.size
+
     def _shares_body(self, consumer: Any) -> bool:
         """Return whether the shared body is valid for `consumer`."""
         return self.published_body is not None or self.observer.shares_body(consumer)
@@ -136,11 +149,11 @@ class Delivery:
 
     def _queue(self, connection: Connection) -> None:
         """Queue the delivery. If the queue is full, a consumer that handles gaps receives one."""
-        queue = connection.event_queue
-        full = queue is not None and len(queue.items) >= api_settings.INBOX_FRAMES - 1
+        queue, size = connection.event_queue, self.size
+        full = queue is not None and not queue.has_room(size, connection.outbox.size, spare=1)
         if not full or not connection.handler.handles_gaps:
-            connection.deliver(Event(self.group, self.deliver))
-        elif queue is not None and not isinstance(queue.items[-1], Gap):
+            connection.deliver(Event(self.group, self.deliver, queued_size=size))
+        elif queue is not None and not (queue.items and isinstance(queue.items[-1], Gap)):
             connection.deliver(Gap((self.group,)))
 
     async def deliver(self, consumer: Any) -> None:
@@ -150,9 +163,9 @@ class Delivery:
             if request.using not in (None, self.row.using):
                 continue
             if request.ready:
-                by_lookup.setdefault(encode(request.lookup), []).append(request)
+                by_lookup.setdefault(request.lookup_key, []).append(request)
             else:
-                request.hold(partial(self._deliver, [request]))
+                request.hold(partial(self._deliver, [request]), self.size)
         for requests in by_lookup.values():
             await self._deliver(requests, consumer)
 
@@ -178,7 +191,7 @@ class Delivery:
             return Rendered.json({"pk": self.row.pk})
         if self.bodies is not None and self._shares_body(consumer):
             return self.bodies[consumer._connection.locale]
-        key = rendering_key(consumer), encode(request.lookup)
+        key = rendering_key(consumer), request.lookup_key
         return await self._once(key, lambda: self.observer.render_for(consumer, self, request))
 
     async def _once(self, key: Any, render: Callable[[], Any]) -> Rendered | None:
