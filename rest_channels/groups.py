@@ -19,6 +19,7 @@ from .engine import commands
 from .engine.connection import Connection
 from .engine.hub import check_group
 from .engine.publish import publish, send_command, send_command_and_wait
+from .engine.receiving import hold_messages_to
 from .exceptions import CloseCode, check_close_code
 from .protocol.messages import Event, encoded_size
 
@@ -44,6 +45,7 @@ class Channel:
         """Send `content` to the connection. Raises `TypeError` if it is not a message."""
         event = content_event(self.name, content)
         if self.connection is None:
+            hold_messages_to((self.name,))
             return send_command(self.name, commands.deliver_to, event)
         return self.connection.send_event(event)
 
@@ -143,6 +145,7 @@ class HubLayer:
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on the consumer at `channel`."""
         if node_of(channel) is not None:
+            hold_messages_to((channel,))
             return send_command(channel, commands.deliver_to, Event(channel, _typed(message)))
         return self._call_layer("send", channel, _typed(message))
 

@@ -18,14 +18,14 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
-from ..protocol.messages import Event, Frame, encoded_size, utf8_size
+from ..protocol.messages import Frame, encoded_size, utf8_size
 from ..settings import api_settings
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
-from .receiving import Receiving, State
+from .receiving import Receiving, State, answering
 from .revocation_index import forget_connection, index_connection
 
 __all__ = ["Connection", "State"]
@@ -42,6 +42,7 @@ CLOSE_TIMEOUT = 5.0
 class Connection(Receiving):
     """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler."""
 
+    groups: GroupMemberships
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
     subprotocol: str | None = None  # for `accept` calls that name no other
@@ -122,7 +123,8 @@ class Connection(Receiving):
         text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
-            self.send_rendered(Event.rendered("", None, pong))
+            if not self.outbox.put_if_room(frame_message(pong, None), utf8_size(pong)):
+                self.close_slow_client()
         else:
             self.call_queue.put(frame)
         return None
@@ -132,6 +134,7 @@ class Connection(Receiving):
         timeout = api_settings.HANDLER_TIMEOUT
         queue: SerialQueue[Frame | int | None]
         queue = SerialQueue(self._call, self.handler_lock, timeout)
+        queue.context.run(answering.set, self)
         if self.locale is not None:
             queue.context.run(self.locale.activate)
         return queue
@@ -141,7 +144,13 @@ class Connection(Receiving):
         if isinstance(item, tuple):
             self.inbox.handled(item[2])
             if not self._closed:
-                await self.handler.receive(item)
+                self.is_answering = True
+                try:
+                    await self.handler.receive(item)
+                finally:
+                    self.is_answering = False
+                    if self.held is not None:
+                        self.release()
         elif item is None:
             try:
                 await self.handler.connect()
@@ -169,11 +178,16 @@ class Connection(Receiving):
         """Send one frame. It waits until the connection is open, and is dropped after its end."""
         size = encoded_size(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
+        is_held = self.held is not None and (
+            self.handler.sends_in_order or answering.get() is not self
+        )
         if not self.loop_bridge.on_loop():
+            if is_held:
+                return self.loop_bridge.call(self.send_if_released, message, size)
             return self.outbox.put_from_thread(message, size)
         if self.state > State.OPEN:
             return DONE
-        return self.outbox.put(message, size)
+        return self.send_if_released(message, size) if is_held else self.outbox.put(message, size)
 
     def answer(self, text: str) -> Awaitable[None]:
         """Send one frame from the call queue. Awaiting it waits until the server has taken it."""
@@ -194,6 +208,7 @@ class Connection(Receiving):
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.close, code, reason)
         elif self.state < State.CLOSING:
+            self.release()
             outbox, refused = self.outbox, self.state is State.CONNECTING
             self._closed = self._advance_to(State.CLOSING)
             self.close_code = code

@@ -65,6 +65,7 @@ class MultiplexedConnection:
     """The handler of one connection: it passes frames to its streams, and back."""
 
     overrides_sending = False
+    sends_in_order = True
     handles_gaps = False
 
     def __init__(self, connection: Connection, applications: dict[str, Application]) -> None:

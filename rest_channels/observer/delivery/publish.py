@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Model
 
 from ...engine.publish import may_have_members, publish
+from ...engine.receiving import hold_messages_to
 from ...protocol.messages import Event
 from ...renderers import encode
 from ..capture.changes import Action, Change, listeners
@@ -35,6 +36,8 @@ def publish_changes(changes: list[Change]) -> None:
     """Publish committed changes in order. A change without subscribers is not published."""
     for model, model_changes in groupby(changes, key=lambda change: change.model):
         entries = [entry for change in model_changes if (entry := _entry(change))]
+        for _pk, _using, notifications in entries:
+            hold_messages_to(group for _observer, group, _action, _body in notifications)
         for start in range(0, len(entries), CHANGES_PER_MESSAGE):
             data = {"changed": entries[start : start + CHANGES_PER_MESSAGE]}
             publish(Event(hub_group(model), data))
