@@ -18,6 +18,7 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
+from ..partitions import connection_partition, handlers_partition
 from ..protocol.messages import Frame, encoded_size, utf8_size
 from ..settings import api_settings
 from .handler import Handler
@@ -59,8 +60,9 @@ class Connection(Receiving):
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
         self.address = self.hub.new_address()
+        self.partition = connection_partition(scope)
         limit = api_settings.MAX_SUBSCRIPTIONS
-        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit)
+        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit, self.partition)
         self.inbox = Inbox()
         self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
         self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
@@ -135,6 +137,8 @@ class Connection(Receiving):
         queue: SerialQueue[Frame | int | None]
         queue = SerialQueue(self._call, self.handler_lock, timeout)
         queue.context.run(answering.set, self)
+        if api_settings.PARTITION is not None:
+            queue.context.run(handlers_partition.set, self.partition)
         if self.locale is not None:
             queue.context.run(self.locale.activate)
         return queue

@@ -45,6 +45,7 @@ class Receiving:
     groups: Any  # its `GroupMemberships`, which need a hub
     handler: Handler
     loop_bridge: LoopBridge
+    partition: str
     outbox: Outbox
     handler_lock: asyncio.Lock
     call_queue: SerialQueue[Any]
@@ -78,7 +79,8 @@ class Receiving:
             return
         if isinstance(event, Gap):
             if self.handler.handles_gaps:
-                self._queue_event(event)
+                names = self.groups.own_names(event.groups) if self.partition else event.groups
+                self._queue_event(Gap(tuple(names)))
         elif self.handler.overrides_sending or (event.data is not None and not event.size):
             self._queue_event(event)
         else:
@@ -145,10 +147,11 @@ answering: ContextVar[Receiving | None] = ContextVar("rest_channels_answering", 
 def hold_messages_to(addresses: Iterable[str]) -> None:
     """Hold messages for the running call's own client, if it is about to cause one.
 
-    `addresses` are groups, or addresses of connections.
+    `addresses` are groups, as the hub names them, or addresses of connections.
     """
     connection = answering.get()
     if connection is None or not connection.is_answering:
         return
-    if any(name in connection.groups or name == connection.address for name in addresses):
+    names = connection.groups.own_names(addresses) if connection.partition else addresses
+    if any(name in connection.groups or name == connection.address for name in names):
         connection.hold()

@@ -26,6 +26,7 @@ from ..decorators import action
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..handshake.locale import Locale
 from ..mixins import RetrieveModelMixin
+from ..partitions import activated
 from ..renderers import Rendered
 from .capture.changes import Action
 from .delivery.delivery import Delivery
@@ -136,12 +137,13 @@ class InstanceObserver(ModelObserver):
 
 def _render_row(consumer: Any, delivery: Delivery, arguments: dict[str, Any]) -> Rendered | None:
     """Render the row with the consumer's queryset and serializer. This runs in a thread."""
-    row = delivery.row.filter(filtered_rows(consumer, arguments)).first()
-    if row is None:
-        if delivery.row.read_again() is None:
-            return None  # the client receives its deletion next
-        raise Http404
-    return Rendered.json(serializer_for(consumer, arguments, instance=row).data)
+    with activated(delivery.row.partition):
+        row = delivery.row.filter(filtered_rows(consumer, arguments)).first()
+        if row is None:
+            if delivery.row.read_again() is None:
+                return None  # the client receives its deletion next
+            raise Http404
+        return Rendered.json(serializer_for(consumer, arguments, instance=row).data)
 
 
 def _kept_arguments(consumer: Any, arguments: dict[str, Any]) -> dict[str, Any]:

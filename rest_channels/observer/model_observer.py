@@ -9,6 +9,7 @@ from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
 from ..engine.publish import may_have_members
 from ..handshake.locale import Locale
+from ..partitions import activated
 from ..renderers import Rendered
 from .base_observer import BaseObserver
 from .capture import signals
@@ -158,6 +159,10 @@ class ModelObserver(BaseObserver):
         row = delivery.row.read()
         if row is None:
             return None
+        with activated(delivery.row.partition):
+            return Rendered.json(self._serializer_for(consumer, row).data)
+
+    def _serializer_for(self, consumer: Any, row: Any) -> Any:
         get_context = getattr(consumer, "get_serializer_context", None)
         if get_context:
             context = get_context()
@@ -165,7 +170,7 @@ class ModelObserver(BaseObserver):
             request = consumer.request
             context = {"scope": consumer.scope, "request": request}
             context |= {"consumer": consumer, "view": consumer}
-        return Rendered.json(self.serializer_class(row, context=context).data)
+        return self.serializer_class(row, context=context)
 
     async def deliver(
         self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]

@@ -29,6 +29,11 @@ def postgresql_database(django_db_setup: None, django_db_blocker: Any) -> Iterat
             pytest.skip(f"No PostgreSQL answers at {url}: {error}")
     yield alias
     with django_db_blocker.unblock():
+        with connections[alias].cursor() as cursor:  # asgiref's thread keeps a connection
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
         connections[alias].creation.destroy_test_db(settings["NAME"], 0)
         del connections.settings[alias]
 

@@ -15,6 +15,7 @@ from ...concurrency.execution import run
 from ...engine.connection import Connection, State
 from ...engine.fanout import AddressedFrame, fan_out_each
 from ...handshake.locale import Locale
+from ...partitions import activated
 from ...protocol.dialects import ActionDialect
 from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode
@@ -32,10 +33,11 @@ Subscribers = list[tuple[Connection, list[Subscription]]]
 class Row:
     """A changed row. It is read at most once, from the database it was written to."""
 
-    def __init__(self, model: type[Model], pk: Any, using: str) -> None:
+    def __init__(self, model: type[Model], pk: Any, using: str, partition: str = "") -> None:
         self.model = model
         self.pk = pk
         self.using = using
+        self.partition = partition
         self._result: list[Any] | None = None
         self._lock = Lock()
 
@@ -43,7 +45,8 @@ class Row:
         """Return the row, or `None` if it is gone. Call this in a thread."""
         with self._lock:
             if self._result is None:
-                self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
+                with activated(self.partition):
+                    self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
             return self._result[0]
 
     @property
@@ -90,8 +93,7 @@ class Delivery:
         if self.published_body is not None:
             self.bodies = dict.fromkeys(locales, self.published_body)
         else:
-            render = sync_to_async(self.observer.render_shared)
-            shared = await render(self.consumer_class, self, locales)
+            shared = await sync_to_async(self._render_shared)(locales)
             if shared is None:
                 return
             self.bodies = None if isinstance(shared, PerUser) else shared
@@ -102,6 +104,12 @@ class Delivery:
             fan_out_each(Event(""), addressed, asyncio.get_running_loop())
         for connection in queued:
             self._queue(connection)
+
+    def _render_shared(self, locales: set[Locale | None]) -> Bodies | PerUser | None:
+        with activated(self.row.partition):
+            shared: Bodies | PerUser | None
+            shared = self.observer.render_shared(self.consumer_class, self, locales)
+            return shared
 
     def _addressed_frames(
         self,
@@ -171,8 +179,11 @@ class Delivery:
 
     async def _deliver(self, requests: list[Subscription], consumer: Any) -> None:
         requests = [request for request in requests if not request.ended]
-        if not requests:
-            return
+        if requests:
+            with activated(self.row.partition):
+                await self._deliver_to(requests, consumer)
+
+    async def _deliver_to(self, requests: list[Subscription], consumer: Any) -> None:
         try:
             if self.consumer_class.check_deliveries:
                 await self.observer.check_permissions(consumer, self.action, self.row)

@@ -19,6 +19,7 @@ from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
 from ...engine.revocation_index import wait_for_checks
+from ...partitions import group_name
 from ...protocol.messages import Event, Gap
 from ..naming import find_observer
 from ..subscriptions import Subscription, subscriptions
@@ -115,14 +116,17 @@ class ChangeDispatcher:
                 except Exception:
                     logger.exception("A change could not be delivered.")
 
-    async def _deliver_change(self, pk: Any, using: str, notifications: list[list[Any]]) -> None:
+    async def _deliver_change(
+        self, pk: Any, using: str, notifications: list[list[Any]], partition: str = ""
+    ) -> None:
         rows: dict[type[Model], Row] = {}
         for identity, group, action, body in notifications:
             observer: Any = find_observer(identity)
-            members = self._hub.groups.get(group)
+            members = self._hub.groups.get(group_name(group, partition))
             if observer is None or not members:
                 continue
-            row = rows.setdefault(observer.model_cls, Row(observer.model_cls, pk, using))
+            model = observer.model_cls
+            row = rows.setdefault(model, Row(model, pk, using, partition))
             by_class: dict[type, Subscribers] = {}
             for member in members:
                 connection = cast(Connection, member)
@@ -142,5 +146,4 @@ class ChangeDispatcher:
 
 def _size_of(change: list[Any]) -> int:
     """Return the length of the texts that the saving process rendered for a change."""
-    _pk, _using, notifications = change
-    return sum(len(body) for _observer, _group, _action, body in notifications if body is not None)
+    return sum(len(body) for *_names, body in change[2] if body is not None)
