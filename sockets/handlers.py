@@ -91,6 +91,7 @@ class RoutedSocketHandler(SocketConsumer):
         if self._must_log_in:
             return
         self._built_row = row = socket_from_scope(self.scope, self.reply_channel.name)
+        row.partition = self._connection.partition
         await self._presence.add(row)
         self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
@@ -200,7 +201,8 @@ class RoutedSocketHandler(SocketConsumer):
     def peers(self) -> SocketQuerySet:
         """Return the other sockets on this path."""
         own_name = self.reply_channel.name
-        return Socket.objects.filter(path=self.path).exclude(channel_name=own_name)
+        sockets: SocketQuerySet = Socket.objects.filter(path=self.path)
+        return sockets.exclude(channel_name=own_name)
 
     # The connection.
 

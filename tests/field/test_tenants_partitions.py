@@ -15,6 +15,7 @@ from rest_channels.partitions import Partition, group_name
 from rest_channels.settings import api_settings
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
+from tests.docs import tenancy
 from tests.field.tenants import NAMES, Following, Tenants, clients, in_tenant, subscribe, tenant
 from tests.observer.models import Country
 
@@ -135,6 +136,26 @@ async def test_an_action_is_answered_before_its_own_message_in_a_partition() -> 
     async with clients(Asking) as (ada, _bob):
         await ada.send_json({})
         assert [await ada.receive_json() for _ in range(2)] == ["answer", "ada"]
+
+
+async def test_the_documented_class_keeps_the_tenants_of_two_hosts_apart(settings) -> None:
+    settings.REST_CHANNELS = {"PARTITION": "tests.docs.tenancy.Tenants"}
+
+    class Host(SocketView):
+        async def connect(self, request):
+            self.join("room")
+
+        async def receive(self, request):
+            await self.broadcast("room", tenancy.tenant.get())
+
+    application = tenancy.tenant_middleware(Host.as_asgi())
+    ada, bob = (
+        SocketCommunicator(application, headers=[("host", f"{name}.example.org")]) for name in NAMES
+    )
+    async with ada, bob:
+        await ada.send_json({})
+        await ada.expect_event("ada")
+        await bob.expect_nothing()
 
 
 # The setting.
