@@ -26,6 +26,7 @@ from .actions.authorization import authorize_action, authorize_connection, permi
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
 from .actions.hooks import acall_hook, overridable_property, wrap_async_hooks
+from .actions.options import follow_options
 from .actions.plan import (
     CHECKING_HOOKS,
     READING_HOOKS,
@@ -34,11 +35,13 @@ from .actions.plan import (
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
+    check_signatures,
     overrides_none,
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
+from .concurrency.execution import handshake_thread, run
+from .decorators import ACTION, DETACHED
 from .dispatch.errors import error_reply
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
@@ -75,6 +78,7 @@ class AsyncAPIConsumer(SocketConsumer):
     available_actions: ClassVar[dict[str, str]] = {}
 
     _dialect = ActionDialect()
+    _read_marks = (ACTION, DETACHED)
     _plans: ClassVar[dict[str, ActionPlan]] = {}
     _default_reading: ClassVar[bool] = True  # whether it overrides none of READING_HOOKS
     _default_checks: ClassVar[bool] = True
@@ -83,14 +87,16 @@ class AsyncAPIConsumer(SocketConsumer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         wrap_async_hooks(cls, VIEW_HOOKS)
+        check_signatures(cls, AsyncAPIConsumer)
         cls._plans = action_plans(cls, AsyncAPIConsumer)
+        follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._default_reading = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
         cls._default_checks = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
         cls._default_replies = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
+    def __init__(self, **initkwargs: Any) -> None:
+        super().__init__(**initkwargs)
         self._detached = DetachedActions(self)
         self.detached_tasks = self._detached.tasks
 
@@ -128,7 +134,8 @@ class AsyncAPIConsumer(SocketConsumer):
             ask_for_token = self._request_new_token
             self._authentication = Authentication(classes, self._connection, ask_for_token)
             request = SocketRequest(self._connection, "connect")
-            await authorize_connection(self, self._authentication, request)
+            async with handshake_thread():
+                await authorize_connection(self, self._authentication, request)
         except Exception as error:
             if api_settings.REFUSE_AFTER_ACCEPTING:
                 raise
@@ -179,7 +186,7 @@ class AsyncAPIConsumer(SocketConsumer):
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
                 return await self._authenticate(action, request_id, arguments)
-            context = self._begin_action(action, plan.method, arguments)
+            context = self._begin_action(action, plan.method, arguments, plan.options)
             expiries = self._authentication.expiry_count
             if not self._default_checks:
                 await acall_hook(self.check_permissions, action, arguments=arguments)
@@ -204,8 +211,11 @@ class AsyncAPIConsumer(SocketConsumer):
             if context is not None:
                 context.mark_answered()
 
-    def _begin_action(self, action: str, method: str, arguments: dict[str, Any]) -> ActionContext:
-        current_action.set(context := ActionContext(action, self._connection, method, arguments))
+    def _begin_action(
+        self, action: str, method: str, arguments: dict[str, Any], options: Any = None
+    ) -> ActionContext:
+        context = ActionContext(action, self._connection, method, arguments, options)
+        current_action.set(context)
         return context
 
     async def _authenticate(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:

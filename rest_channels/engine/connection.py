@@ -21,13 +21,14 @@ from ..handshake.locale import locale_of
 from ..partitions import connection_partition, handlers_partition
 from ..protocol.messages import Frame, encoded_size, utf8_size
 from ..settings import api_settings
+from .connection_identity import ConnectionScope
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
 from .receiving import Receiving, State, answering
-from .revocation_index import forget_connection, index_connection
+from .revocation_index import forget_connection, identify_connection
 
 __all__ = ["Connection", "State"]
 
@@ -46,6 +47,7 @@ class Connection(Receiving):
     groups: GroupMemberships
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
+    identity_check: asyncio.Future[None] | None = None  # what its next event waits for
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -55,7 +57,7 @@ class Connection(Receiving):
         send: Callable[[Any], Coroutine[Any, Any, None]],
         handler: Callable[["Connection"], Handler],
     ) -> None:
-        self.scope = scope
+        self.scope = ConnectionScope(scope)
         self.state = State.CONNECTING
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
@@ -88,7 +90,6 @@ class Connection(Receiving):
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
-                self.watch_account()
                 self.call_queue.put(None)
                 code = None
                 while code is None:  # no variable keeps the frame while the next is awaited
@@ -104,11 +105,6 @@ class Connection(Receiving):
                 finally:
                     forget_connection(self.hub, self)  # last: until now its user could change
                     await self.hub.remove_connection(self)
-
-    def watch_account(self) -> None:
-        """Close when the session or user in `scope` ends. Call it again when they change."""
-        if self.state is not State.CLOSED:
-            index_connection(self.hub, self)
 
     def _take(self, message: dict[str, Any]) -> int | None:
         """Queue a frame, or close a client that exceeds the limits. Return a disconnect's code."""
@@ -157,7 +153,8 @@ class Connection(Receiving):
                         self.release()
         elif item is None:
             try:
-                await self.handler.connect()
+                if await identify_connection(self.hub, self):
+                    await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise

@@ -43,6 +43,14 @@ class EventQueue(SerialQueue[Event | Gap]):
         self.put(event)
         return True
 
+    def take_all(self) -> list[Event | Gap]:
+        """Remove and return the messages that wait."""
+        waiting = self.items[:]
+        self.items.clear()
+        self._sizes.clear()
+        self.size = 0
+        return waiting
+
     def has_room(self, size: int, queued_elsewhere: int, *, spare: int = 0) -> bool:
         """Return whether a message of `size` bytes may wait, with room for `spare` more messages.
 

@@ -54,6 +54,13 @@ class Receiving:
     """Whether rendered messages are passed to `deliver`: for the handler, or to be held."""
     is_answering = False  # whether a frame is handled, whose reply may have to come first
     held: list[tuple[Message, int]] | None = None
+    missed: set[str] | None = None
+    """The groups whose messages were dropped while the connection is suspended."""
+
+    def update_needs_queue(self) -> None:
+        """Pass rendered messages to `deliver` as long as something else than sending is done."""
+        special = self.held is not None or self.missed is not None
+        self.needs_queue = special or self.handler.overrides_sending
 
     def accept(self) -> Sent:
         raise NotImplementedError
@@ -81,7 +88,11 @@ class Receiving:
             if self.handler.handles_gaps:
                 names = self.groups.own_names(event.groups) if self.partition else event.groups
                 self._queue_event(Gap(tuple(names)))
-        elif self.handler.overrides_sending or (event.data is not None and not event.size):
+        elif (
+            self.missed is not None
+            or self.handler.overrides_sending
+            or (event.data is not None and not event.size)
+        ):
             self._queue_event(event)
         else:
             self.send_rendered(event)
@@ -95,6 +106,9 @@ class Receiving:
             self.send_event(event._replace(size=0))
 
     def _queue_event(self, event: Event | Gap) -> None:
+        if self.missed is not None:
+            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+            return
         queue = self.event_queue
         if queue is None:
             lock, timeout = self.handler_lock, api_settings.HANDLER_TIMEOUT
@@ -117,12 +131,12 @@ class Receiving:
             self.loop_bridge.call(self.hold)  # before the thread sends anything else
         elif self.is_answering and self.held is None:
             self.held = []
-            self.needs_queue = True
+            self.update_needs_queue()
 
     def release(self) -> None:
         """Send the frames that were held, and hold no more."""
         held, self.held = self.held, None
-        self.needs_queue = self.handler.overrides_sending
+        self.update_needs_queue()
         if held:
             self.outbox.put_counted(held)
 

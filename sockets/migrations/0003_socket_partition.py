@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sockets', '0001_initial'),
+        ('sockets', '0002_no_constraints'),
     ]
 
     operations = [
