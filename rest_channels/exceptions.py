@@ -128,10 +128,12 @@ class HandlerTimeout(APIException):
 
 
 class TooManySubscriptions(ValidationError):
-    """400: the connection is in as many groups as the setting `MAX_SUBSCRIPTIONS` allows."""
+    """400: the connection has as many subscriptions as `MAX_SUBSCRIPTIONS`, or memory, allows."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, in_bytes: bool = False) -> None:
         message = _("A connection may hold at most %(limit)d subscriptions.")
+        if in_bytes:
+            message = _("A connection's subscriptions may hold at most %(limit)d bytes.")
         super().__init__([message % {"limit": limit}])
 
 

@@ -19,7 +19,9 @@ from .engine import commands
 from .engine.connection import Connection
 from .engine.hub import check_group
 from .engine.publish import publish, send_command, send_command_and_wait
+from .engine.receiving import hold_messages_to
 from .exceptions import CloseCode, check_close_code
+from .partitions import group_name
 from .protocol.messages import Event, encoded_size, plain_bytes, plain_text
 
 __all__ = ["Channel", "Group", "HubLayer", "content_event"]
@@ -44,6 +46,7 @@ class Channel:
         """Send `content` to the connection. Raises `TypeError` if it is not a message."""
         event = content_event(self.name, content)
         if self.connection is None:
+            hold_messages_to((self.name,))
             return send_command(self.name, commands.deliver_to, event)
         return self.connection.send_event(event)
 
@@ -83,7 +86,7 @@ class Group:
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError` if it is not a message."""
-        return publish(content_event(self.name, content))
+        return publish(content_event(group_name(self.name), content))
 
     async def aadd(self, channel: Channel | str) -> None:
         await self.add(channel)
@@ -118,7 +121,7 @@ class HubLayer:
             return self.connection.groups.join_layer_group(group)
         if node_of(channel) is not None:
             return send_command_and_wait(channel, commands.join_layer_group, group)
-        return self._call_layer("group_add", group, channel)
+        return self._call_layer("group_add", self._name(group), channel)
 
     @markcoroutinefunction
     def group_discard(self, group: str, channel: str) -> Sent:
@@ -128,7 +131,7 @@ class HubLayer:
             return DONE
         if node_of(channel) is not None:
             return send_command(channel, commands.leave_layer_group, group)
-        return self._call_layer("group_discard", group, channel)
+        return self._call_layer("group_discard", self._name(group), channel)
 
     @markcoroutinefunction
     def group_send(self, group: str, message: dict[str, Any]) -> Sent:
@@ -136,13 +139,18 @@ class HubLayer:
         return self.connection.loop_bridge.call(self._group_send, group, _typed(message))
 
     def _group_send(self, group: str, message: dict[str, Any]) -> Sent:
-        publish(Event(check_group(group), message, also_on_layer=shared_layer() is not None))
-        return self._listeners.group_send(group, message)
+        name = self._name(group)
+        publish(Event(name, message, also_on_layer=shared_layer() is not None))
+        return self._listeners.group_send(name, message)
+
+    def _name(self, group: str) -> str:
+        return group_name(check_group(group), self.connection.partition)
 
     @markcoroutinefunction
     def send(self, channel: str, message: dict[str, Any]) -> Sent:
         """Call the method that `message["type"]` names on the consumer at `channel`."""
         if node_of(channel) is not None:
+            hold_messages_to((channel,))
             return send_command(channel, commands.deliver_to, Event(channel, _typed(message)))
         return self._call_layer("send", channel, _typed(message))
 

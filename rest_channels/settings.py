@@ -95,6 +95,17 @@ def _networks(value: Any) -> list[IPv4Network | IPv6Network | str]:
         raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}.") from error
 
 
+def _partition(value: Any) -> Any:
+    """Return an instance of the class that tells partitions apart, or `None`."""
+    cls = _import(value)
+    names = {"of_connection", "of_change", "of_message", "activate"}
+    if cls is not None and not (isinstance(cls, type) and names <= set(dir(cls))):
+        raise ImproperlyConfigured(
+            f"PARTITION must be a subclass of rest_channels.partitions.Partition, not {value!r}."
+        )
+    return None if cls is None else cls()
+
+
 class Settings:
     """The settings of the library. Sizes are in bytes, times in seconds."""
 
@@ -191,6 +202,9 @@ class Settings:
     """str, default "non_field_errors": the key of a list of errors in an error frame."""
     DEBUG_ERRORS = Setting[bool | None](None, _follow_debug)
     """bool or None, default None: send tracebacks to clients. None: as Django's `DEBUG`."""
+
+    PARTITION = Setting[Any](None, _partition)
+    """class, path or None, default None: what keeps tenants apart, a `partitions.Partition`."""
 
     CHANNEL_SESSION_ENGINE = Setting[str | None](None)
     """str or None, default None: the session engine of `channel_session`. None: in memory."""

@@ -10,6 +10,7 @@ from typing import Any
 from rest_channels.concurrency.awaitables import Sent
 from rest_channels.engine.commands import close_each, deliver_to_each
 from rest_channels.engine.publish import send_command_to_each
+from rest_channels.engine.receiving import hold_messages_to
 from rest_channels.exceptions import check_close_code
 from rest_channels.groups import content_event
 from rest_channels.protocol.dialects import with_timestamp
@@ -58,4 +59,5 @@ class AddressList:
         )
 
     def _deliver(self, event: Event) -> Sent:
+        hold_messages_to(self.addresses)
         return send_command_to_each(self.addresses, deliver_to_each, event)

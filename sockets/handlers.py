@@ -50,6 +50,9 @@ __all__ = ["RoutedSocketHandler"]
 
 logger = logging.getLogger("sockets")
 
+HANDLED = {"type": "websocket.receive"}
+"""The message of a frame whose handler has ended."""
+
 
 class RoutedSocketHandler(SocketConsumer):
     """The handler of one connection; the module's docstring has an example.
@@ -90,6 +93,7 @@ class RoutedSocketHandler(SocketConsumer):
             return
         self._built_row = row = socket_from_scope(self.scope, self.reply_channel.name)
         self._connection.on_ended += (partial(self._presence.remove, row),)
+        row.partition = self._connection.partition
         await self._presence.add(row)
         self.row = row
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
@@ -97,12 +101,16 @@ class RoutedSocketHandler(SocketConsumer):
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         self._current_message = message
-        if self._must_log_in:
-            self.send_action(RECONNECT, details=_("You are not logged in. Log in and reconnect."))
-        elif self._uses_default_parsing and message.get("text") is not None:
-            await self._route(JSONParser().parse(message["text"]))
-        else:
-            await super().websocket_receive(message)
+        try:
+            if self._must_log_in:
+                details = _("You are not logged in. Log in and reconnect.")
+                self.send_action(RECONNECT, details=details)
+            elif self._uses_default_parsing and message.get("text") is not None:
+                await self._route(JSONParser().parse(message["text"]))
+            else:
+                await super().websocket_receive(message)
+        finally:
+            self._current_message = HANDLED  # an idle connection keeps no frame
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Call the handler for the `type` of `content`, or `default_route`."""
@@ -195,7 +203,8 @@ class RoutedSocketHandler(SocketConsumer):
     def peers(self) -> SocketQuerySet:
         """Return the other sockets on this path."""
         own_name = self.reply_channel.name
-        return Socket.objects.filter(path=self.path).exclude(channel_name=own_name)
+        sockets: SocketQuerySet = Socket.objects.filter(path=self.path)
+        return sockets.exclude(channel_name=own_name)
 
     # The connection.
 

@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from rest_channels.exceptions import CloseCode
 from rest_channels.groups import Channel
+from rest_channels.partitions import running_partition
+from rest_channels.settings import api_settings
 
 from .address_list import AddressList
 from .constants import PATH_LENGTH, PING
@@ -158,6 +160,16 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
         return AddressList(self.values_list("channel_name", flat=True))
 
 
+class SocketManager(models.Manager.from_queryset(SocketQuerySet)):  # type: ignore[misc]
+    """The sockets in the partition of the running code (setting `PARTITION`)."""
+
+    def get_queryset(self) -> SocketQuerySet:
+        sockets: SocketQuerySet = super().get_queryset()
+        if api_settings.PARTITION is None:
+            return sockets
+        return sockets.filter(partition=running_partition())
+
+
 def delete_rows(sockets: models.QuerySet[Any, Any]) -> int:
     """Delete `sockets` and return their number, without rows deleted in cascade."""
     _total, by_model = sockets.delete()
@@ -202,7 +214,10 @@ class Socket(SocketCommands, models.Model):
     last_ping = models.DateTimeField(_("last ping"), null=True, blank=True)
     user_ip = models.CharField(_("IP address"), max_length=45, null=True, blank=True)
 
-    objects = SocketQuerySet.as_manager()
+    partition = models.CharField(_("partition"), max_length=255, default="", editable=False)
+
+    objects = SocketManager()
+    every_partition = SocketQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("socket")
@@ -221,7 +236,7 @@ class Socket(SocketCommands, models.Model):
         return Channel(self.channel_name)
 
     def _rows(self) -> SocketQuerySet:
-        return type(self).objects.filter(pk=self.pk)
+        return type(self).every_partition.filter(pk=self.pk)
 
     def _addresses(self) -> AddressList:
         return AddressList([self.channel_name])

@@ -185,7 +185,8 @@ def purge(sockets: SocketQuerySet | None = None) -> int:
 
 def _writable(model: Any) -> Any:
     """Return the queryset of the database that `model` is written to: a replica may lag."""
-    return model._default_manager.using(router.db_for_write(model))
+    manager: Any = Socket.every_partition if model is Socket else model._default_manager
+    return manager.using(router.db_for_write(model))
 
 
 def _insert_row(row: Socket) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import Throttled
+from rest_framework.exceptions import Throttled, ValidationError
 
 from ..concurrency.execution import run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
+from ..protocol.arguments import check_request_id
 from ..settings import api_settings
 from .context import ActionContext
 
@@ -43,8 +44,14 @@ class DetachedActions:
     ) -> None:
         """Run the coroutine of an action until it ends, or until its connection does.
 
-        Raise 429 if `MAX_DETACHED` actions of this consumer are running.
+        Raise 400 for a `request_id` that is too long to be kept. Raise 429 if `MAX_DETACHED`
+        actions of this consumer are running.
         """
+        try:
+            check_request_id(request_id)
+        except ValidationError:
+            result.close()
+            raise
         task = self._begin(result, self._run(result, action, request_id))
         if task is None:
             context.mark_answered()

@@ -25,6 +25,7 @@ class RequestAdapter:
     """Makes a `SocketRequest` of every event, and passes it to `handle`."""
 
     overrides_sending = False
+    sends_in_order = True
     handles_gaps = False
     dialect: Dialect = PlainDialect()
 
@@ -92,6 +93,8 @@ class ViewAdapter(RequestAdapter):
 
 class ConsumerAdapter:
     """Calls the methods of one consumer for the events of a connection."""
+
+    sends_in_order = False
 
     def __init__(self, consumer: Any, connection: Connection) -> None:
         self.consumer = consumer

@@ -49,8 +49,7 @@ async def dispatch(invocation: Invocation) -> None:
             await check
         connection.connect_called = True
         called = handler if is_async(handler) else partial(run, handler)
-        result = await called(*args, **kwargs)
-        reply = invocation.get_reply(result)
+        reply = invocation.get_reply(await called(*args, **kwargs))
         content = None if reply is None else invocation.dialect.build_reply(reply)
         sending = DONE if reply is None else connection.answer(invocation.render_text(content))
     except asyncio.CancelledError as error:
@@ -84,11 +83,14 @@ def _timeout_or(error: asyncio.CancelledError) -> Exception:
 async def _send_error(invocation: Invocation, error: Exception) -> None:
     """Answer `error`, and close a connection whose `connect` failed.
 
-    An error while a message of a group is handled is only logged, because no frame caused it.
+    An error while a message of a group is handled is only logged, because no frame caused it. But a
+    client that was too slow to read what the handler sends is closed: it would miss the rest.
     """
     connection = invocation.connection
     reply, text = _rendered_error(invocation, error)
     if invocation.event == "event":
+        if isinstance(error, HandlerTimeout) and connection.outbox.waiters:
+            connection.close_slow_client()
         return
     if invocation.event == "connect":
         connection.accept()

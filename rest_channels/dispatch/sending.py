@@ -7,6 +7,7 @@ from ..concurrency.awaitables import DONE, Sent, start_async_overrides
 from ..engine.connection import Connection
 from ..engine.publish import publish
 from ..exceptions import CloseCode
+from ..partitions import group_name
 from ..protocol.messages import Event
 from ..settings import api_settings
 
@@ -61,7 +62,8 @@ class SendingMixin:
 
     def broadcast(self, group: str, data: Any) -> Sent:
         """Send `data` to every member of `group`. It is rendered once."""
-        event = Event.rendered(group, data, self.render_text(data))
+        name = group_name(group, self.connection.partition)
+        event = Event.rendered(name, data, self.render_text(data))
         return self.connection.loop_bridge.call(publish, event)  # in order, in threads too
 
     def send_json(self, data: Any) -> Sent:

@@ -3,23 +3,24 @@
     CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED
          └──────close (refused)───────────────────────────▲   a client may leave at any time
 
-Four parts run at the same time: the reader (`serve`), the call queue (connect, frames, disconnect),
-the event queue (group messages for the handler) and the outbox.
+Four parts run at the same time and never wait for each other: the reader (`serve`), the call queue
+(connect, frames, disconnect), the event queue (group messages for the handler) and the outbox.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from ..client_logs import log_for_client, short_path
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue, Work
+from ..concurrency.serial_queue import SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
-from ..protocol.messages import Event, Frame, Gap, encoded_size, plain_bytes, plain_text
+from ..partitions import connection_partition, handlers_partition
+from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, utf8_size
 from ..settings import api_settings
 from .connection_identity import ConnectionScope
 from .ending import Ending
@@ -28,25 +29,24 @@ from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
+from .receiving import Receiving, answering
 from .revocation_index import forget_connection, identify_connection
 
 __all__ = ["Connection", "State"]
 
 logger = logging.getLogger("rest_channels")
 
-T = TypeVar("T")
-
 CLOSE_TIMEOUT = 5.0
 """Seconds that a client has to read the rest, and to answer, once the server closes."""
 
 
-class Connection:
+class Connection(Receiving):
     """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler."""
 
+    groups: GroupMemberships
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
     identity_check: asyncio.Future[None] | None = None  # what its next event waits for
-    missed: set[str] | None = None  # groups whose messages were dropped while it is suspended
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -61,8 +61,9 @@ class Connection:
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
         self.address = self.hub.new_address()
+        self.partition = connection_partition(scope)
         limit = api_settings.MAX_SUBSCRIPTIONS
-        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit)
+        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit, self.partition)
         self.inbox = Inbox()
         self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
         self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
@@ -71,7 +72,6 @@ class Connection:
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
-        self.event_queue: SerialQueue[Event | Gap] | None = None
         self._task = asyncio.current_task()
         self.connect_called = False  # if it was, `disconnect` must be called
         self._closed = False  # by the server: frames that still arrive are ignored
@@ -85,18 +85,17 @@ class Connection:
         self.hub.add_connection(self)
         async with use_thread_pool():
             self.call_queue = self.new_call_queue()
-            code: int = CloseCode.ABNORMAL
+            code: int | None = CloseCode.ABNORMAL
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
                 if self.hub.sockets.admits(self):
                     self.call_queue.put(None)
-                while (message := await self._receive())["type"] != "websocket.disconnect":
-                    if self.state is State.OPEN:
-                        self._enqueue_frame(message)
-                        if self.inbox.pause:
-                            await self.inbox.slow_down()
-                code = int(message.get("code") or CloseCode.NORMAL)
+                code = None
+                while code is None:  # no variable keeps the frame while the next is awaited
+                    code = self._take(await self._receive())
+                    if self.inbox.pause:
+                        await self.inbox.slow_down()
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
                     raise
@@ -105,28 +104,53 @@ class Connection:
                 if self.state is State.OPEN:  # sending has failed, but the client has not left
                     await self.outbox.try_to_close()
             finally:
-                await self._end(code)
+                await self._end(CloseCode.ABNORMAL if code is None else code)
 
-    def _enqueue_frame(self, message: dict[str, Any]) -> None:
-        """Queue a frame, or close a client that exceeds the limits."""
+    def _take(self, message: dict[str, Any]) -> int | None:
+        """Queue a frame, or close a client that exceeds the limits. Return a disconnect's code."""
+        if message["type"] == "websocket.disconnect":
+            return int(message.get("code") or CloseCode.NORMAL)
+        if self.state is not State.OPEN:
+            return None
         try:
-            text, _data, size = frame = self.inbox.admit(message)
+            frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
             log_for_client(logger, logging.INFO, "%r: %s", self, violation)
             self.close(violation.code, violation.reason)
-            return
+            return None
+        text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
-            self.send_rendered(Event.rendered("", None, pong))
+            if not self.outbox.put_if_room(frame_message(pong, None), utf8_size(pong)):
+                self.close_slow_client()
         else:
             self.call_queue.put(frame)
+        return None
+
+    def new_call_queue(self) -> SerialQueue[Frame | int | None]:
+        """Return a queue whose context is that of all handlers of this connection."""
+        timeout = api_settings.HANDLER_TIMEOUT
+        queue: SerialQueue[Frame | int | None]
+        queue = SerialQueue(self._call, self.handler_lock, timeout)
+        queue.context.run(answering.set, self)
+        if api_settings.PARTITION is not None:
+            queue.context.run(handlers_partition.set, self.partition)
+        if self.locale is not None:
+            queue.context.run(self.locale.activate)
+        return queue
 
     async def _call(self, item: Frame | int | None) -> None:
         """Handle an item of the call queue: `None` (connect), a frame, or a code (disconnect)."""
         if isinstance(item, tuple):
             self.inbox.handled(item[2])
             if not self._closed:
-                await self.handler.receive(item)
+                self.is_answering = True
+                try:
+                    await self.handler.receive(item)
+                finally:
+                    self.is_answering = False
+                    if self.held is not None:
+                        self.release()
         elif item is None:
             try:
                 if await identify_connection(self.hub, self):
@@ -134,8 +158,7 @@ class Connection:
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
-            if not self.groups.all_joined:
-                await self.groups.wait_joined()
+            await self.groups.wait_joined()
             self.accept()
         else:
             await self.handler.disconnect(item)
@@ -159,11 +182,16 @@ class Connection:
         text, data = plain_text(text), plain_bytes(data)
         size = encoded_size(text) if text is not None else len(data or b"")
         message = frame_message(text, data)
+        is_held = self.held is not None and (
+            self.handler.sends_in_order or answering.get() is not self
+        )
         if not self.loop_bridge.on_loop():
+            if is_held:
+                return self.loop_bridge.call(self.send_if_released, message, size)
             return self.outbox.put_from_thread(message, size)
         if self.state > State.OPEN:
             return DONE
-        return self.outbox.put(message, size)
+        return self.send_if_released(message, size) if is_held else self.outbox.put(message, size)
 
     def answer(self, text: str) -> Awaitable[None]:
         """Send one frame from the call queue. Raise `TypeError` for what is no frame."""
@@ -187,6 +215,7 @@ class Connection:
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.close, code, reason)
         elif self.state < State.CLOSING:
+            self.release()
             outbox, refused = self.outbox, self.state is State.CONNECTING
             self._closed = self._advance_to(State.CLOSING)
             self.close_code = code
@@ -197,50 +226,6 @@ class Connection:
             (outbox.send_only if refused else outbox.put_without_limit)(close_message(code, reason))
             self._start_close_timer()
         return DONE
-
-    def send_event(self, event: Event) -> Sent:
-        """Accept, send and close, as `event` says. A handler may await room in the outbox."""
-        if event.accept:
-            self.accept()
-        sent = self.send(text=event.text, data=event.binary) if event.size else DONE
-        if event.close is not None:
-            self.close(event.close)
-        return sent
-
-    def deliver(self, event: Event | Gap) -> None:
-        """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""
-        if self.state > State.OPEN:
-            return
-        if isinstance(event, Gap):
-            if self.handler.handles_gaps:
-                self._queue_event(event)
-        elif self.needs_queue or (event.data is not None and not event.size):
-            self._queue_event(event)
-        else:
-            self.send_rendered(event)
-
-    def send_rendered(self, event: Event) -> None:
-        """Send the rendered `event`, then accept or close if it says so."""
-        message, size = frame_message(event.text, event.binary), event.size
-        if size and not self.outbox.put_if_room(message, size):
-            self._close_slow_client()
-        elif event.accept or event.close is not None:
-            self.send_event(event._replace(size=0))
-
-    def _queue_event(self, event: Event | Gap) -> None:
-        if self.missed is not None:
-            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
-        elif self.event_queue and len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
-            self._close_slow_client()
-        else:
-            if self.event_queue is None:
-                self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
-            self.event_queue.put(event)
-
-    def _close_slow_client(self) -> None:
-        text = "%r does not read fast enough and is closed."
-        log_for_client(logger, logging.INFO, text, self)
-        self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
         advances, self.state = state > self.state, max(state, self.state)
@@ -272,16 +257,5 @@ class Connection:
         forget_connection(self.hub, self)  # last: until now its user could change
         await self.hub.remove_connection(self)
 
-    def new_call_queue(self) -> SerialQueue[Frame | int | None]:
-        return _new_queue(self, self._call)
-
     def __repr__(self) -> str:
         return f"<Connection {self.address} {short_path(self.scope)} {self.state.name}>"
-
-
-def _new_queue(connection: Connection, work: Work[T]) -> SerialQueue[T]:
-    timeout = api_settings.HANDLER_TIMEOUT
-    queue: SerialQueue[T] = SerialQueue(work, connection.handler_lock, timeout)
-    if connection.locale is not None:
-        queue.context.run(connection.locale.activate)
-    return queue

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..client_logs import log_for_client
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, start_task
+from .event_queue import EventQueue
 from .outbox import Outbox
 
 __all__ = ["Ending"]
@@ -26,7 +27,7 @@ class EndingConnection(Protocol):
     """The parts of a connection that have to end."""
 
     call_queue: SerialQueue[Any]
-    event_queue: SerialQueue[Any] | None
+    event_queue: EventQueue | None
     loop_bridge: LoopBridge
     outbox: Outbox
     connect_called: bool

@@ -25,6 +25,9 @@ class Handler(Protocol):
     overrides_sending: bool
     """Whether it also handles group messages that are rendered for the wire already."""
 
+    sends_in_order: bool
+    """Whether what a call sends to its own client keeps its order with messages to its groups."""
+
     handles_gaps: bool
     """Whether it does anything when group messages are missing."""
 

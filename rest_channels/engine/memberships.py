@@ -1,12 +1,13 @@
 """The group memberships of one connection."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from ..cluster.layer import BROKER_TIMEOUT
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
+from ..partitions import group_name
 from .fanout import Member
 from .hub import Hub, check_group
 from .subscriptions import GroupSubscriptions
@@ -24,10 +25,13 @@ class GroupMemberships(GroupSubscriptions):
     processes arrive.
     """
 
-    __slots__ = ("_ended", "_hub", "_loop_bridge", "_member", "_pending")
+    __slots__ = ("_ended", "_hub", "_loop_bridge", "_member", "_partition", "_pending")
 
-    def __init__(self, member: Member, hub: Hub, loop_bridge: LoopBridge, limit: int) -> None:
+    def __init__(
+        self, member: Member, hub: Hub, loop_bridge: LoopBridge, limit: int, partition: str = ""
+    ) -> None:
         super().__init__(limit)
+        self._partition = partition
         self._member = member
         self._hub = hub
         self._loop_bridge = loop_bridge
@@ -44,14 +48,14 @@ class GroupMemberships(GroupSubscriptions):
             check_group(group)
         if not self.add(group, subscriber):
             return DONE
-        return self.add_pending(self._hub.join(group, self._member))
+        return self.add_pending(self._hub.join(self._name(group), self._member))
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:
         """End one subscription. The last one to `group` ends the membership."""
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave, group, subscriber)
         elif self.discard(group, subscriber):
-            self._hub.leave(group, self._member)
+            self._hub.leave(self._name(group), self._member)
 
     def join_layer_group(self, group: str) -> Sent:
         """Join `group`, and receive the messages that are sent with the layer's own methods too."""
@@ -63,23 +67,32 @@ class GroupMemberships(GroupSubscriptions):
         sent = self.join(group, LAYER_SUBSCRIBER)
         if joined_before:
             return sent
-        return self.add_pending(self._hub.listeners.add(group, self._member), sent)
+        return self.add_pending(self._hub.listeners.add(self._name(group), self._member), sent)
 
     def leave_layer_group(self, group: str) -> None:
         """Undo `join_layer_group`."""
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave_layer_group, group)
         elif LAYER_SUBSCRIBER in self.subscribers_of(group):
-            self._hub.listeners.discard(group, self._member)
+            self._hub.listeners.discard(self._name(group), self._member)
             self.leave(group, LAYER_SUBSCRIBER)
 
     def leave_all(self) -> None:
         """Leave every group. Later joins do nothing."""
         self._ended = True
         for group in self:
-            self._hub.listeners.discard(group, self._member)
+            self._hub.listeners.discard(self._name(group), self._member)
         for group in self.clear():
-            self._hub.leave(group, self._member)
+            self._hub.leave(self._name(group), self._member)
+
+    def _name(self, group: str) -> str:
+        """Return the name under which the hub, and the layer, know a group of the partition."""
+        return group_name(group, self._partition) if self._partition else group
+
+    def own_names(self, names: Iterable[str]) -> list[str]:
+        """Return the names that this connection knows for groups that the hub names."""
+        known = {self._name(group): group for group in self}
+        return [known.get(name, name) for name in names]
 
     def add_pending(self, pending: asyncio.Future[Any] | None, sent: Sent = DONE) -> Sent:
         """Let `wait_joined` wait for `pending`. Return `sent` if there is nothing to wait for."""

@@ -18,7 +18,7 @@ from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
 
-__all__ = ["FRAME_ERRORS", "Outbox", "accept_message", "close_message", "frame_message"]
+__all__ = ["FRAME_ERRORS", "Message", "Outbox", "accept_message", "close_message", "frame_message"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -81,6 +81,20 @@ class Outbox:
             return False
         self._append(message, size)
         return True
+
+    def count_if_room(self, size: int) -> bool:
+        """Count a message that is queued elsewhere, if there is room for it."""
+        if self.size and self.size + size > self.limit:
+            return False
+        self.size += size
+        return True
+
+    def put_counted(self, messages: list[tuple[Message, int]]) -> None:
+        """Queue messages that were counted before."""
+        if not self.closed:
+            self.items += messages
+            if not self.busy:
+                self.start_writer()
 
     def put_without_limit(self, message: Message) -> None:
         """Queue `message`, a close, even if there is no room."""

@@ -22,6 +22,7 @@ from ..cluster.standalone_publisher import OutgoingPacket, publisher
 from ..concurrency.awaitables import DONE, Sent
 from ..protocol.messages import Event
 from .hub import Command, Hub
+from .receiving import hold_messages_to
 
 __all__ = [
     "broadcast_command",
@@ -53,6 +54,7 @@ def current_hub() -> Hub:
 
 def publish(event: Event) -> Sent:
     """Send `event` to its group. Members on the calling thread's own loop receive it at once."""
+    hold_messages_to((event.group,))
     sent = _send((event.group, event))  # first, so that other processes do not wait for this one
     on_every_hub(Hub.publish, event)
     return sent

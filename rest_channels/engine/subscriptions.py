@@ -11,31 +11,43 @@ from ..exceptions import TooManySubscriptions
 __all__ = ["GroupSubscriptions"]
 
 
+MAX_BYTES = 64 * 1024
+"""How many bytes of a client's data the subscriptions of a connection may keep."""
+
 _EMPTY: dict[str, set[Hashable]] = {}
 """Shared by all connections that have not joined any group, to save memory. It stays empty."""
 
 
 class GroupSubscriptions:
-    """Group → subscribers, `limit` subscriptions at most."""
+    """Group → subscribers, `limit` subscriptions at most.
 
-    __slots__ = ("_size", "_subscribers", "limit")
+    A subscriber with a `size` keeps that many bytes of its client's data.
+    """
+
+    __slots__ = ("_bytes", "_size", "_subscribers", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._subscribers = _EMPTY
         self._size = 0
+        self._bytes = 0
 
     def add(self, group: str, subscriber: Hashable = None) -> bool:
         """Subscribe `subscriber` to `group`. Return whether it is the group's first subscriber.
 
-        Raise `TooManySubscriptions` (400) if there are `limit` subscriptions already.
+        Raise `TooManySubscriptions` (400) if there are `limit` subscriptions already, or if they
+        would keep more than `MAX_BYTES`.
         """
         subscribers = self._subscribers.get(group)
         if subscribers is not None and subscriber in subscribers:
             return False
         if self._size >= self.limit:
             raise TooManySubscriptions(self.limit)
+        kept_bytes = self._bytes + getattr(subscriber, "size", 0)
+        if kept_bytes > MAX_BYTES:
+            raise TooManySubscriptions(MAX_BYTES, in_bytes=True)
         self._size += 1
+        self._bytes = kept_bytes
         if subscribers is not None:
             subscribers.add(subscriber)
             return False
@@ -51,6 +63,7 @@ class GroupSubscriptions:
             return False
         subscribers.discard(subscriber)
         self._size -= 1
+        self._bytes -= getattr(subscriber, "size", 0)
         if subscribers:
             return False
         del self._subscribers[group]
@@ -60,7 +73,7 @@ class GroupSubscriptions:
         """Remove all subscriptions. Return the groups they were for."""
         groups = list(self._subscribers)
         self._subscribers = _EMPTY
-        self._size = 0
+        self._size = self._bytes = 0
         return groups
 
     def subscribers_of(self, group: str) -> frozenset[Hashable]:

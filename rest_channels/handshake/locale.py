@@ -1,5 +1,6 @@
 """The language and the time zone that are active in the handlers of a connection."""
 
+from datetime import tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,7 +16,7 @@ class Locale(NamedTuple):
     """A language code and a time zone. `None` stands for the project's own."""
 
     language: str | None
-    time_zone: ZoneInfo | None
+    time_zone: tzinfo | None
 
     def activate(self) -> None:
         """Make both current in the running context."""
@@ -26,18 +27,32 @@ class Locale(NamedTuple):
 
 
 def locale_of(scope: dict[str, Any]) -> Locale | None:
-    """Return the locale that the handshake asks for, or `None` if it asks for none.
+    """Return the locale of a connection, or `None` if its handlers run in the project's own.
 
-    Django finds the language as for a request: in its cookie, then in `Accept-Language`.
-    `SocketApplication` found the time zone in the session.
+    What a middleware has made active in the running context comes first. Otherwise Django finds the
+    language as for a request: in its cookie, then in `Accept-Language`. `SocketApplication` found
+    the time zone in the session.
     """
-    time_zone = _parse_time_zone(scope.get("time_zone"))
+    time_zone = _active_time_zone() or _parse_time_zone(scope.get("time_zone"))
+    language = _language_of(scope) if settings.USE_I18N else None
+    return None if language is None and time_zone is None else Locale(language, time_zone)
+
+
+def _language_of(scope: dict[str, Any]) -> str | None:
+    # Django's management commands leave the project's own language active: it was not chosen.
+    active = translation.get_language()
+    if active is not None and active != settings.LANGUAGE_CODE.lower():
+        return active
     names = {name for name, _value in scope.get("headers", ())}
-    has_language = settings.USE_I18N and not names.isdisjoint((b"accept-language", b"cookie"))
-    if not has_language and time_zone is None:
+    if names.isdisjoint((b"accept-language", b"cookie")):
         return None
-    language = translation.get_language_from_request(http_request(scope)) if has_language else None
-    return Locale(language, time_zone)
+    return translation.get_language_from_request(http_request(scope))
+
+
+def _active_time_zone() -> tzinfo | None:
+    """Return the time zone that is active in the running context, if it is not the project's."""
+    active = timezone.get_current_timezone()
+    return None if active == timezone.get_default_timezone() else active
 
 
 def _parse_time_zone(name: Any) -> ZoneInfo | None:

@@ -86,6 +86,7 @@ class MultiplexedConnection:
     """The handler of one connection: it passes frames to its streams, and back."""
 
     overrides_sending = False
+    sends_in_order = True
     handles_gaps = False
     dialect: Dialect = Multiplexer.dialect
 

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
-from ..protocol.arguments import accepted_arguments
+from ..protocol.arguments import accepted_arguments, check_request_id
+from ..renderers import encode
 from .naming import NamedObserver
 from .subscriptions import REJECTIONS, JoinedGroups, Subscription, by_options, subscriptions
 
@@ -58,7 +59,9 @@ class BaseObserver(NamedObserver):
             The names of the groups; `await` them in `async def`.
 
         Raises:
-            TooManySubscriptions: (400) The connection has `MAX_SUBSCRIPTIONS` already.
+            ValidationError: (400) The `request_id` is too long to be kept.
+            TooManySubscriptions: (400) The connection has `MAX_SUBSCRIPTIONS` already, or their
+                arguments take too much memory.
         """
         groups = self.consumer_groups(consumer, *args, **kwargs)
         return self.subscribe_to(consumer, groups, request_id)
@@ -79,6 +82,7 @@ class BaseObserver(NamedObserver):
         **options: Any,
     ) -> JoinedGroups:
         """Subscribe to these `groups`, with further `options` of `Subscription`."""
+        check_request_id(request_id)
         joined = JoinedGroups(groups, consumer)
         bridge = consumer._connection.loop_bridge
         context = consumer.action_context
@@ -175,7 +179,8 @@ class BaseObserver(NamedObserver):
             if subscription.ready:
                 ready.append(subscription)
             else:
-                subscription.hold(partial(self._receive, [subscription], body, details))
+                deliver = partial(self._receive, [subscription], body, details)
+                subscription.hold(deliver, len(encode(body)))
         if ready or not group:  # without a group: a call by the project's own code
             await self._receive(ready, body, details, consumer)
 

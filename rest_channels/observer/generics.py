@@ -26,6 +26,7 @@ from ..decorators import action
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..handshake.locale import Locale
 from ..mixins import RetrieveModelMixin
+from ..partitions import activated
 from ..renderers import Rendered
 from .capture.changes import Action
 from .delivery.delivery import Delivery
@@ -146,12 +147,21 @@ class InstanceObserver(ModelObserver):
 
 def _render_row(consumer: Any, delivery: Delivery, arguments: dict[str, Any]) -> Rendered | None:
     """Render the row with the consumer's queryset and serializer. This runs in a thread."""
-    row = delivery.row.filter(filtered_rows(consumer, arguments)).first()
-    if row is None:
-        if delivery.row.read_again() is None:
-            return None  # the client receives its deletion next
-        raise Http404
-    return Rendered.json(serializer_for(consumer, arguments, instance=row).data)
+    with activated(delivery.row.partition):
+        row = delivery.row.filter(filtered_rows(consumer, arguments)).first()
+        if row is None:
+            if delivery.row.read_again() is None:
+                return None  # the client receives its deletion next
+            raise Http404
+        return Rendered.json(serializer_for(consumer, arguments, instance=row).data)
+
+
+def _kept_arguments(consumer: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return those of a client's arguments that reading the row again may need."""
+    if consumer._shows_same_row:
+        key = consumer.lookup_url_kwarg or consumer.lookup_field
+        return {key: arguments[key]} if key in arguments else {}
+    return {key: value for key, value in arguments.items() if key != "action"}
 
 
 async def _handle_instance_change(
@@ -217,7 +227,7 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
             raise TypeError(f"Set {type(self).__name__}.queryset: its model is what is observed.")
         row = await run(call_hook, self.get_object, arguments=kwargs)
         groups = observer.signal_groups(pk=row.pk)
-        lookup = {key: value for key, value in kwargs.items() if key != "action"}
+        lookup = _kept_arguments(self, kwargs)
         using = router.db_for_write(type(row), instance=row)
         await observer.subscribe_to(self, groups, request_id, lookup=lookup, using=using)
         return None, status.HTTP_201_CREATED

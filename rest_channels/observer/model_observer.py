@@ -9,10 +9,12 @@ from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
 from ..engine.publish import may_have_members
 from ..handshake.locale import Locale
+from ..partitions import activated
 from ..renderers import Rendered
 from .base_observer import BaseObserver
 from .capture import signals
 from .capture.changes import Action, Change
+from .capture.instances import as_instance_of
 from .delivery.delivery import STATUS_BY_ACTION, Delivery
 from .delivery.dispatcher import ChangeDispatcher
 from .delivery.publish import hub_group
@@ -97,11 +99,12 @@ class ModelObserver(BaseObserver):
 
     def render_change(self, change: Change, action: Action) -> str | None:
         """Return the JSON text of a change that the saving process must render."""
+        row = as_instance_of(self.model_cls, change.row)
         if self._serializer is not None:
-            return self._serialize(change.row, action).body.decode()
+            return self._serialize(row, action).body.decode()
         if change.exists or self.serializer_class is None:
             return None
-        body = render(self.serializer_class, change.row)
+        body = render(self.serializer_class, row)
         return None if isinstance(body, PerUser) else body.body.decode()
 
     def _serialize(self, row: Any, action: Action) -> Rendered:
@@ -165,6 +168,10 @@ class ModelObserver(BaseObserver):
         row = delivery.row.read()
         if row is None:
             return None
+        with activated(delivery.row.partition):
+            return Rendered.json(self._serializer_for(consumer, row).data)
+
+    def _serializer_for(self, consumer: Any, row: Any) -> Any:
         get_context = getattr(consumer, "get_serializer_context", None)
         if get_context:
             context = get_context()
@@ -172,7 +179,7 @@ class ModelObserver(BaseObserver):
             request = consumer.request
             context = {"scope": consumer.scope, "request": request}
             context |= {"consumer": consumer, "view": consumer}
-        return Rendered.json(self.serializer_class(row, context=context).data)
+        return self.serializer_class(row, context=context)
 
     async def deliver(
         self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]

@@ -7,7 +7,7 @@ from itertools import chain
 from operator import or_
 from typing import Any
 
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 
 from .capture.changes import Action, GroupMoves, PendingChange, pending_change, record
@@ -87,10 +87,22 @@ class ObservedQuerySet(QuerySet[Any, Any]):
             rows = model._base_manager.using(using).filter(pk__in=self.order_by().values("pk"))
             keys = list(rows.select_for_update().values_list("pk", flat=True))
             before = take_snapshot(model, keys, using)
-            count = super().update(**kwargs)
+            count = self._update_locked(keys, kwargs)
             after = take_snapshot(model, _updated_keys(model, keys, kwargs), using)
             record_difference(before, after, using)
         return count
+
+    def _update_locked(self, keys: list[Any], values: dict[str, Any]) -> int:
+        """Update the rows with these keys. Rows that meet the filter since then are not written.
+
+        Where rows have no locks, other transactions cannot write meanwhile.
+        """
+        features = connections[self.db].features
+        if not features.has_select_for_update:
+            return super().update(**values)
+        size = (features.max_query_params or len(keys) * 2) // 2 or 1
+        batches = [keys[start : start + size] for start in range(0, len(keys) or 1, size)]
+        return sum(QuerySet.update(self.filter(pk__in=batch), **values) for batch in batches)
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         objs = list(objs)

@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.dispatch import Signal
 
 from ..engine.publish import may_have_members, publish
+from ..partitions import activated, changed_partition, group_name
 from ..protocol.messages import Event
 from ..renderers import encode
 from .base_observer import BaseObserver
@@ -51,25 +52,29 @@ class Observer(BaseObserver):
         using = kwargs.get("using")
         if not isinstance(using, str) or using not in connections:
             using = DEFAULT_DB_ALIAS
-        publish_signal = partial(self._publish_safely, *args, **kwargs)
+        publish_signal = partial(self._publish_safely, changed_partition(using), *args, **kwargs)
         try:
             transaction.on_commit(publish_signal, using=using, robust=True)
         except (SynchronousOnlyOperation, transaction.TransactionManagementError):
             publish_signal()  # on an event loop, or without autocommit, there is no commit
 
-    def _publish_safely(self, *args: Any, **kwargs: Any) -> None:
+    def _publish_safely(self, partition: str, *args: Any, **kwargs: Any) -> None:
         try:
-            self._publish(*args, **kwargs)
+            with activated(partition):
+                self._publish(partition, *args, **kwargs)
         except Exception:  # it must not fail the sender
             logger.exception("%s cannot publish a signal.", self.id)
 
-    def _publish(self, *args: Any, **kwargs: Any) -> None:
+    def _publish(self, partition: str, *args: Any, **kwargs: Any) -> None:
         signal = kwargs.pop("signal", self.signal)
-        if self._labels_for_signal is None and not any(map(may_have_members, self.signal_groups())):
+        if self._labels_for_signal is None and not any(
+            may_have_members(group_name(group, partition)) for group in self.signal_groups()
+        ):
             return
         body = {} if self._serializer is None else self._serializer(self, signal, *args, **kwargs)
         body = getattr(body, "data", body)  # it may return a serializer
         message = {"type": self.name.replace("_", "."), "body": orjson.loads(encode(body))}
         for group in self.signal_groups(*args, message=message, **kwargs):
-            if may_have_members(group):
-                publish(Event(group, {**message, "group": group}))
+            name = group_name(group, partition)
+            if may_have_members(name):
+                publish(Event(name, {**message, "group": group}))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Self
 
 from django.core.exceptions import PermissionDenied
@@ -40,12 +41,20 @@ class Subscription:
     frame_end: str = field(init=False)
     """The end of each of its frames: the request's id, and the closing brace."""
     frame_end_size: int = field(init=False)  # in bytes
+    size: int = field(init=False)
+    """The bytes of a client's data that it keeps."""
+    lookup_key: bytes = field(init=False)
+    """A hash of the lookup: subscriptions with the same one may share a rendering."""
     _key: tuple[int, str] = field(init=False)
     _held: list[Callable[[Any], Any]] | None = field(default=None, init=False)
+    _held_bytes: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         frame_end = encode(self.request_id) + b"}"
         self.frame_end, self.frame_end_size = frame_end.decode(), len(frame_end)
+        lookup = encode(self.lookup)
+        self.lookup_key = blake2b(lookup, digest_size=16).digest()
+        self.size = len(frame_end) + len(lookup)
         self._key = (id(self.observer), self.frame_end)
 
     def __eq__(self, other: object) -> bool:
@@ -63,12 +72,20 @@ class Subscription:
         """Whether changes may be delivered now."""
         return self._held is None and (self.answered is None or self.answered.done())
 
-    def hold(self, deliver: Callable[[Any], Any]) -> None:
-        """Keep a delivery, `deliver(consumer)`, until the subscription is ready."""
+    def hold(self, deliver: Callable[[Any], Any], size: int = 0) -> None:
+        """Keep a delivery, `deliver(consumer)`, of `size` bytes until the subscription is ready.
+
+        The reply may wait for a client that does not read: it is closed where its outbox would be.
+        """
         if self._held is None and self.answered is not None:
-            self._held = []
+            self._held, self._held_bytes = [], 0
             self.answered.add_done_callback(self._release)
-        if self._held is not None and len(self._held) <= api_settings.INBOX_FRAMES:
+        if self._held is None:
+            return
+        self._held_bytes += size
+        if self._held_bytes > api_settings.OUTBOX_BYTES:
+            self.consumer._connection.close_slow_client()
+        elif len(self._held) <= api_settings.INBOX_FRAMES:
             self._held.append(deliver)  # more than that overflows the event queue, which reports it
 
     def _release(self, _answered: object) -> None:

@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-__all__ = ["Parameters", "accepted_arguments", "fit_arguments", "method_parameters", "parameters"]
+from ..renderers import encode
+from ..settings import api_settings
+
+__all__ = [
+    "Parameters",
+    "accepted_arguments",
+    "check_request_id",
+    "fit_arguments",
+    "method_parameters",
+    "parameters",
+]
 
 
 class Parameters(NamedTuple):
@@ -64,6 +74,16 @@ def accepted_arguments(
     if known.positional.isdisjoint(arguments):
         return arguments
     return {name: value for name, value in arguments.items() if name not in known.positional}
+
+
+def check_request_id(request_id: Any) -> None:
+    """Raise `ValidationError` (400) for an id that is too long to be kept after its frame."""
+    if request_id is None or isinstance(request_id, int | float):
+        return
+    limit = api_settings.MAX_NAME_LENGTH
+    if len(encode(request_id)) > limit + 2:  # with the quotation marks of a string
+        message = _("It may have at most %(limit)d bytes.") % {"limit": limit}
+        raise ValidationError({"request_id": [message]})
 
 
 def fit_arguments(

@@ -66,6 +66,8 @@ class Event(NamedTuple):
     """The channel layer carries the event too: members that listen there get it from there."""
     rendered_elsewhere: bool = False
     """Another process rendered the event, and its data can be read from `text`."""
+    queued_size: int = 0
+    """The bytes that `data` takes while it waits for a handler; 0: to be measured."""
 
     @classmethod
     def rendered(cls, group: str, data: Any, text: str) -> "Event":

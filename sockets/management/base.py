@@ -22,7 +22,7 @@ class SocketFilterCommand(BaseCommand):
 
     def filtered_sockets(self, options: dict[str, Any]) -> SocketQuerySet:
         """Return the sockets that `--path` and `--user` select; without these options, all."""
-        sockets = Socket.objects.all()
+        sockets = Socket.every_partition.all()
         if options["path"] is not None:
             sockets = sockets.filter(path=options["path"])
         if options["user"] is not None:

@@ -331,10 +331,10 @@ class Room(AsyncAPIConsumer):
         self.received.set()
 
 
-async def test_a_message_of_a_group_does_not_wait_for_a_running_action() -> None:
+async def test_a_running_action_can_wait_for_its_message_and_is_answered_before_it() -> None:
     async with client(Room.as_asgi()) as socket:
-        assert await ask(socket, "say") == "line"
-        assert (await socket.receive_json())["data"] == "said"
+        assert (await ask(socket, "say"))["data"] == "said"
+        assert await socket.receive_json() == "line"
 
 
 @pytest.mark.parametrize("name", ["close", "request"])

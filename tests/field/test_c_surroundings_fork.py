@@ -125,6 +125,7 @@ KEPT = {
     "rest_channels.observer.capture.many_to_many._previous_values": "belongs to instances",
     "rest_channels.observer.capture.many_to_many._relations": "filled by imports",
     "rest_channels.observer.capture.saves._running": "belongs to instances",
+    "rest_channels.observer.capture.signals._children": "belongs to instances",
     "rest_channels.observer.capture.signals._stored_rows": "belongs to instances",
     "rest_channels.settings.api_settings": "values of the settings",
     "sockets.cleanup._deleted": "belongs to querysets",

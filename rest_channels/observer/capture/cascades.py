@@ -11,7 +11,7 @@ from django.db.models import SET, SET_DEFAULT, SET_NULL, Model
 from django.db.models.signals import post_delete, pre_delete
 
 from .registry import RowObserver, active_observers, concrete_model, log_errors, with_proxies
-from .snapshots import Snapshot, find_rows, record_difference, snapshot_rows
+from .snapshots import Snapshot, find_rows, lock_row, record_difference, snapshot_rows
 
 __all__ = ["connect_cascades"]
 
@@ -47,9 +47,12 @@ _referring_rows = WeakKeyDictionary()
 @log_errors
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """Find the rows that refer to the row that is about to be deleted."""
-    _referring_rows[instance._state] = referring = []
+    referring: list[tuple[type[Model], list[RowObserver], Snapshot]] = []
+    _referring_rows[instance._state] = referring
     for model, field in _fields.get(concrete_model(sender), ()):
         if observers := active_observers(model):
+            if not referring:
+                lock_row(concrete_model(sender), instance.pk, using)
             rows = model._base_manager.using(using).filter(**{field.name: instance})
             before = snapshot_rows(model, {row.pk: row for row in rows}, observers)
             referring.append((model, observers, before))

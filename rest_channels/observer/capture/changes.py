@@ -11,7 +11,6 @@ published before other hooks run, because one of those may fail, or write.
 
 import logging
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -22,6 +21,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
+from ...partitions import changed_partition
+from .instances import copy_instance
 from .keys import normalize_key
 from .known_groups import mark_moved, remember_groups, sequence
 from .registry import NO_GROUPS, Groups, RowObserver
@@ -60,6 +61,7 @@ class Change(NamedTuple):
     """The instance as it was saved last, if an observer keeps it."""
     exists: bool
     moves: GroupMoves
+    partition: str = ""
 
     def notifications(self) -> Iterator[tuple[RowObserver, str, Action]]:
         """Yield which group of which observer receives which action."""
@@ -90,6 +92,7 @@ class PendingChange:
     """The `_state` of the instance whose groups are remembered at the commit."""
     number: int
     """When the change began, as a number of `sequence`."""
+    partition: str = ""
     batch: "Batch | None" = None
     published: bool = False
 
@@ -138,20 +141,12 @@ def pending_change(
     """Return a change of the running transaction, to be passed to `record`."""
     connection = transaction.get_connection(using)
     keeps = row is not None and any(observer.keeps_instance for observer in moves)
-    kept = _copy_instance(row) if keeps else None
+    kept = copy_instance(row) if keeps else None
     state = getattr(row, "_state", None)
     number = next(sequence) if number is None else number
     pk = normalize_key(model, pk)
-    return PendingChange(model, pk, connection, exists, moves, kept, state, number)
-
-
-def _copy_instance(row: Any) -> Any:
-    """Return a copy without calling `__copy__` or `__reduce__` of its class, which may fail."""
-    copied = object.__new__(type(row))
-    vars(copied).update(vars(row))
-    vars(copied)["_state"] = state = copy(row._state)
-    state.fields_cache = row._state.fields_cache.copy()
-    return copied
+    partition = changed_partition(using)
+    return PendingChange(model, pk, connection, exists, moves, kept, state, number, partition)
 
 
 def record(*changes: PendingChange) -> None:
@@ -205,10 +200,10 @@ def _run_commit_hooks(reference: ref[BaseDatabaseWrapper]) -> None:
 
 
 def _publish(pending: list[PendingChange]) -> None:
-    rows: dict[tuple[type[Model], Any], list[PendingChange]] = {}
+    rows: dict[tuple[type[Model], Any, str], list[PendingChange]] = {}
     for change in pending:
         change.published = True
-        rows.setdefault((change.model, change.pk), []).append(change)
+        rows.setdefault((change.model, change.pk, change.partition), []).append(change)
     committed = [_merge(changes) for changes in rows.values()]
     for merged in committed:
         if any(before - after and after for before, after in merged.moves.values()):
@@ -217,7 +212,7 @@ def _publish(pending: list[PendingChange]) -> None:
         for change in changes:
             if change.state is not None:
                 groups = {observer: after for observer, (_before, after) in merged.moves.items()}
-                remember_groups(change.state, change.pk, groups)
+                remember_groups(change.state, change.pk, groups, change.partition)
     for listener in listeners if committed else ():
         try:
             listener(committed)
@@ -236,4 +231,5 @@ def _merge(changes: list[PendingChange]) -> Change:
             moves[observer] = moves[observer][0], after
     last = changes[-1]
     row = next((change.row for change in reversed(changes) if change.row is not None), None)
-    return Change(last.model, last.pk, last.connection.alias, row, last.exists, moves)
+    using = last.connection.alias
+    return Change(last.model, last.pk, using, row, last.exists, moves, last.partition)

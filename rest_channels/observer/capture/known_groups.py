@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary, ref
 
 from django.db.models import Model
 
+from ...partitions import changed_partition
 from .registry import Groups, ObserverGroups, RowObserver, concrete_model
 
 __all__ = ["forget_groups", "mark_moved", "recall_groups", "remember_groups", "sequence"]
@@ -25,6 +26,8 @@ class KnownGroups(NamedTuple):
     groups: dict[ref[RowObserver], Groups]
     number: int
     """The number in `sequence` at which this was known."""
+    partition: str
+    """Another one has another row with this key."""
 
 
 _known_groups: WeakKeyDictionary[Any, KnownGroups] = WeakKeyDictionary()
@@ -34,13 +37,20 @@ _last_moves: dict[type[Model], int] = {}
 """A concrete model → the number at which one of its rows last changed its groups."""
 
 
-def remember_groups(state: Any, pk: Any, groups: ObserverGroups) -> None:
-    """Remember the groups of the row of the instance with this `_state`."""
+def remember_groups(
+    state: Any, pk: Any, groups: ObserverGroups, partition: str | None = None
+) -> None:
+    """Remember the groups of the row of the instance with this `_state`.
+
+    By default the row is in the partition of the running code.
+    """
     new = {ref(observer): found for observer, found in groups.items() if observer.groups_need_row}
     if new:
         known = _known_groups.get(state)
-        old = known.groups if known is not None and known.pk == pk else {}
-        _known_groups[state] = KnownGroups(pk, old | new, next(sequence))
+        partition = changed_partition() if partition is None else partition
+        same = known is not None and known.pk == pk and known.partition == partition
+        old = known.groups if known is not None and same else {}
+        _known_groups[state] = KnownGroups(pk, old | new, next(sequence), partition)
 
 
 def recall_groups(state: Any, pk: Any, observer: RowObserver) -> Groups | None:
@@ -48,6 +58,8 @@ def recall_groups(state: Any, pk: Any, observer: RowObserver) -> Groups | None:
     known = _known_groups.get(state)
     moved = _last_moves.get(concrete_model(observer.model), -1)
     if known is None or known.pk != pk or known.number < moved:
+        return None
+    if known.partition != changed_partition():
         return None
     return known.groups.get(ref(observer))
 

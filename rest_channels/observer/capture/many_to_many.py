@@ -15,7 +15,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from .inheritance import related_models
 from .keys import key_in
 from .registry import RowObserver, active_observers, concrete_model, log_errors, with_proxies
-from .snapshots import record_difference, take_snapshot
+from .snapshots import lock_row, record_difference, take_snapshot
 
 __all__ = ["connect_relations"]
 
@@ -139,7 +139,8 @@ def _related_values(
     using: str,
     among: Iterable[Any] | None = None,
 ) -> list[Any]:
-    """Return the foreign keys to the far end of the rows that are related to `instance`."""
+    """Lock `instance`, and return the foreign keys to the far end of its related rows."""
+    lock_row(near.model, key_in(near.model, instance), using)
     lookup = {near.foreign_key.attname: near.value_of(instance)}
     if among is not None:
         lookup[f"{far.foreign_key.attname}__in"] = among

@@ -8,6 +8,8 @@ from weakref import ref
 
 from django.db.models import Model
 
+from .instances import as_instance_of
+
 __all__ = [
     "NO_GROUPS",
     "Groups",
@@ -131,7 +133,8 @@ def log_errors(receiver: Callable[..., None]) -> Callable[..., None]:
 def groups_of(observer: RowObserver, pk: Any, row: Any) -> Groups:
     """Return the groups of a row. An error in a project's code is logged: it cannot fail a save."""
     try:
-        groups = observer.groups_of(pk, row if observer.groups_need_row else None)
+        shown = as_instance_of(observer.model, row) if observer.groups_need_row else None
+        groups = observer.groups_of(pk, shown)
         if isinstance(groups, str):
             raise TypeError(f"{groups!r} is a string: return a list of groups, or yield each one.")
         return frozenset(groups)

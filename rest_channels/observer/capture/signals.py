@@ -6,8 +6,10 @@ own. An observer of one of them receives all changes of the row.
 
 import contextlib
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 from django.db.models.signals import (
     class_prepared,
@@ -21,6 +23,7 @@ from django.db.models.signals import (
 from . import cascades, many_to_many
 from .changes import pending_change, record
 from .inheritance import ancestors
+from .instances import as_instance_of, with_values_of
 from .keys import key_in, normalize_key
 from .known_groups import recall_groups, remember_groups
 from .registry import (
@@ -96,7 +99,8 @@ def _after_init(sender: type[Model], instance: Model, **kwargs: Any) -> None:
             if observer.groups_need_row:
                 # A new instance may be incomplete: then its row is read when it is saved.
                 with contextlib.suppress(Exception):
-                    groups[observer] = frozenset(observer.groups_of(key, instance))
+                    shown = as_instance_of(observer.model, instance)
+                    groups[observer] = frozenset(observer.groups_of(key, shown))
     if groups:
         remember_groups(instance._state, pk, groups)
 
@@ -132,6 +136,26 @@ def _after_save(
 _stored_rows: WeakKeyDictionary[Any, Model] = WeakKeyDictionary()
 """The `_state` of an instance that is being deleted → the row as it was stored."""
 
+_children: WeakKeyDictionary[BaseDatabaseWrapper, WeakValueDictionary[Any, Model]]
+_children = WeakKeyDictionary()
+"""A connection → the instances that it deletes, by the tables and keys of their parents."""
+
+
+def _note_child(sender: type[Model], instance: Model, using: str) -> None:
+    """Note the class of a row with parents: Django also deletes it as an instance of each."""
+    own = concrete_model(sender)
+    children = _children.setdefault(transaction.get_connection(using), WeakValueDictionary())
+    for model in ancestors(sender):
+        key = model, normalize_key(model, key_in(model, instance))
+        if model is not own and not isinstance(children.get(key), sender):
+            children[key] = instance
+
+
+def _take_child(model: type[Model], pk: Any, using: str) -> Any:
+    """Return the instance of the most derived class that is deleted with a row of `model`."""
+    children = _children.get(transaction.get_connection(using))
+    return None if children is None else children.pop((model, pk), None)
+
 
 @log_errors
 def _before_delete(
@@ -143,6 +167,8 @@ def _before_delete(
     """
     _stored_rows.pop(instance._state, None)  # of a deletion that failed
     model = concrete_model(sender)
+    if model._meta.parents:
+        _note_child(sender, instance, using)
     observers = active_observers(model)
     need_row = [observer for observer in observers if observer.groups_need_row]
     pk = normalize_key(model, instance.pk)
@@ -156,7 +182,7 @@ def _before_delete(
             return
     elif needs_rows(observers):
         need_row = observers
-    if need_row and (row := model._base_manager.using(using).filter(pk=pk).first()) is not None:
+    if need_row and (row := sender._base_manager.using(using).filter(pk=pk).first()) is not None:
         _stored_rows[instance._state] = row
 
 
@@ -166,6 +192,8 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
     model = concrete_model(sender)
     stored = _stored_rows.pop(instance._state, instance)
     pk = normalize_key(model, instance.pk)
+    if (child := _take_child(model, pk, using)) is not None:
+        instance = stored = with_values_of(child, stored, model)
     moves = {each: (groups_of(each, pk, stored), NO_GROUPS) for each in observers_of(model)}
     if moves:
         row = stored if instance.get_deferred_fields() else instance

@@ -22,6 +22,7 @@ __all__ = [
     "Snapshot",
     "StoredRow",
     "find_rows",
+    "lock_row",
     "record_difference",
     "related_changes",
     "snapshot_related",
@@ -60,6 +61,18 @@ def find_rows(
         else:
             found |= dict.fromkeys(rows.values_list("pk", flat=True))
     return found
+
+
+def lock_row(model: type[Model], pk: Any, using: str) -> None:
+    """Lock a row until its transaction ends, so that no new row can refer to it meanwhile.
+
+    Django is about to write the rows that refer to it, by a condition. A row that came to meet the
+    condition after they were read would be written and not published.
+    """
+    connection = connections[using]
+    if connection.features.has_select_for_update and connection.in_atomic_block:
+        rows = model._base_manager.using(using).filter(pk=pk).select_for_update()
+        list(rows.values_list("pk"))
 
 
 def snapshot_rows(

@@ -15,10 +15,10 @@ from ...concurrency.execution import run
 from ...engine.connection import Connection, State
 from ...engine.fanout import AddressedFrame, fan_out_each
 from ...handshake.locale import Locale
+from ...partitions import activated
 from ...protocol.dialects import ActionDialect
 from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode
-from ...settings import api_settings
 from ..subscriptions import REJECTIONS, Subscription, subscriptions
 from .rendering import Bodies, PerUser, rendering_key
 
@@ -33,10 +33,11 @@ Subscribers = list[tuple[Connection, list[Subscription]]]
 class Row:
     """A changed row. It is read at most once, from the database it was written to."""
 
-    def __init__(self, model: type[Model], pk: Any, using: str) -> None:
+    def __init__(self, model: type[Model], pk: Any, using: str, partition: str = "") -> None:
         self.model = model
         self.pk = pk
         self.using = using
+        self.partition = partition
         self._result: list[Any] | None = None
         self._lock = Lock()
 
@@ -44,8 +45,16 @@ class Row:
         """Return the row, or `None` if it is gone. Call this in a thread."""
         with self._lock:
             if self._result is None:
-                self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
+                with activated(self.partition):
+                    self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
             return self._result[0]
+
+    @property
+    def size(self) -> int:
+        """The bytes of the text in the row, if it was read."""
+        row = self._result[0] if self._result else None
+        values = vars(row).values() if row is not None else ()
+        return sum(len(value) for value in values if isinstance(value, str | bytes))
 
     def read_again(self) -> Any:
         """Read the row as it is now. Call this in a thread."""
@@ -84,8 +93,7 @@ class Delivery:
         if self.published_body is not None:
             self.bodies = dict.fromkeys(locales, self.published_body)
         else:
-            render = sync_to_async(self.observer.render_shared)
-            shared = await render(self.consumer_class, self, locales)
+            shared = await sync_to_async(self._render_shared)(locales)
             if shared is None:
                 return
             self.bodies = None if isinstance(shared, PerUser) else shared
@@ -96,6 +104,12 @@ class Delivery:
             fan_out_each(Event(""), addressed, asyncio.get_running_loop())
         for connection in queued:
             self._queue(connection)
+
+    def _render_shared(self, locales: set[Locale | None]) -> Bodies | PerUser | None:
+        with activated(self.row.partition):
+            shared: Bodies | PerUser | None
+            shared = self.observer.render_shared(self.consumer_class, self, locales)
+            return shared
 
     def _addressed_frames(
         self,
@@ -120,6 +134,13 @@ class Delivery:
                         text = frame_start + request.frame_end
                         yield connection, text, size + request.frame_end_size
 
+    @property
+    def size(self) -> int:
+        """The bytes that this delivery takes while it waits: those of its body, or of its row."""
+        if self.bodies is not None:
+            return max(len(body.body) for body in self.bodies.values())
+        return self.row.size
+
     def _shares_body(self, consumer: Any) -> bool:
         """Return whether the shared body is valid for `consumer`."""
         return self.published_body is not None or self.observer.shares_body(consumer)
@@ -136,11 +157,11 @@ class Delivery:
 
     def _queue(self, connection: Connection) -> None:
         """Queue the delivery. If the queue is full, a consumer that handles gaps receives one."""
-        queue = connection.event_queue
-        full = queue is not None and len(queue.items) >= api_settings.INBOX_FRAMES - 1
+        queue, size = connection.event_queue, self.size
+        full = queue is not None and not queue.has_room(size, connection.outbox.size, spare=1)
         if not full or not connection.handler.handles_gaps:
-            connection.deliver(Event(self.group, self.deliver))
-        elif queue is not None and not isinstance(queue.items[-1], Gap):
+            connection.deliver(Event(self.group, self.deliver, queued_size=size))
+        elif queue is not None and not (queue.items and isinstance(queue.items[-1], Gap)):
             connection.deliver(Gap((self.group,)))
 
     async def deliver(self, consumer: Any) -> None:
@@ -150,17 +171,20 @@ class Delivery:
             if request.using not in (None, self.row.using):
                 continue
             if request.ready:
-                key = encode(request.lookup), id(request.options)
+                key = request.lookup_key, id(request.options)
                 same.setdefault(key, []).append(request)
             else:
-                request.hold(partial(self._deliver, [request]))
+                request.hold(partial(self._deliver, [request]), self.size)
         for requests in same.values():
             await self._deliver(requests, consumer)
 
     async def _deliver(self, requests: list[Subscription], consumer: Any) -> None:
         requests = [request for request in requests if not request.ended]
-        if not requests:
-            return
+        if requests:
+            with activated(self.row.partition):
+                await self._deliver_to(requests, consumer)
+
+    async def _deliver_to(self, requests: list[Subscription], consumer: Any) -> None:
         try:
             if self.consumer_class.check_deliveries:
                 options = requests[0].options
@@ -180,7 +204,7 @@ class Delivery:
             return Rendered.json({"pk": self.row.pk})
         if self.bodies is not None and self._shares_body(consumer):
             return self.bodies[consumer._connection.locale]
-        key = rendering_key(consumer), encode(request.lookup)
+        key = rendering_key(consumer), request.lookup_key
         return await self._once(key, lambda: self.observer.render_for(consumer, self, request))
 
     async def _once(self, key: Any, render: Callable[[], Any]) -> Rendered | None:

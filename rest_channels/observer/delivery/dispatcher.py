@@ -19,6 +19,7 @@ from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
 from ...engine.revocation_index import wait_for_checks
+from ...partitions import group_name
 from ...protocol.messages import Event, Gap
 from ..naming import find_observer
 from ..subscriptions import Subscription, subscriptions
@@ -30,7 +31,9 @@ __all__ = ["ChangeDispatcher"]
 logger = logging.getLogger("rest_channels")
 
 MAX_WAITING_CHANGES = 10_000
-"""How many changes may wait in a hub. If there are more, all are dropped: subscribers get a gap."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""How many changes, and bytes that saving processes rendered, may wait in a hub. If there are more,
+all are dropped: subscribers get a gap."""
 
 
 class ChangeDispatcher:
@@ -42,6 +45,7 @@ class ChangeDispatcher:
         self._hub = hub
         self._connections: dict[str, set[Connection]] = {}  # by the group of their model
         self._changes: deque[list[Any]] = deque()
+        self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._context = empty_context()
 
@@ -64,7 +68,7 @@ class ChangeDispatcher:
             del self._connections[group]
             self._hub.leave(group, self._member)
         if not self._connections:
-            self._changes.clear()  # later subscribers must not receive older changes
+            self._clear()  # later subscribers must not receive older changes
 
     @property
     def _member(self) -> Member:
@@ -74,14 +78,20 @@ class ChangeDispatcher:
         """Queue changes that this process or another one has published."""
         if isinstance(event, Gap):
             self._deliver_gap(event.groups)
-        elif len(self._changes) >= MAX_WAITING_CHANGES:
-            self._changes.clear()
-            logger.error("More than %s changes wait for delivery: dropped.", MAX_WAITING_CHANGES)
+        elif len(self._changes) >= MAX_WAITING_CHANGES or self._waiting_bytes >= MAX_WAITING_BYTES:
+            logger.error("%s changes wait for delivery: dropped.", len(self._changes))
+            self._clear()
             self._deliver_gap(tuple(self._connections))
         else:
-            self._changes.extend(event.data["changed"])
+            changes = event.data["changed"]
+            self._changes.extend(changes)
+            self._waiting_bytes += sum(map(_size_of, changes))
             if self._task is None or self._task.done():
                 self._task = self._context.run(self._hub.start_task, self._deliver_changes())
+
+    def _clear(self) -> None:
+        self._changes.clear()
+        self._waiting_bytes = 0
 
     def _deliver_gap(self, groups: Iterable[str]) -> None:
         """Report a gap to all connections that subscribed to one of these models."""
@@ -99,20 +109,24 @@ class ChangeDispatcher:
         async with thread_lease(urgent=True):
             while self._changes:
                 change = self._changes.popleft()
+                self._waiting_bytes -= _size_of(change)
                 try:
                     await wait_for_checks(self._hub)  # a user who was deactivated receives nothing
                     await self._deliver_change(*change)
                 except Exception:
                     logger.exception("A change could not be delivered.")
 
-    async def _deliver_change(self, pk: Any, using: str, notifications: list[list[Any]]) -> None:
+    async def _deliver_change(
+        self, pk: Any, using: str, notifications: list[list[Any]], partition: str = ""
+    ) -> None:
         rows: dict[type[Model], Row] = {}
         for identity, group, action, body in notifications:
             observer: Any = find_observer(identity)
-            members = self._hub.groups.get(group)
+            members = self._hub.groups.get(group_name(group, partition))
             if observer is None or not members:
                 continue
-            row = rows.setdefault(observer.model_cls, Row(observer.model_cls, pk, using))
+            model = observer.model_cls
+            row = rows.setdefault(model, Row(model, pk, using, partition))
             by_class: dict[type, Subscribers] = {}
             for member in members:
                 connection = cast(Connection, member)
@@ -128,3 +142,8 @@ class ChangeDispatcher:
                 except Exception:
                     name = consumer_class.__qualname__
                     logger.exception("A change could not be delivered to %s.", name)
+
+
+def _size_of(change: list[Any]) -> int:
+    """Return the length of the texts that the saving process rendered for a change."""
+    return sum(len(body) for *_names, body in change[2] if body is not None)

@@ -8,6 +8,8 @@ from typing import Any
 from django.db.models import Model
 
 from ...engine.publish import may_have_members, publish
+from ...engine.receiving import hold_messages_to
+from ...partitions import activated, group_name
 from ...protocol.messages import Event
 from ...renderers import encode
 from ..capture.changes import Action, Change, listeners
@@ -35,6 +37,9 @@ def publish_changes(changes: list[Change]) -> None:
     """Publish committed changes in order. A change without subscribers is not published."""
     for model, model_changes in groupby(changes, key=lambda change: change.model):
         entries = [entry for change in model_changes if (entry := _entry(change))]
+        for _pk, _using, notifications, *rest in entries:
+            partition = rest[0] if rest else ""
+            hold_messages_to(group_name(group, partition) for _id, group, *_ in notifications)
         for start in range(0, len(entries), CHANGES_PER_MESSAGE):
             data = {"changed": entries[start : start + CHANGES_PER_MESSAGE]}
             publish(Event(hub_group(model), data))
@@ -44,13 +49,17 @@ listeners.append(publish_changes)
 
 
 def _entry(change: Change) -> list[Any]:
-    """Return `[pk, database, [[observer, group, action, body], …]]`; empty without subscribers."""
-    notifications = []
+    """Return `[pk, database, [[observer, group, action, body], …]]`; empty without subscribers.
+
+    A change in a partition has its name as a fourth item.
+    """
+    notifications, partition = [], change.partition
     observer: Any
     for observer, group, action in change.notifications():
-        if may_have_members(group):
+        if may_have_members(group_name(group, partition)):
             try:
-                body = observer.render_change(change, action)
+                with activated(partition):
+                    body = observer.render_change(change, action)
             except Exception:
                 label = change.model._meta.label
                 logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
@@ -58,4 +67,7 @@ def _entry(change: Change) -> list[Any]:
                     continue
                 body = encode({"pk": json_key(change.pk)}).decode()  # related rows may be gone too
             notifications.append([observer.id, group, str(action), body])
-    return [json_key(change.pk), change.using, notifications] if notifications else []
+    if not notifications:
+        return []
+    entry = [json_key(change.pk), change.using, notifications]
+    return [*entry, partition] if partition else entry

@@ -121,8 +121,9 @@ SHARED_SCOPE_KEYS = {
 def rendering_key(consumer: Any) -> Any:
     """Return a key that consumers have in common if they may share a rendering.
 
-    Such consumers have the same user, session and headers, and the same other scope keys, e.g. the
-    path. The key of a consumer that has attributes of its own, or no user, is the consumer itself.
+    Such consumers have the same user, session, headers, language and time zone, and the same other
+    scope keys, e.g. the path. The key of a consumer that has attributes of its own, or no user, is
+    the consumer itself.
     """
     if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer
@@ -136,7 +137,8 @@ def rendering_key(consumer: Any) -> Any:
     rest = {key: value for key, value in scope.items() if key not in SHARED_SCOPE_KEYS}
     session = getattr(scope.get("session"), "session_key", scope.get("session"))
     try:
-        key = (type(user), user.pk, session, tuple(headers), encode(rest))
+        locale = consumer._connection.locale
+        key = (type(user), user.pk, session, tuple(headers), locale, encode(rest))
         hash(key)
     except TypeError:  # a value that cannot be compared
         return consumer

@@ -1,0 +1,163 @@
+"""The messages of groups that a connection receives: sent at once, or queued for its handler.
+
+What a call causes for its own connection is sent after its reply. So once the call publishes
+something that its connection will receive, the frames of messages are held until it has ended.
+Their handlers run at once, because the call may wait for one of them. What a view sends itself
+keeps its order with the messages. What a consumer sends itself comes first, as its replies do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from ..client_logs import log_for_client
+from ..concurrency.awaitables import DONE, Sent
+from ..concurrency.loop_bridge import LoopBridge
+from ..concurrency.serial_queue import SerialQueue
+from ..exceptions import CloseCode
+from ..protocol.messages import Event, Gap
+from ..settings import api_settings
+from .event_queue import EventQueue
+from .handler import Handler, State
+from .outbox import Message, Outbox, frame_message
+
+__all__ = ["Receiving", "answering", "hold_messages_to"]
+
+logger = logging.getLogger("rest_channels")
+
+
+class Receiving:
+    """The part of a `Connection` that receives messages. They may not wait, and may not fail."""
+
+    state: State
+    address: str
+    groups: Any  # its `GroupMemberships`, which need a hub
+    handler: Handler
+    loop_bridge: LoopBridge
+    partition: str
+    outbox: Outbox
+    handler_lock: asyncio.Lock
+    call_queue: SerialQueue[Any]
+    event_queue: EventQueue | None = None
+    needs_queue: bool
+    """Whether rendered messages are passed to `deliver`: for the handler, or to be held."""
+    is_answering = False  # whether a frame is handled, whose reply may have to come first
+    held: list[tuple[Message, int]] | None = None
+    missed: set[str] | None = None
+    """The groups whose messages were dropped while the connection is suspended."""
+
+    def update_needs_queue(self) -> None:
+        """Pass rendered messages to `deliver` as long as something else than sending is done."""
+        special = self.held is not None or self.missed is not None
+        self.needs_queue = special or self.handler.overrides_sending
+
+    def accept(self) -> Sent:
+        raise NotImplementedError
+
+    def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
+        raise NotImplementedError
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
+        raise NotImplementedError
+
+    def send_event(self, event: Event) -> Sent:
+        """Accept, send and close, as `event` says. A handler may await room in the outbox."""
+        if event.accept:
+            self.accept()
+        sent = self.send(text=event.text, data=event.binary) if event.size else DONE
+        if event.close is not None:
+            self.close(event.close)
+        return sent
+
+    def deliver(self, event: Event | Gap) -> None:
+        """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""
+        if self.state > State.OPEN:
+            return
+        if isinstance(event, Gap):
+            if self.handler.handles_gaps:
+                names = self.groups.own_names(event.groups) if self.partition else event.groups
+                self._queue_event(Gap(tuple(names)))
+        elif (
+            self.missed is not None
+            or self.handler.overrides_sending
+            or (event.data is not None and not event.size)
+        ):
+            self._queue_event(event)
+        else:
+            self.send_rendered(event)
+
+    def send_rendered(self, event: Event) -> None:
+        """Send the rendered `event`, then accept or close if it says so."""
+        message, size = frame_message(event.text, event.binary), event.size
+        if size and not self._put_if_room(message, size):
+            self.close_slow_client()
+        elif event.accept or event.close is not None:
+            self.send_event(event._replace(size=0))
+
+    def _queue_event(self, event: Event | Gap) -> None:
+        if self.missed is not None:
+            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+            return
+        queue = self.event_queue
+        if queue is None:
+            lock, timeout = self.handler_lock, api_settings.HANDLER_TIMEOUT
+            queue = self.call_queue.context.run(EventQueue, self.handler.event, lock, timeout)
+            queue.context.run(answering.set, None)
+            self.event_queue = queue
+        if not queue.put_if_room(event, self.outbox.size):
+            self.close_slow_client()
+
+    def close_slow_client(self) -> None:
+        """Close a client that reads more slowly than messages for it arrive (4503)."""
+        text = "%r does not read fast enough and is closed."
+        log_for_client(logger, logging.INFO, text, self)
+        self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
+
+    # Messages that are held until the running call has been answered.
+
+    def hold(self) -> None:
+        """Hold the frames of messages from now on, if a frame is handled. Callable anywhere."""
+        if not self.loop_bridge.on_loop():
+            self.loop_bridge.call(self.hold)  # before the thread sends anything else
+        elif self.is_answering and self.held is None:
+            self.held = []
+            self.update_needs_queue()
+
+    def release(self) -> None:
+        """Send the frames that were held, and hold no more."""
+        held, self.held = self.held, None
+        self.update_needs_queue()
+        if held:
+            self.outbox.put_counted(held)
+
+    def send_if_released(self, message: Message, size: int) -> Sent:
+        """Send a frame of a handler of messages, or hold it."""
+        return DONE if self._put_if_room(message, size) else self.outbox.put(message, size)
+
+    def _put_if_room(self, message: Message, size: int) -> bool:
+        """Hold a frame, or queue it. Return whether there was room. Without room, hold no more."""
+        if self.held is not None:
+            if self.outbox.count_if_room(size):
+                self.held.append((message, size))
+                return True
+            self.release()
+        return self.outbox.put_if_room(message, size)
+
+
+answering: ContextVar[Receiving | None] = ContextVar("rest_channels_answering", default=None)
+"""The connection whose call the running code belongs to."""
+
+
+def hold_messages_to(addresses: Iterable[str]) -> None:
+    """Hold messages for the running call's own client, if it is about to cause one.
+
+    `addresses` are groups, as the hub names them, or addresses of connections.
+    """
+    connection = answering.get()
+    if connection is None or not connection.is_answering:
+        return
+    names = connection.groups.own_names(addresses) if connection.partition else addresses
+    if any(name in connection.groups or name == connection.address for name in names):
+        connection.hold()
