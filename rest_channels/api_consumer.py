@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied as Forbidden
 from django.http import Http404
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
@@ -25,7 +26,7 @@ from rest_framework.exceptions import APIException, PermissionDenied, Validation
 from .actions.authorization import authorize_action, authorize_connection, permission_instances
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
-from .actions.hooks import acall_hook, overridable_property, wrap_async_hooks
+from .actions.hooks import acall_hook, wrap_async_hooks
 from .actions.plan import (
     CHECKING_HOOKS,
     READING_HOOKS,
@@ -39,6 +40,7 @@ from .actions.plan import (
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
+from .decorators import overridable_property
 from .dispatch.errors import error_reply
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
@@ -98,7 +100,7 @@ class AsyncAPIConsumer(SocketConsumer):
     def action_context(self) -> ActionContext:
         """The action that is running, with its request and its permissions."""
         context = current_action.get()
-        if context is None:
+        if context is None or context.connection is not self._connection:
             current_action.set(context := ActionContext(None, self._connection))
         return context
 
@@ -116,6 +118,11 @@ class AsyncAPIConsumer(SocketConsumer):
     def kwargs(self) -> dict[str, Any]:
         """The named groups of the route's path."""
         return self.action_context.kwargs
+
+    @cached_property
+    def _authentication(self) -> Authentication:
+        """What authenticates the client. Until it has connected, the user in the scope counts."""
+        return Authentication((), self._connection, self._request_new_token)
 
     # From a frame to its answer. A subclass may override each step.
 

@@ -31,9 +31,11 @@ SERVER_ERROR = _("A server error occurred.")
 class FailedEvent(Protocol):
     """The attributes of a failed event that its answer needs."""
 
-    connection: Connection
     event: str
     call: Call
+
+    @property
+    def connection(self) -> Connection: ...
 
 
 def error_reply(invocation: FailedEvent, error: Exception) -> Reply:
