@@ -17,4 +17,5 @@ class SocketsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks  # noqa: PLC0415 - it needs the models
 
-        register(checks.check_patterns)
+        register(checks.check_patterns, "sockets")
+        register(checks.check_routers, "sockets")

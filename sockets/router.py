@@ -46,7 +46,7 @@ class SocketRouter:
         self._connect_functions: list[Callable[..., Any]] = []
         self._disconnect_functions: list[Callable[..., Any]] = []
         self._gap_functions: list[Callable[..., Any]] = []
-        self._default_function: Callable[..., Any] | None = None
+        self.default_function: Callable[..., Any] | None = None
         routers.add(self)
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -105,7 +105,7 @@ class SocketRouter:
     def default_route(self, function: F) -> F:
         """Call `f(socket, content)` for messages that no route matches."""
         self._check_not_built()
-        self._default_function = function
+        self.default_function = function
         return function
 
     def _check_not_built(self) -> None:
@@ -114,6 +114,11 @@ class SocketRouter:
                 f"{self._name} already serves connections. Decorate functions in the module that "
                 "creates the router, before its Handler is used."
             )
+
+    @property
+    def event_functions(self) -> list[Callable[..., Any]]:
+        """The functions for connect, disconnect and gap, for the system checks."""
+        return [*self._connect_functions, *self._disconnect_functions, *self._gap_functions]
 
     # The handler class.
 
@@ -144,8 +149,8 @@ class SocketRouter:
                     await run(super().gap, groups)
                     await _call_each(router._gap_functions, self, groups)
 
-            if router._default_function is not None:
-                default_route = router._default_function
+            if router.default_function is not None:
+                default_route = router.default_function
 
         Handler.__qualname__ = f"{self._name}.Handler"
         Handler.__doc__ = f"The sockets of {self._name}."
@@ -159,6 +164,7 @@ class SocketRouter:
             return handler
 
         markcoroutinefunction(application)
+        application.required_app = "sockets"  # type: ignore[attr-defined]
         return application
 
 

@@ -8,17 +8,21 @@ and `include(…)`. The first entry that matches a connection serves it.
 This module may be imported before Django's apps are ready.
 """
 
+import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from django.core.checks import ERROR, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, URLPattern, URLResolver
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from ..concurrency.threads import thread_pool
+from ..engine.publish import note_serving
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
 from ..handshake.origins import origin_allowed
@@ -26,9 +30,49 @@ from ..handshake.proxies import without_proxies
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
 
-__all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
+__all__ = ["ChannelRouter", "SocketApplication", "first_use", "include", "route", "route_class"]
 
 logger = logging.getLogger("rest_channels")
+
+CHECKED_TAGS = ("rest_channels", "sockets")
+
+
+class FirstUse:
+    """The first use of a `SocketApplication` in this process, which logs the system checks.
+
+    Attributes:
+        application: The application that this process serves, once it was used.
+        checked: Whether the checks have run, here or by `manage.py`.
+    """
+
+    def __init__(self) -> None:
+        self.application: SocketApplication | None = None
+        self.checked = False
+        self._lock = threading.Lock()
+
+    async def begin(self, application: "SocketApplication") -> None:
+        """Note that `application` serves, and log what the checks report."""
+        self.application = application
+        note_serving()
+        await asyncio.to_thread(self._check)
+
+    def _check(self) -> None:
+        with self._lock:
+            if self.checked:
+                return
+            self.checked = True
+        try:
+            messages = run_checks(tags=CHECKED_TAGS)
+        except Exception:
+            logger.exception("The system checks failed.")
+            return
+        for message in messages:
+            if not message.is_silenced():
+                level = logging.ERROR if message.level >= ERROR else logging.WARNING
+                logger.log(level, "%s", message)
+
+
+first_use = FirstUse()
 
 
 class SocketApplication:
@@ -49,6 +93,8 @@ class SocketApplication:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection, one HTTP request, or the lifespan of the server."""
+        if first_use.application is None:
+            await first_use.begin(self)
         if scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send)
         elif scope["type"] == "lifespan":

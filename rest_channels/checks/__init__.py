@@ -1,4 +1,7 @@
-"""System checks for `manage.py check`."""
+"""System checks for `manage.py check`. docs/checks.md lists them all.
+
+`SocketApplication` logs their messages when it is first used, where `check` has not run.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +10,17 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from .cluster.layer import configuration_error, crosses_processes
-from .settings import Settings, api_settings
+from ..cluster.layer import configuration_error, crosses_processes
+from ..settings import Settings, api_settings
+from .wiring import check_asgi_application, check_routes, check_runserver
 
 __all__ = [
+    "check_asgi_application",
     "check_debug_errors",
     "check_layer",
     "check_layer_crosses_processes",
+    "check_routes",
+    "check_runserver",
     "check_server",
     "check_settings",
 ]
@@ -54,14 +61,14 @@ def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
 def check_layer_crosses_processes(
     app_configs: Sequence[Any] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """W003, with `--deploy`: no channel layer connects the server processes."""
+    """W003: no channel layer connects the processes."""
     message = (
-        "No channel layer reaches other processes: messages to a group arrive at connections of "
-        "the same process only."
+        "No channel layer reaches other processes: messages to a group, and changes of rows that a "
+        "shell, a task or another server process saves, reach no connection of this process."
     )
     hint = (
         "Set CHANNEL_LAYERS to a layer of channels-redis. Silence this if there is one server "
-        "process, and no other process sends to groups."
+        "process, and no other process sends or saves."
     )
     warning = Warning(message, hint, id="rest_channels.W003")
     return [] if check_layer(None) or crosses_processes() else [warning]
