@@ -16,12 +16,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied as Forbidden
 from django.http import Http404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from .actions.authorization import authorize_action, authorize_connection, permission_instances
 from .actions.context import ActionContext, current_action
@@ -41,7 +40,7 @@ from .authentication import Authentication
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
 from .decorators import overridable_property
-from .dispatch.errors import error_reply
+from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
 from .protocol.arguments import fit_arguments
@@ -65,6 +64,7 @@ class AsyncAPIConsumer(SocketConsumer):
         authentication_classes: DRF's. `None`: the setting `DEFAULT_AUTHENTICATION_CLASSES`.
         permission_classes: DRF's or this library's. `None`: `DEFAULT_PERMISSION_CLASSES`.
         throttle_classes: DRF's. `None`: `DEFAULT_THROTTLE_CLASSES`.
+        refuse_after_accepting: Whether a refused client is accepted first, to receive the reason.
         check_deliveries: Whether permissions, also those on the row, are checked again before
             each message of an observer.
         available_actions: The names that frames may use, with the names of their methods.
@@ -73,6 +73,7 @@ class AsyncAPIConsumer(SocketConsumer):
     authentication_classes: Sequence[Any] | None = None
     permission_classes: Sequence[Any] | None = None
     throttle_classes: Sequence[Any] | None = None
+    refuse_after_accepting: ClassVar[bool] = False
     check_deliveries: ClassVar[bool] = False
     available_actions: ClassVar[dict[str, str]] = {}
 
@@ -137,10 +138,10 @@ class AsyncAPIConsumer(SocketConsumer):
             request = SocketRequest(self._connection, "connect")
             await authorize_connection(self, self._authentication, request)
         except Exception as error:
-            if api_settings.REFUSE_AFTER_ACCEPTING:
+            accepting = api_settings.REFUSE_AFTER_ACCEPTING
+            if self.refuse_after_accepting if accepting is None else accepting:
                 raise
-            if not isinstance(error, APIException | Http404 | Forbidden):
-                logger.exception("%r: checking whether it may connect failed.", self._connection)
+            log_refusal(self._connection, type(self), error)
             self.close()
             return
         await super().websocket_connect(message)

@@ -21,7 +21,14 @@ from ..engine.connection import Connection
 from ..protocol.messages import Call, Reply
 from ..settings import api_settings
 
-__all__ = ["SERVER_ERROR", "Refusal", "as_exception", "error_reply", "exception_handler"]
+__all__ = [
+    "SERVER_ERROR",
+    "Refusal",
+    "as_exception",
+    "error_reply",
+    "exception_handler",
+    "log_refusal",
+]
 
 logger = logging.getLogger("rest_channels")
 
@@ -77,6 +84,18 @@ def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
         lines = [line.encode(errors="backslashreplace") for line in format_exception(error)]
         detail = {"detail": lines[-1].decode().strip(), "traceback": b"".join(lines).decode()}
     return Refusal(detail, status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
+    """Log which class refused which client at the handshake, and why. Log other errors as such."""
+    if not isinstance(error, exceptions.APIException | Http404 | PermissionDenied):
+        logger.error("%r: checking whether it may connect failed.", connection, exc_info=error)
+        return
+    scope = connection.scope
+    client, user = (scope.get("client") or ["unknown"])[0], getattr(scope.get("user"), "pk", None)
+    reason = getattr(error, "detail", None) or str(error) or type(error).__name__
+    text = "%s refused the client %s (user %s) at %.200r: %s"
+    logger.warning(text, owner.__name__, client, user, scope.get("path"), reason)
 
 
 def as_exception(error: BaseException) -> Exception:

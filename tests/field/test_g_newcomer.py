@@ -9,21 +9,24 @@ import pytest
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import include as include_urls
 from django.urls import path, re_path
 from django.views import View
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
-from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
+from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.engine import publish
 from rest_channels.groups import Group
 from rest_channels.multiplexer import Multiplexer
 from rest_channels.routing import SocketApplication, route, route_class
 from rest_channels.routing.application import FirstUse, first_use
+from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 from sockets import SocketRouter
 from tests import asgi
@@ -348,3 +351,58 @@ async def test_the_first_use_logs_nothing_where_check_has_run(monkeypatch, caplo
     run_checks()
     await own.begin(SocketApplication([path("x/", Editor)]))
     assert not caplog.records
+
+
+# Refused clients.
+
+
+@pytest.fixture
+def no_layer(settings):
+    settings.CHANNEL_LAYERS = {}
+
+
+class Restricted(ModelConsumer):
+    queryset = User.objects.all()
+    permission_classes = [IsAuthenticated]
+
+
+@pytest.mark.parametrize("consumer", [Restricted, type("Own", (Restricted,), {})])
+async def test_a_refused_client_of_a_model_consumer_receives_the_reason(
+    consumer, caplog, no_layer
+) -> None:
+    socket = SocketCommunicator(consumer.as_asgi(), "/ws/users/")
+    assert (await socket.connect())[0]
+    assert (await socket.receive_json())["response_status"] == 403
+    await socket.expect_close(4403)
+    [record] = [each for each in caplog.records if each.name == "rest_channels"]
+    for part in (consumer.__name__, "127.0.0.1", "user None", "/ws/users/", "permission"):
+        assert part in record.getMessage()
+
+
+async def test_a_view_that_refuses_a_client_is_logged_too(caplog, no_layer) -> None:
+    class Closed(SocketView):
+        permission_classes = [IsAuthenticated]
+
+    socket = SocketCommunicator(Closed.as_asgi())
+    assert (await socket.connect())[0]
+    await socket.expect_close(4401)
+    assert "Closed refused the client 127.0.0.1" in caplog.text
+
+
+async def test_a_class_of_djangochannelsrestframework_rejects_the_handshake_and_logs_it(
+    caplog, no_layer
+) -> None:
+    class Closed(AsyncAPIConsumer):
+        permission_classes = [IsAuthenticated]
+
+    socket = SocketCommunicator(Closed.as_asgi())
+    assert not (await socket.connect())[0]
+    assert "Closed refused the client 127.0.0.1" in caplog.text
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_the_setting_decides_for_all_classes(settings, accepted, no_layer) -> None:
+    settings.REST_CHANNELS = {"REFUSE_AFTER_ACCEPTING": accepted}
+    socket = SocketCommunicator(Restricted.as_asgi())
+    assert (await socket.connect())[0] is accepted
+    await socket.disconnect()
