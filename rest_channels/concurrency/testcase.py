@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -37,7 +38,12 @@ shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", defa
 
 
 def runs_tests() -> bool:
-    """Return whether Django's test environment is set up in this process."""
+    """Return whether a `TestCase` may run this event loop.
+
+    Its `async def` tests run in a loop beside the main thread, which has the transaction.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return False
     return hasattr(sys.modules.get("django.core.mail"), "outbox")
 
 
