@@ -31,6 +31,7 @@ EXTRAS = {
         "channels-redis>=4.3",  # the layer under test
         "django-filter>=25",  # its backend is one of those that consumers take
         "daphne>=4.2",  # the second server the library promises to run on
+        "gevent>=24.2",  # patches the process of one test, as `gunicorn -k gevent` does
         "hypothesis>=6",  # bad input, invented
         "msgpack>=1.1",  # the optional parser and renderer
         "playwright>=1.50",  # drives the Chromium that is installed

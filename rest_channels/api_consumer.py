@@ -26,6 +26,7 @@ from .actions.authorization import authorize_action, authorize_connection, permi
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
 from .actions.hooks import acall_hook, wrap_async_hooks
+from .actions.options import follow_options
 from .actions.plan import (
     CHECKING_HOOKS,
     READING_HOOKS,
@@ -34,12 +35,13 @@ from .actions.plan import (
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
+    check_signatures,
     overrides_none,
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
-from .decorators import overridable_property
+from .concurrency.execution import handshake_thread, run
+from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
@@ -65,8 +67,7 @@ class AsyncAPIConsumer(SocketConsumer):
         permission_classes: DRF's or this library's. `None`: `DEFAULT_PERMISSION_CLASSES`.
         throttle_classes: DRF's. `None`: `DEFAULT_THROTTLE_CLASSES`.
         refuse_after_accepting: Whether a refused client is accepted first, to receive the reason.
-        check_deliveries: Whether permissions, also those on the row, are checked again before
-            each message of an observer.
+        check_deliveries: Whether permissions are checked again before a message of an observer.
         available_actions: The names that frames may use, with the names of their methods.
     """
 
@@ -78,6 +79,7 @@ class AsyncAPIConsumer(SocketConsumer):
     available_actions: ClassVar[dict[str, str]] = {}
 
     _dialect = ActionDialect()
+    _read_marks = (ACTION, DETACHED)
     _plans: ClassVar[dict[str, ActionPlan]] = {}
     _default_reading: ClassVar[bool] = True  # whether it overrides none of READING_HOOKS
     _default_checks: ClassVar[bool] = True
@@ -86,14 +88,16 @@ class AsyncAPIConsumer(SocketConsumer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         wrap_async_hooks(cls, VIEW_HOOKS)
+        check_signatures(cls, AsyncAPIConsumer)
         cls._plans = action_plans(cls, AsyncAPIConsumer)
+        follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._default_reading = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
         cls._default_checks = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
         cls._default_replies = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
+    def __init__(self, **initkwargs: Any) -> None:
+        super().__init__(**initkwargs)
         self._detached = DetachedActions(self)
         self.detached_tasks = self._detached.tasks
 
@@ -125,18 +129,15 @@ class AsyncAPIConsumer(SocketConsumer):
         """What authenticates the client. Until it has connected, the user in the scope counts."""
         return Authentication((), self._connection, self._request_new_token)
 
-    # From a frame to its answer. A subclass may override each step.
-
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        classes = self.authentication_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        default, own = api_settings.DEFAULT_AUTHENTICATION_CLASSES, self.authentication_classes
         try:
-            ask_for_token = self._request_new_token
-            self._authentication = Authentication(classes, self._connection, ask_for_token)
+            classes, ask = default if own is None else own, self._request_new_token
+            self._authentication = Authentication(classes, self._connection, ask)
             request = SocketRequest(self._connection, "connect")
-            await authorize_connection(self, self._authentication, request)
+            async with handshake_thread():
+                await authorize_connection(self, self._authentication, request)
         except Exception as error:
             accepting = api_settings.REFUSE_AFTER_ACCEPTING
             if self.refuse_after_accepting if accepting is None else accepting:
@@ -187,7 +188,7 @@ class AsyncAPIConsumer(SocketConsumer):
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
                 return await self._authenticate(action, request_id, arguments)
-            context = self._begin_action(action, plan.method, arguments)
+            context = self._begin_action(action, plan.method, arguments, plan.options)
             expiries = self._authentication.expiry_count
             if not self._default_checks:
                 await acall_hook(self.check_permissions, action, arguments=arguments)
@@ -212,8 +213,11 @@ class AsyncAPIConsumer(SocketConsumer):
             if context is not None:
                 context.mark_answered()
 
-    def _begin_action(self, action: str, method: str, arguments: dict[str, Any]) -> ActionContext:
-        current_action.set(context := ActionContext(action, self._connection, method, arguments))
+    def _begin_action(
+        self, action: str, method: str, arguments: dict[str, Any], options: Any = None
+    ) -> ActionContext:
+        context = ActionContext(action, self._connection, method, arguments, options)
+        current_action.set(context)
         return context
 
     async def _authenticate(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
@@ -239,15 +243,13 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def get_throttles(self) -> Sequence[Any]:
         """Return the throttles for every action, `authenticate` included, as instances."""
-        classes = self.throttle_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_THROTTLE_CLASSES
+        default, own = api_settings.DEFAULT_THROTTLE_CLASSES, self.throttle_classes
+        classes = default if own is None else own
         return [throttle() for throttle in classes]
 
     def _make_permissions(self) -> Sequence[Any]:
-        classes = self.permission_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_PERMISSION_CLASSES
+        default, own = api_settings.DEFAULT_PERMISSION_CLASSES, self.permission_classes
+        classes = default if own is None else own
         return permission_instances(classes)
 
     async def _authorize_action(self, context: ActionContext) -> None:

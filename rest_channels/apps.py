@@ -25,7 +25,9 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_asgi_application, TAG)
         register(checks.check_routes, TAG)
         register(checks.check_runserver, TAG)
+        register(checks.check_old_settings, TAG)
+        register(checks.check_drf_settings, TAG)
         register(checks.check_server, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
-        revocation.connect_signals()
         autodiscover_modules("consumers")  # every process publishes changes to their observers
+        revocation.connect_signals()  # after it: consumers name the models of their tokens

@@ -18,9 +18,11 @@ from rest_framework import status
 
 from .concurrency.execution import run
 from .engine.connection import Connection
+from .engine.suspension import resume_deliveries, suspend_deliveries
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
-from .handshake.identity import session_user
+from .handshake.identity import unauthenticated_user
+from .handshake.lazy_objects import evaluate
 from .settings import api_settings
 
 __all__ = ["Authentication", "choose_subprotocol"]
@@ -49,7 +51,7 @@ class Authentication:
     async def handshake(self) -> None:
         """Set the user of the connection. Raise what the authenticators raise (401, 403)."""
         self._connection.on_ended += (self._cancel_timer,)
-        scope = self._connection.scope
+        scope: dict[str, Any] = self._connection.scope
         offered: list[str] = scope.get("subprotocols", [])
         self._connection.subprotocol = choose_subprotocol(offered)
         with_token = next((name for name in offered if name.startswith(SUBPROTOCOL_PREFIX)), "")
@@ -70,7 +72,7 @@ class Authentication:
         if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in (scheme, token)):
             raise drf.AuthenticationFailed(_("Send your token as text."))
         # Only the token counts: the cookie and the query string of the handshake are left out.
-        scope = {**self._connection.scope, "user": session_user(None), "session": None}
+        scope = {**self._connection.scope, "user": unauthenticated_user(), "session": None}
         scope |= {"headers": [], "query_string": b""}
         scope = _with_header(scope, f"{scheme} {token}")
         user, auth, successful = await run(self._authenticate, scope)
@@ -81,6 +83,7 @@ class Authentication:
             raise drf.PermissionDenied(message)
         self.successful = True
         self._set_user(user, auth)
+        resume_deliveries(self._connection)
 
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
@@ -105,8 +108,7 @@ class Authentication:
     def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
             self._owner = _owner_of(user)
-        self._connection.scope["user"], self._connection.scope["auth"] = user, auth
-        self._connection.watch_account()
+        self._connection.scope.update(user=user, auth=auth)
         self._start_timer(auth)
 
     def _authenticate(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
@@ -116,7 +118,8 @@ class Authentication:
         handshake = http_request(scope)
         vars(handshake)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
         request = Request(handshake, authenticators=self.authenticators)
-        return request.user, request.auth, request.successful_authenticator is not None
+        user, auth = evaluate(request.user), evaluate(request.auth)
+        return user, auth, request.successful_authenticator is not None
 
     def _start_timer(self, auth: Any) -> None:
         """Wait until the token expires, if it says when."""
@@ -131,7 +134,8 @@ class Authentication:
         """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful = False
         self.expiry_count += 1
-        self._set_user(session_user(None), None)
+        suspend_deliveries(self._connection)
+        self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop
         self._timer = loop.call_later(grace_period or 0, self._close)

@@ -16,7 +16,6 @@ A handshake is accepted when `connect` returns, or if there is no `connect`. Fra
 `disconnect` may be missing too. Handlers are `async def`, or `def` (they run in a thread).
 """
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -25,14 +24,15 @@ from asgiref.sync import markcoroutinefunction
 from rest_framework.permissions import AllowAny
 
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
-from .decorators import route_name
+from .concurrency.execution import in_handshake_thread, run
+from .declarations.classes import check_class, check_initkwargs
+from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
-from .dispatch.view_permissions import check_permissions
+from .dispatch.view_permissions import check_permission_classes, check_permissions
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
@@ -64,12 +64,19 @@ class SocketView(SendingMixin):
     bytes_parser_class: Any = None
 
     dialect: ClassVar[Dialect] = PlainDialect()
+    _read_marks: ClassVar[tuple[str, ...]] = ()
 
     request: SocketRequest
     event: str
     call: Call = Call(None)
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
+        check_marks(cls, cls._read_marks)
+        check_permission_classes(cls.__name__, cls.permission_classes)
 
     def __init__(self, **initkwargs: Any) -> None:
         for name, value in initkwargs.items():
@@ -94,9 +101,8 @@ class SocketView(SendingMixin):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Awaitable[None]]:
         """Return a callable `view(request, *args, **kwargs)` for `route(…)`."""
-        for name in initkwargs:
-            if not hasattr(cls, name) or inspect.isroutine(getattr(cls, name)):
-                raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.")
+        check_initkwargs(cls, initkwargs)
+        check_permission_classes(cls.__name__, initkwargs.get("permission_classes"))
 
         def view(request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
             return cls(**initkwargs).dispatch(request, *args, **kwargs)
@@ -138,14 +144,16 @@ class SocketView(SendingMixin):
         if self.event == "disconnect":  # cleaning up needs no permission
             return None
         permissions = self.get_permissions()
-        return check_permissions(permissions, self.request, self) if permissions else None
+        check = check_permissions(permissions, self.request, self) if permissions else None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
     def check_throttles(self) -> Awaitable[None] | None:
         """Raise `Throttled` (429) when awaited."""
         if self.event == "disconnect":
             return None
         throttles = self.get_throttles()
-        return check_throttles(throttles, self.request, self) if throttles else None
+        check = check_throttles(throttles, self.request, self) if throttles else None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
     def get_reply(self, result: Any) -> Reply | None:
         """Return the answer to a frame. Here there is none: `receive` sends frames itself."""
@@ -184,6 +192,7 @@ class SocketRouteView(SocketView):
     """
 
     dialect = MethodDialect()
+    _read_marks = (ROUTE,)
     routes: ClassVar[RouteTable[str]] = RouteTable()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -22,7 +22,7 @@ from django.test import TransactionTestCase
 from rest_channels.cluster.standalone_publisher import publisher
 from rest_channels.concurrency.threads import thread_pool
 from rest_channels.engine.publish import current_hub
-from rest_channels.routing.application import first_use
+from rest_channels.routing.application import SocketApplication, first_use
 from tests.brokers import Broker
 
 
@@ -121,7 +121,7 @@ def quick_garbage_collection() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def no_system_checks_at_first_use() -> None:
     """Log no messages of system checks in whichever test uses a `SocketApplication` first."""
-    first_use.checked = True
+    first_use.application, first_use.checked = SocketApplication([]), True
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from ..dispatch.view_permissions import (
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, parameters
 from ..request import SocketRequest
+from ..throttling import FailedAuthentications
 from .context import ActionContext, shown_to_drf
 
 __all__ = ["authorize_action", "authorize_connection", "authorize_object", "permission_instances"]
@@ -36,7 +37,7 @@ def permission_instances(classes: Sequence[Any]) -> list[Any]:
 async def authorize_connection(
     consumer: Any, authentication: Authentication, request: SocketRequest
 ) -> None:
-    """Authenticate the client, and check that it may connect. Raises 401 or 403."""
+    """Authenticate the client, and check that it may connect. Raises 401, 403 or 429."""
 
     async def may_connect(permission: Any) -> PermissionResult:
         if needs_no_database(permission):
@@ -52,7 +53,9 @@ async def authorize_connection(
 
     try:
         if authentication.authenticators:
-            await authentication.handshake()
+            throttles = await run(consumer.get_throttles)
+            async with FailedAuthentications(throttles, request, consumer):
+                await authentication.handshake()
         for permission in await run(consumer.get_permissions, action="connect"):
             if await aevaluate(permission, may_connect) is False:
                 raise PermissionDenied

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,13 +18,17 @@ from .wiring import check_asgi_application, check_routes, check_runserver
 __all__ = [
     "check_asgi_application",
     "check_debug_errors",
+    "check_drf_settings",
     "check_layer",
     "check_layer_crosses_processes",
+    "check_old_settings",
     "check_routes",
     "check_runserver",
     "check_server",
     "check_settings",
 ]
+
+OLD_SETTINGS = "DJANGO_CHANNELS_REST_API"
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -35,6 +40,35 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="rest_channels.E001")]
     return []
+
+
+def check_old_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E010: settings are still under the name of djangochannelsrestframework."""
+    if not hasattr(settings, OLD_SETTINGS) or apps.is_installed("djangochannelsrestframework"):
+        return []
+    written = getattr(settings, OLD_SETTINGS)
+    keys = ", ".join(map(repr, written)) if isinstance(written, dict) else ""
+    message = f"The setting {OLD_SETTINGS} has no effect."
+    hint = f"Rename it to REST_CHANNELS, or move its keys there: {keys or 'it has none'}."
+    return [Error(message, hint, id="rest_channels.E010")]
+
+
+def check_drf_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W010: DRF has default classes that guard HTTP requests, and sockets have none."""
+    drf, own = getattr(settings, "REST_FRAMEWORK", None), getattr(settings, "REST_CHANNELS", None)
+    if not isinstance(drf, dict):
+        return []
+    keys = ("DEFAULT_PERMISSION_CLASSES", "DEFAULT_THROTTLE_CLASSES")
+    return [
+        Warning(
+            f"REST_FRAMEWORK[{key!r}] does not apply to WebSockets, and REST_CHANNELS has no "
+            f"{key!r}.",
+            f"Set REST_CHANNELS[{key!r}]: to the same classes, or to those that sockets need.",
+            id="rest_channels.W010",
+        )
+        for key in keys
+        if drf.get(key) and not (isinstance(own, dict) and key in own)
+    ]
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -11,6 +11,7 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.utils.functional import Promise
@@ -18,6 +19,7 @@ from rest_framework import status
 
 from ..concurrency.execution import is_async, run
 from ..concurrency.serial_queue import current_queue
+from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout
 from ..protocol.messages import Call, Reply
 from ..renderers import encode
@@ -33,8 +35,10 @@ logger = logging.getLogger("rest_channels")
 async def dispatch(invocation: Invocation) -> None:
     """Run the steps of `invocation`, and send the answer."""
     connection = invocation.connection
-    forget_permissions(connection.scope.get("user"))
     try:
+        if connection.identity_check is not None:
+            await _wait_for_identity(invocation)
+        forget_permissions(connection.scope.get("user"))
         invocation.call = invocation.get_call()
         handler, args, kwargs = invocation.get_target()
         if (check := invocation.check_permissions()) is not None:
@@ -42,10 +46,8 @@ async def dispatch(invocation: Invocation) -> None:
         if (check := invocation.check_throttles()) is not None:
             await check
         connection.connect_called = True
-        if is_async(handler):
-            result = await handler(*args, **kwargs)
-        else:
-            result = await run(handler, *args, **kwargs)
+        called = handler if is_async(handler) else partial(run, handler)
+        result = await called(*args, **kwargs)
         reply = invocation.get_reply(result)
         text = (
             None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
@@ -61,6 +63,15 @@ async def dispatch(invocation: Invocation) -> None:
     else:
         if text is not None:
             await connection.answer(text)
+
+
+async def _wait_for_identity(invocation: Invocation) -> None:
+    """Wait until the session, user and token are read again. Stop if this has closed it."""
+    connection = invocation.connection
+    if connection.identity_check is not None:
+        await asyncio.wait({connection.identity_check})
+    if connection.state > State.OPEN and invocation.event in ("receive", "event"):
+        raise StopConsumer
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:

@@ -21,12 +21,13 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
 from ..settings import api_settings
+from .connection_identity import ConnectionScope
 from .handler import Handler
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
-from .revocation_index import forget_connection, index_connection
+from .revocation_index import forget_connection, identify_connection
 
 __all__ = ["Connection", "State"]
 
@@ -55,6 +56,8 @@ class Connection:
 
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
+    identity_check: asyncio.Future[None] | None = None  # what its next event waits for
+    missed: set[str] | None = None  # groups whose messages were dropped while it is suspended
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -64,7 +67,7 @@ class Connection:
         send: Callable[[Any], Coroutine[Any, Any, None]],
         handler: Callable[["Connection"], Handler],
     ) -> None:
-        self.scope = scope
+        self.scope = ConnectionScope(scope)
         self.state = State.CONNECTING
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
@@ -97,7 +100,6 @@ class Connection:
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
-                self.watch_account()
                 self.call_queue.put(None)
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
@@ -114,11 +116,6 @@ class Connection:
                 finally:
                     forget_connection(self.hub, self)  # last: until now its user could change
                     await self.hub.remove_connection(self)
-
-    def watch_account(self) -> None:
-        """Close when the session or user in `scope` ends. Call it again when they change."""
-        if self.state is not State.CLOSED:
-            index_connection(self.hub, self)
 
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
         """Queue a frame, or close a client that exceeds the limits."""
@@ -143,7 +140,8 @@ class Connection:
                 await self.handler.receive(item)
         elif item is None:
             try:
-                await self.handler.connect()
+                if await identify_connection(self.hub, self):
+                    await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
@@ -235,11 +233,13 @@ class Connection:
             self.send_event(event._replace(size=0))
 
     def _queue_event(self, event: Event | Gap) -> None:
-        if self.event_queue is None:
-            self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
-        if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
+        if self.missed is not None:
+            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+        elif self.event_queue and len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
             self._close_slow_client()
         else:
+            if self.event_queue is None:
+                self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
             self.event_queue.put(event)
 
     def _close_slow_client(self) -> None:

@@ -24,6 +24,7 @@ from rest_framework.exceptions import ParseError
 
 from ..authentication import choose_subprotocol
 from ..concurrency.serial_queue import cancel_tasks, current_queue
+from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
@@ -49,10 +50,20 @@ class Multiplexer:
         **others: More of them, where the name is a Python identifier.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
+
     def __init__(
         self, streams: dict[str, Application] | None = None, **others: Application
     ) -> None:
         self.applications = {**(streams or {}), **others}
+        for name, application in self.applications.items():
+            if isinstance(application, type) or not callable(application):
+                raise TypeError(
+                    f"Multiplexer: the stream {name!r} is {application!r}, no ASGI application: "
+                    "write the class with .as_asgi()."
+                )
         markcoroutinefunction(self)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:

@@ -10,7 +10,6 @@ This module may be imported before Django's apps are ready.
 
 import asyncio
 import logging
-import threading
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -29,6 +28,8 @@ from ..handshake.origins import origin_allowed
 from ..handshake.proxies import without_proxies
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
+from .lifespan import InnerLifespan
+from .url_routes import match_route
 
 __all__ = ["ChannelRouter", "SocketApplication", "first_use", "include", "route", "route_class"]
 
@@ -48,7 +49,6 @@ class FirstUse:
     def __init__(self) -> None:
         self.application: SocketApplication | None = None
         self.checked = False
-        self._lock = threading.Lock()
 
     async def begin(self, application: "SocketApplication") -> None:
         """Note that `application` serves, and log what the checks report."""
@@ -57,10 +57,9 @@ class FirstUse:
         await asyncio.to_thread(self._check)
 
     def _check(self) -> None:
-        with self._lock:
-            if self.checked:
-                return
-            self.checked = True
+        if self.checked:
+            return
+        self.checked = True
         try:
             messages = run_checks(tags=CHECKED_TAGS)
         except Exception:
@@ -81,6 +80,8 @@ class SocketApplication:
     A handshake from a foreign origin or for an unknown path is refused (HTTP 403). All others have
     `session` and `user` in their scope, and the client address that trusted proxies report.
 
+    `http` receives the lifespan of the server too, if it serves that.
+
     Args:
         routes: A list, its dotted path, or that of a module with `urlpatterns`. It is imported at
             the server's start or with the first connection.
@@ -88,6 +89,9 @@ class SocketApplication:
     """
 
     def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
+        if http is not None and (isinstance(http, type) or not callable(http)):
+            message = f"SocketApplication(http={http!r}): write get_asgi_application()."
+            raise ImproperlyConfigured(message)
         self.configured_routes = routes
         self.http = http
 
@@ -98,7 +102,7 @@ class SocketApplication:
         if scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._serve_lifespan(receive, send)
+            await self._serve_lifespan(scope, receive, send)
         elif scope["type"] == "http":
             await (self.http or _no_http)(scope, receive, send)
         else:
@@ -130,12 +134,8 @@ class SocketApplication:
                 if covers(entry, scope):
                     return self._channel_router.find(scope)
                 continue
-            try:
-                match = entry.resolve(path)
-            except Resolver404:
-                continue
-            if match is not None:
-                return match.func, with_route(scope, match.args, match.kwargs)
+            if (match := match_route(entry, path)) is not None:
+                return match.application, with_route(scope, *match[1:])
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -155,23 +155,45 @@ class SocketApplication:
             logger.exception("Cannot read the session and the user for %r.", scope["path"])
             await accept_and_close(receive, send)
         else:
-            await application(scope, receive, send)
+            await _run(application, scope, receive, send)
 
-    async def _serve_lifespan(self, receive: Any, send: Any) -> None:
-        """Serve ASGI's lifespan protocol. Not all servers support it, so nothing depends on it."""
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                thread_pool.shutdown()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    async def _serve_lifespan(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve ASGI's lifespan protocol, for `http` too. Not all servers support it."""
+        await receive()
+        try:
+            _ = self.routes
+        except Exception as error:
+            logger.exception("The routes %r cannot be used.", self.configured_routes)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        http = InnerLifespan(self.http or _no_lifespan, scope)
+        try:
             try:
-                _ = self.routes
-            except Exception as error:
-                logger.exception("The routes %r cannot be used.", self.configured_routes)
+                await http.start()
+            except RuntimeError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
             await send({"type": "lifespan.startup.complete"})
+            await receive()
+            error_text = await http.stop()
+        finally:
+            http.cancel()
+        thread_pool.shutdown()
+        if error_text is None:
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.failed", "message": error_text})
+
+
+async def _run(application: Application, scope: Scope, receive: Any, send: Any) -> None:
+    """Run `application`. A router without a route for the rest of the path refuses the client."""
+    try:
+        await application(scope, receive, send)
+    except Resolver404:
+        if not getattr(application, "_path_routing", False):
+            raise
+        logger.warning("No route for %r.", scope["path"])
+        await reject_handshake(receive, send)
 
 
 def _import_routes(dotted: str) -> Any:
@@ -186,6 +208,10 @@ def _import_routes(dotted: str) -> Any:
         message = f"The module {dotted!r} has no 'urlpatterns'. Name the list: '{dotted}.…'."
         raise ImproperlyConfigured(message)
     return module.urlpatterns
+
+
+async def _no_lifespan(scope: Scope, receive: Any, send: Any) -> None:
+    """Serve no lifespan."""
 
 
 async def _no_http(scope: Scope, receive: Any, send: Any) -> None:

@@ -77,14 +77,15 @@ def test_the_numbers_of_the_pages_match_the_code(page, words, number) -> None:
 
 def test_the_codes_that_end_a_session_match_the_code_and_are_final() -> None:
     listed = re.findall(r"^\| (44\d\d) \|", PAGES["deployment.md"], re.MULTILINE)
-    ended = [CloseCode.SESSION_ENDED, CloseCode.PASSWORD_CHANGED, CloseCode.USER_INACTIVE]
-    assert list(map(int, listed)) == [*ended, CloseCode.REVOKED]
+    token, session = CloseCode.UNAUTHENTICATED, CloseCode.SESSION_ENDED
+    user = [CloseCode.PASSWORD_CHANGED, CloseCode.USER_INACTIVE, CloseCode.REVOKED]
+    assert list(map(int, listed)) == [token, session, *user]
     assert not any(CloseCode(int(code)).reconnect for code in listed)
 
 
 def test_the_example_of_database_connections_adds_up() -> None:
     pool = database.DATABASES["default"]["OPTIONS"]["pool"]
-    pages_at_once = pool["max_size"] - database.REST_CHANNELS["MAX_THREADS"]
+    pages_at_once = pool["max_size"] - sum(database.REST_CHANNELS.values())
     assert pages_at_once == 3
     words = " ".join(PAGES["deployment.md"].split())
     assert f"7 + {pages_at_once} = {pool['max_size']}" in words

@@ -96,7 +96,6 @@ async def async_page(request, pk):
         (route_class(Chat, path=r"^x/$"), "E024", "^/x/$"),
         (path("x/", include_urls([path("y/", Editor)])), "E021", "Editor.as_asgi()"),
         (path("x/", URLRouter([path("y/", Editor)])), "E021", "Editor.as_asgi()"),
-        (path("x/", Multiplexer(a=Editor)), "E021", "Editor.as_asgi()"),
     ],
 )
 def test_a_wrong_entry_of_the_routes_is_an_error_that_says_what_to_write(
@@ -220,10 +219,6 @@ def method(self, *args, **kwargs):
         (SocketConsumer, "recieve_json", method, "receive_json"),
         (SocketConsumer, "recieve", method, "receive"),
         (SocketConsumer, "disconnnect", method, "disconnect"),
-        (AsyncAPIConsumer, "get_permisions", method, "get_permissions"),
-        (AsyncAPIConsumer, "permision_classes", [], "permission_classes"),
-        (AsyncAPIConsumer, "permission_class", [], "permission_classes"),
-        (SocketView, "throttle_class", [], "throttle_classes"),
     ],
 )
 def test_a_misspelt_name_is_reported_with_the_right_one(messages, base, name, value, meant) -> None:
