@@ -16,16 +16,16 @@ import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied as Forbidden
 from django.http import Http404
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from .actions.authorization import authorize_action, authorize_connection, permission_instances
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
-from .actions.hooks import acall_hook, overridable_property, wrap_async_hooks
+from .actions.hooks import acall_hook, wrap_async_hooks
 from .actions.options import follow_options
 from .actions.plan import (
     CHECKING_HOOKS,
@@ -39,11 +39,10 @@ from .actions.plan import (
     overrides_none,
 )
 from .authentication import Authentication
-from .client_logs import log_for_client
 from .concurrency.awaitables import Sent
 from .concurrency.execution import handshake_thread, run
-from .decorators import ACTION, DETACHED
-from .dispatch.errors import error_reply
+from .decorators import ACTION, DETACHED, overridable_property
+from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
 from .protocol.arguments import fit_arguments
@@ -67,14 +66,15 @@ class AsyncAPIConsumer(SocketConsumer):
         authentication_classes: DRF's. `None`: the setting `DEFAULT_AUTHENTICATION_CLASSES`.
         permission_classes: DRF's or this library's. `None`: `DEFAULT_PERMISSION_CLASSES`.
         throttle_classes: DRF's. `None`: `DEFAULT_THROTTLE_CLASSES`.
-        check_deliveries: Whether permissions, also those on the row, are checked again before
-            each message of an observer.
+        refuse_after_accepting: Whether a refused client is accepted first, to receive the reason.
+        check_deliveries: Whether permissions are checked again before a message of an observer.
         available_actions: The names that frames may use, with the names of their methods.
     """
 
     authentication_classes: Sequence[Any] | None = None
     permission_classes: Sequence[Any] | None = None
     throttle_classes: Sequence[Any] | None = None
+    refuse_after_accepting: ClassVar[bool] = False
     check_deliveries: ClassVar[bool] = False
     available_actions: ClassVar[dict[str, str]] = {}
 
@@ -105,7 +105,7 @@ class AsyncAPIConsumer(SocketConsumer):
     def action_context(self) -> ActionContext:
         """The action that is running, with its request and its permissions."""
         context = current_action.get()
-        if context is None:
+        if context is None or context.connection is not self._connection:
             current_action.set(context := ActionContext(None, self._connection))
         return context
 
@@ -124,25 +124,25 @@ class AsyncAPIConsumer(SocketConsumer):
         """The named groups of the route's path."""
         return self.action_context.kwargs
 
-    # From a frame to its answer. A subclass may override each step.
+    @cached_property
+    def _authentication(self) -> Authentication:
+        """What authenticates the client. Until it has connected, the user in the scope counts."""
+        return Authentication((), self._connection, self._request_new_token)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        classes = self.authentication_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        default, own = api_settings.DEFAULT_AUTHENTICATION_CLASSES, self.authentication_classes
         try:
-            ask_for_token = self._request_new_token
-            self._authentication = Authentication(classes, self._connection, ask_for_token)
+            classes, ask = default if own is None else own, self._request_new_token
+            self._authentication = Authentication(classes, self._connection, ask)
             request = SocketRequest(self._connection, "connect")
             async with handshake_thread():
                 await authorize_connection(self, self._authentication, request)
         except Exception as error:
-            if api_settings.REFUSE_AFTER_ACCEPTING:
+            accepting = api_settings.REFUSE_AFTER_ACCEPTING
+            if self.refuse_after_accepting if accepting is None else accepting:
                 raise
-            if not isinstance(error, APIException | Http404 | Forbidden):
-                text = "%r: checking whether it may connect failed."
-                log_for_client(logger, logging.ERROR, text, self._connection, error=error)
+            log_refusal(self._connection, type(self), error)
             self.close()
             return
         await super().websocket_connect(message)
@@ -243,15 +243,13 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def get_throttles(self) -> Sequence[Any]:
         """Return the throttles for every action, `authenticate` included, as instances."""
-        classes = self.throttle_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_THROTTLE_CLASSES
+        default, own = api_settings.DEFAULT_THROTTLE_CLASSES, self.throttle_classes
+        classes = default if own is None else own
         return [throttle() for throttle in classes]
 
     def _make_permissions(self) -> Sequence[Any]:
-        classes = self.permission_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_PERMISSION_CLASSES
+        default, own = api_settings.DEFAULT_PERMISSION_CLASSES, self.permission_classes
+        classes = default if own is None else own
         return permission_instances(classes)
 
     async def _authorize_action(self, context: ActionContext) -> None:

@@ -6,6 +6,8 @@ from django.utils.module_loading import autodiscover_modules
 
 __all__ = ["RestChannelsConfig"]
 
+TAG = "rest_channels"
+
 
 class RestChannelsConfig(AppConfig):
     """Serves the client and its translations, and registers the system checks."""
@@ -17,13 +19,16 @@ class RestChannelsConfig(AppConfig):
         """Register the checks, connect the signals of sessions and users, import all consumers."""
         from . import checks, revocation  # noqa: PLC0415 - settings are complete only now
 
-        register(checks.check_settings)
-        register(checks.check_old_settings)
-        register(checks.check_drf_settings)
-        register(checks.check_layer)
-        register(checks.check_limits)
+        register(checks.check_settings, TAG)
+        register(checks.check_layer, TAG)
+        register(checks.check_layer_crosses_processes, TAG)
+        register(checks.check_limits, TAG)
+        register(checks.check_asgi_application, TAG)
+        register(checks.check_routes, TAG)
+        register(checks.check_runserver, TAG)
+        register(checks.check_old_settings, TAG)
+        register(checks.check_drf_settings, TAG)
         register(checks.check_server, deploy=True)
-        register(checks.check_layer_crosses_processes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
         autodiscover_modules("consumers")  # every process publishes changes to their observers
         revocation.connect_signals()  # after it: consumers name the models of their tokens

@@ -43,6 +43,8 @@ class ReadOnlyModelConsumer(
 ):
     """`list`, `retrieve`, `subscribe_instance` and `unsubscribe_instance`."""
 
+    refuse_after_accepting = True  # djangochannelsrestframework has no such class
+
 
 class ModelConsumer(
     CreateModelMixin, UpdateModelMixin, PatchModelMixin, DeleteModelMixin, ReadOnlyModelConsumer

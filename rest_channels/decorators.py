@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction, isfunction
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils.decorators import method_decorator
@@ -23,12 +23,14 @@ __all__ = [
     "detached",
     "detail_action",
     "list_action",
+    "overridable_property",
     "rest_channels",
     "route_name",
     "socket_route",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 ROUTE = "_rest_channels_route"
 ACTION = "_rest_channels_action"
@@ -229,3 +231,18 @@ def _in_thread(method: Callable[..., Any], atomic: bool | None) -> Callable[...,
         return await run(function, *args, **kwargs)
 
     return awaitable
+
+
+class overridable_property(Generic[T]):  # noqa: N801 - a decorator
+    """A property that an attribute of the instance replaces, if a user sets one of that name."""
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "overridable_property[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: Any, owner: type) -> "overridable_property[T] | T":
+        return self if instance is None else self.function(instance)

@@ -174,8 +174,11 @@ class Settings:
     """list of classes or paths, default []: for consumers; without any, the session's user."""
     REAUTHENTICATE_WITHIN = Setting[float | None](10.0)
     """float or None, seconds, default 10.0: time to send a new token when one has expired."""
-    REFUSE_AFTER_ACCEPTING = Setting(default=False)
-    """bool, default False: consumers accept before they refuse, so that a browser can read why."""
+    REFUSE_AFTER_ACCEPTING = Setting[bool | None](None)
+    """bool or None, default None: accept before refusing, so that browsers can read why.
+
+    None: as the consumer class has it (`refuse_after_accepting`).
+    """
 
     # Pages of lists.
     DEFAULT_PAGINATION_CLASS = Setting[Any](None, _import)

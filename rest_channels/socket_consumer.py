@@ -23,15 +23,17 @@ from inspect import getattr_static, isawaitable
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
+from django.utils.functional import cached_property
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
 from .concurrency.awaitables import DONE, Sent, start_async_overrides
 from .concurrency.execution import run
 from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
-from .decorators import check_marks
+from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
 from .engine.connection import Connection, State
+from .engine.unconnected import unconnected
 from .exceptions import CloseCode
 from .groups import HubLayer
 from .parsers import JSONParser
@@ -102,6 +104,10 @@ class SocketConsumer:
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
         self.scope = self._connection.scope
         await self._connection.serve()
+
+    @cached_property
+    def _connection(self) -> Connection:
+        return unconnected(self)
 
     # ASGI's messages, which call the methods below.
 
@@ -213,7 +219,7 @@ class SocketConsumer:
     _default_senders: ClassVar[tuple[Any, ...]] = (send, send_json, encode_json)
     """A rendered message skips these methods. A class that overrides one receives every message."""
 
-    @property
+    @overridable_property
     def channel_name(self) -> str:
         """The name of this connection in the channel layer, for plain Channels code.
 
@@ -230,7 +236,7 @@ class SocketConsumer:
         self._connection.loop_bridge.call(self._channel.start)
         return self._channel.channel
 
-    @property
+    @overridable_property
     def channel_layer(self) -> HubLayer:
         """Groups and channels, with the methods of a channel layer."""
         own = self._channel.channel if self._channel else self._connection.address

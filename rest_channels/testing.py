@@ -6,14 +6,12 @@
         await socket.expect_event(title="Nocturne")
         await socket.expect_nothing()
 
-It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`.
-There handlers run inside the test's transaction. Commit hooks run whenever the test waits for a
-frame, so that observers send there as well.
+It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`,
+where handlers run in the test's transaction. Commit hooks run while the test waits for a frame.
 """
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from typing import Any, Self
@@ -21,18 +19,19 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 from asgiref.sync import sync_to_async
-from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .concurrency.execution import shared_thread
 from .concurrency.serial_queue import cancel_tasks
+from .concurrency.testcase import (
+    COMMIT_INTERVAL,
+    open_transactions,
+    run_commit_hooks,
+    shared_thread,
+)
 
 __all__ = ["SocketCommunicator"]
 
-logger = logging.getLogger("rest_channels")
-
-_MISSING = object()
-COMMIT_INTERVAL = 0.01  # seconds between two runs of commit hooks, in a test's transaction
+_MISSING: Any = object()
+DIALECTS = ("action", "method", "type")
 
 
 class SocketCommunicator:
@@ -43,7 +42,7 @@ class SocketCommunicator:
     Args:
         user, session: For the scope. `None`: the application finds its own, if any.
         kwargs: The named groups of the route, for a view without a router.
-        dialect: `"action"`, `"method"` or `"type"`, the dialect in which `call` writes frames.
+        dialect: `"action"`, `"method"` or `"type"`, the dialect of `call`; others: `ValueError`.
         timeout: For every expectation, in seconds.
     """
 
@@ -60,6 +59,8 @@ class SocketCommunicator:
         dialect: str = "method",
         timeout: float = 2.0,
     ) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect is {dialect!r}. Use one of: {', '.join(DIALECTS)}.")
         self.application = application
         self.dialect = dialect
         self.timeout = timeout
@@ -71,7 +72,8 @@ class SocketCommunicator:
         self._ids = itertools.count(1)
         self._to_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._from_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._set_aside: list[Any] = []  # frames that came while another was awaited
+        self._set_aside: list[tuple[Any, bool]] = []  # frames not awaited yet: is each an event?
+        self._calls: dict[str, tuple[Any, bool]] = {}  # by request_id: name, and whether answered
         self._task: asyncio.Task[None] | None = None
         self._savepoints: dict[str, int] = {}
 
@@ -86,7 +88,7 @@ class SocketCommunicator:
     async def connect(self) -> tuple[bool, Any]:
         """Connect. Returns `(True, subprotocol)` if accepted, `(False, close code)` if refused."""
         context = copy_context()  # the test does not see the application's context variables
-        self._savepoints = await sync_to_async(_test_savepoints)()
+        self._savepoints = await open_transactions()
         if self._savepoints:
             context.run(shared_thread.set, True)
             await self._commit()
@@ -114,6 +116,9 @@ class SocketCommunicator:
 
     async def send_to(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Send a frame unchanged."""
+        content = _parsed(text_data or "")
+        if (request_id := _request_id(content)) is not None:
+            self._calls[repr(request_id)] = (_name_in(content), False)
         frame = {"text": text_data} if bytes_data is None else {"bytes": bytes_data}
         self._to_application.put_nowait({"type": "websocket.receive", **frame})
 
@@ -135,6 +140,7 @@ class SocketCommunicator:
         message = await self._next("a frame")
         assert message["type"] == "websocket.send", f"Expected a frame, but got {message}."
         content: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
+        self._is_event(_parsed(content))
         return content
 
     async def receive_json(self) -> Any:
@@ -142,20 +148,32 @@ class SocketCommunicator:
         return orjson.loads(await self.receive_from())
 
     async def expect_reply(self, request_id: Any, **fields: Any) -> Any:
-        """Return the answer to the call `request_id`, and check its `fields`. Keep other frames."""
+        """Return the answer to the call `request_id`, and check its `fields`. Keep other frames.
+
+        `status` is checked in every dialect. A frame without one counts as 200, or as any error if
+        its type is ERROR.
+        """
         expected = f"a reply {request_id}"
-        frame = await self._find(lambda frame: _request_id(frame) == request_id, expected)
+        frame = await self._find(lambda frame, _: _request_id(frame) == request_id, expected)
+        status = fields.pop("status", _MISSING)
+        if status is not _MISSING and not _has_status(frame, status):
+            raise AssertionError(f"Expected status={status!r}, but got {frame!r}.")
         return _with_fields(frame, fields)
 
     async def expect_event(self, content: Any = _MISSING, **fields: Any) -> Any:
-        """Return the next frame without a `request_id`. Check its `content`, or its `fields`."""
-        frame = await self._find(lambda frame: _request_id(frame) is None, "an event")
+        """Return the next frame that answers no call. Check its `content`, or its `fields`.
+
+        An event of an observer has the `request_id` of the call that subscribed, but is not the
+        answer to it. The answer is the first frame with that id and the name of the call.
+        """
+        frame = await self._find(lambda _, is_event: is_event, "an event")
         assert content is _MISSING or frame == content, f"Expected {content!r}, but got {frame!r}."
         return _with_fields(frame, fields)
 
     async def expect_nothing(self, timeout: float = 0.05) -> None:
         """Check that no frame is left, and that none comes within `timeout` seconds."""
-        assert not self._set_aside, f"Expected nothing, but got {self._set_aside}."
+        kept = [frame for frame, _is_event in self._set_aside]
+        assert not kept, f"Expected nothing, but got {kept}."
         if (message := await self._wait(timeout)) is not None:
             raise AssertionError(f"Expected nothing, but got {message}.")
 
@@ -168,19 +186,31 @@ class SocketCommunicator:
         assert code in (None, closed), f"Expected close code {code}, but got {closed}."
         return closed
 
-    async def _find(self, matches: Callable[[Any], bool], expected: str) -> Any:
-        for frame in self._set_aside:
-            if matches(frame):
-                self._set_aside.remove(frame)
-                return frame
+    async def _find(self, matches: Callable[[Any, bool], bool], expected: str) -> Any:
+        for kept in self._set_aside:
+            if matches(*kept):
+                self._set_aside.remove(kept)
+                return kept[0]
         while True:
             message = await self._next(expected)
             text = message.get("text")  # a close has none, nor has a binary frame
             assert text is not None, f"Expected {expected}, but got {message}."
             frame = orjson.loads(text)
-            if matches(frame):
+            is_event = self._is_event(frame)
+            if matches(frame, is_event):
                 return frame
-            self._set_aside.append(frame)
+            self._set_aside.append((frame, is_event))
+
+    def _is_event(self, frame: Any) -> bool:
+        """Return whether `frame` answers no call. The call that it answers is answered then."""
+        if (request_id := _request_id(frame)) is None:
+            return True
+        called, answered = self._calls.get(repr(request_id), (None, False))
+        if answered or (called is not None and _name_in(frame) not in (None, called, "ERROR")):
+            return True
+        if repr(request_id) in self._calls:
+            self._calls[repr(request_id)] = (called, True)
+        return False
 
     async def _next(self, expected: str) -> dict[str, Any]:
         assert self._task is not None, "Connect first."
@@ -188,7 +218,9 @@ class SocketCommunicator:
             return message
         if self._task.done():
             self._task.result()
-        raise AssertionError(f"Expected {expected}, but nothing came; kept: {self._set_aside}.")
+        raise AssertionError(
+            f"Expected {expected}, but nothing came; kept: {[kept[0] for kept in self._set_aside]}."
+        )
 
     async def _wait(self, timeout: float) -> dict[str, Any] | None:
         """Return the next message, or `None` if the time or the application ends before."""
@@ -212,7 +244,7 @@ class SocketCommunicator:
     async def _commit(self) -> None:
         """Run the commit hooks that a test's transaction, which never commits, holds back."""
         if self._savepoints:
-            await sync_to_async(_run_commit_hooks)(self._savepoints)
+            await sync_to_async(run_commit_hooks)(self._savepoints)
 
 
 def _scope(
@@ -243,50 +275,26 @@ def _request_id(frame: Any) -> Any:
     return frame.get("request_id") if isinstance(frame, dict) else None
 
 
+def _name_in(frame: dict[str, Any]) -> Any:
+    """Return the action, method or type that `frame` names, or `None`."""
+    return next((frame[key] for key in DIALECTS if frame.get(key) is not None), None)
+
+
+def _parsed(content: str | bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _has_status(frame: Any, status: Any) -> bool:
+    if frame.get("type") == "ERROR":
+        return bool(status >= 400 and status == frame.get("status", status))
+    return bool(frame.get("status", frame.get("response_status", 200)) == status)
+
+
 def _with_fields(frame: Any, fields: dict[str, Any]) -> Any:
     for key, value in fields.items():
         given = frame.get(key) if isinstance(frame, dict) else _MISSING
         assert given == value, f"Expected {key}={value!r}, but got {frame!r}."
     return frame
-
-
-def _test_savepoints() -> dict[str, int]:
-    """For each database in a test's transaction, return the number of savepoints in it.
-
-    Their connections are kept open. `channels.db.database_sync_to_async` would close them as
-    obsolete, because they do not autocommit, and the test would lose its data.
-    """
-    savepoints = {}
-    for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
-            _keep_open(connection)
-            savepoints[connection.alias] = len(connection.savepoint_ids)
-    return savepoints
-
-
-def _run_commit_hooks(savepoints: dict[str, int]) -> None:
-    """Run commit hooks, except inside a further `atomic` block."""
-    for alias, depth in savepoints.items():
-        connection = connections[alias]
-        while connection.run_on_commit and len(connection.savepoint_ids) <= depth:
-            hooks: list[Any] = connection.run_on_commit
-            connection.run_on_commit = []
-            for _ids, hook, robust in hooks:
-                try:
-                    hook()
-                except Exception:
-                    if not robust:
-                        raise
-                    logger.exception("A commit hook failed.")
-
-
-def _keep_open(connection: BaseDatabaseWrapper) -> None:
-    if "close_if_unusable_or_obsolete" in vars(connection):
-        return
-    close = connection.close_if_unusable_or_obsolete
-
-    def close_unless_atomic() -> None:
-        if not connection.in_atomic_block:
-            close()
-
-    vars(connection)["close_if_unusable_or_obsolete"] = close_unless_atomic

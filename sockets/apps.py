@@ -17,5 +17,6 @@ class SocketsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, cleanup  # noqa: PLC0415 - they need the models
 
-        register(checks.check_patterns)
+        register(checks.check_patterns, "sockets")
+        register(checks.check_routers, "sockets")
         cleanup.connect_signals()

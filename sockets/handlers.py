@@ -74,7 +74,7 @@ class RoutedSocketHandler(SocketConsumer):
     _dialect = TypeDialect()
     _route_table: ClassVar[RouteTable[RouteTarget]]
     _uses_default_parsing: ClassVar[bool] = True  # then a frame skips three methods
-    _current_message: dict[str, Any]  # an ASGI event
+    _current_message: dict[str, Any] = {"type": "websocket.receive"}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

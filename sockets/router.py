@@ -150,6 +150,16 @@ class SocketRouter:
                 "creates the router, before its Handler is used."
             )
 
+    @property
+    def event_functions(self) -> list[Callable[..., Any]]:
+        """The functions for connect, disconnect and gap, for the system checks."""
+        return [*self._connect_functions, *self._disconnect_functions, *self._gap_functions]
+
+    @property
+    def default_function(self) -> Callable[..., Any] | None:
+        """The function for messages that no route matches, for the system checks."""
+        return self._default_function
+
     # The handler class.
 
     @cached_property
@@ -197,6 +207,7 @@ class SocketRouter:
 
         markcoroutinefunction(application)
         application.dialect = TypeDialect()  # type: ignore[attr-defined]
+        application.required_app = "sockets"  # type: ignore[attr-defined]
         return application
 
 

@@ -23,6 +23,7 @@ from rest_channels import client_logs
 from rest_channels.cluster.standalone_publisher import publisher
 from rest_channels.concurrency.threads import thread_pool
 from rest_channels.engine.publish import current_hub
+from rest_channels.routing.application import SocketApplication, first_use
 from tests.brokers import Broker
 
 
@@ -116,6 +117,12 @@ def quick_garbage_collection() -> None:
     """Exclude modules and tests, which are never freed, from garbage collection."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_system_checks_at_first_use() -> None:
+    """Log no messages of system checks in whichever test uses a `SocketApplication` first."""
+    first_use.application, first_use.checked = SocketApplication([]), True
 
 
 @pytest.fixture(autouse=True)

@@ -67,6 +67,7 @@ TEMPLATES = [
         },
     },
 ]
+ASGI_APPLICATION = "tests.asgi.application"
 ROOT_URLCONF = "tests.sockets.urls"
 STATIC_URL = "/static/"
 SILENCED_SYSTEM_CHECKS = ["admin.E409"]  # tests/servers has no messages, and serves no admin

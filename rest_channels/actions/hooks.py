@@ -1,35 +1,18 @@
 """Call the hooks that users override: `def` or `async def`, with the arguments they accept."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import wraps
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
 from ..concurrency.execution import await_in_thread, run
 from ..protocol.arguments import accepted_arguments
 
-__all__ = ["acall_hook", "call_hook", "overridable_property", "wrap_async_hooks"]
+__all__ = ["acall_hook", "call_hook", "wrap_async_hooks"]
 
 _WRAPPED = "_rest_channels_wrapped"
-
-T = TypeVar("T")
-
-
-class overridable_property(Generic[T]):  # noqa: N801 - a decorator
-    """A property that an attribute of the instance replaces, if a user sets one of that name."""
-
-    def __init__(self, function: Callable[[Any], T]) -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "overridable_property[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> "overridable_property[T] | T":
-        return self if instance is None else self.function(instance)
 
 
 def wrap_async_hooks(cls: type[Any], names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
 from ..settings import api_settings
 from .serial_queue import current_queue
+from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import LeasingExecutor, ThreadLease, current_thread_lease
 
 __all__ = [
@@ -95,10 +96,16 @@ def use_thread_pool() -> AbstractAsyncContextManager[Any]:
     """
     if api_settings.THREAD_SENSITIVE or shared_thread.get():
         return nullcontext()
-    return ThreadSensitiveContext(executor=_leasing)
+    return _pool_or_testcase() if runs_tests() else ThreadSensitiveContext(executor=_leasing)
 
 
-shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", default=False)
+@asynccontextmanager
+async def _pool_or_testcase() -> AsyncIterator[None]:
+    async with (
+        testcase_transaction() as is_open,
+        nullcontext() if is_open else ThreadSensitiveContext(executor=_leasing),
+    ):
+        yield
 
 
 def empty_context() -> Context:

@@ -25,7 +25,7 @@ from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode
-from .errors import SERVER_ERROR, as_exception
+from .errors import SERVER_ERROR, as_exception, log_refusal
 from .invocation import Invocation
 from .view_permissions import forget_permissions
 
@@ -93,6 +93,8 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
             connection.close_slow_client()
         return
     if invocation.event == "connect":
+        if reply.status < status.HTTP_500_INTERNAL_SERVER_ERROR:
+            log_refusal(connection, _class_of(invocation), error)
         connection.accept()
     try:
         await connection.answer(text)
@@ -104,6 +106,12 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
         errors = reply.errors
         reason = str(errors) if isinstance(errors, str | Promise) else encode(errors).decode()
         connection.close(CloseCode.for_status(reply.status), reason)
+
+
+def _class_of(invocation: Invocation) -> type:
+    """Return the class that handles the event."""
+    target = getattr(invocation, "target", None)  # a view is its own invocation
+    return type(invocation if target is None else getattr(target[0], "__self__", target[0]))
 
 
 def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:

@@ -17,12 +17,19 @@ from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
-from ..client_logs import log_for_client
+from ..client_logs import log_for_client, short_path
 from ..engine.connection import Connection
 from ..protocol.messages import Call, Reply
 from ..settings import api_settings
 
-__all__ = ["SERVER_ERROR", "Refusal", "as_exception", "error_reply", "exception_handler"]
+__all__ = [
+    "SERVER_ERROR",
+    "Refusal",
+    "as_exception",
+    "error_reply",
+    "exception_handler",
+    "log_refusal",
+]
 
 logger = logging.getLogger("rest_channels")
 
@@ -32,9 +39,11 @@ SERVER_ERROR = _("A server error occurred.")
 class FailedEvent(Protocol):
     """The attributes of a failed event that its answer needs."""
 
-    connection: Connection
     event: str
     call: Call
+
+    @property
+    def connection(self) -> Connection: ...
 
 
 def error_reply(invocation: FailedEvent, error: Exception) -> Reply:
@@ -77,6 +86,20 @@ def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
         lines = [line.encode(errors="backslashreplace") for line in format_exception(error)]
         detail = {"detail": lines[-1].decode().strip(), "traceback": b"".join(lines).decode()}
     return Refusal(detail, status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
+    """Log which class refused which client at the handshake, and why. Log other errors as such."""
+    if not isinstance(error, exceptions.APIException | Http404 | PermissionDenied):
+        text = "%r: checking whether it may connect failed."
+        log_for_client(logger, logging.ERROR, text, connection, error=error)
+        return
+    scope = connection.scope
+    client, user = (scope.get("client") or ["unknown"])[0], getattr(scope.get("user"), "pk", None)
+    reason = getattr(error, "detail", None) or str(error) or type(error).__name__
+    text = "%s refused the client %s (user %s) at '%s': %s"
+    details = owner.__name__, client, user, short_path(scope), reason
+    log_for_client(logger, logging.WARNING, text, *details)
 
 
 def as_exception(error: BaseException) -> Exception:

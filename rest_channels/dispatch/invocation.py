@@ -22,9 +22,12 @@ class Invocation(Protocol):
     wait returns an awaitable.
     """
 
-    connection: Connection
     event: str
     call: Call
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the event."""
 
     @property
     def dialect(self) -> Dialect:

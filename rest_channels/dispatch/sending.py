@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from django.utils.functional import cached_property
+
 from ..concurrency.awaitables import DONE, Sent, start_async_overrides
 from ..engine.connection import Connection
 from ..engine.publish import publish
+from ..engine.unconnected import unconnected
 from ..exceptions import CloseCode
 from ..partitions import group_name
 from ..protocol.messages import Event
@@ -27,7 +30,6 @@ class SendingMixin:
     text_renderer_class: Any = None
     bytes_renderer_class: Any = None
 
-    connection: Connection
     overrides_sending: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -35,6 +37,11 @@ class SendingMixin:
         base = SendingMixin
         cls.overrides_sending = cls.send is not base.send or cls.send_json is not base.send_json
         start_async_overrides(cls, SENDING_METHODS, "_perform")
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The connection that this handles an event of."""
+        return unconnected(self)
 
     @property
     def state(self) -> dict[str, Any]:

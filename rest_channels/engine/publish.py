@@ -28,6 +28,7 @@ __all__ = [
     "broadcast_command",
     "current_hub",
     "may_have_members",
+    "note_serving",
     "on_every_hub",
     "publish",
     "send_command",
@@ -62,7 +63,30 @@ def publish(event: Event) -> Sent:
 
 def may_have_members(group: str) -> bool:
     """Return whether `group` may have members. Those of other processes are not known here."""
+    if not crosses_processes() and not _hubs:
+        _warn_that_nothing_receives()
     return crosses_processes() or any(group in hub.groups for hub in _all_hubs())
+
+
+def note_serving() -> None:
+    """Note that this process serves sockets, so that sending is never without effect."""
+    global _warned  # noqa: PLW0603 - one flag per process
+    _warned = True
+
+
+def _warn_that_nothing_receives() -> None:
+    """Warn once that this process serves no sockets, and reaches no process that does."""
+    global _warned  # noqa: PLW0603 - one flag per process
+    if not _warned:
+        _warned = True
+        logger.warning(
+            "This process serves no sockets, and CHANNEL_LAYERS reaches no other process. What it "
+            "sends to groups, and the rows that it saves, reach no client. Set CHANNEL_LAYERS to a "
+            "layer of channels-redis (rest_channels.W003)."
+        )
+
+
+_warned = False
 
 
 def broadcast_command(command: Command, *args: Any) -> Sent:
@@ -147,6 +171,8 @@ def _group_by_prefix(addresses: Iterable[str]) -> dict[str, list[str]]:
 def _send(*packets: OutgoingPacket) -> Sent:
     """Send `packets` to other processes, through an open link or through the publisher."""
     if not packets or not crosses_processes():
+        if packets and not _hubs:
+            _warn_that_nothing_receives()
         return DONE
     hub = _hub_with_link()
     if hub is None or hub.link is None:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
+from ..engine.unconnected import is_connected
 from ..protocol.arguments import accepted_arguments, check_request_id
 from ..renderers import encode
 from .naming import NamedObserver
@@ -115,7 +116,8 @@ class BaseObserver(NamedObserver):
                 memberships.leave(group, subscription)
             raise
         consumer.groups = {*(consumer.groups or ()), *groups}
-        self.on_subscribed(consumer)
+        if is_connected(consumer._connection):
+            self.on_subscribed(consumer)
 
     def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
         """Prepare deliveries to `consumer`, which has just subscribed."""

@@ -8,12 +8,13 @@ and `include(…)`. The first entry that matches a connection serves it.
 This module may be imported before Django's apps are ready.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from importlib import import_module
-from logging import ERROR, WARNING
 from typing import Any
 
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, URLPattern, URLResolver
 from django.utils.functional import cached_property
@@ -22,7 +23,7 @@ from django.utils.module_loading import import_string
 from ..authentication import choose_subprotocol
 from ..client_logs import log_for_client, short_path
 from ..concurrency.threads import thread_pool
-from ..engine.publish import current_hub
+from ..engine.publish import current_hub, note_serving
 from ..engine.socket_limits import Refusal
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
@@ -34,9 +35,47 @@ from .channel_routes import ChannelRouter, Include, Route, covers, include, rout
 from .lifespan import InnerLifespan
 from .url_routes import match_route
 
-__all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
+__all__ = ["ChannelRouter", "SocketApplication", "first_use", "include", "route", "route_class"]
 
 logger = logging.getLogger("rest_channels")
+
+CHECKED_TAGS = ("rest_channels", "sockets")
+
+
+class FirstUse:
+    """The first use of a `SocketApplication` in this process, which logs the system checks.
+
+    Attributes:
+        application: The application that this process serves, once it was used.
+        checked: Whether the checks have run, here or by `manage.py`.
+    """
+
+    def __init__(self) -> None:
+        self.application: SocketApplication | None = None
+        self.checked = False
+
+    async def begin(self, application: "SocketApplication") -> None:
+        """Note that `application` serves, and log what the checks report."""
+        self.application = application
+        note_serving()
+        await asyncio.to_thread(self._check)
+
+    def _check(self) -> None:
+        if self.checked:
+            return
+        self.checked = True
+        try:
+            messages = run_checks(tags=CHECKED_TAGS)
+        except Exception:
+            logger.exception("The system checks failed.")
+            return
+        for message in messages:
+            if not message.is_silenced():
+                level = logging.ERROR if message.is_serious() else logging.WARNING
+                logger.log(level, "%s", message)
+
+
+first_use = FirstUse()
 
 
 class SocketApplication:
@@ -62,6 +101,8 @@ class SocketApplication:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection, one HTTP request, or the lifespan of the server."""
+        if first_use.application is None:
+            await first_use.begin(self)
         if scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -105,9 +146,9 @@ class SocketApplication:
         scope = without_proxies(scope)
         found = None
         if not origin_allowed(scope):
-            log_for_client(logger, WARNING, "Refused origin for %r.", short_path(scope))
+            log_for_client(logger, logging.WARNING, "Refused origin for %r.", short_path(scope))
         elif (found := self.find(scope)) is None:
-            log_for_client(logger, WARNING, "No route for %r.", short_path(scope))
+            log_for_client(logger, logging.WARNING, "No route for %r.", short_path(scope))
         if found is None:
             await reject_handshake(receive, send)
             return
@@ -156,7 +197,7 @@ async def _run(application: Application, scope: Scope, receive: Any, send: Any) 
     except Resolver404:
         if not getattr(application, "_path_routing", False):
             raise
-        log_for_client(logger, WARNING, "No route for %r.", short_path(scope))
+        log_for_client(logger, logging.WARNING, "No route for %r.", short_path(scope))
         await reject_handshake(receive, send)
 
 
@@ -165,7 +206,7 @@ async def _serve_found(application: Application, scope: Scope, receive: Any, sen
         scope = await with_identity(scope)
     except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
         text = "Cannot read the session and the user for %r."
-        log_for_client(logger, ERROR, text, short_path(scope), error=error)
+        log_for_client(logger, logging.ERROR, text, short_path(scope), error=error)
         await accept_and_close(receive, send)
     else:
         await _run(application, scope, receive, send)

@@ -299,7 +299,7 @@ async def test_a_consumer_and_a_viewset_give_the_same_answers(classes) -> None:
 @pytest.mark.parametrize("classes", SAME)
 async def test_a_client_may_connect_if_and_only_if_it_may_list(classes) -> None:
     body = {"permission_classes": SAME[classes], "get_permissions": ModelConsumer.get_permissions}
-    guarded = type("Guarded", (Consumer,), body)
+    guarded = type("Guarded", (Consumer,), {**body, "refuse_after_accepting": False})
     for name in USERS:
         user = await sync_to_async(user_named)(name)
         socket = SocketCommunicator(guarded.as_asgi(), user=user)

@@ -270,7 +270,8 @@ async def test_one_permission_allows_only_its_actions(permission, allowed, ada) 
 
 async def test_an_anonymous_user_is_rejected_without_any_middleware() -> None:
     socket = WebsocketCommunicator(Guarded.as_asgi(), "/")
-    assert (await socket.connect())[0] is False
+    assert (await socket.connect())[0]
+    assert (await socket.receive_json_from())["response_status"] == 403
     await socket.disconnect()
 
 

@@ -30,7 +30,7 @@ BLOCKS = [
     for path, code in re.findall(r"```python\n# notes/(\S+)\n(.*?)```", page, re.DOTALL)
 ]
 NOT_SHOWN = {"__init__.py", "settings/__init__.py", "models.py", "views.py"}
-SHOWN_TESTS = {"test_editor.py"}
+SHOWN_TESTS = {"test_editor.py", "test_notes.py"}
 
 
 @pytest.mark.parametrize(("path", "code"), BLOCKS, ids=[path for path, _code in BLOCKS])

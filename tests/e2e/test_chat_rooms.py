@@ -244,6 +244,15 @@ async def test_a_button_loads_earlier_messages(person, rooms):
     await expect(ada.get_by_role("button", name="Earlier messages")).to_be_hidden()
 
 
+async def test_a_reload_shows_the_latest_message(person, rooms):
+    pk, path = rooms.new()
+    for number in range(60):
+        rooms.save_message(pk, f"Message {number}")
+    [ada] = await open_room(person, path, "ada")
+    await ada.reload()
+    await expect(messages(ada).last).to_be_in_viewport()
+
+
 async def test_the_page_requires_a_log_in(person):
     page = await person(None, "/chat-rooms/")
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()

@@ -38,6 +38,8 @@ class FakeServer:
         self.connections = []
         self.frames = []
         self.is_silent = False  # accept connections, but answer nothing
+        self.refuses = False  # answer handshakes with 403
+        self.handshakes = 0
         self.reply = lambda frame: None
 
     async def __call__(self, connection):
@@ -54,8 +56,11 @@ class FakeServer:
                 await connection.send(json.dumps(answer))
 
     def serve_page(self, connection, request):
+        if request.path == "/ws/" and "Upgrade" not in request.headers:
+            return Response(200, "OK", Headers({"Content-Length": "0"}), b"")
         if request.path == "/ws/":
-            return None
+            self.handshakes += 1
+            return Response(403, "Forbidden", Headers(), b"") if self.refuses else None
         is_script = request.path == "/client.js"
         content_type = "text/javascript" if is_script else "text/html"
         body = CLIENT.read_bytes() if is_script else PAGE.encode()
@@ -478,3 +483,106 @@ async def test_the_delay_before_reconnecting_doubles_up_to_the_cap(fake, connect
     await page.wait_for_function("eventsOf('reconnecting').length >= 5")
     delays = await page.evaluate("eventsOf('reconnecting').slice(0, 5).map(({ delay }) => delay)")
     assert delays == [100, 200, 400, 400, 400]
+
+
+# Pages that are wired wrongly
+
+
+ACTION_ERROR = {"errors": ["No action."], "data": None, "action": None, "response_status": 400}
+METHOD_ERROR = {"method": None, "data": {"method": ["Name it."]}, "status": 400}
+
+
+@pytest.mark.parametrize(("key", "error"), [("action", ACTION_ERROR), ("method", METHOD_ERROR)])
+async def test_a_client_without_a_dialect_finds_out_that_of_the_server(fake, connect, key, error):
+    def reply(frame):
+        if key not in frame:
+            return {**error, "request_id": frame["request_id"]}
+        status = "response_status" if key == "action" else "status"
+        return {
+            **error,
+            key: frame[key],
+            "data": "done",
+            status: 200,
+            "errors": [],
+            "request_id": 1,
+        }
+
+    fake.reply = reply
+    page = await connect()
+    assert await page.evaluate("socket.request('save', { x: 1 })") == "done"
+    assert fake.frames[-1][key] == "save"
+    assert await page.evaluate("eventsOf('error')") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"dialect": "method"}, ACTION_ERROR),
+        ({"dialect": "action"}, METHOD_ERROR),
+        ({}, {"type": "ERROR", "errors": ["x"], "details": "x", "TIMESTAMP": "1", "status": 400}),
+    ],
+)
+async def test_a_wrong_dialect_gives_an_error_that_names_the_option(fake, connect, options, error):
+    fake.reply = lambda frame: {**error, "request_id": frame["request_id"]}
+    page = await connect(**options)
+    error = await page.evaluate("settled(socket.request('save', {}))")
+    assert "{ dialect: " in error["message"]
+    assert len(fake.frames) == 1
+
+
+async def test_sending_a_name_without_a_dialect_is_an_error_that_names_the_option(connect):
+    page = await connect()
+    error = await page.evaluate("settled((async () => socket.send('move', { x: 1 }))())")
+    assert "dialect" in error["message"]
+
+
+async def test_a_watch_of_an_unknown_action_raises_an_error_event(fake, connect):
+    fake.reply = lambda frame: {**ACTION_ERROR, "request_id": frame["request_id"]}
+    page = await connect(dialect="action")
+    await page.evaluate("() => { socket.watch('subscribe_everything', {}, () => {}); }")
+    await page.wait_for_function("eventsOf('error').length === 1")
+
+
+@pytest.mark.parametrize("name", ["create", "update", "patch", "delete"])
+async def test_a_write_is_not_repeated_after_a_lost_connection(fake, connect, name):
+    page = await connect(dialect="action")
+    await page.evaluate(
+        "name => { window.done = settled(socket.request(name, {}, { retry: true })); }", name
+    )
+    await eventually(lambda: fake.frames)
+    await fake.close(1012)
+    assert (await page.evaluate("done"))["name"] == "SocketError"
+    await page.wait_for_function("socket.state === 'ready'")
+    assert len(fake.frames) == 1
+
+
+async def test_a_write_is_repeated_where_the_page_asks_for_it(fake, connect):
+    page = await connect(dialect="action")
+    await page.evaluate("() => { socket.request('update', {}, { retry: 'always' }); }")
+    await eventually(lambda: fake.frames)
+    await fake.close(1012)
+    await eventually(lambda: len(fake.frames) == 2)
+
+
+async def test_a_client_stops_after_refusals_that_repeat_and_says_what_to_look_at(fake, connect):
+    page = await connect(refusals=3)
+    fake.refuses = True
+    await fake.close(1012)
+    await page.wait_for_function("socket.state === 'closed'")
+    close = await page.evaluate("lastClose")
+    assert (close["reconnect"], "permission_classes" in close["reason"]) == (False, True)
+    assert fake.handshakes in (4, 5)  # the last one may have begun before the server answered
+
+
+async def test_a_client_goes_on_while_the_server_is_down(fake, connect):
+    page = await connect(refusals=2, cap=20)
+    await page.evaluate("() => { window.fetch = () => Promise.reject(new Error('down')); }")
+    await page.evaluate("""() => {
+        window.WebSocket = class {
+            readyState = 3;
+            constructor() { setTimeout(() => this.onclose({ code: 1006 })); }
+        };
+    }""")
+    await fake.close(1012)
+    await page.wait_for_function("eventsOf('reconnecting').length >= 8")
+    assert await page.evaluate("socket.state") != "closed"

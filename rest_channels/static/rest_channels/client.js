@@ -13,8 +13,9 @@
  * Events: the names of messages, and open, ready, close, reconnecting, message, error, state.
  *
  * @typedef {"connecting" | "open" | "ready" | "waiting" | "closed"} State
- * @typedef {{ timeout?: number, retry?: boolean, signal?: AbortSignal }} RequestOptions
- *   `timeout` in ms, 0 for none; `retry`: send again if the connection is lost before the reply
+ * @typedef {{ timeout?: number, retry?: boolean | "always", signal?: AbortSignal }} RequestOptions
+ *   `timeout` in ms, 0 for none; `retry`: send again if the connection is lost before the reply.
+ *   With `true` this repeats none of the actions in WRITES; "always" repeats any request
  * @typedef {{ code: number, reason: string, status: number, detail: any, reconnect: boolean }} CloseEvent
  *   `reason` is text for users; `status` and `detail` are from the error frame before the close
  * @typedef {Pick<SocketClient, "send" | "request">} Now  sends at once, ahead of the queue
@@ -29,6 +30,7 @@ const DEFAULTS = {
   base: 500, // the longest delay before the first attempt to reconnect; it doubles each time
   cap: 15_000, // the longest delay of all
   stable: 5_000, // after being ready for this long, delays start from `base` again
+  refusals: 5, // stop after this many refused handshakes in a row; 0 for never
   queue: 100, // the most messages that may wait for a connection
   /** @type {string[]} */ protocols: [], // subprotocols; send a token as `authorization.Bearer.<token>`
 };
@@ -43,6 +45,13 @@ const DIALECTS = {
   type: { key: "type", wrap: (type, data) => ({ ...data, type }), whole: true },
   none: { wrap: (_name, data, request_id) => ({ ...data, request_id }), whole: true },
 };
+
+/** Actions that a lost connection never repeats by itself: the server may have run them already. */
+const WRITES = new Set(["create", "update", "patch", "delete"]);
+
+const REFUSED =
+  "The server refuses this connection. Its log says which class refused it, and why. Look at the path of the URL, " +
+  "at the origin of the page (ALLOWED_ORIGINS), at the login, and at permission_classes.";
 
 const LIFECYCLE = new Set(["open", "ready", "close", "reconnecting", "message", "error", "state"]);
 
@@ -94,6 +103,7 @@ export class SocketClient {
   #url;
   #options;
   #dialect;
+  #isDialectGiven; // otherwise the first error for a request with a name tells the dialect
   #listeners = new Map(); // event → Set of functions
   #subscriptions = new Set();
   #watched = new Map(); // request_id → function
@@ -105,6 +115,7 @@ export class SocketClient {
   /** @type {State} */ #state = "closed";
   /** @type {SocketError | null} */ #lastFailure = null; // the latest frame, if it was an error
   #attempts = 0;
+  #refusals = 0; // handshakes in a row that ended before the connection was open
   #readySince = Infinity;
   #notBefore = 0; // the time before which the server refuses to connect
   #timer; // of the next attempt, ping or timeout: one at a time
@@ -116,6 +127,7 @@ export class SocketClient {
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#options = { ...DEFAULTS, ...options };
     this.#dialect = DIALECTS[this.#options.dialect];
+    this.#isDialectGiven = options?.dialect !== undefined;
     const names = Object.keys(DIALECTS).join(", ");
     if (!this.#dialect) throw new TypeError(`There is no dialect "${this.#options.dialect}". Use one of ${names}.`);
     this.connect();
@@ -171,7 +183,7 @@ export class SocketClient {
   /**
    * Send a request whenever the connection opens, and call `fn(data, frame)` for every frame with
    * its request_id: the reply if it has data, events of observers, pages of a list.
-   * An error frame ends the watch. Then `data` is null, and `frame.errors` says why.
+   * An error frame ends the watch. Then `data` is null, `frame.errors` says why, and an error event follows.
    * @param {string} name  @param {object | undefined} data  @param {(data: any, frame: any) => unknown} fn
    * @returns {(name?: string) => void} ends the watch; with a name, for example
    *   "unsubscribe_instance", it also sends that request with the same data and request_id
@@ -217,6 +229,7 @@ export class SocketClient {
 
   #send(via, name, data) {
     const isNamed = typeof name === "string" && this.#dialect !== DIALECTS.none;
+    if (!isNamed && data !== undefined) throw new SocketError('send(name, data) needs the option "dialect".');
     const frame = encode(isNamed ? this.#dialect.wrap(name, data) : name);
     const sent = new Promise((resolve, reject) => this.#sendOrQueue({ frame, resolve, reject }, via));
     sent.catch(() => {});
@@ -224,13 +237,17 @@ export class SocketClient {
   }
 
   async #request(via, name, data, options) {
-    if (typeof name === "object") [name, data, options] = ["request", name, data];
+    const isNamed = typeof name !== "object";
+    if (!isNamed) [name, data, options] = ["request", name, data];
     this.#requireReplies();
     const { timeout = this.#options.timeout, retry = false, signal, id = ++this.#lastId } = options ?? {};
     signal?.throwIfAborted();
     const frame = encode(this.#dialect.wrap(name, data, id));
     return new Promise((resolve, reject) => {
-      const call = { id, frame, retry: retry && !via, resolve, reject };
+      const dialect = this.#dialect;
+      const repeats = retry === "always" || (retry && !(dialect === DIALECTS.action && WRITES.has(name)));
+      const call = { id, frame, dialect, retry: repeats && !via, resolve, reject };
+      if (isNamed) call.rewrite = () => (call.frame = encode((call.dialect = this.#dialect).wrap(name, data, id)));
       const abandon = (error) => {
         this.#pending.delete(id);
         this.#queue = this.#queue.filter((waiting) => waiting !== call);
@@ -261,6 +278,7 @@ export class SocketClient {
 
   #opened(socket) {
     this.#restartHeartbeat();
+    this.#refusals = 0;
     this.#runningSubscriptions = 0;
     this.#setState("open");
     this.#emit("open", {});
@@ -302,8 +320,10 @@ export class SocketClient {
     const data = this.#dialect.whole ? frame : frame?.data;
     this.#emit("message", frame);
     const call = this.#pending.get(frame?.request_id);
+    if (failure && call && this.#wasInWrongDialect(call, frame)) return this.#transmit(call);
     const watching = this.#watched.get(frame?.request_id);
     watching?.(failure ? null : data, frame, failure);
+    if (failure && watching) this.#emit("error", failure);
     if (call) {
       this.#pending.delete(call.id);
       return failure ? call.reject(failure) : call.resolve(data);
@@ -312,6 +332,27 @@ export class SocketClient {
     if (watching) return;
     const name = frame?.[this.#dialect.key];
     if (!LIFECYCLE.has(name)) this.#emit(name, data, frame);
+  }
+
+  /**
+   * Whether a call without its name was refused because the server has a dialect. It did nothing, so the
+   * call is written again. If the page gave another dialect, or the dialect has no replies, the error says it.
+   */
+  #wasInWrongDialect(call, frame) {
+    const { action, method, type, response_status, status, TIMESTAMP } = frame;
+    const name =
+      response_status !== undefined && action !== undefined ? "action"
+      : status !== undefined && method !== undefined ? "method"
+      : TIMESTAMP !== undefined && type === "ERROR" ? "type" : null;
+    if (!name || DIALECTS[name] === call.dialect) return false;
+    if (call.rewrite && !this.#isDialectGiven && name !== "type") {
+      this.#dialect = DIALECTS[name];
+      this.#lastFailure = null;
+      call.rewrite();
+      return true;
+    }
+    this.#lastFailure.message += ` The server has another dialect: new SocketClient(url, { dialect: "${name}" }).`;
+    return false;
   }
 
   /** The error in a frame of any dialect, or null. */
@@ -332,9 +373,11 @@ export class SocketClient {
     const text = reason || REASONS[code] || `The connection was lost (${code}).`;
     const error = (code >= 4000 && this.#lastFailure) || new SocketError(text);
     const sent = [...this.#pending.values()];
+    const wasRefused = code === 1006 && this.#state === "connecting" && !reason;
     this.#pending.clear();
     this.#queue.unshift(...sent.filter((call) => call.retry));
     for (const call of sent) if (!call.retry) call.reject(error);
+    if (wasRefused && ++this.#refusals === this.#options.refusals) this.#stopIfServerAnswers();
     if (reconnect) this.#reconnectLater(code, error);
     else this.#connectionEnded(code, error);
   }
@@ -354,6 +397,19 @@ export class SocketClient {
     this.#setState("waiting");
     this.#emitClose(code, error, true);
     if (this.#state === "waiting") this.#emit("reconnecting", { tries: this.#attempts, delay });
+  }
+
+  /** A server that answers over HTTP is running, so it refuses. Otherwise it is down, and may come back. */
+  async #stopIfServerAnswers() {
+    this.#refusals = 0;
+    const url = new URL(this.#url);
+    url.protocol = url.protocol.replace("ws", "http");
+    const isRunning = await fetch(url).then((response) => response.status < 500, () => false);
+    if (!isRunning || (this.#state !== "waiting" && this.#state !== "connecting")) return;
+    const error = new SocketError(REFUSED);
+    this.#emit("error", error);
+    if (this.#state === "waiting") this.#connectionEnded(1006, error);
+    else this.#connectionLost(this.#socket, 1006, REFUSED, false);
   }
 
   #connectionEnded(code, error) {

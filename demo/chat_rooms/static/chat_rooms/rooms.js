@@ -228,6 +228,7 @@ function fillLine(line, { user, text, created_at }, previous) {
 }
 
 function showRoom(room) {
+  const wasHidden = $("room").hidden;
   $("room").hidden = !room;
   $("no-room").hidden = Boolean(room);
   $("deleted").textContent = "";
@@ -237,6 +238,7 @@ function showRoom(room) {
   $("room-name").textContent = room.name;
   $("host").textContent = room.host === me ? "Your room" : `${room.host}'s room`;
   $("present").replaceChildren(...room.people.map((name) => item(person(name))));
+  if (wasHidden) $("scroll").scrollTop = $("scroll").scrollHeight; // a hidden room cannot be scrolled
 }
 
 function listRooms() {

@@ -1,4 +1,7 @@
-"""System checks for `manage.py check`."""
+"""System checks for `manage.py check`. docs/checks.md lists them all.
+
+`SocketApplication` logs their messages when it is first used, where `check` has not run.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +11,20 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from .cluster.layer import configuration_error, crosses_processes
-from .settings import Settings, api_settings
+from ..cluster.layer import configuration_error, crosses_processes
+from ..settings import Settings, api_settings
+from .wiring import check_asgi_application, check_routes, check_runserver
 
 __all__ = [
+    "check_asgi_application",
     "check_debug_errors",
     "check_drf_settings",
     "check_layer",
     "check_layer_crosses_processes",
     "check_limits",
     "check_old_settings",
+    "check_routes",
+    "check_runserver",
     "check_server",
     "check_settings",
 ]
@@ -89,14 +96,14 @@ def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
 def check_layer_crosses_processes(
     app_configs: Sequence[Any] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """W003, with `--deploy`: no channel layer connects the server processes."""
+    """W003: no channel layer connects the processes."""
     message = (
-        "No channel layer reaches other processes: messages to a group arrive at connections of "
-        "the same process only."
+        "No channel layer reaches other processes: messages to a group, and changes of rows that a "
+        "shell, a task or another server process saves, reach no connection of this process."
     )
     hint = (
         "Set CHANNEL_LAYERS to a layer of channels-redis. Silence this if there is one server "
-        "process, and no other process sends to groups."
+        "process, and no other process sends or saves."
     )
     warning = Warning(message, hint, id="rest_channels.W003")
     return [] if check_layer(None) or crosses_processes() else [warning]
@@ -114,7 +121,7 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 
 
 def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W020: a frame may be so large that another limit always closes its client."""
+    """W011: a frame may be so large that another limit always closes its client."""
     try:
         largest = api_settings.MAX_FRAME_SIZE
         smaller = {"INBOX_BYTES": api_settings.INBOX_BYTES}
@@ -128,7 +135,7 @@ def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             f"REST_CHANNELS[{name!r}] is smaller than MAX_FRAME_SIZE: a client that sends a frame "
             "between the two is closed with 4429.",
             hint,
-            id="rest_channels.W020",
+            id="rest_channels.W011",
         )
         for name, limit in smaller.items()
         if largest is not None and limit < largest

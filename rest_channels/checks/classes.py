@@ -1,0 +1,170 @@
+"""Checks of the classes that routes lead to: misspelt names, handlers with wrong arguments."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning
+
+from ..decorators import action_mark, route_name
+from ..socket_consumer import SocketConsumer
+from ..views import SocketView
+from .routes import Entry
+
+__all__ = ["class_messages", "is_typo", "takes"]
+
+VIEW_EVENTS = ("connect", "receive", "disconnect", "gap")
+CONSUMER_EVENTS = {
+    "connect": (),
+    "receive": ("text_data", "bytes_data"),
+    "receive_json": 1,
+    "disconnect": 1,
+    "gap": 1,
+}
+"""The arguments of each event method of a consumer: their names, or their number."""
+
+CONSUMERS_ONLY = ("receive_json", "websocket_connect", "websocket_receive", "websocket_disconnect")
+SHORT = 8
+"""Letters of a name whose singular is likely to be a name of the project's own, as `group`."""
+
+LIBRARIES = ("rest_channels", "sockets", "channels", "django", "rest_framework", "builtins")
+
+
+def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
+    """Yield the messages for all classes and functions that are routed to."""
+    named: set[type] = set()
+    for entry in found:
+        cls = class_of(entry.target)
+        if cls is None:
+            yield from _function_messages(entry)
+            continue
+        if issubclass(cls, SocketView):
+            yield from _view_messages(cls, entry)
+        if cls in named:
+            continue
+        named.add(cls)
+        if issubclass(cls, SocketConsumer):
+            yield from _consumer_messages(cls)
+        if issubclass(cls, SocketConsumer | SocketView):
+            yield from _typo_messages(cls)
+
+
+def class_of(target: Any) -> Any:
+    """Return the class that an ASGI application or `as_view()` was made from, or `None`."""
+    for name in ("consumer_class", "view_class"):
+        if inspect.isclass(found := getattr(target, name, None)):
+            return found
+    return target if inspect.isclass(target) else None
+
+
+def _function_messages(entry: Entry) -> Iterator[CheckMessage]:
+    if entry.is_channel_route and not takes(entry.target, 1, entry.kwargs):
+        yield _arguments_error(entry.target, ("message", *sorted(entry.kwargs)), entry.text)
+
+
+def _view_messages(cls: type[Any], entry: Entry) -> Iterator[CheckMessage]:
+    arguments = (*["…"] * entry.args, *sorted(entry.kwargs))
+    for event in VIEW_EVENTS:
+        method = getattr(cls, event, None)
+        if method is None or not _is_own(method) or (event == "gap" and route_name(method)):
+            continue
+        more = ("groups",) if event == "gap" else ()
+        if not takes(method, 2 + len(more) + entry.args, entry.kwargs):
+            yield _arguments_error(method, ("self", "request", *more, *arguments), entry.text)
+    for name in dir(cls):
+        method = inspect.getattr_static(cls, name)
+        if route_name(method) and not takes(getattr(cls, name), 3 + entry.args, entry.kwargs):
+            yield _arguments_error(method, ("self", "request", "data", *arguments), entry.text)
+
+
+def _consumer_messages(cls: type[Any]) -> Iterator[CheckMessage]:
+    for event, arguments in CONSUMER_EVENTS.items():
+        method = getattr(cls, event, None)
+        if not callable(method) or not _is_own(method):
+            continue
+        names = arguments if isinstance(arguments, tuple) else ()
+        count = arguments if isinstance(arguments, int) else 0
+        if names and any(takes(method, 1, (name,)) for name in names):
+            continue  # it takes text frames or binary ones
+        if not takes(method, 1 + count, names):
+            shown = {"receive_json": ("content",), "disconnect": ("code",), "gap": ("groups",)}
+            expected = ("self", *(names or shown.get(event, ())))
+            yield _arguments_error(method, expected, cls.__name__)
+    for name in dir(cls):
+        method = getattr(cls, name)
+        if action_mark(method) and not list(inspect.signature(method).parameters):
+            yield _arguments_error(method, ("self", "…"), cls.__name__)
+    for route in getattr(cls, "routes", ()):
+        handler = getattr(cls, route[1], None) if isinstance(route[1], str) else route[1]
+        if handler is not None and not takes(handler, 2, ()):
+            yield _arguments_error(handler, ("self", "content"), f"{cls.__name__}.routes")
+
+
+def takes(function: Callable[..., Any], count: int, names: Iterable[str]) -> bool:
+    """Return whether `function` can be called with `count` values and the arguments `names`."""
+    try:
+        inspect.signature(function).bind(*[None] * count, **dict.fromkeys(names))
+    except TypeError:
+        return False
+    except ValueError:  # a function without a signature
+        return True
+    return True
+
+
+def _arguments_error(function: Any, expected: tuple[str, ...], where: str) -> CheckMessage:
+    name = getattr(function, "__qualname__", repr(function))
+    try:
+        signature = str(inspect.signature(function))
+    except (TypeError, ValueError):
+        signature = "(…)"
+    message = f"{name}{signature} cannot be called for {where}."
+    hint = f"Write def {name.rpartition('.')[2]}({', '.join(expected)})."
+    return Error(message, hint, obj=function, id="rest_channels.E025")
+
+
+def _typo_messages(cls: type[Any]) -> Iterator[CheckMessage]:
+    """W024: a name that nothing calls, and that is nearly the name of something that is called."""
+    own = [ancestor for ancestor in cls.__mro__ if not _is_of_library(ancestor)]
+    known = {name for base in cls.__mro__ if _is_of_library(base) for name in vars(base)}
+    is_view = issubclass(cls, SocketView)
+    known = {name for name in known if not name.startswith("_")} | set(VIEW_EVENTS)
+    for ancestor in own:
+        for name, value in vars(ancestor).items():
+            if name.startswith("_") or name in known or action_mark(value) or route_name(value):
+                continue
+            meant = "receive" if is_view and name in CONSUMERS_ONLY else _meant(name, value, known)
+            if meant is not None:
+                message = f"{ancestor.__name__}.{name} is never used. Did you mean {meant!r}?"
+                hint = "Correct the name, or silence this check if it is a method of your own."
+                yield Warning(message, hint, obj=ancestor, id="rest_channels.W024")
+
+
+def _meant(name: str, value: Any, known: set[str]) -> str | None:
+    """Return the known name that `name` is a typo of, or `None`."""
+    if not callable(value) and not isinstance(value, classmethod | staticmethod | property):
+        longer = {each for each in known if each != f"{name}s" or len(each) > SHORT}
+        return next(iter(get_close_matches(name, longer, n=1, cutoff=0.87)), None)
+    return next((each for each in sorted(known) if is_typo(name, each)), None)
+
+
+def is_typo(name: str, known: str) -> bool:
+    """Return whether one letter is missing, surplus, wrong or swapped, other than at the end."""
+    if name == known or abs(len(name) - len(known)) > 1 or min(len(name), len(known)) < 4:
+        return False
+    if name.startswith(known) or known.startswith(name):
+        return False
+    start = next(i for i, (a, b) in enumerate(zip(name, known, strict=False)) if a != b)
+    rest, wanted = name[start:], known[start:]
+    swapped = rest[1:2] + rest[:1] + rest[2:]
+    return wanted in (swapped, rest[1:]) or wanted[1:] in (rest, rest[1:])
+
+
+def _is_own(method: Any) -> bool:
+    """Return whether the project wrote `method`."""
+    module = getattr(inspect.unwrap(method), "__module__", None) or ""
+    return module.partition(".")[0] not in LIBRARIES
+
+
+def _is_of_library(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in LIBRARIES

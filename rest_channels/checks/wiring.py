@@ -1,0 +1,173 @@
+"""Checks of what leads from a server to a class: the settings, and each entry of the routes."""
+
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.handlers.asgi import ASGIHandler
+from django.views import View
+
+from ..routing.application import first_use
+from ..socket_consumer import SocketConsumer
+from ..views import SocketView
+from .classes import class_messages
+from .routes import Entry, entries, project_applications, socket_part
+
+__all__ = ["check_asgi_application", "check_routes", "check_runserver"]
+
+
+def check_asgi_application(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W020, W021, E020: what `ASGI_APPLICATION` names."""
+    first_use.checked = True
+    dotted = getattr(settings, "ASGI_APPLICATION", None)
+    if not dotted:
+        message = "ASGI_APPLICATION is not set: runserver serves no sockets. No route is checked."
+        hint = "Set ASGI_APPLICATION = 'mysite.asgi.application', which is a SocketApplication."
+        return [Warning(message, hint, id="rest_channels.W020")]
+    try:
+        applications = project_applications()
+        for application in applications:
+            list(entries(application))
+    except Exception as error:  # noqa: BLE001 - a project's modules may raise anything
+        kind = type(error).__name__
+        message = f"The routes of ASGI_APPLICATION = {dotted!r} cannot be used: {kind}: {error}"
+        return [Error(message, _import_hint(error), id="rest_channels.E020")]
+    if _serves_no_sockets(applications[0]):
+        message = f"ASGI_APPLICATION = {dotted!r} serves no sockets."
+        hint = "application = SocketApplication('mysite.live', http=get_asgi_application())"
+        return [Warning(message, hint, id="rest_channels.W021")]
+    return []
+
+
+def _import_hint(error: Exception) -> str | None:
+    if "INSTALLED_APPS" in str(error) and "sockets." in str(error):
+        return "Add 'sockets' to INSTALLED_APPS."
+    if "view must be a callable" in str(error):
+        return "Write path('…', View.as_asgi()), and table.as_asgi() for a SocketRouter."
+    return None
+
+
+def _serves_no_sockets(application: Any) -> bool:
+    part = socket_part(application)
+    return part is None or isinstance(part, ASGIHandler)
+
+
+def check_runserver(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W022: Django's own `runserver` serves no sockets."""
+    is_development = settings.DEBUG or sys.argv[1:2] == ["runserver"]
+    if not is_development or apps.is_installed("daphne"):
+        return []
+    message = "Django's own runserver serves no sockets: a handshake is answered as a page."
+    hint = (
+        "Install daphne and put 'daphne' first in INSTALLED_APPS, or run uvicorn in development "
+        "too. Silence this if you do."
+    )
+    return [Warning(message, hint, id="rest_channels.W022")]
+
+
+def check_routes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E021 to E027, W023, W024: entries of the routes, and the classes they lead to."""
+    try:
+        found = [entry for application in project_applications() for entry in entries(application)]
+    except Exception:  # noqa: BLE001 - E020 reports it
+        return []
+    messages = [message for entry in found for message in _entry_messages(entry)]
+    return [*messages, *_duplicates(found), *class_messages(found)]
+
+
+def _entry_messages(entry: Entry) -> Iterator[CheckMessage]:
+    yield from _slash_messages(entry)
+    app = getattr(entry.target, "required_app", None)
+    if app and not apps.is_installed(app):
+        hint = f"Add {app!r} to INSTALLED_APPS, and run manage.py migrate."
+        yield Error(f"{entry.text} needs the app {app!r}.", hint, id="rest_channels.E026")
+    if not entry.is_channel_route:
+        yield from _target_messages(entry)
+
+
+def _slash_messages(entry: Entry) -> Iterator[CheckMessage]:
+    pattern = entry.pattern
+    if pattern is None:
+        return
+    start = pattern.removeprefix("^")
+    if entry.text.startswith(("path(", "re_path(")):
+        if start.startswith("/"):
+            message = f"{entry.text} matches no path: it begins with a slash."
+            hint = "Leave the first slash out, as in urls.py."
+            yield Error(message, hint, id="rest_channels.E024")
+    elif start[:1].isalnum():
+        message = f"{entry.text} matches no path: these patterns match the path with its slash."
+        yield Error(message, f"Write path=r'^/{start}'.", id="rest_channels.E024")
+
+
+def _target_messages(entry: Entry) -> Iterator[CheckMessage]:
+    """Check that the target of `path()` is an ASGI application."""
+    target, text = entry.target, entry.text
+    if inspect.isclass(target):
+        name = target.__name__
+        call = "as_asgi()" if hasattr(target, "as_asgi") else None
+        hint = f"Write {name}.as_asgi()." if call else f"Write view_as_consumer({name}).as_asgi()."
+        message = f"{text} has the class {name}, not an ASGI application."
+        yield Error(message, hint, id="rest_channels.E021")
+    elif (view := _http_view(target)) is not None:
+        name = view.__name__
+        if issubclass(view, SocketView):
+            hint = f"Write {name}.as_asgi(). Only route(…) takes {name}.as_view()."
+        else:
+            hint = f"Put it into urls.py. For frames write view_as_consumer({name}).as_asgi()."
+        message = f"{text} has {name}.as_view(), which is called with requests."
+        yield Error(message, hint, id="rest_channels.E022")
+    elif isinstance(target, SocketView | SocketConsumer):
+        name = type(target).__name__
+        message = f"{text} has an instance of {name}, which all connections would share."
+        yield Error(message, f"Write {name}.as_asgi().", id="rest_channels.E023")
+    elif not _takes_three_arguments(target):
+        message = f"{text} has {_name(target)}, which does not take (scope, receive, send)."
+        hint = "Use an ASGI application, such as View.as_asgi(). Pages belong into urls.py."
+        yield Error(message, hint, id="rest_channels.E023")
+
+
+def _http_view(target: Any) -> Any:
+    """Return the class whose `as_view()` made `target`, or `None`."""
+    for name in ("view_class", "cls"):
+        found = getattr(target, name, None)
+        is_view = inspect.isclass(found) and issubclass(found, View)
+        if is_view or (inspect.isclass(found) and hasattr(target, "view_initkwargs")):
+            return found
+    return None
+
+
+def _takes_three_arguments(target: Any) -> bool:
+    try:
+        inspect.signature(target).bind("scope", "receive", "send")
+    except TypeError:
+        return False
+    except ValueError:  # a function without a signature
+        return True
+    return True
+
+
+def _name(target: Any) -> str:
+    return str(getattr(target, "__qualname__", None) or repr(target))
+
+
+def _duplicates(found: Iterable[Entry]) -> Iterator[CheckMessage]:
+    """W023: the first of two entries with one pattern serves all connections."""
+    seen: dict[str, Entry] = {}
+    for entry in found:
+        if entry.is_channel_route or entry.text.startswith(("route", "the stream")):
+            continue
+        if (first := seen.setdefault(entry.text, entry)) is not entry:
+            message = f"{entry.text} is there twice. Only the first one, {_served(first)}, is used."
+            hint = "Give each its own path."
+            yield Warning(message, hint, id="rest_channels.W023")
+
+
+def _served(entry: Entry) -> str:
+    target = entry.target
+    cls = getattr(target, "view_class", None) or getattr(target, "consumer_class", None) or target
+    return _name(cls)

@@ -1,0 +1,125 @@
+"""The transactions of Django's `TestCase`, in which connections have to run their queries.
+
+`TestCase` opens one for each database in the thread of the test, and rolls it back. A handler in
+another thread would have a database connection of its own: it would see no row of the test, wait
+for its locks, and commit rows that later tests see.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+__all__ = [
+    "COMMIT_INTERVAL",
+    "open_transactions",
+    "run_commit_hooks",
+    "runs_tests",
+    "shared_thread",
+    "testcase_transaction",
+]
+
+logger = logging.getLogger("rest_channels")
+
+COMMIT_INTERVAL = 0.01
+"""Seconds between two runs of commit hooks, which a transaction of a test holds back."""
+
+shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", default=False)
+"""Whether handlers and the ORM run in the thread of the test, and not in the pool."""
+
+
+def runs_tests() -> bool:
+    """Return whether a `TestCase` may run this event loop.
+
+    Its `async def` tests run in a loop beside the main thread, which has the transaction.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return False
+    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+
+
+async def open_transactions() -> dict[str, int]:
+    """For each database in a transaction of a test, return the number of savepoints in it."""
+    return await sync_to_async(_savepoints)()
+
+
+@asynccontextmanager
+async def testcase_transaction() -> AsyncIterator[bool]:
+    """Run a block in the transaction of the test, if there is one. Yield whether there is.
+
+    Meanwhile commit hooks run as soon as they are registered, so that observers send.
+    """
+    if not (savepoints := await open_transactions()):
+        yield False
+        return
+    token = shared_thread.set(True)
+    ended = asyncio.Event()
+    committing = asyncio.create_task(_commit_until(ended, savepoints))
+    try:
+        yield True
+    finally:
+        ended.set()
+        shared_thread.reset(token)
+        await committing
+
+
+async def _commit_until(ended: asyncio.Event, savepoints: dict[str, int]) -> None:
+    while not ended.is_set():
+        try:
+            await sync_to_async(run_commit_hooks)(savepoints)
+        except Exception:
+            logger.exception("A commit hook failed.")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMMIT_INTERVAL):
+                await ended.wait()
+
+
+def run_commit_hooks(savepoints: dict[str, int]) -> None:
+    """Run commit hooks, except inside a further `atomic` block."""
+    for alias, depth in savepoints.items():
+        connection = connections[alias]
+        while connection.run_on_commit and len(connection.savepoint_ids) <= depth:
+            hooks: list[Any] = connection.run_on_commit
+            connection.run_on_commit = []
+            for _ids, hook, robust in hooks:
+                try:
+                    hook()
+                except Exception:
+                    if not robust:
+                        raise
+                    logger.exception("A commit hook failed.")
+
+
+def _savepoints() -> dict[str, int]:
+    """Return the savepoints of each transaction, whose connection is kept open from now on.
+
+    `channels.db.database_sync_to_async` would close it as obsolete, because it does not
+    autocommit, and the test would lose its data.
+    """
+    savepoints = {}
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            _keep_open(connection)
+            savepoints[connection.alias] = len(connection.savepoint_ids)
+    return savepoints
+
+
+def _keep_open(connection: BaseDatabaseWrapper) -> None:
+    if "close_if_unusable_or_obsolete" in vars(connection):
+        return
+    close = connection.close_if_unusable_or_obsolete
+
+    def close_unless_atomic() -> None:
+        if not connection.in_atomic_block:
+            close()
+
+    vars(connection)["close_if_unusable_or_obsolete"] = close_unless_atomic
