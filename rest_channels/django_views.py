@@ -13,7 +13,6 @@ Source: djangochannelsrestframework 1.3.
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
@@ -25,9 +24,10 @@ from rest_framework.exceptions import ValidationError
 from .actions.context import current_action
 from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
+from .actions.view_arguments import DETAIL_ACTIONS, argument_errors
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
-from .handshake.http_request import http_request
+from .handshake.http_request import http_request, query_dict
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
 from .renderers import encode
@@ -51,9 +51,6 @@ VIEWSET_METHODS = {
     "destroy": "delete",
 }
 """The HTTP methods that DRF's routers give to the actions of a viewset."""
-
-DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
-"""The actions of one object, whose key DRF's routers put into the path."""
 
 
 def view_as_consumer(
@@ -138,7 +135,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 wrong[name] = [_("This has to be an object.")]
         given = parameters if isinstance(parameters, dict) else {}
         arguments = {**given, **self.kwargs}
-        if errors := _invalid_arguments(given) | _missing_key(arguments, view, method):
+        if errors := await run(argument_errors, view, method, given, arguments):
             wrong.setdefault("parameters", errors)
         if wrong:
             raise ValidationError(wrong)
@@ -171,34 +168,12 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         headers = [(k, v) for k, v in self.scope.get("headers", ()) if k not in BODY_HEADERS]
         headers += [(b"content-type", b"application/json")] if body else []
         headers += [(b"content-length", str(len(body)).encode())]
-        scope = {**self.scope, "headers": headers, "query_string": urlencode(query, True).encode()}
+        params = query_dict(query)
+        scope = {**self.scope, "headers": headers, "query_string": params.urlencode().encode()}
         request = http_request(scope, method, body)
+        vars(request)["GET"] = params  # a cached property
         vars(request)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
         return request
-
-
-def _invalid_arguments(given: dict[str, Any]) -> dict[str, Any]:
-    """Return errors for arguments that no URL of a view could have."""
-    errors: dict[str, Any] = {}
-    for name, value in given.items():
-        if name in ("self", "request"):
-            errors[name] = [_("There is no such argument.")]
-        elif isinstance(value, bool) or not isinstance(value, str | int):
-            errors[name] = [_("This has to be text or a whole number.")]
-    return errors
-
-
-def _missing_key(arguments: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
-    """Return an error for a missing key, if all URLs of the viewset's action have one."""
-    from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
-
-    handler = (getattr(view, "actions", None) or {}).get(method.lower())
-    if handler is None or view.cls.get_object is not GenericAPIView.get_object:
-        return {}
-    if not (view.initkwargs.get("detail") or handler in DETAIL_ACTIONS):
-        return {}
-    key = view.cls.lookup_url_kwarg or view.cls.lookup_field
-    return {} if key in arguments else {key: [_("This argument is required.")]}
 
 
 def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 
 from .engine.connection import Connection
 from .groups import Channel
-from .handshake.http_request import http_request
+from .handshake.http_request import http_request, query_dict
 from .protocol.dialects import PlainDialect
 from .protocol.messages import Call, Frame
 from .settings import api_settings
@@ -95,16 +95,10 @@ class SocketRequest:
         return self._method or EVENT_METHODS[self.event]
 
     def set_query_params(self, query: Any) -> None:
-        """Replace the query string that filters see. Raise 400 if `query` is not a dict.
-
-        A list gives several values to a name, as in `?tag=a&tag=b`.
-        """
+        """Replace the query string that filters see. Raise 400 if `query` is not a dict."""
         if not isinstance(query, dict):
             raise ValidationError({"query": [_("This has to be an object.")]})
-        self._query = QueryDict(mutable=True)
-        for name, value in query.items():
-            values = value if isinstance(value, list) else [value]
-            self._query.setlist(name, ["" if item is None else str(item) for item in values])
+        self._query = query_dict(query)
 
     def set_action(self, method: str, arguments: dict[str, Any]) -> None:
         """Set what permission classes see for an action: the HTTP method, and its arguments.

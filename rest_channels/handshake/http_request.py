@@ -5,11 +5,20 @@ from io import BytesIO
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.http import QueryDict
 
 from ..exceptions import CloseCode
 from ..protocol.messages import Scope
+from ..renderers import NumberText, encode
 
-__all__ = ["accept_and_close", "http_request", "path_info", "reject_handshake", "with_route"]
+__all__ = [
+    "accept_and_close",
+    "http_request",
+    "path_info",
+    "query_dict",
+    "reject_handshake",
+    "with_route",
+]
 
 
 def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRequest:
@@ -24,6 +33,30 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
         if name in scope:
             setattr(request, name, scope[name])
     return request
+
+
+def query_dict(query: Mapping[str, Any]) -> QueryDict:
+    """Return the `query` of a frame as a query string would carry it: all values are text.
+
+    A list gives several values to a name, as in `?tag=a&tag=b`. `None` is empty text. Other values
+    are written as JSON: `true`, `2.5`, `{"gte":1}`.
+    """
+    result = QueryDict(mutable=True)
+    for name, value in query.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        result.setlist(name, [_query_text(item) for item in values])
+    result._mutable = False
+    return result
+
+
+def _query_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    text = encode(value).decode()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return NumberText(text) if is_number else text
 
 
 def path_info(scope: Scope) -> str:
