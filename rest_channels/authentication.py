@@ -21,6 +21,7 @@ from .engine.connection import Connection
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
 from .handshake.identity import session_user
+from .handshake.origins import origin_safe
 from .settings import api_settings
 
 __all__ = ["Authentication", "choose_subprotocol"]
@@ -113,8 +114,10 @@ class Authentication:
         """Return the user, the `auth` and whether an authenticator succeeded. Runs in a thread."""
         from rest_framework.request import Request  # noqa: PLC0415 - it needs ready apps
 
-        handshake = http_request(scope)
-        vars(handshake)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
+        # A session's frames may write, so one of a foreign page has to fail the CSRF check.
+        origin_is_safe = origin_safe(scope)
+        handshake = http_request(scope, "GET" if origin_is_safe else "POST")
+        vars(handshake)["_dont_enforce_csrf_checks"] = origin_is_safe
         request = Request(handshake, authenticators=self.authenticators)
         return request.user, request.auth, request.successful_authenticator is not None
 

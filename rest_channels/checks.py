@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
+from .actions.view_guards import middleware_not_run, missing_decorators
 from .cluster.layer import configuration_error, crosses_processes
+from .django_views import DjangoViewAsConsumer
 from .settings import Settings, api_settings
 
 __all__ = [
@@ -16,6 +20,7 @@ __all__ = [
     "check_layer_crosses_processes",
     "check_server",
     "check_settings",
+    "check_wrapped_views",
 ]
 
 
@@ -76,3 +81,21 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
     message = "Error frames show tracebacks to clients."
     hint = "Set DEBUG = False, or REST_CHANNELS = {'DEBUG_ERRORS': False}."
     return [Warning(message, hint, id="rest_channels.W002")] if shown else []
+
+
+def check_wrapped_views(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E010, W010: `view_as_consumer` leaves out what guards a view over HTTP."""
+    if asgi := getattr(settings, "ASGI_APPLICATION", None):
+        _ = getattr(import_string(asgi), "routes", None)  # imports the consumers
+    wrapped = [each for each in DjangoViewAsConsumer.__subclasses__() if hasattr(each, "view")]
+    found = ((each, missing_decorators(each.view)) for each in wrapped)
+    messages: list[CheckMessage] = [
+        Error(text, obj=each, id="rest_channels.E010") for each, text in found if text
+    ]
+    if wrapped and (names := middleware_not_run()):
+        text = (
+            f"view_as_consumer() runs no middleware, so {', '.join(names)} cannot refuse a frame."
+        )
+        hint = "Check in the view what it checks. Silence this if it decides nothing."
+        messages.append(Warning(text, hint, id="rest_channels.W010"))
+    return messages

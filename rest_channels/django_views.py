@@ -6,11 +6,13 @@
     {"action": "update", "parameters": {"pk": 7}, "data": {"email": "…"}, "request_id": 2}
 
 Each frame becomes a request with the connection's user, session, cookies, headers and address. The
-view's permissions, content negotiation and errors are as over HTTP. No middleware runs.
+view's permissions, content negotiation and errors are as over HTTP. Of the site's middleware, only
+`LoginRequiredMiddleware` counts. A view whose URL has a guarding decorator must be given decorated.
 
 Source: djangochannelsrestframework 1.3.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -18,16 +20,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
 from .actions.context import current_action
 from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
 from .actions.view_arguments import DETAIL_ACTIONS, argument_errors
+from .actions.view_guards import login_middleware, missing_decorators, refuses
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
 from .handshake.http_request import http_request, query_dict
+from .handshake.origins import origin_safe
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
 from .renderers import encode
@@ -35,6 +40,8 @@ from .settings import api_settings
 from .throttling import check_throttles
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
+
+logger = logging.getLogger("rest_channels")
 
 DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
 """The HTTP methods of actions, for views that are no viewsets, as in DCRF."""
@@ -84,6 +91,13 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     view: ClassVar[Any]
     actions: ClassVar[Mapping[str, str]] = DEFAULT_METHODS
 
+    async def websocket_connect(self, message: dict[str, Any]) -> None:
+        """Refuse all clients (403) if the view's URL has a decorator that the view lacks."""
+        if error := await run(missing_decorators, self.view):
+            logger.error("%s: %s", type(self).__qualname__, error)
+            raise PermissionDenied
+        await super().websocket_connect(message)
+
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Call the view, and answer with its response."""
         before = current_action.get()
@@ -91,6 +105,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             if action == "authenticate" and self._authentication.authenticators:
                 await self._authenticate(action, request_id, kwargs)
                 return
+            self._check_origin()
             view, method = self._find(action)
             context = self._begin_action(action, method, kwargs)
             expiries = self._authentication.expiry_count
@@ -140,6 +155,8 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         if wrong:
             raise ValidationError(wrong)
         request = self._make_request(method, data, query or {})
+        if middleware := login_middleware():
+            await self._check_login(middleware, request, view, arguments)
         called = view if is_async(view) else _atomic(view)
         response = await run(called, request, **arguments)
         if hasattr(response, "render") and not response.is_rendered:
@@ -163,6 +180,24 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 return (view if as_view is None else as_view()), method
         raise ActionDialect().handler_not_found(Call(None, {"action": action}))
 
+    async def _check_login(self, middleware: Any, request: Any, view: Any, arguments: Any) -> None:
+        if await run(refuses, middleware, request, view, arguments):
+            user = self.scope.get("user")
+            error = PermissionDenied if user and user.is_authenticated else NotAuthenticated
+            raise self._authentication.adapt_error(error())
+
+    def _check_origin(self) -> None:
+        """Raise `PermissionDenied` (403) for a foreign page: its frames have no CSRF token."""
+        if not self._origin_safe:
+            origin = http_request(self.scope).headers.get("origin")
+            text = "%r: the origin %r is refused. Add it to REST_CHANNELS['ALLOWED_ORIGINS']."
+            logger.warning(text, self._connection, origin)
+            raise PermissionDenied(_("CSRF Failed: the origin is not allowed."))
+
+    @cached_property
+    def _origin_safe(self) -> bool:
+        return origin_safe(self.scope)
+
     def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
         body = b"" if data is None else encode(data)
         headers = [(k, v) for k, v in self.scope.get("headers", ()) if k not in BODY_HEADERS]
@@ -172,7 +207,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         scope = {**self.scope, "headers": headers, "query_string": params.urlencode().encode()}
         request = http_request(scope, method, body)
         vars(request)["GET"] = params  # a cached property
-        vars(request)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
+        vars(request)["_dont_enforce_csrf_checks"] = self._origin_safe
         return request
 
 

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.urls import URLResolver, get_resolver
 
-__all__ = ["SiteURL", "missing_decorators", "urls_of", "view_class_of"]
-
-HARMLESS_MODULES = ("django.views.decorators.", "django.middleware.")
-"""Decorators and middleware of Django that do not decide who may call a view."""
+__all__ = ["SiteURL", "code_of", "urls_of", "view_class_of", "wrapped_functions"]
 
 AS_VIEW = "as_view.<locals>.view"  # the function that Django's and DRF's `as_view()` create
 
@@ -37,22 +34,6 @@ def urls_of(view: Any) -> list[SiteURL]:
 def view_class_of(view: Any) -> Any:
     """Return the class behind the result of `as_view()`, decorated or not; `None` for others."""
     return next((key for key in _keys(view) if isinstance(key, type)), None)
-
-
-def missing_decorators(view: Any) -> str | None:
-    """Return an error if each URL of `view` guards it with a decorator that `view` itself lacks."""
-    own = {_code(function) for function in _chain(view)}
-    urls = urls_of(view)
-    for url in urls:
-        missing = [each for each in url.decorators if _guards(each) and _code(each) not in own]
-        if not missing:
-            return None
-    if not urls:
-        return None
-    return (
-        f"The URL {url.route!r} decorates this view, and view_as_consumer() was given the view "
-        "without the decorator. Give it the decorated view: view_as_consumer(login_required(view))."
-    )
 
 
 @lru_cache(maxsize=4)
@@ -99,36 +80,26 @@ def _wrapped_by(callback: Any) -> list[Any]:
     return [value for value in getclosurevars(callback).nonlocals.values() if isfunction(value)]
 
 
-def _chain(view: Any) -> Iterator[Any]:
-    """Yield `view` and what it wraps, as its decorators tell."""
+def wrapped_functions(view: Any) -> Iterator[Any]:
+    """Yield `view`, and from the outside to the inside what its decorators wrap."""
     while view is not None:
         yield view
         view = None if _class_of(view) is not None else getattr(view, "__wrapped__", None)
 
 
 def _keys(view: Any) -> Iterator[Any]:
-    for function in _chain(view):
+    for function in wrapped_functions(view):
         yield _class_of(function) or function
 
 
 def _class_of(function: Any) -> Any:
     """Return the view class of a function that `as_view()` created, else `None`."""
-    code = _code(function)
+    code = code_of(function)
     if code is None or not code.co_qualname.endswith(AS_VIEW):
         return None
     return getattr(function, "cls", None) or getattr(function, "view_class", None)
 
 
-def _code(function: Any) -> Any:
+def code_of(function: Any) -> Any:
+    """Return the code of a function, which is the same for all functions of one decorator."""
     return getattr(function, "__code__", None)
-
-
-def _guards(decorator: Any) -> bool:
-    """Return whether a decorator's function may refuse a request."""
-    if not isfunction(decorator):
-        return False
-    module = decorator.__globals__.get("__name__", "")
-    if module == "django.utils.decorators":  # a decorator that Django made of a middleware
-        middleware = getclosurevars(decorator).nonlocals.get("middleware")
-        module = type(middleware).__module__
-    return not f"{module}.".startswith(HARMLESS_MODULES)

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from ..concurrency.threads import thread_pool
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
-from ..handshake.origins import origin_allowed
+from ..handshake.origins import ORIGIN_CHECKED, origin_allowed
 from ..handshake.proxies import without_proxies
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
@@ -103,6 +103,7 @@ class SocketApplication:
             await reject_handshake(receive, send)
             return
         application, scope = found
+        scope[ORIGIN_CHECKED] = True
         try:
             scope = await with_identity(scope)
         except Exception:  # databases raise many kinds of errors
