@@ -121,12 +121,9 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        classes = self.authentication_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
         try:
-            ask_for_token = self._request_new_token
-            self._authentication = Authentication(classes, self._connection, ask_for_token)
+            found = await acall_hook(self.get_authenticators, arguments={})
+            self._authentication = Authentication(found, self._connection, self._request_new_token)
             request = SocketRequest(self._connection, "connect")
             await authorize_connection(self, self._authentication, request)
         except Exception as error:
@@ -218,6 +215,13 @@ class AsyncAPIConsumer(SocketConsumer):
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
         await self.reply("authenticate", data=user, request_id=request_id)
+
+    async def get_authenticators(self) -> Sequence[Any]:
+        """Return the authenticators of the connection, as instances."""
+        classes = self.authentication_classes
+        if classes is None:
+            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        return [authenticator() for authenticator in classes]
 
     async def get_permissions(self, action: str, **kwargs: Any) -> Sequence[Any]:
         """Return the permissions for `action` (`"connect"`: the handshake), as instances."""

@@ -13,7 +13,7 @@ Source: djangochannelsrestframework 1.3.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +27,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied, Valida
 from .actions.context import current_action
 from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
+from .actions.site_urls import view_class_of
 from .actions.view_arguments import DETAIL_ACTIONS, argument_errors
 from .actions.view_guards import login_middleware, missing_decorators, refuses
 from .api_consumer import AsyncAPIConsumer
@@ -102,7 +103,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         """Call the view, and answer with its response."""
         before = current_action.get()
         try:
-            if action == "authenticate" and self._authentication.authenticators:
+            if action == "authenticate" and self._authenticates:
                 await self._authenticate(action, request_id, kwargs)
                 return
             self._check_origin()
@@ -120,6 +121,24 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             await run(self.handle_exception, error, action=action, request_id=request_id)
         finally:
             current_action.set(before)
+
+    async def get_authenticators(self) -> Sequence[Any]:
+        """Return the authenticators of the connection: without a setting, those of the view."""
+        if found := await super().get_authenticators():
+            return found
+        initkwargs = getattr(self.view, "initkwargs", {})
+        owner = view_class_of(self.view)
+        classes = initkwargs.get(
+            "authentication_classes", getattr(owner, "authentication_classes", ())
+        )
+        return [authenticator() for authenticator in classes]
+
+    @property
+    def _authenticates(self) -> bool:
+        """Whether `authenticate` takes a token, because the view has no action of that name."""
+        is_viewset = hasattr(self.view, "get_extra_actions")
+        own = (_routes(self.view) if is_viewset else self.actions).keys()
+        return bool(self._authentication.authenticators) and "authenticate" not in own
 
     async def call_view(
         self,
@@ -205,7 +224,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         headers += [(b"content-length", str(len(body)).encode())]
         params = query_dict(query)
         scope = {**self.scope, "headers": headers, "query_string": params.urlencode().encode()}
-        request = http_request(scope, method, body)
+        request = http_request(self._authentication.with_authorization(scope), method, body)
         vars(request)["GET"] = params  # a cached property
         vars(request)["_dont_enforce_csrf_checks"] = self._origin_safe
         return request

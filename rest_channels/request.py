@@ -1,6 +1,6 @@
 """The request of a view: one event of a connection."""
 
-from collections.abc import ItemsView, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
@@ -83,6 +83,16 @@ class SocketRequest:
     def auth(self) -> Any:
         """What the authenticator returned with the user: usually a token, or `None`."""
         return self.scope.get("auth")
+
+    @property
+    def authenticators(self) -> Sequence[Any]:
+        """The authenticators of the connection."""
+        return getattr(self.scope.get("authentication"), "authenticators", ())
+
+    @property
+    def successful_authenticator(self) -> Any:
+        """The authenticator that accepted the client, or `None`."""
+        return getattr(self.scope.get("authentication"), "successful_authenticator", None)
 
     @property
     def session(self) -> Any:

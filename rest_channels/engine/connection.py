@@ -19,6 +19,7 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, Work
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
+from ..handshake.subprotocols import holds_token
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
 from ..settings import api_settings
 from .handler import Handler
@@ -162,7 +163,10 @@ class Connection:
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self._advance_to(State.OPEN):
-            self.outbox.start(accept_message(subprotocol or self.subprotocol, headers))
+            chosen = subprotocol or self.subprotocol
+            if chosen is not None and holds_token(chosen):
+                chosen = self.subprotocol
+            self.outbox.start(accept_message(chosen, headers))
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:

@@ -44,6 +44,13 @@ const DIALECTS = {
   none: { wrap: (_name, data, request_id) => ({ ...data, request_id }), whole: true },
 };
 
+/** A browser fails unless the server accepts an offered subprotocol, and no server accepts a token. */
+const withAcceptable = (protocols) => {
+  const offered = [protocols].flat();
+  const tokensOnly = offered.length > 0 && offered.every((name) => name.startsWith("authorization."));
+  return tokensOnly ? [...offered, "rest-channels"] : offered;
+};
+
 const LIFECYCLE = new Set(["open", "ready", "close", "reconnecting", "message", "error", "state"]);
 
 const REASONS = {
@@ -122,7 +129,7 @@ export class SocketClient {
     this.#listenToPage();
     this.#lastFailure = null;
     this.#readySince = Infinity;
-    const socket = (this.#socket = new WebSocket(this.#url, this.#options.protocols));
+    const socket = (this.#socket = new WebSocket(this.#url, withAcceptable(this.#options.protocols)));
     this.#setTimer(this.#options.patience, () => this.#connectionLost(socket, 1006, "The server does not answer."));
     socket.onopen = () => socket === this.#socket && this.#opened(socket);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#received(data);
