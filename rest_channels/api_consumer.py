@@ -14,6 +14,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied as Forbidden
@@ -38,7 +39,7 @@ from .actions.plan import (
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
+from .concurrency.execution import run, run_and_render
 from .dispatch.errors import error_reply
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
@@ -188,12 +189,14 @@ class AsyncAPIConsumer(SocketConsumer):
                 await check_throttles(throttles, context.request, self)
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
-            result = getattr(self, plan.attribute)(**fit_arguments(plan.parameters, arguments, own))
+            method = getattr(self, plan.attribute)
+            accepted = fit_arguments(plan.parameters, arguments, own)
+            render = partial(self._render_result, action, request_id)
             if plan.detached:
-                self._detached.begin(result, action, request_id, context)
+                self._detached.begin(method(**accepted), action, request_id, context)
                 context = None
             else:
-                await self._send_result(await result, action, request_id)
+                await self._answer(await run_and_render(render, method, **accepted))
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
             await run(self.handle_exception, error, action=action, request_id=request_id)
         finally:
@@ -271,19 +274,28 @@ class AsyncAPIConsumer(SocketConsumer):
         reply = Reply(Call(action, None, request_id), data, status, errors)
         return self.send_json(self._dialect.build_reply(reply))
 
-    async def _send_result(self, response: Any, action: str, request_id: Any) -> None:
-        """Send what an action returned: `(data, status)`; `None` sends nothing."""
+    def _render_result(self, action: str, request_id: Any, response: Any) -> Any:
+        """Return the answer to what an action returned, as text; `None` if there is none.
+
+        If a class sends answers in its own way, it sends it now. The result can be awaited.
+        """
         if isinstance(response, tuple) and len(response) == 2:
             data, code = response
-            if self._default_replies:
-                reply = self._dialect.build_content(action, data, code, request_id)
-                await self._connection.answer(encode(reply).decode())
-            else:
-                await self.reply(action, data=data, status=code, request_id=request_id)
-        elif response is not None:
+            if not self._default_replies:
+                return self.reply(action, data=data, status=code, request_id=request_id)
+            return encode(self._dialect.build_content(action, data, code, request_id)).decode()
+        if response is not None:
             owner, method = type(self).__name__, self.available_actions[action]
             text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
             logger.warning(text, owner, method, response)
+        return None
+
+    async def _answer(self, answer: Any) -> None:
+        """Send an answer that `_render_result` made."""
+        if isinstance(answer, str):
+            await self._connection.answer(answer)
+        elif answer is not None:
+            await answer
 
     def _request_new_token(self) -> None:
         self._detached.end()

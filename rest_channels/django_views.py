@@ -36,7 +36,7 @@ from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
-from .renderers import encode
+from .renderers import Rendered, encode
 from .settings import api_settings
 from .throttling import check_throttles
 
@@ -150,7 +150,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         parameters: Any = None,
         **rest: Any,
     ) -> HttpResponseBase:
-        """Call `view` with a request, and return its response, rendered.
+        """Call `view` with a request, and return its response.
 
         Args:
             view: A view function.
@@ -178,7 +178,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             await self._check_login(middleware, request, view, arguments)
         called = view if is_async(view) else _atomic(view)
         response = await run(called, request, **arguments)
-        if hasattr(response, "render") and not response.is_rendered:
+        if hasattr(response, "render") and not response.is_rendered and not _has_data(response):
             await run(response.render)
         return response  # type: ignore[no-any-return]
 
@@ -256,9 +256,12 @@ def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _response_data(response: Any) -> Any:
-    """Return the data of a response, else its body as text, else its body in hexadecimal."""
-    if hasattr(response, "data"):
-        return response.data
+    """Return the data of a response, else its body as text, else its body in hexadecimal.
+
+    Data may query when it is rendered, so a thread renders it.
+    """
+    if _has_data(response):
+        return await run(Rendered.json, response.data)
     if not response.streaming:
         body = response.content
     elif response.is_async:
@@ -271,6 +274,11 @@ async def _response_data(response: Any) -> Any:
         return body.decode()
     except UnicodeDecodeError:
         return body.hex()
+
+
+def _has_data(response: Any) -> bool:
+    """Return whether it is a response of DRF, whose data is sent instead of its body."""
+    return hasattr(response, "data")
 
 
 def _streamed_body(response: Any) -> bytearray:

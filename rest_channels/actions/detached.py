@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
-from ..concurrency.execution import run, thread_lease
+from ..concurrency.execution import render_on_loop, run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..settings import api_settings
@@ -57,7 +58,9 @@ class DetachedActions:
         consumer = self._consumer
         try:
             async with thread_lease():
-                await consumer._send_result(await result, action, request_id)
+                render = partial(consumer._render_result, action, request_id)
+                answer = render_on_loop(render, result, await result)
+                await consumer._answer(answer)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already

@@ -11,12 +11,14 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
+from functools import partial
+from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.utils.functional import Promise
 from rest_framework import status
 
-from ..concurrency.execution import is_async, run
+from ..concurrency.execution import is_async, render_on_loop, run_and_render
 from ..concurrency.serial_queue import current_queue
 from ..exceptions import CloseCode, HandlerTimeout
 from ..protocol.messages import Call, Reply
@@ -42,14 +44,11 @@ async def dispatch(invocation: Invocation) -> None:
         if (check := invocation.check_throttles()) is not None:
             await check
         connection.connect_called = True
+        render = partial(_rendered_reply, invocation)
         if is_async(handler):
-            result = await handler(*args, **kwargs)
+            text = render_on_loop(render, handler, await handler(*args, **kwargs))
         else:
-            result = await run(handler, *args, **kwargs)
-        reply = invocation.get_reply(result)
-        text = (
-            None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
-        )
+            text = await run_and_render(render, handler, *args, **kwargs)
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
@@ -61,6 +60,12 @@ async def dispatch(invocation: Invocation) -> None:
     else:
         if text is not None:
             await connection.answer(text)
+
+
+def _rendered_reply(invocation: Invocation, result: Any) -> str | None:
+    """Return the answer to what a handler returned, as text, or `None` for no answer."""
+    reply = invocation.get_reply(result)
+    return None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:

@@ -19,7 +19,7 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, Work
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
-from ..handshake.subprotocols import holds_token
+from ..handshake.subprotocols import acceptable
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
 from ..settings import api_settings
 from .handler import Handler
@@ -163,10 +163,7 @@ class Connection:
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self._advance_to(State.OPEN):
-            chosen = subprotocol or self.subprotocol
-            if chosen is not None and holds_token(chosen):
-                chosen = self.subprotocol
-            self.outbox.start(accept_message(chosen, headers))
+            self.outbox.start(accept_message(acceptable(subprotocol, self.subprotocol), headers))
         return DONE
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["authorization_of", "choose_subprotocol", "holds_token"]
+__all__ = ["acceptable", "authorization_of", "choose_subprotocol", "holds_token"]
 
 TOKEN_PREFIX = "authorization."  # noqa: S105 - of a subprotocol that holds a scheme and a token
 
@@ -12,15 +12,18 @@ def holds_token(subprotocol: str) -> bool:
     return subprotocol.lower().startswith(TOKEN_PREFIX)
 
 
+def acceptable(*subprotocols: str | None) -> str | None:
+    """Return the first subprotocol that holds no token, or `None`."""
+    return next((name for name in subprotocols if name and not holds_token(name)), None)
+
+
 def choose_subprotocol(offered: Sequence[str]) -> str | None:
     """Return the first subprotocol without a token if one with a token was offered, else `None`.
 
     A browser that offers subprotocols fails unless one of them is accepted. So it has to offer
     another one besides the token.
     """
-    if not any(map(holds_token, offered)):
-        return None
-    return next((name for name in offered if not holds_token(name)), None)
+    return acceptable(*offered) if any(map(holds_token, offered)) else None
 
 
 def authorization_of(offered: Sequence[str]) -> str | None:

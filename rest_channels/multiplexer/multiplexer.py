@@ -26,7 +26,7 @@ from ..concurrency.serial_queue import cancel_tasks, current_queue
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
-from ..handshake.subprotocols import choose_subprotocol, holds_token
+from ..handshake.subprotocols import acceptable, choose_subprotocol
 from ..parsers import JSONParser
 from ..protocol.dialects import ActionDialect
 from ..protocol.messages import Application, Call, Event, Frame, Gap, Reply, Scope
@@ -168,8 +168,7 @@ class MultiplexedConnection:
         if self._connection.state is not State.CONNECTING:
             return
         offered = self._connection.scope.get("subprotocols", ())
-        named = message.get("subprotocol")
-        chosen = named if named and not holds_token(named) else choose_subprotocol(offered)
+        chosen = acceptable(message.get("subprotocol"), choose_subprotocol(offered))
         self._connection.accept(chosen, message.get("headers") or ())
         for name, code, reason in self._refused:
             self._send_error(name, None, code, reason)
