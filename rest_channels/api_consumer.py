@@ -13,7 +13,7 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,7 +23,14 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 
-from .actions.authorization import authorize_action, authorize_connection, permission_instances
+from .actions.answers import answer_error, render_result, send_answer
+from .actions.authorization import (
+    authorize_action,
+    authorize_connection,
+    check_action,
+    permission_instances,
+    permissions_for,
+)
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
 from .actions.hooks import acall_hook, overridable_property, wrap_async_hooks
@@ -46,7 +53,6 @@ from .parsers import JSONParser
 from .protocol.arguments import fit_arguments
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call, Reply
-from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
 from .socket_consumer import SocketConsumer
@@ -80,6 +86,7 @@ class AsyncAPIConsumer(SocketConsumer):
     _default_reading: ClassVar[bool] = True  # whether it overrides none of READING_HOOKS
     _default_checks: ClassVar[bool] = True
     _default_replies: ClassVar[bool] = True
+    _default_throttles: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -88,6 +95,7 @@ class AsyncAPIConsumer(SocketConsumer):
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._default_reading = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
         cls._default_checks = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
+        cls._default_throttles = overrides_none(cls, AsyncAPIConsumer, ("get_throttles",))
         cls._default_replies = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -179,26 +187,22 @@ class AsyncAPIConsumer(SocketConsumer):
                 return await self._authenticate(action, request_id, arguments)
             context = self._begin_action(action, plan.method, arguments)
             expiries = self._authentication.expiry_count
-            if not self._default_checks:
-                await acall_hook(self.check_permissions, action, arguments=arguments)
-            else:
-                context.permissions = self._make_permissions()
-                if context.permissions:
-                    await self._authorize_action(context)
-            if throttles := self.get_throttles():
-                await check_throttles(throttles, context.request, self)
+            if (check := check_action(self, context)) is not None:
+                await check
+            if (check := self._check_throttles(context)) is not None:
+                await check
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
+            arguments = fit_arguments(plan.parameters, arguments, own)
             method = getattr(self, plan.attribute)
-            accepted = fit_arguments(plan.parameters, arguments, own)
-            render = partial(self._render_result, action, request_id)
             if plan.detached:
-                self._detached.begin(method(**accepted), action, request_id, context)
+                self._detached.begin(method(**arguments), action, request_id, context)
                 context = None
             else:
-                await self._answer(await run_and_render(render, method, **accepted))
+                render = partial(render_result, self, action, request_id)
+                await send_answer(self, await run_and_render(render, method, **arguments))
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
-            await run(self.handle_exception, error, action=action, request_id=request_id)
+            await answer_error(self, error, action, request_id)
         finally:
             current_action.set(before)  # an action may call `handle_action`
             if context is not None:
@@ -213,8 +217,8 @@ class AsyncAPIConsumer(SocketConsumer):
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._dialect.handler_not_found(Call(None, {"action": action}))
         context = self._begin_action(action, "POST", arguments)
-        if throttles := self.get_throttles():
-            await check_throttles(throttles, context.request, self)
+        if (check := self._check_throttles(context)) is not None:
+            await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
         await self.reply("authenticate", data=user, request_id=request_id)
@@ -226,14 +230,18 @@ class AsyncAPIConsumer(SocketConsumer):
             classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
         return [authenticator() for authenticator in classes]
 
-    async def get_permissions(self, action: str, **kwargs: Any) -> Sequence[Any]:
+    async def get_permissions(self, action: str | None = None, **kwargs: Any) -> Sequence[Any]:
         """Return the permissions for `action` (`"connect"`: the handshake), as instances."""
         return self._make_permissions()
 
-    async def check_permissions(self, action: str, **kwargs: Any) -> None:
-        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused."""
+    async def check_permissions(self, action: Any, **kwargs: Any) -> None:
+        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused.
+
+        DRF's signature works as well. A request in the place of `action` is ignored.
+        """
         context = self.action_context
-        context.permissions = await acall_hook(self.get_permissions, action, arguments=kwargs)
+        name = action if isinstance(action, str) else context.action
+        context.permissions = await permissions_for(self, name, kwargs)
         await self._authorize_action(context)
 
     def get_throttles(self) -> Sequence[Any]:
@@ -242,6 +250,13 @@ class AsyncAPIConsumer(SocketConsumer):
         if classes is None:
             classes = api_settings.DEFAULT_THROTTLE_CLASSES
         return [throttle() for throttle in classes]
+
+    def _check_throttles(self, context: ActionContext) -> Awaitable[None] | None:
+        if not self._default_throttles:
+            found: Any = acall_hook(self.get_throttles, arguments={})
+        elif not (found := AsyncAPIConsumer.get_throttles(self)):
+            return None
+        return check_throttles(found, context.request, self)
 
     def _make_permissions(self) -> Sequence[Any]:
         classes = self.permission_classes
@@ -273,29 +288,6 @@ class AsyncAPIConsumer(SocketConsumer):
         """Send `{"errors", "data", "action", "response_status", "request_id"}`."""
         reply = Reply(Call(action, None, request_id), data, status, errors)
         return self.send_json(self._dialect.build_reply(reply))
-
-    def _render_result(self, action: str, request_id: Any, response: Any) -> Any:
-        """Return the answer to what an action returned, as text; `None` if there is none.
-
-        If a class sends answers in its own way, it sends it now. The result can be awaited.
-        """
-        if isinstance(response, tuple) and len(response) == 2:
-            data, code = response
-            if not self._default_replies:
-                return self.reply(action, data=data, status=code, request_id=request_id)
-            return encode(self._dialect.build_content(action, data, code, request_id)).decode()
-        if response is not None:
-            owner, method = type(self).__name__, self.available_actions[action]
-            text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
-            logger.warning(text, owner, method, response)
-        return None
-
-    async def _answer(self, answer: Any) -> None:
-        """Send an answer that `_render_result` made."""
-        if isinstance(answer, str):
-            await self._connection.answer(answer)
-        elif answer is not None:
-            await answer
 
     def _request_new_token(self) -> None:
         self._detached.end()

@@ -24,8 +24,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
+from .actions.answers import answer_error
+from .actions.authorization import check_action
 from .actions.context import current_action
-from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
 from .actions.site_urls import view_class_of
 from .actions.view_arguments import DETAIL_ACTIONS, argument_errors
@@ -38,7 +39,6 @@ from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
 from .renderers import Rendered, encode
 from .settings import api_settings
-from .throttling import check_throttles
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
@@ -110,15 +110,16 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             view, method = self._find(action)
             context = self._begin_action(action, method, kwargs)
             expiries = self._authentication.expiry_count
-            await acall_hook(self.check_permissions, action, arguments=kwargs)
-            if throttles := self.get_throttles():
-                await check_throttles(throttles, context.request, self)
+            if (check := check_action(self, context)) is not None:
+                await check
+            if (check := self._check_throttles(context)) is not None:
+                await check
             self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)
             data = await _response_data(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
-            await run(self.handle_exception, error, action=action, request_id=request_id)
+            await answer_error(self, error, action, request_id)
         finally:
             current_action.set(before)
 

@@ -75,6 +75,14 @@ class SocketView(SendingMixin):
         for name, value in initkwargs.items():
             setattr(self, name, value)
 
+    _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
+    _default_throttles: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._default_permissions = cls.get_permissions is SocketView.get_permissions
+        cls._default_throttles = cls.get_throttles is SocketView.get_throttles
+
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
         """Return an ASGI application of this view, for `path()` and every ASGI router.
@@ -137,13 +145,22 @@ class SocketView(SendingMixin):
         """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
         if self.event == "disconnect":  # cleaning up needs no permission
             return None
+        if not self._default_permissions:
+            return self._check_own_permissions()
         permissions = self.get_permissions()
         return check_permissions(permissions, self.request, self) if permissions else None
+
+    async def _check_own_permissions(self) -> None:
+        permissions = await run(self.get_permissions)
+        if permissions and (check := check_permissions(permissions, self.request, self)):
+            await check
 
     def check_throttles(self) -> Awaitable[None] | None:
         """Raise `Throttled` (429) when awaited."""
         if self.event == "disconnect":
             return None
+        if not self._default_throttles:
+            return check_throttles(run(self.get_throttles), self.request, self)
         throttles = self.get_throttles()
         return check_throttles(throttles, self.request, self) if throttles else None
 

@@ -12,6 +12,7 @@ from ..concurrency.execution import render_on_loop, run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..settings import api_settings
+from .answers import answer_error, render_result, send_answer
 from .context import ActionContext
 
 __all__ = ["DetachedActions"]
@@ -58,12 +59,11 @@ class DetachedActions:
         consumer = self._consumer
         try:
             async with thread_lease():
-                render = partial(consumer._render_result, action, request_id)
-                answer = render_on_loop(render, result, await result)
-                await consumer._answer(answer)
+                render = partial(render_result, consumer, action, request_id)
+                await send_answer(consumer, render_on_loop(render, result, await result))
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
             error = as_exception(error)
-            await run(consumer.handle_exception, error, action=action, request_id=request_id)
+            await answer_error(consumer, error, action, request_id)
         await run(consumer.handle_detached_task_completion, asyncio.current_task())

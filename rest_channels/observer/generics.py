@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
+from ..actions.answers import answer_error
 from ..actions.hooks import call_hook
 from ..actions.plan import overrides_none
 from ..concurrency.execution import run, run_and_render
@@ -258,7 +259,7 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
                 if (sent := await run_and_render(send, self.retrieve, **accepted)) is not None:
                     await sent
             except Exception as error:  # noqa: BLE001 - as in djangochannelsrestframework
-                await run(self.handle_exception, error, **ids)
+                await answer_error(self, error, **ids)
 
 
 def _answered_data(answer: Any) -> Rendered | None:
