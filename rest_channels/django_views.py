@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
@@ -175,6 +176,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         if wrong:
             raise ValidationError(wrong)
         request = self._make_request(method, data, query or {})
+        request.resolver_match = ResolverMatch(view, (), arguments)
         if middleware := login_middleware():
             await self._check_login(middleware, request, view, arguments)
         called = view if is_async(view) else _atomic(view)

@@ -1,6 +1,6 @@
 """The request of a view: one event of a connection."""
 
-from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, KeysView, Mapping, ValuesView
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
@@ -12,6 +12,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from .engine.connection import Connection
 from .groups import Channel
 from .handshake.http_request import http_request, query_dict
+from .handshake.request_names import RequestNames
 from .protocol.dialects import PlainDialect
 from .protocol.messages import Call, Frame
 from .settings import api_settings
@@ -22,11 +23,12 @@ EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "even
 _NOT_PARSED = object()
 
 
-class SocketRequest:
+class SocketRequest(RequestNames):
     """One event of a connection: `connect`, `receive` or `disconnect`.
 
     It has the attributes that permission classes and views expect of a request: `user`, `session`,
-    `method`, `data`, `query_params`, `headers`, `META`, `COOKIES`, `path` and so on.
+    `method`, `data`, `query_params`, `headers`, `META`, `COOKIES`, `path` and so on. It has every
+    name that DRF's `Request` has; those of `HttpRequest` lead to that of the handshake.
 
     It also has those of a message of Channels 1: `channel`, `reply_channel` and `content`. It is
     itself a mapping of `content`: `request["path"]`. Decorators may set more attributes.
@@ -84,15 +86,9 @@ class SocketRequest:
         """What the authenticator returned with the user: usually a token, or `None`."""
         return self.scope.get("auth")
 
-    @property
-    def authenticators(self) -> Sequence[Any]:
-        """The authenticators of the connection."""
-        return getattr(self.scope.get("authentication"), "authenticators", ())
-
-    @property
-    def successful_authenticator(self) -> Any:
-        """The authenticator that accepted the client, or `None`."""
-        return getattr(self.scope.get("authentication"), "successful_authenticator", None)
+    @auth.setter
+    def auth(self, auth: Any) -> None:
+        self.scope["auth"] = auth
 
     @property
     def session(self) -> Any:
@@ -125,12 +121,10 @@ class SocketRequest:
 
     @cached_property
     def http(self) -> ASGIRequest:
-        """The handshake as a Django `HttpRequest`."""
-        return http_request(self.scope, self.method)
-
-    def build_absolute_uri(self, location: str | None = None) -> str:
-        """Return the absolute URL of `location`, or of the handshake, on this site."""
-        return self.http.build_absolute_uri(location)
+        """The handshake as a Django `HttpRequest`, whose body is the frame."""
+        text, binary, _size = self.frame or (None, None, 0)
+        body = text.encode(errors="surrogatepass") if text is not None else binary or b""
+        return http_request(self.scope, self.method, body)
 
     @property
     def query_params(self) -> QueryDict:
@@ -179,6 +173,13 @@ class SocketRequest:
             self._parse_called = True
             self._data = self._parse()
         return self._data
+
+    @property
+    def parsers(self) -> list[Any]:
+        """The parsers of text frames and of binary frames."""
+        text = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
+        binary = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
+        return [parser() for parser in (text, binary) if parser is not None]
 
     def _parse(self) -> Any:
         if self.frame is None:

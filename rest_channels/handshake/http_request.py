@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import QueryDict
+from django.urls import ResolverMatch
 
 from ..exceptions import CloseCode
 from ..protocol.messages import Scope
@@ -32,7 +33,15 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])
+    request.resolver_match = scope.get("resolver_match") or _route_match(scope)
     return request
+
+
+def _route_match(scope: Scope) -> ResolverMatch | None:
+    """Return the route that a router other than `SocketApplication` has found."""
+    if (route := scope.get("url_route")) is None:
+        return None
+    return ResolverMatch(None, route.get("args", ()), route.get("kwargs", {}))  # type: ignore[arg-type]
 
 
 def query_dict(query: Mapping[str, Any]) -> QueryDict:

@@ -89,7 +89,8 @@ class SocketApplication:
             except Resolver404:
                 continue
             if match is not None:
-                return match.func, with_route(scope, match.args, match.kwargs)
+                found = with_route(scope, match.args, match.kwargs)
+                return match.func, {**found, "resolver_match": match}
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
