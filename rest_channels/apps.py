@@ -20,6 +20,7 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_settings)
         register(checks.check_layer)
         register(checks.check_wrapped_views, Tags.security)
+        register(checks.check_route_filters, Tags.security)
         register(checks.check_server, deploy=True)
         register(checks.check_layer_crosses_processes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)

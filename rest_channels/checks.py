@@ -1,6 +1,7 @@
 """System checks for `manage.py check`."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -12,12 +13,15 @@ from django.utils.module_loading import import_string
 from .actions.view_guards import middleware_not_run, missing_decorators
 from .cluster.layer import configuration_error, crosses_processes
 from .django_views import DjangoViewAsConsumer
+from .protocol.patterns import slow_part
+from .routing.channel_routes import Include, Route
 from .settings import Settings, api_settings
 
 __all__ = [
     "check_debug_errors",
     "check_layer",
     "check_layer_crosses_processes",
+    "check_route_filters",
     "check_server",
     "check_settings",
     "check_wrapped_views",
@@ -85,8 +89,7 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 
 def check_wrapped_views(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """E010, W010: `view_as_consumer` leaves out what guards a view over HTTP."""
-    if asgi := getattr(settings, "ASGI_APPLICATION", None):
-        _ = getattr(import_string(asgi), "routes", None)  # imports the consumers
+    _site_routes()  # imports the consumers
     wrapped = [each for each in DjangoViewAsConsumer.__subclasses__() if hasattr(each, "view")]
     found = ((each, missing_decorators(each.view)) for each in wrapped)
     messages: list[CheckMessage] = [
@@ -99,3 +102,33 @@ def check_wrapped_views(app_configs: Sequence[Any] | None, **kwargs: Any) -> lis
         hint = "Check in the view what it checks. Silence this if it decides nothing."
         messages.append(Warning(text, hint, id="rest_channels.W010"))
     return messages
+
+
+def check_route_filters(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W011: a filter of `route()`, `route_class()` or `include()` is slow for some texts."""
+    hint = "Use one quantifier, such as [a-z_]+."
+    return [
+        Warning(
+            f"The filter {key}={pattern.pattern!r} has {reason}. A client can send a text that "
+            "takes very long to match.",
+            hint,
+            id="rest_channels.W011",
+        )
+        for key, pattern in _filters(_site_routes())
+        if (reason := slow_part(pattern)) is not None
+    ]
+
+
+def _site_routes() -> Sequence[Any]:
+    """Return the routes of the site's `SocketApplication`, imported."""
+    asgi = getattr(settings, "ASGI_APPLICATION", None)
+    return getattr(import_string(asgi), "routes", ()) if asgi else ()
+
+
+def _filters(routes: Sequence[Any]) -> Iterator[tuple[str, re.Pattern[str]]]:
+    for entry in routes:
+        if isinstance(entry, Route):
+            yield from entry.filters.items()
+        elif isinstance(entry, Include):
+            yield from entry.prefixes.items()
+            yield from _filters(entry.routes)
