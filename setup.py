@@ -11,6 +11,11 @@ HERE = Path(__file__).parent
 INIT = (HERE / "rest_channels" / "__init__.py").read_text(encoding="utf-8")
 VERSION = re.search(r'^__version__ = "([^"]+)"$', INIT, re.MULTILINE)[1]
 
+# The policy is part of the metadata: a person who finds a vulnerability may have the package only.
+DESCRIPTION = "\n".join(
+    (HERE / name).read_text(encoding="utf-8") for name in ("README.md", "SECURITY.md")
+)
+
 REQUIRES = [
     "Django>=5.2",  # the oldest supported LTS
     "channels>=4.3",  # channel layers between processes; its consumers work beside ours
@@ -31,6 +36,7 @@ EXTRAS = {
         "channels-redis>=4.3",  # the layer under test
         "django-filter>=25",  # its backend is one of those that consumers take
         "daphne>=4.2",  # the second server the library promises to run on
+        "gevent>=24.2",  # patches the process of one test, as `gunicorn -k gevent` does
         "hypothesis>=6",  # bad input, invented
         "msgpack>=1.1",  # the optional parser and renderer
         "playwright>=1.50",  # drives the Chromium that is installed
@@ -58,7 +64,7 @@ setup(
     name="django-rest-channels",
     version=VERSION,
     description="Class-based views, actions and observers over WebSockets, for Django.",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=DESCRIPTION,
     long_description_content_type="text/markdown",
     author="The REST Channels authors",
     license="MIT",

@@ -13,7 +13,7 @@
 """
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -30,10 +30,12 @@ from .actions.authorization import (
     check_action,
     permission_instances,
     permissions_for,
+    throttle_action,
 )
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
 from .actions.hooks import acall_hook, overridable_property, wrap_async_hooks
+from .actions.options import follow_options
 from .actions.plan import (
     CHECKING_HOOKS,
     READING_HOOKS,
@@ -42,11 +44,13 @@ from .actions.plan import (
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
+    check_signatures,
     overrides_none,
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run, run_and_render
+from .concurrency.execution import handshake_thread, run, run_and_render
+from .decorators import ACTION, DETACHED
 from .dispatch.errors import error_reply
 from .dispatch.invocation import DirectInvocation
 from .parsers import JSONParser
@@ -56,7 +60,6 @@ from .protocol.messages import Call, Reply
 from .request import SocketRequest
 from .settings import api_settings
 from .socket_consumer import SocketConsumer
-from .throttling import check_throttles
 
 __all__ = ["AsyncAPIConsumer"]
 
@@ -82,6 +85,7 @@ class AsyncAPIConsumer(SocketConsumer):
     available_actions: ClassVar[dict[str, str]] = {}
 
     _dialect = ActionDialect()
+    _read_marks = (ACTION, DETACHED)
     _plans: ClassVar[dict[str, ActionPlan]] = {}
     _default_reading: ClassVar[bool] = True  # whether it overrides none of READING_HOOKS
     _default_checks: ClassVar[bool] = True
@@ -91,15 +95,17 @@ class AsyncAPIConsumer(SocketConsumer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         wrap_async_hooks(cls, VIEW_HOOKS)
+        check_signatures(cls, AsyncAPIConsumer)
         cls._plans = action_plans(cls, AsyncAPIConsumer)
+        follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._default_reading = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
         cls._default_checks = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
         cls._default_throttles = overrides_none(cls, AsyncAPIConsumer, ("get_throttles",))
         cls._default_replies = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
+    def __init__(self, **initkwargs: Any) -> None:
+        super().__init__(**initkwargs)
         self._detached = DetachedActions(self)
         self.detached_tasks = self._detached.tasks
 
@@ -131,10 +137,12 @@ class AsyncAPIConsumer(SocketConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
         try:
-            found = await acall_hook(self.get_authenticators, arguments={})
-            self._authentication = Authentication(found, self._connection, self._request_new_token)
             request = SocketRequest(self._connection, "connect")
-            await authorize_connection(self, self._authentication, request)
+            async with handshake_thread():
+                found = await acall_hook(self.get_authenticators, arguments={})
+                ask_for_token = self._request_new_token
+                self._authentication = Authentication(found, self._connection, ask_for_token)
+                await authorize_connection(self, self._authentication, request)
         except Exception as error:
             if api_settings.REFUSE_AFTER_ACCEPTING:
                 raise
@@ -185,11 +193,11 @@ class AsyncAPIConsumer(SocketConsumer):
             plan = self._plans.get(action) if isinstance(action, str) else None
             if plan is None:
                 return await self._authenticate(action, request_id, arguments)
-            context = self._begin_action(action, plan.method, arguments)
+            context = self._begin_action(action, plan.method, arguments, plan.options)
             expiries = self._authentication.expiry_count
             if (check := check_action(self, context)) is not None:
                 await check
-            if (check := self._check_throttles(context)) is not None:
+            if (check := throttle_action(self, context)) is not None:
                 await check
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
@@ -208,8 +216,11 @@ class AsyncAPIConsumer(SocketConsumer):
             if context is not None:
                 context.mark_answered()
 
-    def _begin_action(self, action: str, method: str, arguments: dict[str, Any]) -> ActionContext:
-        current_action.set(context := ActionContext(action, self._connection, method, arguments))
+    def _begin_action(
+        self, action: str, method: str, arguments: dict[str, Any], options: Any = None
+    ) -> ActionContext:
+        context = ActionContext(action, self._connection, method, arguments, options)
+        current_action.set(context)
         return context
 
     async def _authenticate(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
@@ -217,7 +228,7 @@ class AsyncAPIConsumer(SocketConsumer):
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._dialect.handler_not_found(Call(None, {"action": action}))
         context = self._begin_action(action, "POST", arguments)
-        if (check := self._check_throttles(context)) is not None:
+        if (check := throttle_action(self, context)) is not None:
             await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
@@ -235,10 +246,7 @@ class AsyncAPIConsumer(SocketConsumer):
         return self._make_permissions()
 
     async def check_permissions(self, action: Any, **kwargs: Any) -> None:
-        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused.
-
-        DRF's signature works as well. A request in the place of `action` is ignored.
-        """
+        """Raise 401 or 403 where `action` is refused. As in DRF, it may be the request."""
         context = self.action_context
         name = action if isinstance(action, str) else context.action
         context.permissions = await permissions_for(self, name, kwargs)
@@ -250,13 +258,6 @@ class AsyncAPIConsumer(SocketConsumer):
         if classes is None:
             classes = api_settings.DEFAULT_THROTTLE_CLASSES
         return [throttle() for throttle in classes]
-
-    def _check_throttles(self, context: ActionContext) -> Awaitable[None] | None:
-        if not self._default_throttles:
-            found: Any = acall_hook(self.get_throttles, arguments={})
-        elif not (found := AsyncAPIConsumer.get_throttles(self)):
-            return None
-        return check_throttles(found, context.request, self)
 
     def _make_permissions(self) -> Sequence[Any]:
         classes = self.permission_classes

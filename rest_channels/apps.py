@@ -18,11 +18,14 @@ class RestChannelsConfig(AppConfig):
         from . import checks, revocation  # noqa: PLC0415 - settings are complete only now
 
         register(checks.check_settings)
+        register(checks.check_old_settings)
+        register(checks.check_drf_settings)
         register(checks.check_layer)
+        register(checks.check_limits)
         register(checks.check_wrapped_views, Tags.security)
         register(checks.check_route_filters, Tags.security)
         register(checks.check_server, deploy=True)
         register(checks.check_layer_crosses_processes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
-        revocation.connect_signals()
         autodiscover_modules("consumers")  # every process publishes changes to their observers
+        revocation.connect_signals()  # after it: consumers name the models of their tokens

@@ -20,9 +20,11 @@ from rest_framework import status
 
 from .concurrency.execution import run
 from .engine.connection import Connection
+from .engine.suspension import resume_deliveries, suspend_deliveries
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
-from .handshake.identity import session_user
+from .handshake.identity import unauthenticated_user
+from .handshake.lazy_objects import evaluate
 from .handshake.origins import origin_safe
 from .handshake.subprotocols import authorization_of, choose_subprotocol
 from .settings import api_settings
@@ -55,7 +57,7 @@ class Authentication:
     async def handshake(self) -> None:
         """Set the user of the connection. Raise what the authenticators raise (401, 403)."""
         self._connection.on_ended += (self._cancel_timer,)
-        scope = self._connection.scope
+        scope: dict[str, Any] = self._connection.scope
         scope["authentication"] = self
         offered: list[str] = scope.get("subprotocols", [])
         self._connection.subprotocol = choose_subprotocol(offered)
@@ -88,7 +90,7 @@ class Authentication:
         if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in given):
             raise drf.AuthenticationFailed(_("Send your token as text."))
         # Only the token counts: the cookie and the query string of the handshake are left out.
-        scope = {**self._connection.scope, "user": session_user(None), "session": None}
+        scope = {**self._connection.scope, "user": unauthenticated_user(), "session": None}
         scope |= {"headers": [], "query_string": b""}
         found = await run(self._authenticate_token, scope, token, scheme)
         user, auth, authenticator, authorization = found
@@ -97,6 +99,7 @@ class Authentication:
             raise drf.PermissionDenied(message)
         self.successful_authenticator, self.authorization = authenticator, authorization
         self._set_user(user, auth)
+        resume_deliveries(self._connection)
 
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
@@ -121,8 +124,7 @@ class Authentication:
     def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
             self._owner = _owner_of(user)
-        self._connection.scope["user"], self._connection.scope["auth"] = user, auth
-        self._connection.watch_account()
+        self._connection.scope.update(user=user, auth=auth)
         self._start_timer(auth)
 
     def _authenticate_token(
@@ -160,7 +162,8 @@ class Authentication:
         handshake = http_request(scope, "GET" if origin_is_safe else "POST")
         vars(handshake)["_dont_enforce_csrf_checks"] = origin_is_safe
         request = Request(handshake, authenticators=self.authenticators)
-        return request.user, request.auth, request.successful_authenticator
+        user, auth = evaluate(request.user), evaluate(request.auth)
+        return user, auth, request.successful_authenticator
 
     def _start_timer(self, auth: Any) -> None:
         """Wait until the token expires, if it says when."""
@@ -175,7 +178,8 @@ class Authentication:
         """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful_authenticator = self.authorization = None
         self.expiry_count += 1
-        self._set_user(session_user(None), None)
+        suspend_deliveries(self._connection)
+        self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop
         self._timer = loop.call_later(grace_period or 0, self._close)

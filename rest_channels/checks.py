@@ -19,13 +19,18 @@ from .settings import Settings, api_settings
 
 __all__ = [
     "check_debug_errors",
+    "check_drf_settings",
     "check_layer",
     "check_layer_crosses_processes",
+    "check_limits",
+    "check_old_settings",
     "check_route_filters",
     "check_server",
     "check_settings",
     "check_wrapped_views",
 ]
+
+OLD_SETTINGS = "DJANGO_CHANNELS_REST_API"
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -37,6 +42,35 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="rest_channels.E001")]
     return []
+
+
+def check_old_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E010: settings are still under the name of djangochannelsrestframework."""
+    if not hasattr(settings, OLD_SETTINGS) or apps.is_installed("djangochannelsrestframework"):
+        return []
+    written = getattr(settings, OLD_SETTINGS)
+    keys = ", ".join(map(repr, written)) if isinstance(written, dict) else ""
+    message = f"The setting {OLD_SETTINGS} has no effect."
+    hint = f"Rename it to REST_CHANNELS, or move its keys there: {keys or 'it has none'}."
+    return [Error(message, hint, id="rest_channels.E010")]
+
+
+def check_drf_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W010: DRF has default classes that guard HTTP requests, and sockets have none."""
+    drf, own = getattr(settings, "REST_FRAMEWORK", None), getattr(settings, "REST_CHANNELS", None)
+    if not isinstance(drf, dict):
+        return []
+    keys = ("DEFAULT_PERMISSION_CLASSES", "DEFAULT_THROTTLE_CLASSES")
+    return [
+        Warning(
+            f"REST_FRAMEWORK[{key!r}] does not apply to WebSockets, and REST_CHANNELS has no "
+            f"{key!r}.",
+            f"Set REST_CHANNELS[{key!r}]: to the same classes, or to those that sockets need.",
+            id="rest_channels.W010",
+        )
+        for key in keys
+        if drf.get(key) and not (isinstance(own, dict) and key in own)
+    ]
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -87,32 +121,54 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
     return [Warning(message, hint, id="rest_channels.W002")] if shown else []
 
 
+def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W020: a frame may be so large that another limit always closes its client."""
+    try:
+        largest = api_settings.MAX_FRAME_SIZE
+        smaller = {"INBOX_BYTES": api_settings.INBOX_BYTES}
+        if api_settings.BYTE_RATE is not None:
+            smaller["BYTE_BURST"] = api_settings.BYTE_BURST
+    except (ImproperlyConfigured, ImportError):  # E001 reports it
+        return []
+    hint = "Raise it to MAX_FRAME_SIZE at least, or lower MAX_FRAME_SIZE."
+    return [
+        Warning(
+            f"REST_CHANNELS[{name!r}] is smaller than MAX_FRAME_SIZE: a client that sends a frame "
+            "between the two is closed with 4429.",
+            hint,
+            id="rest_channels.W020",
+        )
+        for name, limit in smaller.items()
+        if largest is not None and limit < largest
+    ]
+
+
 def check_wrapped_views(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, W010: `view_as_consumer` leaves out what guards a view over HTTP."""
+    """E011, W011: `view_as_consumer` leaves out what guards a view over HTTP."""
     _site_routes()  # imports the consumers
     wrapped = [each for each in DjangoViewAsConsumer.__subclasses__() if hasattr(each, "view")]
     found = ((each, missing_decorators(each.view)) for each in wrapped)
     messages: list[CheckMessage] = [
-        Error(text, obj=each, id="rest_channels.E010") for each, text in found if text
+        Error(text, obj=each, id="rest_channels.E011") for each, text in found if text
     ]
     if wrapped and (names := middleware_not_run()):
         text = (
             f"view_as_consumer() runs no middleware, so {', '.join(names)} cannot refuse a frame."
         )
         hint = "Check in the view what it checks. Silence this if it decides nothing."
-        messages.append(Warning(text, hint, id="rest_channels.W010"))
+        messages.append(Warning(text, hint, id="rest_channels.W011"))
     return messages
 
 
 def check_route_filters(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W011: a filter of `route()`, `route_class()` or `include()` is slow for some texts."""
+    """W012: a filter of `route()`, `route_class()` or `include()` is slow for some texts."""
     hint = "Use one quantifier, such as [a-z_]+."
     return [
         Warning(
             f"The filter {key}={pattern.pattern!r} has {reason}. A client can send a text that "
             "takes very long to match.",
             hint,
-            id="rest_channels.W011",
+            id="rest_channels.W012",
         )
         for key, pattern in _filters(_site_routes())
         if (reason := slow_part(pattern)) is not None

@@ -24,6 +24,7 @@ from .observer.generics import ObserverModelInstanceMixin
 from .socket_consumer import SocketConsumer
 
 __all__ = [
+    "APIConsumerMetaclass",
     "AsyncAPIConsumer",
     "DjangoViewAsConsumer",
     "GenericAsyncAPIConsumer",
@@ -32,6 +33,9 @@ __all__ = [
     "SocketConsumer",
     "view_as_consumer",
 ]
+
+APIConsumerMetaclass = type
+"""The metaclass of consumers, by its name in djangochannelsrestframework. They need no own one."""
 
 
 class ReadOnlyModelConsumer(

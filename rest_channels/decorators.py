@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, isfunction
 from typing import Any, NamedTuple, TypeVar, overload
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils.decorators import method_decorator
 
 from .concurrency.execution import mark_thread_form, run
+from .declarations.classes import is_own_class
+from .declarations.unsupported import UNSUPPORTED_OPTIONS
+from .declarations.values import check_values
 
 __all__ = [
+    "ACTION",
+    "DETACHED",
+    "ROUTE",
     "action",
     "action_mark",
+    "check_marks",
     "detached",
     "detail_action",
     "list_action",
@@ -23,9 +30,19 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ROUTE = "_rest_channels_route"
-_ACTION = "_rest_channels_action"
-_DETACHED = "_rest_channels_detached"
+ROUTE = "_rest_channels_route"
+ACTION = "_rest_channels_action"
+DETACHED = "_rest_channels_detached"
+"""Attributes of marked methods."""
+
+HTTP_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+
+MARKS = {
+    ACTION: ("@action", "an AsyncAPIConsumer"),
+    DETACHED: ("@detached", "an AsyncAPIConsumer"),
+    ROUTE: ("@socket_route", "a SocketRouteView"),
+}
+"""The decorator of each mark, and the class that reads it."""
 
 
 @overload
@@ -46,13 +63,13 @@ def socket_route(name: F | str | None = None) -> F | Callable[[F], F]:
 
 
 def _mark(method: F, name: str) -> F:
-    setattr(method, _ROUTE, name)
+    setattr(method, ROUTE, name)
     return method
 
 
 def route_name(method: object) -> str | None:
     """Return the name by which frames reach `method`, or `None` if it is not marked."""
-    name = getattr(method, _ROUTE, None)
+    name = getattr(method, ROUTE, None)
     return name if isinstance(name, str) else None
 
 
@@ -97,35 +114,80 @@ def action(
         name: The name that frames use. `None`: the method's.
         http_method: What DRF's permission classes see. `None`: the usual method of the name, else
             POST.
-        **kwargs: Kept as `method.kwargs`.
+        **kwargs: Class attributes that this action replaces, as in DRF's viewsets, such as
+            `permission_classes` and `serializer_class`. They are kept as `method.kwargs`.
 
     Raises:
+        TypeError: An option does not exist, or has a wrong value.
         ValueError: An `async def` is to be atomic, or a `def` is to be detached.
     """
-    if callable(atomic):  # @action, bare
+    if isfunction(atomic):  # @action, bare
         marked: Callable[..., Any] = action()(atomic)
         return marked
+    _check_options(atomic, detached, name, http_method)
+    _check_kwargs(kwargs)
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        if isinstance(method, classmethod | staticmethod | type) or not callable(method):
+            raise TypeError(f"@action marks methods with self, not {method!r}.")
+        original = getattr(method, DETACHED, None)  # written above @detached
+        is_detached = bool(detached) or original is not None
+        method = original or method
         if atomic and iscoroutinefunction(method):
             raise ValueError(f"{method.__name__} is async def: only a def can be atomic.")
-        if detached and not iscoroutinefunction(method):
+        if is_detached and not iscoroutinefunction(method):
             raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
         awaitable = method if iscoroutinefunction(method) else _in_thread(method, atomic)
-        mark = ActionMark(name or method.__name__, bool(detached), http_method, kwargs)
-        setattr(awaitable, _ACTION, mark)
-        awaitable.kwargs = kwargs  # type: ignore[attr-defined]
+        mark = ActionMark(name or method.__name__, is_detached, http_method, kwargs)
+        setattr(awaitable, ACTION, mark)
+        awaitable.kwargs = kwargs  # type: ignore[union-attr]
         return awaitable
 
     return decorate
 
 
+def _check_options(atomic: Any, detached: Any, name: Any, http_method: Any) -> None:
+    """Raise `TypeError` for a wrong value of an option that every action has."""
+    if isinstance(atomic, list | tuple):
+        raise TypeError(f"@action has no option 'methods': {UNSUPPORTED_OPTIONS['methods']}.")
+    for option, value in {"atomic": atomic, "detached": detached}.items():
+        if not isinstance(value, bool | None):
+            raise TypeError(f"@action({option}={value!r}): write True or False.")
+    if name is not None and (not isinstance(name, str) or not name):
+        raise TypeError(f"@action(name={name!r}): write the name that frames use, as text.")
+    if http_method is not None and http_method not in HTTP_METHODS:
+        raise TypeError(f"@action(http_method={http_method!r}): write one of {HTTP_METHODS}.")
+
+
+def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    for option, value in kwargs.items():
+        if option in UNSUPPORTED_OPTIONS:
+            advice = UNSUPPORTED_OPTIONS[option]
+            raise TypeError(f"@action has no option {option!r}: {advice}.")
+        if option == "detail" and not isinstance(value, bool | None):
+            raise TypeError(f"@action(detail={value!r}): write True or False.")
+    check_values("@action: ", kwargs)
+
+
 def detached(method: F) -> F:
-    """Let an action run while later frames are handled. Write it above or below `@action()`."""
+    """Let a method of an `AsyncAPIConsumer` run while later frames are handled.
+
+    The caller continues at once. The method ends with the connection at the latest. For an action
+    write it above or below `@action()`.
+    """
     if not iscoroutinefunction(method):
-        raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
-    setattr(method, _DETACHED, True)
-    return method
+        name = getattr(method, "__name__", repr(method))
+        raise ValueError(f"{name} is def: only an async def can be detached.")
+    if action_mark(method) is not None:
+        setattr(method, DETACHED, method)
+        return method
+
+    @wraps(method)
+    async def start(self: Any, *args: Any, **kwargs: Any) -> None:
+        self._detached.begin_method(method(self, *args, **kwargs))
+
+    setattr(start, DETACHED, method)
+    return start  # type: ignore[return-value]
 
 
 def detail_action(**kwargs: Any) -> Callable[..., Any]:
@@ -140,10 +202,23 @@ def list_action(**kwargs: Any) -> Callable[..., Any]:
 
 def action_mark(method: object) -> ActionMark | None:
     """Return the arguments that `@action` had for `method`, or `None` if it is not marked."""
-    mark = getattr(method, _ACTION, None)
+    mark = getattr(method, ACTION, None)
     if not isinstance(mark, ActionMark):
         return None
-    return mark._replace(detached=True) if getattr(method, _DETACHED, False) else mark
+    return mark._replace(detached=True) if hasattr(method, DETACHED) else mark
+
+
+def check_marks(cls: type, read: tuple[str, ...]) -> None:
+    """Raise `TypeError` for a method with a mark that `cls` does not read."""
+    for owner in filter(is_own_class, cls.__mro__):
+        for name, method in vars(owner).items():
+            found = [mark for mark in MARKS if mark not in read and hasattr(method, mark)]
+            if found and isfunction(method):
+                decorator, reader = MARKS[found[0]]
+                raise TypeError(
+                    f"{decorator} has no effect on {owner.__name__}.{name}: it is for methods of "
+                    f"{reader}, which {cls.__name__} is not."
+                )
 
 
 def _in_thread(method: Callable[..., Any], atomic: bool | None) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
 from .actions.answers import answer_error
-from .actions.authorization import check_action
+from .actions.authorization import check_action, throttle_action
 from .actions.context import current_action
 from .actions.http_methods import DRF_NAMES
 from .actions.site_urls import view_class_of
@@ -113,7 +113,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             expiries = self._authentication.expiry_count
             if (check := check_action(self, context)) is not None:
                 await check
-            if (check := self._check_throttles(context)) is not None:
+            if (check := throttle_action(self, context)) is not None:
                 await check
             self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)

@@ -108,8 +108,12 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
     ) -> Any:
         """Return a serializer, made with `args` and `kwargs`.
 
-        `action_kwargs` are the arguments of the action. `None`: of the action that is running.
+        `action_kwargs` are the arguments of the action. `None`: of the action that is running. As
+        in djangochannelsrestframework they may be the first argument, if `instance` or `data` is
+        named.
         """
+        if args and type(args[0]) is dict and not kwargs.keys().isdisjoint(("instance", "data")):
+            action_kwargs, *args = args  # type: ignore[assignment]
         arguments = action_kwargs or self.action_context.action_kwargs or {}
         serializer_class = call_hook(self.get_serializer_class, arguments=arguments)
         kwargs.setdefault("context", call_hook(self.get_serializer_context, arguments=arguments))

@@ -23,7 +23,6 @@ from .concurrency.serial_queue import cancel_tasks
 from .decorators import action
 from .generics import filtered_rows, out_of_range_as_400, serializer_for
 from .pagination import WebsocketLimitOffsetPagination
-from .protocol.arguments import parameters
 from .settings import api_settings
 
 __all__ = [
@@ -116,15 +115,6 @@ class PaginatedModelListMixin(ListModelMixin):
     """
 
     pagination_class: Any = None
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        paginate = getattr(cls.pagination_class, "paginate_queryset", None)
-        if paginate is not None and "request" in parameters(paginate, 1).names:
-            raise TypeError(
-                f"{cls.__name__}.pagination_class reads query strings: derive it from one of "
-                "rest_channels.pagination, which read the arguments of an action."
-            )
 
     @property
     def paginator(self: Any) -> Any:

@@ -7,11 +7,21 @@ from typing import Any
 
 from rest_framework import permissions as drf
 
+from .declarations.names import nearest_name
+
 __all__ = ["AllowAny", "BasePermission", "IsAuthenticated"]
+
+HOOKS = ("has_permission", "has_object_permission", "can_connect")
 
 
 class BasePermission(drf.BasePermission):
     """The base class of permissions for actions. The methods may be `async def` or `def`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls):
+            if (other := nearest_name(name, HOOKS)) not in (None, name):
+                raise TypeError(f"{cls.__name__}.{name} is never called. Did you mean {other}?")
 
     async def has_permission(  # type: ignore[override]
         self, scope: dict[str, Any], consumer: Any, action: str, **kwargs: Any

@@ -12,6 +12,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from .engine.connection import Connection
 from .groups import Channel
 from .handshake.http_request import http_request, query_dict
+from .handshake.identity import unauthenticated_user
 from .handshake.request_names import RequestNames
 from .protocol.dialects import PlainDialect
 from .protocol.messages import Call, Frame
@@ -21,6 +22,7 @@ __all__ = ["SocketRequest"]
 
 EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
 _NOT_PARSED = object()
+_NOT_MADE = object()
 
 
 class SocketRequest(RequestNames):
@@ -37,6 +39,7 @@ class SocketRequest(RequestNames):
     channel_session: Any = None
     http_session: Any = None
     _user: Any = None
+    _unauthenticated: Any = _NOT_MADE
     _data: Any = _NOT_PARSED
     _parse_called = False
     _method: str | None = None
@@ -63,15 +66,21 @@ class SocketRequest(RequestNames):
 
     @property
     def user(self) -> Any:
-        """The user of the connection, or an `AnonymousUser`. A new value stays for later events."""
+        """The user of the connection. A new value stays for later events.
+
+        Without a login it is DRF's `UNAUTHENTICATED_USER`, by default an `AnonymousUser`.
+        """
         user = self._user if self._user is not None else self.scope.get("user")
-        return user if user is not None else _anonymous()
+        if user is not None and getattr(user, "is_authenticated", True):
+            return user
+        if self._unauthenticated is _NOT_MADE:
+            self._unauthenticated = unauthenticated_user(user)
+        return self._unauthenticated
 
     @user.setter
     def user(self, user: Any) -> None:
         self._user = None
         self.scope["user"] = user
-        self.connection.loop_bridge.call(self.connection.watch_account)
 
     def set_event_user(self, user: Any) -> None:
         """Set the user of this event only, for decorators.
@@ -253,9 +262,3 @@ class SocketRequest(RequestNames):
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.content.get(key, default)
-
-
-def _anonymous() -> Any:
-    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs ready apps
-
-    return AnonymousUser()

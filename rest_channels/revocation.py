@@ -1,30 +1,35 @@
-"""Close connections when Django signals the end of their session or user, or on demand."""
+"""Tell all hubs what Django signals about sessions, users and tokens, and revoke on demand."""
 
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
-from django.db import router, transaction
+from django.db import DEFAULT_DB_ALIAS, router, transaction
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from rest_framework.authentication import TokenAuthentication
 
 from .concurrency.awaitables import Sent
+from .engine.connection import Connection
+from .engine.connection_identity import user_key
 from .engine.publish import broadcast_command
-from .engine.revocation_index import close_connections, recheck_users
+from .engine.revocation_index import (
+    close_connections,
+    recheck_sessions,
+    recheck_users,
+    watch_tokens,
+)
 from .exceptions import CloseCode, check_close_code
+from .handshake.identity import session_store, user_model
+from .handshake.lazy_objects import evaluate
 
 __all__ = ["arevoke", "connect_signals", "revoke"]
 
 SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
 USER_INACTIVE = {"code": CloseCode.USER_INACTIVE, "reason": _("Your account is no longer active.")}
-
-REVOKING_FIELDS = {"is_active", "password"}  # their change can end the connections of a user
 
 
 def revoke(
@@ -40,7 +45,8 @@ def revoke(
     back, if this process still runs.
 
     Args:
-        user: A user or a primary key.
+        user: A user, or a primary key of the user model. An object of another class, such as the
+            user of a stateless token, stands for the connections of that object only.
         session_key: The key of a session.
         code: The close code that clients receive.
         reason: The reason that clients receive, at most 123 bytes.
@@ -51,11 +57,11 @@ def revoke(
     """
     if user is None and session_key is None:
         raise TypeError("revoke() needs a user or a session_key.")
-    pk = getattr(user, "pk", user)
-    if user is not None and pk is None:
+    key = user_key(evaluate(user)) if hasattr(user, "pk") else str(user)
+    if key is None:
         raise TypeError("revoke() needs a user that has been saved.")
     code = int(check_close_code(code))
-    users = [] if user is None else [str(pk)]
+    users = [] if user is None else [key]
     sessions = [] if session_key is None else [session_key]
     return broadcast_command(close_connections, sessions, users, code, str(reason))
 
@@ -66,26 +72,52 @@ async def arevoke(**kwargs: Any) -> None:
 
 
 def connect_signals() -> None:
-    """Connect to the signals of users and sessions, if their apps are installed."""
-    if not apps.is_installed("django.contrib.auth"):
-        return
-    user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
-    for model in apps.get_models():
-        if issubclass(model, get_user_model()):  # its proxies and children too
-            post_save.connect(_user_saved, model, dispatch_uid="rest_channels")
-            post_delete.connect(_user_deleted, model, dispatch_uid="rest_channels")
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    if apps.is_installed("django.contrib.sessions") and hasattr(store, "get_model_class"):
+    """Connect to the signals of users, sessions and tokens, as far as the project has them."""
+    if (user := user_model()) is not None:
+        user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
+        for model in apps.get_models():
+            if issubclass(model, user) or issubclass(user, model):  # its parents have columns too
+                post_save.connect(_user_saved, model, dispatch_uid="rest_channels")
+            if issubclass(model, user):
+                post_delete.connect(_user_deleted, model, dispatch_uid="rest_channels")
+    if hasattr(store := session_store(), "get_model_class"):
         model = store.get_model_class()
+        post_save.connect(_session_saved, model, dispatch_uid="rest_channels")
         post_delete.connect(_session_deleted, model, dispatch_uid="rest_channels")
+    for model in _token_models():
+        watch_tokens(model)
+
+
+def _token_models() -> Iterator[type[Model]]:
+    """Yield the models of DRF's tokens, which any process may delete."""
+    if apps.is_installed("rest_framework.authtoken"):
+        from rest_framework.authtoken.models import Token  # noqa: PLC0415 - its app may be missing
+
+        yield Token
+    classes: list[Any] = [TokenAuthentication]
+    while classes:
+        authentication = classes.pop()
+        classes += authentication.__subclasses__()
+        if authentication.model is not None:
+            yield authentication.model
 
 
 def _logged_out(request: Any, **kwargs: Any) -> None:
     # The session still has its key: Django flushes it after this signal.
-    key = getattr(getattr(request, "session", None), "session_key", None)
-    if key is not None:
-        using = router.db_for_write(get_user_model())
-        _on_commit(using, revoke, session_key=key, **SESSION_ENDED)
+    session = getattr(request, "session", None)
+    if (key := getattr(session, "session_key", None)) is not None:
+        # A handler that logs out replaces the session and the user of its own connection.
+        connection = getattr(request, "connection", None)
+        spared = connection.address if isinstance(connection, Connection) else ""
+        model = getattr(session, "model", None)
+        using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
+        end = [[key], [], SESSION_ENDED["code"], str(SESSION_ENDED["reason"])]
+        _on_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
+
+
+def _session_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
+    if not created:
+        _on_commit(using, broadcast_command, recheck_sessions, [instance.pk])
 
 
 def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
@@ -94,19 +126,19 @@ def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
         _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
 
 
-def _user_saved(
-    instance: Any, created: bool, using: str, update_fields: Any = None, **kwargs: Any
-) -> None:
-    if created or (update_fields is not None and REVOKING_FIELDS.isdisjoint(update_fields)):
+def _user_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
+    if created:
         return
-    if getattr(instance, "is_active", True):
-        _on_commit(using, broadcast_command, recheck_users, [str(instance.pk)])
-    else:
-        _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
+    key = user_key(instance) or ""
+    if not key.startswith("\0") and not getattr(instance, "is_active", True):
+        _on_commit(using, revoke, user=key, **USER_INACTIVE)
+    else:  # the key of a parent's row is that of the user's
+        key = str(instance.pk) if key.startswith("\0") else key
+        _on_commit(using, broadcast_command, recheck_users, [key])
 
 
 def _user_deleted(instance: Model, using: str, **kwargs: Any) -> None:
-    _on_commit(using, revoke, user=instance.pk, **USER_INACTIVE)
+    _on_commit(using, revoke, user=user_key(instance), **USER_INACTIVE)
 
 
 def _on_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

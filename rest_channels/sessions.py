@@ -19,11 +19,19 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.apps import apps
+from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
-from .handshake.identity import LOGIN_KEYS, MemorySession, open_session, session_key, session_user
+from .handshake.identity import (
+    LOGIN_KEYS,
+    MemorySession,
+    open_session,
+    session_key,
+    session_store,
+    session_user,
+    user_model,
+)
 from .request import SocketRequest
 from .settings import api_settings
 
@@ -145,8 +153,11 @@ def _open_channel_session(request: SocketRequest) -> Any:
 def _open_http_session(request: SocketRequest) -> Any:
     if "http_session" in vars(request):
         return None
-    if not apps.is_installed("django.contrib.sessions"):
-        raise ImproperlyConfigured("Sessions need 'django.contrib.sessions' in INSTALLED_APPS.")
+    if session_store() is None:
+        raise ImproperlyConfigured(
+            f"Sessions of {settings.SESSION_ENGINE!r} need 'django.contrib.sessions' in "
+            "INSTALLED_APPS."
+        )
     key = session_key(request.scope)
     request.http_session = None if key is None else open_session(key)
     return request.http_session
@@ -176,8 +187,10 @@ def _copy_login(request: SocketRequest) -> None:
 
 
 def _user_of(session: Any) -> Any:
-    if not apps.is_installed("django.contrib.auth"):
-        raise ImproperlyConfigured("Session users need 'django.contrib.auth' in INSTALLED_APPS.")
+    if user_model() is None:
+        raise ImproperlyConfigured(
+            "Session users need 'django.contrib.auth' in INSTALLED_APPS, or AUTH_USER_MODEL."
+        )
     return session_user(session)
 
 

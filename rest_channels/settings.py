@@ -12,12 +12,14 @@ error. `None` switches a limit off.
 import difflib
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, get_args, overload
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
+
+from .declarations.values import type_error, value_error
 
 __all__ = ["Settings", "api_settings"]
 
@@ -28,9 +30,18 @@ T = TypeVar("T")
 class Setting(Generic[T]):
     """A key of the dict. Its value is kept in the `Settings` after the first access."""
 
-    def __init__(self, default: T, convert: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, default: T, convert: Callable[[Any], Any] | None = None, minimum: int = 0
+    ) -> None:
         self.default = default
         self.convert = convert
+        self.minimum = minimum
+
+    @property
+    def kind(self) -> Any:
+        """The type of the value: that in `Setting[…]`, else that of the default."""
+        given = get_args(getattr(self, "__orig_class__", None))
+        return given[0] if given else type(self.default)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -43,8 +54,12 @@ class Setting(Generic[T]):
         if instance is None:
             return self
         value = instance.user_settings().get(self.name, self.default)
-        if self.convert is not None:
+        error = type_error(value, self.kind, self.minimum)
+        if error is None and self.convert is not None:
             value = self.convert(value)
+            error = value_error(self.name.removeprefix("DEFAULT_").lower(), value)
+        if error is not None:
+            raise ImproperlyConfigured(f"{SETTING_NAME}[{self.name!r}] = {value!r} {error}.")
         instance.__dict__[self.name] = value
         return value  # type: ignore[no-any-return]
 
@@ -56,6 +71,14 @@ def _import(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_import(item) for item in value]
     return value
+
+
+def _import_callable(value: Any) -> Any:
+    """Import a dotted path. Raise `ImproperlyConfigured` if it cannot be called."""
+    found = _import(value)
+    if not callable(found):
+        raise ImproperlyConfigured(f"EXCEPTION_HANDLER must be a function, not {found!r}.")
+    return found
 
 
 def _follow_debug(value: bool | None) -> bool:
@@ -86,6 +109,10 @@ class Settings:
     """float or None, frames a second, default 100.0: a higher average rate closes with 4429."""
     FRAME_BURST = Setting(1_000)
     """int, frames, default 1,000: a client may send this many at once before the rate counts."""
+    BYTE_RATE = Setting[float | None](1_048_576.0)
+    """float or None, bytes a second, default 1,048,576.0: a faster client is read more slowly."""
+    BYTE_BURST = Setting(4 * 1024 * 1024)
+    """int, bytes, default 4,194,304: a client may send this much at once before the rate counts."""
     MAX_DEPTH = Setting(64)
     """int, levels, default 64: a frame with deeper nesting is answered with 400."""
     MAX_NAME_LENGTH = Setting(256)
@@ -97,11 +124,23 @@ class Settings:
     OUTBOX_BYTES = Setting(1024 * 1024)
     """int, bytes, default 1,048,576: a client with more unread messages is closed with 4503."""
 
+    # Limits for open sockets, counted in each process.
+    MAX_SOCKETS_PER_USER = Setting[int | None](100)
+    """int or None, sockets, default 100: one more of the same user is closed with 4429."""
+    MAX_SOCKETS_PER_ADDRESS = Setting[int | None](500)
+    """int or None, sockets, default 500: one more from the same address is closed with 4429."""
+    MAX_SOCKETS = Setting[int | None](None)
+    """int or None, sockets, default None: one more in the process is closed with 4529."""
+
     # How handlers run.
     HANDLER_TIMEOUT = Setting[float | None](60.0)
     """float or None, seconds, default 60.0: a handler that runs longer gives a 504."""
-    MAX_THREADS = Setting(32)
+    MAX_THREADS = Setting(32, minimum=1)
     """int, threads, default 32: the limit per process, for `def` handlers and the ORM."""
+    HANDSHAKE_THREADS = Setting(8)
+    """int, threads, default 8: more threads per process, only for the checks of handshakes."""
+    HANDSHAKE_TIMEOUT = Setting[float | None](10.0)
+    """float or None, seconds, default 10.0: longer checks of a handshake close with 45xx."""
     THREAD_SENSITIVE = Setting(default=False)
     """bool, default False: run `def` handlers and the ORM on asgiref's one shared thread."""
     BEAT = Setting[float | None](15.0)
@@ -146,7 +185,7 @@ class Settings:
     """class, path or None, default None: their renderer, e.g. `MessagePackRenderer`."""
 
     # What a client receives for an error.
-    EXCEPTION_HANDLER = Setting[Any]("rest_channels.dispatch.exception_handler", _import)
+    EXCEPTION_HANDLER = Setting[Any]("rest_channels.dispatch.exception_handler", _import_callable)
     """callable or path, default as in DRF: (error, invocation) -> `Refusal`, or None for a 500."""
     NON_FIELD_ERRORS_KEY = Setting("non_field_errors")
     """str, default "non_field_errors": the key of a list of errors in an error frame."""

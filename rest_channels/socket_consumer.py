@@ -28,6 +28,8 @@ from rest_framework.exceptions import ParseError
 from .cluster.listeners import Listener
 from .concurrency.awaitables import DONE, Sent, start_async_overrides
 from .concurrency.execution import run
+from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
+from .decorators import check_marks
 from .dispatch.adapters import ConsumerAdapter
 from .engine.connection import Connection, State
 from .exceptions import CloseCode
@@ -56,10 +58,13 @@ class SocketConsumer:
     _dialect: ClassVar[Dialect] = PlainDialect()
     overrides_sending: ClassVar[bool] = False
     handles_gaps: ClassVar[bool] = False
+    _read_marks: ClassVar[tuple[str, ...]] = ()
     _channel: Listener | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        check_class(cls)
+        check_marks(cls, cls._read_marks)
         cls.overrides_sending = any(
             getattr_static(cls, name) not in cls._default_senders
             for name in ("send", "send_json", "encode_json")
@@ -67,23 +72,35 @@ class SocketConsumer:
         cls.handles_gaps = cls.gap is not SocketConsumer.gap
         start_async_overrides(cls, SENDING_METHODS, "_perform")
 
+    def __init__(self, **initkwargs: Any) -> None:
+        if initkwargs:
+            check_initkwargs(type(self), initkwargs)
+            for name, value in initkwargs.items():
+                setattr(self, name, value)
+
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
-        """Return an ASGI application; each connection gets an instance made with `initkwargs`."""
+        """Return an ASGI application; each connection gets an instance made with `initkwargs`.
+
+        They are class attributes, or arguments of an `__init__` of your own. Raises `TypeError` for
+        others.
+        """
+        check_asgi_kwargs(cls, initkwargs)
 
         def application(scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
             return cls(**initkwargs)(scope, receive, send)
 
         markcoroutinefunction(application)
         application.consumer_class = cls  # type: ignore[attr-defined]
+        application.dialect = cls._dialect  # type: ignore[attr-defined]
         application.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
         application.__doc__ = cls.__doc__
         return application
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one connection, until it has ended."""
-        self.scope = scope
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
+        self.scope = self._connection.scope
         await self._connection.serve()
 
     # ASGI's messages, which call the methods below.

@@ -16,7 +16,6 @@ A handshake is accepted when `connect` returns, or if there is no `connect`. Fra
 `disconnect` may be missing too. Handlers are `async def`, or `def` (they run in a thread).
 """
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -25,14 +24,15 @@ from asgiref.sync import markcoroutinefunction
 from rest_framework.permissions import AllowAny
 
 from .concurrency.awaitables import Sent
-from .concurrency.execution import run
-from .decorators import route_name
+from .concurrency.execution import in_handshake_thread, run
+from .declarations.classes import check_class, check_initkwargs
+from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
-from .dispatch.view_permissions import check_permissions
+from .dispatch.view_permissions import check_permission_classes, check_permissions
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
@@ -64,6 +64,7 @@ class SocketView(SendingMixin):
     bytes_parser_class: Any = None
 
     dialect: ClassVar[Dialect] = PlainDialect()
+    _read_marks: ClassVar[tuple[str, ...]] = ()
 
     request: SocketRequest
     event: str
@@ -71,17 +72,20 @@ class SocketView(SendingMixin):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    def __init__(self, **initkwargs: Any) -> None:
-        for name, value in initkwargs.items():
-            setattr(self, name, value)
-
     _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
     _default_throttles: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        check_class(cls)
         cls._default_permissions = cls.get_permissions is SocketView.get_permissions
         cls._default_throttles = cls.get_throttles is SocketView.get_throttles
+        check_marks(cls, cls._read_marks)
+        check_permission_classes(cls.__name__, cls.permission_classes)
+
+    def __init__(self, **initkwargs: Any) -> None:
+        for name, value in initkwargs.items():
+            setattr(self, name, value)
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
@@ -96,15 +100,15 @@ class SocketView(SendingMixin):
 
         markcoroutinefunction(application)
         application.view_class = cls  # type: ignore[attr-defined]
+        application.dialect = cls.dialect  # type: ignore[attr-defined]
         application.__doc__ = cls.__doc__
         return application
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Awaitable[None]]:
         """Return a callable `view(request, *args, **kwargs)` for `route(…)`."""
-        for name in initkwargs:
-            if not hasattr(cls, name) or inspect.isroutine(getattr(cls, name)):
-                raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.")
+        check_initkwargs(cls, initkwargs)
+        check_permission_classes(cls.__name__, initkwargs.get("permission_classes"))
 
         def view(request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
             return cls(**initkwargs).dispatch(request, *args, **kwargs)
@@ -148,7 +152,8 @@ class SocketView(SendingMixin):
         if not self._default_permissions:
             return self._check_own_permissions()
         permissions = self.get_permissions()
-        return check_permissions(permissions, self.request, self) if permissions else None
+        check = check_permissions(permissions, self.request, self) if permissions else None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
     async def _check_own_permissions(self) -> None:
         permissions = await run(self.get_permissions)
@@ -162,7 +167,8 @@ class SocketView(SendingMixin):
         if not self._default_throttles:
             return check_throttles(run(self.get_throttles), self.request, self)
         throttles = self.get_throttles()
-        return check_throttles(throttles, self.request, self) if throttles else None
+        check = check_throttles(throttles, self.request, self) if throttles else None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
     def get_reply(self, result: Any) -> Reply | None:
         """Return the answer to a frame. Here there is none: `receive` sends frames itself."""
@@ -201,6 +207,7 @@ class SocketRouteView(SocketView):
     """
 
     dialect = MethodDialect()
+    _read_marks = (ROUTE,)
     routes: ClassVar[RouteTable[str]] = RouteTable()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

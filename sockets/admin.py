@@ -22,6 +22,7 @@ from django.utils.translation import ngettext
 
 from .forms import DisconnectForm, MessageForm
 from .models import Socket, SocketQuerySet
+from .relations import share_database
 
 __all__ = ["SocketAdmin"]
 
@@ -59,7 +60,6 @@ class SocketAdmin(ModelAdmin):
     list_display = ["user_name", "path", "user_ip", "since", "last_ping_at", "active"]
     list_display_links = ["path"]
     list_filter = ["active", LoggedInFilter, ("node", admin.RelatedOnlyFieldListFilter)]
-    list_select_related = ["user"]
     search_help_text = _("Search by path, IP address or user name.")
     show_full_result_count = False
     date_hierarchy = "connected_at"
@@ -86,6 +86,10 @@ class SocketAdmin(ModelAdmin):
     def user_name(self, socket: Socket) -> str:
         return str(_("anonymous") if socket.user is None else socket.user)
 
+    @admin.display(description=_("user"))
+    def unsorted_user_name(self, socket: Socket) -> str:
+        return self.user_name(socket)
+
     @admin.display(description=_("since"), ordering="connected_at")
     def since(self, socket: Socket) -> str:
         return _short_time(socket.connected_at)
@@ -96,11 +100,20 @@ class SocketAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> SocketQuerySet:
         sockets: Any = super().get_queryset(request)
+        joined = share_database(Socket, get_user_model())
+        sockets = sockets.select_related("user") if joined else sockets.prefetch_related("user")
         online: SocketQuerySet = sockets.online()
         return online
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return ["path", "user_ip", f"user__{get_user_model().USERNAME_FIELD}"]
+        own = ["path", "user_ip"]
+        joined = [f"user__{get_user_model().USERNAME_FIELD}"]
+        return own + joined if share_database(Socket, get_user_model()) else own
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Sort by user names only where one query can join both tables."""
+        joined = share_database(Socket, get_user_model())
+        return self.list_display if joined else ["unsorted_user_name", *self.list_display[1:]]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         if "session" in lookup:  # ?session_key__startswith=a would reveal it letter by letter

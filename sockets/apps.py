@@ -15,6 +15,7 @@ class SocketsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: PLC0415 - it needs the models
+        from . import checks, cleanup  # noqa: PLC0415 - they need the models
 
         register(checks.check_patterns)
+        cleanup.connect_signals()

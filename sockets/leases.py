@@ -1,7 +1,8 @@
 """How long a server process counts as alive without renewing the lease on its rows.
 
-A process renews its lease at each heartbeat (every `BEAT` seconds). After three heartbeats without
-renewal it counts as dead, and its rows are deleted within four.
+A process renews its lease at each heartbeat (every `BEAT` seconds): `presence` writes the time to
+`Node.seen`. After three heartbeats without renewal it counts as dead, and `presence.purge` deletes
+its rows within four.
 
 All times come from the database, because the clocks of servers may differ. A row younger than one
 lease needs none: its process writes the first lease at its first heartbeat.

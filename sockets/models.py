@@ -22,6 +22,7 @@ from rest_channels.groups import Channel
 from .address_list import AddressList
 from .constants import PATH_LENGTH, PING
 from .leases import lease_cutoff
+from .relations import OptionalForeignKey, share_database
 
 __all__ = ["Node", "Socket", "SocketQuerySet", "delete_rows"]
 
@@ -133,7 +134,9 @@ class SocketQuerySet(SocketCommands, models.QuerySet["Socket", "Socket"]):
 
     def users(self) -> models.QuerySet[Any, Any]:
         """Return the users of these sockets, each once."""
-        user_pks = self.filter(user__isnull=False).values("user")
+        user_pks: Any = self.filter(user__isnull=False).values_list("user", flat=True)
+        if not share_database(self.model, get_user_model()):
+            user_pks = list(user_pks.distinct())
         return get_user_model()._default_manager.filter(pk__in=user_pks)
 
     def purge_inactive(self, in_last_mins: float = 5) -> int:
@@ -175,34 +178,22 @@ class Node(models.Model):
         return self.name
 
 
+def _node_without_lease(socket: "Socket") -> Node:
+    """Return the unsaved node of `socket`: its first lease is written at its first heartbeat."""
+    return Node(name=str(socket.node_id), seen=socket.connected_at)
+
+
 class Socket(SocketCommands, models.Model):
     """One open connection. `channel_name` is its address, for `Channel(…)`.
 
     Source: the README of django-channels-router.
     """
 
-    session = models.ForeignKey(
-        "sessions.Session",
-        verbose_name=_("session"),
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-    )
+    session = OptionalForeignKey("sessions.Session", verbose_name=_("session"))
     session_key = models.CharField(_("session key"), max_length=255, null=True, blank=True)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("user"),
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-    )
-    node = models.ForeignKey(
-        Node,
-        verbose_name=_("server process"),
-        on_delete=models.CASCADE,
-        db_constraint=False,  # a node's first lease is written at its first heartbeat
-        null=True,  # for bots
-        blank=True,
+    user = OptionalForeignKey(settings.AUTH_USER_MODEL, verbose_name=_("user"))
+    node = OptionalForeignKey(  # bots have none
+        Node, _node_without_lease, verbose_name=_("server process"), on_delete=models.CASCADE
     )
     channel_name = models.CharField(_("channel name"), max_length=100, unique=True)
     path = models.CharField(_("path"), max_length=PATH_LENGTH, db_index=True)

@@ -16,16 +16,18 @@ from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, router
+from django.db.models import Case, CharField, Exists, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated
 
-from rest_channels.concurrency.execution import thread_lease
+from rest_channels.concurrency.execution import handshake_thread, thread_lease
 from rest_channels.engine.hub import Hub, on_heartbeat
 
 from .leases import lease_cutoff
 from .models import Node, Socket, SocketQuerySet, delete_rows
+from .relations import share_database
 
 __all__ = ["Presence", "purge"]
 
@@ -58,6 +60,10 @@ class Presence:
         row.node_id = self.node
         name = row.channel_name
         self.rows[name] = row
+        async with handshake_thread():
+            await self._insert(row, name)
+
+    async def _insert(self, row: Socket, name: str) -> None:
         insert = self._inserts[name] = asyncio.ensure_future(sync_to_async(_insert_row)(row))
         try:
             await asyncio.shield(insert)
@@ -88,7 +94,8 @@ class Presence:
         for attempt in range(DELETE_ATTEMPTS):
             last_pk = None if self.rows or not all(pks.values()) else max(pks.values())
             try:
-                await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
+                async with thread_lease(urgent=True):
+                    await sync_to_async(_delete_rows)(self.node, list(pks), last_pk)
             except Exception:  # databases fail in many ways, and the connection ends anyway
                 if attempt == 0:
                     logger.exception("Rows of closed sockets were not deleted. Retrying later.")
@@ -171,14 +178,34 @@ def _writable(model: Any) -> Any:
 
 
 def _insert_row(row: Socket) -> None:
+    """Insert `row`. Raise `NotAuthenticated` if its session or user no longer exists.
+
+    There is no constraint. So the address is NULL, which the column refuses, if one is missing.
+    """
+    name = row.channel_name
+    row.channel_name = Value(name, CharField())
+    related = [*_related_row("session", row), *_related_row("user", row)]
+    here = [query for query in related if share_database(Socket, query.model)]
     row.connected_at = Now()
     try:
+        if not all(query.exists() for query in related if query not in here):
+            raise IntegrityError
+        for query in here:
+            row.channel_name = Case(When(Exists(query), then=row.channel_name))
         row.save(force_insert=True)
     except IntegrityError as error:
         raise NotAuthenticated(_("Your session has ended.")) from error
     finally:
+        row.channel_name = name
         if not isinstance(row.connected_at, datetime):  # not every database returns the value
             row.connected_at = timezone.now()
+
+
+def _related_row(field: str, row: Socket) -> list[Any]:
+    """Return a list of one query, for the row that `field` refers to, or an empty list."""
+    key = getattr(row, f"{field}_id")
+    model: Any = Socket._meta.get_field(field).related_model
+    return [] if key is None else [_writable(model).filter(pk=key)]
 
 
 def _delete_rows(node: str, names: list[str], last_pk: int | None) -> None:

@@ -23,10 +23,17 @@ from asgiref.sync import markcoroutinefunction
 from django.utils.functional import cached_property
 
 from rest_channels.concurrency.execution import run
+from rest_channels.declarations.classes import check_class
+from rest_channels.declarations.unsupported import ATTRIBUTES
+from rest_channels.declarations.values import check_values
+from rest_channels.protocol.dialects import TypeDialect
 
 __all__ = ["SocketRouter", "routers"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+HANDLER_ATTRIBUTES = ("login_required", "groups")
+"""Attributes of a router that its handler class gets."""
 
 routers: "WeakSet[SocketRouter]" = WeakSet()
 """All routers, for the system checks."""
@@ -39,15 +46,41 @@ class SocketRouter:
     Decorating a function later raises `RuntimeError`, because it would never be called.
     """
 
+    login_required: bool | None = None
+    """Whether anonymous clients are refused, as in a handler class. `None`: as `handler` has it."""
+    groups: Iterable[str] | None = None
+    """The groups that each socket joins. `None`: as `handler` has them."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
+
     def __init__(self, handler: Any = None) -> None:
-        self._base_handler = handler
         self._name = "SocketRouter()"
+        _check_handler(handler)
+        self._base_handler = handler
         self.routes: list[tuple[Any, ...]] = []
         self._connect_functions: list[Callable[..., Any]] = []
         self._disconnect_functions: list[Callable[..., Any]] = []
         self._gap_functions: list[Callable[..., Any]] = []
         self._default_function: Callable[..., Any] | None = None
         routers.add(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in HANDLER_ATTRIBUTES:
+            self._check_not_built()
+            check_values(f"{self._name}.", {name: value})
+        elif (
+            not name.startswith("_")
+            and name != "routes"
+            and (type(self) is SocketRouter or name in ATTRIBUTES)
+        ):
+            raise AttributeError(
+                f"{self._name}.{name} has no effect. Set {' or '.join(HANDLER_ATTRIBUTES)}, use "
+                "the decorators (@socket.route(…)), or write a RoutedSocketHandler "
+                "and pass it: SocketRouter(MyHandler)."
+            )
+        super().__setattr__(name, value)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"{owner.__name__}.{name}"
@@ -69,6 +102,8 @@ class SocketRouter:
             raise TypeError(
                 f"{self._name}: a route takes a type, as in @socket.route('PING'), not {type!r}."
             )
+
+        check_values(f"{self._name}.route({type!r}): ", {"serializer_class": serializer_class})
 
         def decorate(function: F) -> F:
             self._check_not_built()
@@ -123,8 +158,6 @@ class SocketRouter:
         from .handlers import RoutedSocketHandler  # noqa: PLC0415 - it needs ready apps
 
         base: Any = self._base_handler or RoutedSocketHandler
-        if not (isinstance(base, type) and issubclass(base, RoutedSocketHandler)):
-            raise TypeError(f"{self._name} takes a RoutedSocketHandler, not {base!r}.")
         router = self
 
         class Handler(base):  # type: ignore[misc]
@@ -146,6 +179,10 @@ class SocketRouter:
 
             if router._default_function is not None:
                 default_route = router._default_function
+            if router.login_required is not None:
+                login_required = router.login_required
+            if router.groups is not None:
+                groups = router.groups
 
         Handler.__qualname__ = f"{self._name}.Handler"
         Handler.__doc__ = f"The sockets of {self._name}."
@@ -159,7 +196,20 @@ class SocketRouter:
             return handler
 
         markcoroutinefunction(application)
+        application.dialect = TypeDialect()  # type: ignore[attr-defined]
         return application
+
+
+def _check_handler(handler: Any) -> None:
+    """Raise `TypeError` if `handler` is no `RoutedSocketHandler`, or `None`."""
+    if handler is None:
+        return
+    if isinstance(handler, type):
+        from .handlers import RoutedSocketHandler  # noqa: PLC0415 - a handler class needs it, too
+
+        if issubclass(handler, RoutedSocketHandler):
+            return
+    raise TypeError(f"SocketRouter() takes a RoutedSocketHandler, not {handler!r}.")
 
 
 async def _call_each(functions: Iterable[Callable[..., Any]], handler: Any, argument: Any) -> None:

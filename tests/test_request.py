@@ -54,7 +54,7 @@ async def test_the_three_events_have_the_attributes_of_http_requests() -> None:
 
 
 async def test_a_request_has_the_attributes_of_the_handshake_under_the_names_of_django() -> None:
-    headers = [("cookie", "a=1; b=2"), ("x-real-ip", "10.0.0.1"), ("user-agent", "Test")]
+    headers = [("cookie", "a=1; b=2"), ("X-Client-Version", "10.0.0.1"), ("user-agent", "Test")]
     request, _end = await requests_of(path="/r%C3%B6om/?q=1&q=2&e=%E2%82%AC", headers=headers)
     assert request.path == "/röom/"
     assert request.query_params == QueryDict("q=1&q=2&e=€") == request.GET
@@ -62,7 +62,7 @@ async def test_a_request_has_the_attributes_of_the_handshake_under_the_names_of_
     assert request.headers["User-Agent"] == "Test"
     assert request.COOKIES == {"a": "1", "b": "2"}
     assert request.META["REMOTE_ADDR"] == "127.0.0.1"
-    assert request.META["HTTP_X_REAL_IP"] == "10.0.0.1"
+    assert request.META["HTTP_X_CLIENT_VERSION"] == "10.0.0.1"
 
 
 async def test_a_request_has_the_handshake_as_an_http_request() -> None:

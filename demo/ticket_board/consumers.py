@@ -28,7 +28,7 @@ class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, Generic
     check_deliveries = True
 
     # This is model_observer(Ticket, serializer_class=TicketSerializer) that also counts queries.
-    tickets = CountingObserver(None, Ticket, TicketSerializer)
+    tickets = CountingObserver(None, Ticket, serializer_class=TicketSerializer)
 
     @action()
     def subscribe_to_board(self, request_id):

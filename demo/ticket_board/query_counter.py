@@ -109,11 +109,11 @@ class CountingObserver(ModelObserver):
         self.count(delivery.row).add(read_queries=counted[0])
         return bodies
 
-    async def check_permissions(self, consumer, action, row=None):
+    async def check_permissions(self, consumer, action, row=None, options=None):
         count = self.count(row)
         try:
             with counting() as counted:
-                await super().check_permissions(consumer, action, row)
+                await super().check_permissions(consumer, action, row, options)
         except APIException:
             count.add(refused=1)
             count.publish()

@@ -23,6 +23,7 @@ from ..dispatch.view_permissions import (
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
+from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 from .hooks import acall_hook, call_hook
 
@@ -33,6 +34,7 @@ __all__ = [
     "check_action",
     "permission_instances",
     "permissions_for",
+    "throttle_action",
 ]
 
 
@@ -44,7 +46,7 @@ def permission_instances(classes: Sequence[Any]) -> list[Any]:
 async def authorize_connection(
     consumer: Any, authentication: Authentication, request: SocketRequest
 ) -> None:
-    """Authenticate the client, and check that it may connect. Raises 401 or 403."""
+    """Authenticate the client, and check that it may connect. Raises 401, 403 or 429."""
 
     async def may_connect(permission: Any) -> PermissionResult:
         if needs_no_database(permission):
@@ -60,7 +62,9 @@ async def authorize_connection(
 
     try:
         if authentication.authenticators:
-            await authentication.handshake()
+            throttles = await acall_hook(consumer.get_throttles, arguments={})
+            async with FailedAuthentications(throttles, request, consumer):
+                await authentication.handshake()
         for permission in await permissions_for(consumer, "connect", {}):
             if await aevaluate(permission, may_connect) is False:
                 raise PermissionDenied
@@ -86,6 +90,14 @@ def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | Non
     if "request" in method_parameters(method, 0).names:  # the signature of DRF
         offered["request"] = context.request
     return acall_hook(method, arguments=offered)
+
+
+def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | None:
+    """Check the throttles for the running action, when awaited. Raises 429."""
+    throttles = consumer.get_throttles() if consumer._default_throttles else None
+    if throttles is None:
+        throttles = acall_hook(consumer.get_throttles, arguments={})
+    return check_throttles(throttles, context.request, consumer) if throttles else None
 
 
 async def authorize_action(context: ActionContext, consumer: Any) -> None:

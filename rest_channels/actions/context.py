@@ -1,7 +1,7 @@
 """The action that a consumer is running, with its request and its permissions."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -23,6 +23,8 @@ class ActionContext:
     method: str = "GET"
     """The HTTP method that permission classes see."""
     arguments: dict[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | None = None
+    """The attributes of the consumer that `@action` replaces for this action."""
     permissions: Sequence[Any] | None = None
     """`None`: no permission has been checked for the action."""
     decisions: dict[int, bool] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Detached actions, which run while later frames are handled, and end with their connection."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any
@@ -17,12 +18,26 @@ from .context import ActionContext
 
 __all__ = ["DetachedActions"]
 
+logger = logging.getLogger("rest_channels")
+
+
+class DetachedTasks(list["asyncio.Task[None]"]):
+    """The tasks of detached actions and methods that are running."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            raise TypeError(
+                f"detached_tasks[{index!r}]: detached_tasks is a list of tasks, not a dict. "
+                "docs/migrating.md has the row 'detached_tasks'."
+            )
+        return super().__getitem__(index)
+
 
 class DetachedActions:
-    """The detached actions of one consumer that are running, in `tasks`."""
+    """The detached actions and methods of one consumer that are running, in `tasks`."""
 
     def __init__(self, consumer: Any) -> None:
-        self.tasks: list[asyncio.Task[None]] = []
+        self.tasks = DetachedTasks()
         self._consumer = consumer
 
     def begin(
@@ -32,21 +47,36 @@ class DetachedActions:
 
         Raise 429 if `MAX_DETACHED` actions of this consumer are running.
         """
-        connection = context.connection
-        if connection.state is State.CLOSING:
-            result.close()
+        task = self._begin(result, self._run(result, action, request_id))
+        if task is None:
             context.mark_answered()
-            return
-        if len(self.tasks) >= api_settings.MAX_DETACHED:
+        else:
+            task.add_done_callback(lambda _done: context.mark_answered())
+
+    def begin_method(self, result: Coroutine[Any, Any, Any]) -> None:
+        """Run the coroutine of another method, under the same limit. Its errors are logged."""
+        self._begin(result, self._run_method(result))
+
+    def _begin(
+        self, result: Coroutine[Any, Any, Any], running: Coroutine[Any, Any, None]
+    ) -> "asyncio.Task[None] | None":
+        """Run `running`, which awaits `result`. Return `None` if the connection is closing."""
+        connection = self._consumer._connection
+        closing = connection.state is State.CLOSING
+        full = len(self.tasks) >= api_settings.MAX_DETACHED
+        if closing or full:
+            running.close()
             result.close()
+            if closing:
+                return None
             raise Throttled(detail=_("Too much runs at the same time."))
         if self.end not in connection.on_closing:
             connection.on_closing += (self.end,)
-        task = connection.loop_bridge.begin(self._run(result, action, request_id))
-        task.add_done_callback(lambda _done: context.mark_answered())
+        task: asyncio.Task[None] = connection.loop_bridge.begin(running)
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)
+        return task
 
     def end(self) -> None:
         """Cancel all detached actions, except the one that calls this."""
@@ -67,3 +97,15 @@ class DetachedActions:
             error = as_exception(error)
             await answer_error(consumer, error, action, request_id)
         await run(consumer.handle_detached_task_completion, asyncio.current_task())
+
+    async def _run_method(self, result: Coroutine[Any, Any, Any]) -> None:
+        try:
+            async with thread_lease():
+                await result
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            message = "%r: the detached method %s failed."
+            name = getattr(result, "__qualname__", result)
+            logger.error(message, self._consumer, name, exc_info=as_exception(error))
+        await run(self._consumer.handle_detached_task_completion, asyncio.current_task())

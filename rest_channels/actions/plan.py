@@ -1,9 +1,10 @@
 """Inspect a consumer class once, when it is defined: its actions, and the hooks it overrides."""
 
-from collections.abc import Sequence
-from inspect import getattr_static
+from collections.abc import Mapping, Sequence
+from inspect import getattr_static, isroutine
 from typing import Any, NamedTuple
 
+from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
 from ..decorators import action_mark
 from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
@@ -16,6 +17,7 @@ __all__ = [
     "VIEW_HOOKS",
     "ActionPlan",
     "action_plans",
+    "check_signatures",
     "overrides_none",
 ]
 
@@ -51,6 +53,8 @@ class ActionPlan(NamedTuple):
     """Whether it takes any of `RESERVED_ARGUMENTS`."""
     method: str
     detached: bool
+    options: Mapping[str, Any] | None = None
+    """The class attributes that the action replaces, if any."""
 
 
 def action_plans(cls: type[Any], base: type[Any]) -> dict[str, ActionPlan]:
@@ -87,9 +91,44 @@ def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan |
     method = http_method_of(mark.name, mark.http_method)
     accepted = parameters(function, 1)
     takes_reserved = accepted.has_var_keyword or not accepted.names.isdisjoint(RESERVED_ARGUMENTS)
-    return ActionPlan(mark.name, attribute, accepted, takes_reserved, method, mark.detached)
+    options = _options(cls, attribute, mark.kwargs)
+    return ActionPlan(
+        mark.name, attribute, accepted, takes_reserved, method, mark.detached, options
+    )
+
+
+def _options(cls: type[Any], attribute: str, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the class attributes that `@action(**given)` replaces.
+
+    Raise `TypeError` for an option that no action has, and that is no attribute of `cls`.
+    """
+    options = {name: value for name, value in given.items() if name != "detail"}
+    for name in options:
+        needs_mixin = name in ATTRIBUTES and name != "throttle_scope"
+        if name in ACTION_OPTIONS and (hasattr(cls, name) or not needs_mixin):
+            continue
+        if name.startswith("_") or not hasattr(cls, name) or isroutine(getattr(cls, name)):
+            known = ("atomic", "detached", "name", "http_method", "detail", *ACTION_OPTIONS)
+            advice = ATTRIBUTES.get(name)
+            hint = f"{advice[0].upper()}{advice[1:]}." if advice else f"Known: {', '.join(known)}."
+            raise TypeError(
+                f"@action({name}=…) on {cls.__name__}.{attribute} has no effect. {hint}"
+            )
+    return options or None
 
 
 def overrides_none(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
     """Return whether `cls` inherits all attributes of these `names` from `base`."""
     return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
+
+
+def check_signatures(cls: type[Any], base: type[Any]) -> None:
+    """Raise `TypeError` for an override of a hook that takes what another release passed to it."""
+    hook = cls.handle_detached_task_completion
+    if hook is not base.handle_detached_task_completion:
+        known = parameters(hook, 2)
+        if known.required:
+            raise TypeError(
+                f"{cls.__name__}.handle_detached_task_completion(self, task) receives the task "
+                f"only, and not {', '.join(known.required)}. docs/migrating.md has its row."
+            )

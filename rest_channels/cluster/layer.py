@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from functools import cache
@@ -56,6 +57,9 @@ def _clear_caches(*, setting: str, **kwargs: Any) -> None:
 
 
 setting_changed.connect(_clear_caches)
+
+os.register_at_fork(after_in_child=channel_layers.backends.clear)
+# A copied layer has the names of its parent's channels: the child would read its messages.
 
 
 def shared_layer() -> Any:

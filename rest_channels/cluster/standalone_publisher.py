@@ -1,6 +1,7 @@
 """Sends messages from a process that serves no sockets: WSGI views, Celery tasks, the shell.
 
-One thread per process owns one event loop and one link. The thread starts with the first message
+One thread per process owns one event loop and one link. It is a thread of the system even where
+gevent or eventlet make greenlets of threads. The thread starts with the first message
 and ends with the process, which waits up to three seconds for queued messages. The link is closed
 while it is not used.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 from django.core.signals import setting_changed
 
+from ..concurrency.os_thread import OSThread, new_event_loop
 from ..protocol.messages import Event
 from .layer import BROKER_TIMEOUT
 from .link import Link, PacketReceiver
@@ -42,7 +44,7 @@ class Publisher:
     def reset(self) -> None:
         """Start again without a thread: a fork copies this object, but no threads."""
         self._lock = threading.RLock()  # a signal handler may interrupt its holder and publish
-        self._thread: threading.Thread | None = None
+        self._thread: OSThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link: Link | None = None
         self._used_at = 0.0
@@ -76,10 +78,8 @@ class Publisher:
     def _start(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_run, args=(self._loop,), name="rest_channels_publisher", daemon=True
-                )
+                self._loop = new_event_loop()
+                self._thread = OSThread(_run, self._loop, name="rest_channels_publisher")
                 self._thread.start()
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 

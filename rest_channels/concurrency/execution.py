@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunction, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 
+from ..exceptions import HandlerTimeout
 from ..settings import api_settings
 from .serial_queue import current_queue
 from .threads import LeasingExecutor, ThreadLease, current_thread_lease
@@ -22,6 +23,8 @@ from .threads import LeasingExecutor, ThreadLease, current_thread_lease
 __all__ = [
     "await_in_thread",
     "empty_context",
+    "handshake_thread",
+    "in_handshake_thread",
     "is_async",
     "mark_thread_form",
     "render_on_loop",
@@ -176,13 +179,34 @@ _leasing = LeasingExecutor()
 
 
 @asynccontextmanager
-async def thread_lease(*, urgent: bool = False) -> AsyncIterator[None]:
+async def handshake_thread() -> AsyncIterator[None]:
+    """Run the threads' work of a block in the threads for handshakes.
+
+    Raise `HandlerTimeout` if it takes longer than the setting `HANDSHAKE_TIMEOUT`.
+    """
+    try:
+        async with asyncio.timeout(api_settings.HANDSHAKE_TIMEOUT):
+            async with thread_lease(for_handshake=True):
+                yield
+    except TimeoutError as error:
+        raise HandlerTimeout from error
+
+
+async def in_handshake_thread(check: Awaitable[None]) -> None:
+    """Await `check`, whose threads' work runs in the threads for handshakes."""
+    async with handshake_thread():
+        await check
+
+
+@asynccontextmanager
+async def thread_lease(*, urgent: bool = False, for_handshake: bool = False) -> AsyncIterator[None]:
     """Lease a thread for the database work of a block outside of a serial queue.
 
-    An `urgent` block gets a thread even if handlers use all of them.
+    An `urgent` block gets a thread even if handlers use all of them. Blocks `for_handshake` have
+    threads of their own.
     """
     async with use_thread_pool():
-        lease = ThreadLease(urgent=urgent)
+        lease = ThreadLease(urgent=urgent, for_handshake=for_handshake)
         token = current_thread_lease.set(lease)
         try:
             yield

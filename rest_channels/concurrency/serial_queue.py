@@ -145,6 +145,12 @@ class SerialQueue(Generic[T]):
                 while self._task is not None:
                     await asyncio.wait({self._task})
 
+    async def wait_for_current(self) -> None:
+        """Wait until the item that runs now is done."""
+        await asyncio.sleep(0)  # it may be in the part that runs eagerly
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     async def stop(self, timeout: float) -> None:
         """Drop the queued items, cancel the running one, and wait at most `timeout` seconds."""
         self.items.clear()

@@ -2,22 +2,27 @@
 
 asgiref has one thread for all thread-sensitive code of a process, so one slow query delays every
 connection. Here each handler *leases* a thread when it first needs one and returns it when it ends.
-All its work in threads, such as async queries, then uses one database connection.
+All its work in threads, such as async queries, then uses one database connection. `execution`
+decides what runs in a thread: `def` handlers do.
 
 A lease gets a free thread, or a new one if there are fewer than `MAX_THREADS`. Else it shares one
 whose other leases run nothing now. If there is none, the work waits.
+
+Handshakes have threads of their own (`HANDSHAKE_THREADS`), so slow handlers do not delay them.
 """
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from asgiref.sync import SyncToAsync
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -35,14 +40,16 @@ IDLE_TIMEOUT = 10.0
 class ThreadLease:
     """The claim of one running handler on a thread, from its first work item on.
 
-    An `urgent` lease gets a thread beyond `MAX_THREADS` if no thread is free.
+    An `urgent` lease gets a thread beyond `MAX_THREADS` if no thread is free. A lease for a
+    handshake gets one of the threads for handshakes.
     """
 
-    __slots__ = ("thread", "urgent")
+    __slots__ = ("for_handshake", "thread", "urgent")
 
-    def __init__(self, *, urgent: bool = False) -> None:
+    def __init__(self, *, urgent: bool = False, for_handshake: bool = False) -> None:
         self.thread: _Thread | None = None
         self.urgent = urgent
+        self.for_handshake = for_handshake
 
     def release(self) -> None:
         """Return the thread. Abandoned work that still runs there keeps it busy."""
@@ -93,7 +100,13 @@ class ThreadPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: list[_Thread] = []
-        self._waiting: deque[_WorkItem] = deque()
+        self._waiting: dict[bool, deque[_WorkItem]] = {False: deque(), True: deque()}
+
+    def reset(self) -> None:
+        """Start again without threads: a fork copies this object, but no threads."""
+        for thread in self._all:
+            thread.is_lost = True
+        self.__init__()  # type: ignore[misc]
 
     def __len__(self) -> int:
         return len(self._all)
@@ -101,9 +114,11 @@ class ThreadPool:
     def submit(self, work: _WorkItem) -> None:
         """Run `work` in its lease's thread, or choose a thread for it."""
         with self._lock:
-            thread = work.lease.thread or self._choose(work.lease.urgent)
+            if work.lease.thread is not None and work.lease.thread.is_lost:
+                work.lease.thread = None
+            thread = work.lease.thread or self._choose(work.lease)
             if thread is None:
-                self._waiting.append(work)
+                self._waiting[work.lease.for_handshake].append(work)
             else:
                 self._assign(thread, work)
 
@@ -118,8 +133,11 @@ class ThreadPool:
         """Note that `thread` has run one item, and give it the one that has waited longest."""
         with self._lock:
             thread.jobs -= 1
-            while not thread.jobs and self._waiting:
-                self._assign(thread, self._waiting.popleft())
+            waiting = self._waiting[thread.for_handshakes]
+            while not thread.jobs and waiting:
+                work = waiting.popleft()
+                if not work.future.cancelled():  # its lease has ended
+                    self._assign(thread, work)
 
     def remove_if_idle(self, thread: "_Thread") -> bool:
         """Remove `thread` if it has no work and no lease. Return whether it was removed."""
@@ -139,13 +157,16 @@ class ThreadPool:
         for thread in ending:
             thread.join(timeout)
 
-    def _choose(self, urgent: bool) -> "_Thread | None":
-        free = [thread for thread in self._all if not thread.jobs]
+    def _choose(self, lease: ThreadLease) -> "_Thread | None":
+        share = [thread for thread in self._all if thread.for_handshakes == lease.for_handshake]
+        free = [thread for thread in share if not thread.jobs]
         for thread in free:
             if not thread.leases:
                 return thread
-        if urgent or len(self._all) < api_settings.MAX_THREADS:
-            thread = _Thread(self)
+        for_handshake = lease.for_handshake
+        limit = api_settings.HANDSHAKE_THREADS if for_handshake else api_settings.MAX_THREADS
+        if lease.urgent or len(share) < limit:
+            thread = _Thread(self, for_handshake)
             self._all.append(thread)
             thread.start()
             return thread
@@ -163,9 +184,11 @@ class ThreadPool:
 class _Thread(threading.Thread):
     """One thread with its work items and database connections."""
 
-    def __init__(self, owner: ThreadPool) -> None:
+    def __init__(self, owner: ThreadPool, for_handshakes: bool) -> None:
         super().__init__(name="rest_channels", daemon=True)
         self.owner = owner
+        self.for_handshakes = for_handshakes
+        self.is_lost = False  # a fork has not copied it
         self.inbox: SimpleQueue[_WorkItem | None] = SimpleQueue()
         self.jobs = 0  # submitted and not finished
         self.leases = 0  # of handlers that may submit more
@@ -222,3 +245,12 @@ def _is_in_bad_state(connection: BaseDatabaseWrapper) -> bool:
 
 
 thread_pool = ThreadPool()
+
+
+def _reset_threads() -> None:
+    """Replace the pool and asgiref's single thread, which a fork has not copied."""
+    thread_pool.reset()
+    SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
+
+
+os.register_at_fork(after_in_child=_reset_threads)

@@ -12,7 +12,7 @@ from ..concurrency.execution import run
 from ..decorators import route_name
 from ..engine.connection import Connection
 from ..parsers import JSONParser
-from ..protocol.dialects import Dialect
+from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Event, Frame, Gap, Reply
 from ..request import SocketRequest
 from .dispatcher import dispatch
@@ -26,6 +26,7 @@ class RequestAdapter:
 
     overrides_sending = False
     handles_gaps = False
+    dialect: Dialect = PlainDialect()
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -60,6 +61,7 @@ class ViewAdapter(RequestAdapter):
         super().__init__(connection)
         self.view = view
         self.overrides_sending = view.view_class.overrides_sending
+        self.dialect = view.view_class.dialect
         gap = getattr(view.view_class, "gap", None)
         self.handles_gaps = gap is not None and route_name(gap) is None
         route = connection.scope.get("url_route", {})

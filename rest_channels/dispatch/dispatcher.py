@@ -20,6 +20,7 @@ from rest_framework import status
 
 from ..concurrency.execution import is_async, render_on_loop, run_and_render
 from ..concurrency.serial_queue import current_queue
+from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout
 from ..protocol.messages import Call, Reply
 from ..renderers import encode
@@ -35,8 +36,10 @@ logger = logging.getLogger("rest_channels")
 async def dispatch(invocation: Invocation) -> None:
     """Run the steps of `invocation`, and send the answer."""
     connection = invocation.connection
-    forget_permissions(connection.scope.get("user"))
     try:
+        if connection.identity_check is not None:
+            await _wait_for_identity(invocation)
+        forget_permissions(connection.scope.get("user"))
         invocation.call = invocation.get_call()
         handler, args, kwargs = invocation.get_target()
         if (check := invocation.check_permissions()) is not None:
@@ -45,10 +48,11 @@ async def dispatch(invocation: Invocation) -> None:
             await check
         connection.connect_called = True
         render = partial(_rendered_reply, invocation)
-        if is_async(handler):
-            text = render_on_loop(render, handler, await handler(*args, **kwargs))
-        else:
-            text = await run_and_render(render, handler, *args, **kwargs)
+        text = (
+            render_on_loop(render, handler, await handler(*args, **kwargs))
+            if is_async(handler)
+            else await run_and_render(render, handler, *args, **kwargs)
+        )
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
@@ -60,6 +64,15 @@ async def dispatch(invocation: Invocation) -> None:
     else:
         if text is not None:
             await connection.answer(text)
+
+
+async def _wait_for_identity(invocation: Invocation) -> None:
+    """Wait until the session, user and token are read again. Stop if this has closed it."""
+    connection = invocation.connection
+    if connection.identity_check is not None:
+        await asyncio.wait({connection.identity_check})
+    if connection.state > State.OPEN and invocation.event in ("receive", "event"):
+        raise StopConsumer
 
 
 def _rendered_reply(invocation: Invocation, result: Any) -> str | None:

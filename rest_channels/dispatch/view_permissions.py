@@ -5,17 +5,19 @@ loop. Any other class may query a database, so all classes of that event are cal
 Permissions for the actions of consumers are in `actions.authorization`.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, NoReturn
 
 from rest_framework import permissions as drf
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
 from ..concurrency.execution import await_in_thread, run
+from ..protocol.arguments import parameters
 
 __all__ = [
     "PermissionResult",
     "aevaluate",
+    "check_permission_classes",
     "check_permissions",
     "evaluate",
     "forget_permissions",
@@ -31,6 +33,18 @@ OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
 PermissionResult = bool | None
 """`None`: the class does not decide, as one without `can_connect` does not about connecting."""
+
+
+def check_permission_classes(name: str, classes: Any) -> None:
+    """Raise `TypeError` for a class that decides about actions of consumers."""
+    for each in classes if isinstance(classes, Iterable) else ():
+        method = getattr(each, "has_permission", None)
+        if isinstance(each, type) and method and "scope" in parameters(method, 1).names:
+            raise TypeError(
+                f"{name}.permission_classes has {each.__module__}.{each.__name__}, which is for "
+                "consumers: write a class of rest_framework.permissions, or one with "
+                "has_permission(self, request, view)."
+            )
 
 
 def check_permissions(

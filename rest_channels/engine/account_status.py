@@ -1,22 +1,28 @@
-"""Query which sessions and users of open connections are still valid."""
+"""Query which sessions, users and tokens of open connections are valid, and what they contain."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from importlib import import_module
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookieStore
 from django.core.cache import caches
 from django.db import router
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import CharField, Model, QuerySet, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-__all__ = ["AccountStatus", "account_status"]
+from ..handshake.identity import session_store, user_model
+
+__all__ = [
+    "AccountStatus",
+    "account_status",
+    "existing_rows",
+    "session_contents",
+    "user_columns",
+]
 
 logger = logging.getLogger("rest_channels")
 
@@ -33,36 +39,102 @@ class AccountStatus(NamedTuple):
     """Keys of sessions that exist and have not expired."""
     passwords: dict[str, str]
     """Primary keys of active users, as text → the hashes of their passwords."""
+    versions: dict[str, str]
+    """Keys of sessions in a table → a text that changes whenever Django saves the session."""
+    contents: dict[str, dict[str, Any]]
+    """Keys of sessions without a table → their data, as far as their store was asked for it."""
 
 
 def account_status(sessions: Iterable[str], users: Iterable[str]) -> AccountStatus:
     """Query keys of sessions and of users, in one query if both tables are in one database."""
-    status = AccountStatus(set(), {})
-    session_store = import_module(settings.SESSION_ENGINE).SessionStore
-    if not hasattr(session_store, "get_model_class"):
-        status.sessions.update(_sessions_without_table(session_store, list(sessions)))
+    status = AccountStatus(set(), {}, {}, {})
+    store = session_store()
+    if store is None:
+        status.sessions.update(sessions)  # a middleware has opened them: nothing is known of them
+        sessions = ()
+    elif not hasattr(store, "get_model_class"):
+        _check_sessions_without_table(store, list(sessions), status)
         sessions = ()
     keys = iter([*((SESSION, key) for key in sessions), *((USER, key) for key in users)])
     while batch := list(islice(keys, BATCH_SIZE)):
-        for kind, key, password in _query(session_store, batch):
+        for kind, key, detail in _query(store, batch):
             if kind == SESSION:
                 status.sessions.add(key)
+                status.versions[key] = detail
             else:
-                status.passwords[_user_key(key)] = password
+                status.passwords[_user_key(key)] = detail
     return status
 
 
-def _query(session_store: Any, batch: list[tuple[str, str]]) -> Iterator[Any]:
+def user_columns(
+    keys: Mapping[type[Model], Collection[str]],
+) -> dict[tuple[type[Model], str], dict[str, Any]]:
+    """Return the columns of users, by model and primary key as text.
+
+    Args:
+        keys: Primary keys, by the user model or a child of it, whose columns are read too.
+    """
+    columns = {}
+    pk = user_model()._meta.pk
+    for model, of_model in keys.items():
+        names = [field.attname for field in model._meta.concrete_fields]
+        for batch in _batches(of_model):
+            rows = _stored(model).filter(**{f"{pk.name}__in": batch})
+            for row in rows.order_by().values(*names):
+                columns[model, str(row[pk.attname])] = row
+    return columns
+
+
+def session_contents(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the data of those sessions that exist, by key, from their table or their store."""
+    store = session_store()
+    if store is None or issubclass(store, SignedCookieStore):
+        return {}
+    if not hasattr(store, "get_model_class"):
+        status = AccountStatus(set(), {}, {}, {})
+        _check_sessions_without_table(store, list(keys), status)
+        return status.contents
+    contents, decode = {}, store().decode
+    for batch in _batches(keys):  # the table is right even where a cache is not yet
+        rows = _stored(store.get_model_class()).filter(session_key__in=batch)
+        for key, data in rows.order_by().values_list("session_key", "session_data"):
+            contents[key] = decode(data)
+    return contents
+
+
+def existing_rows(rows: Mapping[type[Model], Collection[Any]]) -> set[tuple[type[Model], Any]]:
+    """Return those of `rows`, primary keys by model, that are still stored."""
+    found: set[tuple[type[Model], Any]] = set()
+    for model, keys in rows.items():
+        for batch in _batches(keys):
+            stored = _stored(model).filter(pk__in=batch).order_by().values_list("pk", flat=True)
+            found.update((model, pk) for pk in stored)
+    return found
+
+
+def _stored(model: Any) -> QuerySet[Any]:
+    """Return the rows of the database that `model` is written to: a replica may lag."""
+    return model._base_manager.using(router.db_for_write(model)).all()  # type: ignore[no-any-return]
+
+
+def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, BATCH_SIZE)):
+        yield batch
+
+
+def _query(store: Any, batch: list[tuple[str, str]]) -> Iterator[Any]:
     session_keys = [key for kind, key in batch if kind == SESSION]
     user_keys = [key for kind, key in batch if kind == USER]
     queries = []
     if session_keys:
-        sessions = session_store.get_model_class()._base_manager.filter(
+        sessions = store.get_model_class()._base_manager.filter(
             session_key__in=session_keys, expire_date__gt=timezone.now()
         )
-        queries.append(_columns(sessions, SESSION, Value("")))
+        version = Cast("expire_date", CharField(max_length=255))
+        queries.append(_columns(sessions, SESSION, version))
     if user_keys:
-        users = get_user_model()._base_manager.filter(pk__in=user_keys)
+        users = user_model()._base_manager.filter(pk__in=user_keys)
         fields = {field.name for field in users.model._meta.get_fields()}
         if "is_active" in fields:
             users = users.filter(is_active=True)
@@ -80,22 +152,33 @@ def _columns(query: QuerySet[Any], kind: str, password: Any) -> QuerySet[Any, An
 
 def _user_key(key: str) -> str:
     """Return a primary key as `str()` writes it: databases write a UUID differently."""
-    return str(get_user_model()._meta.pk.to_python(key))
+    return str(user_model()._meta.pk.to_python(key))
 
 
-def _sessions_without_table(session_store: Any, keys: list[str]) -> Iterable[str]:
-    """Return the valid ones of `keys`, or all of them if their store does not answer."""
+def _check_sessions_without_table(store: Any, keys: list[str], status: AccountStatus) -> None:
+    """Add the valid ones of `keys` to `status`, or all of them if their store does not answer."""
     try:
-        return _valid_sessions(session_store(), keys)
+        if issubclass(store, SignedCookieStore):
+            status.sessions.update(keys)  # clients keep them: only their age ends them
+        elif issubclass(store, CacheStore):
+            names = {f"{store.cache_key_prefix}{key}": key for key in keys}
+            found = caches[settings.SESSION_CACHE_ALIAS].get_many(names)
+            status.contents.update({names[name]: data for name, data in found.items()})
+        else:
+            status.contents.update(_load_each(store, keys))
+        status.sessions.update(status.contents)
     except Exception:  # users are checked even if the store of sessions is down
         logger.exception("Cannot check sessions. The next heartbeat tries again.")
-        return keys
+        status.sessions.update(keys)
 
 
-def _valid_sessions(store: Any, keys: list[str]) -> Iterable[str]:
-    if isinstance(store, SignedCookieStore):
-        return keys  # clients keep them: the server cannot end them before they expire
-    if isinstance(store, CacheStore):
-        cached = {f"{store.cache_key_prefix}{key}": key for key in keys}
-        return [cached[name] for name in caches[settings.SESSION_CACHE_ALIAS].get_many(cached)]
-    return [key for key in keys if store.exists(key)]
+def _load_each(store: Any, keys: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key in keys:
+        session = store(key)
+        if not session.exists(key):
+            continue
+        data = dict(session.items())
+        if session.session_key == key:
+            yield key, data
+        elif session.session_key is not None:  # Django has replaced an expired session by a new one
+            session.delete()

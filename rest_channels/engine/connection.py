@@ -10,7 +10,6 @@ Four parts run at the same time and never wait for each other: the reader (`serv
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from enum import IntEnum
 from typing import Any, TypeVar
 
 from ..concurrency.awaitables import DONE, Sent
@@ -22,12 +21,13 @@ from ..handshake.locale import locale_of
 from ..handshake.subprotocols import acceptable
 from ..protocol.messages import Event, Frame, Gap, encoded_size, utf8_size
 from ..settings import api_settings
-from .handler import Handler
+from .connection_identity import ConnectionScope
+from .handler import Handler, State
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
-from .revocation_index import forget_connection, index_connection
+from .revocation_index import forget_connection, identify_connection
 
 __all__ = ["Connection", "State"]
 
@@ -42,20 +42,13 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that a client has to read the rest, and to answer, once the server closes."""
 
 
-class State(IntEnum):
-    """The state of a connection. It only moves forward."""
-
-    CONNECTING = 0
-    OPEN = 1
-    CLOSING = 2
-    CLOSED = 3
-
-
 class Connection:
     """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler."""
 
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
+    identity_check: asyncio.Future[None] | None = None  # what its next event waits for
+    missed: set[str] | None = None  # groups whose messages were dropped while it is suspended
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -65,7 +58,7 @@ class Connection:
         send: Callable[[Any], Coroutine[Any, Any, None]],
         handler: Callable[["Connection"], Handler],
     ) -> None:
-        self.scope = scope
+        self.scope = ConnectionScope(scope)
         self.state = State.CONNECTING
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
@@ -90,7 +83,7 @@ class Connection:
         self.needs_queue = self.handler.overrides_sending
 
     async def serve(self) -> None:
-        """Serve the connection to its end. Reading never stops, so every disconnect is seen."""
+        """Serve the connection to its end. Reading waits for no handler: every end is seen."""
         self.hub.add_connection(self)
         async with use_thread_pool():
             self.call_queue = _new_queue(self, self._call)
@@ -98,11 +91,13 @@ class Connection:
             try:
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
-                self.watch_account()
-                self.call_queue.put(None)
+                if self.hub.sockets.admits(self):
+                    self.call_queue.put(None)
                 while (message := await self._receive())["type"] != "websocket.disconnect":
                     if self.state is State.OPEN:
                         self._enqueue_frame(message)
+                        if self.inbox.pause:
+                            await self.inbox.slow_down()
                 code = int(message.get("code") or CloseCode.NORMAL)
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
@@ -116,20 +111,14 @@ class Connection:
                     forget_connection(self.hub, self)  # last: until now its user could change
                     await self.hub.remove_connection(self)
 
-    def watch_account(self) -> None:
-        """Close when the session or user in `scope` ends. Call it again when they change."""
-        if self.state is not State.CLOSED:
-            index_connection(self.hub, self)
-
     def _enqueue_frame(self, message: dict[str, Any]) -> None:
         """Queue a frame, or close a client that exceeds the limits."""
         try:
-            frame = self.inbox.admit(message)
+            text, _data, size = frame = self.inbox.admit(message)
         except ProtocolViolation as violation:
             logger.info("%r: %s", self, violation)
             self.close(violation.code, violation.reason)
             return
-        text, _data, size = frame
         if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
             self.inbox.handled(size)
             self.send_rendered(Event.rendered("", None, pong))
@@ -144,7 +133,8 @@ class Connection:
                 await self.handler.receive(item)
         elif item is None:
             try:
-                await self.handler.connect()
+                if await identify_connection(self.hub, self):
+                    await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
@@ -236,11 +226,13 @@ class Connection:
             self.send_event(event._replace(size=0))
 
     def _queue_event(self, event: Event | Gap) -> None:
-        if self.event_queue is None:
-            self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
-        if len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
+        if self.missed is not None:
+            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+        elif self.event_queue and len(self.event_queue.items) >= api_settings.INBOX_FRAMES:
             self._close_slow_client()
         else:
+            if self.event_queue is None:
+                self.event_queue = self.call_queue.context.run(_new_queue, self, self.handler.event)
             self.event_queue.put(event)
 
     def _close_slow_client(self) -> None:
@@ -248,10 +240,8 @@ class Connection:
         self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
 
     def _advance_to(self, state: State) -> bool:
-        if state <= self.state:
-            return False
-        self.state = state
-        return True
+        advances, self.state = state > self.state, max(state, self.state)
+        return advances
 
     def _start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""

@@ -20,7 +20,11 @@ class Member(Protocol):
     outbox: Outbox
     groups: Any
     """Its `GroupMemberships`. That class imports the hub, so it cannot be named here."""
-    scope: dict[str, Any]
+    scope: Any
+    """Its `ConnectionScope`."""
+    identity_check: asyncio.Future[None] | None
+    """What its next event waits for: the session, user or token is being read again."""
+    handler_lock: asyncio.Lock
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""
 

@@ -1,11 +1,22 @@
-"""The interface between a connection and the class that users wrote."""
+"""The interface between a connection and the class that users wrote, and its states."""
 
 from collections.abc import Awaitable
+from enum import IntEnum
 from typing import Protocol
 
+from ..protocol.dialects import Dialect
 from ..protocol.messages import Event, Frame, Gap
 
-__all__ = ["Handler"]
+__all__ = ["Handler", "State"]
+
+
+class State(IntEnum):
+    """The state of a connection. It only moves forward."""
+
+    CONNECTING = 0
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
 
 
 class Handler(Protocol):
@@ -16,6 +27,9 @@ class Handler(Protocol):
 
     handles_gaps: bool
     """Whether it does anything when group messages are missing."""
+
+    dialect: Dialect
+    """The format of the error frame for a refused client."""
 
     def connect(self) -> Awaitable[None]:
         """Handle the handshake. A connection that is not closed on return is accepted."""

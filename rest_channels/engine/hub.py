@@ -25,6 +25,7 @@ from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .fanout import Member, deliver, fan_out
+from .socket_limits import SocketCounts
 
 P = TypeVar("P")
 
@@ -47,6 +48,7 @@ class Hub(PacketReceiver):
         self.members: dict[str, Member] = {}
         self.link: Link | None = None
         self.listeners = Listeners()
+        self.sockets = SocketCounts()
         self._ids = itertools.count(1)
         self._depth = 0
         self._connection_count = 0
@@ -74,6 +76,7 @@ class Hub(PacketReceiver):
     async def remove_connection(self, member: Member) -> None:
         """Note that `member` has ended. A hub without connections stops its work."""
         self._connection_count -= 1
+        self.sockets.release(member)
         if not self._connection_count:
             await self._stop()
 

@@ -1,8 +1,13 @@
 """Limits on the size, number and rate of a client's frames, and the control frame.
 
 Reading never waits for handlers. Therefore the frames that wait to be handled are limited here.
+
+A client that sends too many bytes is read more slowly. To close it would not help other clients:
+uvicorn reads on at full speed after a close, for up to ten seconds. But daphne reads on while
+nothing is taken from it, and keeps all that it has read. This is noticed, and closes the client.
 """
 
+import asyncio
 import time
 from typing import Any
 
@@ -24,12 +29,18 @@ class Inbox:
     __slots__ = (
         "_allowance",
         "_burst",
+        "_byte_allowance",
+        "_byte_burst",
+        "_byte_rate",
         "_bytes",
         "_frames",
+        "_has_waited",
         "_max_frame_size",
         "_max_waiting",
         "_rate",
         "_refilled_at",
+        "_unread",
+        "pause",
     )
 
     def __init__(self) -> None:
@@ -39,7 +50,12 @@ class Inbox:
         self._burst = self._allowance = float(api_settings.FRAME_BURST)
         self._frames = 0
         self._bytes = 0
+        self._byte_rate = api_settings.BYTE_RATE
+        self._byte_burst = self._byte_allowance = float(api_settings.BYTE_BURST)
         self._refilled_at = time.monotonic()
+        self._has_waited = True  # since the client was last slowed down
+        self._unread = 0  # bytes that were there already when they were asked for
+        self.pause = 0.0  # seconds to wait before the next frame is received
 
     def admit(self, message: dict[str, Any]) -> Frame:
         """Count and return the frame of a `websocket.receive` message.
@@ -57,20 +73,58 @@ class Inbox:
             raise ProtocolViolation(
                 CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {limit}."
             )
-        if self._rate is not None:
-            # A token bucket of `FRAME_BURST` tokens, refilled with `FRAME_RATE` tokens per second.
-            now = time.monotonic()
-            refilled = self._allowance + (now - self._refilled_at) * self._rate
-            self._allowance = min(self._burst, refilled) - 1.0
-            self._refilled_at = now
-            if self._allowance < 0.0:
-                raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
+        self._spend(size)
         self._frames += 1
         self._bytes += size
         max_frames, max_bytes = self._max_waiting
         if self._frames > max_frames or self._bytes > max_bytes:
             raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
         return text, data, size
+
+    def _spend(self, size: int) -> None:
+        """Take a frame of `size` bytes from two token buckets, which the passing time refills.
+
+        One holds up to `FRAME_BURST` frames, the other up to `BYTE_BURST` bytes.
+        """
+        now = time.monotonic()
+        elapsed, self._refilled_at = now - self._refilled_at, now
+        if self._rate is not None:
+            allowance = self._allowance + elapsed * self._rate
+            if allowance > self._burst:
+                allowance = self._burst
+            self._allowance = allowance - 1.0
+            if allowance < 1.0:
+                raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
+        if self._byte_rate is not None:
+            allowance = self._byte_allowance + elapsed * self._byte_rate
+            if allowance > self._byte_burst:
+                allowance = self._byte_burst
+            self._byte_allowance = allowance = allowance - size
+            if allowance < 0.0:
+                self._exceed_byte_rate(size, -allowance / self._byte_rate)
+
+    def _exceed_byte_rate(self, size: int, seconds: float) -> None:
+        """Note that the client has to be slowed down for `seconds`.
+
+        A server that stops reading has read one piece of data at most, so only the first frame
+        after it is delayed. Raise `ProtocolViolation` if more is there: the server reads on.
+        """
+        if self._has_waited:
+            self._unread, self.pause = 0, seconds
+            return
+        self._unread += size
+        if self._unread > self._max_waiting[1]:
+            raise ProtocolViolation(CloseCode.FLOOD, "Too many bytes a second.")
+
+    async def slow_down(self) -> None:
+        """Wait until the client may send again. Call this before the next frame is received."""
+        pause, self.pause = self.pause, 0.0
+        await asyncio.sleep(pause)
+        self._has_waited = False
+        asyncio.get_running_loop().call_soon(self._note_wait)  # runs while `receive` waits
+
+    def _note_wait(self) -> None:
+        self._has_waited = True
 
     def handled(self, size: int) -> None:
         """Note that a frame of `size` bytes no longer waits."""

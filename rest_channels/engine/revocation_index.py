@@ -1,153 +1,243 @@
-"""Close connections whose session or user has ended.
+"""Keep the session, user and token of each connection current, and close it when one ends.
 
-Every hub indexes its connections by session and by user. Changes that Django signals reach all hubs
-at once: logout, a session or user deleted, a user deactivated, a password changed. All other
-changes are found by one query every `BEAT` seconds: an expired session, `QuerySet.update`, or a
-revocation that was lost with the broker.
+Every hub indexes its connections by session, user and token. Changes that Django signals reach
+all hubs at once. A hub with such a connection reads the rows again, and the next event of the
+connection waits for the result. All other changes are found by the heartbeat: an expired session,
+`QuerySet.update`, or a command that was lost with the broker.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.apps import apps
-from django.utils.translation import gettext as _
-
-from ..concurrency.execution import thread_lease
+from ..concurrency.execution import run
 from ..exceptions import CloseCode
+from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
+from .identity_checks import check_all, check_changed, query
+from .identity_index import IdentityCheck, RevocationIndex
+from .publish import broadcast_command
+from .row_signals import watch_deletions
+from .socket_limits import limit_user
 
 __all__ = [
+    "RevocationIndex",
     "check_accounts",
     "close_connections",
     "forget_connection",
+    "identify_connection",
     "index_connection",
+    "recheck_sessions",
     "recheck_users",
     "wait_for_checks",
+    "watch_tokens",
 ]
 
 logger = logging.getLogger("rest_channels")
 
 
-class Identity:
-    """The session, user and password hash of a connection."""
+async def identify_connection(hub: Hub, connection: Any) -> bool:
+    """Watch the session, user and token of a new connection, and later ones of its scope.
 
-    __slots__ = ("password", "session", "user")
+    Return `False` if they cannot be read: the client is then asked to connect again. Return it too
+    if the user has too many sockets.
+    """
+    scope = connection.scope
+    if not identity_is_evaluated(scope):
+        try:
+            await run(evaluate_identity, scope)
+        except Exception:  # databases raise many kinds of errors
+            logger.exception("Cannot read the session and the user for %r.", scope["path"])
+            connection.accept()
+            connection.close(CloseCode.CONNECT_FAILED)
+            return False
 
-    def __init__(self, scope: dict[str, Any]) -> None:
-        user = scope.get("user")
-        self.session: str | None = getattr(scope.get("session"), "session_key", None)
-        self.user = None if getattr(user, "pk", None) is None else str(user.pk)  # type: ignore[union-attr]
-        self.password = getattr(user, "password", None) if self.user else None
+    def scope_changed() -> None:
+        if connection.loop_bridge.on_loop():
+            index_connection(hub, connection)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
+                hub.loop.call_soon_threadsafe(index_connection, hub, connection)
 
-
-class RevocationIndex:
-    """The connections of one hub, by session and by user."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.identities: dict[Member, Identity] = {}
-        self.sessions: dict[str, set[Member]] = {}
-        self.users: dict[str, set[Member]] = {}
-        self.checks: set[asyncio.Task[Any]] = set()  # running, of users that have changed
-
-    def entries_of(self, identity: Identity) -> Iterable[tuple[dict[str, set[Member]], str]]:
-        """Yield the dictionaries that contain `identity`, each with its key."""
-        if identity.session is not None:
-            yield self.sessions, identity.session
-        if identity.user is not None:
-            yield self.users, identity.user
+    scope.changed = scope_changed
+    index_connection(hub, connection)
+    return connection.address in hub.members  # its user has no more sockets than allowed
 
 
 def index_connection(hub: Hub, connection: Member) -> None:
-    """Close `connection` when its session or its user ends.
+    """Watch the session, user and token that the scope of `connection` has now.
 
-    Call it again when the session or the user of the connection has changed.
+    What is lazy is evaluated in a thread before the next event of the connection.
     """
-    forget_connection(hub, connection)
-    identity = Identity(connection.scope)
-    if identity.session is None and identity.user is None:
-        return
     index = hub.get_component(RevocationIndex)
-    index.identities[connection] = identity
-    for connections, key in index.entries_of(identity):
-        connections.setdefault(key, set()).add(connection)
+    if connection.address not in hub.members:
+        return  # it has ended
+    if not identity_is_evaluated(connection.scope):
+        check = _next_check(hub, index)
+        check.unevaluated.add(connection)
+        check.hold([connection])
+        return
+    identity = Identity(connection.scope, index.identities.get(connection))
+    index.add(connection, identity)
+    if identity.user is not None:
+        limit_user(connection, index.users[identity.user])
+    if identity.token is not None:
+        watch_tokens(identity.token[0])
+    if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
+        hub.start_task(_index_again(hub, index, connection, identity))
+
+
+async def _index_again(
+    hub: Hub, index: RevocationIndex, connection: Member, identity: Identity
+) -> None:
+    await _wait_for_handlers(connection)
+    if index.identities.get(connection, identity) is identity and identity.session_moved():
+        index_connection(hub, connection)
+
+
+async def _wait_for_handlers(connection: Any) -> None:
+    """Wait until the handlers that run now have ended."""
+    for queue in (connection.call_queue, connection.event_queue):
+        if queue is not None:
+            await queue.wait_for_current()
 
 
 def forget_connection(hub: Hub, connection: Member) -> None:
     """Remove `connection` from the index."""
-    index = hub.get_component(RevocationIndex)
-    identity = index.identities.pop(connection, None)
-    if identity is None:
-        return
-    for connections, key in index.entries_of(identity):
-        connections[key].discard(connection)
-        if not connections[key]:
-            del connections[key]
+    hub.get_component(RevocationIndex).remove(connection)
+
+
+# Ends that are known without asking the database.
 
 
 @command("expire")
 def close_connections(
-    hub: Hub, sessions: list[str], users: list[str], code: int, reason: str
+    hub: Hub, sessions: list[str], users: list[str], code: int, reason: str, spared: str = ""
 ) -> None:
-    """Close the hub's connections of `sessions` and `users`."""
+    """Close the hub's connections of `sessions` and `users`.
+
+    A connection that has given its session another key, or the one with the address `spared`,
+    is closed only if it still has the session when its handlers have ended.
+    """
     index = hub.get_component(RevocationIndex)
-    for connections, keys in ((index.sessions, sessions), (index.users, users)):
-        for connection in [found for key in keys for found in connections.get(key, ())]:
+    for connection in [found for key in users for found in index.users.get(key, ())]:
+        connection.close(code, reason)
+    for connection in [found for key in sessions for found in index.sessions.get(key, ())]:
+        identity = index.identities[connection]
+        if connection.address == spared or identity.session_is_being_replaced():
+            hub.start_task(_close_later(hub, index, connection, code, reason))
+        else:
             connection.close(code, reason)
+
+
+async def _close_later(
+    hub: Hub, index: RevocationIndex, connection: Member, code: int, reason: str
+) -> None:
+    identity = index.identities[connection]
+    await _wait_for_handlers(connection)
+    if index.identities.get(connection) is not identity:
+        return  # a handler has logged a user in or out
+    if identity.session_moved() and identity.keeps_login():
+        index_connection(hub, connection)
+    else:
+        connection.close(code, reason)
+
+
+# Changes whose consequences the database knows.
 
 
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
-    """Check now the accounts of those `users` that have connections here."""
+    """Read those `users` again that have connections here."""
     index = hub.get_component(RevocationIndex)
-    connected = [user for user in users if user in index.users]
-    if connected:
-        task = hub.start_task(check_accounts(hub, connected))
-        index.checks.add(task)
-        task.add_done_callback(index.checks.discard)
+    for user in users:
+        if user in index.users:
+            check = _next_check(hub, index)
+            check.users.add(user)
+            check.hold(index.users[user])
+
+
+@command("recheck_sessions")
+def recheck_sessions(hub: Hub, sessions: list[str]) -> None:
+    """Read those `sessions` again that have connections here."""
+    index = hub.get_component(RevocationIndex)
+    for session in sessions:
+        if session in index.sessions:
+            check = _next_check(hub, index)
+            check.sessions.add(session)
+            check.hold(index.sessions[session])
+
+
+@command("recheck_tokens")
+def recheck_tokens(hub: Hub, label: str, keys: list[str]) -> None:
+    """Look for those tokens, rows of the model `label`, that have connections here."""
+    index = hub.get_component(RevocationIndex)
+    for key in keys:
+        if (label, key) in index.tokens:
+            check = _next_check(hub, index)
+            check.tokens.add((label, key))
+            members = index.tokens[label, key]
+            check.users.update(index.identities[each].user or "" for each in members)  # first
+            check.hold(members)
+
+
+def watch_tokens(model: Any) -> None:
+    """Notice deleted rows of `model`, whose instances authenticate connections."""
+    watch_deletions(model, partial(broadcast_command, recheck_tokens))
+
+
+# Checks run one after another, so that what an earlier query found replaces nothing newer.
+
+
+def _next_check(hub: Hub, index: RevocationIndex) -> IdentityCheck:
+    """Return the check that starts next. The changes of the meantime are added to it."""
+    if index.next_check is None:
+        index.next_check = IdentityCheck(hub.loop)
+    if index.task is None or index.task.done():
+        index.task = hub.start_task(_run_checks(hub, index))
+    return index.next_check
+
+
+async def _run_checks(hub: Hub, index: RevocationIndex) -> None:
+    await asyncio.sleep(0)  # what changes together is checked together
+    while (check := index.next_check) is not None:
+        index.next_check, index.running_check = None, check
+        try:
+            for connection in check.unevaluated:
+                await query(evaluate_identity, connection.scope)
+                if identity_is_evaluated(connection.scope):
+                    index_connection(hub, connection)
+            if check.everything:
+                await check_all(hub, index, close_connections)
+            else:
+                await check_changed(hub, index, check, close_connections)
+        except Exception:
+            logger.exception("Cannot check what has changed. The next heartbeat tries again.")
+        finally:
+            index.running_check = None
+            check.finish()
 
 
 async def wait_for_checks(hub: Hub) -> None:
-    """Wait until all running checks of changed users are done."""
-    index = hub.get_component(RevocationIndex)
-    if index.checks:
-        await asyncio.wait(index.checks)
+    """Wait until all that has changed was read again."""
+    if checks := hub.get_component(RevocationIndex).checks():
+        await asyncio.wait(checks)
 
 
 @on_heartbeat
-async def check_accounts(hub: Hub, users: Iterable[str] | None = None) -> None:
-    """Close the connections whose session or user has ended, according to the database.
+async def check_accounts(hub: Hub) -> None:
+    """Close the connections whose session, user or token has ended, according to the database.
 
-    With `users` only these are checked, otherwise all users and all sessions.
+    Connections whose session or user has changed in another way see the change from then on.
     """
     index = hub.get_component(RevocationIndex)
-    if not index.identities or not apps.is_installed("django.contrib.auth"):
-        return
-    from .account_status import account_status  # noqa: PLC0415 - importing it needs ready apps
-
-    sessions = list(index.sessions) if users is None else []
-    users = list(index.users) if users is None else list(users)
-    try:
-        async with thread_lease(urgent=True):
-            status = await sync_to_async(account_status)(sessions, users)
-    except Exception:  # databases raise many errors, and heartbeats must go on
-        logger.exception("Cannot check sessions and users. The next heartbeat tries again.")
-        return
-    ended = [session for session in sessions if session not in status.sessions]
-    inactive = [user for user in users if user not in status.passwords]
-    close_connections(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
-    close_connections(
-        hub, [], inactive, CloseCode.USER_INACTIVE, _("Your account is no longer active.")
-    )
-    for user in set(users) - set(inactive):
-        _close_changed(index, user, status.passwords[user])
-
-
-def _close_changed(index: RevocationIndex, user: str, password: str) -> None:
-    """Close the connections of `user` that were opened with another password."""
-    for connection in list(index.users.get(user, ())):
-        if index.identities[connection].password not in (None, "", password):
-            connection.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))
+    for connection, identity in list(index.identities.items()):
+        if identity.session_moved() and identity.keeps_login():
+            index_connection(hub, connection)
+    if index.identities:
+        check = _next_check(hub, index)
+        check.everything = True
+        await asyncio.wait({check.done})

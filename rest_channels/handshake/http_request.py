@@ -1,16 +1,18 @@
 """The handshake as Django sees a request: the `HttpRequest` of an ASGI scope, and its path."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import QueryDict
 from django.urls import ResolverMatch
+from rest_framework.settings import api_settings as drf_settings
 
 from ..exceptions import CloseCode
 from ..protocol.messages import Scope
 from ..renderers import NumberText, encode
+from ..settings import api_settings
 
 __all__ = [
     "accept_and_close",
@@ -22,19 +24,36 @@ __all__ = [
 ]
 
 
+ADDRESS_CLAIMS = (b"x-forwarded-for", b"x-real-ip", b"forwarded")
+
+
 def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRequest:
-    """Return the handshake as a request, with the scope's user and session if it has them."""
+    """Return the handshake as a request, with the scope's user and session if it has them.
+
+    The address of the client is that of the scope. Headers that claim another one are left out.
+    """
     http = {**scope, "type": "http", "method": method}
     http["scheme"] = "https" if scope.get("scheme") == "wss" else "http"
     # Django would raise for invalid UTF-8 and answer 400. A handshake cannot be answered with 400.
     http["query_string"] = scope.get("query_string", b"").decode(errors="replace")
-    http.setdefault("headers", [])
+    http["headers"] = _without_claims(scope.get("headers", ()))
     request = ASGIRequest(http, BytesIO(body))
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])
     request.resolver_match = scope.get("resolver_match") or _route_match(scope)
     return request
+
+
+def _without_claims(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return `headers` without those that claim an address: DRF's throttles believe them.
+
+    `proxies` has used those of trusted proxies. Where DRF's `NUM_PROXIES` says how many proxies
+    there are, and `TRUSTED_PROXIES` does not say which, `X-Forwarded-For` stays for DRF.
+    """
+    for_drf = drf_settings.NUM_PROXIES is not None and not api_settings.TRUSTED_PROXIES
+    claims = ADDRESS_CLAIMS[1:] if for_drf else ADDRESS_CLAIMS
+    return [pair for pair in headers if pair[0].lower().replace(b"_", b"-") not in claims]
 
 
 def _route_match(scope: Scope) -> ResolverMatch | None:
@@ -80,18 +99,41 @@ def path_info(scope: Scope) -> str:
     return path[len(prefix) :] if has_prefix else path
 
 
-def with_route(scope: Scope, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope:
-    """Return a copy of `scope` whose `url_route` is extended with the arguments of a route."""
+def with_route(
+    scope: Scope,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    path_remaining: str | None = None,
+) -> Scope:
+    """Return a copy of `scope` whose `url_route` is extended with the arguments of a route.
+
+    `path_remaining` is what the routers of Channels continue with, or `None` to leave it out.
+    """
     outer = scope.get("url_route", {})
     args = (*outer.get("args", ()), *args)
-    return {**scope, "url_route": {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}}
+    route = {"args": args, "kwargs": {**outer.get("kwargs", {}), **kwargs}}
+    rest = {} if path_remaining is None else {"path_remaining": path_remaining}
+    return {**scope, **rest, "url_route": route}
 
 
-async def accept_and_close(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Accept the handshake and close with 4500, which tells a browser to connect again later."""
+async def accept_and_close(
+    receive: Callable[[], Any],
+    send: Callable[[Any], Any],
+    code: int = CloseCode.CONNECT_FAILED,
+    reason: str = "",
+    *,
+    text: str | None = None,
+    subprotocol: str | None = None,
+) -> None:
+    """Accept the handshake, send the frame `text`, and close: a browser can read why.
+
+    By default close with 4500, which tells a browser to connect again later.
+    """
     await receive()
-    await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-    await send({"type": "websocket.close", "code": int(CloseCode.CONNECT_FAILED), "reason": ""})
+    await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+    if text is not None:
+        await send({"type": "websocket.send", "text": text})
+    await send({"type": "websocket.close", "code": int(code), "reason": reason})
 
 
 async def reject_handshake(receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:

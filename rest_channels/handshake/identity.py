@@ -1,6 +1,7 @@
 """Find the session that the handshake names, and the user who is logged in to it."""
 
 from collections.abc import Iterator, MutableMapping
+from functools import lru_cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -9,20 +10,33 @@ from urllib.parse import parse_qs
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user,
+    get_user_model,
+)
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.http import parse_cookie
+from rest_framework.settings import api_settings as drf_settings
 
-from ..concurrency.execution import thread_lease
+from ..concurrency.execution import handshake_thread
 from ..protocol.messages import Scope
 from ..settings import api_settings
+from .lazy_objects import is_evaluated
 
 __all__ = [
     "LOGIN_KEYS",
     "MemorySession",
+    "anonymous_user",
     "open_session",
     "session_key",
+    "session_store",
     "session_user",
+    "unauthenticated_user",
+    "user_model",
     "with_identity",
 ]
 
@@ -35,17 +49,18 @@ TIME_ZONE_KEY = "django_timezone"  # as in the examples of Django's documentatio
 async def with_identity(scope: Scope) -> Scope:
     """Return a copy of `scope` with `cookies`, `session`, `user` and `time_zone`.
 
-    Values that a middleware has set stay. A handshake without a session key costs no query.
+    Values that a middleware has set stay. A handshake without a session key costs no query. Raise
+    `HandlerTimeout` if the database does not answer in time.
     """
     scope = {**scope, "cookies": _cookies(scope)}
-    if "session" not in scope and apps.is_installed("django.contrib.sessions"):
+    if "session" not in scope and session_store() is not None:
         scope["session"] = open_session(session_key(scope))
-    if "user" not in scope and apps.is_installed("django.contrib.auth"):
+    if "user" not in scope:
         session = scope.get("session")
-        if session is None or session.session_key is None:
-            scope["user"] = session_user(None)
+        if session is None or (is_evaluated(session) and session.session_key is None):
+            scope["user"] = anonymous_user()
         else:
-            async with thread_lease():
+            async with handshake_thread():
                 found = await sync_to_async(_user_and_time_zone)(session)
             scope["user"], scope["time_zone"] = found
     return scope
@@ -65,21 +80,73 @@ def session_key(scope: Scope) -> str | None:
     return key if key and key.isprintable() else None  # PostgreSQL raises an error for a NUL
 
 
+def session_store() -> Any:
+    """Return the class of `SESSION_ENGINE`, or `None` if its table belongs to no installed app."""
+    return _session_store(settings.SESSION_ENGINE, apps.is_installed("django.contrib.sessions"))
+
+
+@lru_cache(maxsize=8)
+def _session_store(engine: str, with_django_sessions: bool) -> Any:
+    store = import_module(engine).SessionStore
+    get_model = getattr(getattr(store, "get_model_class", None), "__func__", None)
+    uses_django_table = get_model is DatabaseStore.get_model_class.__func__  # type: ignore[attr-defined]
+    return None if uses_django_table and not with_django_sessions else store
+
+
 def open_session(key: str | None) -> Any:
     """Return the HTTP session with that key. Its engine reads it at the first access."""
-    return import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return session_store()(key)
+
+
+def user_model() -> Any:
+    """Return the user model of the project, or `None` if its app is not installed."""
+    if settings.AUTH_USER_MODEL == "auth.User" and not apps.is_installed("django.contrib.auth"):
+        return None
+    return get_user_model()
+
+
+def anonymous_user() -> Any:
+    """Return the user of a scope without a login: an `AnonymousUser`, as Channels has it.
+
+    Without `django.contrib.auth` it is the user that DRF's requests have.
+    """
+    if not apps.is_installed("django.contrib.auth"):
+        return unauthenticated_user()
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs ready apps
+
+    return AnonymousUser()
+
+
+def unauthenticated_user(user: Any = None) -> Any:
+    """Return the user of a DRF request without a login: the setting `UNAUTHENTICATED_USER`.
+
+    Its default needs `django.contrib.auth`. Without this app the default is `None`.
+
+    Args:
+        user: The user of the scope. One that a middleware has made is returned unchanged.
+    """
+    has_default = "UNAUTHENTICATED_USER" not in drf_settings.user_settings
+    if has_default and not apps.is_installed("django.contrib.auth"):
+        return user
+    user_class: Any = drf_settings.UNAUTHENTICATED_USER
+    if user is not None and (user.__class__ is user_class or not _is_anonymous_user(user)):
+        return user
+    return user_class() if user_class else None
+
+
+def _is_anonymous_user(user: Any) -> bool:
+    kind = user.__class__  # of what it wraps, if it is lazy
+    return (kind.__module__, kind.__name__) == ("django.contrib.auth.models", "AnonymousUser")
 
 
 def session_user(session: Any) -> Any:
-    """Return the user who is logged in to `session`, else an `AnonymousUser`. May query.
+    """Return the user who is logged in to `session`, else that of `anonymous_user`. May query.
 
     The session is not written: a new key would need a cookie, and a WebSocket cannot set one. If
     Django has to end the session or renew its key, the next HTTP request does so.
     """
-    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs ready apps
-
-    if session is None or SESSION_KEY not in session:
-        return AnonymousUser()
+    if user_model() is None or session is None or SESSION_KEY not in session:
+        return anonymous_user()
     login = MemorySession()
     for key in LOGIN_KEYS:
         if key in session:

@@ -19,6 +19,7 @@ __all__ = ["without_proxies"]
 Address = IPv4Address | IPv6Address
 
 FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
+REAL_IP = b"x-real-ip"
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([^:]+):[0-9]{1,5}")
@@ -28,16 +29,18 @@ def without_proxies(scope: Scope) -> Scope:
     """Return the scope that a client without proxies would have.
 
     `X-Forwarded-For` gives `client`: the last address that is not a trusted proxy's, with port 0.
-    `X-Forwarded-Proto` gives `scheme`, and `X-Forwarded-Host` the header `host`. A header that was
-    used is removed. Malformed headers stay, and so do all headers of a peer that is not trusted.
+    Without it, `X-Real-IP` does. `X-Forwarded-Proto` gives `scheme`, and `X-Forwarded-Host` the
+    header `host`. A header that was used is removed. Malformed headers stay, and so do all headers
+    of a peer that is not trusted.
     """
     if not api_settings.TRUSTED_PROXIES or not _is_trusted_peer(scope.get("client")):
         return scope
     headers = list(scope.get("headers", ()))
     scope = dict(scope)
-    if (client := _find_client(_header_items(headers, FOR))) is not None:
-        scope["client"] = (str(client), 0)
-        headers = _without(headers, FOR)
+    for name in (FOR, REAL_IP):
+        if (client := _find_client(_header_items(headers, name))) is not None:
+            scope["client"] = (str(client), 0)
+            headers = _without(headers, FOR, REAL_IP)
     # Of these headers the first item counts, as in Django: that of the proxy nearest to the client.
     if (scheme := _SCHEMES.get(_header_items(headers, PROTO)[0].lower())) is not None:
         scope["scheme"] = scheme

@@ -23,12 +23,13 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..concurrency.serial_queue import cancel_tasks, current_queue
+from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
 from ..handshake.subprotocols import acceptable, choose_subprotocol
 from ..parsers import JSONParser
-from ..protocol.dialects import ActionDialect
+from ..protocol.dialects import ActionDialect, Dialect
 from ..protocol.messages import Application, Call, Event, Frame, Gap, Reply, Scope
 from ..renderers import encode
 from .stream import Message, Stream
@@ -41,6 +42,13 @@ STREAM_GRACE = 5.0  # seconds that streams have to end when their client has lef
 ANSWER_GRACE = 1.0  # seconds after `HANDLER_TIMEOUT` in which a stream may answer the handshake
 
 
+class MultiplexedDialect(ActionDialect):
+    """The format of an error that concerns the whole connection: of the stream `None`."""
+
+    def build_reply(self, reply: Reply) -> dict[str, Any]:
+        return {"stream": None, "payload": super().build_reply(reply)}
+
+
 class Multiplexer:
     """An ASGI application that serves several others on each connection.
 
@@ -49,10 +57,22 @@ class Multiplexer:
         **others: More of them, where the name is a Python identifier.
     """
 
+    dialect: Dialect = MultiplexedDialect()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls)
+
     def __init__(
         self, streams: dict[str, Application] | None = None, **others: Application
     ) -> None:
         self.applications = {**(streams or {}), **others}
+        for name, application in self.applications.items():
+            if isinstance(application, type) or not callable(application):
+                raise TypeError(
+                    f"Multiplexer: the stream {name!r} is {application!r}, no ASGI application: "
+                    "write the class with .as_asgi()."
+                )
         markcoroutinefunction(self)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -66,6 +86,7 @@ class MultiplexedConnection:
 
     overrides_sending = False
     handles_gaps = False
+    dialect: Dialect = Multiplexer.dialect
 
     def __init__(self, connection: Connection, applications: dict[str, Application]) -> None:
         self.streams = {name: Stream(name, self) for name in applications}

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Model
 from django.dispatch import Signal
 
+from ..declarations.values import check_values
 from .base_observer import BaseObserver
 from .capture.changes import Action
 from .generics import ObserverConsumerMixin, ObserverModelInstanceMixin
@@ -40,7 +41,10 @@ def observer(signal: Signal, **kwargs: Any) -> Observer:
 
 
 def model_observer(
-    model: type[Model], serializer_class: Any = None, many_to_many: bool = False
+    model: type[Model],
+    serializer_class: Any = None,
+    many_to_many: bool = False,
+    partition: str = "*",
 ) -> ModelObserver:
     """Observe the rows of a model: decorate a handler, or assign the result to an attribute.
 
@@ -51,7 +55,16 @@ def model_observer(
         model: The model; its proxies and children are included.
         serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
         many_to_many: Whether a changed many-to-many relation is an update of the row.
+        partition: A part of the observer's id. Observers are told apart without it, too.
+
+    Raises:
+        TypeError: An argument has a wrong type.
 
     Source: djangochannelsrestframework 1.3.
     """
-    return ModelObserver(None, model, serializer_class, many_to_many)
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        raise TypeError(f"model_observer() takes a model class, not {model!r}.")
+    check_values("model_observer(): ", {"serializer_class": serializer_class})
+    if not isinstance(many_to_many, bool):
+        raise TypeError(f"model_observer(many_to_many={many_to_many!r}): write True or False.")
+    return ModelObserver(None, model, partition, serializer_class, many_to_many)

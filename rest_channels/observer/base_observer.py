@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from ..actions.answers import answer_error
 from ..actions.authorization import check_action
@@ -10,9 +10,22 @@ from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
 from ..protocol.arguments import accepted_arguments
 from .naming import NamedObserver
-from .subscriptions import REJECTIONS, JoinedGroups, Subscription, subscriptions
+from .subscriptions import REJECTIONS, JoinedGroups, Subscription, by_options, subscriptions
 
 __all__ = ["BaseObserver", "BoundObserver"]
+
+
+class ObservedMessage(dict[str, Any]):
+    """A message as handlers receive it.
+
+    In djangochannelsrestframework it is what a `.serializer` returned, maybe a serializer with
+    `data`. So handlers may read `message.data` here, too.
+    """
+
+    @property
+    def data(self) -> Self:
+        """The message itself."""
+        return self
 
 
 class BaseObserver(NamedObserver):
@@ -85,7 +98,7 @@ class BaseObserver(NamedObserver):
         options: dict[str, Any],
     ) -> None:
         memberships = consumer._connection.groups
-        options["answered"] = context.answered_future()
+        options |= {"answered": context.answered_future(), "options": context.options}
         new = {
             group: subscription
             for group in groups
@@ -126,13 +139,17 @@ class BaseObserver(NamedObserver):
 
     # Delivery.
 
-    async def check_permissions(self, consumer: Any, action: str, row: Any = None) -> None:
+    async def check_permissions(
+        self, consumer: Any, action: str, row: Any = None, options: Any = None
+    ) -> None:
         """Check the permissions of the consumer, and those for the object if there is a `row`.
+
+        `options` are those of the action that subscribed, which may have permissions of its own.
 
         Raises `NotAuthenticated` (401) or `PermissionDenied` (403).
         """
         arguments = {} if row is None else {"pk": row.pk}
-        context = consumer._begin_action(action, "GET", arguments)
+        context = consumer._begin_action(action, "GET", arguments, options)
         context.mark_answered()
         if (check := check_action(consumer, context)) is not None:
             await check
@@ -168,15 +185,24 @@ class BaseObserver(NamedObserver):
     async def _receive(
         self, subscribed: list[Subscription], body: Any, details: dict[str, Any], consumer: Any
     ) -> None:
-        if consumer.check_deliveries:
-            try:
-                await self.check_permissions(consumer, self.name)
-            except REJECTIONS as error:
-                group = details.get("group", "")
-                await self.reject(consumer, error, self.name, group, subscribed)
-                return
+        if consumer.check_deliveries and not await self._check_each(consumer, subscribed, details):
+            return
         subscribed = [subscription for subscription in subscribed if not subscription.ended]
         await self.call_handler(consumer, body, subscribed, **details)
+
+    async def _check_each(
+        self, consumer: Any, subscribed: list[Subscription], details: dict[str, Any]
+    ) -> bool:
+        """Check the permissions of each subscription. Return whether any is permitted."""
+        permitted = False
+        for same in by_options(subscribed) or [[]]:
+            try:
+                options = same[0].options if same else None
+                await self.check_permissions(consumer, self.name, options=options)
+                permitted = True
+            except REJECTIONS as error:
+                await self.reject(consumer, error, self.name, details.get("group", ""), same)
+        return permitted
 
     async def call_handler(
         self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **details: Any
@@ -190,7 +216,8 @@ class BaseObserver(NamedObserver):
             "message_type": self.name.replace("_", "."),
             "subscribing_request_ids": [each for each in request_ids if each is not None],
         }
-        await run(self.func, consumer, body, **accepted_arguments(self.func, 2, details))
+        message = ObservedMessage(body) if type(body) is dict else body
+        await run(self.func, consumer, message, **accepted_arguments(self.func, 2, details))
 
 
 class BoundObserver:

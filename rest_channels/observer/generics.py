@@ -39,7 +39,15 @@ from .subscriptions import Subscription, subscriptions
 Answer = tuple[Any, int]
 """The data and the status that an action returns."""
 
-__all__ = ["ObserverConsumerMixin", "ObserverModelInstanceMixin", "action"]
+__all__ = [
+    "ObserverAPIConsumerMetaclass",
+    "ObserverConsumerMixin",
+    "ObserverModelInstanceMixin",
+    "action",
+]
+
+ObserverAPIConsumerMetaclass = type
+"""The metaclass of these classes, by its name in djangochannelsrestframework."""
 
 ROW_HOOKS = (
     "get_queryset",
@@ -111,7 +119,9 @@ class InstanceObserver(ModelObserver):
         self, consumer: Any, delivery: Delivery, request: Subscription
     ) -> Rendered | None:
         """Return what `retrieve` shows this consumer. Raise 404 if it may not see the row."""
-        consumer._begin_action("retrieve", "GET", request.lookup).mark_answered()
+        plan = consumer._plans.get("retrieve")
+        options = plan and plan.options
+        consumer._begin_action("retrieve", "GET", request.lookup, options).mark_answered()
         arguments = {**request.lookup, "action": delivery.action}
         if consumer._retrieves_by_default:
             rendered: Rendered | None = await run(_render_row, consumer, delivery, arguments)

@@ -19,9 +19,17 @@ from .delivery.publish import hub_group
 from .delivery.rendering import PER_USER, Bodies, PerUser, render, render_each
 from .subscriptions import Subscription
 
-__all__ = ["Action", "ModelObserver"]
+__all__ = ["Action", "ModelObserver", "UnsupportedWarning"]
 
 Handler = Callable[..., Any]
+
+
+class UnsupportedWarning(Warning):
+    """Never issued: savepoints and many-to-many relations are supported.
+
+    It is importable for the warning filters of projects that come from
+    djangochannelsrestframework.
+    """
 
 
 class ModelObserver(BaseObserver):
@@ -38,10 +46,11 @@ class ModelObserver(BaseObserver):
         self,
         func: Handler | None,
         model_cls: type[Model] | None,
+        partition: str = "*",
         serializer_class: Any = None,
         many_to_many: bool = False,
     ) -> None:
-        super().__init__(func)
+        super().__init__(func, partition)
         self.model_cls: Any = model_cls
         self.serializer_class = serializer_class
         self.many_to_many = many_to_many

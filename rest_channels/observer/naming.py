@@ -11,17 +11,41 @@ __all__ = ["Labels", "NamedObserver", "find_observer"]
 Labels = Callable[..., Iterable[str]]
 """A project's function that yields labels of groups, which may be any text."""
 
+_GROUPS = "decorate the function with .groups_for_signal, .groups_for_consumer or .groups"
+_MESSAGE = "decorate a function with .serializer"
+UNSUPPORTED_HOOKS = {
+    "clean_group_name": "override group(label)",
+    "database_event": _MESSAGE,
+    "generate_messages": _MESSAGE,
+    "group_names": _GROUPS,
+    "group_names_for_consumer": _GROUPS,
+    "group_names_for_signal": _GROUPS,
+    "handle": _MESSAGE,
+    "prepare_messages": _MESSAGE,
+    "send_prepared_messages": _MESSAGE,
+    "serialize": _MESSAGE,
+}
+"""Methods of djangochannelsrestframework's observers, with what replaces them."""
+
 
 class NamedObserver:
     """An observer with its name, and the functions that a project decorates with it."""
 
-    def __init__(self, func: Callable[..., Any] | None) -> None:
+    def __init__(self, func: Callable[..., Any] | None, partition: str = "*") -> None:
+        if not isinstance(partition, str):
+            raise TypeError(f"The partition of an observer is text, not {partition!r}.")
         self.func = func
+        self.partition = partition  # DCRF needs it to tell observers apart; the id includes it
         self.name = ""
         self.id = ""  # the same in every process
         self._serializer: Callable[..., Any] | None = None
         self._labels_for_signal: Labels | None = None
         self._labels_for_consumer: Labels | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls).keys() & UNSUPPORTED_HOOKS.keys():
+            raise TypeError(f"{cls.__name__}.{name} is never called: {UNSUPPORTED_HOOKS[name]}.")
 
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.id:
@@ -29,6 +53,8 @@ class NamedObserver:
 
     def register(self, path: str, name: str) -> None:
         """Make `path` the id of this observer. If it is taken, a number is appended."""
+        if self.partition != "*":
+            path = f"{path}@{self.partition}"
         self.name, self.id = name, path
         number = 1
         while self.id in _observers:

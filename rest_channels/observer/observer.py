@@ -28,9 +28,17 @@ class Observer(BaseObserver):
     """
 
     def __init__(
-        self, func: Callable[..., Any] | None, signal: Signal, kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any] | None,
+        signal: Signal,
+        kwargs: dict[str, Any] | None = None,
+        partition: str = "*",
     ) -> None:
-        super().__init__(func)
+        if not isinstance(signal, Signal):
+            raise TypeError(
+                f"@observer takes a signal, as in @observer(post_save), not {signal!r}."
+            )
+        super().__init__(func, partition)
         self.signal = signal
         self.signal_kwargs = kwargs or {}
         signal.connect(self._receive_signal, **self.signal_kwargs)
@@ -60,6 +68,7 @@ class Observer(BaseObserver):
         if self._labels_for_signal is None and not any(map(may_have_members, self.signal_groups())):
             return
         body = {} if self._serializer is None else self._serializer(self, signal, *args, **kwargs)
+        body = getattr(body, "data", body)  # it may return a serializer
         message = {"type": self.name.replace("_", "."), "body": orjson.loads(encode(body))}
         for group in self.signal_groups(*args, message=message, **kwargs):
             if may_have_members(group):

@@ -1,7 +1,7 @@
 """Subscriptions of a connection's requests to observers."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from ..protocol.messages import Event
 from ..renderers import encode
 from ..settings import api_settings
 
-__all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "subscriptions"]
+__all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "by_options", "subscriptions"]
 
 REJECTIONS = (APIException, Http404, PermissionDenied)
 """Errors that end a subscription when a change is delivered. The client receives them once."""
@@ -34,6 +34,8 @@ class Subscription:
     """The database alias of that row; `None` for any."""
     answered: "asyncio.Future[None] | None" = None
     """Done when the subscribing action has replied. Nothing is delivered before."""
+    options: Mapping[str, Any] | None = None
+    """The attributes that `@action` replaced in the action that subscribed."""
     ended: bool = False
     frame_end: str = field(init=False)
     """The end of each of its frames: the request's id, and the closing brace."""
@@ -85,6 +87,14 @@ class JoinedGroups(list[str]):
     def __await__(self) -> Generator[Any, Any, Self]:
         yield from self._consumer._connection.groups.wait_joined().__await__()
         return self
+
+
+def by_options(subscribed: Iterable[Subscription]) -> list[list[Subscription]]:
+    """Return the subscriptions in lists of those whose actions had the same options."""
+    found: dict[int, list[Subscription]] = {}
+    for subscription in subscribed:
+        found.setdefault(id(subscription.options), []).append(subscription)
+    return list(found.values())
 
 
 def subscriptions(observer: object, connection: Connection, group: str) -> list[Subscription]:

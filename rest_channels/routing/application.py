@@ -19,12 +19,18 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from ..concurrency.threads import thread_pool
+from ..engine.publish import current_hub
+from ..engine.socket_limits import Refusal
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
 from ..handshake.origins import ORIGIN_CHECKED, origin_allowed
 from ..handshake.proxies import without_proxies
+from ..handshake.subprotocols import choose_subprotocol
+from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
+from .lifespan import InnerLifespan
+from .url_routes import match_route, resolver_match
 
 __all__ = ["ChannelRouter", "SocketApplication", "include", "route", "route_class"]
 
@@ -37,6 +43,8 @@ class SocketApplication:
     A handshake from a foreign origin or for an unknown path is refused (HTTP 403). All others have
     `session` and `user` in their scope, and the client address that trusted proxies report.
 
+    `http` receives the lifespan of the server too, if it serves that.
+
     Args:
         routes: A list, its dotted path, or that of a module with `urlpatterns`. It is imported at
             the server's start or with the first connection.
@@ -44,6 +52,9 @@ class SocketApplication:
     """
 
     def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
+        if http is not None and (isinstance(http, type) or not callable(http)):
+            message = f"SocketApplication(http={http!r}): write get_asgi_application()."
+            raise ImproperlyConfigured(message)
         self.configured_routes = routes
         self.http = http
 
@@ -52,7 +63,7 @@ class SocketApplication:
         if scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._serve_lifespan(receive, send)
+            await self._serve_lifespan(scope, receive, send)
         elif scope["type"] == "http":
             await (self.http or _no_http)(scope, receive, send)
         else:
@@ -84,13 +95,9 @@ class SocketApplication:
                 if covers(entry, scope):
                     return self._channel_router.find(scope)
                 continue
-            try:
-                match = entry.resolve(path)
-            except Resolver404:
-                continue
-            if match is not None:
-                found = with_route(scope, match.args, match.kwargs)
-                return match.func, {**found, "resolver_match": match}
+            if (match := match_route(entry, path)) is not None:
+                found = with_route(scope, *match[1:])
+                return match.application, {**found, "resolver_match": resolver_match(entry, path)}
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -105,29 +112,77 @@ class SocketApplication:
             return
         application, scope = found
         scope[ORIGIN_CHECKED] = True
+        sockets, owner = current_hub().sockets, object()
         try:
-            scope = await with_identity(scope)
-        except Exception:  # databases raise many kinds of errors
-            logger.exception("Cannot read the session and the user for %r.", scope["path"])
-            await accept_and_close(receive, send)
-        else:
-            await application(scope, receive, send)
+            if (refusal := sockets.count(owner, scope)) is not None:
+                await _refuse(application, refusal, scope, receive, send)
+            else:
+                await _serve_found(application, scope, receive, send)
+        finally:
+            sockets.release(owner)
 
-    async def _serve_lifespan(self, receive: Any, send: Any) -> None:
-        """Serve ASGI's lifespan protocol. Not all servers support it, so nothing depends on it."""
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                thread_pool.shutdown()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    async def _serve_lifespan(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve ASGI's lifespan protocol, for `http` too. Not all servers support it."""
+        await receive()
+        try:
+            _ = self.routes
+        except Exception as error:
+            logger.exception("The routes %r cannot be used.", self.configured_routes)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        http = InnerLifespan(self.http or _no_lifespan, scope)
+        try:
             try:
-                _ = self.routes
-            except Exception as error:
-                logger.exception("The routes %r cannot be used.", self.configured_routes)
+                await http.start()
+            except RuntimeError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
             await send({"type": "lifespan.startup.complete"})
+            await receive()
+            error_text = await http.stop()
+        finally:
+            http.cancel()
+        thread_pool.shutdown()
+        if error_text is None:
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.failed", "message": error_text})
+
+
+async def _run(application: Application, scope: Scope, receive: Any, send: Any) -> None:
+    """Run `application`. A router without a route for the rest of the path refuses the client."""
+    try:
+        await application(scope, receive, send)
+    except Resolver404:
+        if not getattr(application, "_path_routing", False):
+            raise
+        logger.warning("No route for %r.", scope["path"])
+        await reject_handshake(receive, send)
+
+
+async def _serve_found(application: Application, scope: Scope, receive: Any, send: Any) -> None:
+    try:
+        scope = await with_identity(scope)
+    except Exception:  # databases raise many kinds of errors
+        logger.exception("Cannot read the session and the user for %r.", scope["path"])
+        await accept_and_close(receive, send)
+    else:
+        await _run(application, scope, receive, send)
+
+
+async def _refuse(
+    application: Application, refusal: Refusal, scope: Scope, receive: Any, send: Any
+) -> None:
+    """Accept the handshake, send an error frame in the dialect of `application`, and close."""
+    text = refusal.render(getattr(application, "dialect", PlainDialect()))
+    await accept_and_close(
+        receive,
+        send,
+        refusal.code,
+        refusal.reason,
+        text=text,
+        subprotocol=choose_subprotocol(scope.get("subprotocols", ())),
+    )
 
 
 def _import_routes(dotted: str) -> Any:
@@ -142,6 +197,10 @@ def _import_routes(dotted: str) -> Any:
         message = f"The module {dotted!r} has no 'urlpatterns'. Name the list: '{dotted}.…'."
         raise ImproperlyConfigured(message)
     return module.urlpatterns
+
+
+async def _no_lifespan(scope: Scope, receive: Any, send: Any) -> None:
+    """Serve no lifespan."""
 
 
 async def _no_http(scope: Scope, receive: Any, send: Any) -> None:

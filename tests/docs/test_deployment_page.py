@@ -52,7 +52,7 @@ def test_the_listed_proxies_are_trusted_and_no_others() -> None:
 
 def test_the_pool_has_a_connection_for_every_thread() -> None:
     default = database.DATABASES["default"]
-    assert default["OPTIONS"]["pool"]["max_size"] > database.REST_CHANNELS["MAX_THREADS"]
+    assert default["OPTIONS"]["pool"]["max_size"] > sum(database.REST_CHANNELS.values())
     assert default["CONN_MAX_AGE"] == 0
 
 

@@ -16,7 +16,13 @@ from .settings import database
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = {path.name: path.read_text() for path in sorted(DOCS.glob("*.md"))}
-TEXTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{name}" for name in PAGES)]
+TEXTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{name}" for name in PAGES),
+]
 EXAMPLES = [text for name, text in PAGES.items() if name != "architecture.md"]
 BLOCKS = [
     (path, code)
@@ -63,6 +69,7 @@ def test_the_index_lists_every_page() -> None:
         ("groups.md", "Up to {} messages in a row to one group", packet_sender.BATCH_SIZE),
         ("groups.md", "`MAX_SUBSCRIPTIONS` ({}) groups", Settings.MAX_SUBSCRIPTIONS.default),
         ("groups.md", "{} events (`INBOX_FRAMES`) may wait", Settings.INBOX_FRAMES.default),
+        ("deployment.md", "has {} sockets (MAX_SOCKETS", Settings.MAX_SOCKETS_PER_ADDRESS.default),
         ("deployment.md", "up to {} threads", Settings.MAX_THREADS.default),
         ("deployment.md", "ends after {} seconds without work", threads.IDLE_TIMEOUT),
         ("deployment.md", "after {} seconds of silence", standalone_publisher.IDLE_TIMEOUT),
@@ -77,14 +84,15 @@ def test_the_numbers_of_the_pages_match_the_code(page, words, number) -> None:
 
 def test_the_codes_that_end_a_session_match_the_code_and_are_final() -> None:
     listed = re.findall(r"^\| (44\d\d) \|", PAGES["deployment.md"], re.MULTILINE)
-    ended = [CloseCode.SESSION_ENDED, CloseCode.PASSWORD_CHANGED, CloseCode.USER_INACTIVE]
-    assert list(map(int, listed)) == [*ended, CloseCode.REVOKED]
+    token, session = CloseCode.UNAUTHENTICATED, CloseCode.SESSION_ENDED
+    user = [CloseCode.PASSWORD_CHANGED, CloseCode.USER_INACTIVE, CloseCode.REVOKED]
+    assert list(map(int, listed)) == [token, session, *user]
     assert not any(CloseCode(int(code)).reconnect for code in listed)
 
 
 def test_the_example_of_database_connections_adds_up() -> None:
     pool = database.DATABASES["default"]["OPTIONS"]["pool"]
-    pages_at_once = pool["max_size"] - database.REST_CHANNELS["MAX_THREADS"]
+    pages_at_once = pool["max_size"] - sum(database.REST_CHANNELS.values())
     assert pages_at_once == 3
     words = " ".join(PAGES["deployment.md"].split())
     assert f"7 + {pages_at_once} = {pool['max_size']}" in words

@@ -350,6 +350,42 @@ async def test_the_client_reconnects_after_temporary_close_codes(fake, connect):
         assert len(fake.connections) == count
 
 
+REFUSED = {"detail": "Too many connections.", "retry_after": 30}
+
+
+@pytest.mark.parametrize("code", [4429, 4529])
+@pytest.mark.parametrize(
+    ("dialect", "frame"),
+    [
+        ("none", {**REFUSED, "status": 429}),
+        ("method", {"method": None, "data": REFUSED, "status": 429}),
+        ("action", {"action": None, "data": None, "errors": [REFUSED], "response_status": 429}),
+        ("type", {"type": "ERROR", "errors": [REFUSED], "details": "Invalid message."}),
+    ],
+)
+async def test_a_refused_client_reconnects_only_after_the_time_that_the_server_asks_for(
+    fake, connect, code, dialect, frame
+):
+    page = await connect(dialect=dialect)
+    await fake.push(frame)
+    await fake.close(code)
+    await page.wait_for_function("socket.state === 'waiting'")
+    (waiting,) = await page.evaluate("eventsOf('reconnecting')")
+    assert 30_000 <= waiting["delay"] <= 30_020
+    closed = await page.evaluate("lastClose")
+    assert (closed["reason"], closed["reconnect"]) == ("Too many connections.", True)
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    assert await page.evaluate("socket.state") == "waiting"
+
+
+async def test_a_throttled_client_waits_even_if_the_server_does_not_say_how_long(fake, connect):
+    page = await connect(cap=10_000)
+    await fake.close(4529)
+    await page.wait_for_function("socket.state === 'waiting'")
+    (waiting,) = await page.evaluate("eventsOf('reconnecting')")
+    assert waiting["delay"] >= 10_000
+
+
 async def test_the_close_event_has_the_status_and_reason_of_the_last_error_frame(fake, connect):
     page = await connect(dialect="method")
     await fake.push({"detail": "This composition is private.", "status": 403})

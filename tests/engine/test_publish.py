@@ -269,6 +269,8 @@ def test_the_wire_names_of_commands_never_change() -> None:
         "expel",
         "expire",
         "recheck",
+        "recheck_sessions",
+        "recheck_tokens",
         "shut_each",
         "tell",
         "tell_each",

@@ -1,0 +1,1 @@
+"""Situations that real projects ran into, by kind."""

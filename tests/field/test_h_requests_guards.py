@@ -148,7 +148,7 @@ def test_the_check_names_a_view_without_the_decorator_of_its_url() -> None:
         messages = [
             each for each in check_wrapped_views(None) if each.obj is wrapped.consumer_class
         ]
-        assert [each.id for each in messages] == ["rest_channels.E010"]
+        assert [each.id for each in messages] == ["rest_channels.E011"]
     assert not [each for each in check_wrapped_views(None) if each.obj is wrapped.consumer_class]
 
 
@@ -164,7 +164,7 @@ def test_the_check_names_middleware_that_may_guard_views_and_is_not_run() -> Non
     wrapped = view_as_consumer(Secret)
     name = f"{__name__}.TenantMiddleware"
     with override_settings(MIDDLEWARE=[name, f"{__name__}.StaffOnly", *LOGIN_REQUIRED]):
-        [warning] = [each for each in check_wrapped_views(None) if each.id == "rest_channels.W010"]
+        [warning] = [each for each in check_wrapped_views(None) if each.id == "rest_channels.W011"]
     assert name in warning.msg
     assert "StaffOnly" not in warning.msg
     del wrapped

@@ -101,6 +101,6 @@ application = SocketApplication(
 def test_the_check_finds_slow_filters_of_routes_and_of_includes(settings) -> None:
     settings.ASGI_APPLICATION = f"{__name__}.application"
     found = check_route_filters(None)
-    assert [each.id for each in found] == ["rest_channels.W011"] * 3
+    assert [each.id for each in found] == ["rest_channels.W012"] * 3
     for text in ("text='(a|a)+$'", "path='(.*a){12}b'", "path='(x+)+/'"):
         assert any(text in each.msg for each in found)

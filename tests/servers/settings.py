@@ -20,6 +20,8 @@ if "TEST_BEAT" in os.environ:
     REST_CHANNELS = {"BEAT": float(os.environ["TEST_BEAT"])}
 if "TEST_HANDLER_TIMEOUT" in os.environ:
     REST_CHANNELS = {"HANDLER_TIMEOUT": float(os.environ["TEST_HANDLER_TIMEOUT"])}
+if "TEST_MAX_SOCKETS_PER_ADDRESS" in os.environ:
+    REST_CHANNELS = {"MAX_SOCKETS_PER_ADDRESS": int(os.environ["TEST_MAX_SOCKETS_PER_ADDRESS"])}
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

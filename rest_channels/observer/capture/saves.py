@@ -1,5 +1,7 @@
 """A save between `pre_save` and `post_save`: the groups of the row before and after.
 
+`signals` calls this module, and `changes` publishes the result at the commit.
+
 The groups before are those of the stored row. Usually they are remembered with the instance. The
 database is queried if the save changes the groups, writes only some fields, or writes to another
 database than the one that the instance comes from.

@@ -145,15 +145,16 @@ class Delivery:
 
     async def deliver(self, consumer: Any) -> None:
         """Deliver the change to one consumer. This runs in its connection's event queue."""
-        by_lookup: dict[bytes, list[Subscription]] = {}
+        same: dict[tuple[bytes, int], list[Subscription]] = {}
         for request in subscriptions(self.observer, consumer._connection, self.group):
             if request.using not in (None, self.row.using):
                 continue
             if request.ready:
-                by_lookup.setdefault(encode(request.lookup), []).append(request)
+                key = encode(request.lookup), id(request.options)
+                same.setdefault(key, []).append(request)
             else:
                 request.hold(partial(self._deliver, [request]))
-        for requests in by_lookup.values():
+        for requests in same.values():
             await self._deliver(requests, consumer)
 
     async def _deliver(self, requests: list[Subscription], consumer: Any) -> None:
@@ -162,7 +163,8 @@ class Delivery:
             return
         try:
             if self.consumer_class.check_deliveries:
-                await self.observer.check_permissions(consumer, self.action, self.row)
+                options = requests[0].options
+                await self.observer.check_permissions(consumer, self.action, self.row, options)
             body = await self._body(consumer, requests[0])
         except REJECTIONS as error:
             await self.observer.reject(consumer, error, self.action, self.group, requests)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any
 
+from ...engine.socket_limits import SOCKET_KEY
 from ...handshake.locale import Locale
 from ...renderers import Rendered, encode
 
@@ -103,6 +104,7 @@ CONSUMER_ATTRIBUTES = {
 """The instance attributes that the library itself sets on a consumer."""
 
 SHARED_SCOPE_KEYS = {
+    SOCKET_KEY,
     "client",
     "extensions",
     "headers",

@@ -53,6 +53,10 @@ const withAcceptable = (protocols) => {
 
 const LIFECYCLE = new Set(["open", "ready", "close", "reconnecting", "message", "error", "state"]);
 
+const FLOOD = 4429;
+const THROTTLED = 4529;
+const DAY = 86_400_000; // ms; browsers limit the time of a timer
+
 const REASONS = {
   1000: "The connection was closed.",
   1001: "The server went away.",
@@ -64,6 +68,7 @@ const REASONS = {
   4404: "Nothing was found at this address.",
   4413: "A message was too big for the server.",
   4429: "Too many messages were sent at once.",
+  4529: "The server is busy.",
 };
 
 /**
@@ -75,15 +80,19 @@ export function mayReconnect(code) {
   return ![1000, 1008, 1009].includes(code);
 }
 
-/** An error with the server's `status` and `detail`; status 0 means that it did not reply. */
+/**
+ * An error with the server's `status` and `detail`; status 0 means that it did not reply.
+ * `retryAfter` is the time in seconds that the server asks to wait, or 0.
+ */
 export class SocketError extends Error {
   name = "SocketError";
 
-  /** @param {any} detail  @param {number} [status] */
-  constructor(detail, status = 0) {
+  /** @param {any} detail  @param {number} [status]  @param {any} [retryAfter] */
+  constructor(detail, status = 0, retryAfter = 0) {
     super(toText(detail));
     this.detail = detail;
     this.status = status;
+    this.retryAfter = Number(retryAfter) || 0;
   }
 }
 
@@ -104,6 +113,7 @@ export class SocketClient {
   /** @type {SocketError | null} */ #lastFailure = null; // the latest frame, if it was an error
   #attempts = 0;
   #readySince = Infinity;
+  #notBefore = 0; // the time before which the server refuses to connect
   #timer; // of the next attempt, ping or timeout: one at a time
   #pageListeners; // an AbortController of listeners on window and document
 
@@ -317,11 +327,13 @@ export class SocketClient {
     const failed = this.#dialect === DIALECTS.type ? rest.type === "ERROR" : Number.isInteger(status) && status >= 400;
     if (!failed) return null;
     const { errors, details, data, detail = details ?? data?.detail ?? data } = rest;
-    return new SocketError(errors ?? detail ?? rest, status);
+    const [first] = [errors ?? data].flat();
+    return new SocketError(errors ?? detail ?? rest, status, first?.retry_after ?? rest.retry_after);
   }
 
   #connectionLost(socket, code, reason, reconnect = mayReconnect(code)) {
     if (!socket || socket !== this.#socket) return;
+    reconnect ||= code === FLOOD && this.#lastFailure?.retryAfter > 0; // refused until others are closed
     this.#socket = null;
     if (socket.readyState < 2) socket.close(code < 3000 ? 1000 : code); // not awaited: it may take minutes
     const text = reason || REASONS[code] || `The connection was lost (${code}).`;
@@ -334,11 +346,17 @@ export class SocketClient {
     else this.#connectionEnded(code, error);
   }
 
-  /** Wait a random time within a doubling window (full jitter), so that not all clients return at once. */
+  /**
+   * Wait a random time within a doubling window (full jitter), so that not all clients return at once.
+   * After a refusal for too many calls or connections, first wait as long as the server asks, or `cap`.
+   */
   #reconnectLater(code, error) {
     const { base, cap, stable } = this.#options;
     if (Date.now() - this.#readySince >= stable) this.#attempts = 0;
-    const delay = Math.random() * Math.min(cap, base * 2 ** this.#attempts++);
+    const refused = code === FLOOD || code === THROTTLED;
+    const least = refused ? Math.min(1000 * error.retryAfter || cap, DAY) : 0;
+    const delay = least + Math.random() * Math.min(cap, base * 2 ** this.#attempts++);
+    this.#notBefore = Date.now() + least;
     this.#setTimer(delay, () => this.connect());
     this.#setState("waiting");
     this.#emitClose(code, error, true);
@@ -380,7 +398,7 @@ export class SocketClient {
     this.#pageListeners = new AbortController();
     const wake = () => {
       if (globalThis.document?.visibilityState === "hidden") return;
-      if (this.#state === "waiting") this.connect();
+      if (this.#state === "waiting" && Date.now() >= this.#notBefore) this.connect();
       else if (this.#state === "ready" && this.#options.heartbeat) this.#ping();
     };
     globalThis.addEventListener?.("online", wake, this.#pageListeners);
@@ -421,5 +439,6 @@ function decode(data) {
 function toText(detail) {
   if (Array.isArray(detail)) return detail.map(toText).join(" ");
   if (Object(detail) !== detail) return String(detail ?? "");
+  if ("retry_after" in detail) return toText(detail.detail);
   return Object.entries(detail).map(([field, problem]) => `${field}: ${toText(problem)}`).join(" ");
 }

@@ -1,0 +1,1 @@
+"""What users declare in classes, decorators and settings: checked early, never ignored."""

@@ -1,0 +1,187 @@
+"""Check what a class declares, when it is created: values, names without effect, misspelt names."""
+
+from collections.abc import Iterator
+from inspect import isfunction, signature
+from typing import Any
+
+from .names import nearest_name
+from .unsupported import ATTRIBUTES, METHODS, SYNONYMS, UNSUPPORTED_OPTIONS
+from .values import VALUES, check_values, value_error
+
+__all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
+
+LIBRARY = ("rest_channels", "sockets")
+
+CLASS_ONLY = {
+    "actions",
+    "available_actions",
+    "check_deliveries",
+    "handles_gaps",
+    "observer_many_to_many_relationships",
+    "overrides_sending",
+    "routes",
+    "view",
+}
+"""Attributes that are read from the class, so that an instance cannot have another value."""
+
+OTHER_BASES = {
+    "channels": "SocketConsumer replaces it",
+    "djangochannelsrestframework": "the class of the same name in rest_channels replaces it",
+    "rest_framework": "rest_channels.mixins and rest_channels.generics have its like",
+}
+"""Packages of which no class belongs into the bases, with what to write."""
+
+GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
+"""Methods of which the singular counts as misspelt, too: they decide who may do what."""
+
+CALLED = {**METHODS, **{name: ATTRIBUTES[name] for name in VALUES}}
+"""Names that are refused for methods. Events may call methods of any other name."""
+
+DECORATED = (
+    "authentication_classes",
+    "content_negotiation_class",
+    "metadata_class",
+    "parser_classes",
+    "permission_classes",
+    "renderer_classes",
+    "schema",
+    "throttle_classes",
+    "throttle_scope",
+    "versioning_class",
+)
+"""What DRF's decorators of function views set on a function. Nothing reads it on a method."""
+
+NOT_MISSPELT = {"router"}
+
+
+def is_own_class(cls: type) -> bool:
+    """Return whether `cls` belongs to a project, and not to this library or to Python."""
+    return cls is not object and cls.__module__.partition(".")[0] not in LIBRARY
+
+
+def check_class(cls: type) -> None:
+    """Raise `TypeError` for an attribute that would be ignored, or that has a wrong value.
+
+    Classes of this library in the bases of `cls` decide which names are supported.
+    """
+    supported = {name for base in cls.__mro__ if not is_own_class(base) for name in _declared(base)}
+    if "throttle_classes" in supported:
+        supported.add("throttle_scope")  # DRF's ScopedRateThrottle reads it
+    for owner in filter(is_own_class, cls.__mro__):
+        _check_base(cls, owner)
+        for name, value in vars(owner).items():
+            if not name.startswith("_"):
+                _check_attribute(cls, owner, name, value, supported)
+
+
+def _check_base(cls: type, base: type) -> None:
+    """Raise `TypeError` for a base of another package, whose methods nothing here calls."""
+    advice = OTHER_BASES.get(base.__module__.partition(".")[0])
+    if base.__module__ == "django.contrib.auth.mixins":
+        advice = "write permission_classes"
+    if advice:
+        where = f"{base.__module__}.{base.__qualname__}"
+        raise TypeError(f"{cls.__name__} derives from {where}, which has no effect: {advice}.")
+
+
+def _declared(base: type) -> Iterator[str]:
+    yield from vars(base)
+    yield from vars(base).get("__annotations__", ())
+
+
+def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: set[str]) -> None:
+    where = f"{owner.__name__}.{name}"
+    if isfunction(value):
+        _check_decorators(where, value)
+    if any(hasattr(value, mark) for mark in ("_rest_channels_action", "_rest_channels_route")):
+        return
+    if name in supported:
+        if name == "available_actions" and owner is cls:  # a base has that of the library
+            raise TypeError(f"{where} has no effect: {ATTRIBUTES[name]}.")
+        if name in VALUES and (isfunction(value) or not hasattr(value, "__get__")):
+            check_values(f"{owner.__name__}.", {name: value})
+        return
+    is_method = callable(value) and not isinstance(value, type)
+    advice = (CALLED if is_method else ATTRIBUTES).get(name)
+    if advice and not (name == "channel_layer_alias" and value == "default"):
+        named = "" if owner is cls else f" in {cls.__name__}"
+        raise TypeError(f"{where} has no effect{named}: {advice}.")
+    if hasattr(value, "groups_for_consumer") and "check_deliveries" not in supported:
+        raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
+    if other := None if advice else _misspelt(name, value, supported):
+        raise TypeError(
+            f"{where} has no effect. Did you mean {other}? If the name is your own, choose another."
+        )
+
+
+def _check_decorators(where: str, function: Any) -> None:
+    for name in DECORATED:
+        if name in vars(function):
+            advice = f"write @action({name}=…), or {name} = … in the class"
+            advice = UNSUPPORTED_OPTIONS.get(name, advice)
+            raise TypeError(f"@{name} has no effect on {where}: {advice}.")
+
+
+def _misspelt(name: str, value: Any, supported: set[str]) -> str | None:
+    """Return the name for which `name` is a misspelling, or `None`."""
+    if name in NOT_MISSPELT or hasattr(value, "subscribe"):
+        return None
+    if value and (meant := SYNONYMS.get(name)) and value_error(meant, value) is None:
+        return meant
+    is_method = isfunction(value)
+    known = [*METHODS, *_HOOKS] if is_method else [*ATTRIBUTES, *VALUES]
+    other = nearest_name(name, dict.fromkeys(known))
+    if other is None or (other not in supported and is_method and other not in METHODS):
+        return None
+    plural_only = is_method and other not in GUARDS and other.rstrip("s") == name.rstrip("s")
+    return None if plural_only else other
+
+
+_HOOKS = (
+    "check_object_permissions",
+    "filter_queryset",
+    "get_action_name",
+    "get_object",
+    "get_paginated_response",
+    "get_queryset",
+    "get_serializer",
+    "get_serializer_class",
+    "get_serializer_context",
+    "handle_action",
+    "handle_detached_task_completion",
+    "handle_exception",
+    "handle_instance_change",
+    "handle_observed_action",
+    "paginate_queryset",
+    "perform_create",
+    "perform_delete",
+    "perform_patch",
+    "perform_update",
+)
+"""Methods that a project overrides. Misspelt methods of events are system checks."""
+
+
+def check_initkwargs(cls: type, initkwargs: dict[str, Any]) -> None:
+    """Raise `TypeError` for arguments of `as_asgi()` that are no class attributes to set."""
+    where = f"{cls.__name__}.as_asgi()"
+    for name in initkwargs:
+        value = getattr(cls, name, None)
+        if name in CLASS_ONLY:
+            raise TypeError(f"{where} cannot set {name!r}: write it in a subclass.")
+        if name.startswith("_") or not hasattr(cls, name) or isfunction(value):
+            other = nearest_name(name, VALUES)
+            hint = f" Did you mean {other!r}?" if other else ""
+            raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.{hint}")
+    check_values(f"{where}: ", initkwargs)
+
+
+def check_asgi_kwargs(cls: type, initkwargs: dict[str, Any]) -> None:
+    """Raise `TypeError` for arguments of `as_asgi()` that the `__init__` of `cls` cannot take."""
+    owner = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    if not is_own_class(owner):
+        check_initkwargs(cls, initkwargs)
+        return
+    known = signature(vars(owner)["__init__"])
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.parameters.values()):
+        return  # only its body knows; what it passes on is checked then
+    known.bind(None, **initkwargs)

@@ -1,0 +1,186 @@
+"""The values that class attributes, options of `@action` and settings may have."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
+
+__all__ = ["VALUES", "check_values", "type_error", "value_error"]
+
+Check = Callable[[Any], str | None]
+"""Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
+
+REUSABLE = (list, tuple, set, frozenset)  # an iterator would be empty the second time
+
+
+def _classes(method: str, *, optional: bool = True) -> Check:
+    """Check a list of classes that have `method`. Trees of DRF's permissions count as classes."""
+
+    def check(value: Any) -> str | None:
+        if value is None and optional:
+            return None
+        if isinstance(value, str) or not isinstance(value, REUSABLE):
+            name = getattr(value, "__name__", "…")
+            return f"is not a list of classes: write [{name}]"
+        return next(filter(None, (_class_error(item, method) for item in value)), None)
+
+    return check
+
+
+def _class_error(item: Any, method: str) -> str | None:
+    if isinstance(item, type):
+        return None if callable(getattr(item, method, None)) else f"has {_no_method(item, method)}"
+    if callable(item) and not hasattr(item, method):
+        return None  # `A & B`, or a function that makes an instance
+    if isinstance(item, str):
+        return f"has the text {item!r}: import the class and write its name without quotes"
+    if hasattr(item, method):
+        return f"has the instance {item!r}: write the class, without parentheses"
+    return f"has {item!r}, which is not a class"
+
+
+def _no_method(item: type, method: str) -> str:
+    return f"{item.__name__}, which has no {method}()"
+
+
+def _class(method: str) -> Check:
+    """Check a class that has `method`, or `None`."""
+
+    def check(value: Any) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, type):
+            return "is not a class: write the class itself, without quotes and parentheses"
+        return None if hasattr(value, method) else f"is {_no_method(value, method)}"
+
+    return check
+
+
+def _pagination_class(value: Any) -> str | None:
+    if value is None or (error := _class("paginate_queryset")(value)):
+        return None if value is None else error
+    if "request" not in inspect.signature(value.paginate_queryset).parameters:
+        return None
+    return (
+        "reads query strings: derive it from one of rest_channels.pagination, which read the "
+        "arguments of an action"
+    )
+
+
+def _queryset(value: Any) -> str | None:
+    if value is None or (not isinstance(value, type) and callable(getattr(value, "all", None))):
+        return None
+    if isinstance(value, type) and hasattr(value, "_meta"):
+        return f"is a model: write {value.__name__}.objects.all()"
+    return "is not a queryset: write Model.objects.all()"
+
+
+def _dialect(value: Any) -> str | None:
+    if not isinstance(value, type) and hasattr(value, "parse_call"):
+        return None
+    return "is no dialect: write an instance of one of rest_channels.protocol.dialects"
+
+
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value else "is not text"
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "is neither True nor False"
+
+
+def _always(value: Any) -> str | None:
+    return None if value is True else "cannot be switched off: delete the line"
+
+
+def _seconds(value: Any) -> str | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and value >= 0 else "is not a number of seconds"
+
+
+def _groups(value: Any) -> str | None:
+    if isinstance(value, str):
+        return f"is text, not a list: write [{value!r}]"
+    if value is None:
+        return None
+    if not isinstance(value, Iterable):
+        return "is not a list of names"
+    if not isinstance(value, (*REUSABLE, dict)):
+        return "can be read only once: write a list"
+    wrong = [name for name in value if not isinstance(name, str)]
+    return f"has {wrong[0]!r}, which is not text" if wrong else None
+
+
+VALUES: dict[str, Check] = {
+    "authentication_classes": _classes("authenticate"),
+    "bytes_parser_class": _class("parse"),
+    "bytes_renderer_class": _class("render"),
+    "check_deliveries": _flag,
+    "dialect": _dialect,
+    "filter_backends": _classes("filter_queryset", optional=False),
+    "groups": _groups,
+    "http_user": _always,
+    "login_required": _flag,
+    "lookup_field": _text,
+    "lookup_url_kwarg": _optional_text,
+    "observer_many_to_many_relationships": _flag,
+    "pagination_class": _pagination_class,
+    "permission_classes": _classes("has_permission"),
+    "queryset": _queryset,
+    "serializer_class": _class("is_valid"),
+    "sleep_time_between_pages": _seconds,
+    "text_parser_class": _class("parse"),
+    "text_renderer_class": _class("render"),
+    "throttle_classes": _classes("allow_request"),
+    "throttle_scope": _optional_text,
+}
+"""The check of each attribute that has only some values."""
+
+
+def value_error(name: str, value: Any) -> str | None:
+    """Return what is wrong with the `value` of the attribute `name`; `None` if nothing is."""
+    check = VALUES.get(name)
+    return None if check is None else check(value)
+
+
+def check_values(where: str, values: Mapping[str, Any]) -> None:
+    """Raise `TypeError` for the first of `values` that its attribute cannot have."""
+    for name, value in values.items():
+        if error := value_error(name, value):
+            raise TypeError(f"{where}{name} = {value!r} {error}.")
+
+
+def type_error(value: Any, kind: Any, minimum: int = 0) -> str | None:
+    """Return why `value` is not of the type `kind`, as written in a type hint; `None` if it is.
+
+    A number has to be at least `minimum`, and one that may be a fraction has to be above 0.
+    """
+    if kind is Any:
+        return None
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if value is None and NoneType in kinds:
+        return None
+    wanted = next(each for each in kinds if each is not NoneType)
+    if get_origin(wanted) is list:
+        return _list_error(value, get_args(wanted)[0])
+    accepted = (int, float) if wanted is float else wanted
+    if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
+        return f"must be {_NAMES.get(wanted, wanted)}{' or None' * (NoneType in kinds)}"
+    if wanted is float and value <= 0:
+        return "must be above 0"
+    return f"must be at least {minimum}" if wanted is int and value < minimum else None
+
+
+def _list_error(value: Any, item_kind: Any) -> str | None:
+    if not isinstance(value, list | tuple):
+        hint = "" if value is None else f": write [{value!r}]"
+        return f"must be a list, not {value!r}{hint}"
+    wrong = [item for item in value if item_kind is not Any and not isinstance(item, item_kind)]
+    return f"must be a list of {_NAMES[item_kind]}, without {wrong[0]!r}" if wrong else None
+
+
+_NAMES = {bool: "True or False", float: "a number", int: "a whole number", str: "text"}

@@ -1,0 +1,65 @@
+"""Delete the rows of a deleted session or user whose database is another than that of the rows.
+
+In one database `relations` deletes them in the same transaction.
+"""
+
+import logging
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.apps import apps
+from django.db import DatabaseError, router, transaction
+from django.db.models import QuerySet
+from django.db.models.signals import post_delete
+
+from .models import Socket
+from .relations import is_home
+
+__all__ = ["connect_signals"]
+
+logger = logging.getLogger("sockets")
+
+BATCH_SIZE = 500
+
+Deleted = dict[str, list[Any]]
+"""Keys of deleted rows, by the field of `Socket` that refers to them."""
+
+_deleted: WeakKeyDictionary[QuerySet[Any], Deleted] = WeakKeyDictionary()
+"""What each queryset has deleted: `clearsessions` deletes many sessions with one."""
+
+
+def connect_signals() -> None:
+    """Connect to the deletion of sessions and users, of their proxies and of their children."""
+    for name in ("session", "user"):
+        related: Any = Socket._meta.get_field(name).related_model
+        for model in apps.get_models():
+            if issubclass(model, related):
+                receiver = partial(_related_row_deleted, name)
+                post_delete.connect(receiver, model, weak=False, dispatch_uid=f"sockets.{name}")
+
+
+def _related_row_deleted(
+    name: str, instance: Any, using: str, origin: Any = None, **kwargs: Any
+) -> None:
+    if is_home(Socket, using):
+        return
+    keys = _deleted.setdefault(origin, {}) if isinstance(origin, QuerySet) else {}
+    keys.setdefault(name, []).append(instance.pk)
+    transaction.on_commit(partial(_delete_rows, keys), using, robust=True)
+
+
+def _delete_rows(deleted: Deleted) -> None:
+    """Delete the rows with these keys. The first hook of a transaction deletes all."""
+    using = router.db_for_write(Socket)
+    while deleted:
+        name, keys = deleted.popitem()
+        try:
+            for start in range(0, len(keys), BATCH_SIZE):
+                rows = Socket.objects.using(using).filter(
+                    **{f"{name}__in": keys[start : start + BATCH_SIZE]}
+                )
+                with transaction.atomic(using):
+                    rows.delete()
+        except DatabaseError as error:
+            logger.warning("The sockets of deleted rows are not deleted: %s", error)

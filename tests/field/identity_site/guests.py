@@ -1,0 +1,6 @@
+class Guest:
+    """The user of a client that has not logged in."""
+
+    pk = None
+    is_authenticated = False
+    name = "guest"
