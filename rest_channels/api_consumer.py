@@ -14,6 +14,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -22,7 +23,15 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from .actions.authorization import authorize_action, authorize_connection, permission_instances
+from .actions.answers import answer_error, render_result, send_answer
+from .actions.authorization import (
+    authorize_action,
+    authorize_connection,
+    check_action,
+    permission_instances,
+    permissions_for,
+    throttle_action,
+)
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
 from .actions.hooks import acall_hook, wrap_async_hooks
@@ -40,7 +49,7 @@ from .actions.plan import (
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import handshake_thread, run
+from .concurrency.execution import handshake_thread, run, run_and_render
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
@@ -48,11 +57,9 @@ from .parsers import JSONParser
 from .protocol.arguments import fit_arguments
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call, Reply
-from .renderers import encode
 from .request import SocketRequest
 from .settings import api_settings
 from .socket_consumer import SocketConsumer
-from .throttling import check_throttles
 
 __all__ = ["AsyncAPIConsumer"]
 
@@ -81,9 +88,8 @@ class AsyncAPIConsumer(SocketConsumer):
     _dialect = ActionDialect()
     _read_marks = (ACTION, DETACHED)
     _plans: ClassVar[dict[str, ActionPlan]] = {}
-    _default_reading: ClassVar[bool] = True  # whether it overrides none of READING_HOOKS
-    _default_checks: ClassVar[bool] = True
-    _default_replies: ClassVar[bool] = True
+    # Whether the class overrides none of the hooks of each kind.
+    _default_reading = _default_checks = _default_replies = _default_throttles = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -94,6 +100,7 @@ class AsyncAPIConsumer(SocketConsumer):
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         cls._default_reading = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
         cls._default_checks = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
+        cls._default_throttles = overrides_none(cls, AsyncAPIConsumer, ("get_throttles",))
         cls._default_replies = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
 
     def __init__(self, **initkwargs: Any) -> None:
@@ -131,12 +138,12 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        default, own = api_settings.DEFAULT_AUTHENTICATION_CLASSES, self.authentication_classes
         try:
-            classes, ask = default if own is None else own, self._request_new_token
-            self._authentication = Authentication(classes, self._connection, ask)
             request = SocketRequest(self._connection, "connect")
             async with handshake_thread():
+                found = await acall_hook(self.get_authenticators, arguments={})
+                ask_for_token = self._request_new_token
+                self._authentication = Authentication(found, self._connection, ask_for_token)
                 await authorize_connection(self, self._authentication, request)
         except Exception as error:
             accepting = api_settings.REFUSE_AFTER_ACCEPTING
@@ -190,24 +197,22 @@ class AsyncAPIConsumer(SocketConsumer):
                 return await self._authenticate(action, request_id, arguments)
             context = self._begin_action(action, plan.method, arguments, plan.options)
             expiries = self._authentication.expiry_count
-            if not self._default_checks:
-                await acall_hook(self.check_permissions, action, arguments=arguments)
-            else:
-                context.permissions = self._make_permissions()
-                if context.permissions:
-                    await self._authorize_action(context)
-            if throttles := self.get_throttles():
-                await check_throttles(throttles, context.request, self)
+            if (check := check_action(self, context)) is not None:
+                await check
+            if (check := throttle_action(self, context)) is not None:
+                await check
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
-            result = getattr(self, plan.attribute)(**fit_arguments(plan.parameters, arguments, own))
+            arguments = fit_arguments(plan.parameters, arguments, own)
+            method = getattr(self, plan.attribute)
             if plan.detached:
-                self._detached.begin(result, action, request_id, context)
+                self._detached.begin(method(**arguments), action, request_id, context)
                 context = None
             else:
-                await self._send_result(await result, action, request_id)
+                render = partial(render_result, self, action, request_id)
+                await send_answer(self, await run_and_render(render, method, **arguments))
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
-            await run(self.handle_exception, error, action=action, request_id=request_id)
+            await answer_error(self, error, action, request_id)
         finally:
             current_action.set(before)  # an action may call `handle_action`
             if context is not None:
@@ -225,20 +230,28 @@ class AsyncAPIConsumer(SocketConsumer):
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._dialect.handler_not_found(Call(None, {"action": action}))
         context = self._begin_action(action, "POST", arguments)
-        if throttles := self.get_throttles():
-            await check_throttles(throttles, context.request, self)
+        if (check := throttle_action(self, context)) is not None:
+            await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
         await self.reply("authenticate", data=user, request_id=request_id)
 
-    async def get_permissions(self, action: str, **kwargs: Any) -> Sequence[Any]:
+    async def get_authenticators(self) -> Sequence[Any]:
+        """Return the authenticators of the connection, as instances."""
+        classes = self.authentication_classes
+        if classes is None:
+            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        return [authenticator() for authenticator in classes]
+
+    async def get_permissions(self, action: str | None = None, **kwargs: Any) -> Sequence[Any]:
         """Return the permissions for `action` (`"connect"`: the handshake), as instances."""
         return self._make_permissions()
 
-    async def check_permissions(self, action: str, **kwargs: Any) -> None:
-        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403) where `action` is refused."""
+    async def check_permissions(self, action: Any, **kwargs: Any) -> None:
+        """Raise 401 or 403 where `action` is refused. As in DRF, it may be the request."""
         context = self.action_context
-        context.permissions = await acall_hook(self.get_permissions, action, arguments=kwargs)
+        name = action if isinstance(action, str) else context.action
+        context.permissions = await permissions_for(self, name, kwargs)
         await self._authorize_action(context)
 
     def get_throttles(self) -> Sequence[Any]:
@@ -276,20 +289,6 @@ class AsyncAPIConsumer(SocketConsumer):
         """Send `{"errors", "data", "action", "response_status", "request_id"}`."""
         reply = Reply(Call(action, None, request_id), data, status, errors)
         return self.send_json(self._dialect.build_reply(reply))
-
-    async def _send_result(self, response: Any, action: str, request_id: Any) -> None:
-        """Send what an action returned: `(data, status)`; `None` sends nothing."""
-        if isinstance(response, tuple) and len(response) == 2:
-            data, code = response
-            if self._default_replies:
-                reply = self._dialect.build_content(action, data, code, request_id)
-                await self._connection.answer(encode(reply).decode())
-            else:
-                await self.reply(action, data=data, status=code, request_id=request_id)
-        elif response is not None:
-            owner, method = type(self).__name__, self.available_actions[action]
-            text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
-            logger.warning(text, owner, method, response)
 
     def _request_new_token(self) -> None:
         self._detached.end()

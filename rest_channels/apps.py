@@ -25,9 +25,11 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_limits, TAG)
         register(checks.check_asgi_application, TAG)
         register(checks.check_routes, TAG)
+        register(checks.check_route_filters, TAG)
         register(checks.check_runserver, TAG)
         register(checks.check_old_settings, TAG)
         register(checks.check_drf_settings, TAG)
+        register(checks.check_wrapped_views, TAG)
         register(checks.check_server, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
         autodiscover_modules("consumers")  # every process publishes changes to their observers

@@ -1,11 +1,13 @@
 """Authenticate a client with the authentication classes of DRF: at the handshake, and by a frame.
 
 A browser cannot set headers on a WebSocket. So a token may also come as a subprotocol,
-`authorization.Bearer.<token>`, or in a frame, `{"action": "authenticate", "token": …}`. When the
-token expires, the client has to send a new one in time. Otherwise it is closed with 4401.
+`authorization.Bearer.<token>`, besides another one, which is accepted. Or it comes in a frame,
+`{"action": "authenticate", "token": …}`. When the token expires, the client has to send a new one
+in time. Otherwise it is closed with 4401.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,11 +25,14 @@ from .exceptions import CloseCode
 from .handshake.http_request import http_request
 from .handshake.identity import unauthenticated_user
 from .handshake.lazy_objects import evaluate
+from .handshake.origins import origin_safe
+from .handshake.subprotocols import authorization_of, choose_subprotocol
 from .settings import api_settings
 
-__all__ = ["Authentication", "choose_subprotocol"]
+__all__ = ["Authentication"]
 
-SUBPROTOCOL_PREFIX = "authorization."  # of a subprotocol that holds a scheme and a token
+logger = logging.getLogger("rest_channels")
+
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
 
@@ -38,10 +43,11 @@ class Authentication:
     """
 
     def __init__(
-        self, classes: Sequence[Any], connection: Connection, on_expired: Callable[[], Any]
+        self, authenticators: Sequence[Any], connection: Connection, on_expired: Callable[[], Any]
     ) -> None:
-        self.authenticators = [authenticator() for authenticator in classes]
-        self.successful = False
+        self.authenticators = list(authenticators)
+        self.successful_authenticator: Any = None
+        self.authorization: str | None = None
         self.expiry_count = 0
         self._owner: Any = None
         self._connection = connection
@@ -52,36 +58,46 @@ class Authentication:
         """Set the user of the connection. Raise what the authenticators raise (401, 403)."""
         self._connection.on_ended += (self._cancel_timer,)
         scope: dict[str, Any] = self._connection.scope
+        scope["authentication"] = self
         offered: list[str] = scope.get("subprotocols", [])
         self._connection.subprotocol = choose_subprotocol(offered)
-        with_token = next((name for name in offered if name.startswith(SUBPROTOCOL_PREFIX)), "")
-        scheme, _dot, token = with_token.removeprefix(SUBPROTOCOL_PREFIX).partition(".")
-        if token:
-            scope = _with_header(scope, f"{scheme} {token}")
-        user, auth, self.successful = await run(self._authenticate, scope)
+        self.authorization = authorization_of(offered)
+        if self.authorization and self._connection.subprotocol is None:
+            text = "%r offers only a token as a subprotocol: browsers need a second one."
+            logger.info(text, self._connection)
+        found = await run(self._authenticate, self.with_authorization(scope))
+        user, auth, self.successful_authenticator = found
         self._set_user(user, auth)
+
+    @property
+    def successful(self) -> bool:
+        """Whether an authenticator has accepted the client."""
+        return self.successful_authenticator is not None
+
+    def with_authorization(self, scope: dict[str, Any]) -> dict[str, Any]:
+        """Return `scope` with the token of a subprotocol or a frame as the header it stands for."""
+        return scope if self.authorization is None else _with_header(scope, self.authorization)
 
     async def reauthenticate(self, token: Any, scheme: Any = None) -> None:
         """Authenticate with the token and the scheme (such as "Bearer") of a frame, or raise 401.
 
+        Without a scheme each authenticator is asked with its own.
+
         Raise 403 for the token of another user: the connection belongs to the first user that
         authenticates. Its groups and running actions must not go on for another one.
         """
-        keywords = (getattr(item, "keyword", None) for item in self.authenticators)
-        scheme = next(filter(None, keywords), "Bearer") if scheme is None else scheme
-        if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in (scheme, token)):
+        given = (token,) if scheme is None else (token, scheme)
+        if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in given):
             raise drf.AuthenticationFailed(_("Send your token as text."))
         # Only the token counts: the cookie and the query string of the handshake are left out.
         scope = {**self._connection.scope, "user": unauthenticated_user(), "session": None}
         scope |= {"headers": [], "query_string": b""}
-        scope = _with_header(scope, f"{scheme} {token}")
-        user, auth, successful = await run(self._authenticate, scope)
-        if not successful:
-            raise drf.AuthenticationFailed(_("Invalid token."))
+        found = await run(self._authenticate_token, scope, token, scheme)
+        user, auth, authenticator, authorization = found
         if self._owner not in (None, _owner_of(user)):
             message = _("This connection belongs to another user. Open a new one.")
             raise drf.PermissionDenied(message)
-        self.successful = True
+        self.successful_authenticator, self.authorization = authenticator, authorization
         self._set_user(user, auth)
         resume_deliveries(self._connection)
 
@@ -111,15 +127,43 @@ class Authentication:
         self._connection.scope.update(user=user, auth=auth)
         self._start_timer(auth)
 
-    def _authenticate(self, scope: dict[str, Any]) -> tuple[Any, Any, bool]:
-        """Return the user, the `auth` and whether an authenticator succeeded. Runs in a thread."""
+    def _authenticate_token(
+        self, scope: dict[str, Any], token: str, scheme: str | None
+    ) -> tuple[Any, Any, Any, str]:
+        """Return what `_authenticate` does, and the header that was accepted, or raise 401."""
+        errors = [drf.AuthenticationFailed(_("Invalid token."))]
+        for each in self._schemes(scope) if scheme is None else [scheme]:
+            authorization = f"{each} {token}"
+            try:
+                found = self._authenticate(_with_header(scope, authorization))
+            except drf.AuthenticationFailed as error:
+                errors.append(error)
+                continue
+            if found[2] is not None:
+                return (*found, authorization)
+        raise errors[:2][-1]  # the first that an authenticator raised, if any
+
+    def _schemes(self, scope: dict[str, Any]) -> list[str]:
+        """Return the scheme of each authenticator, as its header `WWW-Authenticate` names it."""
+        request = http_request(scope)
+        schemes: list[str] = []
+        for authenticator in self.authenticators:
+            header = authenticator.authenticate_header(request)
+            words = (header or getattr(authenticator, "keyword", None) or "").split()
+            schemes += words[:1]
+        return list(dict.fromkeys(schemes)) or ["Bearer"]
+
+    def _authenticate(self, scope: dict[str, Any]) -> tuple[Any, Any, Any]:
+        """Return the user, the `auth` and the authenticator that succeeded. Runs in a thread."""
         from rest_framework.request import Request  # noqa: PLC0415 - it needs ready apps
 
-        handshake = http_request(scope)
-        vars(handshake)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
+        # A session's frames may write, so one of a foreign page has to fail the CSRF check.
+        origin_is_safe = origin_safe(scope)
+        handshake = http_request(scope, "GET" if origin_is_safe else "POST")
+        vars(handshake)["_dont_enforce_csrf_checks"] = origin_is_safe
         request = Request(handshake, authenticators=self.authenticators)
         user, auth = evaluate(request.user), evaluate(request.auth)
-        return user, auth, request.successful_authenticator is not None
+        return user, auth, request.successful_authenticator
 
     def _start_timer(self, auth: Any) -> None:
         """Wait until the token expires, if it says when."""
@@ -132,7 +176,7 @@ class Authentication:
 
     def _expire(self) -> None:
         """Log the client out and ask for a new token. Close the connection if none comes."""
-        self.successful = False
+        self.successful_authenticator = self.authorization = None
         self.expiry_count += 1
         suspend_deliveries(self._connection)
         self._set_user(unauthenticated_user(), None)
@@ -157,18 +201,6 @@ def _owner_of(user: Any) -> Any:
     model = getattr(getattr(user, "_meta", None), "concrete_model", user.__class__)
     pk = getattr(user, "pk", None)
     return user if pk is None else (model, pk)
-
-
-def choose_subprotocol(offered: Sequence[str]) -> str | None:
-    """Return the subprotocol to accept, or `None` if no token was offered.
-
-    A browser that offers subprotocols fails unless one of them is accepted. One without a token is
-    preferred.
-    """
-    with_token = [name for name in offered if name.startswith(SUBPROTOCOL_PREFIX)]
-    if not with_token:
-        return None
-    return next((name for name in offered if name not in with_token), with_token[0])
 
 
 def _with_header(scope: dict[str, Any], authorization: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils.decorators import method_decorator
 
-from .concurrency.execution import run
+from .concurrency.execution import mark_thread_form, run
 from .declarations.classes import is_own_class
 from .declarations.unsupported import UNSUPPORTED_OPTIONS
 from .declarations.values import check_values
@@ -224,12 +224,15 @@ def check_marks(cls: type, read: tuple[str, ...]) -> None:
 
 
 def _in_thread(method: Callable[..., Any], atomic: bool | None) -> Callable[..., Any]:
+    def in_thread() -> Callable[..., Any]:
+        default = connections[DEFAULT_DB_ALIAS].settings_dict["ATOMIC_REQUESTS"]
+        return transaction.atomic(method) if (default if atomic is None else atomic) else method
+
     @wraps(method)
     async def awaitable(*args: Any, **kwargs: Any) -> Any:
-        default = connections[DEFAULT_DB_ALIAS].settings_dict["ATOMIC_REQUESTS"]
-        function = transaction.atomic(method) if (default if atomic is None else atomic) else method
-        return await run(function, *args, **kwargs)
+        return await run(in_thread(), *args, **kwargs)
 
+    mark_thread_form(awaitable, in_thread)
     return awaitable
 
 

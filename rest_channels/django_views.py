@@ -6,35 +6,44 @@
     {"action": "update", "parameters": {"pk": 7}, "data": {"email": "…"}, "request_id": 2}
 
 Each frame becomes a request with the connection's user, session, cookies, headers and address. The
-view's permissions, content negotiation and errors are as over HTTP. No middleware runs.
+view's permissions, content negotiation and errors are as over HTTP. Of the site's middleware, only
+`LoginRequiredMiddleware` counts. A view whose URL has a guarding decorator must be given decorated.
 
 Source: djangochannelsrestframework 1.3.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
+from .actions.answers import answer_error
+from .actions.authorization import check_action, throttle_action
 from .actions.context import current_action
-from .actions.hooks import acall_hook
 from .actions.http_methods import DRF_NAMES
+from .actions.site_urls import view_class_of
+from .actions.view_arguments import DETAIL_ACTIONS, argument_errors
+from .actions.view_guards import login_middleware, missing_decorators, refuses
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
-from .handshake.http_request import http_request
+from .handshake.http_request import http_request, query_dict
+from .handshake.origins import origin_safe
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
-from .renderers import encode
+from .renderers import Rendered, encode
 from .settings import api_settings
-from .throttling import check_throttles
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
+
+logger = logging.getLogger("rest_channels")
 
 DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
 """The HTTP methods of actions, for views that are no viewsets, as in DCRF."""
@@ -51,9 +60,6 @@ VIEWSET_METHODS = {
     "destroy": "delete",
 }
 """The HTTP methods that DRF's routers give to the actions of a viewset."""
-
-DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
-"""The actions of one object, whose key DRF's routers put into the path."""
 
 
 def view_as_consumer(
@@ -87,27 +93,54 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     view: ClassVar[Any]
     actions: ClassVar[Mapping[str, str]] = DEFAULT_METHODS
 
+    async def websocket_connect(self, message: dict[str, Any]) -> None:
+        """Refuse all clients (403) if the view's URL has a decorator that the view lacks."""
+        if error := await run(missing_decorators, self.view):
+            logger.error("%s: %s", type(self).__qualname__, error)
+            raise PermissionDenied
+        await super().websocket_connect(message)
+
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Call the view, and answer with its response."""
         before = current_action.get()
         try:
-            if action == "authenticate" and self._authentication.authenticators:
+            if action == "authenticate" and self._authenticates:
                 await self._authenticate(action, request_id, kwargs)
                 return
+            self._check_origin()
             view, method = self._find(action)
             context = self._begin_action(action, method, kwargs)
             expiries = self._authentication.expiry_count
-            await acall_hook(self.check_permissions, action, arguments=kwargs)
-            if throttles := self.get_throttles():
-                await check_throttles(throttles, context.request, self)
+            if (check := check_action(self, context)) is not None:
+                await check
+            if (check := throttle_action(self, context)) is not None:
+                await check
             self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)
             data = await _response_data(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
-            await run(self.handle_exception, error, action=action, request_id=request_id)
+            await answer_error(self, error, action, request_id)
         finally:
             current_action.set(before)
+
+    async def get_authenticators(self) -> Sequence[Any]:
+        """Return the authenticators of the connection: without a setting, those of the view."""
+        if found := await super().get_authenticators():
+            return found
+        initkwargs = getattr(self.view, "initkwargs", {})
+        owner = view_class_of(self.view)
+        classes = initkwargs.get(
+            "authentication_classes", getattr(owner, "authentication_classes", ())
+        )
+        return [authenticator() for authenticator in classes]
+
+    @property
+    def _authenticates(self) -> bool:
+        """Whether `authenticate` takes a token, because the view has no action of that name."""
+        is_viewset = hasattr(self.view, "get_extra_actions")
+        own = (_routes(self.view) if is_viewset else self.actions).keys()
+        return bool(self._authentication.authenticators) and "authenticate" not in own
 
     async def call_view(
         self,
@@ -119,7 +152,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         parameters: Any = None,
         **rest: Any,
     ) -> HttpResponseBase:
-        """Call `view` with a request, and return its response, rendered.
+        """Call `view` with a request, and return its response.
 
         Args:
             view: A view function.
@@ -138,14 +171,17 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 wrong[name] = [_("This has to be an object.")]
         given = parameters if isinstance(parameters, dict) else {}
         arguments = {**given, **self.kwargs}
-        if errors := _invalid_arguments(given) | _missing_key(arguments, view, method):
+        if errors := await run(argument_errors, view, method, given, arguments):
             wrong.setdefault("parameters", errors)
         if wrong:
             raise ValidationError(wrong)
         request = self._make_request(method, data, query or {})
+        request.resolver_match = ResolverMatch(view, (), arguments)
+        if middleware := login_middleware():
+            await self._check_login(middleware, request, view, arguments)
         called = view if is_async(view) else _atomic(view)
         response = await run(called, request, **arguments)
-        if hasattr(response, "render") and not response.is_rendered:
+        if hasattr(response, "render") and not response.is_rendered and not _has_data(response):
             await run(response.render)
         return response  # type: ignore[no-any-return]
 
@@ -166,39 +202,35 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 return (view if as_view is None else as_view()), method
         raise ActionDialect().handler_not_found(Call(None, {"action": action}))
 
+    async def _check_login(self, middleware: Any, request: Any, view: Any, arguments: Any) -> None:
+        if await run(refuses, middleware, request, view, arguments):
+            user = self.scope.get("user")
+            error = PermissionDenied if user and user.is_authenticated else NotAuthenticated
+            raise self._authentication.adapt_error(error())
+
+    def _check_origin(self) -> None:
+        """Raise `PermissionDenied` (403) for a foreign page: its frames have no CSRF token."""
+        if not self._origin_safe:
+            origin = http_request(self.scope).headers.get("origin")
+            text = "%r: the origin %r is refused. Add it to REST_CHANNELS['ALLOWED_ORIGINS']."
+            logger.warning(text, self._connection, origin)
+            raise PermissionDenied(_("CSRF Failed: the origin is not allowed."))
+
+    @cached_property
+    def _origin_safe(self) -> bool:
+        return origin_safe(self.scope)
+
     def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
         body = b"" if data is None else encode(data)
         headers = [(k, v) for k, v in self.scope.get("headers", ()) if k not in BODY_HEADERS]
         headers += [(b"content-type", b"application/json")] if body else []
         headers += [(b"content-length", str(len(body)).encode())]
-        scope = {**self.scope, "headers": headers, "query_string": urlencode(query, True).encode()}
-        request = http_request(scope, method, body)
-        vars(request)["_dont_enforce_csrf_checks"] = True  # the Origin was checked instead
+        params = query_dict(query)
+        scope = {**self.scope, "headers": headers, "query_string": params.urlencode().encode()}
+        request = http_request(self._authentication.with_authorization(scope), method, body)
+        vars(request)["GET"] = params  # a cached property
+        vars(request)["_dont_enforce_csrf_checks"] = self._origin_safe
         return request
-
-
-def _invalid_arguments(given: dict[str, Any]) -> dict[str, Any]:
-    """Return errors for arguments that no URL of a view could have."""
-    errors: dict[str, Any] = {}
-    for name, value in given.items():
-        if name in ("self", "request"):
-            errors[name] = [_("There is no such argument.")]
-        elif isinstance(value, bool) or not isinstance(value, str | int):
-            errors[name] = [_("This has to be text or a whole number.")]
-    return errors
-
-
-def _missing_key(arguments: dict[str, Any], view: Any, method: str) -> dict[str, Any]:
-    """Return an error for a missing key, if all URLs of the viewset's action have one."""
-    from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
-
-    handler = (getattr(view, "actions", None) or {}).get(method.lower())
-    if handler is None or view.cls.get_object is not GenericAPIView.get_object:
-        return {}
-    if not (view.initkwargs.get("detail") or handler in DETAIL_ACTIONS):
-        return {}
-    key = view.cls.lookup_url_kwarg or view.cls.lookup_field
-    return {} if key in arguments else {key: [_("This argument is required.")]}
 
 
 def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -227,9 +259,12 @@ def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _response_data(response: Any) -> Any:
-    """Return the data of a response, else its body as text, else its body in hexadecimal."""
-    if hasattr(response, "data"):
-        return response.data
+    """Return the data of a response, else its body as text, else its body in hexadecimal.
+
+    Data may query when it is rendered, so a thread renders it.
+    """
+    if _has_data(response):
+        return await run(Rendered.json, response.data)
     if not response.streaming:
         body = response.content
     elif response.is_async:
@@ -242,6 +277,11 @@ async def _response_data(response: Any) -> Any:
         return body.decode()
     except UnicodeDecodeError:
         return body.hex()
+
+
+def _has_data(response: Any) -> bool:
+    """Return whether it is a response of DRF, whose data is sent instead of its body."""
+    return hasattr(response, "data")
 
 
 def _streamed_body(response: Any) -> bytearray:

@@ -162,18 +162,14 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
                 f"{type(self).__name__} streams pages by limit and offset: derive its "
                 "pagination_class from WebsocketLimitOffsetPagination."
             )
-        if kwargs.get("limit") is None:
-            kwargs["limit"] = api_settings.PAGE_SIZE or api_settings.DEFAULT_PAGE_SIZE
-        offset, more_pages = kwargs.get("offset", 0), True
+        offset = kwargs.get("offset", 0)
         self._streams.add(asyncio.current_task())
         try:
-            while more_pages:
-                page = await run(self._page, {**kwargs, "offset": offset})
+            while offset is not None:
+                page, offset = await run(self._page, {**kwargs, "offset": offset})
                 await self.reply(
                     action, data=page, status=status.HTTP_200_OK, request_id=request_id
                 )
-                offset = page["offset"] + page["limit"]
-                more_pages = offset < page["count"]
                 await asyncio.sleep(self.sleep_time_between_pages)
         finally:
             self._streams.discard(asyncio.current_task())
@@ -184,10 +180,16 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
         await cancel_tasks(set(self._streams), 1.0)
         return None, status.HTTP_200_OK
 
-    def _page(self: Any, kwargs: dict[str, Any]) -> Any:
+    def _page(self: Any, kwargs: dict[str, Any]) -> tuple[Any, int | None]:
+        """Return a page, and the offset of the next one: `None` after the last."""
+        paginator = self.paginator
         with out_of_range_as_400(kwargs):
+            if paginator.get_limit(**kwargs) is None:  # then a list without a stream has no pages
+                kwargs = {**kwargs, "limit": api_settings.DEFAULT_PAGE_SIZE}
             page = call_hook(self.paginate_queryset, filtered_rows(self, kwargs), arguments=kwargs)
-            return _page_of(self, kwargs, page)
+            data = _page_of(self, kwargs, page)
+        following = paginator.offset + paginator.limit
+        return data, following if following < paginator.count else None
 
     @cached_property
     def _streams(self) -> set[asyncio.Task[Any]]:

@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from rest_framework import pagination
 from rest_framework.exceptions import NotFound, ValidationError
 
+from .actions.plan import RESERVED_ARGUMENTS
+from .handshake.http_request import query_dict
 from .settings import api_settings
 
 __all__ = [
@@ -126,12 +128,16 @@ def _request_with(arguments: dict[str, Any], view: Any) -> Any:
 
     Paginators and ordering filters read it.
     """
-    texts = {name: str(value) for name, value in arguments.items() if isinstance(value, str | int)}
+    own = {
+        name: value
+        for name, value in arguments.items()
+        if isinstance(value, str | int) and name not in RESERVED_ARGUMENTS
+    }
     if view is None:
-        return SimpleNamespace(query_params=texts, build_absolute_uri=lambda: "")
+        return SimpleNamespace(query_params=query_dict(own), build_absolute_uri=lambda: "")
     query = arguments.get("query")
     request = copy(view.request)
-    request.set_query_params({**(query if isinstance(query, dict) else {}), **texts})
+    request.set_query_params({**(query if isinstance(query, dict) else {}), **own})
     request.build_absolute_uri = lambda: ""
     return request
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import orjson
 from rest_framework.utils.encoders import JSONEncoder
 
-__all__ = ["JSONRenderer", "MessagePackRenderer", "Rendered", "Renderer"]
+__all__ = ["JSONRenderer", "MessagePackRenderer", "NumberText", "Rendered", "Renderer"]
 
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME
@@ -37,6 +37,12 @@ class Rendered:
     def json(cls, data: Any) -> "Rendered":
         """Return `data`, encoded. A `Rendered` stays as it is."""
         return data if isinstance(data, Rendered) else cls(encode(data))
+
+
+class NumberText(str):
+    """A number of a frame's `query`, as text. It is rendered as the number that was sent."""
+
+    __slots__ = ()
 
 
 class JSONRenderer:
@@ -80,6 +86,8 @@ def _simplify(value: Any) -> Any:
     """Convert a type that orjson does not know to a simpler one. Values inside are left as is."""
     if isinstance(value, dict):  # ReturnDict, QueryDict: their items(), as json does
         return dict(value.items())
+    if isinstance(value, NumberText):
+        return orjson.loads(str.__str__(value))
     if isinstance(value, str):  # SafeString, ErrorDetail, TextChoices
         return str.__str__(value)
     if isinstance(value, int):

@@ -11,8 +11,9 @@ from rest_framework.exceptions import ParseError, ValidationError
 
 from .engine.connection import Connection
 from .groups import Channel
-from .handshake.http_request import http_request
+from .handshake.http_request import http_request, query_dict
 from .handshake.identity import unauthenticated_user
+from .handshake.request_names import RequestNames
 from .protocol.dialects import PlainDialect
 from .protocol.messages import Call, Frame
 from .settings import api_settings
@@ -24,11 +25,12 @@ _NOT_PARSED = object()
 _NOT_MADE = object()
 
 
-class SocketRequest:
+class SocketRequest(RequestNames):
     """One event of a connection: `connect`, `receive` or `disconnect`.
 
     It has the attributes that permission classes and views expect of a request: `user`, `session`,
-    `method`, `data`, `query_params`, `headers`, `META`, `COOKIES`, `path` and so on.
+    `method`, `data`, `query_params`, `headers`, `META`, `COOKIES`, `path` and so on. It has every
+    name that DRF's `Request` has; those of `HttpRequest` lead to that of the handshake.
 
     It also has those of a message of Channels 1: `channel`, `reply_channel` and `content`. It is
     itself a mapping of `content`: `request["path"]`. Decorators may set more attributes.
@@ -93,6 +95,10 @@ class SocketRequest:
         """What the authenticator returned with the user: usually a token, or `None`."""
         return self.scope.get("auth")
 
+    @auth.setter
+    def auth(self, auth: Any) -> None:
+        self.scope["auth"] = auth
+
     @property
     def session(self) -> Any:
         """The HTTP session of the handshake, or `None`."""
@@ -104,16 +110,10 @@ class SocketRequest:
         return self._method or EVENT_METHODS[self.event]
 
     def set_query_params(self, query: Any) -> None:
-        """Replace the query string that filters see. Raise 400 if `query` is not a dict.
-
-        A list gives several values to a name, as in `?tag=a&tag=b`.
-        """
+        """Replace the query string that filters see. Raise 400 if `query` is not a dict."""
         if not isinstance(query, dict):
             raise ValidationError({"query": [_("This has to be an object.")]})
-        self._query = QueryDict(mutable=True)
-        for name, value in query.items():
-            values = value if isinstance(value, list) else [value]
-            self._query.setlist(name, ["" if item is None else str(item) for item in values])
+        self._query = query_dict(query)
 
     def set_action(self, method: str, arguments: dict[str, Any]) -> None:
         """Set what permission classes see for an action: the HTTP method, and its arguments.
@@ -130,12 +130,10 @@ class SocketRequest:
 
     @cached_property
     def http(self) -> ASGIRequest:
-        """The handshake as a Django `HttpRequest`."""
-        return http_request(self.scope, self.method)
-
-    def build_absolute_uri(self, location: str | None = None) -> str:
-        """Return the absolute URL of `location`, or of the handshake, on this site."""
-        return self.http.build_absolute_uri(location)
+        """The handshake as a Django `HttpRequest`, whose body is the frame."""
+        text, binary, _size = self.frame or (None, None, 0)
+        body = text.encode(errors="surrogatepass") if text is not None else binary or b""
+        return http_request(self.scope, self.method, body)
 
     @property
     def query_params(self) -> QueryDict:
@@ -184,6 +182,13 @@ class SocketRequest:
             self._parse_called = True
             self._data = self._parse()
         return self._data
+
+    @property
+    def parsers(self) -> list[Any]:
+        """The parsers of text frames and of binary frames."""
+        text = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
+        binary = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
+        return [parser() for parser in (text, binary) if parser is not None]
 
     def _parse(self) -> Any:
         if self.frame is None:

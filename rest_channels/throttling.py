@@ -21,7 +21,8 @@ async def check_throttles(
 ) -> None:
     """Check all throttles. Raise `Throttled` (429), with the longest wait in seconds."""
     throttles = await throttles if isawaitable(throttles) else throttles
-    await run(_count_request, throttles, request, view)
+    if throttles:
+        await run(_count_request, throttles, request, view)
 
 
 def _count_request(throttles: Sequence[Any], request: Any, view: Any) -> None:

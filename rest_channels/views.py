@@ -72,9 +72,14 @@ class SocketView(SendingMixin):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
+    _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
+    _default_throttles: ClassVar[bool] = True
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class(cls)
+        cls._default_permissions = cls.get_permissions is SocketView.get_permissions
+        cls._default_throttles = cls.get_throttles is SocketView.get_throttles
         check_marks(cls, cls._read_marks)
         check_permission_classes(cls.__name__, cls.permission_classes)
 
@@ -144,14 +149,23 @@ class SocketView(SendingMixin):
         """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
         if self.event == "disconnect":  # cleaning up needs no permission
             return None
+        if not self._default_permissions:
+            return self._check_own_permissions()
         permissions = self.get_permissions()
         check = check_permissions(permissions, self.request, self) if permissions else None
         return check if check is None or self.event != "connect" else in_handshake_thread(check)
+
+    async def _check_own_permissions(self) -> None:
+        permissions = await run(self.get_permissions)
+        if permissions and (check := check_permissions(permissions, self.request, self)):
+            await check
 
     def check_throttles(self) -> Awaitable[None] | None:
         """Raise `Throttled` (429) when awaited."""
         if self.event == "disconnect":
             return None
+        if not self._default_throttles:
+            return check_throttles(run(self.get_throttles), self.request, self)
         throttles = self.get_throttles()
         check = check_throttles(throttles, self.request, self) if throttles else None
         return check if check is None or self.event != "connect" else in_handshake_thread(check)

@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from rest_channels.checks.classes import takes
+from rest_channels.protocol.patterns import slow_part
 
 from .handlers import RoutedSocketHandler
 from .router import SocketRouter, routers
@@ -34,8 +35,8 @@ def check_patterns(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
     warnings: dict[re.Pattern[str], CheckMessage] = {}  # subclasses inherit patterns: warn once
     for owner in owners:
         for pattern in (route[0] for route in owner.routes):
-            if isinstance(pattern, re.Pattern) and has_nested_quantifiers(pattern.pattern):
-                warnings.setdefault(pattern, _warning(pattern, owner))
+            if isinstance(pattern, re.Pattern) and (reason := slow_part(pattern)) is not None:
+                warnings.setdefault(pattern, _warning(pattern, reason, owner))
     return [*warnings.values()]
 
 
@@ -70,9 +71,9 @@ def _subclasses(base: type[RoutedSocketHandler]) -> Iterator[type[RoutedSocketHa
         yield from _subclasses(handler)
 
 
-def _warning(pattern: re.Pattern[str], owner: Any) -> CheckMessage:
+def _warning(pattern: re.Pattern[str], reason: str, owner: Any) -> CheckMessage:
     return Warning(
-        f"The route pattern {pattern.pattern!r} has nested quantifiers. A client can send a type "
+        f"The route pattern {pattern.pattern!r} has {reason}. A client can send a type "
         "that takes very long to match.",
         hint="Use one quantifier, such as [A-Z_]+, or add a route for each type.",
         obj=owner,
@@ -80,20 +81,6 @@ def _warning(pattern: re.Pattern[str], owner: Any) -> CheckMessage:
     )
 
 
-_QUANTIFIER = r"(?:[*+]|\{\d*,\d*\})"
-_ESCAPED = re.compile(r"\\.")
-_CHARACTER_CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
-_INNERMOST_GROUP = re.compile(rf"\((?:\?[^()]*?[:>=!]|\?P<\w+>)?([^()]*)\)({_QUANTIFIER})?")
-
-
 def has_nested_quantifiers(pattern: str) -> bool:
-    """Return whether `pattern` repeats a group that has a repetition inside, as in `(a+)+`."""
-    rest = _CHARACTER_CLASS.sub("x", _ESCAPED.sub("x", pattern))
-    while (group := _INNERMOST_GROUP.search(rest)) is not None:
-        content, quantifier = group.groups()
-        repeats = re.search(_QUANTIFIER, content) is not None
-        if repeats and quantifier:
-            return True
-        replacement = "x+" if repeats or quantifier else "x"
-        rest = rest[: group.start()] + replacement + rest[group.end() :]
-    return False
+    """Return whether `pattern` is slow for some texts: nested quantifiers, or the like."""
+    return slow_part(pattern) is not None

@@ -4,7 +4,7 @@ The classes may be DRF's, this library's, and trees of both. The result is the o
 with the same classes would give. A class of this library without `can_connect` lets a client in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from rest_framework import permissions as drf
@@ -21,12 +21,21 @@ from ..dispatch.view_permissions import (
     raise_permission_denied,
 )
 from ..permissions import AllowAny, BasePermission
-from ..protocol.arguments import accepted_arguments, parameters
+from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
-from ..throttling import FailedAuthentications
+from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
+from .hooks import acall_hook, call_hook
 
-__all__ = ["authorize_action", "authorize_connection", "authorize_object", "permission_instances"]
+__all__ = [
+    "authorize_action",
+    "authorize_connection",
+    "authorize_object",
+    "check_action",
+    "permission_instances",
+    "permissions_for",
+    "throttle_action",
+]
 
 
 def permission_instances(classes: Sequence[Any]) -> list[Any]:
@@ -53,14 +62,42 @@ async def authorize_connection(
 
     try:
         if authentication.authenticators:
-            throttles = await run(consumer.get_throttles)
+            throttles = await acall_hook(consumer.get_throttles, arguments={})
             async with FailedAuthentications(throttles, request, consumer):
                 await authentication.handshake()
-        for permission in await run(consumer.get_permissions, action="connect"):
+        for permission in await permissions_for(consumer, "connect", {}):
             if await aevaluate(permission, may_connect) is False:
                 raise PermissionDenied
     except (AuthenticationFailed, PermissionDenied) as error:
         raise authentication.adapt_error(error) from error
+
+
+async def permissions_for(consumer: Any, action: str | None, arguments: dict[str, Any]) -> Any:
+    """Return what `get_permissions` of the consumer returns for an action."""
+    return await acall_hook(consumer.get_permissions, arguments={**arguments, "action": action})
+
+
+def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | None:
+    """Check that the running action is permitted, when awaited. Raises 401 or 403.
+
+    A consumer that overrides no hook and has no permissions needs no check.
+    """
+    if consumer._default_checks:
+        context.permissions = consumer._make_permissions()
+        return consumer._authorize_action(context) if context.permissions else None
+    offered = {**context.arguments, "action": context.action}
+    method = consumer.check_permissions
+    if "request" in method_parameters(method, 0).names:  # the signature of DRF
+        offered["request"] = context.request
+    return acall_hook(method, arguments=offered)
+
+
+def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | None:
+    """Check the throttles for the running action, when awaited. Raises 429."""
+    throttles = consumer.get_throttles() if consumer._default_throttles else None
+    if throttles is None:
+        throttles = acall_hook(consumer.get_throttles, arguments={})
+    return check_throttles(throttles, context.request, consumer) if throttles else None
 
 
 async def authorize_action(context: ActionContext, consumer: Any) -> None:
@@ -113,7 +150,8 @@ def authorize_object(context: ActionContext, consumer: Any, row: Any) -> None:
 
     permissions = context.permissions
     if permissions is None:
-        permissions = await_in_thread(consumer.get_permissions(action=context.action))
+        offered = {**context.arguments, "action": context.action}
+        permissions = call_hook(consumer.get_permissions, arguments=offered)
     for permission in permissions or ():
         if evaluate(permission, has_object_permission, permitted_action) is False:
             raise_permission_denied(permission)

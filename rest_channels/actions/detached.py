@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled, ValidationError
 
-from ..concurrency.execution import run, thread_lease
+from ..concurrency.execution import render_on_loop, run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..protocol.arguments import check_request_id
 from ..settings import api_settings
+from .answers import answer_error, render_result, send_answer
 from .context import ActionContext
 
 __all__ = ["DetachedActions"]
@@ -94,12 +96,13 @@ class DetachedActions:
         consumer = self._consumer
         try:
             async with thread_lease():
-                await consumer._send_result(await result, action, request_id)
+                render = partial(render_result, consumer, action, request_id)
+                await send_answer(consumer, render_on_loop(render, result, await result))
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
             error = as_exception(error)
-            await run(consumer.handle_exception, error, action=action, request_id=request_id)
+            await answer_error(consumer, error, action, request_id)
         await run(consumer.handle_detached_task_completion, asyncio.current_task())
 
     async def _run_method(self, result: Coroutine[Any, Any, Any]) -> None:

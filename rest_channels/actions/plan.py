@@ -29,14 +29,18 @@ REPLYING_HOOKS = ("reply", "send", "send_json", "encode_json")
 """The methods that read a frame, check its permissions, and send its answer."""
 
 VIEW_HOOKS = (
+    "check_permissions",
     "filter_queryset",
+    "get_authenticators",
     "get_object",
+    "get_permissions",
     "get_queryset",
     "get_serializer",
     "get_serializer_class",
     "get_serializer_context",
+    "get_throttles",
 )
-"""The methods that DRF's permissions, filters and paginators may call on a view."""
+"""The methods that a `def` may call without `await`: DRF's classes, or an override as in DRF."""
 
 
 class ActionPlan(NamedTuple):

@@ -3,15 +3,21 @@
 `SocketApplication` logs their messages when it is first used, where `check` has not run.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
+from ..actions.view_guards import middleware_not_run, missing_decorators
 from ..cluster.layer import configuration_error, crosses_processes
+from ..django_views import DjangoViewAsConsumer
+from ..protocol.patterns import slow_part
+from ..routing.channel_routes import Include, Route
 from ..settings import Settings, api_settings
 from .wiring import check_asgi_application, check_routes, check_runserver
 
@@ -23,10 +29,12 @@ __all__ = [
     "check_layer_crosses_processes",
     "check_limits",
     "check_old_settings",
+    "check_route_filters",
     "check_routes",
     "check_runserver",
     "check_server",
     "check_settings",
+    "check_wrapped_views",
 ]
 
 OLD_SETTINGS = "DJANGO_CHANNELS_REST_API"
@@ -121,7 +129,7 @@ def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 
 
 def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W011: a frame may be so large that another limit always closes its client."""
+    """W013: a frame may be so large that another limit always closes its client."""
     try:
         largest = api_settings.MAX_FRAME_SIZE
         smaller = {"INBOX_BYTES": api_settings.INBOX_BYTES}
@@ -135,8 +143,55 @@ def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             f"REST_CHANNELS[{name!r}] is smaller than MAX_FRAME_SIZE: a client that sends a frame "
             "between the two is closed with 4429.",
             hint,
-            id="rest_channels.W011",
+            id="rest_channels.W013",
         )
         for name, limit in smaller.items()
         if largest is not None and limit < largest
     ]
+
+
+def check_wrapped_views(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E011, W011: `view_as_consumer` leaves out what guards a view over HTTP."""
+    _site_routes()  # imports the consumers
+    wrapped = [each for each in DjangoViewAsConsumer.__subclasses__() if hasattr(each, "view")]
+    found = ((each, missing_decorators(each.view)) for each in wrapped)
+    messages: list[CheckMessage] = [
+        Error(text, obj=each, id="rest_channels.E011") for each, text in found if text
+    ]
+    if wrapped and (names := middleware_not_run()):
+        text = (
+            f"view_as_consumer() runs no middleware, so {', '.join(names)} cannot refuse a frame."
+        )
+        hint = "Check in the view what it checks. Silence this if it decides nothing."
+        messages.append(Warning(text, hint, id="rest_channels.W011"))
+    return messages
+
+
+def check_route_filters(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W012: a filter of `route()`, `route_class()` or `include()` is slow for some texts."""
+    hint = "Use one quantifier, such as [a-z_]+."
+    return [
+        Warning(
+            f"The filter {key}={pattern.pattern!r} has {reason}. A client can send a text that "
+            "takes very long to match.",
+            hint,
+            id="rest_channels.W012",
+        )
+        for key, pattern in _filters(_site_routes())
+        if (reason := slow_part(pattern)) is not None
+    ]
+
+
+def _site_routes() -> Sequence[Any]:
+    """Return the routes of the site's `SocketApplication`, imported."""
+    asgi = getattr(settings, "ASGI_APPLICATION", None)
+    return getattr(import_string(asgi), "routes", ()) if asgi else ()
+
+
+def _filters(routes: Sequence[Any]) -> Iterator[tuple[str, re.Pattern[str]]]:
+    for entry in routes:
+        if isinstance(entry, Route):
+            yield from entry.filters.items()
+        elif isinstance(entry, Include):
+            yield from entry.prefixes.items()
+            yield from _filters(entry.routes)

@@ -10,9 +10,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from contextvars import Context, ContextVar
 from functools import partial
 from inspect import CO_COROUTINE, isawaitable
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunction, sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
 
 from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
@@ -27,11 +28,16 @@ __all__ = [
     "handshake_thread",
     "in_handshake_thread",
     "is_async",
+    "mark_thread_form",
+    "render_on_loop",
     "run",
+    "run_and_render",
     "shared_thread",
     "thread_lease",
     "use_thread_pool",
 ]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("rest_channels")
 
@@ -51,7 +57,70 @@ async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """
     if is_async(handler):
         return await handler(*args, **kwargs)
-    call = sync_to_async(partial(handler, *args, **kwargs))
+    return await _run_in_thread(handler, partial(handler, *args, **kwargs))
+
+
+async def run_and_render(
+    render: Callable[[Any], T], handler: Any, /, *args: Any, **kwargs: Any
+) -> T:
+    """Call a handler as `run` does, and return `render(result)`.
+
+    The result of a `def` is rendered in its thread, because data may query when it is rendered.
+    """
+    handler = _thread_form(handler)
+    if is_async(handler):
+        return render_on_loop(render, handler, await handler(*args, **kwargs))
+
+    def call() -> tuple[bool, Any]:
+        result = handler(*args, **kwargs)
+        return (True, result) if isawaitable(result) else (False, render(result))
+
+    returned_awaitable, value = await _run_in_thread(handler, call)
+    if not returned_awaitable:
+        return value  # type: ignore[no-any-return]
+    result = await value
+    return render(result) if result is None else await run(render, result)
+
+
+def render_on_loop(render: Callable[[Any], T], handler: Any, result: Any) -> T:
+    """Return `render(result)`. Raise a clear error for data that queries a database."""
+    try:
+        return render(result)
+    except (SynchronousOnlyOperation, TypeError) as error:
+        if not _queried(error):
+            raise
+        name = getattr(handler, "__qualname__", handler)
+        raise SynchronousOnlyOperation(
+            f"{name} returned data that queries the database when it is rendered. Write def, not "
+            "async def, or query in the handler, as in [row async for row in rows]."
+        ) from error
+
+
+def _queried(error: BaseException | None) -> bool:
+    """Return whether a query on the event loop caused `error`: orjson wraps what it calls."""
+    while error is not None and not isinstance(error, SynchronousOnlyOperation):
+        error = error.__cause__
+    return error is not None
+
+
+def mark_thread_form(awaitable: Any, make_function: Callable[[], Callable[..., Any]]) -> None:
+    """Let `run_and_render` call `make_function()`, a `def`, in the place of `awaitable`."""
+    setattr(awaitable, _THREAD_FORM, (awaitable, make_function))
+
+
+def _thread_form(handler: Any) -> Any:
+    function = getattr(handler, "__func__", handler)
+    mark = getattr(function, _THREAD_FORM, None)
+    if mark is None or mark[0] is not function:  # a decorator copies the mark of what it wraps
+        return handler
+    return mark[1]().__get__(getattr(handler, "__self__", None))
+
+
+_THREAD_FORM = "_rest_channels_thread_form"
+
+
+async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any]) -> Any:
+    call = sync_to_async(function)
     queue = current_queue.get(None)  # tests may call handlers outside of a queue
     try:
         if queue is None or queue.handler_lock in _held_locks.get():

@@ -12,14 +12,14 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
+from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.awaitables import DONE
-from ..concurrency.execution import is_async, run
+from ..concurrency.execution import is_async, render_on_loop, run_and_render
 from ..concurrency.serial_queue import current_queue
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
@@ -48,22 +48,22 @@ async def dispatch(invocation: Invocation) -> None:
         if (check := invocation.check_throttles()) is not None:
             await check
         connection.connect_called = True
-        called = handler if is_async(handler) else partial(run, handler)
-        reply = invocation.get_reply(await called(*args, **kwargs))
-        content = None if reply is None else invocation.dialect.build_reply(reply)
-        sending = DONE if reply is None else connection.answer(invocation.render_text(content))
+        render = partial(_rendered_reply, invocation)
+        text = (
+            render_on_loop(render, handler, await handler(*args, **kwargs))
+            if is_async(handler)
+            else await run_and_render(render, handler, *args, **kwargs)
+        )
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
         (connection.accept if isinstance(control, AcceptConnection) else connection.close)()
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
         await _send_error(invocation, as_exception(error))
     else:
         try:
-            await sending
-        except UnsendableFrame as error:
+            await connection.answer(text)
+        except TypeError as error:  # a frame cannot carry it, or the server cannot send it
             await _send_error(invocation, error)
 
 
@@ -74,6 +74,12 @@ async def _wait_for_identity(invocation: Invocation) -> None:
         await asyncio.wait({connection.identity_check})
     if connection.state > State.OPEN and invocation.event in ("receive", "event"):
         raise StopConsumer
+
+
+def _rendered_reply(invocation: Invocation, result: Any) -> str | None:
+    """Return the answer to what a handler returned, as text, or `None` for no answer."""
+    reply = invocation.get_reply(result)
+    return None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:

@@ -105,10 +105,12 @@ def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
 def as_exception(error: BaseException) -> Exception:
     """Return `error` as an `Exception`, so that `SystemExit` in a handler ends no process.
 
-    Raise it if it is the `CancelledError` of the current task.
+    Raise it if it is the `CancelledError` of the current task, or ends the program or a generator.
     """
     if isinstance(error, Exception):
         return error
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
     message = f"A handler raised {error!r}."
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()

@@ -19,6 +19,7 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
+from ..handshake.subprotocols import acceptable
 from ..partitions import connection_partition, handlers_partition
 from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, utf8_size
 from ..settings import api_settings
@@ -172,7 +173,7 @@ class Connection(Receiving):
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self.state < State.OPEN:
-            message = accept_message(subprotocol or self.subprotocol, headers)
+            message = accept_message(acceptable(subprotocol, self.subprotocol), headers)
             self._advance_to(State.OPEN)
             self.outbox.start(message)
         return DONE
@@ -193,8 +194,10 @@ class Connection(Receiving):
             return DONE
         return self.send_if_released(message, size) if is_held else self.outbox.put(message, size)
 
-    def answer(self, text: str) -> Awaitable[None]:
-        """Send one frame from the call queue. Raise `TypeError` for what is no frame."""
+    def answer(self, text: str | None) -> Awaitable[None]:
+        """Send one frame from the call queue; `None` sends none. Raise `TypeError` for no frame."""
+        if text is None:
+            return DONE
         size = encoded_size(text)
         if self.state > State.OPEN:
             return DONE

@@ -5,13 +5,23 @@ from io import BytesIO
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.http import QueryDict
+from django.urls import ResolverMatch
 from rest_framework.settings import api_settings as drf_settings
 
 from ..exceptions import CloseCode
 from ..protocol.messages import Scope
+from ..renderers import NumberText, encode
 from ..settings import api_settings
 
-__all__ = ["accept_and_close", "http_request", "path_info", "reject_handshake", "with_route"]
+__all__ = [
+    "accept_and_close",
+    "http_request",
+    "path_info",
+    "query_dict",
+    "reject_handshake",
+    "with_route",
+]
 
 
 ADDRESS_CLAIMS = (b"x-forwarded-for", b"x-real-ip", b"forwarded")
@@ -31,6 +41,7 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])
+    request.resolver_match = scope.get("resolver_match") or _route_match(scope)
     return request
 
 
@@ -43,6 +54,37 @@ def _without_claims(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes,
     for_drf = drf_settings.NUM_PROXIES is not None and not api_settings.TRUSTED_PROXIES
     claims = ADDRESS_CLAIMS[1:] if for_drf else ADDRESS_CLAIMS
     return [pair for pair in headers if pair[0].lower().replace(b"_", b"-") not in claims]
+
+
+def _route_match(scope: Scope) -> ResolverMatch | None:
+    """Return the route that a router other than `SocketApplication` has found."""
+    if (route := scope.get("url_route")) is None:
+        return None
+    return ResolverMatch(None, route.get("args", ()), route.get("kwargs", {}))  # type: ignore[arg-type]
+
+
+def query_dict(query: Mapping[str, Any]) -> QueryDict:
+    """Return the `query` of a frame as a query string would carry it: all values are text.
+
+    A list gives several values to a name, as in `?tag=a&tag=b`. `None` is empty text. Other values
+    are written as JSON: `true`, `2.5`, `{"gte":1}`.
+    """
+    result = QueryDict(mutable=True)
+    for name, value in query.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        result.setlist(name, [_query_text(item) for item in values])
+    result._mutable = False
+    return result
+
+
+def _query_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    text = encode(value).decode()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return NumberText(text) if is_number else text
 
 
 def path_info(scope: Scope) -> str:

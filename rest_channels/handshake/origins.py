@@ -10,7 +10,10 @@ from django.utils.http import is_same_domain
 from ..settings import api_settings
 from .http_request import http_request
 
-__all__ = ["origin_allowed"]
+__all__ = ["ORIGIN_CHECKED", "origin_allowed", "origin_safe"]
+
+ORIGIN_CHECKED = "rest_channels.origin_checked"
+"""The key of the scope that `SocketApplication` sets. No client can set keys of a scope."""
 
 Origin = tuple[str, str, int]  # scheme, host and port
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -33,6 +36,14 @@ def origin_allowed(scope: dict[str, Any]) -> bool:
         return False
     trusted = [*settings.CSRF_TRUSTED_ORIGINS, *api_settings.ALLOWED_ORIGINS]
     return origin == _own_origin(scope) or any(_matches(origin, pattern) for pattern in trusted)
+
+
+def origin_safe(scope: dict[str, Any]) -> bool:
+    """Return whether `SocketApplication` has checked the origin, or it is allowed.
+
+    Only then may a session cookie count without a CSRF token.
+    """
+    return scope.get(ORIGIN_CHECKED) is True or origin_allowed(scope)
 
 
 def _parse(text: str) -> Origin | None:

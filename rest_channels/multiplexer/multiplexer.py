@@ -22,13 +22,13 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ParseError
 
-from ..authentication import choose_subprotocol
 from ..client_logs import log_for_client
 from ..concurrency.serial_queue import cancel_tasks, current_queue
 from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, ProtocolViolation
+from ..handshake.subprotocols import acceptable, choose_subprotocol
 from ..parsers import JSONParser
 from ..protocol.dialects import ActionDialect, Dialect
 from ..protocol.messages import Application, Call, Event, Frame, Gap, Reply, Scope
@@ -193,7 +193,7 @@ class MultiplexedConnection:
         if self._connection.state is not State.CONNECTING:
             return
         offered = self._connection.scope.get("subprotocols", ())
-        chosen = message.get("subprotocol") or choose_subprotocol(offered)
+        chosen = acceptable(message.get("subprotocol"), choose_subprotocol(offered))
         self._connection.accept(chosen, message.get("headers") or ())
         for name, code, reason in self._refused:
             self._send_error(name, None, code, reason)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Self
 
+from ..actions.answers import answer_error
+from ..actions.authorization import check_action
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
 from ..engine.unconnected import is_connected
@@ -153,8 +155,10 @@ class BaseObserver(NamedObserver):
         Raises `NotAuthenticated` (401) or `PermissionDenied` (403).
         """
         arguments = {} if row is None else {"pk": row.pk}
-        consumer._begin_action(action, "GET", arguments, options).mark_answered()
-        await run(consumer.check_permissions, action, **arguments)
+        context = consumer._begin_action(action, "GET", arguments, options)
+        context.mark_answered()
+        if (check := check_action(consumer, context)) is not None:
+            await check
         check = getattr(consumer, "check_object_permissions", None)
         if check is None or row is None:
             return
@@ -167,8 +171,7 @@ class BaseObserver(NamedObserver):
         """End these subscriptions, and send each request the error."""
         self.end_subscriptions(consumer, group, ended)
         for subscription in ended:
-            answer = partial(consumer.handle_exception, error, action=action)
-            await run(answer, request_id=subscription.request_id)
+            await answer_error(consumer, error, action, subscription.request_id)
 
     async def receive(self, consumer: Any, body: Any, details: dict[str, Any]) -> None:
         """Call the handler with a message of a group, in the connection's event queue.

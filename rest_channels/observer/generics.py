@@ -7,6 +7,7 @@ class Users(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
 
 from collections.abc import Iterable
 from copy import copy
+from functools import partial
 from inspect import getattr_static, isclass, isfunction
 from itertools import chain
 from typing import Any, ClassVar
@@ -19,14 +20,16 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
-from ..actions.hooks import acall_hook, call_hook
+from ..actions.answers import answer_error
+from ..actions.hooks import call_hook
 from ..actions.plan import overrides_none
-from ..concurrency.execution import run
+from ..concurrency.execution import run, run_and_render
 from ..decorators import action
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..handshake.locale import Locale
 from ..mixins import RetrieveModelMixin
 from ..partitions import activated
+from ..protocol.arguments import accepted_arguments
 from ..renderers import Rendered
 from .capture.changes import Action
 from .delivery.delivery import Delivery
@@ -37,12 +40,8 @@ from .subscriptions import Subscription, subscriptions
 Answer = tuple[Any, int]
 """The data and the status that an action returns."""
 
-__all__ = [
-    "ObserverAPIConsumerMetaclass",
-    "ObserverConsumerMixin",
-    "ObserverModelInstanceMixin",
-    "action",
-]
+__all__ = ["ObserverAPIConsumerMetaclass", "ObserverConsumerMixin"]
+__all__ += ["ObserverModelInstanceMixin", "action"]
 
 ObserverAPIConsumerMetaclass = type
 """The metaclass of these classes, by its name in djangochannelsrestframework."""
@@ -131,8 +130,8 @@ class InstanceObserver(ModelObserver):
             # The row may have another value now than the one that the client sent.
             value = getattr(row, consumer.lookup_field, arguments[key])
             arguments[key] = value if isinstance(value, int) else str(value)
-        answer = await acall_hook(consumer.retrieve, arguments=arguments)
-        return Rendered.json(answer[0]) if isinstance(answer, tuple) else None
+        accepted = accepted_arguments(consumer.retrieve, 0, arguments)
+        return await run_and_render(_answered_data, consumer.retrieve, **accepted)
 
     async def deliver(
         self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]
@@ -271,11 +270,22 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
                     await self.reply(data=kwargs, status=status.HTTP_204_NO_CONTENT, **ids)
                     continue
                 arguments = {**request.lookup, **kwargs, **ids}
-                answer = await acall_hook(self.retrieve, arguments=arguments)
-                if isinstance(answer, tuple):
-                    await self.reply(data=answer[0], status=answer[1], **ids)
+                accepted = accepted_arguments(self.retrieve, 0, arguments)
+                send = partial(_reply_with, self, ids)
+                if (sent := await run_and_render(send, self.retrieve, **accepted)) is not None:
+                    await sent
             except Exception as error:  # noqa: BLE001 - as in djangochannelsrestframework
-                await run(self.handle_exception, error, **ids)
+                await answer_error(self, error, **ids)
+
+
+def _answered_data(answer: Any) -> Rendered | None:
+    return Rendered.json(answer[0]) if isinstance(answer, tuple) else None
+
+
+def _reply_with(consumer: Any, ids: dict[str, Any], answer: Any) -> Any:
+    if isinstance(answer, tuple):
+        return consumer.reply(data=answer[0], status=answer[1], **ids)
+    return None
 
 
 def _model_of(consumer_class: Any) -> Any:

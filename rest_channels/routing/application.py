@@ -20,20 +20,20 @@ from django.urls import Resolver404, URLPattern, URLResolver
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
-from ..authentication import choose_subprotocol
 from ..client_logs import log_for_client, short_path
 from ..concurrency.threads import thread_pool
 from ..engine.publish import current_hub, note_serving
 from ..engine.socket_limits import Refusal
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
-from ..handshake.origins import origin_allowed
+from ..handshake.origins import ORIGIN_CHECKED, origin_allowed
 from ..handshake.proxies import without_proxies
+from ..handshake.subprotocols import choose_subprotocol
 from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
 from .lifespan import InnerLifespan
-from .url_routes import match_route
+from .url_routes import match_route, resolver_match
 
 __all__ = ["ChannelRouter", "SocketApplication", "first_use", "include", "route", "route_class"]
 
@@ -139,7 +139,8 @@ class SocketApplication:
                     return self._channel_router.find(scope)
                 continue
             if (match := match_route(entry, path)) is not None:
-                return match.application, with_route(scope, *match[1:])
+                found = with_route(scope, *match[1:])
+                return match.application, {**found, "resolver_match": resolver_match(entry, path)}
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -153,6 +154,7 @@ class SocketApplication:
             await reject_handshake(receive, send)
             return
         application, scope = found
+        scope[ORIGIN_CHECKED] = True
         sockets, owner = current_hub().sockets, object()
         try:
             if (refusal := sockets.count(owner, scope)) is not None:

@@ -71,6 +71,9 @@ class FakeServer:
             body,
         )
 
+    def select_subprotocol(self, connection, offered):
+        return next((name for name in offered if name == "rest-channels"), None)
+
     async def push(self, frame):
         await self.connections[-1].send(json.dumps(frame))
 
@@ -82,7 +85,12 @@ class FakeServer:
 async def fake(browser):
     server = FakeServer()
     async with serve(
-        server, "127.0.0.1", 0, process_request=server.serve_page, ping_interval=None
+        server,
+        "127.0.0.1",
+        0,
+        process_request=server.serve_page,
+        select_subprotocol=server.select_subprotocol,
+        ping_interval=None,
     ) as listener:
         server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
         yield server
@@ -586,3 +594,11 @@ async def test_a_client_goes_on_while_the_server_is_down(fake, connect):
     await fake.close(1012)
     await page.wait_for_function("eventsOf('reconnecting').length >= 8")
     assert await page.evaluate("socket.state") != "closed"
+
+
+async def test_a_token_as_the_only_protocol_gets_another_one_that_servers_can_accept(fake, connect):
+    await connect(protocols=["authorization.Bearer.secret"])
+    request = fake.connections[-1].request
+    offered = request.headers["Sec-WebSocket-Protocol"]
+    assert offered == "authorization.Bearer.secret, rest-channels"
+    assert fake.connections[-1].subprotocol == "rest-channels"

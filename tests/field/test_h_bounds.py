@@ -381,11 +381,11 @@ async def test_without_a_byte_rate_only_frames_count() -> None:
 @pytest.mark.parametrize("name", ["INBOX_BYTES", "BYTE_BURST"])
 def test_a_limit_that_no_large_frame_can_keep_is_a_system_check(name) -> None:
     with limits(MAX_FRAME_SIZE=2_000, **{name: 1_000}):
-        (message,) = [one for one in run_checks() if one.id == "rest_channels.W011"]
+        (message,) = [one for one in run_checks() if one.id == "rest_channels.W013"]
         assert name in message.msg
     off = {} if name == "INBOX_BYTES" else {"BYTE_RATE": None, name: 1_000}
     with limits(**off):
-        assert not [one for one in run_checks() if one.id == "rest_channels.W011"]
+        assert not [one for one in run_checks() if one.id == "rest_channels.W013"]
 
 
 def test_all_limits_are_on_by_default_but_that_of_the_process() -> None:

@@ -53,6 +53,13 @@ const REFUSED =
   "The server refuses this connection. Its log says which class refused it, and why. Look at the path of the URL, " +
   "at the origin of the page (ALLOWED_ORIGINS), at the login, and at permission_classes.";
 
+/** A browser fails unless the server accepts an offered subprotocol, and no server accepts a token. */
+const withAcceptable = (protocols) => {
+  const offered = [protocols].flat();
+  const tokensOnly = offered.length > 0 && offered.every((name) => name.startsWith("authorization."));
+  return tokensOnly ? [...offered, "rest-channels"] : offered;
+};
+
 const LIFECYCLE = new Set(["open", "ready", "close", "reconnecting", "message", "error", "state"]);
 
 const FLOOD = 4429;
@@ -144,7 +151,7 @@ export class SocketClient {
     this.#listenToPage();
     this.#lastFailure = null;
     this.#readySince = Infinity;
-    const socket = (this.#socket = new WebSocket(this.#url, this.#options.protocols));
+    const socket = (this.#socket = new WebSocket(this.#url, withAcceptable(this.#options.protocols)));
     this.#setTimer(this.#options.patience, () => this.#connectionLost(socket, 1006, "The server does not answer."));
     socket.onopen = () => socket === this.#socket && this.#opened(socket);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#received(data);

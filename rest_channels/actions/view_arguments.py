@@ -1,0 +1,117 @@
+"""Check the arguments that a frame gives to a view: those that a URL of the view could have."""
+
+import re
+from inspect import getclosurevars
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from ..protocol.arguments import Parameters, parameters
+from .site_urls import SiteURL, urls_of, view_class_of
+
+__all__ = ["DETAIL_ACTIONS", "argument_errors"]
+
+DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
+"""The actions of one object, whose key DRF's routers put into the path."""
+
+API_VIEW_HANDLER = "api_view.<locals>.decorator.<locals>.handler"  # it calls a function, `func`
+_GROUP_NAME = re.compile(r"<(?:\w+:)?(\w+)>")  # in the `url_path` of an extra action
+
+
+def argument_errors(
+    view: Any, method: str, given: dict[str, Any], arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Return errors, by name, for arguments that no URL of `view` could have, or that are missing.
+
+    Args:
+        view: A view function.
+        method: The HTTP method of the request.
+        given: The arguments that the frame gives.
+        arguments: Those, and the arguments of the connection's path.
+    """
+    target = _Target(view, method)
+    errors: dict[str, Any] = {}
+    for name, value in given.items():
+        if not target.accepts(name):
+            errors[name] = [_("There is no such argument.")]
+        elif isinstance(value, bool) or not isinstance(value, str | int):
+            errors[name] = [_("This has to be text or a whole number.")]
+    missing = target.required_names() - arguments.keys()
+    return errors | {name: [_("This argument is required.")] for name in missing}
+
+
+class _Target:
+    """The function that a view calls for one HTTP method, with the URLs of the view."""
+
+    def __init__(self, view: Any, method: str) -> None:
+        self.view = view
+        self.cls = view_class_of(view)
+        self.urls: list[SiteURL] = urls_of(view)
+        self.action: str | None = (getattr(view, "actions", None) or {}).get(method.lower())
+        function: Any = view
+        positional = 1
+        if self.cls is not None:
+            function = getattr(self.cls, self.action or method.lower(), None)
+            positional = 2
+            if getattr(function, "__qualname__", "") == API_VIEW_HANDLER:
+                function = getclosurevars(function).nonlocals["func"]
+                positional = 1
+        self.function = function
+        self.parameters = _parameters(function, positional)
+
+    @property
+    def key(self) -> str:
+        """The name of the argument with the key of a row."""
+        name = getattr(self.cls, "lookup_url_kwarg", None) or getattr(
+            self.cls, "lookup_field", "pk"
+        )
+        return str(name)
+
+    def accepts(self, name: str) -> bool:
+        """Return whether a URL could give the argument `name`.
+
+        Without a URL, these are the key and all names without a default. Defaults are the site's.
+        """
+        known = self.parameters
+        if name in ("self", "request"):
+            return False
+        if known is None:  # the view answers 405
+            return True
+        if name not in known.names and not known.has_var_keyword:
+            return False
+        if any(name in url.captures for url in self.urls) or name in self._viewset_names():
+            return True
+        return not self.urls and (name not in known.names or name in (*known.required, self.key))
+
+    def required_names(self) -> set[str]:
+        """Return the names that each URL of the view has."""
+        if self._reads_object_by_key():
+            return {self.key}
+        if self.parameters is None:
+            return set()
+        captured = [url.captures for url in self.urls]
+        always = {self.key}.union(set.intersection(*map(set, captured)) if captured else ())
+        return always.intersection(self.parameters.required)
+
+    def _viewset_names(self) -> set[str]:
+        """Return the names that DRF's routers put into the URLs of a viewset."""
+        if self.action is None:
+            return set()
+        return {self.key, *_GROUP_NAME.findall(getattr(self.function, "url_path", None) or "")}
+
+    def _reads_object_by_key(self) -> bool:
+        from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
+
+        if self.action is None:
+            return False
+        if getattr(self.cls, "get_object", None) is not GenericAPIView.get_object:
+            return False
+        return bool(self.view.initkwargs.get("detail")) or self.action in DETAIL_ACTIONS
+
+
+def _parameters(function: Any, positional_count: int) -> Parameters | None:
+    """Return the parameters after `request`; `None` if there is no function, or none to inspect."""
+    try:
+        return parameters(function, positional_count)
+    except (TypeError, ValueError):
+        return None
