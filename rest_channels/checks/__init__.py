@@ -185,7 +185,10 @@ def check_route_filters(app_configs: Sequence[Any] | None, **kwargs: Any) -> lis
 def _site_routes() -> Sequence[Any]:
     """Return the routes of the site's `SocketApplication`, imported."""
     asgi = getattr(settings, "ASGI_APPLICATION", None)
-    return getattr(import_string(asgi), "routes", ()) if asgi else ()
+    try:
+        return getattr(import_string(asgi), "routes", ()) if asgi else ()
+    except Exception:  # noqa: BLE001 - E020 reports it
+        return ()
 
 
 def _filters(routes: Sequence[Any]) -> Iterator[tuple[str, re.Pattern[str]]]:

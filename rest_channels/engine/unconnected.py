@@ -52,6 +52,7 @@ class UnconnectedConnection:
 
     state = State.OPEN
     address = "unconnected"
+    partition = ""
     locale = None
     subprotocol: str | None = None
     needs_queue = False

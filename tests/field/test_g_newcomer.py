@@ -372,6 +372,7 @@ async def test_a_refused_client_of_a_model_consumer_receives_the_reason(
     [record] = [each for each in caplog.records if each.name == "rest_channels"]
     for part in (consumer.__name__, "127.0.0.1", "user None", "/ws/users/", "permission"):
         assert part in record.getMessage()
+    await socket.disconnect()
 
 
 async def test_a_view_that_refuses_a_client_is_logged_too(caplog, no_layer) -> None:
@@ -381,6 +382,7 @@ async def test_a_view_that_refuses_a_client_is_logged_too(caplog, no_layer) -> N
     socket = SocketCommunicator(Closed.as_asgi())
     assert (await socket.connect())[0]
     await socket.expect_close(4401)
+    await socket.disconnect()
     assert "Closed refused the client 127.0.0.1" in caplog.text
 
 
@@ -393,6 +395,7 @@ async def test_a_class_of_djangochannelsrestframework_rejects_the_handshake_and_
     socket = SocketCommunicator(Closed.as_asgi())
     assert not (await socket.connect())[0]
     assert "Closed refused the client 127.0.0.1" in caplog.text
+    await socket.disconnect()
 
 
 @pytest.mark.parametrize("accepted", [True, False])
