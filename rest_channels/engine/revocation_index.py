@@ -12,7 +12,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..concurrency.execution import run
+from ..client_logs import log_for_client, short_path
+from ..concurrency.execution import handshake_thread, run
 from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
@@ -48,9 +49,11 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
     scope = connection.scope
     if not identity_is_evaluated(scope):
         try:
-            await run(evaluate_identity, scope)
-        except Exception:  # databases raise many kinds of errors
-            logger.exception("Cannot read the session and the user for %r.", scope["path"])
+            async with handshake_thread():
+                await run(evaluate_identity, scope)
+        except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
+            text = "Cannot read the session and the user for %r."
+            log_for_client(logger, logging.ERROR, text, short_path(scope), error=error)
             connection.accept()
             connection.close(CloseCode.CONNECT_FAILED)
             return False
