@@ -82,6 +82,7 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 SERVER = os.environ.get("DEMO_SERVER")
+SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["rest_channels.W003"]
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"

@@ -9,7 +9,6 @@ from inspect import isawaitable
 from typing import Any
 
 from rest_framework.exceptions import AuthenticationFailed, Throttled
-from rest_framework.throttling import SimpleRateThrottle
 
 from .concurrency.execution import await_in_thread, run
 
@@ -84,5 +83,7 @@ class FailedAuthentications:
 
 def _counts_by_scope(throttle: Any) -> bool:
     """Return whether `throttle` is counted as DRF's `SimpleRateThrottle` counts."""
+    from rest_framework.throttling import SimpleRateThrottle  # noqa: PLC0415 - it needs settings
+
     method = getattr(type(throttle), "allow_request", None)
     return method is SimpleRateThrottle.allow_request

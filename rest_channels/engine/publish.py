@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from django.conf import settings
+
 from ..cluster.layer import BROKER_TIMEOUT, crosses_processes
 from ..cluster.nodes import is_here, node_of
 from ..cluster.packet_sender import ALL_NODES_GROUP, node_group
@@ -79,6 +81,8 @@ def _warn_that_nothing_receives() -> None:
     global _warned  # noqa: PLW0603 - one flag per process
     if not _warned:
         _warned = True
+        if "rest_channels.W003" in settings.SILENCED_SYSTEM_CHECKS:
+            return
         logger.warning(
             "This process serves no sockets, and CHANNEL_LAYERS reaches no other process. What it "
             "sends to groups, and the rows that it saves, reach no client. Set CHANNEL_LAYERS to a "

@@ -317,6 +317,14 @@ def test_a_process_that_serves_no_sockets_warns_once_that_nothing_is_received(
     assert "CHANNEL_LAYERS" in record.getMessage()
 
 
+def test_a_process_does_not_warn_where_the_check_is_silenced(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(publish, "_hubs", {})
+    monkeypatch.setattr(publish, "_warned", False)
+    with override_settings(CHANNEL_LAYERS={}, SILENCED_SYSTEM_CHECKS=["rest_channels.W003"]):
+        Group("lobby").send({"text": "hi"})
+    assert not caplog.records
+
+
 def test_a_process_that_serves_sockets_does_not_warn(monkeypatch, caplog) -> None:
     monkeypatch.setattr(publish, "_hubs", {})
     monkeypatch.setattr(publish, "_warned", False)

@@ -1,6 +1,7 @@
 """`SocketApplication`: routes, origins, sessions and users, before a view is called."""
 
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -283,6 +284,12 @@ def test_routing_can_be_imported_before_apps_are_ready() -> None:
     code = "import rest_channels.routing, rest_channels.consumers, rest_channels.sessions"
     code = f"from django.conf import settings; settings.configure(); {code}"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_an_application_can_be_made_before_the_settings_are_known() -> None:
+    code = "from rest_channels.routing import SocketApplication; SocketApplication('site.live')"
+    environ = {name: os.environ[name] for name in os.environ if name != "DJANGO_SETTINGS_MODULE"}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environ)
 
 
 async def test_values_that_an_outer_middleware_put_into_the_scope_stay() -> None:
