@@ -172,7 +172,8 @@ async def test_a_client_that_sends_a_new_token_receives_later_messages(token, se
             address = await follow(socket)
             assert (await socket.receive_json())["response_status"] == 401
             await push_everything(address)
-            await settle(lambda: socket is not None)
+            connection = current_hub().members[address]
+            await settle(lambda: len(connection.missed) == 3)
             await socket.send_json({"action": "authenticate", "token": "60"})
             assert (await socket.receive_json())["response_status"] == 200
             await push_everything(address)
