@@ -14,7 +14,6 @@
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -23,7 +22,7 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from .actions.answers import answer_error, render_result, send_answer
+from .actions.answers import answer_error, call_in_thread, send_result
 from .actions.authorization import (
     authorize_action,
     authorize_connection,
@@ -49,7 +48,7 @@ from .actions.plan import (
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
-from .concurrency.execution import handshake_thread, run, run_and_render
+from .concurrency.execution import handshake_thread, run
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
@@ -204,13 +203,15 @@ class AsyncAPIConsumer(SocketConsumer):
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
             arguments = fit_arguments(plan.parameters, arguments, own)
-            method = getattr(self, plan.attribute)
+            if plan.in_thread:
+                await call_in_thread(self, plan, arguments, action, request_id)
+                return None
+            result = getattr(self, plan.attribute)(**arguments)
             if plan.detached:
-                self._detached.begin(method(**arguments), action, request_id, context)
+                self._detached.begin(result, action, request_id, context)
                 context = None
             else:
-                render = partial(render_result, self, action, request_id)
-                await send_answer(self, await run_and_render(render, method, **arguments))
+                await send_result(self, plan, action, request_id, await result)
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
             await answer_error(self, error, action, request_id)
         finally:

@@ -1,17 +1,44 @@
 """Answer an action with what it returned."""
 
 import logging
+from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
+from django.core.exceptions import SynchronousOnlyOperation
+
+from ..concurrency.awaitables import DONE
+from ..concurrency.execution import explained, run_and_render
 from ..renderers import encode
 from .hooks import acall_hook
+from .plan import ActionPlan
 
-__all__ = ["answer_error", "render_result", "send_answer"]
+__all__ = ["answer_error", "call_in_thread", "send_result"]
 
 logger = logging.getLogger("rest_channels")
 
 
-def render_result(consumer: Any, action: str, request_id: Any, result: Any) -> Any:
+def send_result(
+    consumer: Any, plan: ActionPlan, action: str, request_id: Any, result: Any
+) -> Awaitable[None]:
+    """Answer an `async def` action with what it returned: `(data, status)`, or `None`."""
+    try:
+        answer = _render(consumer, plan, action, request_id, result)
+    except (SynchronousOnlyOperation, TypeError) as error:
+        raise explained(error, f"{type(consumer).__name__}.{plan.attribute}") from error
+    return _send(consumer, answer)
+
+
+async def call_in_thread(
+    consumer: Any, plan: ActionPlan, arguments: dict[str, Any], action: str, request_id: Any
+) -> None:
+    """Call a `def` action, and answer it. Its answer is rendered in its thread."""
+    render = partial(_render, consumer, plan, action, request_id)
+    method = getattr(consumer, plan.attribute)
+    await _send(consumer, await run_and_render(render, method, **arguments))
+
+
+def _render(consumer: Any, plan: ActionPlan, action: str, request_id: Any, result: Any) -> Any:
     """Return the answer to what an action returned, as text; `None` if there is no answer.
 
     A consumer that sends answers in its own way sends it now. Then the result can be awaited.
@@ -22,18 +49,16 @@ def render_result(consumer: Any, action: str, request_id: Any, result: Any) -> A
             return consumer.reply(action, data=data, status=code, request_id=request_id)
         return encode(consumer._dialect.build_content(action, data, code, request_id)).decode()
     if result is not None:
-        owner, method = type(consumer).__name__, consumer.available_actions[action]
         text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
-        logger.warning(text, owner, method, result)
+        logger.warning(text, type(consumer).__name__, plan.attribute, result)
     return None
 
 
-async def send_answer(consumer: Any, answer: Any) -> None:
-    """Send an answer that `render_result` made."""
+def _send(consumer: Any, answer: Any) -> Awaitable[None]:
     if isinstance(answer, str):
-        await consumer._connection.answer(answer)
-    elif answer is not None:
-        await answer
+        sent: Awaitable[None] = consumer._connection.answer(answer)
+        return sent
+    return DONE if answer is None else answer
 
 
 async def answer_error(consumer: Any, error: Exception, action: Any, request_id: Any) -> None:

@@ -94,9 +94,10 @@ def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | Non
 
 def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | None:
     """Check the throttles for the running action, when awaited. Raises 429."""
-    throttles = consumer.get_throttles() if consumer._default_throttles else None
-    if throttles is None:
-        throttles = acall_hook(consumer.get_throttles, arguments={})
+    if not consumer._default_throttles:
+        found = acall_hook(consumer.get_throttles, arguments={})
+        return check_throttles(found, context.request, consumer)
+    throttles = consumer.get_throttles()
     return check_throttles(throttles, context.request, consumer) if throttles else None
 
 

@@ -3,18 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled, ValidationError
 
-from ..concurrency.execution import render_on_loop, run, thread_lease
+from ..concurrency.execution import run, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..protocol.arguments import check_request_id
 from ..settings import api_settings
-from .answers import answer_error, render_result, send_answer
+from .answers import answer_error, send_result
 from .context import ActionContext
 
 __all__ = ["DetachedActions"]
@@ -96,8 +95,8 @@ class DetachedActions:
         consumer = self._consumer
         try:
             async with thread_lease():
-                render = partial(render_result, consumer, action, request_id)
-                await send_answer(consumer, render_on_loop(render, result, await result))
+                plan = consumer._plans[action]
+                await send_result(consumer, plan, action, request_id, await result)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already

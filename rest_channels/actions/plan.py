@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from inspect import getattr_static, isroutine
 from typing import Any, NamedTuple
 
+from ..concurrency.execution import has_thread_form
 from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
 from ..decorators import action_mark
 from ..protocol.arguments import Parameters, parameters
@@ -55,6 +56,8 @@ class ActionPlan(NamedTuple):
     detached: bool
     options: Mapping[str, Any] | None = None
     """The class attributes that the action replaces, if any."""
+    in_thread: bool = False
+    """Whether it is a `def`, which runs in a thread."""
 
 
 def action_plans(cls: type[Any], base: type[Any]) -> dict[str, ActionPlan]:
@@ -92,8 +95,9 @@ def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan |
     accepted = parameters(function, 1)
     takes_reserved = accepted.has_var_keyword or not accepted.names.isdisjoint(RESERVED_ARGUMENTS)
     options = _options(cls, attribute, mark.kwargs)
+    in_thread = has_thread_form(function)
     return ActionPlan(
-        mark.name, attribute, accepted, takes_reserved, method, mark.detached, options
+        mark.name, attribute, accepted, takes_reserved, method, mark.detached, options, in_thread
     )
 
 

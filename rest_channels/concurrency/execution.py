@@ -25,11 +25,12 @@ from .threads import LeasingExecutor, ThreadLease, current_thread_lease
 __all__ = [
     "await_in_thread",
     "empty_context",
+    "explained",
     "handshake_thread",
+    "has_thread_form",
     "in_handshake_thread",
     "is_async",
     "mark_thread_form",
-    "render_on_loop",
     "run",
     "run_and_render",
     "shared_thread",
@@ -69,7 +70,11 @@ async def run_and_render(
     """
     handler = _thread_form(handler)
     if is_async(handler):
-        return render_on_loop(render, handler, await handler(*args, **kwargs))
+        result = await handler(*args, **kwargs)
+        try:
+            return render(result)
+        except (SynchronousOnlyOperation, TypeError) as error:
+            raise explained(error, handler) from error
 
     def call() -> tuple[bool, Any]:
         result = handler(*args, **kwargs)
@@ -82,18 +87,18 @@ async def run_and_render(
     return render(result) if result is None else await run(render, result)
 
 
-def render_on_loop(render: Callable[[Any], T], handler: Any, result: Any) -> T:
-    """Return `render(result)`. Raise a clear error for data that queries a database."""
-    try:
-        return render(result)
-    except (SynchronousOnlyOperation, TypeError) as error:
-        if not _queried(error):
-            raise
-        name = getattr(handler, "__qualname__", handler)
-        raise SynchronousOnlyOperation(
-            f"{name} returned data that queries the database when it is rendered. Write def, not "
-            "async def, or query in the handler, as in [row async for row in rows]."
-        ) from error
+def explained(error: Exception, handler: Any) -> Exception:
+    """Return an error that says what to write, if a query on the event loop caused `error`.
+
+    To be used for what was raised while the result of the `async def` `handler` was rendered.
+    """
+    if not _queried(error):
+        return error
+    name = getattr(handler, "__qualname__", handler)
+    return SynchronousOnlyOperation(
+        f"{name} returned data that queries the database when it is rendered. Write def, not "
+        "async def, or query in the handler, as in [row async for row in rows]."
+    )
 
 
 def _queried(error: BaseException | None) -> bool:
@@ -108,12 +113,17 @@ def mark_thread_form(awaitable: Any, make_function: Callable[[], Callable[..., A
     setattr(awaitable, _THREAD_FORM, (awaitable, make_function))
 
 
+def has_thread_form(function: Any) -> bool:
+    """Return whether `mark_thread_form` has marked `function` itself."""
+    mark = getattr(function, _THREAD_FORM, None)
+    return mark is not None and mark[0] is function
+
+
 def _thread_form(handler: Any) -> Any:
     function = getattr(handler, "__func__", handler)
-    mark = getattr(function, _THREAD_FORM, None)
-    if mark is None or mark[0] is not function:  # a decorator copies the mark of what it wraps
+    if not has_thread_form(function):  # a decorator copies the mark of what it wraps
         return handler
-    return mark[1]().__get__(getattr(handler, "__self__", None))
+    return getattr(function, _THREAD_FORM)[1]().__get__(getattr(handler, "__self__", None))
 
 
 _THREAD_FORM = "_rest_channels_thread_form"

@@ -11,15 +11,17 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
+from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import is_async, render_on_loop, run_and_render
+from ..concurrency.execution import explained, is_async, run_and_render
 from ..concurrency.serial_queue import current_queue
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
@@ -48,12 +50,9 @@ async def dispatch(invocation: Invocation) -> None:
         if (check := invocation.check_throttles()) is not None:
             await check
         connection.connect_called = True
-        render = partial(_rendered_reply, invocation)
-        text = (
-            render_on_loop(render, handler, await handler(*args, **kwargs))
-            if is_async(handler)
-            else await run_and_render(render, handler, *args, **kwargs)
-        )
+        called = handler if is_async(handler) else _in_thread(invocation, handler)
+        result = await called(*args, **kwargs)
+        text = _text_on_loop(invocation, handler, result) if called is handler else result
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
@@ -76,7 +75,21 @@ async def _wait_for_identity(invocation: Invocation) -> None:
         raise StopConsumer
 
 
-def _rendered_reply(invocation: Invocation, result: Any) -> str | None:
+def _in_thread(invocation: Invocation, handler: Any) -> Callable[..., Awaitable[str | None]]:
+    """Return a function that calls a `def` handler in a thread, and renders its answer there."""
+    return partial(run_and_render, partial(_text, invocation), handler)
+
+
+def _text_on_loop(invocation: Invocation, handler: Any, result: Any) -> str | None:
+    if (reply := invocation.get_reply(result)) is None:
+        return None
+    try:
+        return invocation.render_text(invocation.dialect.build_reply(reply))
+    except (SynchronousOnlyOperation, TypeError) as error:
+        raise explained(error, handler) from error
+
+
+def _text(invocation: Invocation, result: Any) -> str | None:
     """Return the answer to what a handler returned, as text, or `None` for no answer."""
     reply = invocation.get_reply(result)
     return None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
