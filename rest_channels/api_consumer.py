@@ -20,7 +20,7 @@ from django.http import Http404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ValidationError
 
 from .actions.answers import answer_error, call_in_thread, send_result
 from .actions.authorization import (
@@ -253,7 +253,7 @@ class AsyncAPIConsumer(SocketConsumer):
         context = self.action_context
         name = action if isinstance(action, str) else context.action
         context.permissions = await permissions_for(self, name, kwargs)
-        await self._authorize_action(context)
+        await authorize_action(context, self)
 
     def get_throttles(self) -> Sequence[Any]:
         """Return the throttles for every action, `authenticate` included, as instances."""
@@ -265,12 +265,6 @@ class AsyncAPIConsumer(SocketConsumer):
         default, own = api_settings.DEFAULT_PERMISSION_CLASSES, self.permission_classes
         classes = default if own is None else own
         return permission_instances(classes)
-
-    async def _authorize_action(self, context: ActionContext) -> None:
-        try:
-            await authorize_action(context, self)
-        except PermissionDenied as error:
-            raise self._authentication.adapt_error(error) from error
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Answer an action that raised `exc`, as DRF would. Log any other error, and answer 500."""

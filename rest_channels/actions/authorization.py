@@ -5,6 +5,7 @@ with the same classes would give. A class of this library without `can_connect` 
 """
 
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any
 
 from rest_framework import permissions as drf
@@ -84,7 +85,7 @@ def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | Non
     """
     if consumer._default_checks:
         context.permissions = consumer._make_permissions()
-        return consumer._authorize_action(context) if context.permissions else None
+        return authorize_action(context, consumer) if context.permissions else None
     offered = {**context.arguments, "action": context.action}
     method = consumer.check_permissions
     if "request" in method_parameters(method, 0).names:  # the signature of DRF
@@ -102,20 +103,24 @@ def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | 
 
 
 async def authorize_action(context: ActionContext, consumer: Any) -> None:
-    """Raise `PermissionDenied` (403) if a permission refuses the action."""
+    """Raise 401 or 403, as the authentication of the consumer says, if a permission refuses."""
+    try:
+        for permission in context.permissions or ():
+            if isinstance(permission, OPERATORS) and not needs_no_database(permission):
+                permitted = await aevaluate(permission, partial(_decide, context, consumer))
+            else:
+                permitted = await _has_permission(permission, context, consumer)
+            if not permitted:
+                raise_permission_denied(permission)
+    except PermissionDenied as error:
+        raise consumer._authentication.adapt_error(error) from error
 
-    async def decide(permission: Any) -> bool:
-        decision = await _has_permission(permission, context, consumer)
-        context.decisions[id(permission)] = decision
-        return decision
 
-    for permission in context.permissions or ():
-        if isinstance(permission, OPERATORS) and not needs_no_database(permission):
-            permitted = await aevaluate(permission, decide)
-        else:
-            permitted = await _has_permission(permission, context, consumer)
-        if not permitted:
-            raise_permission_denied(permission)
+async def _decide(context: ActionContext, consumer: Any, permission: Any) -> bool:
+    """Return the decision of a permission in a tree, and keep it for objects."""
+    decision = await _has_permission(permission, context, consumer)
+    context.decisions[id(permission)] = decision
+    return decision
 
 
 async def _has_permission(permission: Any, context: ActionContext, consumer: Any) -> bool:
