@@ -12,6 +12,7 @@ import importlib.util
 import math
 import selectors
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType
 from typing import Any
@@ -37,7 +38,7 @@ class OSThread:
     def __init__(self, target: Callable[..., None], *args: Any, name: str) -> None:
         self._target = target
         self._args = args
-        self._ended = threading.Event()
+        self._ended = False  # no lock: gevent's are not made for threads that it does not know
         self._name = name
 
     def start(self) -> None:
@@ -48,13 +49,15 @@ class OSThread:
 
     def join(self, timeout: float) -> None:
         """Wait until the thread has ended, for at most `timeout` seconds."""
-        self._ended.wait(timeout)
+        deadline = time.monotonic() + timeout
+        while not self._ended and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _run(self) -> None:
         try:
             self._target(*self._args)
         finally:
-            self._ended.set()
+            self._ended = True
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
