@@ -14,7 +14,7 @@ from .site_urls import code_of, urls_of, wrapped_functions
 __all__ = ["login_middleware", "middleware_not_run", "missing_decorators", "refuses"]
 
 HARMLESS_MODULES = ("django.views.decorators.", "django.middleware.")
-"""Decorators and middleware of Django that do not decide who may call a view."""
+"""Decorators and middleware of Django that check no permission."""
 
 
 def missing_decorators(view: Any) -> str | None:

@@ -32,7 +32,7 @@ OTHER_BASES = {
 """Packages of which no class belongs into the bases, with what to write."""
 
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
-"""Methods of which the singular counts as misspelt, too: they decide who may do what."""
+"""Methods that guard a class. A name in the singular counts as misspelt."""
 
 CALLED = {**METHODS, **{name: ATTRIBUTES[name] for name in VALUES}}
 """Names that are refused for methods. Events may call methods of any other name."""

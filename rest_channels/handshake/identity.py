@@ -140,7 +140,7 @@ def _is_anonymous_user(user: Any) -> bool:
 
 
 def session_user(session: Any) -> Any:
-    """Return the user who is logged in to `session`, else that of `anonymous_user`. May query.
+    """Return the user of the login in `session`, else what `anonymous_user` returns. May query.
 
     The session is not written: a new key would need a cookie, and a WebSocket cannot set one. If
     Django has to end the session or renew its key, the next HTTP request does so.

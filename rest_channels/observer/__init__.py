@@ -55,7 +55,7 @@ def model_observer(
         model: The model; its proxies and children are included.
         serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
         many_to_many: Whether a changed many-to-many relation is an update of the row.
-        partition: A part of the observer's id. Observers are told apart without it, too.
+        partition: A part of the observer's id. Observers have different ids without it, too.
 
     Raises:
         TypeError: An argument has a wrong type.

@@ -142,7 +142,7 @@ NOT_DECLARED = {
     "view": "is an argument of view_as_consumer()",
     "view_is_async": "is read, and not written",
 }
-"""Public names of the other packages that nobody writes to configure or to guard."""
+"""Public names of the other packages that configure and guard nothing."""
 
 
 def honours(base: type, name: str) -> bool:

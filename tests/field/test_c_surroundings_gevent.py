@@ -1,6 +1,5 @@
 """Processes patched by gevent: `gunicorn -k gevent`, uWSGI's gevent loop, Celery's gevent pool."""
 
-import importlib.util
 import os
 
 import pytest
@@ -8,10 +7,6 @@ import pytest
 from tests.ports import free_port
 
 from .scripts import run_script
-
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("gevent") is None, reason="gevent is not installed"
-)
 
 PATCHED = """
 from gevent import monkey

@@ -134,7 +134,7 @@ async def test_a_decorated_view_is_served_with_its_decorator() -> None:
     with override_settings(ROOT_URLCONF=Decorated):
         assert await status_of(login_required(secret)) == 302
         assert await status_of(login_required(Secret.as_view()), User(username="ada")) == 200
-        assert await status_of(public) == 200  # decorators that refuse nobody
+        assert await status_of(public) == 200  # decorators that refuse no client
 
 
 async def test_a_view_that_one_url_leaves_open_is_served() -> None:
