@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import SynchronousOnlyOperation
 
 from ..concurrency.awaitables import DONE
-from ..concurrency.execution import explained, run_and_render
+from ..concurrency.execution import explain_query, run_and_render
 from ..renderers import encode
 from .hooks import acall_hook
 from .plan import ActionPlan
@@ -30,7 +30,8 @@ def send_result(
             return sent
         answer = _render(consumer, plan, action, request_id, result)
     except (SynchronousOnlyOperation, TypeError) as error:
-        raise explained(error, f"{type(consumer).__name__}.{plan.attribute}") from error
+        explain_query(error, f"{type(consumer).__name__}.{plan.attribute}")
+        raise
     return _send(consumer, answer)
 
 

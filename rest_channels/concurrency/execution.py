@@ -25,7 +25,7 @@ from .threads import LeasingExecutor, ThreadLease, current_thread_lease
 __all__ = [
     "await_in_thread",
     "empty_context",
-    "explained",
+    "explain_query",
     "handshake_thread",
     "has_thread_form",
     "in_handshake_thread",
@@ -74,7 +74,8 @@ async def run_and_render(
         try:
             return render(result)
         except (SynchronousOnlyOperation, TypeError) as error:
-            raise explained(error, handler) from error
+            explain_query(error, handler)
+            raise
 
     def call() -> tuple[bool, Any]:
         result = handler(*args, **kwargs)
@@ -87,25 +88,21 @@ async def run_and_render(
     return render(result) if result is None else await run(render, result)
 
 
-def explained(error: Exception, handler: Any) -> Exception:
-    """Return an error that says what to write, if a query on the event loop caused `error`.
+def explain_query(error: Exception, handler: Any) -> None:
+    """Raise an error that says what to write, if a query on the event loop caused `error`.
 
-    To be used for what was raised while the result of the `async def` `handler` was rendered.
+    To be called for what was raised while the result of the `async def` `handler` was rendered.
     """
-    if not _queried(error):
-        return error
+    cause: BaseException | None = error
+    while not isinstance(cause, SynchronousOnlyOperation):
+        if cause is None:
+            return
+        cause = cause.__cause__  # orjson wraps what it calls
     name = getattr(handler, "__qualname__", handler)
-    return SynchronousOnlyOperation(
+    raise SynchronousOnlyOperation(
         f"{name} returned data that queries the database when it is rendered. Write def, not "
         "async def, or query in the handler, as in [row async for row in rows]."
-    )
-
-
-def _queried(error: BaseException | None) -> bool:
-    """Return whether a query on the event loop caused `error`: orjson wraps what it calls."""
-    while error is not None and not isinstance(error, SynchronousOnlyOperation):
-        error = error.__cause__
-    return error is not None
+    ) from error
 
 
 def mark_thread_form(awaitable: Any, make_function: Callable[[], Callable[..., Any]]) -> None:

@@ -21,7 +21,7 @@ from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import explained, is_async, run_and_render
+from ..concurrency.execution import explain_query, is_async, run_and_render
 from ..concurrency.serial_queue import current_queue
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
@@ -86,7 +86,8 @@ def _text_on_loop(invocation: Invocation, handler: Any, result: Any) -> str | No
     try:
         return invocation.render_text(invocation.dialect.build_reply(reply))
     except (SynchronousOnlyOperation, TypeError) as error:
-        raise explained(error, handler) from error
+        explain_query(error, handler)
+        raise
 
 
 def _text(invocation: Invocation, result: Any) -> str | None:
