@@ -31,6 +31,8 @@ class JSONParser:
             value = orjson.loads(frame)
         except orjson.JSONDecodeError as error:
             raise ParseError(_("JSON parse error: %s") % error) from None
+        if len(frame) < 2 * api_settings.MAX_DEPTH:  # each level takes two brackets
+            return value
         # The number of brackets is a fast upper bound of the depth. Most frames stay below it.
         array, entry = ("[", "{") if isinstance(frame, str) else (b"[", b"{")
         if frame.count(array) + frame.count(entry) > api_settings.MAX_DEPTH:  # type: ignore[arg-type]

@@ -83,16 +83,17 @@ class SerialQueue(Generic[T]):
         self.context.run(current_thread_lease.set, self.lease)
 
     def put(self, item: T) -> None:
-        """Queue `item`, and start it if the queue is idle."""
-        self.items.append(item)
-        if not self.busy:
+        """Queue `item`, or start it if the queue is idle."""
+        if self.busy:
+            self.items.append(item)
+        else:
             self.busy = True
-            self._run()
+            self._run(item)
 
-    def _run(self) -> None:
-        items = self.items
-        while items:
-            task = start_task(self.work(items.pop(0)), self._loop, self.context.copy())
+    def _run(self, item: T) -> None:
+        """Run `item` and the items that wait, up to the first that is not done at once."""
+        while True:
+            task = start_task(self.work(item), self._loop, self.context.copy())
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
@@ -100,13 +101,19 @@ class SerialQueue(Generic[T]):
                 return
             if self.lease.thread is not None:
                 self.lease.release()
+            if not self.items:
+                break
+            item = self.items.pop(0)
         self.busy = False
 
     def _resume(self, task: asyncio.Task[None]) -> None:
         self._task = None
         self._expired = False
         self.lease.release()
-        self._run()
+        if self.items:
+            self._run(self.items.pop(0))
+        else:
+            self.busy = False
 
     # Only work that waits has a deadline. One timer serves many items: if it fires before the
     # deadline of the running item, it is started again.
