@@ -265,6 +265,33 @@ async def test_the_page_shows_how_many_queries_a_change_needs(person, board):
     await expect(figures).to_have_text("1 save · 3 subscribers · 5 queries")
 
 
+async def test_a_delivery_that_is_told_before_its_save_is_counted(visitor, board, demo_server):
+    title = board.new()
+    page = await visitor(base_url=demo_server.url)
+    held = []
+
+    def hold_saved(route):
+        server = route.connect_to_server()
+
+        def forward(frame):
+            if '"saved"' in frame:
+                held.append(frame)
+            else:
+                route.send(frame)
+                if '"delivered"' in frame:
+                    while held:
+                        route.send(held.pop())
+
+        server.on_message(forward)
+
+    await page.route_web_socket(re.compile(r"/monitor/$"), hold_saved)
+    await page.goto(PAGE)
+    await ready(page)
+    await (await select(page, "ada", title)).get_by_role("button", name="Delete").click()
+    subscribers = re.compile(r"1 save · [1-9]\d* subscribers?")  # of other tests too
+    await expect(page.locator("#figures")).to_have_text(subscribers)
+
+
 async def test_a_change_in_the_admin_appears_on_the_board(person, visitor, board, demo_server):
     title = board.new()
     page = await open_board(person)

@@ -323,6 +323,7 @@ class Monitor {
   #socket = new SocketClient(`${location.pathname}monitor/`, { dialect: "action" });
   #saved = null; // the latest change
   #deliveries = new Map(); // what each server measured for it
+  #early = new Map(); // the same, of other changes
 
   constructor() {
     showConnection(this.#socket, $("connection"));
@@ -350,12 +351,18 @@ class Monitor {
   }
 
   #add({ event, ...measurement }) {
+    const { pk, delivery } = measurement;
     if (event === "saved") {
       this.#saved = measurement;
-      this.#deliveries = new Map();
-    } else if (measurement.pk === this.#saved?.pk) {
-      this.#deliveries.set(measurement.delivery, measurement);
-    } else return;
+      // Another server may have told of its delivery before the message about the save arrived.
+      this.#deliveries = new Map([...this.#early].filter(([, early]) => early.pk === pk));
+      this.#early.clear();
+    } else if (pk === this.#saved?.pk) {
+      this.#deliveries.set(delivery, measurement);
+    } else {
+      this.#early.set(delivery, measurement);
+      return;
+    }
     this.#show();
   }
 
