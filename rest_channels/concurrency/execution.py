@@ -109,7 +109,10 @@ def _queried(error: BaseException | None) -> bool:
 
 
 def mark_thread_form(awaitable: Any, make_function: Callable[[], Callable[..., Any]]) -> None:
-    """Let `run_and_render` call `make_function()`, a `def`, in the place of `awaitable`."""
+    """Mark the `async def` handler `awaitable`: `run_and_render` calls another function instead.
+
+    `make_function()` returns that function, a `def`.
+    """
     setattr(awaitable, _THREAD_FORM, (awaitable, make_function))
 
 
