@@ -120,7 +120,7 @@ class Receiving:
     # Messages that are held until the running call has been answered.
 
     def hold(self) -> None:
-        """Hold the frames of messages from now on, if a frame is handled. Callable anywhere."""
+        """Hold the frames of messages until the running call ends. Call this in any thread."""
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.hold)  # before the thread sends anything else
         elif self.is_answering and self.held is None:
