@@ -1,4 +1,4 @@
-"""Log lines that clients cause. They are short, and a client cannot write them without limit."""
+"""Log lines that clients cause. Their length and their number are limited."""
 
 import logging
 import time

@@ -106,7 +106,10 @@ def explain_query(error: Exception, handler: Any) -> None:
 
 
 def mark_thread_form(awaitable: Any, make_function: Callable[[], Callable[..., Any]]) -> None:
-    """Let `run_and_render` call `make_function()`, a `def`, in the place of `awaitable`."""
+    """Mark the `async def` handler `awaitable`: `run_and_render` calls another function instead.
+
+    `make_function()` returns that function, a `def`.
+    """
     setattr(awaitable, _THREAD_FORM, (awaitable, make_function))
 
 

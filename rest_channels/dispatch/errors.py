@@ -89,7 +89,10 @@ def server_error(error: Exception, invocation: FailedEvent) -> Refusal:
 
 
 def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
-    """Log which class refused which client at the handshake, and why. Log other errors as such."""
+    """Log which class refused which client at the handshake, and why.
+
+    An error that is not a refusal is logged with its traceback.
+    """
     if not isinstance(error, exceptions.APIException | Http404 | PermissionDenied):
         text = "%r: checking whether it may connect failed."
         log_for_client(logger, logging.ERROR, text, connection, error=error)

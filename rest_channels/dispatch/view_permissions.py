@@ -32,7 +32,7 @@ REQUEST_ONLY_CLASSES = frozenset(
 OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
 PermissionResult = bool | None
-"""`None`: the class does not decide, as one without `can_connect` does not about connecting."""
+"""`None`: the class does not decide, for example about connecting if it has no `can_connect`."""
 
 
 def check_permission_classes(name: str, classes: Any) -> None:
@@ -88,8 +88,8 @@ def evaluate(
 ) -> PermissionResult:
     """Return the result of a permission, or of a tree of `&`, `|` and `~`. For threads.
 
-    DRF's own operators would take a coroutine for true, and know no `None`. `get_result` returns
-    the result of one class. `may_decide` returns whether an operand of `|` counts (`None`: all).
+    DRF's own operators take a coroutine for true, and do not know `None`. `get_result` returns the
+    result of one class. `may_decide` returns whether an operand of `|` counts (`None`: all count).
     """
     if not isinstance(permission, OPERATORS):
         return get_result(permission)
@@ -105,7 +105,7 @@ def evaluate(
 async def aevaluate(
     permission: Any, get_result: Callable[[Any], Awaitable[PermissionResult]]
 ) -> PermissionResult:
-    """Do as `evaluate`, but on the event loop."""
+    """Return what `evaluate` does. `get_result` is awaited on the event loop."""
     if not isinstance(permission, OPERATORS):
         return await get_result(permission)
     steps, result = _steps(permission), None

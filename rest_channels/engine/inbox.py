@@ -3,8 +3,8 @@
 Reading never waits for handlers. Therefore the frames that wait to be handled are limited here.
 
 A client that sends too many bytes is read more slowly. To close it would not help other clients:
-uvicorn reads on at full speed after a close, for up to ten seconds. But daphne reads on while
-nothing is taken from it, and keeps all that it has read. This is noticed, and closes the client.
+uvicorn reads on at full speed after a close, for up to ten seconds. daphne reads on during a pause,
+and keeps in memory what it has read. Such a client is closed when too much was read in a pause.
 """
 
 import asyncio
@@ -106,8 +106,9 @@ class Inbox:
     def _exceed_byte_rate(self, size: int, seconds: float) -> None:
         """Note that the client has to be slowed down for `seconds`.
 
-        A server that stops reading has read one piece of data at most, so only the first frame
-        after it is delayed. Raise `ProtocolViolation` if more is there: the server reads on.
+        A frame that `receive` did not have to wait for was read during the last pause, and gets no
+        pause of its own. Raise `ProtocolViolation` if there are more than `INBOX_BYTES` of these:
+        the server does not stop reading.
         """
         if self._has_waited:
             self._unread, self.pause = 0, seconds

@@ -218,7 +218,7 @@ class Outbox:
             await cancel_tasks({self._task}, 0.5)
 
     async def refuse(self, error: Exception) -> None:
-        """Close a client that a message is missing for: the server cannot send it."""
+        """Close the client, because the server cannot send one of its frames."""
         text = "The server cannot send a frame. Its client is closed: %r"
         log_for_client(logger, logging.ERROR, text, error)
         self._close()

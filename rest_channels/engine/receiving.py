@@ -1,9 +1,11 @@
 """The messages of groups that a connection receives: sent at once, or queued for its handler.
 
-What a call causes for its own connection is sent after its reply. So once the call publishes
-something that its connection will receive, the frames of messages are held until it has ended.
-Their handlers run at once, because the call may wait for one of them. What a view sends itself
-keeps its order with the messages. What a consumer sends itself comes first, as its replies do.
+Messages that a call causes for its own client are sent after the reply of the call. As soon as the
+call publishes such a message, the connection holds the frames of all messages until the call has
+ended. The handlers of these messages still run at once, because the call may wait for one of them.
+
+Frames that the call itself sends to its client are not messages. Those of a view keep their order
+with the messages that are held. Those of a consumer are sent first, as its replies are.
 """
 
 import asyncio
@@ -113,12 +115,12 @@ class Receiving:
         """Close a client that reads more slowly than messages for it arrive (4503)."""
         text = "%r does not read fast enough and is closed."
         log_for_client(logger, logging.INFO, text, self)
-        self.close(CloseCode.TOO_SLOW, "You do not keep up. Connect again.")
+        self.close(CloseCode.TOO_SLOW, "You do not read fast enough. Connect again.")
 
     # Messages that are held until the running call has been answered.
 
     def hold(self) -> None:
-        """Hold the frames of messages from now on, if a frame is handled. Callable anywhere."""
+        """Hold the frames of messages until the running call ends. Call this in any thread."""
         if not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.hold)  # before the thread sends anything else
         elif self.is_answering and self.held is None:

@@ -41,10 +41,10 @@ logger = logging.getLogger("rest_channels")
 
 
 async def identify_connection(hub: Hub, connection: Any) -> bool:
-    """Watch the session, user and token of a new connection, and later ones of its scope.
+    """Watch the session, user and token of a new connection, also when its scope gets others.
 
-    Return `False` if they cannot be read: the client is then asked to connect again. Return it too
-    if the user has too many sockets.
+    Return `False` if they cannot be read, or if the user has too many sockets. Then the connection
+    is closed. In the first case its client is asked to connect again.
     """
     scope = connection.scope
     if not identity_is_evaluated(scope):

@@ -44,7 +44,7 @@ ANSWER_GRACE = 1.0  # seconds after `HANDLER_TIMEOUT` in which a stream may answ
 
 
 class MultiplexedDialect(ActionDialect):
-    """The format of an error that concerns the whole connection: of the stream `None`."""
+    """The dialect of errors that concern the whole connection: their stream is `None`."""
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
         return {"stream": None, "payload": super().build_reply(reply)}

@@ -75,7 +75,8 @@ class Subscription:
     def hold(self, deliver: Callable[[Any], Any], size: int = 0) -> None:
         """Keep a delivery, `deliver(consumer)`, of `size` bytes until the subscription is ready.
 
-        The reply may wait for a client that does not read: it is closed where its outbox would be.
+        The reply may wait for a client that does not read. The client is closed (4503) if more than
+        `OUTBOX_BYTES` are kept meanwhile.
         """
         if self._held is None and self.answered is not None:
             self._held, self._held_bytes = [], 0

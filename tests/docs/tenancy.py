@@ -24,8 +24,9 @@ class Tenants(Partition):
 
 def tenant_middleware(application):
     async def middleware(scope, receive, send):
-        host = dict(scope["headers"])[b"host"].decode()
-        tenant.set(host.partition(".")[0])
+        if scope["type"] != "lifespan":
+            host = dict(scope["headers"])[b"host"].decode()
+            tenant.set(host.partition(".")[0])
         await application(scope, receive, send)
 
     return middleware

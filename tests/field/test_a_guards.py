@@ -287,7 +287,7 @@ def test_an_option_of_an_action_that_cannot_be_honoured_is_a_type_error(
     assert error_text in str(raised.value)
 
 
-def test_a_list_of_methods_as_in_drf_is_no_transaction() -> None:
+def test_a_list_of_methods_as_in_drf_is_refused() -> None:
     with pytest.raises(TypeError, match="http_method="):
         action(["post"])
 
@@ -397,7 +397,7 @@ def test_attributes_and_methods_of_a_project_are_left_alone(name) -> None:
     type("Desk", (ModelConsumer,), {name: lambda self: [], "__module__": __name__})
 
 
-def test_a_name_of_a_hook_is_free_for_data_and_a_name_of_an_attribute_for_events() -> None:
+def test_data_may_have_the_name_of_a_hook_and_a_method_that_of_an_attribute() -> None:
     class Desk(AsyncAPIConsumer):
         initial = {"count": 0}
 

@@ -94,7 +94,7 @@ async def test_another_token_that_is_deleted_closes_nothing(token) -> None:
     assert not index.tokens
 
 
-async def test_a_token_whose_user_is_deleted_is_told_so(token) -> None:
+async def test_a_client_whose_user_and_token_are_deleted_is_closed_with_4442(token) -> None:
     async with connect(Guarded, "key") as socket:
         ada = await User.objects.aget()
         await ada.adelete()

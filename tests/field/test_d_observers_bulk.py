@@ -36,7 +36,7 @@ def using(postgresql):
         model.objects.using(postgresql).all().delete()
 
 
-def test_an_update_writes_no_row_that_came_to_match_after_the_rows_were_locked(
+def test_an_update_writes_no_row_that_matches_only_after_the_rows_were_locked(
     using, observe, published
 ) -> None:
     comments = Comment.objects.using(using)
@@ -73,7 +73,7 @@ def while_running():
         signal.disconnect(receive, sender)
 
 
-def test_no_row_can_come_to_refer_to_a_row_that_is_being_deleted(
+def test_no_row_can_begin_to_refer_to_a_row_that_is_being_deleted(
     using, observe, while_running
 ) -> None:
     observe(Note)

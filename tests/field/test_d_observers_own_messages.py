@@ -102,7 +102,7 @@ SENDING = ["group_send", "group_send_in_thread", "rendered", "address"]
 @pytest.mark.parametrize("consumer", [Rows, OwnReply])
 @pytest.mark.parametrize("observer", ["plain", "handled"])
 @pytest.mark.parametrize("name", SAVING)
-async def test_an_observer_tells_the_saving_client_after_the_reply(
+async def test_a_change_is_sent_to_the_saving_client_after_the_reply(
     consumer, observer, name
 ) -> None:
     row = await Row.objects.acreate(name="a")
@@ -116,7 +116,7 @@ async def test_an_observer_tells_the_saving_client_after_the_reply(
 
 
 @pytest.mark.parametrize("name", SENDING)
-async def test_a_message_to_the_own_group_is_sent_after_the_reply(name) -> None:
+async def test_a_message_to_a_group_of_its_sender_is_sent_after_the_reply(name) -> None:
     async with SocketCommunicator(Rows.as_asgi(), dialect="action") as socket:
         for _number in range(TIMES):
             await socket.call(name, pk=1)
@@ -170,7 +170,7 @@ async def test_the_reply_comes_first_also_where_a_view_overrides_how_it_sends() 
             assert (reply["data"], set(others)) == ("reply", {"message", "sent afterwards"})
 
 
-async def test_messages_to_rows_of_sockets_reach_the_own_client_after_the_handler() -> None:
+async def test_messages_to_socket_rows_reach_the_sending_client_after_its_handler() -> None:
     router = SocketRouter()
 
     @router.route("ALL")
@@ -237,7 +237,7 @@ async def test_a_handler_that_waits_for_its_own_change_receives_it() -> None:
         assert [frame["action"] for frame in await frames_of(socket, 2)] == ["create", "event"]
 
 
-async def test_a_handler_that_waits_for_much_of_its_own_is_not_deadlocked(settings) -> None:
+async def test_a_handler_that_waits_for_many_own_messages_does_not_deadlock(settings) -> None:
     settings.REST_CHANNELS = {"OUTBOX_BYTES": 500}
 
     class Waiting(SocketConsumer):

@@ -74,7 +74,7 @@ async def test_a_page_has_the_limit_of_its_pagination_class(
     assert await pages(mixin, pagination, 1, **frame) == [first]
 
 
-async def test_a_stream_sends_every_page_in_the_limit_of_its_pagination_class() -> None:
+async def test_a_stream_sends_every_page_with_the_limit_of_its_pagination_class() -> None:
     assert await pages(StreamedPaginatedListMixin, TwoByDefault, 2) == [(2, 2), (2, 1)]
     assert await pages(StreamedPaginatedListMixin, OwnAnswer, 2) == [(2, 2), (2, 1)]
     assert await pages(StreamedPaginatedListMixin, AtMostOne, 3) == [(1, 1)] * 3

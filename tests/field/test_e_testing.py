@@ -203,7 +203,7 @@ async def test_frames_go_to_the_base_send_that_tests_of_channels_consumers_set()
     assert [message["type"] for message in sent] == ["websocket.send", "websocket.close"]
 
 
-async def test_sending_without_a_connection_names_the_cure() -> None:
+async def test_sending_without_a_connection_says_what_to_write() -> None:
     for send in (unit(SocketConsumer).send_json, SocketView().send_json):
         with pytest.raises(RuntimeError, match="SocketCommunicator"):
             await send({"x": 1})

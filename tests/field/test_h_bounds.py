@@ -91,7 +91,7 @@ everywhere = pytest.mark.parametrize("name", APPLICATIONS)
 
 
 @everywhere
-async def test_one_socket_more_than_an_address_may_have_is_told_and_closed_with_4429(name) -> None:
+async def test_a_socket_above_the_limit_of_its_address_gets_an_error_frame_and_4429(name) -> None:
     application = APPLICATIONS[name]
     with limits(MAX_SOCKETS_PER_ADDRESS=2):
         async with client(application), client(application) as second:
@@ -172,7 +172,7 @@ async def test_none_switches_each_limit_off(name) -> None:
 
 
 @everywhere
-async def test_one_socket_more_than_a_user_may_have_is_told_and_closed_with_4429(name) -> None:
+async def test_a_socket_above_the_limit_of_its_user_gets_an_error_frame_and_4429(name) -> None:
     class SessionActions(Actions):
         authentication_classes = []
 
@@ -239,7 +239,7 @@ async def test_the_streams_of_one_socket_count_once() -> None:
                 await socket.expect_event({"stream": name, "payload": {"hello": name}})
 
 
-async def test_every_way_a_socket_ends_gives_its_place_back() -> None:
+async def test_a_socket_is_no_longer_counted_however_it_ends() -> None:
     class Failing(SocketConsumer):
         async def connect(self):
             raise ValueError
@@ -269,7 +269,7 @@ async def test_every_way_a_socket_ends_gives_its_place_back() -> None:
     assert counts() == (0, {})
 
 
-async def test_a_handshake_whose_session_cannot_be_read_gives_its_place_back(monkeypatch) -> None:
+async def test_a_handshake_whose_session_cannot_be_read_is_no_longer_counted(monkeypatch) -> None:
     async def fail(scope):
         raise OSError
 
@@ -344,7 +344,7 @@ async def test_a_client_whose_server_reads_on_while_it_is_slowed_down_is_closed(
     assert 1 + 3 + 10 <= reader.received <= 1 + 3 + 20
 
 
-async def test_no_byte_is_saved_above_the_burst(monkeypatch) -> None:
+async def test_unused_bytes_are_not_saved_above_the_burst(monkeypatch) -> None:
     now = [1_000.0]
     monkeypatch.setattr("rest_channels.engine.inbox.time.monotonic", lambda: now[0])
     with limits(BYTE_RATE=1_000.0, BYTE_BURST=1_000):
@@ -388,7 +388,7 @@ def test_a_limit_that_no_large_frame_can_keep_is_a_system_check(name) -> None:
         assert not [one for one in run_checks() if one.id == "rest_channels.W013"]
 
 
-def test_all_limits_are_on_by_default_but_that_of_the_process() -> None:
+def test_all_limits_are_on_by_default_except_that_of_the_process() -> None:
     assert api_settings.MAX_SOCKETS is None
     assert api_settings.MAX_SOCKETS_PER_ADDRESS == 500
     assert api_settings.MAX_SOCKETS_PER_USER == 100

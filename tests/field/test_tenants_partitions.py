@@ -158,6 +158,16 @@ async def test_the_documented_class_keeps_the_tenants_of_two_hosts_apart(setting
         await bob.expect_nothing()
 
 
+async def test_the_documented_middleware_passes_the_servers_lifespan_on() -> None:
+    served = []
+
+    async def application(scope, receive, send):
+        served.append(scope["type"])
+
+    await tenancy.tenant_middleware(application)({"type": "lifespan"}, None, None)
+    assert served == ["lifespan"]
+
+
 # The setting.
 
 

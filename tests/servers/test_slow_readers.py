@@ -58,7 +58,7 @@ async def test_only_the_client_that_stops_reading_is_closed_with_4503(server) ->
         await asyncio.sleep(0)
     assert slowest < 1
 
-    assert await stalled.receive_close() == (4503, "You do not keep up. Connect again.")
+    assert await stalled.receive_close() == (4503, "You do not read fast enough. Connect again.")
     for member in members:
         assert await member.receive_json() == "one left"
         await member.close()

@@ -27,7 +27,7 @@ class KnownGroups(NamedTuple):
     number: int
     """The number in `sequence` at which this was known."""
     partition: str
-    """Another one has another row with this key."""
+    """The partition of the row: in another one, the same key is another row."""
 
 
 _known_groups: WeakKeyDictionary[Any, KnownGroups] = WeakKeyDictionary()

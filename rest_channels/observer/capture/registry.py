@@ -53,7 +53,8 @@ class RowObserver(Protocol):
     def has_subscribers(self) -> bool:
         """Return whether any process may have a subscriber; if not, no query is made.
 
-        A client that subscribes between a write and its commit receives only what needed no query.
+        A client that subscribes between a write and its commit receives the change only if no query
+        was needed to record it.
         """
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:

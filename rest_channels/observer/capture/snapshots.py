@@ -66,8 +66,8 @@ def find_rows(
 def lock_row(model: type[Model], pk: Any, using: str) -> None:
     """Lock a row until its transaction ends, so that no new row can refer to it meanwhile.
 
-    Django is about to write the rows that refer to it, by a condition. A row that came to meet the
-    condition after they were read would be written and not published.
+    Django is about to write all rows that refer to it. A row that began to refer to it after these
+    were read would be written too, but its change would not be published.
     """
     connection = connections[using]
     if connection.features.has_select_for_update and connection.in_atomic_block:
