@@ -18,7 +18,7 @@ from typing import Any
 
 from django.core.signals import setting_changed
 
-from ..concurrency.os_thread import OSThread, new_event_loop
+from ..concurrency.os_thread import OSThread, new_event_loop, run_in_loop
 from ..protocol.messages import Event
 from .layer import BROKER_TIMEOUT
 from .link import Link, PacketReceiver
@@ -62,7 +62,7 @@ class Publisher:
         with self._lock:
             if self._loop is None:
                 return None
-            return asyncio.run_coroutine_threadsafe(self._flush(), self._loop)
+            return run_in_loop(self._flush(), self._loop)
 
     def stop(self) -> None:
         """Send what is queued, and end the thread."""
@@ -70,7 +70,7 @@ class Publisher:
             thread, loop, self._thread, self._loop = self._thread, self._loop, None, None
         if thread is not None and loop is not None:
             with contextlib.suppress(TimeoutError):
-                closing = asyncio.run_coroutine_threadsafe(self._close_link(), loop)
+                closing = run_in_loop(self._close_link(), loop)
                 closing.result(3 * BROKER_TIMEOUT)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(BROKER_TIMEOUT)
@@ -81,7 +81,7 @@ class Publisher:
                 self._loop = new_event_loop()
                 self._thread = OSThread(_run, self._loop, name="rest_channels_publisher")
                 self._thread.start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            return run_in_loop(work, self._loop)
 
     # On the thread's loop.
 

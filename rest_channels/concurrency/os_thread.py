@@ -3,6 +3,9 @@
 They replace threads by greenlets, which share one thread of the system. An event loop that runs in
 one of them would be the running loop of all: Django's ORM would refuse to work there. And they
 replace what an event loop waits with. So both are made from modules that nothing has patched.
+
+Their locks are made for greenlets of one thread: one that waits for another thread of the system
+may wait forever. So greenlets ask again and again whether that thread is done.
 """
 
 import _socket
@@ -13,19 +16,25 @@ import math
 import selectors
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from functools import cache
 from types import BuiltinFunctionType
 from typing import Any
 
-__all__ = ["OSThread", "new_event_loop"]
+__all__ = ["OSThread", "new_event_loop", "run_in_loop"]
+
+POLL_INTERVAL = 0.002
+"""Seconds between two looks of a greenlet at what another thread does."""
 
 
 def _is_patched() -> bool:
     return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
 
 
+@cache
 def _unpatched(name: str) -> Any:
-    """Return a new instance of a module that is written in C."""
+    """Return an instance of our own of a module that is written in C."""
     spec: Any = importlib.util.find_spec(name)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -38,7 +47,7 @@ class OSThread:
     def __init__(self, target: Callable[..., None], *args: Any, name: str) -> None:
         self._target = target
         self._args = args
-        self._ended = False  # no lock: gevent's are not made for threads that it does not know
+        self._ended = False
         self._name = name
 
     def start(self) -> None:
@@ -51,7 +60,7 @@ class OSThread:
         """Wait until the thread has ended, for at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not self._ended and time.monotonic() < deadline:
-            time.sleep(0.005)
+            time.sleep(POLL_INTERVAL)
 
     def _run(self) -> None:
         try:
@@ -63,6 +72,39 @@ class OSThread:
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop, which works in an `OSThread`."""
     return _UnpatchedEventLoop(_PollSelector()) if _is_patched() else asyncio.new_event_loop()
+
+
+def run_in_loop(work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> "Future[Any]":
+    """Run `work` in the loop of another thread, as `run_coroutine_threadsafe` does unpatched."""
+    if not _is_patched():
+        return asyncio.run_coroutine_threadsafe(work, loop)
+    future = _PolledFuture()
+
+    def finish(task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            future.cancel()
+        elif (error := task.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(task.result())
+
+    loop.call_soon_threadsafe(lambda: loop.create_task(work).add_done_callback(finish))
+    return future
+
+
+class _PolledFuture(Future[Any]):
+    """A future whose lock is never waited for by greenlets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        lock = _unpatched("_thread").RLock()  # held for an instant
+        self._condition = threading.Condition(lock)
+
+    def result(self, timeout: float | None = None) -> Any:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while not self.done() and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
+        return super().result(0)
 
 
 class _UnpatchedEventLoop(asyncio.SelectorEventLoop):
