@@ -74,12 +74,19 @@ class SocketView(SendingMixin):
 
     _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
     _default_throttles: ClassVar[bool] = True
+    _default_checks: ClassVar[bool] = True  # whether it overrides none of the four methods
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class(cls)
         cls._default_permissions = cls.get_permissions is SocketView.get_permissions
         cls._default_throttles = cls.get_throttles is SocketView.get_throttles
+        cls._default_checks = (
+            cls._default_permissions
+            and cls._default_throttles
+            and cls.check_permissions is SocketView.check_permissions
+            and cls.check_throttles is SocketView.check_throttles
+        )
         check_marks(cls, cls._read_marks)
         check_permission_classes(cls.__name__, cls.permission_classes)
 
@@ -132,11 +139,7 @@ class SocketView(SendingMixin):
             request.bytes_parser_class = self.bytes_parser_class
         return dispatch(self)
 
-    def get_call(self) -> Call:
-        """Return the call that the frame makes. Here it is not parsed: `receive` reads a frame."""
-        return self.call
-
-    def get_target(self) -> Target:
+    def find_handler(self) -> Target:
         """Return the method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
         handler = getattr(self, self.event, None)
         if handler is not None:
@@ -145,10 +148,32 @@ class SocketView(SendingMixin):
             raise EventNotAllowed("receive")
         return _ignore_event, (), {}
 
-    def check_permissions(self) -> Awaitable[None] | None:
-        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
+    def check(self) -> Awaitable[None] | None:
+        """Check the permissions, then the throttles; now, or in the awaitable that is returned."""
         if self.event == "disconnect":  # cleaning up needs no permission
             return None
+        if self._default_checks and not self._has_checks():
+            return None
+        if (check := self.check_permissions()) is not None:
+            return self._check_all(check)
+        return self.check_throttles()
+
+    def _has_checks(self) -> bool:
+        """Return whether a permission or a throttle class may refuse this event."""
+        permissions, throttles = self.permission_classes, self.throttle_classes
+        if permissions is None:
+            permissions = api_settings.DEFAULT_PERMISSION_CLASSES
+        if throttles is None:
+            throttles = api_settings.DEFAULT_THROTTLE_CLASSES
+        return bool(throttles) or any(each is not AllowAny for each in permissions)
+
+    async def _check_all(self, permissions: Awaitable[None]) -> None:
+        await permissions
+        if (check := self.check_throttles()) is not None:
+            await check
+
+    def check_permissions(self) -> Awaitable[None] | None:
+        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
         if not self._default_permissions:
             return self._check_own_permissions()
         permissions = self.get_permissions()
@@ -162,15 +187,13 @@ class SocketView(SendingMixin):
 
     def check_throttles(self) -> Awaitable[None] | None:
         """Raise `Throttled` (429) when awaited."""
-        if self.event == "disconnect":
-            return None
         if not self._default_throttles:
             return check_throttles(run(self.get_throttles), self.request, self)
         throttles = self.get_throttles()
         check = check_throttles(throttles, self.request, self) if throttles else None
         return check if check is None or self.event != "connect" else in_handshake_thread(check)
 
-    def get_reply(self, result: Any) -> Reply | None:
+    def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame. Here there is none: `receive` sends frames itself."""
         return None
 
@@ -224,30 +247,28 @@ class SocketRouteView(SocketView):
             routes.append((name, attribute))
         cls.routes = RouteTable((*cls.routes.routes, *routes))
 
-    def get_call(self) -> Call:
-        """Return the call, with the method that the frame names."""
-        if self.event != "receive":
-            return self.call
-        self.request.call = call = self.dialect.parse_call(self.request.data)
-        return call
-
-    def get_target(self) -> Target:
+    def find_handler(self) -> Target:
         """Return the method that the frame names, unless a subclass overrides `receive`."""
-        if self.event == "receive" and type(self).receive is SocketRouteView.receive:
-            return self._named_method(), (self.request, self.call.data, *self.args), self.kwargs
-        return super().get_target()
+        if self.event != "receive":
+            return super().find_handler()
+        request = self.request
+        request.call = self.call = call = self.dialect.parse_call(request.data)
+        if type(self).receive is not SocketRouteView.receive:
+            return super().find_handler()
+        return self._named_method(), (request, call.data, *self.args), self.kwargs
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
         return await run(self._named_method(), request, self.call.data, *args, **kwargs)
 
-    def get_reply(self, result: Any) -> Reply | None:
+    def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame: data, or `(data, status)`; `None` is not answered."""
         if result is None or self.event != "receive":
             return None
+        status = 200
         if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
-            return Reply(self.call, *result)
-        return Reply(self.call, result)
+            result, status = result
+        return self.render_text(self.dialect.build_content(self.call, result, status))
 
     def _named_method(self) -> Callable[..., Any]:
         attribute = self.routes.find(self.call.name)

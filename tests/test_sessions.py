@@ -601,7 +601,7 @@ def test_a_decorated_function_without_a_request_raises_an_error() -> None:
 )
 async def test_a_missing_app_is_named_in_the_error(monkeypatch, app, decorator, caplog) -> None:
     class View(SocketView):
-        receive = rest_channels(decorator)(SocketView.get_call)
+        receive = rest_channels(decorator)(SocketView.find_handler)
 
     monkeypatch.setattr(apps, "is_installed", lambda name: name != app)
     async with SocketCommunicator(View.as_asgi()) as socket:

@@ -56,26 +56,28 @@ class RequestAdapter:
 
 
 class ViewAdapter(RequestAdapter):
-    """Calls one `view(request, *args, **kwargs)` for every event of a connection."""
+    """Makes an instance of one view for every event of a connection."""
 
     def __init__(self, connection: Connection, view: Any) -> None:
         super().__init__(connection)
-        self.view = view
-        self.overrides_sending = view.view_class.overrides_sending
-        self.dialect = view.view_class.dialect
-        gap = getattr(view.view_class, "gap", None)
+        self.view_class = view.view_class
+        self.initkwargs = view.view_initkwargs
+        self.overrides_sending = self.view_class.overrides_sending
+        self.dialect = self.view_class.dialect
+        gap = getattr(self.view_class, "gap", None)
         self.handles_gaps = gap is not None and route_name(gap) is None
         route = connection.scope.get("url_route", {})
         self.args = route.get("args", ())
         self.kwargs = route.get("kwargs", {})
 
     def handle(self, request: SocketRequest) -> Awaitable[None]:
-        result: Awaitable[None] = self.view(request, *self.args, **self.kwargs)
-        return result
+        view = self.view_class(**self.initkwargs)
+        handled: Awaitable[None] = view.dispatch(request, *self.args, **self.kwargs)
+        return handled
 
     async def event(self, event: Event | Gap) -> None:
         """Pass a message of a group to the view's `send_json`, and missing messages to `gap`."""
-        view = self.view.view_class(**self.view.view_initkwargs)
+        view = self.view_class(**self.initkwargs)
         view.connection = self.connection
         view.request = SocketRequest(self.connection, "event")
         target: Target

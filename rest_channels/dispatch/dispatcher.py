@@ -11,9 +11,6 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import SynchronousOnlyOperation
@@ -43,16 +40,19 @@ async def dispatch(invocation: Invocation) -> None:
         if connection.identity_check is not None:
             await _wait_for_identity(invocation)
         forget_permissions(connection.scope.get("user"))
-        invocation.call = invocation.get_call()
-        handler, args, kwargs = invocation.get_target()
-        if (check := invocation.check_permissions()) is not None:
-            await check
-        if (check := invocation.check_throttles()) is not None:
+        handler, args, kwargs = invocation.find_handler()
+        if (check := invocation.check()) is not None:
             await check
         connection.connect_called = True
-        called = handler if is_async(handler) else _in_thread(invocation, handler)
-        result = await called(*args, **kwargs)
-        text = _text_on_loop(invocation, handler, result) if called is handler else result
+        if is_async(handler):
+            result = await handler(*args, **kwargs)
+            try:
+                text = invocation.render_result(result)
+            except (SynchronousOnlyOperation, TypeError) as error:
+                explain_query(error, handler)
+                raise
+        else:
+            text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
     except asyncio.CancelledError as error:
         await _send_error(invocation, _timeout_or(error))
     except (AcceptConnection, DenyConnection, StopConsumer) as control:
@@ -73,27 +73,6 @@ async def _wait_for_identity(invocation: Invocation) -> None:
         await asyncio.wait({connection.identity_check})
     if connection.state > State.OPEN and invocation.event in ("receive", "event"):
         raise StopConsumer
-
-
-def _in_thread(invocation: Invocation, handler: Any) -> Callable[..., Awaitable[str | None]]:
-    """Return a function that calls a `def` handler in a thread, and renders its answer there."""
-    return partial(run_and_render, partial(_text, invocation), handler)
-
-
-def _text_on_loop(invocation: Invocation, handler: Any, result: Any) -> str | None:
-    if (reply := invocation.get_reply(result)) is None:
-        return None
-    try:
-        return invocation.render_text(invocation.dialect.build_reply(reply))
-    except (SynchronousOnlyOperation, TypeError) as error:
-        explain_query(error, handler)
-        raise
-
-
-def _text(invocation: Invocation, result: Any) -> str | None:
-    """Return the answer to what a handler returned, as text, or `None` for no answer."""
-    reply = invocation.get_reply(result)
-    return None if reply is None else invocation.render_text(invocation.dialect.build_reply(reply))
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:

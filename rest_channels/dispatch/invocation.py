@@ -33,20 +33,17 @@ class Invocation(Protocol):
     def dialect(self) -> Dialect:
         """The dialect of the frame and of its answer."""
 
-    def get_call(self) -> Call:
-        """Read the call from the frame. Raises 400 for what the dialect cannot read."""
+    def find_handler(self) -> Target:
+        """Read the call from the frame, and return its handler and the arguments.
 
-    def get_target(self) -> Target:
-        """Return the handler and its arguments. Raises 405 where there is none."""
+        Raises 400 for what the dialect cannot read, and 405 where there is no handler.
+        """
 
-    def check_permissions(self) -> Awaitable[None] | None:
-        """Raise 401 or 403 where a permission refuses."""
+    def check(self) -> Awaitable[None] | None:
+        """Raise 401 or 403 where a permission refuses, 429 where a throttle does."""
 
-    def check_throttles(self) -> Awaitable[None] | None:
-        """Raise 429, with `retry_after`, where a throttle refuses."""
-
-    def get_reply(self, result: Any) -> Reply | None:
-        """Return the answer to what the handler returned, or `None`."""
+    def render_result(self, result: Any) -> str | None:
+        """Return the answer to what the handler returned, as text; `None` for no answer."""
 
     def render_text(self, data: Any) -> str:
         """Return what the dialect built as the text of a frame."""
@@ -71,19 +68,13 @@ class DirectInvocation:
         self.target = target
         self.dialect = dialect
 
-    def get_call(self) -> Call:
-        return self.call
-
-    def get_target(self) -> Target:
+    def find_handler(self) -> Target:
         return self.target
 
-    def check_permissions(self) -> None:
+    def check(self) -> None:
         return None
 
-    def check_throttles(self) -> None:
-        return None
-
-    def get_reply(self, result: Any) -> None:
+    def render_result(self, result: Any) -> None:
         return None
 
     def render_text(self, data: Any) -> str:

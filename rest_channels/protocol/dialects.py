@@ -104,9 +104,14 @@ class MethodDialect(_NamedDialect):
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
         call, data, status, errors = reply
-        if errors is not None:
-            data = _as_object(errors)
-        return _with_request_id({"method": call.name, "data": data, "status": status}, reply)
+        return self.build_content(call, data if errors is None else _as_object(errors), status)
+
+    def build_content(self, call: Call, data: Any, status: int) -> dict[str, Any]:
+        """Return what `build_reply` returns. Without a `Reply` it takes views less time."""
+        name, _data, request_id = call
+        if request_id is None:
+            return {"method": name, "data": data, "status": status}
+        return {"method": name, "data": data, "status": status, "request_id": request_id}
 
 
 def with_timestamp(content: dict[str, Any]) -> dict[str, Any]:
