@@ -25,6 +25,7 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.execution import handshake_thread, thread_lease
 from rest_channels.engine.hub import Hub, on_heartbeat
+from rest_channels.partitions import activated
 
 from .leases import lease_cutoff
 from .models import Node, Socket, SocketQuerySet, delete_rows
@@ -248,11 +249,20 @@ def _repair_rows(missing: list[Socket], orphans: list[str]) -> None:
     """
     for names in _batches(orphans):
         _writable(Socket).filter(channel_name__in=names).delete()
-    for rows in _batches(missing):
-        sessions = _existing_keys("session", {row.session_id for row in rows})
-        users = _existing_keys("user", {row.user_id for row in rows})
-        valid = [row for row in rows if row.session_id in sessions and row.user_id in users]
-        _writable(Socket).bulk_create(valid, ignore_conflicts=True)
+    partitions: dict[str, list[Socket]] = {}
+    for row in missing:
+        partitions.setdefault(row.partition, []).append(row)
+    for partition, rows in partitions.items():
+        with activated(partition):
+            for batch in _batches(rows):
+                _restore_rows(batch)
+
+
+def _restore_rows(rows: list[Socket]) -> None:
+    sessions = _existing_keys("session", {row.session_id for row in rows})
+    users = _existing_keys("user", {row.user_id for row in rows})
+    valid = [row for row in rows if row.session_id in sessions and row.user_id in users]
+    _writable(Socket).bulk_create(valid, ignore_conflicts=True)
 
 
 def _existing_keys(field: str, keys: set[Any]) -> set[Any]:

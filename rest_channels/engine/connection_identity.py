@@ -16,6 +16,7 @@ from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 __all__ = [
     "ConnectionScope",
     "Identity",
+    "TokenKey",
     "evaluate_identity",
     "identity_is_evaluated",
     "is_stored_user",
@@ -30,6 +31,9 @@ CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", "_prefetched_o
 """The attributes in which Django keeps what it has read for a user."""
 
 _MISSING = object()
+
+TokenKey = tuple[str, str]
+"""The label of a model, and the primary key of one of its rows as text."""
 
 
 class ConnectionScope(dict[str, Any]):
@@ -68,9 +72,9 @@ class ConnectionScope(dict[str, Any]):
         super().update(given)
         self._report(given)
 
-    def replace_user(self, user: Any) -> None:
-        """Set a newer copy of the same user, which is no change of the identity."""
-        super().__setitem__("user", user)
+    def replace(self, key: str, value: Any) -> None:
+        """Set a newer copy of the same user or token, which is no change of the identity."""
+        super().__setitem__(key, value)
 
     def _report(self, keys: Any) -> None:
         if self.changed is not None and any(key in keys for key in IDENTITY_KEYS):
@@ -125,7 +129,7 @@ def user_key(user: Any) -> str | None:
 class Identity:
     """The session, user, password hash and token of a connection, when it was indexed.
 
-    `token` is the model and the primary key of a token that is a row.
+    `token` is a token that is a row, and `token_key` its key in the index. Other tokens are `None`.
     """
 
     __slots__ = (
@@ -148,11 +152,11 @@ class Identity:
         self.session_object = unwrap(scope.get("session"))
         self.session: str | None = getattr(self.session_object, "session_key", None)
         token = unwrap(scope.get("auth"))
-        self.token: tuple[type[Model], Any] | None = None
-        self.token_key: tuple[str, str] | None = None
+        self.token: Any = None
+        self.token_key: TokenKey | None = None
         if isinstance(token, Model) and token.pk is not None:
+            self.token = token
             model: Any = token._meta.concrete_model
-            self.token = model, token.pk
             self.token_key = model._meta.label_lower, str(token.pk)
         self.session_data: dict[str, Any] | None = None
         """What the store had when the session was read from it, or `None` if that is unknown."""

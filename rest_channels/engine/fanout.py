@@ -17,6 +17,7 @@ class Member(Protocol):
     """The part of a connection that a hub uses."""
 
     address: str
+    partition: str
     outbox: Outbox
     groups: Any
     """Its `GroupMemberships`. That class imports the hub, so it cannot be named here."""

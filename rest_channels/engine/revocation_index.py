@@ -8,9 +8,12 @@ connection waits for the result. All other changes are found by the heartbeat: a
 
 import asyncio
 import logging
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from ..client_logs import log_for_client, short_path
 from ..concurrency.execution import handshake_thread, run
@@ -18,10 +21,10 @@ from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
-from .identity_checks import check_all, check_changed, query
-from .identity_index import IdentityCheck, RevocationIndex
+from .identity_checks import query, run_check
+from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
-from .row_signals import watch_deletions
+from .row_signals import watch_rows
 from .socket_limits import limit_user
 
 __all__ = [
@@ -88,7 +91,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
     if identity.user is not None:
         limit_user(connection, index.users[identity.user])
     if identity.token is not None:
-        watch_tokens(identity.token[0])
+        watch_tokens(type(identity.token))
     if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
         hub.start_task(_index_again(hub, index, connection, identity))
 
@@ -96,16 +99,17 @@ def index_connection(hub: Hub, connection: Member) -> None:
 async def _index_again(
     hub: Hub, index: RevocationIndex, connection: Member, identity: Identity
 ) -> None:
-    await _wait_for_handlers(connection)
+    await _wait_for_handlers([connection])
     if index.identities.get(connection, identity) is identity and identity.session_moved():
         index_connection(hub, connection)
 
 
-async def _wait_for_handlers(connection: Any) -> None:
+async def _wait_for_handlers(connections: Iterable[Any]) -> None:
     """Wait until the handlers that run now have ended."""
-    for queue in (connection.call_queue, connection.event_queue):
-        if queue is not None:
-            await queue.wait_for_current()
+    for connection in connections:
+        for queue in (connection.call_queue, connection.event_queue):
+            if queue is not None:
+                await queue.wait_for_current()
 
 
 def forget_connection(hub: Hub, connection: Member) -> None:
@@ -118,17 +122,38 @@ def forget_connection(hub: Hub, connection: Member) -> None:
 
 @command("expire")
 def close_connections(
-    hub: Hub, sessions: list[str], users: list[str], code: int, reason: str, spared: str = ""
+    hub: Hub,
+    sessions: list[str],
+    users: list[str],
+    code: int,
+    reason: str,
+    spared: str = "",
+    partition: str | None = None,
 ) -> None:
-    """Close the hub's connections of `sessions` and `users`.
+    """Close the hub's connections of `sessions`, and those of `users` in `partition`.
 
     A connection that has given its session another key, or the one with the address `spared`,
     is closed only if it still has the session when its handlers have ended.
     """
     index = hub.get_component(RevocationIndex)
     for connection in [found for key in users for found in index.users.get(key, ())]:
-        connection.close(code, reason)
-    for connection in [found for key in sessions for found in index.sessions.get(key, ())]:
+        if partition in (None, connection.partition):
+            connection.close(code, reason)
+    for key in sessions:
+        end_session(hub, list(index.sessions.get(key, ())), code, reason, spared)
+
+
+def end_session(
+    hub: Hub,
+    connections: Collection[Member],
+    code: int = CloseCode.SESSION_ENDED,
+    reason: str | None = None,
+    spared: str = "",
+) -> None:
+    """Close `connections`, which have the same session, as `close_connections` does."""
+    index = hub.get_component(RevocationIndex)
+    reason = _("Your session has ended.") if reason is None else reason
+    for connection in connections:
         identity = index.identities[connection]
         if connection.address == spared or identity.session_is_being_replaced():
             hub.start_task(_close_later(hub, index, connection, code, reason))
@@ -140,7 +165,7 @@ async def _close_later(
     hub: Hub, index: RevocationIndex, connection: Member, code: int, reason: str
 ) -> None:
     identity = index.identities[connection]
-    await _wait_for_handlers(connection)
+    await _wait_for_handlers([connection])
     if index.identities.get(connection) is not identity:
         return  # a handler has logged a user in or out
     if identity.session_moved() and identity.keeps_login():
@@ -155,41 +180,35 @@ async def _close_later(
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
     """Read those `users` again that have connections here."""
-    index = hub.get_component(RevocationIndex)
-    for user in users:
-        if user in index.users:
-            check = _next_check(hub, index)
-            check.users.add(user)
-            check.hold(index.users[user])
+    _check_soon(hub, "users", users)
 
 
 @command("recheck_sessions")
 def recheck_sessions(hub: Hub, sessions: list[str]) -> None:
     """Read those `sessions` again that have connections here."""
-    index = hub.get_component(RevocationIndex)
-    for session in sessions:
-        if session in index.sessions:
-            check = _next_check(hub, index)
-            check.sessions.add(session)
-            check.hold(index.sessions[session])
+    _check_soon(hub, "sessions", sessions)
 
 
 @command("recheck_tokens")
 def recheck_tokens(hub: Hub, label: str, keys: list[str]) -> None:
-    """Look for those tokens, rows of the model `label`, that have connections here."""
+    """Read those tokens again, rows of the model `label`, that have connections here."""
+    _check_soon(hub, "tokens", [(label, key) for key in keys])
+
+
+def _check_soon(hub: Hub, kind: Kind, keys: Iterable[Any]) -> None:
+    """Add those `keys` that have connections here to the next check, which holds their events."""
     index = hub.get_component(RevocationIndex)
+    connections: dict[Any, set[Member]] = getattr(index, kind)
     for key in keys:
-        if (label, key) in index.tokens:
+        if key in connections:
             check = _next_check(hub, index)
-            check.tokens.add((label, key))
-            members = index.tokens[label, key]
-            check.users.update(index.identities[each].user or "" for each in members)  # first
-            check.hold(members)
+            getattr(check, kind).add(key)
+            check.hold(connections[key])
 
 
 def watch_tokens(model: Any) -> None:
-    """Notice deleted rows of `model`, whose instances authenticate connections."""
-    watch_deletions(model, partial(broadcast_command, recheck_tokens))
+    """Notice changed and deleted rows of `model`, whose instances authenticate connections."""
+    watch_rows(model, partial(broadcast_command, recheck_tokens))
 
 
 # Checks run one after another, so that what an earlier query found replaces nothing newer.
@@ -210,13 +229,10 @@ async def _run_checks(hub: Hub, index: RevocationIndex) -> None:
         index.next_check, index.running_check = None, check
         try:
             for connection in check.unevaluated:
-                await query(evaluate_identity, connection.scope)
+                await query(connection.partition, evaluate_identity, connection.scope)
                 if identity_is_evaluated(connection.scope):
                     index_connection(hub, connection)
-            if check.everything:
-                await check_all(hub, index, close_connections)
-            else:
-                await check_changed(hub, index, check, close_connections)
+            await run_check(hub, index, check, end_session)
         except Exception:
             logger.exception("Cannot check what has changed. The next heartbeat tries again.")
         finally:
