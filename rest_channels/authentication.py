@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
@@ -20,6 +21,7 @@ from rest_framework import status
 
 from .concurrency.execution import run
 from .engine.connection import Connection
+from .engine.row_signals import ignores_saves
 from .engine.suspension import resume_deliveries, suspend_deliveries
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
@@ -32,6 +34,9 @@ from .settings import api_settings
 __all__ = ["Authentication"]
 
 logger = logging.getLogger("rest_channels")
+
+TOKEN_ONLY = {"headers": [], "query_string": b""}
+"""What the scope has for the token of a frame: no cookie or query string of the handshake."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
@@ -49,6 +54,9 @@ class Authentication:
         self.successful_authenticator: Any = None
         self.authorization: str | None = None
         self.expiry_count = 0
+        self.token: Any = None
+        """What the authenticator has returned with the user."""
+        self._left_out: dict[str, Any] = {}
         self._owner: Any = None
         self._connection = connection
         self._on_expired = on_expired
@@ -89,17 +97,40 @@ class Authentication:
         given = (token,) if scheme is None else (token, scheme)
         if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in given):
             raise drf.AuthenticationFailed(_("Send your token as text."))
-        # Only the token counts: the cookie and the query string of the handshake are left out.
-        scope = {**self._connection.scope, "user": unauthenticated_user(), "session": None}
-        scope |= {"headers": [], "query_string": b""}
-        found = await run(self._authenticate_token, scope, token, scheme)
+        found = await run(self._authenticate_token, self._scope(TOKEN_ONLY), token, scheme)
         user, auth, authenticator, authorization = found
         if self._owner not in (None, _owner_of(user)):
             message = _("This connection belongs to another user. Open a new one.")
             raise drf.PermissionDenied(message)
         self.successful_authenticator, self.authorization = authenticator, authorization
+        self._left_out = TOKEN_ONLY
         self._set_user(user, auth)
         resume_deliveries(self._connection)
+
+    def repeat(self) -> bool:
+        """Authenticate again with the same token, whose row has changed. Call this in a thread.
+
+        Return whether the token is still accepted, and that of the same user. What authenticators
+        save meanwhile is no reason to repeat it once more.
+        """
+        token, reset = self.token, ignores_saves.set(True)
+        try:
+            found = self._authenticate(self.with_authorization(self._scope(self._left_out)))
+        except (drf.APIException, PermissionDenied):
+            return False
+        finally:
+            ignores_saves.reset(reset)
+        user, auth, authenticator = found
+        if authenticator is None or _owner_of(user) != self._owner:
+            return False
+
+        def renew() -> None:
+            if self.token is token:  # else the client has sent another one
+                self.successful_authenticator = authenticator
+                self._set_user(user, auth)
+
+        self._connection.loop_bridge.call(renew)
+        return True
 
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
@@ -124,8 +155,14 @@ class Authentication:
     def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
             self._owner = _owner_of(user)
+        self.token = auth
         self._connection.scope.update(user=user, auth=auth)
         self._start_timer(auth)
+
+    def _scope(self, left_out: dict[str, Any]) -> dict[str, Any]:
+        """Return the scope in which only a token authenticates, and no session."""
+        user = unauthenticated_user()
+        return {**self._connection.scope, "user": user, "session": None, **left_out}
 
     def _authenticate_token(
         self, scope: dict[str, Any], token: str, scheme: str | None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
@@ -13,19 +14,27 @@ __all__ = ["ignores_saves", "watch_rows"]
 ignores_saves: ContextVar[bool] = ContextVar("rest_channels_ignores_saves", default=False)
 """Whether the running code saves watched rows without a consequence."""
 
+_watched: set[type[Model]] = set()
+
 
 def watch_rows(model: type[Model], notify: Callable[[str, list[str]], Any]) -> None:
     """Call `notify(label, [primary key])` after each commit of a changed or deleted row.
 
-    For a model that is watched already nothing changes.
+    For a model that is watched already nothing changes. A row may be an instance of a proxy.
     """
+    if model in _watched:
+        return
+    concrete: Any = model._meta.concrete_model
+    label = concrete._meta.label_lower
 
     def row_changed(instance: Model, using: str, created: bool = False, **kwargs: Any) -> None:
         if created or ignores_saves.get():
             return
-        concrete: Any = instance._meta.concrete_model
-        label, keys = concrete._meta.label_lower, [str(instance.pk)]
+        keys = [str(instance.pk)]
         transaction.on_commit(lambda: notify(label, keys), using=using, robust=True)
 
-    for signal in (post_save, post_delete):
-        signal.connect(row_changed, model, weak=False, dispatch_uid="rest_channels.rows")
+    for each in (model, *apps.get_models()):
+        if each._meta.concrete_model is concrete and each not in _watched:
+            _watched.add(each)
+            for signal in (post_save, post_delete):
+                signal.connect(row_changed, each, weak=False, dispatch_uid="rest_channels.rows")
