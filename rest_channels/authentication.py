@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
 from rest_framework import status
+from rest_framework.authentication import SessionAuthentication
 
 from .concurrency.execution import run
 from .engine.connection import Connection
@@ -81,6 +82,11 @@ class Authentication:
     def successful(self) -> bool:
         """Whether an authenticator has accepted the client."""
         return self.successful_authenticator is not None
+
+    @property
+    def accepts_sessions(self) -> bool:
+        """Whether a user who logs in to the session is authenticated by that."""
+        return any(isinstance(each, SessionAuthentication) for each in self.authenticators)
 
     def with_authorization(self, scope: dict[str, Any]) -> dict[str, Any]:
         """Return `scope` with the token of a subprotocol or a frame as the header it stands for."""

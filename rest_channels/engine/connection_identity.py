@@ -6,6 +6,7 @@ from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Model
 from django.utils.functional import cached_property as django_cached_property
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate_identity",
     "identity_is_evaluated",
     "is_stored_user",
+    "login_of",
     "refresh_session",
     "user_key",
     "with_columns",
@@ -184,8 +186,7 @@ class Identity:
         """Return whether the session under its new key has the login of the same user."""
         if getattr(self.session_object, "session_key", None) is None:
             return self.user is None
-        data = vars(self.session_object).get("_session_cache") or {}
-        return self.user is None or str(data.get("_auth_user_id")) == self.user
+        return self.user is None or login_of(self.session_object) == self.user
 
     def session_is_being_replaced(self) -> bool:
         """Return whether a handler of the connection seems to give the session another key.
@@ -197,6 +198,12 @@ class Identity:
             return True
         is_cleared = vars(session).get("_session_cache", _MISSING) == {}
         return bool(is_cleared and session.modified)
+
+
+def login_of(session: SessionBase) -> str | None:
+    """Return the key of the user who is logged in to `session`, as far as it has been read."""
+    login = (vars(session).get("_session_cache") or {}).get(SESSION_KEY)
+    return None if login is None else str(login)
 
 
 def with_columns(user: Any, columns: dict[str, Any]) -> Any:

@@ -35,6 +35,12 @@ class Member(Protocol):
     def close(self, code: int = ..., reason: str = ...) -> Sent:
         """Close the connection."""
 
+    async def wait_for_handlers(self) -> None:
+        """Wait until the handlers that run now have ended, except detached ones."""
+
+    async def wait_for_detached(self) -> None:
+        """Wait for a while until the detached actions that run now have ended."""
+
 
 AddressedFrame = tuple[Member, str, int]
 """A member, the text to send to it, and the size of the text in bytes."""

@@ -27,6 +27,9 @@ __all__ = ["Receiving", "answering", "hold_messages_to"]
 
 logger = logging.getLogger("rest_channels")
 
+DETACHED_GRACE = 5.0
+"""Seconds that a detached action has for the rest of a login, once it has ended the session."""
+
 
 class Receiving:
     """The part of a `Connection` that receives messages. They may not wait, and may not fail."""
@@ -70,6 +73,17 @@ class Receiving:
         if event.close is not None:
             self.close(event.close)
         return sent
+
+    async def wait_for_handlers(self) -> None:
+        """Wait until the handlers that run now have ended, except detached ones."""
+        for queue in (self.call_queue, self.event_queue):
+            if queue is not None:
+                await queue.wait_for_current()
+
+    async def wait_for_detached(self) -> None:
+        """Wait until the detached actions that run now have ended, at most `DETACHED_GRACE`."""
+        if tasks := self.loop_bridge.running_tasks:
+            await asyncio.wait(tasks, timeout=DETACHED_GRACE)
 
     def deliver(self, event: Event | Gap) -> None:
         """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""

@@ -25,6 +25,7 @@ from .identity_checks import query, run_check
 from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
 from .row_signals import watch_rows
+from .shared_login import SHARED_LOGIN
 from .socket_limits import limit_user
 
 __all__ = [
@@ -63,14 +64,24 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
 
     def scope_changed() -> None:
         if connection.loop_bridge.on_loop():
-            index_connection(hub, connection)
+            _scope_changed(hub, connection)
         else:
             with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
-                hub.loop.call_soon_threadsafe(index_connection, hub, connection)
+                hub.loop.call_soon_threadsafe(_scope_changed, hub, connection)
 
     scope.changed = scope_changed
+    if (login := scope.get(SHARED_LOGIN)) is not None:
+        login.add(scope)
     index_connection(hub, connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
+
+
+def _scope_changed(hub: Hub, connection: Member) -> None:
+    before = hub.get_component(RevocationIndex).identities.get(connection)
+    index_connection(hub, connection)
+    login = connection.scope.get(SHARED_LOGIN)
+    if login is not None and identity_is_evaluated(connection.scope):
+        login.user_changed(connection.scope, None if before is None else before.user)
 
 
 def index_connection(hub: Hub, connection: Member) -> None:
@@ -99,17 +110,13 @@ def index_connection(hub: Hub, connection: Member) -> None:
 async def _index_again(
     hub: Hub, index: RevocationIndex, connection: Member, identity: Identity
 ) -> None:
-    await _wait_for_handlers([connection])
-    if index.identities.get(connection, identity) is identity and identity.session_moved():
-        index_connection(hub, connection)
-
-
-async def _wait_for_handlers(connections: Iterable[Any]) -> None:
-    """Wait until the handlers that run now have ended."""
-    for connection in connections:
-        for queue in (connection.call_queue, connection.event_queue):
-            if queue is not None:
-                await queue.wait_for_current()
+    for wait in (connection.wait_for_handlers, connection.wait_for_detached):
+        await wait()
+        if index.identities.get(connection, identity) is not identity:
+            return
+        if identity.session_moved():
+            index_connection(hub, connection)
+            return
 
 
 def forget_connection(hub: Hub, connection: Member) -> None:
@@ -153,25 +160,40 @@ def end_session(
     """Close `connections`, which have the same session, as `close_connections` does."""
     index = hub.get_component(RevocationIndex)
     reason = _("Your session has ended.") if reason is None else reason
+    by_object: dict[int, list[Member]] = {}
     for connection in connections:
-        identity = index.identities[connection]
-        if connection.address == spared or identity.session_is_being_replaced():
-            hub.start_task(_close_later(hub, index, connection, code, reason))
-        else:
-            connection.close(code, reason)
+        session = index.identities[connection].session_object
+        by_object.setdefault(id(session), []).append(connection)
+    for sharing in by_object.values():  # one connection, or the streams of one socket
+        is_replaced = index.identities[sharing[0]].session_is_being_replaced()
+        is_replaced = is_replaced or any(each.address == spared for each in sharing)
+        for connection in sharing:
+            if is_replaced:
+                hub.start_task(_close_later(hub, index, connection, sharing, code, reason))
+            else:
+                connection.close(code, reason)
 
 
 async def _close_later(
-    hub: Hub, index: RevocationIndex, connection: Member, code: int, reason: str
+    hub: Hub,
+    index: RevocationIndex,
+    connection: Member,
+    sharing: Collection[Member],
+    code: int,
+    reason: str,
 ) -> None:
+    """Close `connection`, unless the handlers of those `sharing` its session log in or out."""
     identity = index.identities[connection]
-    await _wait_for_handlers([connection])
-    if index.identities.get(connection) is not identity:
-        return  # a handler has logged a user in or out
-    if identity.session_moved() and identity.keeps_login():
-        index_connection(hub, connection)
-    else:
-        connection.close(code, reason)
+    handlers = [each.wait_for_handlers for each in sharing]
+    for waits in (handlers, [each.wait_for_detached for each in sharing]):
+        for wait in waits:
+            await wait()
+        if index.identities.get(connection) is not identity:
+            return  # a handler has logged a user in or out
+        if identity.session_moved() and identity.keeps_login():
+            index_connection(hub, connection)
+            return
+    connection.close(code, reason)
 
 
 # Changes whose consequences the database knows.
