@@ -1,7 +1,7 @@
 """Send one message to many connections, so that no client waits for another."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ class Member(Protocol):
     """Its `ConnectionScope`."""
     identity_check: asyncio.Future[None] | None
     """What its next event waits for: the session, user or token is being read again."""
+    on_identity_changed: tuple[Callable[[], Any], ...]
+    """Called when its session, user or token may be another."""
     handler_lock: asyncio.Lock
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""

@@ -103,6 +103,8 @@ def index_connection(hub: Hub, connection: Member) -> None:
         limit_user(connection, index.users[identity.user])
     if identity.token is not None:
         watch_tokens(type(identity.token))
+    for callback in connection.on_identity_changed:
+        callback()
     if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
         hub.start_task(_index_again(hub, index, connection, identity))
 
