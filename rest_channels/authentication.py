@@ -23,7 +23,6 @@ from rest_framework.authentication import SessionAuthentication
 from .concurrency.execution import run
 from .engine.connection import Connection
 from .engine.row_signals import ignores_saves
-from .engine.suspension import resume_deliveries, suspend_deliveries
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
 from .handshake.identity import unauthenticated_user
@@ -111,7 +110,7 @@ class Authentication:
         self.successful_authenticator, self.authorization = authenticator, authorization
         self._left_out = TOKEN_ONLY
         self._set_user(user, auth)
-        resume_deliveries(self._connection)
+        self._connection.resume()
 
     def repeat(self) -> bool:
         """Authenticate again with the same token, whose row has changed. Call this in a thread.
@@ -221,7 +220,7 @@ class Authentication:
         """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful_authenticator = self.authorization = None
         self.expiry_count += 1
-        suspend_deliveries(self._connection)
+        self._connection.suspend()
         self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop

@@ -20,7 +20,6 @@ __all__ = [
     "TokenKey",
     "evaluate_identity",
     "identity_is_evaluated",
-    "is_stored_user",
     "login_of",
     "refresh_session",
     "user_key",
@@ -103,12 +102,6 @@ def evaluate_identity(scope: dict[str, Any]) -> None:
         session.keys()
         if session.session_key is None:
             session._session_key = key
-
-
-def is_stored_user(user: Any) -> bool:
-    """Return whether `user` is a row of the user model, or of a child or proxy of it."""
-    model = user_model()
-    return model is not None and isinstance(user, model) and user_key(user) is not None
 
 
 def user_key(user: Any) -> str | None:

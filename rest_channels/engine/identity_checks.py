@@ -15,14 +15,13 @@ from ..partitions import activated
 from . import account_status as queries
 from .connection_identity import Identity, refresh_session, with_columns
 from .fanout import Member
-from .hub import Hub
 from .identity_index import IdentityCheck, RevocationIndex
 
 __all__ = ["query", "run_check"]
 
 logger = logging.getLogger("rest_channels")
 
-EndSession = Callable[[Hub, Collection[Member]], None]
+EndSession = Callable[[RevocationIndex, Collection[Member]], None]
 """Closes the connections of a session that has ended."""
 
 
@@ -41,15 +40,13 @@ async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any
         return None
 
 
-async def run_check(
-    hub: Hub, index: RevocationIndex, check: IdentityCheck, end_session: EndSession
-) -> None:
+async def run_check(index: RevocationIndex, check: IdentityCheck, end_session: EndSession) -> None:
     """Check what `check` names, in the partition of each connection."""
     partitions: dict[str, dict[Member, Identity]] = {}
     for member in index.identities if check.everything else index.members_of(check):
         partitions.setdefault(member.partition, {})[member] = index.identities[member]
     for partition, identities in partitions.items():
-        checked = PartitionCheck(hub, index, partition, identities)
+        checked = PartitionCheck(index, partition, identities)
         if check.everything:
             await checked.check_all(end_session)
         else:
@@ -61,12 +58,10 @@ class PartitionCheck:
 
     def __init__(
         self,
-        hub: Hub,
         index: RevocationIndex,
         partition: str,
         identities: Mapping[Member, Identity],
     ) -> None:
-        self._hub = hub
         self._index = index
         self._partition = partition
         self._identities = identities
@@ -82,7 +77,7 @@ class PartitionCheck:
         if status is None:
             return
         for key in sessions.keys() - status.sessions:
-            end_session(self._hub, sessions[key])
+            end_session(self._index, sessions[key])
         await self._apply_users(self._identities, status.passwords)
         await self._check_tokens(self._identities)
         self._refresh_sessions(status.contents)
@@ -198,7 +193,7 @@ class PartitionCheck:
                 continue
             identity.session_newest = content
             if member.handler_lock.locked():
-                self._hub.start_task(_refresh_later(member, identity))
+                self._index.hub.start_task(_refresh_later(member, identity))
             else:
                 refresh_session(identity)
 

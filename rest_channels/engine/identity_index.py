@@ -53,6 +53,7 @@ class RevocationIndex:
     """The connections of one hub, by session, by user and by token."""
 
     def __init__(self, hub: Hub) -> None:
+        self.hub = hub
         self.identities: dict[Member, Identity] = {}
         self.sessions: dict[str, set[Member]] = {}
         self.users: dict[str, set[Member]] = {}

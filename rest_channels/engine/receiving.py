@@ -74,6 +74,21 @@ class Receiving:
             self.close(event.close)
         return sent
 
+    def suspend(self) -> None:
+        """Push nothing from now on, because the token has expired: drop messages that wait too."""
+        self.missed = set()
+        self.update_needs_queue()  # so that all of them pass `deliver`
+        if self.event_queue is not None:
+            for event in self.event_queue.take_all():
+                self.deliver(event)
+
+    def resume(self) -> None:
+        """Deliver messages again. A handler of gaps receives the groups that had some meanwhile."""
+        missed, self.missed = self.missed, None
+        self.update_needs_queue()
+        if missed:
+            self.deliver(Gap(tuple(missed)))
+
     async def wait_for_handlers(self) -> None:
         """Wait until the handlers that run now have ended, except detached ones."""
         for queue in (self.call_queue, self.event_queue):

@@ -93,7 +93,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
     if connection.address not in hub.members:
         return  # it has ended
     if not identity_is_evaluated(connection.scope):
-        check = _next_check(hub, index)
+        check = _next_check(index)
         check.unevaluated.add(connection)
         check.hold([connection])
         return
@@ -106,18 +106,16 @@ def index_connection(hub: Hub, connection: Member) -> None:
     for callback in connection.on_identity_changed:
         callback()
     if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
-        hub.start_task(_index_again(hub, index, connection, identity))
+        hub.start_task(_index_again(index, connection, identity))
 
 
-async def _index_again(
-    hub: Hub, index: RevocationIndex, connection: Member, identity: Identity
-) -> None:
+async def _index_again(index: RevocationIndex, connection: Member, identity: Identity) -> None:
     for wait in (connection.wait_for_handlers, connection.wait_for_detached):
         await wait()
         if index.identities.get(connection, identity) is not identity:
             return
         if identity.session_moved():
-            index_connection(hub, connection)
+            index_connection(index.hub, connection)
             return
 
 
@@ -149,18 +147,17 @@ def close_connections(
         if partition in (None, connection.partition):
             connection.close(code, reason)
     for key in sessions:
-        end_session(hub, list(index.sessions.get(key, ())), code, reason, spared)
+        end_session(index, list(index.sessions.get(key, ())), code, reason, spared)
 
 
 def end_session(
-    hub: Hub,
+    index: RevocationIndex,
     connections: Collection[Member],
     code: int = CloseCode.SESSION_ENDED,
     reason: str | None = None,
     spared: str = "",
 ) -> None:
     """Close `connections`, which have the same session, as `close_connections` does."""
-    index = hub.get_component(RevocationIndex)
     reason = _("Your session has ended.") if reason is None else reason
     by_object: dict[int, list[Member]] = {}
     for connection in connections:
@@ -171,13 +168,12 @@ def end_session(
         is_replaced = is_replaced or any(each.address == spared for each in sharing)
         for connection in sharing:
             if is_replaced:
-                hub.start_task(_close_later(hub, index, connection, sharing, code, reason))
+                index.hub.start_task(_close_later(index, connection, sharing, code, reason))
             else:
                 connection.close(code, reason)
 
 
 async def _close_later(
-    hub: Hub,
     index: RevocationIndex,
     connection: Member,
     sharing: Collection[Member],
@@ -193,7 +189,7 @@ async def _close_later(
         if index.identities.get(connection) is not identity:
             return  # a handler has logged a user in or out
         if identity.session_moved() and identity.keeps_login():
-            index_connection(hub, connection)
+            index_connection(index.hub, connection)
             return
     connection.close(code, reason)
 
@@ -225,7 +221,7 @@ def _check_soon(hub: Hub, kind: Kind, keys: Iterable[Any]) -> None:
     connections: dict[Any, set[Member]] = getattr(index, kind)
     for key in keys:
         if key in connections:
-            check = _next_check(hub, index)
+            check = _next_check(index)
             getattr(check, kind).add(key)
             check.hold(connections[key])
 
@@ -238,16 +234,16 @@ def watch_tokens(model: Any) -> None:
 # Checks run one after another, so that what an earlier query found replaces nothing newer.
 
 
-def _next_check(hub: Hub, index: RevocationIndex) -> IdentityCheck:
+def _next_check(index: RevocationIndex) -> IdentityCheck:
     """Return the check that starts next. The changes of the meantime are added to it."""
     if index.next_check is None:
-        index.next_check = IdentityCheck(hub.loop)
+        index.next_check = IdentityCheck(index.hub.loop)
     if index.task is None or index.task.done():
-        index.task = hub.start_task(_run_checks(hub, index))
+        index.task = index.hub.start_task(_run_checks(index))
     return index.next_check
 
 
-async def _run_checks(hub: Hub, index: RevocationIndex) -> None:
+async def _run_checks(index: RevocationIndex) -> None:
     await asyncio.sleep(0)  # what changes together is checked together
     while (check := index.next_check) is not None:
         index.next_check, index.running_check = None, check
@@ -255,8 +251,8 @@ async def _run_checks(hub: Hub, index: RevocationIndex) -> None:
             for connection in check.unevaluated:
                 await query(connection.partition, evaluate_identity, connection.scope)
                 if identity_is_evaluated(connection.scope):
-                    index_connection(hub, connection)
-            await run_check(hub, index, check, end_session)
+                    index_connection(index.hub, connection)
+            await run_check(index, check, end_session)
         except Exception:
             logger.exception("Cannot check what has changed. The next heartbeat tries again.")
         finally:
@@ -281,6 +277,6 @@ async def check_accounts(hub: Hub) -> None:
         if identity.session_moved() and identity.keeps_login():
             index_connection(hub, connection)
     if index.identities:
-        check = _next_check(hub, index)
+        check = _next_check(index)
         check.everything = True
         await asyncio.wait({check.done})
