@@ -13,14 +13,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
 from rest_framework import status
+from rest_framework.authentication import SessionAuthentication
 
 from .concurrency.execution import run
 from .engine.connection import Connection
-from .engine.suspension import resume_deliveries, suspend_deliveries
+from .engine.row_signals import ignores_saves
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
 from .handshake.identity import unauthenticated_user
@@ -32,6 +34,9 @@ from .settings import api_settings
 __all__ = ["Authentication"]
 
 logger = logging.getLogger("rest_channels")
+
+TOKEN_ONLY = {"headers": [], "query_string": b""}
+"""What the scope has for the token of a frame: no cookie or query string of the handshake."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 
@@ -49,6 +54,9 @@ class Authentication:
         self.successful_authenticator: Any = None
         self.authorization: str | None = None
         self.expiry_count = 0
+        self.token: Any = None
+        """What the authenticator has returned with the user."""
+        self._left_out: dict[str, Any] = {}
         self._owner: Any = None
         self._connection = connection
         self._on_expired = on_expired
@@ -74,6 +82,11 @@ class Authentication:
         """Whether an authenticator has accepted the client."""
         return self.successful_authenticator is not None
 
+    @property
+    def accepts_sessions(self) -> bool:
+        """Whether a user who logs in to the session is authenticated by that."""
+        return any(isinstance(each, SessionAuthentication) for each in self.authenticators)
+
     def with_authorization(self, scope: dict[str, Any]) -> dict[str, Any]:
         """Return `scope` with the token of a subprotocol or a frame as the header it stands for."""
         return scope if self.authorization is None else _with_header(scope, self.authorization)
@@ -89,17 +102,40 @@ class Authentication:
         given = (token,) if scheme is None else (token, scheme)
         if not all(isinstance(item, str) and _TOKEN.fullmatch(item) for item in given):
             raise drf.AuthenticationFailed(_("Send your token as text."))
-        # Only the token counts: the cookie and the query string of the handshake are left out.
-        scope = {**self._connection.scope, "user": unauthenticated_user(), "session": None}
-        scope |= {"headers": [], "query_string": b""}
-        found = await run(self._authenticate_token, scope, token, scheme)
+        found = await run(self._authenticate_token, self._scope(TOKEN_ONLY), token, scheme)
         user, auth, authenticator, authorization = found
         if self._owner not in (None, _owner_of(user)):
             message = _("This connection belongs to another user. Open a new one.")
             raise drf.PermissionDenied(message)
         self.successful_authenticator, self.authorization = authenticator, authorization
+        self._left_out = TOKEN_ONLY
         self._set_user(user, auth)
-        resume_deliveries(self._connection)
+        self._connection.resume()
+
+    def repeat(self) -> bool:
+        """Authenticate again with the same token, whose row has changed. Call this in a thread.
+
+        Return whether the token is still accepted, and that of the same user. What authenticators
+        save meanwhile is no reason to repeat it once more.
+        """
+        token, reset = self.token, ignores_saves.set(True)
+        try:
+            found = self._authenticate(self.with_authorization(self._scope(self._left_out)))
+        except (drf.APIException, PermissionDenied):
+            return False
+        finally:
+            ignores_saves.reset(reset)
+        user, auth, authenticator = found
+        if authenticator is None or _owner_of(user) != self._owner:
+            return False
+
+        def renew() -> None:
+            if self.token is token:  # else the client has sent another one
+                self.successful_authenticator = authenticator
+                self._set_user(user, auth)
+
+        self._connection.loop_bridge.call(renew)
+        return True
 
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
@@ -124,8 +160,14 @@ class Authentication:
     def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
             self._owner = _owner_of(user)
+        self.token = auth
         self._connection.scope.update(user=user, auth=auth)
         self._start_timer(auth)
+
+    def _scope(self, left_out: dict[str, Any]) -> dict[str, Any]:
+        """Return the scope in which only a token authenticates, and no session."""
+        user = unauthenticated_user()
+        return {**self._connection.scope, "user": user, "session": None, **left_out}
 
     def _authenticate_token(
         self, scope: dict[str, Any], token: str, scheme: str | None
@@ -178,7 +220,7 @@ class Authentication:
         """Log the client out and ask for a new token. Close the connection if none comes."""
         self.successful_authenticator = self.authorization = None
         self.expiry_count += 1
-        suspend_deliveries(self._connection)
+        self._connection.suspend()
         self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop

@@ -12,8 +12,8 @@
 
     REST_CHANNELS = {"PARTITION": "shop.tenancy.Tenants"}
 
-Observers, groups and queries of sockets stay inside a partition, and rows with one key in two
-partitions are two rows. Without the setting there is one partition, whose name is empty.
+Observers, groups, queries of sockets, users and tokens stay inside a partition, and rows with one
+key in two partitions are two rows. Without the setting there is one partition, whose name is empty.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -65,7 +65,8 @@ class Partition:
     def activate(self, partition: str) -> AbstractContextManager[Any]:
         """Return a context manager in which code reads the rows of `partition`.
 
-        It is entered around what observers read and render, in the thread that does so.
+        It is entered around what observers read and render, and where the users, sessions and
+        tokens of connections are read again, in the thread that does so.
         """
         return nullcontext()
 

@@ -21,8 +21,7 @@ from .settings import api_settings
 __all__ = ["SocketRequest"]
 
 EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
-_NOT_PARSED = object()
-_NOT_MADE = object()
+_UNSET = object()
 
 
 class SocketRequest(RequestNames):
@@ -39,8 +38,8 @@ class SocketRequest(RequestNames):
     channel_session: Any = None
     http_session: Any = None
     _user: Any = None
-    _unauthenticated: Any = _NOT_MADE
-    _data: Any = _NOT_PARSED
+    _unauthenticated: Any = _UNSET
+    _data: Any = _UNSET
     _parse_called = False
     _method: str | None = None
     _query: QueryDict | None = None
@@ -73,7 +72,7 @@ class SocketRequest(RequestNames):
         user = self._user if self._user is not None else self.scope.get("user")
         if user is not None and getattr(user, "is_authenticated", True):
             return user
-        if self._unauthenticated is _NOT_MADE:
+        if self._unauthenticated is _UNSET:
             self._unauthenticated = unauthenticated_user(user)
         return self._unauthenticated
 
@@ -178,7 +177,7 @@ class SocketRequest(RequestNames):
     @property
     def data(self) -> Any:
         """The parsed frame. The first access parses it, and may raise `ParseError` (400)."""
-        if self._data is _NOT_PARSED:
+        if self._data is _UNSET:
             self._parse_called = True
             self._data = self._parse()
         return self._data
@@ -207,7 +206,7 @@ class SocketRequest(RequestNames):
         """The id for the answer, or `None` if the frame has none or cannot be parsed."""
         if self.call.request_id is not None:
             return self.call.request_id
-        if self._data is _NOT_PARSED and self._parse_called:
+        if self._data is _UNSET and self._parse_called:
             return None  # parsing failed, and its error frame asks for the id
         try:
             return PlainDialect().parse_call(self.data).request_id

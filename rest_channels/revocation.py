@@ -25,6 +25,8 @@ from .engine.revocation_index import (
 from .exceptions import CloseCode, check_close_code
 from .handshake.identity import session_store, user_model
 from .handshake.lazy_objects import evaluate
+from .partitions import running_partition
+from .settings import api_settings
 
 __all__ = ["arevoke", "connect_signals", "revoke"]
 
@@ -36,6 +38,7 @@ def revoke(
     *,
     user: Any = None,
     session_key: str | None = None,
+    every_partition: bool = False,
     code: int = CloseCode.REVOKED,
     reason: str = "",
 ) -> Sent:
@@ -48,6 +51,8 @@ def revoke(
         user: A user, or a primary key of the user model. An object of another class, such as the
             user of a stateless token, stands for the connections of that object only.
         session_key: The key of a session.
+        every_partition: Close the connections of users with that key in every partition (setting
+            `PARTITION`). By default only those in the partition of the running code are closed.
         code: The close code that clients receive.
         reason: The reason that clients receive, at most 123 bytes.
 
@@ -63,7 +68,9 @@ def revoke(
     code = int(check_close_code(code))
     users = [] if user is None else [key]
     sessions = [] if session_key is None else [session_key]
-    return broadcast_command(close_connections, sessions, users, code, str(reason))
+    one_partition = users and not every_partition and api_settings.PARTITION is not None
+    partition = ["", running_partition()] if one_partition else []
+    return broadcast_command(close_connections, sessions, users, code, str(reason), *partition)
 
 
 async def arevoke(**kwargs: Any) -> None:
@@ -131,14 +138,25 @@ def _user_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None
         return
     key = user_key(instance) or ""
     if not key.startswith("\0") and not getattr(instance, "is_active", True):
-        _on_commit(using, revoke, user=key, **USER_INACTIVE)
+        _end_user(key, using)
     else:  # the key of a parent's row is that of the user's
         key = str(instance.pk) if key.startswith("\0") else key
         _on_commit(using, broadcast_command, recheck_users, [key])
 
 
 def _user_deleted(instance: Model, using: str, **kwargs: Any) -> None:
-    _on_commit(using, revoke, user=user_key(instance), **USER_INACTIVE)
+    _end_user(user_key(instance), using)
+
+
+def _end_user(key: str | None, using: str) -> None:
+    """Close the connections of a user who was deactivated or deleted.
+
+    With partitions, users of others may have this key, or share the row: each partition is read.
+    """
+    if api_settings.PARTITION is None:
+        _on_commit(using, revoke, user=key, **USER_INACTIVE)
+    else:
+        _on_commit(using, broadcast_command, recheck_users, [key])
 
 
 def _on_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

@@ -39,7 +39,8 @@ class FailedAuthentications:
     """Counts the failed authentications of handshakes, by `throttles`, as those of an address.
 
     They have a count of their own, under the same rates. So a client that guesses tokens is refused
-    before its next token is looked up, and clients with valid ones are not counted.
+    before its next token is looked up, and clients with valid ones are not counted. A throttle with
+    its own `allow_request` cannot be asked without counting: it is called after each failure.
     """
 
     def __init__(self, throttles: Sequence[Any], request: Any, view: Any) -> None:

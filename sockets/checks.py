@@ -17,7 +17,7 @@ from rest_channels.protocol.patterns import slow_part
 from .handlers import RoutedSocketHandler
 from .router import SocketRouter, routers
 
-__all__ = ["check_patterns", "check_routers", "has_nested_quantifiers"]
+__all__ = ["check_patterns", "check_routers"]
 
 
 def check_patterns(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -79,8 +79,3 @@ def _warning(pattern: re.Pattern[str], reason: str, owner: Any) -> CheckMessage:
         obj=owner,
         id="sockets.W001",
     )
-
-
-def has_nested_quantifiers(pattern: str) -> bool:
-    """Return whether `pattern` is slow for some texts: nested quantifiers, or the like."""
-    return slow_part(pattern) is not None

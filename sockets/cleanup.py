@@ -16,7 +16,7 @@ from django.db.models.signals import post_delete
 from rest_channels.client_logs import log_for_client
 
 from .models import Socket
-from .relations import is_home
+from .relations import deleting_partition, is_home
 
 __all__ = ["connect_signals"]
 
@@ -24,8 +24,8 @@ logger = logging.getLogger("sockets")
 
 BATCH_SIZE = 500
 
-Deleted = dict[str, list[Any]]
-"""Keys of deleted rows, by the field of `Socket` that refers to them."""
+Deleted = dict[tuple[str, str | None], list[Any]]
+"""Keys of deleted rows, by the field of `Socket` that refers to them, and by partition."""
 
 _deleted: WeakKeyDictionary[QuerySet[Any], Deleted] = WeakKeyDictionary()
 """What each queryset has deleted: `clearsessions` deletes many sessions with one."""
@@ -47,7 +47,8 @@ def _related_row_deleted(
     if is_home(Socket, using):
         return
     keys = _deleted.setdefault(origin, {}) if isinstance(origin, QuerySet) else {}
-    keys.setdefault(name, []).append(instance.pk)
+    partition = deleting_partition(name, using)
+    keys.setdefault((name, partition), []).append(instance.pk)
     transaction.on_commit(partial(_delete_rows, keys), using, robust=True)
 
 
@@ -55,12 +56,13 @@ def _delete_rows(deleted: Deleted) -> None:
     """Delete the rows with these keys. The first hook of a transaction deletes all."""
     using = router.db_for_write(Socket)
     while deleted:
-        name, keys = deleted.popitem()
+        (name, partition), keys = deleted.popitem()
+        sockets = Socket.every_partition.using(using)
+        if partition is not None:
+            sockets = sockets.filter(partition=partition)
         try:
             for start in range(0, len(keys), BATCH_SIZE):
-                rows = Socket.objects.using(using).filter(
-                    **{f"{name}__in": keys[start : start + BATCH_SIZE]}
-                )
+                rows = sockets.filter(**{f"{name}__in": keys[start : start + BATCH_SIZE]})
                 with transaction.atomic(using):
                     rows.delete()
         except DatabaseError as error:

@@ -43,7 +43,7 @@ from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
 from .presence import Presence
 from .route_targets import RouteTarget, check_route
-from .rows import socket_from_scope
+from .rows import set_identity, socket_from_scope
 from .signals import socket_connected, socket_disconnected
 
 __all__ = ["RoutedSocketHandler"]
@@ -96,8 +96,13 @@ class RoutedSocketHandler(SocketConsumer):
         row.partition = self._connection.partition
         await self._presence.add(row)
         self.row = row
+        self._connection.on_identity_changed += (partial(self._identity_changed, row),)
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
         await super().websocket_connect(message)
+
+    def _identity_changed(self, row: Socket) -> None:
+        if set_identity(row, self.scope):
+            self._connection.hub.start_task(self._presence.save_identity(row))
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         self._current_message = message

@@ -13,8 +13,10 @@ from django.db import DatabaseError, models, router, transaction
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 
 from rest_channels.client_logs import log_for_client
+from rest_channels.partitions import changed_partition
+from rest_channels.settings import api_settings
 
-__all__ = ["OptionalForeignKey", "is_home", "share_database"]
+__all__ = ["OptionalForeignKey", "deleting_partition", "is_home", "share_database"]
 
 logger = logging.getLogger("sockets")
 
@@ -36,10 +38,27 @@ def is_home(model: Any, using: str) -> bool:
     return router.db_for_write(model) == using
 
 
+def deleting_partition(name: str, using: str) -> str | None:
+    """Return the partition of the rows whose user or session is deleted, or `None` for all.
+
+    A user of another partition may have the same key. If it is the same user, the rows are deleted
+    when their connections are closed. No two sessions have the same key.
+
+    Args:
+        name: The foreign key, `"user"` or `"session"`.
+        using: The database in which the running code deletes.
+    """
+    if name != "user" or api_settings.PARTITION is None:
+        return None
+    return changed_partition(using)
+
+
 def cascade_in_same_database(collector: Any, field: Any, rows: Any, using: str) -> None:
     """Delete the rows too, as `CASCADE` does, if their table is in the database `using`."""
     if not is_home(field.model, using):
         return
+    if (partition := deleting_partition(field.name, using)) is not None:
+        rows = rows.filter(partition=partition)
     in_block = transaction.get_connection(using).in_atomic_block
     try:
         with transaction.atomic(using) if in_block else nullcontext():

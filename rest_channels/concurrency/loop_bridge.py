@@ -61,6 +61,11 @@ class LoopBridge:
             task.add_done_callback(self._tasks.discard)
         return task
 
+    @property
+    def running_tasks(self) -> set[asyncio.Task[Any]]:
+        """The tasks that `begin` has started, and that run. To be used on the loop."""
+        return set(self._tasks or ())
+
     async def end(self, timeout: float) -> None:
         """Cancel the running tasks and wait for them, for at most `timeout` seconds."""
         if self._tasks:

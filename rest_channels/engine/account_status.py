@@ -19,9 +19,8 @@ from ..handshake.identity import session_store, user_model
 __all__ = [
     "AccountStatus",
     "account_status",
-    "existing_rows",
     "session_contents",
-    "user_columns",
+    "stored_columns",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -66,22 +65,22 @@ def account_status(sessions: Iterable[str], users: Iterable[str]) -> AccountStat
     return status
 
 
-def user_columns(
-    keys: Mapping[type[Model], Collection[str]],
+def stored_columns(
+    keys: Mapping[type[Model], Collection[Any]], key: str = "pk"
 ) -> dict[tuple[type[Model], str], dict[str, Any]]:
-    """Return the columns of users, by model and primary key as text.
+    """Return the columns of those rows that are stored, by model and key as text.
 
     Args:
-        keys: Primary keys, by the user model or a child of it, whose columns are read too.
+        keys: Keys of rows, by model.
+        key: The column of the keys, which all models have. By default it is the primary key.
     """
     columns = {}
-    pk = user_model()._meta.pk
     for model, of_model in keys.items():
-        names = [field.attname for field in model._meta.concrete_fields]
+        names = {key, *(field.attname for field in model._meta.concrete_fields)}
         for batch in _batches(of_model):
-            rows = _stored(model).filter(**{f"{pk.name}__in": batch})
+            rows = _stored(model).filter(**{f"{key}__in": batch})
             for row in rows.order_by().values(*names):
-                columns[model, str(row[pk.attname])] = row
+                columns[model, str(row[key])] = row
     return columns
 
 
@@ -100,16 +99,6 @@ def session_contents(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         for key, data in rows.order_by().values_list("session_key", "session_data"):
             contents[key] = decode(data)
     return contents
-
-
-def existing_rows(rows: Mapping[type[Model], Collection[Any]]) -> set[tuple[type[Model], Any]]:
-    """Return those of `rows`, primary keys by model, that are still stored."""
-    found: set[tuple[type[Model], Any]] = set()
-    for model, keys in rows.items():
-        for batch in _batches(keys):
-            stored = _stored(model).filter(pk__in=batch).order_by().values_list("pk", flat=True)
-            found.update((model, pk) for pk in stored)
-    return found
 
 
 def _stored(model: Any) -> QuerySet[Any]:

@@ -46,6 +46,7 @@ class Connection(Receiving):
 
     groups: GroupMemberships
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
+    on_identity_changed: tuple[Callable[[], Any], ...] = ()  # called after a login or logout
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
     identity_check: asyncio.Future[None] | None = None  # what its next event waits for
     subprotocol: str | None = None  # for `accept` calls that name no other

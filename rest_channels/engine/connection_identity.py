@@ -6,6 +6,7 @@ from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Model
 from django.utils.functional import cached_property as django_cached_property
@@ -16,9 +17,10 @@ from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 __all__ = [
     "ConnectionScope",
     "Identity",
+    "TokenKey",
     "evaluate_identity",
     "identity_is_evaluated",
-    "is_stored_user",
+    "login_of",
     "refresh_session",
     "user_key",
     "with_columns",
@@ -30,6 +32,9 @@ CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", "_prefetched_o
 """The attributes in which Django keeps what it has read for a user."""
 
 _MISSING = object()
+
+TokenKey = tuple[str, str]
+"""The label of a model, and the primary key of one of its rows as text."""
 
 
 class ConnectionScope(dict[str, Any]):
@@ -68,9 +73,9 @@ class ConnectionScope(dict[str, Any]):
         super().update(given)
         self._report(given)
 
-    def replace_user(self, user: Any) -> None:
-        """Set a newer copy of the same user, which is no change of the identity."""
-        super().__setitem__("user", user)
+    def replace(self, key: str, value: Any) -> None:
+        """Set a newer copy of the same user or token, which is no change of the identity."""
+        super().__setitem__(key, value)
 
     def _report(self, keys: Any) -> None:
         if self.changed is not None and any(key in keys for key in IDENTITY_KEYS):
@@ -99,12 +104,6 @@ def evaluate_identity(scope: dict[str, Any]) -> None:
             session._session_key = key
 
 
-def is_stored_user(user: Any) -> bool:
-    """Return whether `user` is a row of the user model, or of a child or proxy of it."""
-    model = user_model()
-    return model is not None and isinstance(user, model) and user_key(user) is not None
-
-
 def user_key(user: Any) -> str | None:
     """Return a key of `user` that no user of another model has, or `None` for an anonymous one.
 
@@ -125,7 +124,7 @@ def user_key(user: Any) -> str | None:
 class Identity:
     """The session, user, password hash and token of a connection, when it was indexed.
 
-    `token` is the model and the primary key of a token that is a row.
+    `token` is a token that is a row, and `token_key` its key in the index. Other tokens are `None`.
     """
 
     __slots__ = (
@@ -148,11 +147,11 @@ class Identity:
         self.session_object = unwrap(scope.get("session"))
         self.session: str | None = getattr(self.session_object, "session_key", None)
         token = unwrap(scope.get("auth"))
-        self.token: tuple[type[Model], Any] | None = None
-        self.token_key: tuple[str, str] | None = None
+        self.token: Any = None
+        self.token_key: TokenKey | None = None
         if isinstance(token, Model) and token.pk is not None:
+            self.token = token
             model: Any = token._meta.concrete_model
-            self.token = model, token.pk
             self.token_key = model._meta.label_lower, str(token.pk)
         self.session_data: dict[str, Any] | None = None
         """What the store had when the session was read from it, or `None` if that is unknown."""
@@ -180,8 +179,7 @@ class Identity:
         """Return whether the session under its new key has the login of the same user."""
         if getattr(self.session_object, "session_key", None) is None:
             return self.user is None
-        data = vars(self.session_object).get("_session_cache") or {}
-        return self.user is None or str(data.get("_auth_user_id")) == self.user
+        return self.user is None or login_of(self.session_object) == self.user
 
     def session_is_being_replaced(self) -> bool:
         """Return whether a handler of the connection seems to give the session another key.
@@ -193,6 +191,12 @@ class Identity:
             return True
         is_cleared = vars(session).get("_session_cache", _MISSING) == {}
         return bool(is_cleared and session.modified)
+
+
+def login_of(session: SessionBase) -> str | None:
+    """Return the key of the user who is logged in to `session`, as far as it has been read."""
+    login = (vars(session).get("_session_cache") or {}).get(SESSION_KEY)
+    return None if login is None else str(login)
 
 
 def with_columns(user: Any, columns: dict[str, Any]) -> Any:

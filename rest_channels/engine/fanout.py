@@ -1,7 +1,7 @@
 """Send one message to many connections, so that no client waits for another."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ class Member(Protocol):
     """The part of a connection that a hub uses."""
 
     address: str
+    partition: str
     outbox: Outbox
     groups: Any
     """Its `GroupMemberships`. That class imports the hub, so it cannot be named here."""
@@ -24,6 +25,8 @@ class Member(Protocol):
     """Its `ConnectionScope`."""
     identity_check: asyncio.Future[None] | None
     """What its next event waits for: the session, user or token is being read again."""
+    on_identity_changed: tuple[Callable[[], Any], ...]
+    """Called when its session, user or token may be another."""
     handler_lock: asyncio.Lock
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""
@@ -33,6 +36,12 @@ class Member(Protocol):
 
     def close(self, code: int = ..., reason: str = ...) -> Sent:
         """Close the connection."""
+
+    async def wait_for_handlers(self) -> None:
+        """Wait until the handlers that run now have ended, except detached ones."""
+
+    async def wait_for_detached(self) -> None:
+        """Wait for a while until the detached actions that run now have ended."""
 
 
 AddressedFrame = tuple[Member, str, int]

@@ -1,7 +1,7 @@
 """Compare the identities of connections with the database, and apply what has changed there."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -9,90 +9,198 @@ from django.utils.translation import gettext as _
 
 from ..concurrency.execution import thread_lease
 from ..exceptions import CloseCode
+from ..handshake.identity import user_model
 from ..handshake.lazy_objects import unwrap
+from ..partitions import activated
 from . import account_status as queries
 from .connection_identity import Identity, refresh_session, with_columns
 from .fanout import Member
-from .hub import Hub
 from .identity_index import IdentityCheck, RevocationIndex
 
-__all__ = ["check_all", "check_changed", "query"]
+__all__ = ["query", "run_check"]
 
 logger = logging.getLogger("rest_channels")
 
-Close = Callable[[Hub, list[str], list[str], int, str], Any]
-"""Closes the connections of sessions and users, with a close code and a reason."""
+EndSession = Callable[[RevocationIndex, Collection[Member]], None]
+"""Closes the connections of a session that has ended."""
 
 
-async def query(function: Callable[..., Any], *args: Any) -> Any:
-    """Return what `function` reads, or `None` if the database does not answer."""
+async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Return what `function` reads in `partition`, or `None` if the database does not answer."""
+
+    def read() -> Any:
+        with activated(partition):
+            return function(*args)
+
     try:
         async with thread_lease(urgent=True):
-            return await sync_to_async(function)(*args)
+            return await sync_to_async(read)()
     except Exception:  # databases raise many errors, and heartbeats must go on
         logger.exception("Cannot check sessions and users. The next heartbeat tries again.")
         return None
 
 
-async def check_all(hub: Hub, index: RevocationIndex, close: Close) -> None:
-    """Check all sessions, users and tokens. Read sessions again that have changed."""
-    sessions = list(index.sessions)
-    users = index.stored_users()
-    status = await query(queries.account_status, sessions, users)
-    if status is None:
-        return
-    ended = [session for session in sessions if session not in status.sessions]
-    close(hub, ended, [], CloseCode.SESSION_ENDED, _("Your session has ended."))
-    _close_ended_users(hub, index, users, status.passwords, close)
-    await _refresh_users(index, users)
-    await _close_deleted_tokens(index, list(index.tokens))
-    _refresh_sessions(hub, index, status.contents)
-    versions, index.session_versions = index.session_versions, status.versions
-    changed = [key for key, value in status.versions.items() if versions.get(key) != value]
-    await _read_sessions(hub, index, changed)
+async def run_check(index: RevocationIndex, check: IdentityCheck, end_session: EndSession) -> None:
+    """Check what `check` names, in the partition of each connection."""
+    partitions: dict[str, dict[Member, Identity]] = {}
+    for member in index.identities if check.everything else index.members_of(check):
+        partitions.setdefault(member.partition, {})[member] = index.identities[member]
+    for partition, identities in partitions.items():
+        checked = PartitionCheck(index, partition, identities)
+        if check.everything:
+            await checked.check_all(end_session)
+        else:
+            await checked.check_changed(check)
 
 
-async def check_changed(
-    hub: Hub, index: RevocationIndex, check: IdentityCheck, close: Close
-) -> None:
-    """Check the users and tokens of `check`, and read its sessions again."""
-    users = [key for key in check.users if key in index.users and not key.startswith("\0")]
-    if users:
-        status = await query(queries.account_status, [], users)
-        if status is not None:
-            _close_ended_users(hub, index, users, status.passwords, close)
-            await _refresh_users(index, users)
-    await _close_deleted_tokens(index, check.tokens)
-    await _read_sessions(hub, index, check.sessions)
+class PartitionCheck:
+    """A check of connections of one partition, whose identities were these when it began."""
 
+    def __init__(
+        self,
+        index: RevocationIndex,
+        partition: str,
+        identities: Mapping[Member, Identity],
+    ) -> None:
+        self._index = index
+        self._partition = partition
+        self._identities = identities
 
-def _close_ended_users(
-    hub: Hub, index: RevocationIndex, users: list[str], passwords: dict[str, str], close: Close
-) -> None:
-    """Close the connections of users who are not active, or have another password now."""
-    inactive = [user for user in users if user not in passwords]
-    close(hub, [], inactive, CloseCode.USER_INACTIVE, _("Your account is no longer active."))
-    for user in set(users) - set(inactive):
-        for connection in list(index.users.get(user, ())):
-            if index.identities[connection].password not in (None, "", passwords[user]):
-                connection.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))
+    async def check_all(self, end_session: EndSession) -> None:
+        """Check all sessions, users and tokens. Read sessions again that have changed."""
+        sessions: dict[str, list[Member]] = {}
+        for member, identity in self._identities.items():
+            if identity.session is not None:
+                sessions.setdefault(identity.session, []).append(member)
+        users = self._stored_users(self._identities)
+        status = await self._query(queries.account_status, list(sessions), users)
+        if status is None:
+            return
+        for key in sessions.keys() - status.sessions:
+            end_session(self._index, sessions[key])
+        await self._apply_users(self._identities, status.passwords)
+        await self._check_tokens(self._identities)
+        self._refresh_sessions(status.contents)
+        versions = self._index.session_versions
+        changed = [key for key, value in status.versions.items() if versions.get(key) != value]
+        versions.update(status.versions)
+        await self._read_sessions(changed)
 
+    async def check_changed(self, check: IdentityCheck) -> None:
+        """Check the users and tokens of `check`, and read its sessions again."""
+        found = self._identities.items()
+        tokens = [member for member, identity in found if identity.token_key in check.tokens]
+        # Users first: a client whose token was deleted with its user learns the reason.
+        members = [member for member, identity in found if identity.user in check.users] + tokens
+        if users := self._stored_users(members):
+            status = await self._query(queries.account_status, [], users)
+            if status is not None:
+                await self._apply_users(members, status.passwords)
+        await self._check_tokens(tokens)
+        await self._read_sessions(check.sessions)
 
-async def _refresh_users(index: RevocationIndex, users: Iterable[str]) -> None:
-    """Give connections a new copy of their user, if its row has changed."""
-    keys: dict[type[Any], set[str]] = {}
-    for user in users:
-        for connection in index.users.get(user, ()):
-            keys.setdefault(_model_of(index.identities[connection]), set()).add(user)
-    columns = await query(queries.user_columns, keys) if keys else None
-    for (model, user), row in (columns or {}).items():
-        for connection in index.users.get(user, ()):
-            identity = index.identities[connection]
+    async def _query(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await query(self._partition, function, *args)
+
+    def _is_current(self, member: Member) -> bool:
+        """Return whether `member` still has the identity that is checked."""
+        return self._index.identities.get(member) is self._identities[member]
+
+    def _stored_users(self, members: Iterable[Member]) -> set[str]:
+        identities = map(self._identities.__getitem__, members)
+        return {each.user for each in identities if each.user and each.is_stored_user}
+
+    # Users.
+
+    async def _apply_users(self, members: Iterable[Member], passwords: Mapping[str, str]) -> None:
+        """Close connections of users who are not active, or have another password now.
+
+        Give the others a new copy of their user, if its row has changed.
+        """
+        keys: dict[type[Any], set[str]] = {}
+        remaining = []
+        for member in dict.fromkeys(members):
+            identity = self._identities[member]
+            if not identity.is_stored_user or not self._is_current(member):
+                continue
+            user = identity.user or ""
+            password = passwords.get(user)
+            if password is None:
+                member.close(CloseCode.USER_INACTIVE, _("Your account is no longer active."))
+            elif identity.password not in (None, "", password):
+                member.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))
+            else:
+                remaining.append(member)
+                keys.setdefault(_model_of(identity), set()).add(user)
+        key = user_model()._meta.pk.attname if keys else ""
+        columns = (await self._query(queries.stored_columns, keys, key) if keys else None) or {}
+        for member in remaining:
+            identity = self._identities[member]
+            row = columns.get((_model_of(identity), identity.user))
             current = identity.user_object
-            if unwrap(connection.scope.get("user")) is current and _model_of(identity) is model:
-                identity.user_object = fresh = with_columns(current, row)
-                if fresh is not current:
-                    connection.scope.replace_user(fresh)
+            if row is None or unwrap(member.scope.get("user")) is not current:
+                continue
+            identity.user_object = fresh = with_columns(current, row)
+            if fresh is not current:
+                member.scope.replace("user", fresh)
+
+    # Tokens.
+
+    async def _check_tokens(self, members: Iterable[Member]) -> None:
+        """Close connections whose token is a row that was deleted. Follow the other rows."""
+        keys: dict[type[Any], set[Any]] = {}
+        for member in members:
+            if (token := self._identities[member].token) is not None:
+                keys.setdefault(token._meta.concrete_model, set()).add(token.pk)
+        columns = await self._query(queries.stored_columns, keys) if keys else None
+        if columns is None:
+            return
+        for member in members:
+            identity = self._identities[member]
+            token = identity.token
+            if token is None or not self._is_current(member):
+                continue
+            row = columns.get((token._meta.concrete_model, str(token.pk)))
+            if row is None:
+                _close_without_token(member)
+            elif (fresh := with_columns(token, row)) is not token:
+                await self._replace_token(member, identity, fresh)
+
+    async def _replace_token(self, member: Member, identity: Identity, fresh: Any) -> None:
+        """Authenticate again, because the row of the token has changed.
+
+        A token that no authenticator has found is replaced by `fresh`, a copy with the new columns.
+        """
+        authentication = member.scope.get("authentication")
+        if getattr(authentication, "token", None) is not identity.token:
+            identity.token = fresh
+            member.scope.replace("auth", fresh)
+        elif await self._query(authentication.repeat) is False and self._is_current(member):
+            _close_without_token(member)
+
+    # Sessions.
+
+    async def _read_sessions(self, keys: Collection[str]) -> None:
+        connected = {identity.session for identity in self._identities.values()}
+        if read := connected.intersection(keys):
+            self._refresh_sessions(await self._query(queries.session_contents, read) or {})
+
+    def _refresh_sessions(self, contents: Mapping[str, dict[str, Any]]) -> None:
+        """Give the data of sessions to connections. A `def` handler that runs keeps what it has."""
+        for member, identity in self._identities.items() if contents else ():
+            content = contents.get(identity.session or "")
+            if content is None or not self._is_current(member):
+                continue
+            identity.session_newest = content
+            if member.handler_lock.locked():
+                self._index.hub.start_task(_refresh_later(member, identity))
+            else:
+                refresh_session(identity)
+
+
+async def _refresh_later(member: Member, identity: Identity) -> None:
+    async with member.handler_lock:
+        refresh_session(identity)
 
 
 def _model_of(identity: Identity) -> type[Any]:
@@ -100,46 +208,5 @@ def _model_of(identity: Identity) -> type[Any]:
     return model
 
 
-async def _read_sessions(hub: Hub, index: RevocationIndex, keys: Collection[str]) -> None:
-    if connected := [key for key in keys if key in index.sessions]:
-        contents = await query(queries.session_contents, connected)
-        _refresh_sessions(hub, index, contents or {})
-
-
-def _refresh_sessions(
-    hub: Hub, index: RevocationIndex, contents: dict[str, dict[str, Any]]
-) -> None:
-    """Give the data of sessions to connections. A `def` handler that runs keeps what it has."""
-    for key, data in contents.items():
-        for connection in index.sessions.get(key, ()):
-            identity = index.identities[connection]
-            identity.session_newest = data
-            if connection.handler_lock.locked():
-                hub.start_task(_refresh_later(connection, identity))
-            else:
-                refresh_session(identity)
-
-
-async def _refresh_later(connection: Member, identity: Identity) -> None:
-    async with connection.handler_lock:
-        refresh_session(identity)
-
-
-async def _close_deleted_tokens(
-    index: RevocationIndex, tokens: Collection[tuple[str, str]]
-) -> None:
-    """Close the connections whose token is a row that was deleted."""
-    rows: dict[type[Any], set[Any]] = {}
-    identities: list[tuple[Member, Identity]] = []
-    for token in tokens:
-        for connection in index.tokens.get(token, ()):
-            identity = index.identities[connection]
-            identities.append((connection, identity))
-            if identity.token is not None:
-                rows.setdefault(identity.token[0], set()).add(identity.token[1])
-    stored = await query(queries.existing_rows, rows) if rows else None
-    if stored is None:
-        return
-    for connection, identity in identities:
-        if identity.token not in stored and index.identities.get(connection) is identity:
-            connection.close(CloseCode.UNAUTHENTICATED, _("Your token is no longer valid."))
+def _close_without_token(member: Member) -> None:
+    member.close(CloseCode.UNAUTHENTICATED, _("Your token is no longer valid."))

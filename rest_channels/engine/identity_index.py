@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal, get_args
 
-from .connection_identity import Identity
+from .connection_identity import Identity, TokenKey
 from .fanout import Member
 from .hub import Hub
 
-__all__ = ["IdentityCheck", "RevocationIndex"]
+__all__ = ["IdentityCheck", "Kind", "RevocationIndex"]
 
-TokenKey = tuple[str, str]
-"""The label of a model, and the primary key of one of its rows as text."""
+Kind = Literal["sessions", "users", "tokens"]
+"""The attribute of an index with the connections by key, and of a check with keys to check."""
 
 
 class IdentityCheck:
@@ -53,6 +53,7 @@ class RevocationIndex:
     """The connections of one hub, by session, by user and by token."""
 
     def __init__(self, hub: Hub) -> None:
+        self.hub = hub
         self.identities: dict[Member, Identity] = {}
         self.sessions: dict[str, set[Member]] = {}
         self.users: dict[str, set[Member]] = {}
@@ -80,10 +81,17 @@ class RevocationIndex:
             connections[key].discard(connection)
             if not connections[key]:
                 del connections[key]
+        if identity.session is not None and identity.session not in self.sessions:
+            self.session_versions.pop(identity.session, None)
 
-    def stored_users(self) -> list[str]:
-        """Return the keys of the users that are rows of the user model."""
-        return [key for key in self.users if not key.startswith("\0")]
+    def members_of(self, check: IdentityCheck) -> set[Member]:
+        """Return the connections whose session, user or token is to be checked."""
+        return {
+            member
+            for kind in get_args(Kind)
+            for key in getattr(check, kind)
+            for member in getattr(self, kind).get(key, ())
+        }
 
     def checks(self) -> list[asyncio.Future[None]]:
         """Return what to wait for until all that has changed was read again."""

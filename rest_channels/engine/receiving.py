@@ -29,6 +29,9 @@ __all__ = ["Receiving", "answering", "hold_messages_to"]
 
 logger = logging.getLogger("rest_channels")
 
+DETACHED_GRACE = 5.0
+"""Seconds that a detached action has for the rest of a login, once it has ended the session."""
+
 
 class Receiving:
     """The part of a `Connection` that receives messages. They may not wait, and may not fail."""
@@ -72,6 +75,32 @@ class Receiving:
         if event.close is not None:
             self.close(event.close)
         return sent
+
+    def suspend(self) -> None:
+        """Push nothing from now on, because the token has expired: drop messages that wait too."""
+        self.missed = set()
+        self.update_needs_queue()  # so that all of them pass `deliver`
+        if self.event_queue is not None:
+            for event in self.event_queue.take_all():
+                self.deliver(event)
+
+    def resume(self) -> None:
+        """Deliver messages again. A handler of gaps receives the groups that had some meanwhile."""
+        missed, self.missed = self.missed, None
+        self.update_needs_queue()
+        if missed:
+            self.deliver(Gap(tuple(missed)))
+
+    async def wait_for_handlers(self) -> None:
+        """Wait until the handlers that run now have ended, except detached ones."""
+        for queue in (self.call_queue, self.event_queue):
+            if queue is not None:
+                await queue.wait_for_current()
+
+    async def wait_for_detached(self) -> None:
+        """Wait until the detached actions that run now have ended, at most `DETACHED_GRACE`."""
+        if tasks := self.loop_bridge.running_tasks:
+            await asyncio.wait(tasks, timeout=DETACHED_GRACE)
 
     def deliver(self, event: Event | Gap) -> None:
         """Send a message, or queue it for the handler. Close a client that reads slowly (4503)."""

@@ -8,9 +8,12 @@ connection waits for the result. All other changes are found by the heartbeat: a
 
 import asyncio
 import logging
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from ..client_logs import log_for_client, short_path
 from ..concurrency.execution import handshake_thread, run
@@ -18,10 +21,11 @@ from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
-from .identity_checks import check_all, check_changed, query
-from .identity_index import IdentityCheck, RevocationIndex
+from .identity_checks import query, run_check
+from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
-from .row_signals import watch_deletions
+from .row_signals import watch_rows
+from .shared_login import SHARED_LOGIN
 from .socket_limits import limit_user
 
 __all__ = [
@@ -60,14 +64,24 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
 
     def scope_changed() -> None:
         if connection.loop_bridge.on_loop():
-            index_connection(hub, connection)
+            _scope_changed(hub, connection)
         else:
             with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
-                hub.loop.call_soon_threadsafe(index_connection, hub, connection)
+                hub.loop.call_soon_threadsafe(_scope_changed, hub, connection)
 
     scope.changed = scope_changed
+    if (login := scope.get(SHARED_LOGIN)) is not None:
+        login.add(scope)
     index_connection(hub, connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
+
+
+def _scope_changed(hub: Hub, connection: Member) -> None:
+    before = hub.get_component(RevocationIndex).identities.get(connection)
+    index_connection(hub, connection)
+    login = connection.scope.get(SHARED_LOGIN)
+    if login is not None and identity_is_evaluated(connection.scope):
+        login.user_changed(connection.scope, None if before is None else before.user)
 
 
 def index_connection(hub: Hub, connection: Member) -> None:
@@ -79,7 +93,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
     if connection.address not in hub.members:
         return  # it has ended
     if not identity_is_evaluated(connection.scope):
-        check = _next_check(hub, index)
+        check = _next_check(index)
         check.unevaluated.add(connection)
         check.hold([connection])
         return
@@ -88,24 +102,21 @@ def index_connection(hub: Hub, connection: Member) -> None:
     if identity.user is not None:
         limit_user(connection, index.users[identity.user])
     if identity.token is not None:
-        watch_tokens(identity.token[0])
+        watch_tokens(type(identity.token))
+    for callback in connection.on_identity_changed:
+        callback()
     if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
-        hub.start_task(_index_again(hub, index, connection, identity))
+        hub.start_task(_index_again(index, connection, identity))
 
 
-async def _index_again(
-    hub: Hub, index: RevocationIndex, connection: Member, identity: Identity
-) -> None:
-    await _wait_for_handlers(connection)
-    if index.identities.get(connection, identity) is identity and identity.session_moved():
-        index_connection(hub, connection)
-
-
-async def _wait_for_handlers(connection: Any) -> None:
-    """Wait until the handlers that run now have ended."""
-    for queue in (connection.call_queue, connection.event_queue):
-        if queue is not None:
-            await queue.wait_for_current()
+async def _index_again(index: RevocationIndex, connection: Member, identity: Identity) -> None:
+    for wait in (connection.wait_for_handlers, connection.wait_for_detached):
+        await wait()
+        if index.identities.get(connection, identity) is not identity:
+            return
+        if identity.session_moved():
+            index_connection(index.hub, connection)
+            return
 
 
 def forget_connection(hub: Hub, connection: Member) -> None:
@@ -118,35 +129,69 @@ def forget_connection(hub: Hub, connection: Member) -> None:
 
 @command("expire")
 def close_connections(
-    hub: Hub, sessions: list[str], users: list[str], code: int, reason: str, spared: str = ""
+    hub: Hub,
+    sessions: list[str],
+    users: list[str],
+    code: int,
+    reason: str,
+    spared: str = "",
+    partition: str | None = None,
 ) -> None:
-    """Close the hub's connections of `sessions` and `users`.
+    """Close the hub's connections of `sessions`, and those of `users` in `partition`.
 
     A connection that has given its session another key, or the one with the address `spared`,
     is closed only if it still has the session when its handlers have ended.
     """
     index = hub.get_component(RevocationIndex)
     for connection in [found for key in users for found in index.users.get(key, ())]:
-        connection.close(code, reason)
-    for connection in [found for key in sessions for found in index.sessions.get(key, ())]:
-        identity = index.identities[connection]
-        if connection.address == spared or identity.session_is_being_replaced():
-            hub.start_task(_close_later(hub, index, connection, code, reason))
-        else:
+        if partition in (None, connection.partition):
             connection.close(code, reason)
+    for key in sessions:
+        end_session(index, list(index.sessions.get(key, ())), code, reason, spared)
+
+
+def end_session(
+    index: RevocationIndex,
+    connections: Collection[Member],
+    code: int = CloseCode.SESSION_ENDED,
+    reason: str | None = None,
+    spared: str = "",
+) -> None:
+    """Close `connections`, which have the same session, as `close_connections` does."""
+    reason = _("Your session has ended.") if reason is None else reason
+    by_object: dict[int, list[Member]] = {}
+    for connection in connections:
+        session = index.identities[connection].session_object
+        by_object.setdefault(id(session), []).append(connection)
+    for sharing in by_object.values():  # one connection, or the streams of one socket
+        is_replaced = index.identities[sharing[0]].session_is_being_replaced()
+        is_replaced = is_replaced or any(each.address == spared for each in sharing)
+        for connection in sharing:
+            if is_replaced:
+                index.hub.start_task(_close_later(index, connection, sharing, code, reason))
+            else:
+                connection.close(code, reason)
 
 
 async def _close_later(
-    hub: Hub, index: RevocationIndex, connection: Member, code: int, reason: str
+    index: RevocationIndex,
+    connection: Member,
+    sharing: Collection[Member],
+    code: int,
+    reason: str,
 ) -> None:
+    """Close `connection`, unless the handlers of those `sharing` its session log in or out."""
     identity = index.identities[connection]
-    await _wait_for_handlers(connection)
-    if index.identities.get(connection) is not identity:
-        return  # a handler has logged a user in or out
-    if identity.session_moved() and identity.keeps_login():
-        index_connection(hub, connection)
-    else:
-        connection.close(code, reason)
+    handlers = [each.wait_for_handlers for each in sharing]
+    for waits in (handlers, [each.wait_for_detached for each in sharing]):
+        for wait in waits:
+            await wait()
+        if index.identities.get(connection) is not identity:
+            return  # a handler has logged a user in or out
+        if identity.session_moved() and identity.keeps_login():
+            index_connection(index.hub, connection)
+            return
+    connection.close(code, reason)
 
 
 # Changes whose consequences the database knows.
@@ -155,68 +200,59 @@ async def _close_later(
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
     """Read those `users` again that have connections here."""
-    index = hub.get_component(RevocationIndex)
-    for user in users:
-        if user in index.users:
-            check = _next_check(hub, index)
-            check.users.add(user)
-            check.hold(index.users[user])
+    _check_soon(hub, "users", users)
 
 
 @command("recheck_sessions")
 def recheck_sessions(hub: Hub, sessions: list[str]) -> None:
     """Read those `sessions` again that have connections here."""
-    index = hub.get_component(RevocationIndex)
-    for session in sessions:
-        if session in index.sessions:
-            check = _next_check(hub, index)
-            check.sessions.add(session)
-            check.hold(index.sessions[session])
+    _check_soon(hub, "sessions", sessions)
 
 
 @command("recheck_tokens")
 def recheck_tokens(hub: Hub, label: str, keys: list[str]) -> None:
-    """Look for those tokens, rows of the model `label`, that have connections here."""
+    """Read those tokens again, rows of the model `label`, that have connections here."""
+    _check_soon(hub, "tokens", [(label, key) for key in keys])
+
+
+def _check_soon(hub: Hub, kind: Kind, keys: Iterable[Any]) -> None:
+    """Add those `keys` that have connections here to the next check, which holds their events."""
     index = hub.get_component(RevocationIndex)
+    connections: dict[Any, set[Member]] = getattr(index, kind)
     for key in keys:
-        if (label, key) in index.tokens:
-            check = _next_check(hub, index)
-            check.tokens.add((label, key))
-            members = index.tokens[label, key]
-            check.users.update(index.identities[each].user or "" for each in members)  # first
-            check.hold(members)
+        if key in connections:
+            check = _next_check(index)
+            getattr(check, kind).add(key)
+            check.hold(connections[key])
 
 
 def watch_tokens(model: Any) -> None:
-    """Notice deleted rows of `model`, whose instances authenticate connections."""
-    watch_deletions(model, partial(broadcast_command, recheck_tokens))
+    """Notice changed and deleted rows of `model`, whose instances authenticate connections."""
+    watch_rows(model, partial(broadcast_command, recheck_tokens))
 
 
 # Checks run one after another, so that what an earlier query found replaces nothing newer.
 
 
-def _next_check(hub: Hub, index: RevocationIndex) -> IdentityCheck:
+def _next_check(index: RevocationIndex) -> IdentityCheck:
     """Return the check that starts next. The changes of the meantime are added to it."""
     if index.next_check is None:
-        index.next_check = IdentityCheck(hub.loop)
+        index.next_check = IdentityCheck(index.hub.loop)
     if index.task is None or index.task.done():
-        index.task = hub.start_task(_run_checks(hub, index))
+        index.task = index.hub.start_task(_run_checks(index))
     return index.next_check
 
 
-async def _run_checks(hub: Hub, index: RevocationIndex) -> None:
+async def _run_checks(index: RevocationIndex) -> None:
     await asyncio.sleep(0)  # what changes together is checked together
     while (check := index.next_check) is not None:
         index.next_check, index.running_check = None, check
         try:
             for connection in check.unevaluated:
-                await query(evaluate_identity, connection.scope)
+                await query(connection.partition, evaluate_identity, connection.scope)
                 if identity_is_evaluated(connection.scope):
-                    index_connection(hub, connection)
-            if check.everything:
-                await check_all(hub, index, close_connections)
-            else:
-                await check_changed(hub, index, check, close_connections)
+                    index_connection(index.hub, connection)
+            await run_check(index, check, end_session)
         except Exception:
             logger.exception("Cannot check what has changed. The next heartbeat tries again.")
         finally:
@@ -241,6 +277,6 @@ async def check_accounts(hub: Hub) -> None:
         if identity.session_moved() and identity.keeps_login():
             index_connection(hub, connection)
     if index.identities:
-        check = _next_check(hub, index)
+        check = _next_check(index)
         check.everything = True
         await asyncio.wait({check.done})

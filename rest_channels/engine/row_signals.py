@@ -1,28 +1,40 @@
-"""Notice deleted rows of models that are known only at run time."""
+"""Notice changed and deleted rows of models that are known only at run time."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, post_save
 
-__all__ = ["watch_deletions"]
+__all__ = ["ignores_saves", "watch_rows"]
+
+ignores_saves: ContextVar[bool] = ContextVar("rest_channels_ignores_saves", default=False)
+"""Whether the running code saves watched rows without a consequence."""
+
+_watched: set[type[Model]] = set()
 
 
-def watch_deletions(model: type[Model], notify: Callable[[str, list[str]], Any]) -> None:
-    """Call `notify(label, [primary key])` after the commit that deletes a row of `model`.
+def watch_rows(model: type[Model], notify: Callable[[str, list[str]], Any]) -> None:
+    """Call `notify(label, [primary key])` after each commit of a changed or deleted row.
 
-    For a model that is watched already nothing changes.
+    For a model that is watched already nothing changes. A row may be an instance of a proxy.
     """
+    if model in _watched:
+        return
+    concrete: Any = model._meta.concrete_model
+    label = concrete._meta.label_lower
 
-    def row_deleted(instance: Model, using: str, **kwargs: Any) -> None:
-        concrete: Any = instance._meta.concrete_model
-        label, keys = concrete._meta.label_lower, [str(instance.pk)]
+    def row_changed(instance: Model, using: str, created: bool = False, **kwargs: Any) -> None:
+        if created or ignores_saves.get():
+            return
+        keys = [str(instance.pk)]
+        transaction.on_commit(lambda: notify(label, keys), using=using, robust=True)
 
-        def call() -> None:
-            notify(label, keys)
-
-        transaction.on_commit(call, using=using, robust=True)
-
-    post_delete.connect(row_deleted, model, weak=False, dispatch_uid="rest_channels.deletions")
+    for each in (model, *apps.get_models()):
+        if each._meta.concrete_model is concrete and each not in _watched:
+            _watched.add(each)
+            for signal in (post_save, post_delete):
+                signal.connect(row_changed, each, weak=False, dispatch_uid="rest_channels.rows")

@@ -123,11 +123,15 @@ class SocketCounts:
 
 
 def limit_user(connection: Any, members: Collection[Any]) -> None:
-    """Close `connection` if `members`, the connections of its user, are of too many sockets."""
+    """Close `connection` if `members`, those of its user's key, are of too many sockets.
+
+    Members of other partitions do not count.
+    """
     limit, open_members = api_settings.MAX_SOCKETS_PER_USER, connection.hub.members
     if limit is None or len(members) <= limit or connection.address not in open_members:
         return
-    sockets = {id(one.scope.get(SOCKET_KEY)) for one in members if one.address in open_members}
+    own = [one for one in members if one.partition == connection.partition]
+    sockets = {id(one.scope.get(SOCKET_KEY)) for one in own if one.address in open_members}
     if len(sockets) > limit:
         Refusal(CloseCode.FLOOD, _("You have too many open connections.")).send(connection)
 

@@ -4,7 +4,8 @@
 
     {"stream": "people", "payload": {"action": "list", "request_id": 1}}
 
-Each stream is a connection of its own to its consumer, with its own permissions and groups. When a
+Each stream is a connection of its own to its consumer, with its own permissions and groups. All
+have the session of the socket, so a login or logout in one is that of all. When a
 stream is refused or closes, the client receives an error frame, and the other streams continue. The
 WebSocket closes with its last stream. A stream may be any ASGI application, for example a consumer
 of Channels. Source: the frames are those of channelsmultiplexer and of dcrf-client.
@@ -27,6 +28,7 @@ from ..concurrency.serial_queue import cancel_tasks, current_queue
 from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
+from ..engine.shared_login import SHARED_LOGIN, SharedLogin
 from ..exceptions import CloseCode, ProtocolViolation
 from ..handshake.subprotocols import acceptable, choose_subprotocol
 from ..parsers import JSONParser
@@ -102,6 +104,8 @@ class MultiplexedConnection:
     async def connect(self) -> None:
         """Start every stream, and wait until one accepts or all have refused."""
         self._connection.connect_called = True
+        scope = self._connection.scope
+        scope.setdefault(SHARED_LOGIN, SharedLogin(scope))
         loop = asyncio.get_running_loop()
         for stream in self.streams.values():
             stream.put({"type": "websocket.connect"})

@@ -3,6 +3,9 @@
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
+from django.db import connections
+from django.db.backends.signals import connection_created
+
 from rest_channels.decorators import action
 from rest_channels.partitions import Partition
 from rest_channels.testing import SocketCommunicator
@@ -61,22 +64,58 @@ class SchemaRouter:
     """Reads and writes in one database, whose schema is that of the tenant."""
 
     alias = "postgresql"
+    labels = ("observer.Comment",)
 
     def db_for_read(self, model, **hints):
-        return self.alias if model._meta.label == "observer.Comment" else None
+        return self.alias if model._meta.label in self.labels else None
 
     db_for_write = db_for_read
+
+
+class AccountRouter(SchemaRouter):
+    """Each tenant has users and tokens of its own. All share the tables of sockets."""
+
+    labels = ("auth.User", "observer.Tag", "sockets.Socket", "sockets.Node")
+
+
+@contextmanager
+def schemas_with(alias, *models):
+    """One schema of PostgreSQL for each tenant, with the tables of `models`."""
+    with connections[alias].cursor() as cursor:
+        for name in NAMES:
+            cursor.execute(f'CREATE SCHEMA "{name}"')
+            for model in models:
+                table = model._meta.db_table
+                cursor.execute(f'CREATE TABLE "{name}".{table} (LIKE public.{table} INCLUDING ALL)')
+    connections[alias].close()
+    connection_created.connect(wrap_connection)
+    try:
+        yield alias
+    finally:
+        connection_created.disconnect(wrap_connection)
+        connections[alias].close()
+        connections[alias].execute_wrappers.clear()
+        with connections[alias].cursor() as cursor:
+            for name in NAMES:
+                cursor.execute(f'DROP SCHEMA "{name}" CASCADE')
 
 
 class DatabaseRouter:
     """Reads and writes in the database of the tenant."""
 
     aliases = {"ada": "default", "bob": "other"}
+    label = "observer.Country"
 
     def db_for_read(self, model, **hints):
-        return self.aliases.get(tenant.get()) if model._meta.label == "observer.Country" else None
+        return self.aliases.get(tenant.get()) if model._meta.label == self.label else None
 
     db_for_write = db_for_read
+
+
+class UserDatabaseRouter(DatabaseRouter):
+    """Each tenant has users of its own, in its database."""
+
+    label = "auth.User"
 
 
 class Following:

@@ -224,7 +224,7 @@ async def test_a_database_that_is_down_during_a_check_delays_no_frame_for_ever(
 
     async with SocketCommunicator(StaffView.as_asgi(), user=own) as socket:
         with monkeypatch.context() as patched:
-            patched.setattr("rest_channels.engine.account_status.user_columns", fail)
+            patched.setattr("rest_channels.engine.account_status.stored_columns", fail)
             await ada.asave()
             await socket.send_json({})
             assert (await socket.receive_json())["status"] == 200

@@ -114,6 +114,7 @@ KEPT = {
     "rest_channels.client_logs._counts": "counts log lines",
     "rest_channels.engine.hub._commands": "filled by imports",
     "rest_channels.engine.hub._heartbeat_work": "filled by imports",
+    "rest_channels.engine.row_signals._watched": "its receivers are copied, too",
     "rest_channels.observer.naming._observers": "filled by imports",
     "rest_channels.observer.capture.registry._observers": "filled by imports",
     "rest_channels.observer.capture.cascades._fields": "filled by imports",

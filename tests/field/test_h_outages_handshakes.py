@@ -159,3 +159,25 @@ async def test_clients_with_a_valid_token_are_not_counted_as_guesses() -> None:
     for _ in range(12):
         assert await attempt([FivePerMinute], "right") is None
     assert (await attempt([FivePerMinute], "wrong"), Tokens.lookups) == (4401, 13)
+
+
+class OwnCount(AnonRateThrottle):
+    """Decides in `allow_request`, which cannot be asked without counting."""
+
+    rate = "5/min"
+    allowed = 2
+
+    def allow_request(self, request, view):
+        OwnCount.allowed -= 1
+        return OwnCount.allowed >= 0
+
+    def wait(self):
+        return 30
+
+
+@override_settings(REST_CHANNELS={"REFUSE_AFTER_ACCEPTING": True})
+async def test_a_throttle_with_its_own_allow_request_refuses_guesses_after_the_lookup() -> None:
+    Tokens.lookups = 0
+    codes = [await attempt([OwnCount], f"guess-{number}") for number in range(3)]
+    assert (codes, Tokens.lookups) == ([4401, 4401, 4529], 3)
+    assert await attempt([OwnCount], "right") is None

@@ -2,8 +2,7 @@
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections, transaction
-from django.db.backends.signals import connection_created
+from django.db import transaction
 from rest_framework import serializers
 
 from rest_channels.consumers import GenericAsyncAPIConsumer
@@ -14,9 +13,9 @@ from tests.field.tenants import (
     Following,
     clients,
     in_tenant,
+    schemas_with,
     subscribe,
     tenant,
-    wrap_connection,
 )
 from tests.observer.models import Comment
 
@@ -30,20 +29,8 @@ def partition(settings):
 def schemas(postgresql, settings):
     """One schema of PostgreSQL for each tenant, with a table of comments."""
     settings.DATABASE_ROUTERS = ["tests.field.tenants.SchemaRouter"]
-    with connections[postgresql].cursor() as cursor:
-        for name in NAMES:
-            cursor.execute(f'CREATE SCHEMA "{name}"')
-            table = Comment._meta.db_table
-            cursor.execute(f'CREATE TABLE "{name}".{table} (LIKE public.{table} INCLUDING ALL)')
-    connections[postgresql].close()
-    connection_created.connect(wrap_connection)
-    yield postgresql
-    connection_created.disconnect(wrap_connection)
-    connections[postgresql].close()
-    connections[postgresql].execute_wrappers.clear()
-    with connections[postgresql].cursor() as cursor:
-        for name in NAMES:
-            cursor.execute(f'DROP SCHEMA "{name}" CASCADE')
+    with schemas_with(postgresql, Comment) as alias:
+        yield alias
 
 
 class CommentSerializer(serializers.ModelSerializer):

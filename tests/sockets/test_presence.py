@@ -160,7 +160,7 @@ async def test_a_heartbeat_deletes_a_row_whose_deletion_failed(
 ) -> None:
     await connect_many(1)
     with monkeypatch.context() as patch:
-        patch.setattr(presence, "_delete_rows", raise_error)
+        patch.setattr(presence, "delete_addresses", raise_error)
         async with client():
             pass
     assert "Retrying later" in caplog.text
@@ -178,7 +178,7 @@ async def test_a_connection_and_its_ping_survive_a_database_failure(
 ) -> None:
     [socket] = await connect_many(1)
     with monkeypatch.context() as patch:
-        patch.setattr(presence, "_renew_lease", raise_error)
+        patch.setattr(presence, "renew_lease", raise_error)
         await socket.send_json({"type": "PING"})
         await socket.expect_nothing()
         await heartbeat()
@@ -191,13 +191,13 @@ async def test_a_connection_and_its_ping_survive_a_database_failure(
 
 
 async def test_the_last_connection_retries_deleting_its_row(monkeypatch) -> None:
-    delete, attempts = presence._delete_rows, []
+    delete, attempts = presence.delete_addresses, []
 
     def fails_once(*args):
         attempts.append(args)
         return raise_error() if len(attempts) == 1 else delete(*args)
 
-    monkeypatch.setattr(presence, "_delete_rows", fails_once)
+    monkeypatch.setattr(presence, "delete_addresses", fails_once)
     async with client():
         pass
     assert len(attempts) == 2
@@ -205,14 +205,14 @@ async def test_the_last_connection_retries_deleting_its_row(monkeypatch) -> None
 
 
 async def test_a_client_that_leaves_during_the_insert_leaves_no_row(monkeypatch) -> None:
-    insert, started, resume = presence._insert_row, threading.Event(), threading.Event()
+    insert, started, resume = presence.insert_row, threading.Event(), threading.Event()
 
     def slow_insert(row):
         started.set()
         resume.wait(5)
         insert(row)
 
-    monkeypatch.setattr(presence, "_insert_row", slow_insert)
+    monkeypatch.setattr(presence, "insert_row", slow_insert)
     socket = client()
     connecting = asyncio.create_task(socket.connect())
     await asyncio.to_thread(started.wait, 5)
@@ -282,7 +282,7 @@ async def test_a_heartbeat_does_not_restore_a_row_whose_client_leaves_meanwhile(
     await connect_many(1)
     socket = client()
     await socket.connect()
-    renewed, renew = asyncio.Event(), presence._renew_lease
+    renewed, renew = asyncio.Event(), presence.renew_lease
     loop = asyncio.get_running_loop()
 
     def slow_renew(*args):
@@ -292,7 +292,7 @@ async def test_a_heartbeat_does_not_restore_a_row_whose_client_leaves_meanwhile(
         return stored
 
     leaving = asyncio.Event()
-    monkeypatch.setattr(presence, "_renew_lease", slow_renew)
+    monkeypatch.setattr(presence, "renew_lease", slow_renew)
     beating = asyncio.create_task(heartbeat())
     await renewed.wait()
     disconnecting = asyncio.create_task(socket.disconnect())
@@ -307,13 +307,13 @@ async def test_a_heartbeat_keeps_the_row_of_a_client_that_connects_meanwhile(
     connect_many, monkeypatch
 ) -> None:
     await connect_many(1)
-    renew, loop = presence._renew_lease, asyncio.get_running_loop()
+    renew, loop = presence.renew_lease, asyncio.get_running_loop()
 
     def slow_renew(*args):
         Context().run(asyncio.run_coroutine_threadsafe, connect_many(1), loop).result(5)
         return renew(*args)
 
-    monkeypatch.setattr(presence, "_renew_lease", slow_renew)
+    monkeypatch.setattr(presence, "renew_lease", slow_renew)
     await heartbeat()
     assert await Socket.objects.acount() == 2
 

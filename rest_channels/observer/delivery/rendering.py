@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any
 
+from ...engine.shared_login import SHARED_LOGIN
 from ...engine.socket_limits import SOCKET_KEY
 from ...handshake.locale import Locale
 from ...renderers import Rendered, encode
@@ -104,6 +105,7 @@ CONSUMER_ATTRIBUTES = {
 """The instance attributes that the library itself sets on a consumer."""
 
 SHARED_SCOPE_KEYS = {
+    SHARED_LOGIN,
     SOCKET_KEY,
     "client",
     "extensions",
