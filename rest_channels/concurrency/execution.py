@@ -6,13 +6,20 @@ Both run in the serial queue of their connection, with its timeout.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import Context, ContextVar
-from functools import partial
+from functools import cache, partial
 from inspect import CO_COROUTINE, isawaitable
 from typing import Any, TypeVar
 
-from asgiref.sync import ThreadSensitiveContext, async_to_sync, iscoroutinefunction, sync_to_async
+from asgiref.sync import (
+    AsyncToSync,
+    SyncToAsync,
+    ThreadSensitiveContext,
+    async_to_sync,
+    iscoroutinefunction,
+    sync_to_async,
+)
 from django.core.exceptions import SynchronousOnlyOperation
 
 from ..client_logs import log_for_client
@@ -175,7 +182,34 @@ def use_thread_pool() -> AbstractAsyncContextManager[Any]:
     """
     if api_settings.THREAD_SENSITIVE or shared_thread.get():
         return nullcontext()
-    return _pool_or_testcase() if runs_tests() else ThreadSensitiveContext(executor=_leasing)
+    if runs_tests():
+        return _pool_or_testcase()
+    if getattr(AsyncToSync.executors, "current", None) is not None:  # async_to_sync runs this code
+        return ThreadSensitiveContext(executor=_leasing)
+    return _ThreadPool()
+
+
+class _ThreadPool:
+    """Runs the thread-sensitive code of a block in the pool.
+
+    All blocks share one context of asgiref: to enter a new one takes several times as long.
+    """
+
+    async def __aenter__(self) -> None:
+        self._token = SyncToAsync.thread_sensitive_context.set(_pool_context())
+
+    async def __aexit__(self, *error: object) -> None:
+        SyncToAsync.thread_sensitive_context.reset(self._token)
+
+
+@cache
+def _pool_context() -> ThreadSensitiveContext:
+    """Return a context that was entered and is never left."""
+    context = ThreadSensitiveContext(executor=_leasing)
+    entering: Any = context.__aenter__()  # type: ignore[no-untyped-call]
+    with suppress(StopIteration):  # it never waits
+        Context().run(entering.send, None)
+    return context
 
 
 @asynccontextmanager

@@ -109,12 +109,11 @@ def user_key(user: Any) -> str | None:
 
     The key of a row of the user model is its primary key as text.
     """
-    model = user_model()
-    if model is not None and isinstance(user, model):
-        pk = getattr(user, model._meta.pk.attname)
-        return None if pk is None else str(pk)
     if (pk := getattr(user, "pk", None)) is None:
         return None
+    model = user_model()
+    if model is not None and isinstance(user, model):
+        return str(getattr(user, model._meta.pk.attname))
     kind = type(user)
     if issubclass(kind, Model):
         return f"\0{kind._meta.concrete_model._meta.label_lower}:{pk}"  # type: ignore[union-attr]

@@ -83,7 +83,8 @@ class Ending:
         busy = connection.call_queue.busy
         queue = connection.new_call_queue() if busy else connection.call_queue
         queue.put(code)
-        wait = queue.drain(END_TIMEOUT if self._hurry else None)
-        self._disconnecting = start_task(wait, connection.loop_bridge.loop)
-        await asyncio.wait({self._disconnecting})
+        if queue.busy:
+            wait = queue.drain(END_TIMEOUT if self._hurry else None)
+            self._disconnecting = start_task(wait, connection.loop_bridge.loop)
+            await asyncio.wait({self._disconnecting})
         await queue.stop(END_TIMEOUT)

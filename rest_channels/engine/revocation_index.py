@@ -72,7 +72,7 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
     scope.changed = scope_changed
     if (login := scope.get(SHARED_LOGIN)) is not None:
         login.add(scope)
-    index_connection(hub, connection)
+    _index_evaluated(hub.get_component(RevocationIndex), connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
 
 
@@ -96,7 +96,11 @@ def index_connection(hub: Hub, connection: Member) -> None:
         check = _next_check(index)
         check.unevaluated.add(connection)
         check.hold([connection])
-        return
+    else:
+        _index_evaluated(index, connection)
+
+
+def _index_evaluated(index: RevocationIndex, connection: Member) -> None:
     identity = Identity(connection.scope, index.identities.get(connection))
     index.add(connection, identity)
     if identity.user is not None:
@@ -106,7 +110,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
     for callback in connection.on_identity_changed:
         callback()
     if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
-        hub.start_task(_index_again(index, connection, identity))
+        index.hub.start_task(_index_again(index, connection, identity))
 
 
 async def _index_again(index: RevocationIndex, connection: Member, identity: Identity) -> None:

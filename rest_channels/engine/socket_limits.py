@@ -7,6 +7,7 @@ an error frame that says when to try again, and is closed.
 
 import logging
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple
 
@@ -143,12 +144,15 @@ def _is_reached(limit: int | None, count: int) -> bool:
 def _client_of(scope: Scope) -> str:
     """Return the address of the client, for IPv6 its network. `""` behind a Unix socket."""
     client: Any = scope.get("client")
-    if not client:
-        return ""
+    return _network_of(str(client[0])) if client else ""
+
+
+@lru_cache(1_000)
+def _network_of(host: str) -> str:
     try:
-        address = ip_address(str(client[0]).partition("%")[0])
+        address = ip_address(host.partition("%")[0])
     except ValueError:
-        return str(client[0])
+        return host
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
