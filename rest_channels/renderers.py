@@ -73,13 +73,20 @@ def encode(data: Any) -> bytes:
         return orjson.dumps(data, _default, _OPTIONS)
     except orjson.JSONEncodeError:
         # Keys that are not text (ids, None, enums) are slower. Other data should not pay for them.
-        return orjson.dumps(data, _default, _OPTIONS | orjson.OPT_NON_STR_KEYS)
+        # Iterators are read here only, because data that fails at its keys is encoded twice.
+        return orjson.dumps(data, _read_iterator, _OPTIONS | orjson.OPT_NON_STR_KEYS)
 
 
 def _default(value: Any) -> Any:
     if isinstance(value, Rendered):
         return orjson.Fragment(value.body)
+    if hasattr(value, "__next__"):  # it can be read only once, so the second attempt reads it
+        raise TypeError
     return _simplify(value)
+
+
+def _read_iterator(value: Any) -> Any:
+    return list(value) if hasattr(value, "__next__") else _default(value)
 
 
 def _simplify(value: Any) -> Any:
