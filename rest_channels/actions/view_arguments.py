@@ -67,28 +67,31 @@ class _Target:
         )
         return str(name)
 
+    @property
+    def _keys(self) -> tuple[Any, ...]:
+        """All names that the key may have. A `DetailView` finds a row by one of two."""
+        cls = self.cls
+        return self.key, getattr(cls, "pk_url_kwarg", None), getattr(cls, "slug_url_kwarg", None)
+
     def accepts(self, name: str) -> bool:
         """Return whether a URL could give the argument `name`.
 
-        Without a URL, these are the key and all names without a default. Defaults are the site's.
+        Without a URL, these are the key and the names in the signature without a default. Defaults
+        are the site's, and the code may trust whatever else it reads in `**kwargs`.
         """
         known = self.parameters
         if name in ("self", "request"):
             return False
-        if known is None:  # the view answers 405
-            return True
         if name not in known.names and not known.has_var_keyword:
             return False
         if any(name in url.captures for url in self.urls) or name in self._viewset_names():
             return True
-        return not self.urls and (name not in known.names or name in (*known.required, self.key))
+        return not self.urls and name in (*known.required, *self._keys)
 
     def required_names(self) -> set[str]:
         """Return the names that each URL of the view has."""
         if self._reads_object_by_key():
             return {self.key}
-        if self.parameters is None:
-            return set()
         captured = [url.captures for url in self.urls]
         always = {self.key}.union(set.intersection(*map(set, captured)) if captured else ())
         return always.intersection(self.parameters.required)
@@ -109,9 +112,9 @@ class _Target:
         return bool(self.view.initkwargs.get("detail")) or self.action in DETAIL_ACTIONS
 
 
-def _parameters(function: Any, positional_count: int) -> Parameters | None:
-    """Return the parameters after `request`; `None` if there is no function, or none to inspect."""
+def _parameters(function: Any, positional_count: int) -> Parameters:
+    """Return the parameters after `request`; `**kwargs` if the function is not known."""
     try:
         return parameters(function, positional_count)
-    except (TypeError, ValueError):
-        return None
+    except (TypeError, ValueError):  # no function: the view answers 405, or dispatches on its own
+        return Parameters(frozenset(), (), frozenset(), True)

@@ -6,6 +6,7 @@ from django.http import HttpResponse, JsonResponse
 from django.test import override_settings
 from django.urls import path
 from django.views import View
+from django.views.generic import DetailView
 from rest_framework import viewsets
 from rest_framework.decorators import api_view
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
@@ -191,3 +192,48 @@ async def test_a_view_without_arguments_refuses_one() -> None:
 
     status, [errors] = await reply_to(plain, "list", parameters={"x": 1})
     assert (status, errors["parameters"].keys()) == (400, {"x"})
+
+
+class Custom(View):
+    def dispatch(self, request, **kwargs):
+        return JsonResponse(kwargs)
+
+
+class LooseAPI(APIView):
+    def get(self, request, *args, **kwargs):
+        return Response(self.kwargs)
+
+
+class Keyed(LooseAPI):
+    lookup_url_kwarg = "number"
+
+
+def loose(request, **kwargs):
+    return JsonResponse(kwargs)
+
+
+@pytest.mark.parametrize("view", [Loose, Custom, LooseAPI, Keyed, loose])
+@pytest.mark.parametrize("name", ["team", "is_staff", "request", "self"])
+async def test_a_frame_gives_a_view_without_a_url_nothing_that_it_does_not_name(view, name) -> None:
+    status, [errors] = await reply_to(view, "list", parameters={name: "7"})
+    assert (status, errors["parameters"].keys()) == (400, {name})
+
+
+@pytest.mark.parametrize(
+    ("view", "key"), [(Custom, "pk"), (LooseAPI, "pk"), (Keyed, "number"), (loose, "pk")]
+)
+async def test_a_frame_gives_a_view_without_a_url_its_key(view, key) -> None:
+    status, data = await reply_to(view, "list", parameters={key: "7"})
+    assert (status, data) in [(200, {key: "7"}), (200, f'{{"{key}": "7"}}')]
+
+
+@pytest.mark.parametrize("key", ["username", "pk"])
+async def test_a_frame_gives_a_detail_view_of_django_its_key(key) -> None:
+    class Detail(DetailView):
+        model = User
+        slug_field = slug_url_kwarg = "username"
+        render_to_response = lambda self, context: HttpResponse(self.object.username)  # noqa: E731
+
+    ada = await User.objects.acreate(username="ada")
+    given = {key: getattr(ada, key)}
+    assert await reply_to(Detail, "list", parameters=given) == (200, "ada")
