@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from rest_framework.throttling import BaseThrottle
 
 from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
+from rest_channels.declarations.pagination import PAGINATION_NAMES
 from rest_channels.declarations.unsupported import (
     ACTION_OPTIONS,
     ATTRIBUTES,
@@ -17,11 +18,21 @@ from rest_channels.declarations.unsupported import (
     UNSUPPORTED_OPTIONS,
 )
 from rest_channels.declarations.values import VALUES
+from rest_channels.pagination import (
+    WebsocketCursorPagination,
+    WebsocketLimitOffsetPagination,
+    WebsocketPageNumberPagination,
+)
 from rest_channels.protocol.dialects import PlainDialect
 from rest_channels.views import SocketView
 from sockets.handlers import RoutedSocketHandler
 
 CLASSES = (SocketView, SocketConsumer, AsyncAPIConsumer, ModelConsumer, RoutedSocketHandler)
+PAGINATIONS = (
+    WebsocketLimitOffsetPagination,
+    WebsocketPageNumberPagination,
+    WebsocketCursorPagination,
+)
 
 VALID = {
     "channel_layer_alias": "other",
@@ -35,6 +46,14 @@ VALID = {
     "login_required": True,
     "queryset": User.objects.none(),
     "routes": (),
+    "max_limit": 5,
+    "max_page_size": 5,
+    "offset_cutoff": 5,
+    "page_size": 5,
+    "default_limit": 5,
+    "cursor_query_param": "at",
+    "page_query_param": "at",
+    "page_size_query_param": "at",
     "schema": None,
     "sleep_time_between_pages": 1.0,
     "throttle_classes": [BaseThrottle],
@@ -159,12 +178,12 @@ def honours(base: type, name: str) -> bool:
     return True
 
 
-def table(names: dict[str, str]) -> str:
-    """Return a table of the classes that honour `names`, and of what the others say."""
-    head = ["name", *(f"`{cls.__name__}`" for cls in CLASSES), "where it is refused, write"]
+def table(names: dict[str, str], classes: tuple[type, ...] = CLASSES) -> str:
+    """Return a table of the `classes` that honour `names`, and of what the others say."""
+    head = ["name", *(f"`{cls.__name__}`" for cls in classes), "where it is refused, write"]
     rows = [head, ["---"] * len(head)]
     for name in sorted(names):
-        marks = ["yes" if honours(cls, name) else "–" for cls in CLASSES]
+        marks = ["yes" if honours(cls, name) else "–" for cls in classes]
         rows.append([f"`{name}`", *marks, "" if "–" not in marks else names[name]])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -190,6 +209,9 @@ def page() -> str:
             table(METHODS),
             "Options of `@action`, next to `atomic`, `detached`, `name`, `http_method`, `detail`:",
             options(),
+            "Attributes and methods of pagination classes, next to `paginate_queryset` and "
+            "`get_paginated_response`:",
+            table(PAGINATION_NAMES, PAGINATIONS),
         ]
     )
 
