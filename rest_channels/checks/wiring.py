@@ -110,7 +110,7 @@ def _target_messages(entry: Entry) -> Iterator[CheckMessage]:
     if inspect.isclass(target):
         name = target.__name__
         call = "as_asgi()" if hasattr(target, "as_asgi") else None
-        hint = f"Write {name}.as_asgi()." if call else f"Write view_as_consumer({name}).as_asgi()."
+        hint = f"Write {name}.as_asgi()." if call else f"Write view_as_consumer({name})."
         message = f"{text} has the class {name}, not an ASGI application."
         yield Error(message, hint, id="rest_channels.E021")
     elif (view := _http_view(target)) is not None:
@@ -118,7 +118,7 @@ def _target_messages(entry: Entry) -> Iterator[CheckMessage]:
         if issubclass(view, SocketView):
             hint = f"Write {name}.as_asgi(). Only route(…) takes {name}.as_view()."
         else:
-            hint = f"Put it into urls.py. For frames write view_as_consumer({name}).as_asgi()."
+            hint = f"Put it into urls.py. For frames write view_as_consumer({name})."
         message = f"{text} has {name}.as_view(), which is called with requests."
         yield Error(message, hint, id="rest_channels.E022")
     elif isinstance(target, SocketView | SocketConsumer):

@@ -170,8 +170,10 @@ def check_initkwargs(cls: type, initkwargs: dict[str, Any]) -> None:
             raise TypeError(f"{where} cannot set {name!r}: write it in a subclass.")
         if name.startswith("_") or not hasattr(cls, name) or isfunction(value):
             other = nearest_name(name, VALUES)
-            hint = f" Did you mean {other!r}?" if other else ""
-            raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.{hint}")
+            advice = f"{ATTRIBUTES.get(name, 'declare it in a subclass')}."
+            if other not in (None, name):
+                advice = f"did you mean {other!r}?"
+            raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set: {advice}")
     check_values(f"{where}: ", initkwargs)
 
 
