@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from inspect import isfunction, signature
 from typing import Any
 
-from .names import nearest_name
+from .names import misspelling, nearest_name
 from .unsupported import ATTRIBUTES, METHODS, SYNONYMS, UNSUPPORTED_OPTIONS
 from .values import VALUES, check_values, value_error
 
@@ -109,9 +109,7 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
     if hasattr(value, "groups_for_consumer") and "check_deliveries" not in supported:
         raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
     if other := None if advice else _misspelt(name, value, supported):
-        raise TypeError(
-            f"{where} has no effect. Did you mean {other}? If the name is your own, choose another."
-        )
+        raise misspelling(where, other)
 
 
 def _check_decorators(where: str, function: Any) -> None:

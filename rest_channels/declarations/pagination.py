@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from inspect import getattr_static, isfunction
 from typing import Any
 
-from .names import nearest_name
+from .classes import is_own_class
+from .names import misspelling, nearest_name
 from .values import type_error
 
 __all__ = ["PAGINATION_NAMES", "check_pagination_class"]
@@ -77,12 +78,10 @@ VALUES: dict[str, Any] = {
 }
 
 
-PACKAGES = ("builtins", "rest_channels", "rest_framework")
-
-
 def check_pagination_class(cls: type) -> None:
     """Raise `TypeError` for an attribute that would be ignored, or that has a wrong value."""
-    own = [each for each in cls.__mro__ if each.__module__.partition(".")[0] not in PACKAGES]
+    bases = [each for each in cls.__mro__ if not each.__module__.startswith("rest_framework.")]
+    own = [*filter(is_own_class, bases)]
     supported = {name for base in cls.__mro__ if base not in own for name in vars(base)}
     supported -= UNUSED.keys() - (LINKS if "decode_cursor" in supported else set())
     for owner in own:
@@ -102,6 +101,4 @@ def _refuse_unknown(cls: type, where: str, name: str, supported: Iterable[str]) 
     is_method = isfunction(getattr_static(cls, name))
     known = [each for each in supported if isfunction(getattr_static(cls, each)) == is_method]
     if other := nearest_name(name, sorted(known)):
-        raise TypeError(
-            f"{where} has no effect. Did you mean {other}? If the name is your own, choose another."
-        )
+        raise misspelling(where, other)
