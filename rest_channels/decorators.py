@@ -10,7 +10,7 @@ from django.utils.decorators import method_decorator
 
 from .concurrency.execution import mark_thread_form, run
 from .declarations.classes import is_own_class
-from .declarations.unsupported import UNSUPPORTED_OPTIONS, refuse_options
+from .declarations.unsupported import OPTIONS, refuse_options
 from .declarations.values import check_values
 
 __all__ = [
@@ -152,7 +152,7 @@ def action(
 def _check_options(atomic: Any, detached: Any, name: Any, http_method: Any) -> None:
     """Raise `TypeError` for a wrong value of an option that every action has."""
     if isinstance(atomic, list | tuple):
-        raise TypeError(f"@action has no option 'methods': {UNSUPPORTED_OPTIONS['methods']}.")
+        raise TypeError(f"@action has no option 'methods': {OPTIONS['@action']['methods']}.")
     for option, value in {"atomic": atomic, "detached": detached}.items():
         if not isinstance(value, bool | None):
             raise TypeError(f"@action({option}={value!r}): write True or False.")
@@ -163,7 +163,7 @@ def _check_options(atomic: Any, detached: Any, name: Any, http_method: Any) -> N
 
 
 def _check_kwargs(kwargs: dict[str, Any]) -> None:
-    refuse_options("@action", kwargs, kwargs.keys() - UNSUPPORTED_OPTIONS.keys())
+    refuse_options("@action", kwargs, kwargs.keys() - OPTIONS["@action"].keys())
     if not isinstance(detail := kwargs.get("detail"), bool | None):
         raise TypeError(f"@action(detail={detail!r}): write True or False.")
     check_values("@action: ", kwargs)

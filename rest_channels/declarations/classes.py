@@ -5,7 +5,7 @@ from inspect import isfunction, signature
 from typing import Any
 
 from .names import misspelling, nearest_name
-from .unsupported import ATTRIBUTES, METHODS, SYNONYMS, UNSUPPORTED_OPTIONS
+from .unsupported import ATTRIBUTES, METHODS, OPTIONS, SYNONYMS
 from .values import VALUES, check_values, value_error
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
@@ -116,7 +116,7 @@ def _check_decorators(where: str, function: Any) -> None:
     for name in DECORATED:
         if name in vars(function):
             advice = f"write @action({name}=…), or {name} = … in the class"
-            advice = UNSUPPORTED_OPTIONS.get(name, advice)
+            advice = OPTIONS["@action"].get(name, advice)
             raise TypeError(f"@{name} has no effect on {where}: {advice}.")
 
 

@@ -11,7 +11,6 @@ __all__ = [
     "METHODS",
     "OPTIONS",
     "SYNONYMS",
-    "UNSUPPORTED_OPTIONS",
     "refuse_options",
 ]
 
@@ -141,27 +140,24 @@ ACTION_OPTIONS = (
 )
 """Attributes that `@action` may set for the time of one action, as in DRF's viewsets."""
 
-UNSUPPORTED_OPTIONS: dict[str, str] = {
-    "methods": 'write http_method="POST", the one that permissions see',
-    "url_path": "a frame names the action: write name=",
-    "url_name": "a frame names the action: write name=",
-    "suffix": "write a docstring",
-    "description": "write a docstring",
-    "authentication_classes": "a connection is authenticated once: write it in the class",
-    "content_negotiation_class": _FRAMES,
-    "metadata_class": ATTRIBUTES["metadata_class"],
-    "parser_classes": _FRAMES,
-    "renderer_classes": _FRAMES,
-    "schema": "actions are in no OpenAPI schema: delete it",
-    "versioning_class": _VERSION,
-}
-"""Options of DRF's `@action` that have no meaning for a frame."""
-
 _CLASS_GUARD = "write it in the class"
 _TOLD_APART = "observers are told apart without it: delete it"
 
 OPTIONS: dict[str, dict[str, str]] = {
-    "@action": UNSUPPORTED_OPTIONS,
+    "@action": {
+        "methods": 'write http_method="POST", the one that permissions see',
+        "url_path": "a frame names the action: write name=",
+        "url_name": "a frame names the action: write name=",
+        "suffix": "write a docstring",
+        "description": "write a docstring",
+        "authentication_classes": "a connection is authenticated once: write it in the class",
+        "content_negotiation_class": _FRAMES,
+        "metadata_class": ATTRIBUTES["metadata_class"],
+        "parser_classes": _FRAMES,
+        "renderer_classes": _FRAMES,
+        "schema": "actions are in no OpenAPI schema: delete it",
+        "versioning_class": _VERSION,
+    },
     "@socket_route": {
         "atomic": "write @transaction.atomic below @socket_route",
         "detached": "only methods of an AsyncAPIConsumer can be detached",

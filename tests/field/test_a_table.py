@@ -22,7 +22,6 @@ from rest_channels.declarations.unsupported import (
     ATTRIBUTES,
     METHODS,
     OPTIONS,
-    UNSUPPORTED_OPTIONS,
 )
 from rest_channels.declarations.values import VALUES
 from rest_channels.decorators import action, socket_route
@@ -86,7 +85,7 @@ def test_a_refusal_says_what_to_write(name) -> None:
 
 
 def test_every_option_of_drfs_action_is_honoured_or_refused() -> None:
-    known = {"name", "detail", *ACTION_OPTIONS, *UNSUPPORTED_OPTIONS}
+    known = {"name", "detail", *ACTION_OPTIONS, *OPTIONS["@action"]}
     assert signature(drf_decorators.action).parameters.keys() - {"kwargs"} <= known
     assert {
         name for name in public_names(views.APIView) if name.endswith(("_classes", "_class"))
