@@ -29,7 +29,7 @@ from .actions.answers import answer_error
 from .actions.authorization import check_action, throttle_action
 from .actions.context import current_action
 from .actions.site_urls import view_class_of
-from .actions.view_arguments import argument_errors
+from .actions.view_arguments import view_arguments
 from .actions.view_guards import login_middleware, missing_decorators, refuses
 from .actions.view_methods import (
     DEFAULT_METHODS,
@@ -174,8 +174,8 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             if not isinstance(value, dict | None):
                 wrong[name] = [_("This has to be an object.")]
         given = parameters if isinstance(parameters, dict) else {}
-        arguments = {**given, **self.kwargs}
-        if errors := await run(argument_errors, view, method, given, arguments):
+        arguments, errors = await run(view_arguments, view, method, given, self.kwargs)
+        if errors:
             wrong.setdefault("parameters", errors)
         if wrong:
             raise ValidationError(wrong)

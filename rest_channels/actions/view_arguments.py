@@ -1,6 +1,7 @@
-"""Check the arguments that a frame gives to a view: those that a URL of the view could have."""
+"""Find the arguments of a view for a frame: those that a URL of the view could have."""
 
 import re
+from collections.abc import Set
 from inspect import getclosurevars
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from ..protocol.arguments import Parameters, parameters
 from .site_urls import SiteURL, urls_of, view_class_of
 
-__all__ = ["DETAIL_ACTIONS", "argument_errors"]
+__all__ = ["DETAIL_ACTIONS", "view_arguments"]
 
 DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
 """The actions of one object, whose key DRF's routers put into the path."""
@@ -18,16 +19,20 @@ API_VIEW_HANDLER = "api_view.<locals>.decorator.<locals>.handler"  # it calls a 
 _GROUP_NAME = re.compile(r"<(?:\w+:)?(\w+)>")  # in the `url_path` of an extra action
 
 
-def argument_errors(
-    view: Any, method: str, given: dict[str, Any], arguments: dict[str, Any]
-) -> dict[str, Any]:
-    """Return errors, by name, for arguments that no URL of `view` could have, or that are missing.
+def view_arguments(
+    view: Any, method: str, given: dict[str, Any], own: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments of `view`, and errors by name for those that no URL could have.
+
+    The arguments that the URL conf gives to the view itself are among them. No client chooses
+    those, and they may be what keeps it from reading more. They are those of the URL that captures
+    the same names, else those of the first URL.
 
     Args:
         view: A view function.
         method: The HTTP method of the request.
         given: The arguments that the frame gives.
-        arguments: Those, and the arguments of the connection's path.
+        own: The arguments of the connection's path, which override all others.
     """
     target = _Target(view, method)
     errors: dict[str, Any] = {}
@@ -36,8 +41,10 @@ def argument_errors(
             errors[name] = [_("There is no such argument.")]
         elif isinstance(value, bool) or not isinstance(value, str | int):
             errors[name] = [_("This has to be text or a whole number.")]
+    arguments = {**given, **target.fixed_arguments({*given, *own}), **own}
     missing = target.required_names() - arguments.keys()
-    return errors | {name: [_("This argument is required.")] for name in missing}
+    errors |= {name: [_("This argument is required.")] for name in missing}
+    return arguments, errors
 
 
 class _Target:
@@ -87,6 +94,11 @@ class _Target:
         if any(name in url.captures for url in self.urls) or name in self._viewset_names():
             return True
         return not self.urls and name in (*known.required, *self._keys)
+
+    def fixed_arguments(self, names: Set[str]) -> dict[str, Any]:
+        """Return the arguments that the URL conf gives to the view where it captures `names`."""
+        first = self.urls[0].fixed if self.urls else {}
+        return next((url.fixed for url in self.urls if url.captures == names), first)
 
     def required_names(self) -> set[str]:
         """Return the names that each URL of the view has."""

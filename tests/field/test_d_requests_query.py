@@ -1,10 +1,12 @@
 """What a frame's `query` and `parameters` become, on every path that reads them."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 from django.test import override_settings
-from django.urls import path
+from django.urls import include, path
 from django.views import View
 from django.views.generic import DetailView
 from rest_framework import viewsets
@@ -184,6 +186,20 @@ async def test_a_frame_gives_a_view_only_what_its_url_captures(view) -> None:
         given = {"slug": "news", "template": "secret.html"}
         status, [errors] = await reply_to(view, "list", parameters=given)
         assert (status, errors["parameters"].keys()) == (400, {"template"})
+
+
+class Fixed:
+    urlpatterns = [
+        path("pages/<slug:slug>/", Page.as_view(), {"template": "own.html"}),
+        path("pages/", include([path("", Page.as_view())]), {"template": "all.html"}),
+    ]
+
+
+async def test_a_view_receives_the_arguments_that_its_url_fixes() -> None:
+    with override_settings(ROOT_URLCONF=Fixed):
+        for given, template in [({"slug": "news"}, "own.html"), ({}, "all.html")]:
+            status, data = await reply_to(Page, "list", parameters=given)
+            assert (status, json.loads(data)["template"]) == (200, template)
 
 
 async def test_a_view_without_arguments_refuses_one() -> None:
