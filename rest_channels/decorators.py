@@ -10,7 +10,7 @@ from django.utils.decorators import method_decorator
 
 from .concurrency.execution import mark_thread_form, run
 from .declarations.classes import is_own_class
-from .declarations.unsupported import UNSUPPORTED_OPTIONS
+from .declarations.unsupported import OPTIONS, refuse_options
 from .declarations.values import check_values
 
 __all__ = [
@@ -51,12 +51,13 @@ MARKS = {
 def socket_route(name: F) -> F: ...
 @overload
 def socket_route(name: str | None = None) -> Callable[[F], F]: ...
-def socket_route(name: F | str | None = None) -> F | Callable[[F], F]:
+def socket_route(name: F | str | None = None, **options: Any) -> F | Callable[[F], F]:
     """Let frames of the method dialect reach this method of a `SocketRouteView`.
 
     Frames name it by the name of the method, or by the one in `@socket_route("save")`. The
-    method is called as `method(request, data, *args, **kwargs)`.
+    method is called as `method(request, data, *args, **kwargs)`. Raises `TypeError` for `options`.
     """
+    refuse_options("@socket_route", options, ["name"])
     if callable(name):
         return _mark(name, name.__name__)
     if name is not None and (not isinstance(name, str) or not name):
@@ -151,7 +152,7 @@ def action(
 def _check_options(atomic: Any, detached: Any, name: Any, http_method: Any) -> None:
     """Raise `TypeError` for a wrong value of an option that every action has."""
     if isinstance(atomic, list | tuple):
-        raise TypeError(f"@action has no option 'methods': {UNSUPPORTED_OPTIONS['methods']}.")
+        raise TypeError(f"@action has no option 'methods': {OPTIONS['@action']['methods']}.")
     for option, value in {"atomic": atomic, "detached": detached}.items():
         if not isinstance(value, bool | None):
             raise TypeError(f"@action({option}={value!r}): write True or False.")
@@ -162,12 +163,9 @@ def _check_options(atomic: Any, detached: Any, name: Any, http_method: Any) -> N
 
 
 def _check_kwargs(kwargs: dict[str, Any]) -> None:
-    for option, value in kwargs.items():
-        if option in UNSUPPORTED_OPTIONS:
-            advice = UNSUPPORTED_OPTIONS[option]
-            raise TypeError(f"@action has no option {option!r}: {advice}.")
-        if option == "detail" and not isinstance(value, bool | None):
-            raise TypeError(f"@action(detail={value!r}): write True or False.")
+    refuse_options("@action", kwargs, kwargs.keys() - OPTIONS["@action"].keys())
+    if not isinstance(detail := kwargs.get("detail"), bool | None):
+        raise TypeError(f"@action(detail={detail!r}): write True or False.")
     check_values("@action: ", kwargs)
 
 

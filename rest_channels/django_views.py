@@ -28,10 +28,16 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied, Valida
 from .actions.answers import answer_error
 from .actions.authorization import check_action, throttle_action
 from .actions.context import current_action
-from .actions.http_methods import DRF_NAMES
 from .actions.site_urls import view_class_of
-from .actions.view_arguments import DETAIL_ACTIONS, argument_errors
+from .actions.view_arguments import view_arguments
 from .actions.view_guards import login_middleware, missing_decorators, refuses
+from .actions.view_methods import (
+    DEFAULT_METHODS,
+    check_mapping,
+    find_view,
+    is_viewset,
+    viewset_routes,
+)
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
 from .handshake.http_request import http_request, query_dict
@@ -45,21 +51,7 @@ __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
 logger = logging.getLogger("rest_channels")
 
-DEFAULT_METHODS = {"create": "PUT", "update": "PATCH", "list": "GET", "retrieve": "GET"}
-"""The HTTP methods of actions, for views that are no viewsets, as in DCRF."""
-
-HTTP_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 BODY_HEADERS = (b"content-type", b"content-length", b"transfer-encoding")
-
-VIEWSET_METHODS = {
-    "list": "get",
-    "retrieve": "get",
-    "create": "post",
-    "update": "put",
-    "partial_update": "patch",
-    "destroy": "delete",
-}
-"""The HTTP methods that DRF's routers give to the actions of a viewset."""
 
 
 def view_as_consumer(
@@ -75,16 +67,16 @@ def view_as_consumer(
 
     Raises:
         ImproperlyConfigured: `wrapped_view` cannot be called.
+        TypeError: `mapped_actions` has an action or an HTTP method that the view does not have.
     """
     if not callable(wrapped_view):
         raise ImproperlyConfigured(f"view_as_consumer() takes a view, not {wrapped_view!r}.")
 
-    class Wrapped(DjangoViewAsConsumer):
-        view = staticmethod(wrapped_view)
-        actions = DEFAULT_METHODS if mapped_actions is None else mapped_actions
-
-    Wrapped.__qualname__ = f"view_as_consumer({getattr(wrapped_view, '__name__', wrapped_view)})"
-    return Wrapped.as_asgi()
+    name = f"view_as_consumer({getattr(wrapped_view, '__name__', wrapped_view)})"
+    actions = DEFAULT_METHODS if mapped_actions is None else mapped_actions
+    attributes = {"view": staticmethod(wrapped_view), "actions": actions}
+    wrapped: Any = type(name, (DjangoViewAsConsumer,), attributes)
+    return wrapped.as_asgi()
 
 
 class DjangoViewAsConsumer(AsyncAPIConsumer):
@@ -92,6 +84,16 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 
     view: ClassVar[Any]
     actions: ClassVar[Mapping[str, str]] = DEFAULT_METHODS
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for attribute in cls.available_actions.values():
+            raise TypeError(
+                f"@action has no effect on {cls.__name__}.{attribute}: frames reach the view only. "
+                "Mark a method of a viewset with DRF's @action, or write a consumer of its own."
+            )
+        if hasattr(cls, "view") and cls.actions is not DEFAULT_METHODS:
+            check_mapping(f"{cls.__name__}.actions", cls.view, cls.actions)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Refuse all clients (403) if the view's URL has a decorator that the view lacks."""
@@ -108,7 +110,10 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 await self._authenticate(action, request_id, kwargs)
                 return
             self._check_origin()
-            view, method = self._find(action)
+            name = action if isinstance(action, str) else ""
+            if (found := find_view(type(self).view, self.actions, name)) is None:
+                raise ActionDialect().handler_not_found(Call(None, {"action": action}))
+            view, method = found
             context = self._begin_action(action, method, kwargs)
             expiries = self._authentication.expiry_count
             if (check := check_action(self, context)) is not None:
@@ -138,8 +143,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     @property
     def _authenticates(self) -> bool:
         """Whether `authenticate` takes a token, because the view has no action of that name."""
-        is_viewset = hasattr(self.view, "get_extra_actions")
-        own = (_routes(self.view) if is_viewset else self.actions).keys()
+        own = (viewset_routes(self.view) if is_viewset(self.view) else self.actions).keys()
         return bool(self._authentication.authenticators) and "authenticate" not in own
 
     async def call_view(
@@ -170,8 +174,8 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             if not isinstance(value, dict | None):
                 wrong[name] = [_("This has to be an object.")]
         given = parameters if isinstance(parameters, dict) else {}
-        arguments = {**given, **self.kwargs}
-        if errors := await run(argument_errors, view, method, given, arguments):
+        arguments, errors = await run(view_arguments, view, method, given, self.kwargs)
+        if errors:
             wrong.setdefault("parameters", errors)
         if wrong:
             raise ValidationError(wrong)
@@ -184,23 +188,6 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         if hasattr(response, "render") and not response.is_rendered and not _has_data(response):
             await run(response.render)
         return response  # type: ignore[no-any-return]
-
-    def _find(self, action: Any) -> tuple[Any, str]:
-        """Return the view for `action`, and the HTTP method to call it with."""
-        view: Any = type(self).view
-        name = action if isinstance(action, str) else ""
-        if hasattr(view, "get_extra_actions"):
-            viewset_name = DRF_NAMES.get(name, name)
-            route = _routes(view).get(viewset_name)
-            if route is not None and (self.actions is DEFAULT_METHODS or name in self.actions):
-                method, initkwargs = route
-                return view.as_view({method: viewset_name}, **initkwargs), method.upper()
-        else:
-            method = self.actions.get(name, name.upper() if self.actions is DEFAULT_METHODS else "")
-            if method in HTTP_METHODS:
-                as_view = getattr(view, "as_view", None)  # None: a function
-                return (view if as_view is None else as_view()), method
-        raise ActionDialect().handler_not_found(Call(None, {"action": action}))
 
     async def _check_login(self, middleware: Any, request: Any, view: Any, arguments: Any) -> None:
         if await run(refuses, middleware, request, view, arguments):
@@ -231,22 +218,6 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         vars(request)["GET"] = params  # a cached property
         vars(request)["_dont_enforce_csrf_checks"] = self._origin_safe
         return request
-
-
-def _routes(view: Any) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return the HTTP method and the arguments of `as_view()` for each action, as DRF's routers."""
-    model = getattr(getattr(view, "queryset", None), "model", None)
-    common = {"basename": None if model is None else model._meta.object_name.lower()}
-    routes = {
-        name: (method, {**common, "detail": name in DETAIL_ACTIONS})
-        for name, method in VIEWSET_METHODS.items()
-        if callable(getattr(view, name, None))
-    }
-    for extra in view.get_extra_actions():
-        initkwargs = {**common, "detail": extra.detail, **extra.kwargs}
-        for method, name in extra.mapping.items():
-            routes.setdefault(name, (method, initkwargs))
-    return routes
 
 
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from rest_framework import pagination
 from rest_framework.exceptions import NotFound, ValidationError
 
 from .actions.plan import RESERVED_ARGUMENTS
+from .declarations.pagination import check_pagination_class
 from .handshake.http_request import query_dict
 from .settings import api_settings
 
@@ -28,7 +29,15 @@ __all__ = [
 MAX_NUMBER = 2**62  # more rows than any database has, and every database accepts it
 
 
-class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
+class _WebsocketPagination:
+    """The base of all pagination classes. It refuses what their subclasses declare in vain."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_pagination_class(cls)
+
+
+class WebsocketLimitOffsetPagination(_WebsocketPagination, pagination.LimitOffsetPagination):
     """Pages by `limit` and `offset`: `{"count", "limit", "offset", "results"}`.
 
     Without a `limit`, the setting `PAGE_SIZE` counts. If it is `None`, all rows are one list.
@@ -66,7 +75,7 @@ class WebsocketLimitOffsetPagination(pagination.LimitOffsetPagination):
         return {**position, "results": data}
 
 
-class _ArgumentPagination:
+class _ArgumentPagination(_WebsocketPagination):
     """DRF's paginators with a page size, controlled by an action's arguments."""
 
     page_size: int | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
+from django.core.exceptions import SynchronousOnlyOperation
 from rest_framework.utils.encoders import JSONEncoder
 
 __all__ = ["JSONRenderer", "MessagePackRenderer", "NumberText", "Rendered", "Renderer"]
@@ -72,14 +73,35 @@ def encode(data: Any) -> bytes:
     try:
         return orjson.dumps(data, _default, _OPTIONS)
     except orjson.JSONEncodeError:
-        # Keys that are not text (ids, None, enums) are slower. Other data should not pay for them.
-        return orjson.dumps(data, _default, _OPTIONS | orjson.OPT_NON_STR_KEYS)
+        return _encode_slowly(data)
+
+
+def _encode_slowly(data: Any) -> bytes:
+    """Return data with keys that are not text (ids, None, enums) as JSON, and with iterators.
+
+    Other data should not pay for the keys. An iterator can be read once, so only this reads it.
+    """
+    try:
+        return orjson.dumps(data, _read_iterator, _OPTIONS | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError as error:
+        if isinstance(error.__cause__, SynchronousOnlyOperation):
+            error.add_note(
+                "Data that queries the database is encoded on the event loop. Write def, not async "
+                "def, or query first, as in [row async for row in rows]."
+            )
+        raise
 
 
 def _default(value: Any) -> Any:
     if isinstance(value, Rendered):
         return orjson.Fragment(value.body)
+    if hasattr(value, "__next__"):
+        raise TypeError
     return _simplify(value)
+
+
+def _read_iterator(value: Any) -> Any:
+    return list(value) if hasattr(value, "__next__") else _default(value)
 
 
 def _simplify(value: Any) -> Any:

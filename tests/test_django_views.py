@@ -120,7 +120,11 @@ async def test_permissions_of_the_consumer_see_the_method_of_the_view(settings) 
 
 
 async def test_a_frame_cannot_override_the_arguments_of_the_path() -> None:
-    async with client(Echo, kwargs={"team": 1}) as socket:
+    class Member(Echo):
+        def get(self, request, team, x):
+            return self.answer(request, team=team, x=x)
+
+    async with client(Member, kwargs={"team": 1}) as socket:
         _status, reply = await reply_to(socket, "list", parameters={"team": 2, "x": 3})
         assert reply["kwargs"] == {"team": 1, "x": 3}
 

@@ -26,14 +26,9 @@ from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import (
-    CreateModelMixin,
-    DeleteModelMixin,
     ListModelMixin,
     PaginatedModelListMixin,
-    PatchModelMixin,
-    RetrieveModelMixin,
     StreamedPaginatedListMixin,
-    UpdateModelMixin,
 )
 from rest_channels.pagination import (
     WebsocketCursorPagination,
@@ -43,33 +38,14 @@ from rest_channels.pagination import (
 from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 
+from .compatibility import printed_users
+from .compatibility.printed_users import UserSerializer
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class UserSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = User
-        fields = ["id", "username", "email", "password"]
-        extra_kwargs = {"password": {"write_only": True}}
-
-    def create(self, validated_data):
-        user = User(email=validated_data["email"], username=validated_data["username"])
-        user.set_password(validated_data["password"])
-        user.save()
-        return user
-
-
-class UserConsumer(
-    ListModelMixin,
-    RetrieveModelMixin,
-    PatchModelMixin,
-    UpdateModelMixin,
-    CreateModelMixin,
-    DeleteModelMixin,
-    GenericAsyncAPIConsumer,
-):
+class UserConsumer(printed_users.UserConsumer):
     queryset = User.objects.order_by("pk")
-    serializer_class = UserSerializer
 
 
 @pytest.fixture

@@ -124,6 +124,20 @@ def test_the_json_renderer_writes_a_generator_as_a_list() -> None:
     assert encode(n for n in (1, 2)) == b"[1,2]"
 
 
+def test_an_iterator_beside_keys_that_are_not_text_is_written_whole() -> None:
+    for make in (iter, lambda rows: (row for row in rows), lambda rows: map(int, rows)):
+        assert orjson.loads(encode({"rows": make([1, 2]), 7: None})) == {"rows": [1, 2], "7": None}
+
+
+def test_an_iterator_that_fails_is_not_written_as_an_empty_list() -> None:
+    def rows():
+        yield 1
+        raise LookupError
+
+    with pytest.raises(TypeError):
+        encode({"rows": rows()})
+
+
 @pytest.mark.parametrize(
     "value", [object(), deque([1]), UserList([1]), 1j, type, Exception("no"), dt.time.min]
 )

@@ -19,7 +19,9 @@ class SiteURL(NamedTuple):
     route: str
     captures: frozenset[str]
     """The names of the arguments that the path captures."""
-    decorators: tuple[Callable[..., Any], ...]
+    fixed: dict[str, Any]
+    """The arguments that the URL conf gives to the view itself."""
+    decorators: tuple[Callable[..., Any], ...] = ()
     """The functions around the view, from the outside to the inside."""
 
 
@@ -40,22 +42,23 @@ def view_class_of(view: Any) -> Any:
 def _index(resolver: URLResolver) -> dict[int, list[SiteURL]]:
     """Return the URLs by the `id()` of each function and class that they lead to."""
     index: dict[int, list[SiteURL]] = {}
-    for route, captures, callback in _patterns(resolver, "", frozenset()):
+    for url, callback in _urls(resolver, SiteURL("", frozenset(), {})):
         for view, decorators in _views_in(callback, ()):
-            index.setdefault(id(view), []).append(SiteURL(route, captures, decorators))
+            index.setdefault(id(view), []).append(url._replace(decorators=decorators))
     return index
 
 
-def _patterns(
-    resolver: Any, route: str, captures: frozenset[str]
-) -> Iterator[tuple[str, frozenset[str], Any]]:
+def _urls(resolver: Any, outer: SiteURL) -> Iterator[tuple[SiteURL, Any]]:
+    """Yield the URLs of `resolver`, which is at the URL `outer`, with what they call."""
     for entry in resolver.url_patterns:
-        names = captures.union(entry.pattern.regex.groupindex)
-        path = route + str(entry.pattern)
-        if isinstance(entry, URLResolver):
-            yield from _patterns(entry, path, names.difference(entry.default_kwargs))
+        is_resolver = isinstance(entry, URLResolver)
+        fixed = {**outer.fixed, **(entry.default_kwargs if is_resolver else entry.default_args)}
+        captures = outer.captures.union(entry.pattern.regex.groupindex).difference(fixed)
+        url = SiteURL(outer.route + str(entry.pattern), captures, fixed)
+        if is_resolver:
+            yield from _urls(entry, url)
         else:
-            yield path, names.difference(entry.default_args), entry.callback
+            yield url, entry.callback
 
 
 def _views_in(callback: Any, outer: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:

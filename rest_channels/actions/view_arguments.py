@@ -1,6 +1,7 @@
-"""Check the arguments that a frame gives to a view: those that a URL of the view could have."""
+"""Find the arguments of a view for a frame: those that a URL of the view could have."""
 
 import re
+from collections.abc import Set
 from inspect import getclosurevars
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from ..protocol.arguments import Parameters, parameters
 from .site_urls import SiteURL, urls_of, view_class_of
 
-__all__ = ["DETAIL_ACTIONS", "argument_errors"]
+__all__ = ["DETAIL_ACTIONS", "view_arguments"]
 
 DETAIL_ACTIONS = ("retrieve", "update", "partial_update", "destroy")
 """The actions of one object, whose key DRF's routers put into the path."""
@@ -18,16 +19,20 @@ API_VIEW_HANDLER = "api_view.<locals>.decorator.<locals>.handler"  # it calls a 
 _GROUP_NAME = re.compile(r"<(?:\w+:)?(\w+)>")  # in the `url_path` of an extra action
 
 
-def argument_errors(
-    view: Any, method: str, given: dict[str, Any], arguments: dict[str, Any]
-) -> dict[str, Any]:
-    """Return errors, by name, for arguments that no URL of `view` could have, or that are missing.
+def view_arguments(
+    view: Any, method: str, given: dict[str, Any], own: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments of `view`, and errors by name for those that no URL could have.
+
+    The arguments that the URL conf gives to the view itself are among them. No client chooses
+    those, and they may be what keeps it from reading more. They are those of the URL that captures
+    the same names, else those of the first URL.
 
     Args:
         view: A view function.
         method: The HTTP method of the request.
         given: The arguments that the frame gives.
-        arguments: Those, and the arguments of the connection's path.
+        own: The arguments of the connection's path, which override all others.
     """
     target = _Target(view, method)
     errors: dict[str, Any] = {}
@@ -36,8 +41,10 @@ def argument_errors(
             errors[name] = [_("There is no such argument.")]
         elif isinstance(value, bool) or not isinstance(value, str | int):
             errors[name] = [_("This has to be text or a whole number.")]
+    arguments = {**given, **target.fixed_arguments({*given, *own}), **own}
     missing = target.required_names() - arguments.keys()
-    return errors | {name: [_("This argument is required.")] for name in missing}
+    errors |= {name: [_("This argument is required.")] for name in missing}
+    return arguments, errors
 
 
 class _Target:
@@ -67,28 +74,36 @@ class _Target:
         )
         return str(name)
 
+    @property
+    def _keys(self) -> tuple[Any, ...]:
+        """All names that the key may have. A `DetailView` finds a row by one of two."""
+        cls = self.cls
+        return self.key, getattr(cls, "pk_url_kwarg", None), getattr(cls, "slug_url_kwarg", None)
+
     def accepts(self, name: str) -> bool:
         """Return whether a URL could give the argument `name`.
 
-        Without a URL, these are the key and all names without a default. Defaults are the site's.
+        Without a URL, these are the key and the names in the signature without a default. Defaults
+        are the site's, and the code may trust whatever else it reads in `**kwargs`.
         """
         known = self.parameters
         if name in ("self", "request"):
             return False
-        if known is None:  # the view answers 405
-            return True
         if name not in known.names and not known.has_var_keyword:
             return False
         if any(name in url.captures for url in self.urls) or name in self._viewset_names():
             return True
-        return not self.urls and (name not in known.names or name in (*known.required, self.key))
+        return not self.urls and name in (*known.required, *self._keys)
+
+    def fixed_arguments(self, names: Set[str]) -> dict[str, Any]:
+        """Return the arguments that the URL conf gives to the view where it captures `names`."""
+        first = self.urls[0].fixed if self.urls else {}
+        return next((url.fixed for url in self.urls if url.captures == names), first)
 
     def required_names(self) -> set[str]:
         """Return the names that each URL of the view has."""
         if self._reads_object_by_key():
             return {self.key}
-        if self.parameters is None:
-            return set()
         captured = [url.captures for url in self.urls]
         always = {self.key}.union(set.intersection(*map(set, captured)) if captured else ())
         return always.intersection(self.parameters.required)
@@ -109,9 +124,9 @@ class _Target:
         return bool(self.view.initkwargs.get("detail")) or self.action in DETAIL_ACTIONS
 
 
-def _parameters(function: Any, positional_count: int) -> Parameters | None:
-    """Return the parameters after `request`; `None` if there is no function, or none to inspect."""
+def _parameters(function: Any, positional_count: int) -> Parameters:
+    """Return the parameters after `request`; `**kwargs` if the function is not known."""
     try:
         return parameters(function, positional_count)
-    except (TypeError, ValueError):
-        return None
+    except (TypeError, ValueError):  # no function: the view answers 405, or dispatches on its own
+        return Parameters(frozenset(), (), frozenset(), True)

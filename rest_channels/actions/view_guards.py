@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from inspect import getclosurevars, isfunction
+from inspect import getclosurevars, isclass, isfunction
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from .site_urls import code_of, urls_of, wrapped_functions
@@ -57,8 +58,15 @@ def middleware_not_run() -> list[str]:
         for name in settings.MIDDLEWARE
         if not name.startswith("django.")
         and (middleware := import_string(name)) not in honoured
-        and hasattr(middleware, "process_view")
+        and _may_refuse(middleware)
     ]
+
+
+def _may_refuse(middleware: Any) -> bool:
+    """Return whether a middleware runs code of its own before a view."""
+    if any(hasattr(middleware, name) for name in ("process_request", "process_view")):
+        return True
+    return not isclass(middleware) or middleware.__call__ is not MiddlewareMixin.__call__
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,6 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from ..actions.view_guards import middleware_not_run, missing_decorators
 from ..cluster.layer import configuration_error, crosses_processes
@@ -19,6 +18,7 @@ from ..django_views import DjangoViewAsConsumer
 from ..protocol.patterns import slow_part
 from ..routing.channel_routes import Include, Route
 from ..settings import Settings, api_settings
+from .routes import project_applications, routes_of, socket_part
 from .wiring import check_asgi_application, check_routes, check_runserver
 
 __all__ = [
@@ -182,13 +182,13 @@ def check_route_filters(app_configs: Sequence[Any] | None, **kwargs: Any) -> lis
     ]
 
 
-def _site_routes() -> Sequence[Any]:
-    """Return the routes of the site's `SocketApplication`, imported."""
-    asgi = getattr(settings, "ASGI_APPLICATION", None)
+def _site_routes() -> list[Any]:
+    """Return the routes of the site's applications, imported."""
     try:
-        return getattr(import_string(asgi), "routes", ()) if asgi else ()
+        found = (routes_of(socket_part(each)) for each in project_applications())
+        return [entry for routes in found for entry in routes or ()]
     except Exception:  # noqa: BLE001 - E020 reports it
-        return ()
+        return []
 
 
 def _filters(routes: Sequence[Any]) -> Iterator[tuple[str, re.Pattern[str]]]:

@@ -12,7 +12,7 @@ from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .routes import Entry
 
-__all__ = ["class_messages", "is_typo", "takes"]
+__all__ = ["class_messages", "class_of", "takes"]
 
 VIEW_EVENTS = ("connect", "receive", "disconnect", "gap")
 CONSUMER_EVENTS = {
@@ -125,8 +125,8 @@ def _arguments_error(function: Any, expected: tuple[str, ...], where: str) -> Ch
 
 def _typo_messages(cls: type[Any]) -> Iterator[CheckMessage]:
     """W024: a name that nothing calls, and that is nearly the name of something that is called."""
-    own = [ancestor for ancestor in cls.__mro__ if not _is_of_library(ancestor)]
-    known = {name for base in cls.__mro__ if _is_of_library(base) for name in vars(base)}
+    own = [ancestor for ancestor in cls.__mro__ if _is_own(ancestor)]
+    known = {name for base in cls.__mro__ if not _is_own(base) for name in vars(base)}
     is_view = issubclass(cls, SocketView)
     known = {name for name in known if not name.startswith("_")} | set(VIEW_EVENTS)
     for ancestor in own:
@@ -145,10 +145,10 @@ def _meant(name: str, value: Any, known: set[str]) -> str | None:
     if not callable(value) and not isinstance(value, classmethod | staticmethod | property):
         longer = {each for each in known if each != f"{name}s" or len(each) > SHORT}
         return next(iter(get_close_matches(name, longer, n=1, cutoff=0.87)), None)
-    return next((each for each in sorted(known) if is_typo(name, each)), None)
+    return next((each for each in sorted(known) if _is_typo(name, each)), None)
 
 
-def is_typo(name: str, known: str) -> bool:
+def _is_typo(name: str, known: str) -> bool:
     """Return whether one letter is missing, surplus, wrong or swapped, other than at the end."""
     if name == known or abs(len(name) - len(known)) > 1 or min(len(name), len(known)) < 4:
         return False
@@ -160,11 +160,7 @@ def is_typo(name: str, known: str) -> bool:
     return wanted in (swapped, rest[1:]) or wanted[1:] in (rest, rest[1:])
 
 
-def _is_own(method: Any) -> bool:
-    """Return whether the project wrote `method`."""
-    module = getattr(inspect.unwrap(method), "__module__", None) or ""
+def _is_own(written: Any) -> bool:
+    """Return whether the project wrote a method or a class."""
+    module = getattr(inspect.unwrap(written), "__module__", None) or ""
     return module.partition(".")[0] not in LIBRARIES
-
-
-def _is_of_library(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in LIBRARIES

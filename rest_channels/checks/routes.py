@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from ..routing.application import SocketApplication, first_use
 from ..routing.channel_routes import Include, Route
 
-__all__ = ["Entry", "entries", "project_applications", "socket_part"]
+__all__ = ["Entry", "entries", "project_applications", "routes_of", "socket_part"]
 
 WRAPPERS = ("inner", "application", "app")  # the attributes of ASGI middleware
 
@@ -45,7 +45,7 @@ def project_applications() -> list[Any]:
 def socket_part(application: Any) -> Any:
     """Return the application that `application` and its middleware pass sockets to, or `None`."""
     for _depth in range(20):
-        if isinstance(application, SocketApplication) or _routes_of(application) is not None:
+        if isinstance(application, SocketApplication) or routes_of(application) is not None:
             return application
         mapping = getattr(application, "application_mapping", None)  # a ProtocolTypeRouter
         if isinstance(mapping, Mapping):
@@ -60,12 +60,13 @@ def socket_part(application: Any) -> Any:
 
 def entries(application: Any, *, depth: int = 0) -> Iterator[Entry]:
     """Yield all routes of `application`. Raises what reading its list raises."""
-    routes = _routes_of(socket_part(application))
+    routes = routes_of(socket_part(application))
     if routes is not None and depth < 20:
         yield from _entries_of(routes, frozenset(), 0, "", depth)
 
 
-def _routes_of(application: Any) -> Any:
+def routes_of(application: Any) -> Any:
+    """Return the list of a `SocketApplication` or a `URLRouter`; `None` for any other."""
     if isinstance(application, SocketApplication):
         return application.routes
     if type(application).__name__ == "URLRouter":
@@ -81,7 +82,7 @@ def _entries_of(
             names, count = _groups(entry)
             text = prefix + str(entry.pattern)
             inner = entry.url_patterns if isinstance(entry, URLResolver) else None
-            inner = _routes_of(getattr(entry, "callback", None)) if inner is None else inner
+            inner = routes_of(getattr(entry, "callback", None)) if inner is None else inner
             if inner is not None:
                 yield from _entries_of(inner, kwargs | names, args + count, text, depth + 1)
             elif isinstance(entry, URLPattern):

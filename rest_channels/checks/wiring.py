@@ -14,7 +14,7 @@ from django.views import View
 from ..routing.application import first_use
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
-from .classes import class_messages
+from .classes import class_messages, class_of, takes
 from .routes import Entry, entries, project_applications, socket_part
 
 __all__ = ["check_asgi_application", "check_routes", "check_runserver"]
@@ -125,7 +125,7 @@ def _target_messages(entry: Entry) -> Iterator[CheckMessage]:
         name = type(target).__name__
         message = f"{text} has an instance of {name}, which all connections would share."
         yield Error(message, f"Write {name}.as_asgi().", id="rest_channels.E023")
-    elif not _takes_three_arguments(target):
+    elif not takes(target, 3, ()):
         message = f"{text} has {_name(target)}, which does not take (scope, receive, send)."
         hint = "Use an ASGI application, such as View.as_asgi(). Pages belong into urls.py."
         yield Error(message, hint, id="rest_channels.E023")
@@ -141,16 +141,6 @@ def _http_view(target: Any) -> Any:
     return None
 
 
-def _takes_three_arguments(target: Any) -> bool:
-    try:
-        inspect.signature(target).bind("scope", "receive", "send")
-    except TypeError:
-        return False
-    except ValueError:  # a function without a signature
-        return True
-    return True
-
-
 def _name(target: Any) -> str:
     return str(getattr(target, "__qualname__", None) or repr(target))
 
@@ -162,12 +152,7 @@ def _duplicates(found: Iterable[Entry]) -> Iterator[CheckMessage]:
         if entry.is_channel_route or entry.text.startswith(("route", "the stream")):
             continue
         if (first := seen.setdefault(entry.text, entry)) is not entry:
-            message = f"{entry.text} is there twice. Only the first one, {_served(first)}, is used."
+            served = _name(class_of(first.target) or first.target)
+            message = f"{entry.text} is there twice. Only the first one, {served}, is used."
             hint = "Give each its own path."
             yield Warning(message, hint, id="rest_channels.W023")
-
-
-def _served(entry: Entry) -> str:
-    target = entry.target
-    cls = getattr(target, "view_class", None) or getattr(target, "consumer_class", None) or target
-    return _name(cls)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from inspect import isfunction, signature
 from typing import Any
 
-from .names import nearest_name
-from .unsupported import ATTRIBUTES, METHODS, SYNONYMS, UNSUPPORTED_OPTIONS
+from .names import misspelling, nearest_name
+from .unsupported import ATTRIBUTES, METHODS, OPTIONS, SYNONYMS
 from .values import VALUES, check_values, value_error
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
@@ -109,16 +109,14 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
     if hasattr(value, "groups_for_consumer") and "check_deliveries" not in supported:
         raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
     if other := None if advice else _misspelt(name, value, supported):
-        raise TypeError(
-            f"{where} has no effect. Did you mean {other}? If the name is your own, choose another."
-        )
+        raise misspelling(where, other)
 
 
 def _check_decorators(where: str, function: Any) -> None:
     for name in DECORATED:
         if name in vars(function):
             advice = f"write @action({name}=…), or {name} = … in the class"
-            advice = UNSUPPORTED_OPTIONS.get(name, advice)
+            advice = OPTIONS["@action"].get(name, advice)
             raise TypeError(f"@{name} has no effect on {where}: {advice}.")
 
 
@@ -170,8 +168,10 @@ def check_initkwargs(cls: type, initkwargs: dict[str, Any]) -> None:
             raise TypeError(f"{where} cannot set {name!r}: write it in a subclass.")
         if name.startswith("_") or not hasattr(cls, name) or isfunction(value):
             other = nearest_name(name, VALUES)
-            hint = f" Did you mean {other!r}?" if other else ""
-            raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set.{hint}")
+            advice = f"{ATTRIBUTES.get(name, 'declare it in a subclass')}."
+            if other not in (None, name):
+                advice = f"did you mean {other!r}?"
+            raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set: {advice}")
     check_values(f"{where}: ", initkwargs)
 
 

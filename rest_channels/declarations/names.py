@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-__all__ = ["nearest_name"]
+__all__ = ["misspelling", "nearest_name"]
 
 SHORT = 8  # characters; below that, own names resemble known ones by chance
 LONG = 12
@@ -18,6 +18,12 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
         if _distance(written, _normalized(other)) <= allowed:
             return other
     return None
+
+
+def misspelling(where: str, meant: str) -> TypeError:
+    """Return the error for the name at the end of `where`, which probably means another one."""
+    hint = "If the name is your own, choose another."
+    return TypeError(f"{where} has no effect. Did you mean {meant}? {hint}")
 
 
 def _normalized(name: str) -> str:

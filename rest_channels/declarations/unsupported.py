@@ -3,7 +3,16 @@
 A name is refused only in a class without a base of this library that supports it.
 """
 
-__all__ = ["ACTION_OPTIONS", "ATTRIBUTES", "METHODS", "SYNONYMS", "UNSUPPORTED_OPTIONS"]
+from collections.abc import Iterable
+
+__all__ = [
+    "ACTION_OPTIONS",
+    "ATTRIBUTES",
+    "METHODS",
+    "OPTIONS",
+    "SYNONYMS",
+    "refuse_options",
+]
 
 _FRAMES = "frames are JSON; a SocketView has text_parser_class and text_renderer_class"
 _GENERIC = "derive the class from GenericAsyncAPIConsumer"
@@ -14,6 +23,7 @@ _THROTTLES = "derive the class from AsyncAPIConsumer or SocketView"
 _CONNECTION_AUTH = (
     "a connection is authenticated once: write it in a class derived from AsyncAPIConsumer"
 )
+_HTTP_ROUTE = "a frame has no HTTP method: delete it"
 _VERSION = "put the version into the path or the action's name"
 _RESPONSE = "an answer has no headers: override reply() or handle_exception()"
 
@@ -130,18 +140,54 @@ ACTION_OPTIONS = (
 )
 """Attributes that `@action` may set for the time of one action, as in DRF's viewsets."""
 
-UNSUPPORTED_OPTIONS: dict[str, str] = {
-    "methods": 'write http_method="POST", the one that permissions see',
-    "url_path": "a frame names the action: write name=",
-    "url_name": "a frame names the action: write name=",
-    "suffix": "write a docstring",
-    "description": "write a docstring",
-    "authentication_classes": "a connection is authenticated once: write it in the class",
-    "content_negotiation_class": _FRAMES,
-    "metadata_class": ATTRIBUTES["metadata_class"],
-    "parser_classes": _FRAMES,
-    "renderer_classes": _FRAMES,
-    "schema": "actions are in no OpenAPI schema: delete it",
-    "versioning_class": _VERSION,
+_CLASS_GUARD = "write it in the class"
+_TOLD_APART = "observers are told apart without it: delete it"
+
+OPTIONS: dict[str, dict[str, str]] = {
+    "@action": {
+        "methods": 'write http_method="POST", the one that permissions see',
+        "url_path": "a frame names the action: write name=",
+        "url_name": "a frame names the action: write name=",
+        "suffix": "write a docstring",
+        "description": "write a docstring",
+        "authentication_classes": "a connection is authenticated once: write it in the class",
+        "content_negotiation_class": _FRAMES,
+        "metadata_class": ATTRIBUTES["metadata_class"],
+        "parser_classes": _FRAMES,
+        "renderer_classes": _FRAMES,
+        "schema": "actions are in no OpenAPI schema: delete it",
+        "versioning_class": _VERSION,
+    },
+    "@socket_route": {
+        "atomic": "write @transaction.atomic below @socket_route",
+        "detached": "only methods of an AsyncAPIConsumer can be detached",
+        "http_method": _HTTP_ROUTE,
+        "methods": _HTTP_ROUTE,
+        "permission_classes": _CLASS_GUARD,
+        "throttle_classes": _CLASS_GUARD,
+        "url_path": "a frame names the route: write @socket_route('name')",
+    },
+    "@observer": {
+        "many_to_many": "only model_observer has it",
+        "model": "use model_observer",
+        "partition": _TOLD_APART,
+        "permission_classes": f"{_CLASS_GUARD}, with check_deliveries = True",
+        "serializer_class": "mark a function with @name.serializer, where name is the observer's",
+    },
+    "@model_observer": {
+        "dispatch_uid": _TOLD_APART,
+        "permission_classes": f"{_CLASS_GUARD}, with check_deliveries = True",
+        "queryset": "choose rows in @name.groups_for_signal, where name is the observer's",
+        "sender": "the model is the first argument",
+        "weak": "an observer lives as long as its class: delete it",
+    },
 }
-"""Options of DRF's `@action` that have no meaning for a frame."""
+"""Options of decorators that have no effect, with what to write instead."""
+
+
+def refuse_options(decorator: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `TypeError` for the first option in `given` that is not `known`."""
+    for name in given:
+        if name not in known:
+            advice = OPTIONS[decorator].get(name) or f"it takes {', '.join(known)}"
+            raise TypeError(f"{decorator} has no option {name!r}: {advice}.")

@@ -57,9 +57,9 @@ def _class(method: str) -> Check:
 
 
 def _pagination_class(value: Any) -> str | None:
-    if value is None or (error := _class("paginate_queryset")(value)):
-        return None if value is None else error
-    if "request" not in inspect.signature(value.paginate_queryset).parameters:
+    if error := _class("paginate_queryset")(value):
+        return error
+    if value is None or "request" not in inspect.signature(value.paginate_queryset).parameters:
         return None
     return (
         "reads query strings: derive it from one of rest_channels.pagination, which read the "

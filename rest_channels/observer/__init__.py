@@ -8,11 +8,13 @@ class Shop(GenericAsyncAPIConsumer):
         await self.comments.subscribe(request_id=request_id)
 """
 
+from inspect import signature
 from typing import Any
 
 from django.db.models import Model
 from django.dispatch import Signal
 
+from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
 from .base_observer import BaseObserver
 from .capture.changes import Action
@@ -36,7 +38,12 @@ __all__ = [
 
 
 def observer(signal: Signal, **kwargs: Any) -> Observer:
-    """Observe a signal: decorate a handler. `kwargs` go to its `connect`, e.g. `sender`."""
+    """Observe a signal: decorate a handler. `kwargs` go to its `connect`, e.g. `sender`.
+
+    Raises `TypeError` for others.
+    """
+    if isinstance(signal, Signal):  # else `Observer` raises
+        refuse_options("@observer", kwargs, [*signature(signal.connect).parameters][1:])
     return Observer(None, signal, kwargs)
 
 
@@ -45,6 +52,7 @@ def model_observer(
     serializer_class: Any = None,
     many_to_many: bool = False,
     partition: str = "*",
+    **options: Any,
 ) -> ModelObserver:
     """Observe the rows of a model: decorate a handler, or assign the result to an attribute.
 
@@ -58,10 +66,12 @@ def model_observer(
         partition: A part of the observer's id. Observers have different ids without it, too.
 
     Raises:
-        TypeError: An argument has a wrong type.
+        TypeError: An argument has a wrong type, or there are other `options`.
 
     Source: djangochannelsrestframework 1.3.
     """
+    known = ("serializer_class", "many_to_many", "partition")
+    refuse_options("@model_observer", options, known)
     if not (isinstance(model, type) and issubclass(model, Model)):
         raise TypeError(f"model_observer() takes a model class, not {model!r}.")
     check_values("model_observer(): ", {"serializer_class": serializer_class})

@@ -31,11 +31,11 @@ from ..handshake.proxies import without_proxies
 from ..handshake.subprotocols import choose_subprotocol
 from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
-from .channel_routes import ChannelRouter, Include, Route, covers, include, route, route_class
+from .channel_routes import ChannelRouter, Include, Route, covers
 from .lifespan import InnerLifespan
 from .url_routes import match_route, resolver_match
 
-__all__ = ["ChannelRouter", "SocketApplication", "first_use", "include", "route", "route_class"]
+__all__ = ["SocketApplication", "first_use"]
 
 logger = logging.getLogger("rest_channels")
 

@@ -41,6 +41,8 @@ from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from tests import replies
 
+from .printed_users import UserConsumer, UserSerializer
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 REQUEST_ID = 1_550_050_123_456
@@ -75,34 +77,7 @@ def users():
     return [{"id": user.pk, "username": user.username, "email": user.email} for user in users]
 
 
-# 1.3.2.1, Generic Api Consumer: serializers.py, consumers.py, routing.py.
-
-
-class UserSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = User
-        fields = ["id", "username", "email", "password"]
-        extra_kwargs = {"password": {"write_only": True}}
-
-    def create(self, validated_data):
-        user = User(email=validated_data["email"], username=validated_data["username"])
-        user.set_password(validated_data["password"])
-        user.save()
-        return user
-
-
-class UserConsumer(
-    ListModelMixin,
-    RetrieveModelMixin,
-    PatchModelMixin,
-    UpdateModelMixin,
-    CreateModelMixin,
-    DeleteModelMixin,
-    GenericAsyncAPIConsumer,
-):
-    queryset = User.objects.all()
-    serializer_class = UserSerializer
-
+# 1.3.2.1, Generic Api Consumer: routing.py. The module printed_users has the other two.
 
 websocket_urlpatterns = [
     re_path(r"^ws/$", UserConsumer.as_asgi()),

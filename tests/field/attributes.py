@@ -5,23 +5,35 @@ tables; `scripts/print_attributes.py` prints them.
 """
 
 from inspect import isfunction
+from typing import Any
 
 from django.contrib.auth.models import User
 from rest_framework.throttling import BaseThrottle
 
 from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
+from rest_channels.declarations.pagination import PAGINATION_NAMES
 from rest_channels.declarations.unsupported import (
     ACTION_OPTIONS,
     ATTRIBUTES,
     METHODS,
-    UNSUPPORTED_OPTIONS,
+    OPTIONS,
 )
 from rest_channels.declarations.values import VALUES
+from rest_channels.pagination import (
+    WebsocketCursorPagination,
+    WebsocketLimitOffsetPagination,
+    WebsocketPageNumberPagination,
+)
 from rest_channels.protocol.dialects import PlainDialect
 from rest_channels.views import SocketView
 from sockets.handlers import RoutedSocketHandler
 
 CLASSES = (SocketView, SocketConsumer, AsyncAPIConsumer, ModelConsumer, RoutedSocketHandler)
+PAGINATIONS = (
+    WebsocketLimitOffsetPagination,
+    WebsocketPageNumberPagination,
+    WebsocketCursorPagination,
+)
 
 VALID = {
     "channel_layer_alias": "other",
@@ -35,6 +47,14 @@ VALID = {
     "login_required": True,
     "queryset": User.objects.none(),
     "routes": (),
+    "max_limit": 5,
+    "max_page_size": 5,
+    "offset_cutoff": 5,
+    "page_size": 5,
+    "default_limit": 5,
+    "cursor_query_param": "at",
+    "page_query_param": "at",
+    "page_size_query_param": "at",
     "schema": None,
     "sleep_time_between_pages": 1.0,
     "throttle_classes": [BaseThrottle],
@@ -159,23 +179,65 @@ def honours(base: type, name: str) -> bool:
     return True
 
 
-def table(names: dict[str, str]) -> str:
-    """Return a table of the classes that honour `names`, and of what the others say."""
-    head = ["name", *(f"`{cls.__name__}`" for cls in CLASSES), "where it is refused, write"]
+def table(names: dict[str, str], classes: tuple[type, ...] = CLASSES) -> str:
+    """Return a table of the `classes` that honour `names`, and of what the others say."""
+    head = ["name", *(f"`{cls.__name__}`" for cls in classes), "where it is refused, write"]
     rows = [head, ["---"] * len(head)]
     for name in sorted(names):
-        marks = ["yes" if honours(cls, name) else "–" for cls in CLASSES]
+        marks = ["yes" if honours(cls, name) else "–" for cls in classes]
         rows.append([f"`{name}`", *marks, "" if "–" not in marks else names[name]])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def options() -> str:
-    """Return a table of the options of `@action`."""
+HONOURED_OPTIONS = {
+    "@action": dict.fromkeys(ACTION_OPTIONS, "replaces the attribute while the action runs"),
+    "@socket_route": {"name": "the name that frames use"},
+    "@observer": {
+        "sender": "only signals of this sender",
+        "weak": "as in the signal's `connect`",
+        "dispatch_uid": "as in the signal's `connect`",
+    },
+    "@model_observer": {
+        "serializer_class": "makes the data of the frames",
+        "many_to_many": "a changed relation is an update of the row",
+        "partition": "a part of the observer's id",
+    },
+}
+NEXT_TO = {
+    "@action": ", next to `atomic`, `detached`, `name`, `http_method`, `detail`",
+    "@model_observer": ", next to the model",
+    "@observer": ", next to the signal",
+}
+
+
+def options(decorator: str) -> str:
+    """Return a table of the options of a decorator."""
     rows = [["option", "effect"], ["---", "---"]]
+    rows += [[f"`{name}`", text] for name, text in HONOURED_OPTIONS[decorator].items()]
+    rows += [[f"`{name}`", f"`TypeError`: {text}"] for name, text in OPTIONS[decorator].items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def settable(cls: Any, name: str) -> bool:
+    """Return whether `as_asgi()` of a class, and `as_view()` if there is one, take `name`."""
+    makers = [cls.as_asgi, getattr(cls, "as_view", cls.as_asgi)]
+    for make in makers:
+        try:
+            make(**{name: VALID.get(name, None if name.endswith("_class") else [])})
+        except TypeError as error:
+            if name not in str(error):
+                raise
+            return False
+    return True
+
+
+def arguments() -> str:
+    """Return a table of the arguments of `as_asgi()` and `as_view()`."""
+    rows = [["argument", *(f"`{cls.__name__}`" for cls in CLASSES)], ["---"] * (1 + len(CLASSES))]
     rows += [
-        [f"`{name}`", "replaces the attribute while the action runs"] for name in ACTION_OPTIONS
+        [f"`{name}`", *("yes" if settable(cls, name) else "–" for cls in CLASSES)]
+        for name in sorted(VALUES)
     ]
-    rows += [[f"`{name}`", f"`TypeError`: {text}"] for name, text in UNSUPPORTED_OPTIONS.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -188,8 +250,17 @@ def page() -> str:
             table(attributes),
             "Methods:",
             table(METHODS),
-            "Options of `@action`, next to `atomic`, `detached`, `name`, `http_method`, `detail`:",
-            options(),
+            *(
+                text
+                for name in OPTIONS
+                for text in (f"Options of `{name}`{NEXT_TO.get(name, '')}:", options(name))
+            ),
+            "Arguments of `as_asgi()`, and of `as_view()` of a `SocketView`, next to attributes of "
+            "your own. Others are a `TypeError`: declare them in a subclass.",
+            arguments(),
+            "Attributes and methods of pagination classes, next to `paginate_queryset` and "
+            "`get_paginated_response`:",
+            table(PAGINATION_NAMES, PAGINATIONS),
         ]
     )
 

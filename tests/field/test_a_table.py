@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.generic import websocket
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.checks import run_checks
+from django.dispatch import Signal
 from django.test import override_settings
 from rest_framework import decorators as drf_decorators
 from rest_framework import generics, views, viewsets
@@ -20,12 +21,13 @@ from rest_channels.declarations.unsupported import (
     ACTION_OPTIONS,
     ATTRIBUTES,
     METHODS,
-    UNSUPPORTED_OPTIONS,
+    OPTIONS,
 )
 from rest_channels.declarations.values import VALUES
-from rest_channels.decorators import action
+from rest_channels.decorators import action, socket_route
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import StreamedPaginatedListMixin
+from rest_channels.observer import model_observer, observer
 from rest_channels.parsers import MessagePackParser
 from rest_channels.protocol.dialects import MethodDialect
 from rest_channels.renderers import MessagePackRenderer
@@ -35,7 +37,17 @@ from rest_channels.views import SocketView
 from scripts.print_attributes import PAGE, written
 from sockets.handlers import RoutedSocketHandler
 
-from .attributes import CLASSES, DCRF, HONOURED, NOT_DECLARED, honours, page, public_names
+from .attributes import (
+    CLASSES,
+    DCRF,
+    HONOURED,
+    HONOURED_OPTIONS,
+    NOT_DECLARED,
+    honours,
+    page,
+    public_names,
+    settable,
+)
 
 ROOT = Path(__file__).parents[2]
 ALL = (*CLASSES, StreamedPaginatedListMixin)
@@ -73,17 +85,61 @@ def test_a_refusal_says_what_to_write(name) -> None:
 
 
 def test_every_option_of_drfs_action_is_honoured_or_refused() -> None:
-    known = {"name", "detail", *ACTION_OPTIONS, *UNSUPPORTED_OPTIONS}
+    known = {"name", "detail", *ACTION_OPTIONS, *OPTIONS["@action"]}
     assert signature(drf_decorators.action).parameters.keys() - {"kwargs"} <= known
     assert {
         name for name in public_names(views.APIView) if name.endswith(("_classes", "_class"))
     } <= known
 
 
-@pytest.mark.parametrize("option", UNSUPPORTED_OPTIONS)
-def test_an_option_without_a_meaning_for_frames_is_a_type_error(option) -> None:
-    with pytest.raises(TypeError, match=f"@action has no option '{option}'"):
-        action(**{option: None})
+def observer_of_a_signal(**options):
+    return observer(Signal(), **options)
+
+
+def observer_of_users(**options):
+    return model_observer(User, **options)
+
+
+DECORATORS = {
+    "@action": action,
+    "@socket_route": socket_route,
+    "@observer": observer_of_a_signal,
+    "@model_observer": observer_of_users,
+}
+
+
+@pytest.mark.parametrize(
+    ("decorator", "option"), [(name, option) for name, each in OPTIONS.items() for option in each]
+)
+def test_an_option_without_effect_is_a_type_error_that_says_what_to_write(
+    decorator, option
+) -> None:
+    text = f"{decorator} has no option {option!r}: {OPTIONS[decorator][option]}."
+    with pytest.raises(TypeError, match=re.escape(text)):
+        DECORATORS[decorator](**{option: None})
+
+
+@pytest.mark.parametrize("decorator", ["@socket_route", "@observer", "@model_observer"])
+def test_an_unknown_option_is_a_type_error_that_names_the_known_ones(decorator) -> None:
+    known = ", ".join(HONOURED_OPTIONS[decorator])
+    with pytest.raises(TypeError, match=f"{decorator} has no option 'colour': it takes {known}"):
+        DECORATORS[decorator](colour="red")
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_as_asgi_takes_an_attribute_or_says_that_it_does_not(cls, name) -> None:
+    if settable(cls, name):
+        assert hasattr(cls, name)
+
+
+async def test_options_of_an_observer_are_those_of_the_connect_of_its_signal() -> None:
+    signal = Signal()
+    first = observer(signal, sender=User, dispatch_uid="uid", weak=False)
+    assert observer(signal, sender=User, dispatch_uid="uid", weak=False).signal is first.signal
+    assert len(signal.receivers) == 1
+    assert not signal.has_listeners(Group)
+    assert signal.has_listeners(User)
 
 
 def test_the_page_has_the_tables() -> None:

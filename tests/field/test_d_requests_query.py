@@ -1,11 +1,14 @@
 """What a frame's `query` and `parameters` become, on every path that reads them."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 from django.test import override_settings
-from django.urls import path
+from django.urls import include, path
 from django.views import View
+from django.views.generic import DetailView
 from rest_framework import viewsets
 from rest_framework.decorators import api_view
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
@@ -185,9 +188,68 @@ async def test_a_frame_gives_a_view_only_what_its_url_captures(view) -> None:
         assert (status, errors["parameters"].keys()) == (400, {"template"})
 
 
+class Fixed:
+    urlpatterns = [
+        path("pages/<slug:slug>/", Page.as_view(), {"template": "own.html"}),
+        path("pages/", include([path("", Page.as_view())]), {"template": "all.html"}),
+    ]
+
+
+async def test_a_view_receives_the_arguments_that_its_url_fixes() -> None:
+    with override_settings(ROOT_URLCONF=Fixed):
+        for given, template in [({"slug": "news"}, "own.html"), ({}, "all.html")]:
+            status, data = await reply_to(Page, "list", parameters=given)
+            assert (status, json.loads(data)["template"]) == (200, template)
+
+
 async def test_a_view_without_arguments_refuses_one() -> None:
     def plain(request):
         return HttpResponse("ok")
 
     status, [errors] = await reply_to(plain, "list", parameters={"x": 1})
     assert (status, errors["parameters"].keys()) == (400, {"x"})
+
+
+class Custom(View):
+    def dispatch(self, request, **kwargs):
+        return JsonResponse(kwargs)
+
+
+class LooseAPI(APIView):
+    def get(self, request, *args, **kwargs):
+        return Response(self.kwargs)
+
+
+class Keyed(LooseAPI):
+    lookup_url_kwarg = "number"
+
+
+def loose(request, **kwargs):
+    return JsonResponse(kwargs)
+
+
+@pytest.mark.parametrize("view", [Loose, Custom, LooseAPI, Keyed, loose])
+@pytest.mark.parametrize("name", ["team", "is_staff", "request", "self"])
+async def test_a_frame_gives_a_view_without_a_url_nothing_that_it_does_not_name(view, name) -> None:
+    status, [errors] = await reply_to(view, "list", parameters={name: "7"})
+    assert (status, errors["parameters"].keys()) == (400, {name})
+
+
+@pytest.mark.parametrize(
+    ("view", "key"), [(Custom, "pk"), (LooseAPI, "pk"), (Keyed, "number"), (loose, "pk")]
+)
+async def test_a_frame_gives_a_view_without_a_url_its_key(view, key) -> None:
+    status, data = await reply_to(view, "list", parameters={key: "7"})
+    assert (status, data) in [(200, {key: "7"}), (200, f'{{"{key}": "7"}}')]
+
+
+@pytest.mark.parametrize("key", ["username", "pk"])
+async def test_a_frame_gives_a_detail_view_of_django_its_key(key) -> None:
+    class Detail(DetailView):
+        model = User
+        slug_field = slug_url_kwarg = "username"
+        render_to_response = lambda self, context: HttpResponse(self.object.username)  # noqa: E731
+
+    ada = await User.objects.acreate(username="ada")
+    given = {key: getattr(ada, key)}
+    assert await reply_to(Detail, "list", parameters=given) == (200, "ada")

@@ -185,6 +185,45 @@ async def test_an_async_action_that_returns_data_that_queries_is_a_clear_error(
     assert "names returned data that queries the database" in caplog.text
 
 
+class AsyncReply:
+    async def reply(self, action, data=None, **kwargs):
+        await super().reply(action, data=data, **kwargs)
+
+
+class AsyncSendJSON:
+    async def send_json(self, content, close=False):
+        await super().send_json(content, close)
+
+
+class AsyncEncodeJSON:
+    @classmethod
+    async def encode_json(cls, content):
+        return super().encode_json(content)
+
+
+@pytest.mark.parametrize("override", [AsyncReply, AsyncSendJSON, AsyncEncodeJSON])
+@pytest.mark.parametrize("make", [rows, one_by_one, LazyName])
+async def test_an_async_override_that_sends_data_that_queries_is_a_clear_error(
+    caplog, override, make
+) -> None:
+    class Consumer(override, AsyncAPIConsumer):
+        @action()
+        def names(self):
+            return make(), 200
+
+    assert await data_of(Consumer.as_asgi(), {"action": "names"}, "response_status") == 500
+    assert "is encoded on the event loop. Write def, not async def" in caplog.text
+
+
+async def test_an_async_override_sends_data_that_does_not_query() -> None:
+    class Consumer(AsyncReply, AsyncAPIConsumer):
+        @action()
+        def names(self):
+            return {7: (name for name in ("ada", "bob"))}, 200
+
+    assert await data_of(Consumer.as_asgi(), {"action": "names"}) == {"7": ["ada", "bob"]}
+
+
 async def test_an_async_route_that_returns_data_that_queries_is_a_clear_error(caplog) -> None:
     class View(SocketRouteView):
         @socket_route

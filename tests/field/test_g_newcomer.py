@@ -85,8 +85,8 @@ async def async_page(request, pk):
     [
         (path("x/", Editor), "E021", "Editor.as_asgi()"),
         (path("x/", Chat), "E021", "Chat.as_asgi()"),
-        (path("x/", Page.as_view()), "E022", "view_as_consumer(Page)"),
-        (path("x/", Api.as_view()), "E022", "view_as_consumer(Api)"),
+        (path("x/", Page.as_view()), "E022", "view_as_consumer(Page)."),
+        (path("x/", Api.as_view()), "E022", "view_as_consumer(Api)."),
         (path("x/", Editor.as_view()), "E022", "Editor.as_asgi()"),
         (path("x/", Chat()), "E023", "Chat.as_asgi()"),
         (path("x/", page), "E023", "urls.py"),

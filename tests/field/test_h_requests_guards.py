@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
+from django.utils.deprecation import MiddlewareMixin
 from django.views import View
 from django.views.decorators.cache import cache_page, never_cache
 from rest_framework.authentication import SessionAuthentication
@@ -160,13 +161,40 @@ class TenantMiddleware:
         return None
 
 
-def test_the_check_names_middleware_that_may_guard_views_and_is_not_run() -> None:
+class GuardInCall:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request) if request.user.is_staff else HttpResponse(status=403)
+
+
+def guard_function(get_response):
+    return GuardInCall(get_response)
+
+
+class GuardInRequest(MiddlewareMixin):
+    def process_request(self, request):
+        return None if request.user.is_staff else HttpResponse(status=403)
+
+
+class HeadersOnly(MiddlewareMixin):
+    def process_response(self, request, response):
+        return response
+
+
+GUARDS = ["TenantMiddleware", "GuardInCall", "guard_function", "GuardInRequest"]
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_the_check_names_middleware_that_may_guard_views_and_is_not_run(guard) -> None:
     wrapped = view_as_consumer(Secret)
-    name = f"{__name__}.TenantMiddleware"
-    with override_settings(MIDDLEWARE=[name, f"{__name__}.StaffOnly", *LOGIN_REQUIRED]):
+    others = [f"{__name__}.StaffOnly", f"{__name__}.HeadersOnly", *LOGIN_REQUIRED]
+    with override_settings(MIDDLEWARE=[f"{__name__}.{guard}", *others]):
         [warning] = [each for each in check_wrapped_views(None) if each.id == "rest_channels.W011"]
-    assert name in warning.msg
-    assert "StaffOnly" not in warning.msg
+    assert f"so {__name__}.{guard} cannot refuse" in warning.msg
+    with override_settings(MIDDLEWARE=others):
+        assert "rest_channels.W011" not in {each.id for each in check_wrapped_views(None)}
     del wrapped
 
 

@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+from channels.routing import ProtocolTypeRouter
 
 from rest_channels.checks import check_route_filters
 from rest_channels.protocol.patterns import slow_part
@@ -97,8 +98,12 @@ application = SocketApplication(
 )
 
 
-def test_the_check_finds_slow_filters_of_routes_and_of_includes(settings) -> None:
-    settings.ASGI_APPLICATION = f"{__name__}.application"
+mounted = ProtocolTypeRouter({"websocket": application})
+
+
+@pytest.mark.parametrize("name", ["application", "mounted"])
+def test_the_check_finds_slow_filters_of_routes_and_of_includes(settings, name) -> None:
+    settings.ASGI_APPLICATION = f"{__name__}.{name}"
     found = check_route_filters(None)
     assert [each.id for each in found] == ["rest_channels.W012"] * 3
     for text in ("text='(a|a)+$'", "path='(.*a){12}b'", "path='(x+)+/'"):
