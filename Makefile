@@ -31,8 +31,8 @@ demo-cluster: environment ## Serve the demo as two processes that share a Valkey
 test: environment ## Run the tests (ARGS="-k name" chooses)
 	@$(PYTEST) $(ARGS)
 
-test-fast: environment ## Run the tests that need neither servers nor browsers
-	@$(PYTEST) --ignore=tests/servers --ignore=tests/e2e $(ARGS)
+test-fast: environment ## Run the tests that start no servers, brokers, browsers or scripts
+	@$(PYTEST) -m "not programs" --ignore=tests/servers --ignore=tests/e2e $(ARGS)
 
 check: environment ## Check style, types, imports and sizes
 	@$(BIN)/ruff check

@@ -45,7 +45,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Apply `--only-services`, and choose what the workers of xdist run first and last."""
+    """Mark, apply `--only-services`, and choose what the workers of xdist run first and last."""
+    for item in items:
+        if starts_programs(item):
+            item.add_marker("programs")
     if config.option.only_services:
         config.hook.pytest_deselected(items=[item for item in items if not uses_services(item)])
         items[:] = filter(uses_services, items)
@@ -92,6 +95,12 @@ def group_of(nodeid: str) -> str:
         layer = re.search(r"\[(core|pubsub)\b", name)
         return f"{path} {layer[1]}" if layer else "tests/servers/"
     return nodeid
+
+
+def starts_programs(item: pytest.Item) -> bool:
+    """Return whether the folder or the fixtures of the test say that it starts programs."""
+    folders = ("tests/servers/", "tests/e2e/")
+    return item.nodeid.startswith(folders) or "redis_url" in getattr(item, "fixturenames", ())
 
 
 def needs_quiet(item: pytest.Item) -> bool:

@@ -42,6 +42,7 @@ def test_every_python_and_html_block_of_the_readme_is_a_file() -> None:
     assert README.count("```python") + README.count("```html") == len(FILES)
 
 
+@pytest.mark.programs
 def test_the_example_works_when_it_is_copied(tmp_path) -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "notes.settings"}
 

@@ -17,6 +17,8 @@ from rest_channels.protocol.messages import Event
 from tests.brokers import LAYERS, Broker, layers
 from tests.cluster.nodes import ADA, GRACE, MISSING, Node, running, wait_until
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def broker():

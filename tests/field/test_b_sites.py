@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 SITE = "tests.field.identity_site"
 HERE = Path(__file__).parent
 

@@ -82,6 +82,7 @@ print(Session.objects.count(), User.objects.count())
 """
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -117,6 +118,7 @@ print(Socket.objects.count())
 """
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("elsewhere", ["", "sessions", "sockets", "auth,contenttypes,admin"])
 def test_rows_refer_to_sessions_and_users_of_another_database(elsewhere) -> None:
     printed = run_script(SETTINGS + ROWS, elsewhere)

@@ -6,10 +6,14 @@ import threading
 import weakref
 from collections import deque
 
+import pytest
+
 import rest_channels
 import sockets
 
 from .scripts import run_script
+
+pytestmark = pytest.mark.programs
 
 SERVE = """
 import asyncio, os, sys, threading

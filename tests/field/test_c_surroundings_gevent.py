@@ -8,6 +8,8 @@ from tests.ports import free_port
 
 from .scripts import run_script
 
+pytestmark = pytest.mark.programs
+
 PATCHED = """
 from gevent import monkey
 monkey.patch_all()
