@@ -89,7 +89,7 @@ class RoutedSocketHandler(SocketConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Save the row, then call `connect`."""
         self._current_message = message
-        if self._must_log_in:
+        if self.login_required and self.user is None:
             return
         self._built_row = row = socket_from_scope(self.scope, self.reply_channel.name)
         self._connection.on_ended += (partial(self._presence.remove, row),)
@@ -107,7 +107,7 @@ class RoutedSocketHandler(SocketConsumer):
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         self._current_message = message
         try:
-            if self._must_log_in:
+            if self.login_required and self.user is None:
                 details = _("You are not logged in. Log in and reconnect.")
                 self.send_action(RECONNECT, details=details)
             elif self._uses_default_parsing and message.get("text") is not None:
@@ -217,10 +217,6 @@ class RoutedSocketHandler(SocketConsumer):
     def socket(self) -> Socket | None:
         """The row of this connection; `None` for anonymous clients with `login_required`."""
         return self.row
-
-    @property
-    def _must_log_in(self) -> bool:
-        return self.login_required and self.user is None
 
     @property
     def _saved_row(self) -> Socket:

@@ -28,7 +28,7 @@ from .ending import Ending
 from .handler import Handler, State
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
-from .outbox import Outbox, accept_message, close_message, frame_message
+from .outbox import Message, Outbox, accept_message, close_message, frame_message
 from .publish import current_hub
 from .receiving import Receiving, answering
 from .revocation_index import forget_connection, identify_connection
@@ -181,9 +181,13 @@ class Connection(Receiving):
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
         """Send one frame, once the connection is open. Raise `TypeError` for what is no frame."""
-        text, data = plain_text(text), plain_bytes(data)
-        size = encoded_size(text) if text is not None else len(data or b"")
-        message = frame_message(text, data)
+        message: Message
+        if text is not None:
+            size = encoded_size(text)
+            message = {"type": "websocket.send", "text": plain_text(text)}
+        else:
+            data = plain_bytes(data) or b""
+            size, message = len(data), {"type": "websocket.send", "bytes": data}
         is_held = self.held is not None and (
             self.handler.sends_in_order or answering.get() is not self
         )
