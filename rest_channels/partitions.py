@@ -41,7 +41,7 @@ MAX_LENGTH = 255
 class Partition:
     """The base of a project's class. The methods may be called in threads and on the event loop.
 
-    They must not query. A name has 1 to 255 characters. An empty name is a partition as well.
+    They must not query. A name has at most 255 characters. The empty name is a partition as well.
     """
 
     def of_connection(self, scope: dict[str, Any]) -> str:

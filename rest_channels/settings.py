@@ -6,7 +6,7 @@
     api_settings.HANDLER_TIMEOUT        # 10
 
 A value is read at its first use, and again after `override_settings`. An unknown key raises an
-error. `None` switches a limit off.
+error. `None` switches a limit off, where the setting can be `None`.
 """
 
 import difflib

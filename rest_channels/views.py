@@ -107,7 +107,7 @@ class SocketView(SendingMixin):
 
         markcoroutinefunction(application)
         application.view_class = cls  # type: ignore[attr-defined]
-        application.dialect = cls.dialect  # type: ignore[attr-defined]
+        application.dialect = initkwargs.get("dialect", cls.dialect)  # type: ignore[attr-defined]
         application.__doc__ = cls.__doc__
         return application
 

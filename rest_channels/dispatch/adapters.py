@@ -63,7 +63,7 @@ class ViewAdapter(RequestAdapter):
         self.view_class = view.view_class
         self.initkwargs = view.view_initkwargs
         self.overrides_sending = self.view_class.overrides_sending
-        self.dialect = self.view_class.dialect
+        self.dialect = self.initkwargs.get("dialect", self.view_class.dialect)
         gap = getattr(self.view_class, "gap", None)
         self.handles_gaps = gap is not None and route_name(gap) is None
         route = connection.scope.get("url_route", {})

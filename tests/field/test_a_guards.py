@@ -9,6 +9,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_save
+from django.test import override_settings
 from rest_framework import decorators as drf_decorators
 from rest_framework import throttling
 from rest_framework.authentication import TokenAuthentication
@@ -26,6 +27,7 @@ from rest_channels.multiplexer import Multiplexer
 from rest_channels.observer import model_observer, observer
 from rest_channels.permissions import AllowAny, BasePermission
 from rest_channels.permissions import IsAuthenticated as ConsumerIsAuthenticated
+from rest_channels.protocol.dialects import MethodDialect
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
@@ -503,6 +505,15 @@ def test_a_list_of_guards_under_another_name_is_refused(name, value) -> None:
 def test_an_observer_is_refused_where_nobody_can_subscribe(base) -> None:
     with pytest.raises(TypeError, match=r"Desk\.users has no effect"):
         type("Desk", (base,), {"users": model_observer(User), "__module__": __name__})
+
+
+@override_settings(REST_CHANNELS={"MAX_SOCKETS": 0})
+async def test_a_refusal_has_the_dialect_that_as_asgi_was_given() -> None:
+    class Desk(SocketView):
+        pass
+
+    async with SocketCommunicator(Desk.as_asgi(dialect=MethodDialect())) as socket:
+        assert (await socket.receive_json())["method"] is None
 
 
 @pytest.mark.parametrize("value", ["action", None, type(SocketView.dialect)])
