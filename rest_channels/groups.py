@@ -11,7 +11,7 @@ from typing import Any
 from asgiref.sync import markcoroutinefunction
 
 from .cluster.layer import crosses_processes, shared_layer
-from .cluster.listeners import Listeners
+from .cluster.listeners import Listener, Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import packable
 from .concurrency.awaitables import DONE, Sent
@@ -109,9 +109,9 @@ class HubLayer:
     with any method of this library. Without a layer they reach the connections of this process.
     """
 
-    def __init__(self, connection: Connection, channel: str) -> None:
+    def __init__(self, connection: Connection, listener: Listener | None) -> None:
         self.connection = connection
-        self.channel = channel
+        self._listener = listener  # of the connection's own channel, if there is a layer
 
     @markcoroutinefunction
     def group_add(self, group: str, channel: str) -> Sent:
@@ -159,7 +159,9 @@ class HubLayer:
         return self.connection.hub.listeners
 
     def _is_own(self, channel: str) -> bool:
-        return channel in (self.connection.address, self.channel)
+        if channel == self.connection.address:
+            return True
+        return bool(channel and self._listener and channel == self._listener.channel)
 
     def _call_layer(self, method: str, *args: Any) -> Sent:
         """Call a method of the layer itself, after the calls that are queued."""

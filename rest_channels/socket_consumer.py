@@ -228,19 +228,18 @@ class SocketConsumer:
         """
         if self._channel is None:
             return self._connection.address
-        if not self._channel.channel:
+        name = self._connection.loop_bridge.call(self._channel.open_and_start)
+        if not name:
             raise RuntimeError(
                 "The channel layer did not answer when this connection began, so it has no "
                 "channel_name. Use groups, which work, or connect again."
             )
-        self._connection.loop_bridge.call(self._channel.start)
-        return self._channel.channel
+        return name
 
     @overridable_property
     def channel_layer(self) -> HubLayer:
         """Groups and channels, with the methods of a channel layer."""
-        own = self._channel.channel if self._channel else self._connection.address
-        return HubLayer(self._connection, own)
+        return HubLayer(self._connection, self._channel)
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.loop_bridge.start_or_wait(work)

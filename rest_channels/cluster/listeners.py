@@ -20,7 +20,12 @@ from typing import Any, Protocol
 from channels.exceptions import ChannelFull
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import SerialQueue, cancel_until_done
+from ..concurrency.serial_queue import (
+    EAGER_TASKS,
+    SerialQueue,
+    cancel_until_done,
+    start_task,
+)
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import BROKER_TIMEOUT, group_expiry, shared_layer
@@ -67,6 +72,8 @@ class Listener:
     slots: asyncio.Semaphore
     group: str = ""
     channel: str = ""
+    is_named_at_once: bool = False
+    """Whether the layer creates a channel without waiting, so that this can be done when needed."""
     _renewed_at: float = -math.inf
     _stopped: bool = False
     _reader: asyncio.Task[None] | None = None
@@ -86,6 +93,20 @@ class Listener:
         async with self.slots, asyncio.timeout(BROKER_TIMEOUT):
             self.channel = self.channel or await self.layer.new_channel()
             await self.renew()
+
+    def open_and_start(self) -> str:
+        """Create the channel if the layer does so at once, start the reader, and return the name.
+
+        The name is empty if the layer did not answer in `open`.
+        """
+        if self.is_named_at_once and not self.channel:
+            try:
+                self.layer.new_channel().send(None)
+            except StopIteration as created:
+                self.channel = created.value
+        if self.channel and not self._stopped:
+            self.start()
+        return self.channel
 
     async def renew(self) -> None:
         """Renew the membership if a third of its lifetime is over."""
@@ -140,6 +161,7 @@ class Listeners:
         self._queue: SerialQueue[tuple[Work, Callable[[], None]]]
         self._queue = Context().run(SerialQueue, self._perform, asyncio.Lock(), None)
         self._failing_until = 0.0
+        self._at_once_layer: Any = None  # it has created a channel without waiting
 
     def receivers_of(self, group: str) -> Iterable[MessageReceiver]:
         entry = self._groups.get(group)
@@ -192,16 +214,21 @@ class Listeners:
     async def open_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
         """Open a channel without a group, if there is a layer.
 
-        The owner has to start the returned listener when its `channel` is used, and to stop it in
-        any case. The `channel` is empty if the layer does not answer.
+        The owner calls `open_and_start` when the name is used, and has to stop the returned
+        listener in any case. Until then most connections have no channel: layers such as that of
+        Redis only make up a name, and few consumers use it.
         """
         layer = shared_layer()
         if layer is None:
             return None
         listener = Listener(layer, on_message, self._slots)
-        if time.monotonic() >= self._failing_until:
+        listener.is_named_at_once = layer is self._at_once_layer
+        if not listener.is_named_at_once and time.monotonic() >= self._failing_until:
             try:
-                await listener.open()
+                opening = start_task(listener.open(), self._loop)
+                if EAGER_TASKS and opening.done():
+                    self._at_once_layer = layer
+                await opening
             except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
                 self._failing_until = time.monotonic() + FAILURE_PAUSE
                 logger.warning("A connection begins without the channel layer: %r", error)
