@@ -616,7 +616,7 @@ async def test_a_def_action_may_call_another_action(settings) -> None:
             await socket.expect_reply(await socket.call(name), response_status=200, data=number)
 
 
-async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:
+async def test_a_task_started_under_the_handler_lock_does_not_keep_it(settle) -> None:
     running, counts, loop = [], [], asyncio.get_running_loop()
 
     class CountRunning(AsyncAPIConsumer):
@@ -644,7 +644,7 @@ async def test_a_task_started_under_the_handler_lock_does_not_keep_it() -> None:
     async with client(CountRunning) as socket:
         await socket.expect_reply(await socket.call("begin"), response_status=204)
         await socket.expect_event(action="after")
-    assert counts == [1, 1]
+        await settle(lambda: counts == [1, 1])
 
 
 async def test_an_action_has_its_own_context_again_after_it_called_another() -> None:

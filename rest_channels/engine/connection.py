@@ -16,7 +16,7 @@ from ..client_logs import log_for_client, short_path
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.serial_queue import EAGER_TASKS, SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..handshake.subprotocols import acceptable
@@ -98,6 +98,8 @@ class Connection(Receiving):
                     code = self._take(await self._receive())
                     if self.inbox.pause:
                         await self.inbox.slow_down()
+                    elif not EAGER_TASKS and not self.inbox.is_slowed_down:
+                        await self.call_queue.let_item_run()
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
                     raise

@@ -124,6 +124,11 @@ class Inbox:
         self._has_waited = False
         asyncio.get_running_loop().call_soon(self._note_wait)  # runs while `receive` waits
 
+    @property
+    def is_slowed_down(self) -> bool:
+        """Whether `slow_down` has been called, and the loop has not run since."""
+        return not self._has_waited
+
     def _note_wait(self) -> None:
         self._has_waited = True
 
