@@ -8,7 +8,7 @@ connection waits for the result. All other changes are found by the heartbeat: a
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -171,21 +171,22 @@ def end_session(
         is_replaced = index.identities[sharing[0]].session_is_being_replaced()
         is_replaced = is_replaced or any(each.address == spared for each in sharing)
         for connection in sharing:
+            close = partial(connection.close, code, reason)
             if is_replaced:
-                index.hub.start_task(_close_later(index, connection, sharing, code, reason))
+                identity = index.identities[connection]  # as it is now, not when the task starts
+                index.hub.start_task(_close_later(index, connection, identity, sharing, close))
             else:
-                connection.close(code, reason)
+                close()
 
 
 async def _close_later(
     index: RevocationIndex,
     connection: Member,
+    identity: Identity,
     sharing: Collection[Member],
-    code: int,
-    reason: str,
+    close: Callable[[], Any],
 ) -> None:
     """Close `connection`, unless the handlers of those `sharing` its session log in or out."""
-    identity = index.identities[connection]
     handlers = [each.wait_for_handlers for each in sharing]
     for waits in (handlers, [each.wait_for_detached for each in sharing]):
         for wait in waits:
@@ -195,7 +196,7 @@ async def _close_later(
         if identity.session_moved() and identity.keeps_login():
             index_connection(index.hub, connection)
             return
-    connection.close(code, reason)
+    close()
 
 
 # Changes whose consequences the database knows.
