@@ -113,8 +113,9 @@ class SerialQueue(Generic[T]):
         exceed the limits before the first of them is handled.
         """
         for _iteration in range(3):  # it starts, it ends, and the next one starts
-            if self.busy:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if not self.busy:
+                break
 
     def _resume(self, task: asyncio.Task[None]) -> None:
         self._task = None

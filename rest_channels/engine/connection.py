@@ -98,7 +98,7 @@ class Connection(Receiving):
                     code = self._take(await self._receive())
                     if self.inbox.pause:
                         await self.inbox.slow_down()
-                    elif not EAGER_TASKS and not self.inbox.is_slowed_down:
+                    elif not EAGER_TASKS and (self._closed or not self.inbox.is_slowed_down):
                         await self.call_queue.let_item_run()
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
