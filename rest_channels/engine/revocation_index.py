@@ -185,7 +185,8 @@ async def _close_later(
     reason: str,
 ) -> None:
     """Close `connection`, unless the handlers of those `sharing` its session log in or out."""
-    identity = index.identities[connection]
+    if (identity := index.identities.get(connection)) is None:
+        return  # it has ended before this task began
     handlers = [each.wait_for_handlers for each in sharing]
     for waits in (handlers, [each.wait_for_detached for each in sharing]):
         for wait in waits:
