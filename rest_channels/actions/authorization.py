@@ -13,6 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from ..authentication import Authentication
 from ..concurrency.execution import await_in_thread, is_async, run
+from ..concurrency.hooks import acall_hook, call_hook
 from ..dispatch.view_permissions import (
     OPERATORS,
     PermissionResult,
@@ -26,7 +27,6 @@ from ..protocol.arguments import accepted_arguments, method_parameters, paramete
 from ..request import SocketRequest
 from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
-from .hooks import acall_hook, call_hook
 
 __all__ = [
     "authorize_action",

@@ -61,6 +61,7 @@ class ViewAdapter(RequestAdapter):
     def __init__(self, connection: Connection, view: Any) -> None:
         super().__init__(connection)
         self.view_class = view.view_class
+        self.view_class._find_guards()  # a test may have replaced one for a while
         self.initkwargs = view.view_initkwargs
         self.overrides_sending = self.view_class.overrides_sending
         self.dialect = self.initkwargs.get("dialect", self.view_class.dialect)
