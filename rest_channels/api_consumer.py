@@ -29,6 +29,7 @@ from .actions.authorization import (
     check_action,
     permission_instances,
     permissions_for,
+    stays_open,
     throttle_action,
 )
 from .actions.context import ActionContext, current_action
@@ -50,6 +51,7 @@ from .concurrency.hooks import acall_hook, wrap_async_hooks
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
+from .engine.connection import State
 from .parsers import JSONParser
 from .protocol.arguments import fit_arguments
 from .protocol.dialects import ActionDialect
@@ -150,7 +152,8 @@ class AsyncAPIConsumer(SocketConsumer):
             log_refusal(self._connection, type(self), error)
             self.close()
             return
-        await super().websocket_connect(message)
+        if self._connection.state <= State.OPEN:  # else it was closed meanwhile
+            await super().websocket_connect(message)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Run the action that a frame names."""
@@ -195,10 +198,10 @@ class AsyncAPIConsumer(SocketConsumer):
                 return await self._authenticate(action, request_id, arguments)
             context = self._begin_action(action, plan.method, arguments, plan.options)
             expiries = self._authentication.expiry_count
-            if (check := check_action(self, context)) is not None:
-                await check
-            if (check := throttle_action(self, context)) is not None:
-                await check
+            if (check := check_action(self, context)) and not await stays_open(self, check):
+                return None
+            if (check := throttle_action(self, context)) and not await stays_open(self, check):
+                return None
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
             arguments = fit_arguments(plan.parameters, arguments, own)

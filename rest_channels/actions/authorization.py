@@ -22,6 +22,7 @@ from ..dispatch.view_permissions import (
     needs_no_database,
     raise_permission_denied,
 )
+from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
@@ -35,6 +36,7 @@ __all__ = [
     "check_action",
     "permission_instances",
     "permissions_for",
+    "stays_open",
     "throttle_action",
 ]
 
@@ -100,6 +102,12 @@ def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | 
         return check_throttles(found, context.request, consumer)
     throttles = consumer.get_throttles()
     return check_throttles(throttles, context.request, consumer) if throttles else None
+
+
+async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
+    """Await `check`. Return whether the connection is open: a revocation may have closed it."""
+    await check
+    return bool(consumer._connection.state <= State.OPEN)
 
 
 async def authorize_action(context: ActionContext, consumer: Any) -> None:

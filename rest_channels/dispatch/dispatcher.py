@@ -11,6 +11,7 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import SynchronousOnlyOperation
@@ -20,7 +21,7 @@ from rest_framework import status
 from ..client_logs import log_for_client
 from ..concurrency.execution import explain_query, is_async, run_and_render
 from ..concurrency.serial_queue import current_queue
-from ..engine.connection import State
+from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode
@@ -42,7 +43,7 @@ async def dispatch(invocation: Invocation) -> None:
         forget_permissions(connection.scope.get("user"))
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
-            await check
+            await _wait_for_check(connection, check)
         connection.connect_called = True
         if is_async(handler):
             result = await handler(*args, **kwargs)
@@ -71,7 +72,14 @@ async def _wait_for_identity(invocation: Invocation) -> None:
     connection = invocation.connection
     if connection.identity_check is not None:
         await asyncio.wait({connection.identity_check})
-    if connection.state > State.OPEN and invocation.event in ("receive", "event"):
+    if connection.state > State.OPEN and invocation.event != "disconnect":
+        raise StopConsumer
+
+
+async def _wait_for_check(connection: Connection, check: Awaitable[None]) -> None:
+    """Await `check`. Stop if something, such as a revocation, has closed the connection."""
+    await check
+    if connection.state > State.OPEN:
         raise StopConsumer
 
 
