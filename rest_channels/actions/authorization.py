@@ -55,6 +55,11 @@ async def authorize_connection(
         if needs_no_database(permission):
             return bool(permission.has_permission(request, consumer))
         if not _takes_scope(permission):
+            if hasattr(permission, "can_connect"):
+                raise TypeError(
+                    f"{type(permission).__qualname__}.can_connect is never called: derive the "
+                    "class from rest_channels.permissions.BasePermission."
+                )
             return bool(await run(permission.has_permission, request, consumer))
         if _lacks(permission, "can_connect"):
             return None

@@ -191,3 +191,22 @@ async def test_a_handshake_that_login_required_refuses_is_not_accepted_in_silenc
 ) -> None:
     assert await status_of_connect(application) == 500
     assert "write permission_classes" in caplog.text
+
+
+class NotOfThisLibrary(BasePermission):
+    async def can_connect(self, scope, consumer, message=None):
+        return False
+
+
+async def test_can_connect_of_a_permission_of_drf_is_not_ignored(caplog) -> None:
+    application = Open.as_asgi(permission_classes=[NotOfThisLibrary], refuse_after_accepting=True)
+    socket = SocketCommunicator(application, dialect="action")
+    await socket.connect()
+    assert (await socket.receive_json())["response_status"] == 500
+    await socket.disconnect()
+    assert "NotOfThisLibrary.can_connect is never called" in caplog.text
+
+
+def test_a_view_refuses_a_permission_with_can_connect() -> None:
+    with pytest.raises(TypeError, match="which is for consumers"):
+        Secret.as_asgi(permission_classes=[NotOfThisLibrary])
