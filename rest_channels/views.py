@@ -27,7 +27,7 @@ from .concurrency.execution import run
 from .declarations.classes import check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
-from .dispatch.dispatcher import dispatch
+from .dispatch.dispatcher import call_own_dispatch, dispatch
 from .dispatch.errors import error_reply, refuse_http_response
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
@@ -103,6 +103,8 @@ class SocketView(ViewGuards, SendingMixin):
         check_permission_classes(cls.__name__, initkwargs.get("permission_classes"))
 
         def view(request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
+            if not cls._default_dispatch:
+                return call_own_dispatch(view, request, *args, **kwargs)
             return cls(**initkwargs).dispatch(request, *args, **kwargs)
 
         view.view_class = cls  # type: ignore[attr-defined]
@@ -112,7 +114,7 @@ class SocketView(ViewGuards, SendingMixin):
     # The steps of an event; `dispatch/dispatcher.py` has their order.
 
     def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
-        """Handle one event."""
+        """Handle one event. An override returns what `super().dispatch(…)` returns, or raises."""
         self.request = request
         self.connection = request.connection
         self.event = request.event

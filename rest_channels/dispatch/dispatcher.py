@@ -12,6 +12,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import SynchronousOnlyOperation
@@ -25,11 +27,12 @@ from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode
-from .errors import SERVER_ERROR, as_exception, log_refusal
-from .invocation import Invocation
+from ..request import SocketRequest
+from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
+from .invocation import DirectInvocation, Invocation
 from .view_permissions import forget_permissions
 
-__all__ = ["dispatch"]
+__all__ = ["call_own_dispatch", "dispatch"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -65,6 +68,30 @@ async def dispatch(invocation: Invocation) -> None:
             await connection.answer(text)
         except TypeError as error:  # a frame cannot carry it, or the server cannot send it
             await _send_error(invocation, error)
+
+
+async def call_own_dispatch(view: Any, request: SocketRequest, *args: Any, **kwargs: Any) -> None:
+    """Call `dispatch` of a view that overrides it, and answer what it raises itself.
+
+    `view` is what `as_view()` returns.
+    """
+    owner, initkwargs = view.view_class, view.view_initkwargs
+    dialect = initkwargs.get("dialect", owner.dialect)
+    target = (owner, args, kwargs)
+    invocation = DirectInvocation(request.connection, request.event, target, dialect)
+    try:
+        instance = owner(**initkwargs)
+        invocation.target = (instance.dispatch, args, kwargs)
+        result = instance.dispatch(request, *args, **kwargs)
+        refuse_http_response(result, request.event)
+        if not isawaitable(result):
+            text = f"{owner.__name__}.dispatch() returned {result!r}: return super().dispatch(…)."
+            raise TypeError(text)
+        await result
+    except asyncio.CancelledError as error:
+        await _send_error(invocation, _timeout_or(error))
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is answered
+        await _send_error(invocation, as_exception(error))
 
 
 async def _wait_for_identity(invocation: Invocation) -> None:

@@ -36,6 +36,7 @@ class ViewGuards:
 
     _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
     _default_throttles: ClassVar[bool] = True
+    _default_dispatch: ClassVar[bool] = True
     _default_checks: ClassVar[bool] = True  # whether it overrides none of `GUARDS`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -46,9 +47,9 @@ class ViewGuards:
     @classmethod
     def _find_guards(cls) -> None:
         """Note which guards `cls` overrides. Decorators of the class may have replaced some."""
-        initializer = next(base for base in cls.__mro__ if "__init__" in vars(base))
-        plain = not is_own_class(initializer)  # else it may set them in the instance
+        plain = not _is_own(cls, "__init__")  # else it may set them in the instance
         defaults = {
+            "_default_dispatch": plain and not _is_own(cls, "dispatch"),
             "_default_permissions": plain and cls.get_permissions is ViewGuards.get_permissions,
             "_default_throttles": plain and cls.get_throttles is ViewGuards.get_throttles,
             "_default_checks": plain
@@ -119,6 +120,11 @@ class ViewGuards:
         if classes is None:
             classes = api_settings.DEFAULT_THROTTLE_CLASSES
         return [throttle() for throttle in classes]
+
+
+def _is_own(cls: type, name: str) -> bool:
+    """Return whether a class of the project defines the method `name` of `cls`."""
+    return any(is_own_class(base) for base in cls.__mro__ if name in vars(base))
 
 
 async def _one_after_another(first: Awaitable[None], then: Callable[[], Awaitable[None]]) -> None:

@@ -210,3 +210,58 @@ async def test_can_connect_of_a_permission_of_drf_is_not_ignored(caplog) -> None
 def test_a_view_refuses_a_permission_with_can_connect() -> None:
     with pytest.raises(TypeError, match="which is for consumers"):
         Secret.as_asgi(permission_classes=[NotOfThisLibrary])
+
+
+class StaffOnly(Secret):
+    refused_event = "receive"
+
+    def dispatch(self, request, *args, **kwargs):
+        if request.event == self.refused_event and not request.user.is_staff:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+class AsyncStaffOnly(StaffOnly):
+    async def dispatch(self, request, *args, **kwargs):
+        await super().dispatch(request, *args, **kwargs)
+
+
+class Ends(StaffOnly):
+    def __init__(self, **initkwargs):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("view", [StaffOnly, AsyncStaffOnly])
+@pytest.mark.parametrize("routed", [False, True])
+async def test_what_dispatch_of_a_view_raises_is_answered(view, routed) -> None:
+    every = ["websocket.connect", "websocket.receive", "websocket.disconnect"]
+    route_list = ChannelRouter([route(every, view.as_view(), path="^/")])
+    application = route_list if routed else view.as_asgi()
+    async with SocketCommunicator(application, user=AnonymousUser()) as socket:
+        for _ in range(2):
+            await socket.send_json(None)
+            assert (await socket.receive_json())["status"] == 403
+
+
+@pytest.mark.parametrize(("view", "status"), [(StaffOnly, 403), (AsyncStaffOnly, 403), (Ends, 500)])
+async def test_a_handshake_that_dispatch_of_a_view_refuses_is_answered(view, status) -> None:
+    assert await status_of_connect(view.as_asgi(refused_event="connect")) == status
+
+
+class Forgets(Secret):
+    def dispatch(self, request, *args, **kwargs):
+        super().dispatch(request, *args, **kwargs).close()
+
+
+@method_decorator(login_required, name="dispatch")
+class LoginRequiredForAll(Secret):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("view", "advice"),
+    [(Forgets, "return super().dispatch("), (LoginRequiredForAll, "write permission_classes")],
+)
+async def test_a_dispatch_without_a_result_is_refused_with_advice(view, advice, caplog) -> None:
+    assert await status_of_connect(view.as_asgi()) == 500
+    assert advice in caplog.text
