@@ -29,29 +29,29 @@ from .actions.authorization import (
     check_action,
     permission_instances,
     permissions_for,
+    stays_open,
     throttle_action,
 )
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
-from .actions.hooks import acall_hook, wrap_async_hooks
 from .actions.options import follow_options
 from .actions.plan import (
-    CHECKING_HOOKS,
-    READING_HOOKS,
-    REPLYING_HOOKS,
+    OVERRIDABLE,
     RESERVED_ARGUMENTS,
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
     check_signatures,
-    overrides_none,
+    replaces_any,
 )
 from .authentication import Authentication
 from .concurrency.awaitables import Sent
 from .concurrency.execution import handshake_thread, run
+from .concurrency.hooks import acall_hook, wrap_async_hooks
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.errors import error_reply, log_refusal
 from .dispatch.invocation import DirectInvocation
+from .engine.connection import State
 from .parsers import JSONParser
 from .protocol.arguments import fit_arguments
 from .protocol.dialects import ActionDialect
@@ -97,10 +97,8 @@ class AsyncAPIConsumer(SocketConsumer):
         cls._plans = action_plans(cls, AsyncAPIConsumer)
         follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
-        cls._default_reading = overrides_none(cls, AsyncAPIConsumer, READING_HOOKS)
-        cls._default_checks = overrides_none(cls, AsyncAPIConsumer, CHECKING_HOOKS)
-        cls._default_throttles = overrides_none(cls, AsyncAPIConsumer, ("get_throttles",))
-        cls._default_replies = overrides_none(cls, AsyncAPIConsumer, REPLYING_HOOKS)
+        for attribute, names in OVERRIDABLE.items():
+            setattr(cls, attribute, not replaces_any(cls, AsyncAPIConsumer, names))
 
     def __init__(self, **initkwargs: Any) -> None:
         super().__init__(**initkwargs)
@@ -137,6 +135,9 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
+        for attribute, names in OVERRIDABLE.items():  # a decorator or `__init__` may replace some
+            if replaces_any(self, AsyncAPIConsumer, names):
+                setattr(self, attribute, False)
         try:
             request = SocketRequest(self._connection, "connect")
             async with handshake_thread():
@@ -151,7 +152,8 @@ class AsyncAPIConsumer(SocketConsumer):
             log_refusal(self._connection, type(self), error)
             self.close()
             return
-        await super().websocket_connect(message)
+        if self._connection.state <= State.OPEN:  # else it was closed meanwhile
+            await super().websocket_connect(message)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Run the action that a frame names."""
@@ -196,10 +198,10 @@ class AsyncAPIConsumer(SocketConsumer):
                 return await self._authenticate(action, request_id, arguments)
             context = self._begin_action(action, plan.method, arguments, plan.options)
             expiries = self._authentication.expiry_count
-            if (check := check_action(self, context)) is not None:
-                await check
-            if (check := throttle_action(self, context)) is not None:
-                await check
+            if (check := check_action(self, context)) and not await stays_open(self, check):
+                return None
+            if (check := throttle_action(self, context)) and not await stays_open(self, check):
+                return None
             own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
             self._authentication.check_not_expired_since(expiries)
             arguments = fit_arguments(plan.parameters, arguments, own)

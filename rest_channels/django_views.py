@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
 from .actions.answers import answer_error
-from .actions.authorization import check_action, throttle_action
+from .actions.authorization import check_action, stays_open, throttle_action
 from .actions.context import current_action
 from .actions.site_urls import view_class_of
 from .actions.view_arguments import view_arguments
@@ -116,10 +116,10 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             view, method = found
             context = self._begin_action(action, method, kwargs)
             expiries = self._authentication.expiry_count
-            if (check := check_action(self, context)) is not None:
-                await check
-            if (check := throttle_action(self, context)) is not None:
-                await check
+            if (check := check_action(self, context)) and not await stays_open(self, check):
+                return
+            if (check := throttle_action(self, context)) and not await stays_open(self, check):
+                return
             self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)
             data = await _response_data(response)

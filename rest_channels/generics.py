@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
 from .actions.authorization import authorize_object
-from .actions.hooks import call_hook
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import await_in_thread
+from .concurrency.hooks import call_hook
 from .protocol.arguments import method_parameters
 
 __all__ = ["GenericAsyncAPIConsumer", "filtered_rows", "out_of_range_as_400", "serializer_for"]

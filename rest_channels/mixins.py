@@ -17,8 +17,8 @@ from typing import Any
 from django.utils.functional import cached_property
 from rest_framework import status
 
-from .actions.hooks import call_hook
 from .concurrency.execution import await_in_thread, run
+from .concurrency.hooks import call_hook
 from .concurrency.serial_queue import cancel_tasks
 from .decorators import action
 from .generics import filtered_rows, out_of_range_as_400, serializer_for

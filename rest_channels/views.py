@@ -16,36 +16,34 @@ A handshake is accepted when `connect` returns, or if there is no `connect`. Fra
 `disconnect` may be missing too. Handlers are `async def`, or `def` (they run in a thread).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
-from rest_framework.permissions import AllowAny
 
 from .concurrency.awaitables import Sent
-from .concurrency.execution import in_handshake_thread, run
+from .concurrency.execution import run
 from .declarations.classes import check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
-from .dispatch.dispatcher import dispatch
-from .dispatch.errors import error_reply
+from .dispatch.dispatcher import call_own_dispatch, dispatch
+from .dispatch.errors import error_reply, refuse_http_response
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
-from .dispatch.view_permissions import check_permission_classes, check_permissions
+from .dispatch.view_guards import ViewGuards
+from .dispatch.view_permissions import check_permission_classes
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
 from .protocol.messages import Application, Call, Reply, Scope
 from .protocol.route_table import RouteTable
 from .request import SocketRequest
-from .settings import api_settings
-from .throttling import check_throttles
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
 
-class SocketView(SendingMixin):
+class SocketView(ViewGuards, SendingMixin):
     """A view for the events of a WebSocket; the module's docstring has an example.
 
     Each class attribute may also be given to `as_asgi(…)`. `None` stands for the setting
@@ -58,8 +56,6 @@ class SocketView(SendingMixin):
         text_renderer_class, bytes_renderer_class: What makes frames.
     """
 
-    permission_classes: Sequence[Any] | None = None
-    throttle_classes: Sequence[Any] | None = None
     text_parser_class: Any = None
     bytes_parser_class: Any = None
 
@@ -72,21 +68,9 @@ class SocketView(SendingMixin):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
-    _default_throttles: ClassVar[bool] = True
-    _default_checks: ClassVar[bool] = True  # whether it overrides none of the four methods
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class(cls)
-        cls._default_permissions = cls.get_permissions is SocketView.get_permissions
-        cls._default_throttles = cls.get_throttles is SocketView.get_throttles
-        cls._default_checks = (
-            cls._default_permissions
-            and cls._default_throttles
-            and cls.check_permissions is SocketView.check_permissions
-            and cls.check_throttles is SocketView.check_throttles
-        )
         check_marks(cls, cls._read_marks)
         check_permission_classes(cls.__name__, cls.permission_classes)
 
@@ -114,10 +98,13 @@ class SocketView(SendingMixin):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Awaitable[None]]:
         """Return a callable `view(request, *args, **kwargs)` for `route(…)`."""
+        cls._find_guards()
         check_initkwargs(cls, initkwargs)
         check_permission_classes(cls.__name__, initkwargs.get("permission_classes"))
 
         def view(request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
+            if not cls._default_dispatch:
+                return call_own_dispatch(view, request, *args, **kwargs)
             return cls(**initkwargs).dispatch(request, *args, **kwargs)
 
         view.view_class = cls  # type: ignore[attr-defined]
@@ -127,7 +114,7 @@ class SocketView(SendingMixin):
     # The steps of an event; `dispatch/dispatcher.py` has their order.
 
     def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
-        """Handle one event."""
+        """Handle one event. An override returns what `super().dispatch(…)` returns, or raises."""
         self.request = request
         self.connection = request.connection
         self.event = request.event
@@ -148,53 +135,10 @@ class SocketView(SendingMixin):
             raise EventNotAllowed("receive")
         return _ignore_event, (), {}
 
-    def check(self) -> Awaitable[None] | None:
-        """Check the permissions, then the throttles; now, or in the awaitable that is returned."""
-        if self.event == "disconnect":  # cleaning up needs no permission
-            return None
-        if self._default_checks and not self._has_checks():
-            return None
-        if (check := self.check_permissions()) is not None:
-            return self._check_all(check)
-        return self.check_throttles()
-
-    def _has_checks(self) -> bool:
-        """Return whether a permission or a throttle class may refuse this event."""
-        permissions, throttles = self.permission_classes, self.throttle_classes
-        if permissions is None:
-            permissions = api_settings.DEFAULT_PERMISSION_CLASSES
-        if throttles is None:
-            throttles = api_settings.DEFAULT_THROTTLE_CLASSES
-        return bool(throttles) or any(each is not AllowAny for each in permissions)
-
-    async def _check_all(self, permissions: Awaitable[None]) -> None:
-        await permissions
-        if (check := self.check_throttles()) is not None:
-            await check
-
-    def check_permissions(self) -> Awaitable[None] | None:
-        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403), now or when awaited."""
-        if not self._default_permissions:
-            return self._check_own_permissions()
-        permissions = self.get_permissions()
-        check = check_permissions(permissions, self.request, self) if permissions else None
-        return check if check is None or self.event != "connect" else in_handshake_thread(check)
-
-    async def _check_own_permissions(self) -> None:
-        permissions = await run(self.get_permissions)
-        if permissions and (check := check_permissions(permissions, self.request, self)):
-            await check
-
-    def check_throttles(self) -> Awaitable[None] | None:
-        """Raise `Throttled` (429) when awaited."""
-        if not self._default_throttles:
-            return check_throttles(run(self.get_throttles), self.request, self)
-        throttles = self.get_throttles()
-        check = check_throttles(throttles, self.request, self) if throttles else None
-        return check if check is None or self.event != "connect" else in_handshake_thread(check)
-
     def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame. Here there is none: `receive` sends frames itself."""
+        if result is not None:
+            refuse_http_response(result, self.event)
         return None
 
     def handle_exception(self, error: Exception) -> Reply:
@@ -202,20 +146,6 @@ class SocketView(SendingMixin):
         reply = error_reply(self, error)
         call = reply.call._replace(request_id=self.request.request_id)
         return reply._replace(call=call)
-
-    def get_permissions(self) -> Sequence[Any]:
-        """Return the permissions for this event, as instances."""
-        classes = self.permission_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_PERMISSION_CLASSES
-        return [permission() for permission in classes if permission is not AllowAny]
-
-    def get_throttles(self) -> Sequence[Any]:
-        """Return the throttles for this event, as instances."""
-        classes = self.throttle_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_THROTTLE_CLASSES
-        return [throttle() for throttle in classes]
 
 
 WebSocketView = SocketView
@@ -264,7 +194,7 @@ class SocketRouteView(SocketView):
     def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame: data, or `(data, status)`; `None` is not answered."""
         if result is None or self.event != "receive":
-            return None
+            return super().render_result(result)
         status = 200
         if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
             result, status = result

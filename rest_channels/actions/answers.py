@@ -9,8 +9,8 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from ..concurrency.awaitables import DONE
 from ..concurrency.execution import explain_query, run_and_render
+from ..concurrency.hooks import acall_hook
 from ..renderers import encode
-from .hooks import acall_hook
 from .plan import ActionPlan
 
 __all__ = ["answer_error", "call_in_thread", "send_result"]

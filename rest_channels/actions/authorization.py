@@ -13,6 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from ..authentication import Authentication
 from ..concurrency.execution import await_in_thread, is_async, run
+from ..concurrency.hooks import acall_hook, call_hook
 from ..dispatch.view_permissions import (
     OPERATORS,
     PermissionResult,
@@ -21,12 +22,12 @@ from ..dispatch.view_permissions import (
     needs_no_database,
     raise_permission_denied,
 )
+from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
 from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
-from .hooks import acall_hook, call_hook
 
 __all__ = [
     "authorize_action",
@@ -35,6 +36,7 @@ __all__ = [
     "check_action",
     "permission_instances",
     "permissions_for",
+    "stays_open",
     "throttle_action",
 ]
 
@@ -53,6 +55,11 @@ async def authorize_connection(
         if needs_no_database(permission):
             return bool(permission.has_permission(request, consumer))
         if not _takes_scope(permission):
+            if hasattr(permission, "can_connect"):
+                raise TypeError(
+                    f"{type(permission).__qualname__}.can_connect is never called: derive the "
+                    "class from rest_channels.permissions.BasePermission."
+                )
             return bool(await run(permission.has_permission, request, consumer))
         if _lacks(permission, "can_connect"):
             return None
@@ -100,6 +107,12 @@ def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | 
         return check_throttles(found, context.request, consumer)
     throttles = consumer.get_throttles()
     return check_throttles(throttles, context.request, consumer) if throttles else None
+
+
+async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
+    """Await `check`. Return whether the connection is open: a revocation may have closed it."""
+    await check
+    return bool(consumer._connection.state <= State.OPEN)
 
 
 async def authorize_action(context: ActionContext, consumer: Any) -> None:

@@ -1,7 +1,7 @@
 """Inspect a consumer class once, when it is defined: its actions, and the hooks it overrides."""
 
 from collections.abc import Mapping, Sequence
-from inspect import getattr_static, isroutine
+from inspect import isroutine
 from typing import Any, NamedTuple
 
 from ..concurrency.execution import has_thread_form
@@ -11,23 +11,33 @@ from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
 
 __all__ = [
-    "CHECKING_HOOKS",
-    "READING_HOOKS",
-    "REPLYING_HOOKS",
+    "OVERRIDABLE",
     "RESERVED_ARGUMENTS",
     "VIEW_HOOKS",
     "ActionPlan",
     "action_plans",
     "check_signatures",
-    "overrides_none",
+    "replaces_any",
 ]
 
 RESERVED_ARGUMENTS = ("action", "request_id")  # arguments of an action that no client can set
 
-READING_HOOKS = ("receive", "receive_json", "decode_json", "get_action_name", "handle_action")
-CHECKING_HOOKS = ("check_permissions", "get_permissions")
-REPLYING_HOOKS = ("reply", "send", "send_json", "encode_json")
-"""The methods that read a frame, check its permissions, and send its answer."""
+OVERRIDABLE = {
+    "_default_reading": (
+        "receive",
+        "receive_json",
+        "decode_json",
+        "get_action_name",
+        "handle_action",
+    ),
+    "_default_checks": ("check_permissions", "get_permissions"),
+    "_default_replies": ("reply", "send", "send_json", "encode_json"),
+    "_default_throttles": ("get_throttles",),
+}
+"""The methods that read a frame, check its permissions, send its answer and throttle it.
+
+By the attribute of a consumer that says whether it overrides none of them.
+"""
 
 VIEW_HOOKS = (
     "check_permissions",
@@ -121,9 +131,14 @@ def _options(cls: type[Any], attribute: str, given: Mapping[str, Any]) -> Mappin
     return options or None
 
 
-def overrides_none(cls: type[Any], base: type[Any], names: Sequence[str]) -> bool:
-    """Return whether `cls` inherits all attributes of these `names` from `base`."""
-    return all(getattr_static(cls, name) is getattr_static(base, name) for name in names)
+def replaces_any(consumer: Any, base: type[Any], names: Sequence[str]) -> bool:
+    """Return whether `consumer`, a class or an instance, has other methods `names` than `base`."""
+    return any(_function(consumer, name) is not _function(base, name) for name in names)
+
+
+def _function(owner: Any, name: str) -> Any:
+    method = getattr(owner, name)
+    return getattr(method, "__func__", method)
 
 
 def check_signatures(cls: type[Any], base: type[Any]) -> None:

@@ -137,16 +137,30 @@ _THREAD_FORM = "_rest_channels_thread_form"
 
 
 async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any]) -> Any:
-    call = sync_to_async(function)
     queue = current_queue.get(None)  # tests may call handlers outside of a queue
+    has_begun = False
+
+    def begin() -> Any:
+        nonlocal has_begun
+        has_begun = True
+        if queue is not None:
+            queue.waiting = None
+        return function()
+
+    call = sync_to_async(begin)
+    if queue is not None:
+        queue.waiting = asyncio.current_task()
     try:
         if queue is None or queue.handler_lock in _held_locks.get():
             result = await call()
         else:
             result = await _with_lock(queue.handler_lock, call)
     except asyncio.CancelledError:
-        text = "%r was left running: it keeps its thread until it ends."
-        log_for_client(logger, logging.WARNING, text, handler)
+        if has_begun:
+            text = "%r was left running: it keeps its thread until it ends."
+            log_for_client(logger, logging.WARNING, text, handler)
+        elif queue is not None:
+            queue.waiting = None
         raise
     return await result if isawaitable(result) else result
 

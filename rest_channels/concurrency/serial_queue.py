@@ -72,6 +72,8 @@ class SerialQueue(Generic[T]):
     lease: ThreadLease = field(default_factory=ThreadLease)
     context: Context = field(default_factory=copy_context)
     busy: bool = False
+    waiting: asyncio.Task[Any] | None = None
+    """The task that waits for the handler lock or for a thread, so that a `def` can begin."""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -168,6 +170,11 @@ class SerialQueue(Generic[T]):
         await asyncio.sleep(0)  # it may be in the part that runs eagerly
         if self._task is not None:
             await asyncio.wait({self._task})
+
+    def cancel_waiting(self) -> None:
+        """Cancel the running item if it waits for a `def` to begin."""
+        if self.waiting is not None and self.waiting is self._task:
+            self.waiting.cancel()
 
     async def stop(self, timeout: float) -> None:
         """Drop the queued items, cancel the running one, and wait at most `timeout` seconds."""

@@ -11,6 +11,9 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from django.core.exceptions import SynchronousOnlyOperation
@@ -20,15 +23,16 @@ from rest_framework import status
 from ..client_logs import log_for_client
 from ..concurrency.execution import explain_query, is_async, run_and_render
 from ..concurrency.serial_queue import current_queue
-from ..engine.connection import State
+from ..engine.connection import Connection, State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode
-from .errors import SERVER_ERROR, as_exception, log_refusal
-from .invocation import Invocation
+from ..request import SocketRequest
+from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
+from .invocation import DirectInvocation, Invocation
 from .view_permissions import forget_permissions
 
-__all__ = ["dispatch"]
+__all__ = ["call_own_dispatch", "dispatch"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -42,7 +46,7 @@ async def dispatch(invocation: Invocation) -> None:
         forget_permissions(connection.scope.get("user"))
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
-            await check
+            await _wait_for_check(connection, check)
         connection.connect_called = True
         if is_async(handler):
             result = await handler(*args, **kwargs)
@@ -66,12 +70,43 @@ async def dispatch(invocation: Invocation) -> None:
             await _send_error(invocation, error)
 
 
+async def call_own_dispatch(view: Any, request: SocketRequest, *args: Any, **kwargs: Any) -> None:
+    """Call `dispatch` of a view that overrides it, and answer what it raises itself.
+
+    `view` is what `as_view()` returns.
+    """
+    owner, initkwargs = view.view_class, view.view_initkwargs
+    dialect = initkwargs.get("dialect", owner.dialect)
+    target = (owner, args, kwargs)
+    invocation = DirectInvocation(request.connection, request.event, target, dialect)
+    try:
+        instance = owner(**initkwargs)
+        invocation.target = (instance.dispatch, args, kwargs)
+        result = instance.dispatch(request, *args, **kwargs)
+        refuse_http_response(result, request.event)
+        if not isawaitable(result):
+            text = f"{owner.__name__}.dispatch() returned {result!r}: return super().dispatch(…)."
+            raise TypeError(text)
+        await result
+    except asyncio.CancelledError as error:
+        await _send_error(invocation, _timeout_or(error))
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is answered
+        await _send_error(invocation, as_exception(error))
+
+
 async def _wait_for_identity(invocation: Invocation) -> None:
     """Wait until the session, user and token are read again. Stop if this has closed it."""
     connection = invocation.connection
     if connection.identity_check is not None:
         await asyncio.wait({connection.identity_check})
-    if connection.state > State.OPEN and invocation.event in ("receive", "event"):
+    if connection.state > State.OPEN and invocation.event != "disconnect":
+        raise StopConsumer
+
+
+async def _wait_for_check(connection: Connection, check: Awaitable[None]) -> None:
+    """Await `check`. Stop if something, such as a revocation, has closed the connection."""
+    await check
+    if connection.state > State.OPEN:
         raise StopConsumer
 
 

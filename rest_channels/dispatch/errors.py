@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
@@ -29,6 +30,7 @@ __all__ = [
     "error_reply",
     "exception_handler",
     "log_refusal",
+    "refuse_http_response",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -103,6 +105,19 @@ def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
     text = "%s refused the client %s (user %s) at '%s': %s"
     details = owner.__name__, client, user, short_path(scope), reason
     log_for_client(logger, logging.WARNING, text, *details)
+
+
+def refuse_http_response(result: Any, event: str) -> None:
+    """Raise `TypeError` if a handler has returned an HTTP response: nothing would send it.
+
+    A decorator of Django's, such as `login_required`, refuses a request in this way.
+    """
+    if isinstance(result, HttpResponseBase):
+        raise TypeError(
+            f"The handler of {event!r} returned {result!r}, which a WebSocket cannot send. To "
+            "refuse a client, write permission_classes, or raise PermissionDenied. Decorators of "
+            "views, such as login_required, refuse only HTTP requests."
+        )
 
 
 def as_exception(error: BaseException) -> Exception:

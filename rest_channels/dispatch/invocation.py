@@ -7,7 +7,7 @@ from ..engine.connection import Connection
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode
-from .errors import error_reply
+from .errors import error_reply, refuse_http_response
 
 __all__ = ["DirectInvocation", "Invocation", "Target"]
 
@@ -75,7 +75,8 @@ class DirectInvocation:
         return None
 
     def render_result(self, result: Any) -> None:
-        return None
+        if result is not None:
+            refuse_http_response(result, self.event)
 
     def render_text(self, data: Any) -> str:
         return encode(data).decode()

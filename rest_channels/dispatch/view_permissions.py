@@ -39,7 +39,9 @@ def check_permission_classes(name: str, classes: Any) -> None:
     """Raise `TypeError` for a class that decides about actions of consumers."""
     for each in classes if isinstance(classes, Iterable) else ():
         method = getattr(each, "has_permission", None)
-        if isinstance(each, type) and method and "scope" in parameters(method, 1).names:
+        if not isinstance(each, type) or not method:
+            continue
+        if hasattr(each, "can_connect") or "scope" in parameters(method, 1).names:
             raise TypeError(
                 f"{name}.permission_classes has {each.__module__}.{each.__name__}, which is for "
                 "consumers: write a class of rest_framework.permissions, or one with "

@@ -231,6 +231,7 @@ class Connection(Receiving):
             self.close_code = code
             self.hub.remove_address(self)
             self.groups.leave_all()
+            self.cancel_waiting()
             for callback in self.on_closing:
                 callback()
             (outbox.send_only if refused else outbox.put_without_limit)(close_message(code, reason))

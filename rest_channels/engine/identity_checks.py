@@ -77,7 +77,7 @@ class PartitionCheck:
         if status is None:
             return
         for key in sessions.keys() - status.sessions:
-            end_session(self._index, sessions[key])
+            end_session(self._index, self._still_in(key, sessions[key]))
         await self._apply_users(self._identities, status.passwords)
         await self._check_tokens(self._identities)
         self._refresh_sessions(status.contents)
@@ -105,6 +105,11 @@ class PartitionCheck:
     def _is_current(self, member: Member) -> bool:
         """Return whether `member` still has the identity that is checked."""
         return self._index.identities.get(member) is self._identities[member]
+
+    def _still_in(self, key: str, members: Iterable[Member]) -> list[Member]:
+        """Return those of `members` that have not ended or got another session meanwhile."""
+        connected = self._index.sessions.get(key, ())
+        return [member for member in members if member in connected]
 
     def _stored_users(self, members: Iterable[Member]) -> set[str]:
         identities = map(self._identities.__getitem__, members)

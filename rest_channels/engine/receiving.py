@@ -91,6 +91,12 @@ class Receiving:
         if missed:
             self.deliver(Gap(tuple(missed)))
 
+    def cancel_waiting(self) -> None:
+        """Let no `def` begin that waits for its turn: the client may have lost its rights."""
+        for queue in (getattr(self, "call_queue", None), self.event_queue):
+            if queue is not None:
+                queue.cancel_waiting()
+
     async def wait_for_handlers(self) -> None:
         """Wait until the handlers that run now have ended, except detached ones."""
         for queue in (self.call_queue, self.event_queue):

@@ -21,9 +21,9 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
 from ..actions.answers import answer_error
-from ..actions.hooks import call_hook
-from ..actions.plan import overrides_none
+from ..actions.plan import replaces_any
 from ..concurrency.execution import run, run_and_render
+from ..concurrency.hooks import call_hook
 from ..decorators import action
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..handshake.locale import Locale
@@ -202,15 +202,15 @@ class ObserverModelInstanceMixin(ObserverConsumerMixin, RetrieveModelMixin):
         own: Any = cls
         cls.handle_instance_change = observer.for_class(own, _model_of(own))
         mixin = ObserverModelInstanceMixin
-        same = overrides_none(cls, mixin, ("handle_observed_action",))
+        same = not replaces_any(cls, mixin, ("handle_observed_action",))
         cls._notifies_by_default = same and observer.func is _handle_instance_change
         generic: Any = GenericAsyncAPIConsumer
         if issubclass(cls, generic):
-            same = overrides_none(cls, RetrieveModelMixin, ("retrieve",))
-            cls._retrieves_by_default = same and overrides_none(cls, generic, ("get_object",))
+            same = not replaces_any(cls, RetrieveModelMixin, ("retrieve",))
+            cls._retrieves_by_default = same and not replaces_any(cls, generic, ("get_object",))
             cls._shows_same_row = (
                 cls._retrieves_by_default
-                and overrides_none(cls, generic, ROW_HOOKS)
+                and not replaces_any(cls, generic, ROW_HOOKS)
                 and not own.filter_backends
                 and isinstance(getattr_static(cls, "queryset"), QuerySet | BaseManager)
                 and isclass(getattr_static(cls, "serializer_class"))

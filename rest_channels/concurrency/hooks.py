@@ -7,8 +7,8 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
-from ..concurrency.execution import await_in_thread, run
 from ..protocol.arguments import accepted_arguments
+from .execution import await_in_thread, run
 
 __all__ = ["acall_hook", "call_hook", "wrap_async_hooks"]
 

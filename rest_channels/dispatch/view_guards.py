@@ -1,0 +1,132 @@
+"""The permissions and throttles of a view, checked before its handler is called."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from rest_framework.permissions import AllowAny
+
+from ..concurrency.execution import in_handshake_thread, run
+from ..concurrency.hooks import acall_hook, wrap_async_hooks
+from ..declarations.classes import is_own_class
+from ..request import SocketRequest
+from ..settings import api_settings
+from ..throttling import check_throttles
+from .view_permissions import check_permissions
+
+__all__ = ["ViewGuards"]
+
+GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
+"""The methods that may refuse an event."""
+
+
+class ViewGuards:
+    """The part of a `SocketView` that may refuse an event.
+
+    Attributes:
+        permission_classes: DRF's permission classes.
+        throttle_classes: DRF's throttle classes.
+    """
+
+    permission_classes: Sequence[Any] | None = None
+    throttle_classes: Sequence[Any] | None = None
+
+    request: SocketRequest
+    event: str
+
+    _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
+    _default_throttles: ClassVar[bool] = True
+    _default_dispatch: ClassVar[bool] = True
+    _default_checks: ClassVar[bool] = True  # whether it overrides none of `GUARDS`
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        wrap_async_hooks(cls, GUARDS)
+        cls._find_guards()
+
+    @classmethod
+    def _find_guards(cls) -> None:
+        """Note which guards `cls` overrides. Decorators of the class may have replaced some."""
+        plain = not _is_own(cls, "__init__")  # else it may set them in the instance
+        defaults = {
+            "_default_dispatch": plain and not _is_own(cls, "dispatch"),
+            "_default_permissions": plain and cls.get_permissions is ViewGuards.get_permissions,
+            "_default_throttles": plain and cls.get_throttles is ViewGuards.get_throttles,
+            "_default_checks": plain
+            and all(getattr(cls, name) is getattr(ViewGuards, name) for name in GUARDS),
+        }
+        for name, value in defaults.items():
+            if getattr(cls, name) is not value:
+                setattr(cls, name, value)
+
+    def check(self) -> Awaitable[None] | None:
+        """Check the permissions, then the throttles; now, or in the awaitable that is returned."""
+        if self.event == "disconnect":  # cleaning up needs no permission
+            return None
+        if not self._default_checks:
+            check: Awaitable[None] | None = self._call_guards()
+        elif self._has_checks():
+            check = self._check_by_classes()
+        else:
+            return None
+        return check if check is None or self.event != "connect" else in_handshake_thread(check)
+
+    def _has_checks(self) -> bool:
+        """Return whether a permission or a throttle class may refuse this event."""
+        permissions, throttles = self.permission_classes, self.throttle_classes
+        if permissions is None:
+            permissions = api_settings.DEFAULT_PERMISSION_CLASSES
+        if throttles is None:
+            throttles = api_settings.DEFAULT_THROTTLE_CLASSES
+        return bool(throttles) or any(each is not AllowAny for each in permissions)
+
+    def _check_by_classes(self) -> Awaitable[None] | None:
+        """Do what the guards do if none is overridden, without waiting where nothing waits."""
+        permissions, throttles = self.get_permissions(), self.get_throttles()
+        first = check_permissions(permissions, self.request, self) if permissions else None
+        then = partial(check_throttles, throttles, self.request, self) if throttles else None
+        if first is None:
+            return None if then is None else then()
+        return first if then is None else _one_after_another(first, then)
+
+    async def _call_guards(self) -> None:
+        offered = {"request": self.request}  # the signature of DRF
+        await acall_hook(self.check_permissions, arguments=offered)
+        await acall_hook(self.check_throttles, arguments=offered)
+
+    async def check_permissions(self, request: Any = None) -> None:
+        """Raise `NotAuthenticated` (401) or `PermissionDenied` (403). A `def` needs no `await`."""
+        own = self.get_permissions
+        permissions = own() if self._default_permissions else await run(own)
+        if permissions and (check := check_permissions(permissions, self.request, self)):
+            await check
+
+    async def check_throttles(self, request: Any = None) -> None:
+        """Raise `Throttled` (429). A `def` needs no `await`."""
+        own = self.get_throttles
+        throttles = own() if self._default_throttles else await run(own)
+        await check_throttles(throttles, self.request, self)
+
+    def get_permissions(self) -> Sequence[Any]:
+        """Return the permissions for this event, as instances."""
+        classes = self.permission_classes
+        if classes is None:
+            classes = api_settings.DEFAULT_PERMISSION_CLASSES
+        return [permission() for permission in classes if permission is not AllowAny]
+
+    def get_throttles(self) -> Sequence[Any]:
+        """Return the throttles for this event, as instances."""
+        classes = self.throttle_classes
+        if classes is None:
+            classes = api_settings.DEFAULT_THROTTLE_CLASSES
+        return [throttle() for throttle in classes]
+
+
+def _is_own(cls: type, name: str) -> bool:
+    """Return whether a class of the project defines the method `name` of `cls`."""
+    return any(is_own_class(base) for base in cls.__mro__ if name in vars(base))
+
+
+async def _one_after_another(first: Awaitable[None], then: Callable[[], Awaitable[None]]) -> None:
+    await first
+    await then()
