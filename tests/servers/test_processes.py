@@ -29,8 +29,8 @@ def running(request, site_environ, tmp_path_factory):
 def cluster(running):
     """The two servers. After the test their logs must not contain errors.
 
-    channels_redis logs tracebacks when its broker goes down. None may lead through the library, except
-    through the application that calls plain consumers of Channels.
+    channels_redis logs tracebacks when its broker goes down. None may lead through the library,
+    except through the application that calls plain consumers of Channels.
     """
     running.one.log(), running.two.log()
     yield running
