@@ -20,8 +20,8 @@ from typing import Any
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from .cases.echo import ANSWER, FRAME
-from .cases.fanout import PAYLOADS
+from .frames import FRAMES, is_correct
+from .workloads.sending import PAYLOADS
 
 #: Separates a payload from its number in flight, in the name of a kind.
 IN_FLIGHT_SEPARATOR = " × "
@@ -90,7 +90,7 @@ class ClientGroup:
         """Send one frame, and check its echo."""
         self.transports[0].send(WSMsgType.TEXT, FRAME_BYTES)
         await self.wait_for(self.received + 1)
-        if json.loads(self.last) != ANSWER:
+        if not is_correct("echo", self.last.decode()):
             raise RuntimeError(f"not an echo: {self.last!r:.200}")
 
     async def fan_out(self, payload: str, seconds: float, in_flight: int) -> float:
@@ -132,7 +132,7 @@ class Member(WSListener):
             sys.exit(f"closed by the server: {frame.get_close_code()}")
 
 
-FRAME_BYTES = FRAME.encode()
+FRAME_BYTES = json.dumps(FRAMES["echo"]).encode()
 
 
 def cpu_time(pid: int) -> float:

@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 
 from .cluster.environment import layer_from_environment
-from .isolated.environment import is_isolated
+from .environments import is_isolated
 
 #: The first process creates this folder, for the database, and removes it. The other processes are
 #: killed, so they could not remove one of their own.

@@ -7,7 +7,7 @@ arrives in a later iteration of the event loop (`call_soon`), not within `send`.
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.signed_cookies import SessionStore
@@ -57,6 +57,20 @@ def make_scope(port: int = 0) -> Scope:
         "session": SESSION,
         "url_route": ROUTE,
     }
+
+
+class Handshake(NamedTuple):
+    """What a protocol on top of WebSocket does when a socket connects."""
+
+    #: Values of the scope, in place of those of `make_scope`.
+    scope: dict[str, Any] = {}
+    #: Frames that the client sends at once.
+    frames: tuple[str, ...] = ()
+    #: Messages that the application sends, with the first, which accepts.
+    messages: int = 1
+
+
+PLAIN = Handshake()
 
 
 class Sink:
@@ -115,6 +129,21 @@ class OneMessageEach(Sink):
             self.done.set_result(None)
 
 
+class Accepted(Sink):
+    """Waits until each of `expected` sockets has connected, with `messages` messages each."""
+
+    def __init__(self, expected: int, messages: int) -> None:
+        super().__init__()
+        self.missing = expected * messages
+
+    def add(self, socket: "Socket", message: Message) -> None:
+        if message["type"] == "websocket.close":
+            self.fail(f"not accepted: {message!r:.200}")
+        self.missing -= 1
+        if not self.missing:
+            self.done.set_result(None)
+
+
 class PingPong(Sink):
     """Clients that answer each message with the next frame, until `total` messages have arrived."""
 
@@ -144,12 +173,17 @@ class Socket:
 
     __slots__ = ("closing", "inbox", "sink", "task", "waiter")
 
-    def __init__(self, application: Application, sink: Sink, port: int = 0) -> None:
+    def __init__(
+        self, application: Application, sink: Sink, port: int = 0, handshake: Handshake = PLAIN
+    ) -> None:
         self.inbox: list[Message] = [{"type": "websocket.connect"}]
+        for text in handshake.frames:
+            self.inbox.append({"type": "websocket.receive", "text": text})
         self.waiter: asyncio.Future[None] | None = None
         self.sink = sink
         self.closing = False
-        call = application(make_scope(port), self.receive, self.send)
+        scope = {**make_scope(port), **handshake.scope}
+        call = application(scope, self.receive, self.send)
         self.task: asyncio.Future[None] = asyncio.ensure_future(call, loop=sink.loop)
         self.task.add_done_callback(self.ended)
 
@@ -184,14 +218,13 @@ class Socket:
             self.sink.fail(f"the application ended: {error!r}")
 
 
-async def open_sockets(application: Application, count: int) -> list[Socket]:
+async def open_sockets(
+    application: Application, count: int, handshake: Handshake = PLAIN
+) -> list[Socket]:
     """Connect `count` sockets at once; returns when all are accepted."""
-    accepted = OneMessageEach(())
-    sockets = [Socket(application, accepted, port) for port in range(count)]
-    accepted.missing.update(sockets)
+    accepted = Accepted(count, handshake.messages)
+    sockets = [Socket(application, accepted, port, handshake) for port in range(count)]
     await accepted.wait()
-    if accepted.last["type"] != "websocket.accept":
-        raise RuntimeError(f"not accepted: {accepted.last!r:.200}")
     return sockets
 
 

@@ -66,10 +66,12 @@ class Line:
     requirements: Sequence[Requirement] = ()
     more_is_better: bool = False
     notes: Sequence[str] = field(default=())
+    #: How many times better ours is than a peer, from rounds that were measured in pairs.
+    ratios: Mapping[str, float] = field(default_factory=dict)
 
     def gain(self, peer: str) -> float | None:
         """Return how many times better ours is than `peer`, or None if a value is missing."""
-        return self.ratio("ours", peer)
+        return self.ratios.get(peer) or self.ratio("ours", peer)
 
     def ratio(self, peer: str, other: str) -> float | None:
         """Return how many times better `peer` is than `other`, or None if a value is missing."""

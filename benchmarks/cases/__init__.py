@@ -6,34 +6,32 @@ from typing import Any
 from ..measuring import Line, Plan
 from ..peers import Peer
 from . import (
-    actions,
     connections,
-    echo,
     end_to_end,
-    fanout,
+    frames,
     handlers,
     imports,
+    lists,
     observers,
     outage,
     over_redis,
     publish,
-    routed,
+    sending,
 )
 
 Case = Callable[[Sequence[Peer], Plan], Coroutine[Any, Any, list[Line]]]
 
 CASES: dict[str, Case] = {
-    "echo": echo.run,
-    "fanout": fanout.run,
-    "handlers": handlers.run,
-    "idle": connections.run_idle,
+    "frames": frames.run,
+    "sending": sending.run,
     "connect": connections.run_connect,
+    "idle": connections.run_idle,
+    "handlers": handlers.run,
     "import": imports.run,
     "e2e": end_to_end.run,
     "redis": over_redis.run,
     "publish": publish.run,
-    "sockets": routed.run,
-    "actions": actions.run,
+    "lists": lists.run,
     "observers": observers.run,
     "outage": outage.run,
 }

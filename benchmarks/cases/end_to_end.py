@@ -13,7 +13,7 @@ from typing import Any
 
 from ..measuring import Line, Plan, medians, of_bare, over_raw
 from ..peers import Peer
-from .fanout import PAYLOADS
+from ..workloads.sending import PAYLOADS
 
 Server = subprocess.Popen[str]
 

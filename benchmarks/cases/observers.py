@@ -9,28 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from ..cluster.nodes import range_note
+from ..cpu import started
 from ..driver import close_sockets
-from ..isolated.environment import NotInstalledError
-from ..isolated.nodes import Node, node
+from ..environments import NotInstalledError
 from ..measuring import Line, Plan, at_most, interleave, medians, number, over, over_raw
 from ..observing import SaveTiming, Subscribers
 from ..peers import Peer
+from ..processes import Process
 
 SUBSCRIBERS = 1_000
 
 
 class IsolatedSubscribers:
-    """The subscribers in the isolated process."""
+    """The subscribers in a process of their own."""
 
     name = "dcrf"
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.versions: str = node.call("subscribe", count=SUBSCRIBERS)
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.versions: str = process.call("versions")
+        process.call("subscribe", count=SUBSCRIBERS)
 
     async def save(self) -> SaveTiming:
         """Save in the other process. This event loop keeps running, for our periodic tasks."""
-        return SaveTiming(*await asyncio.to_thread(self.node.call, "save"))
+        return SaveTiming(*await asyncio.to_thread(self.process.call, "save"))
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
@@ -54,11 +56,11 @@ async def save(side: Subscribers | IsolatedSubscribers) -> SaveTiming:
 
 @contextmanager
 def isolated() -> Iterator[tuple[IsolatedSubscribers | None, str]]:
-    """Yield the isolated process, or None and the reason why it could not start."""
+    """Yield the process of DCRF, or None and the reason why it could not start."""
     with ExitStack() as stack:
         other, reason = None, ""
         try:
-            other = IsolatedSubscribers(stack.enter_context(node("dcrf")))
+            other = IsolatedSubscribers(stack.enter_context(started("dcrf")))
         except (NotInstalledError, RuntimeError, OSError) as error:
             reason = str(error).splitlines()[-1]
         yield other, reason

@@ -18,6 +18,7 @@ from django.db.models.signals import post_save
 from ..cluster.environment import layer_from_environment
 from ..database import retrieve, slow_query
 from ..driver import Application, Message, Receive, Scope, Send
+from .base import Peer, SendJSON
 
 #: The library has as many threads by default.
 POOL = ThreadPoolExecutor(max_workers=32, thread_name_prefix="bare")
@@ -165,6 +166,11 @@ async def send_to_all(content: Any) -> None:
     await fan_out(text({**content, "TIMESTAMP": str(time.time_ns() // 1_000_000)}))
 
 
+async def find_addresses() -> SendJSON:
+    """Return the function that sends to all members."""
+    return send_to_all
+
+
 async def fan_out(frame: Message) -> None:
     """Send a frame to all members of this process."""
     for member in tuple(MEMBERS):
@@ -216,3 +222,5 @@ APPLICATIONS = {
     "awaiting": make(sleep),
     "querying": make(query),
 }
+
+PEER = Peer("bare", APPLICATIONS, find_addresses=find_addresses, observing=observing)

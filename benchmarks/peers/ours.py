@@ -8,17 +8,22 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from django.contrib.contenttypes.models import ContentType
+from django.dispatch import Signal
 
 from rest_channels import permissions
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.groups import Group
 from rest_channels.mixins import RetrieveModelMixin, StreamedPaginatedListMixin
-from rest_channels.observer import ObserverModelInstanceMixin
+from rest_channels.observer import ObserverModelInstanceMixin, observer
 from rest_channels.views import SocketRouteView, SocketView
 from sockets.handlers import RoutedSocketHandler
+from sockets.models import Socket
 
 from ..database import ContentTypeSerializer, aslow_query
+from .base import Peer, SendJSON
+
+signal = Signal()
 
 
 class Echo(SocketRouteView):
@@ -26,6 +31,15 @@ class Echo(SocketRouteView):
 
     @socket_route
     async def echo(self, request: Any, data: Any) -> Any:
+        """Answer with the same data."""
+        return data
+
+
+class Noop(SocketRouteView):
+    """An echo in a thread."""
+
+    @socket_route
+    def echo(self, request: Any, data: Any) -> Any:
         """Answer with the same data."""
         return data
 
@@ -144,6 +158,39 @@ class Observer(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
     serializer_class = ContentTypeSerializer
 
 
+class ObserverHandlers(AsyncAPIConsumer):
+    """Sends the number of a signal."""
+
+    async def accept(self, **kwargs: Any) -> None:
+        await self.numbers.subscribe()
+        await super().accept(**kwargs)
+
+    @observer(signal)
+    async def numbers(self, message: Any, **kwargs: Any) -> None:
+        """Send the number to the client."""
+        await self.send_json({"number": message["number"]})
+
+    @numbers.serializer
+    def numbers(self, signal: Any, number: int = 0, **kwargs: Any) -> Any:
+        """Return what the handler needs."""
+        return {"number": number}
+
+
+def send_signal(number: int) -> None:
+    """Send the signal, in a thread."""
+    signal.send(sender=ObserverHandlers, number=number)
+
+
+async def find_addresses() -> SendJSON:
+    """Return the function that sends to all socket rows, whose addresses are read now."""
+    addresses = await Socket.objects.agroup()
+
+    async def send_json(content: Any) -> None:
+        await addresses.send_json(content)
+
+    return send_json
+
+
 def send(group: str, content: Any) -> None:
     """Send to a group from a thread of a process without connections."""
     Group(group).send({"text": json.dumps(content)})
@@ -155,7 +202,9 @@ async def asend(group: str, content: Any) -> None:
 
 
 APPLICATIONS = {
+    "consumer": AsyncAPIConsumer.as_asgi(),
     "echo": Echo.as_asgi(),
+    "noop": Noop.as_asgi(),
     "room": Room.as_asgi(),
     "blocking": Blocking.as_asgi(),
     "awaiting": Awaiting.as_asgi(),
@@ -166,6 +215,17 @@ APPLICATIONS = {
     "actions": Actions.as_asgi(),
     "rows": Rows.as_asgi(),
     "observer": Observer.as_asgi(),
+    "observer handlers": ObserverHandlers.as_asgi(),
     "stream": Stream.as_asgi(),
     "addressed": RoutedSocketHandler.as_asgi(),
 }
+
+PEER = Peer(
+    "ours",
+    APPLICATIONS,
+    packages=("channels-redis", "redis"),
+    send=send,
+    asend=asend,
+    find_addresses=find_addresses,
+    send_signal=send_signal,
+)

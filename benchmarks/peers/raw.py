@@ -13,8 +13,12 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocket
 from channels.layers import get_channel_layer
 from django.contrib.contenttypes.models import ContentType
 from django.db.models.signals import post_save
+from django.dispatch import Signal, receiver
 
 from ..database import ContentTypeSerializer, aslow_query
+from .base import Peer
+
+signal = Signal()
 
 
 class Echo(AsyncJsonWebsocketConsumer):
@@ -27,6 +31,15 @@ class Echo(AsyncJsonWebsocketConsumer):
             await self.send_json({"method": "echo", "data": content["data"], "status": 200})
         else:
             await self.send_json({"method": content["method"], "data": None, "status": 405})
+
+
+class Noop(JsonWebsocketConsumer):
+    """An echo in a thread."""
+
+    channel_layer_alias = "raw"
+
+    def receive_json(self, content: Any, **kwargs: Any) -> None:
+        self.send_json({"method": "echo", "data": content["data"], "status": 200})
 
 
 class Room(AsyncJsonWebsocketConsumer):
@@ -207,6 +220,29 @@ class Sender(AsyncJsonWebsocketConsumer):
         await self.send_json({"sent": sent, "began": start, "seconds": seconds})
 
 
+class ObserverHandlers(AsyncJsonWebsocketConsumer):
+    """Sends the number of a signal."""
+
+    channel_layer_alias = "raw"
+    groups = ("numbers",)
+
+    async def number_message(self, event: dict[str, Any]) -> None:
+        """Send the number to the client."""
+        await self.send_json({"number": event["number"]})
+
+
+@receiver(signal)
+def notify_numbers(number: int, **kwargs: Any) -> None:
+    """Send the number to the group."""
+    message = {"type": "number.message", "number": number}
+    async_to_sync(get_channel_layer("raw").group_send)("numbers", message)
+
+
+def send_signal(number: int) -> None:
+    """Send the signal, in a thread."""
+    signal.send(sender=ObserverHandlers, number=number)
+
+
 def send(group: str, content: Any) -> None:
     """Send to a group from a thread. `async_to_sync` runs a new event loop each time."""
     async_to_sync(asend)(group, content)
@@ -219,7 +255,9 @@ async def asend(group: str, content: Any) -> None:
 
 
 APPLICATIONS = {
+    "consumer": Echo.as_asgi(),
     "echo": Echo.as_asgi(),
+    "noop": Noop.as_asgi(),
     "room": Room.as_asgi(),
     "blocking": Blocking.as_asgi(),
     "awaiting": Awaiting.as_asgi(),
@@ -228,6 +266,11 @@ APPLICATIONS = {
     "actions": Actions.as_asgi(),
     "rows": Rows.as_asgi(),
     "observer": Observer.as_asgi(),
+    "observer handlers": ObserverHandlers.as_asgi(),
     "member": Member.as_asgi(),
     "sender": Sender.as_asgi(),
 }
+
+PEER = Peer(
+    "raw", APPLICATIONS, send=send, asend=asend, send_signal=send_signal, observing=observing
+)
