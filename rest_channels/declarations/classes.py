@@ -5,7 +5,7 @@ from inspect import isfunction, signature
 from typing import Any
 
 from .names import misspelling, nearest_name
-from .unsupported import ATTRIBUTES, METHODS, OPTIONS, SYNONYMS
+from .unsupported import ATTRIBUTES, METHODS, OPTIONS, SETUP, SYNONYMS
 from .values import VALUES, check_values, value_error
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
@@ -103,6 +103,8 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
         return
     is_method = callable(value) and not isinstance(value, type)
     advice = (CALLED if is_method else ATTRIBUTES).get(name)
+    if name == "setup" and isfunction(value) and "request" in signature(value).parameters:
+        advice = SETUP
     if advice and not (name == "channel_layer_alias" and value == "default"):
         named = "" if owner is cls else f" in {cls.__name__}"
         raise TypeError(f"{where} has no effect{named}: {advice}.")

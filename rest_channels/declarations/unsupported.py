@@ -10,6 +10,7 @@ __all__ = [
     "ATTRIBUTES",
     "METHODS",
     "OPTIONS",
+    "SETUP",
     "SYNONYMS",
     "refuse_options",
 ]
@@ -121,6 +122,11 @@ METHODS: dict[str, str] = {
     "throttled": "override handle_exception()",
 }
 """Methods that would never be called."""
+
+SETUP = (
+    "only views of Django have it: override check_permissions() to refuse an event, or rename it"
+)
+"""For a method `setup` that takes a request. Any other method of this name may be a helper."""
 
 ACTION_OPTIONS = (
     "permission_classes",

@@ -38,15 +38,29 @@ PermissionResult = bool | None
 def check_permission_classes(name: str, classes: Any) -> None:
     """Raise `TypeError` for a class that decides about actions of consumers."""
     for each in classes if isinstance(classes, Iterable) else ():
-        method = getattr(each, "has_permission", None)
-        if not isinstance(each, type) or not method:
-            continue
-        if hasattr(each, "can_connect") or "scope" in parameters(method, 1).names:
+        if isinstance(each, type) and _is_for_consumers(each):
             raise TypeError(
-                f"{name}.permission_classes has {each.__module__}.{each.__name__}, which is for "
-                "consumers: write a class of rest_framework.permissions, or one with "
-                "has_permission(self, request, view)."
+                f"{name}.permission_classes has {each.__module__}.{each.__name__}, {_ADVICE}"
             )
+
+
+_ADVICE = (
+    "which is for consumers: write a class of rest_framework.permissions, or one with "
+    "has_permission(self, request, view)."
+)
+
+
+def _is_for_consumers(cls: type) -> bool:
+    method = getattr(cls, "has_permission", None)
+    return bool(method) and (hasattr(cls, "can_connect") or "scope" in parameters(method, 1).names)
+
+
+def _refuse_for_consumers(cls: type, view: Any) -> None:
+    """Raise `TypeError` for a class of a setting or a tree, which no declaration has checked."""
+    if _is_for_consumers(cls):
+        raise TypeError(
+            f"{type(view).__qualname__} is guarded by {cls.__module__}.{cls.__name__}, {_ADVICE}"
+        )
 
 
 def check_permissions(
@@ -67,6 +81,7 @@ def check_permissions(
 
 def _check_in_thread(permissions: Sequence[Any], request: Any, view: Any) -> None:
     def has_permission(permission: Any) -> bool:
+        _refuse_for_consumers(type(permission), view)
         return bool(await_in_thread(permission.has_permission(request, view)))
 
     for permission in permissions:

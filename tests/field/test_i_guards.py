@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils.decorators import method_decorator
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.throttling import BaseThrottle
 
 from rest_channels.consumers import AsyncAPIConsumer
@@ -210,6 +210,31 @@ async def test_can_connect_of_a_permission_of_drf_is_not_ignored(caplog) -> None
 def test_a_view_refuses_a_permission_with_can_connect() -> None:
     with pytest.raises(TypeError, match="which is for consumers"):
         Secret.as_asgi(permission_classes=[NotOfThisLibrary])
+
+
+@pytest.mark.parametrize("permission", [NotOfThisLibrary, IsAuthenticated | NotOfThisLibrary])
+async def test_a_view_refuses_a_default_permission_with_can_connect(
+    permission, settings, caplog
+) -> None:
+    class Unguarded(SocketView):
+        def connect(self, request):
+            pass
+
+    settings.REST_CHANNELS = {"DEFAULT_PERMISSION_CLASSES": [permission]}
+    assert await status_of_connect(Unguarded.as_asgi()) == 500
+    assert "Unguarded is guarded by" in caplog.text
+
+
+def test_setup_of_a_django_view_is_not_ignored() -> None:
+    def setup(self, request, *args, **kwargs):
+        raise PermissionDenied
+
+    with pytest.raises(TypeError, match="setup has no effect: only views of Django have it"):
+        type("SetUp", (SocketView,), {"setup": setup})
+
+
+def test_a_helper_named_setup_is_allowed() -> None:
+    assert type("SetUp", (SocketView,), {"setup": lambda self, document: None})
 
 
 class StaffOnly(Secret):
