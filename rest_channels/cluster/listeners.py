@@ -15,17 +15,13 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
+from inspect import isfunction
 from typing import Any, Protocol
 
 from channels.exceptions import ChannelFull
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import (
-    EAGER_TASKS,
-    SerialQueue,
-    cancel_until_done,
-    start_task,
-)
+from ..concurrency.serial_queue import SerialQueue, cancel_until_done
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import BROKER_TIMEOUT, group_expiry, shared_layer
@@ -45,6 +41,12 @@ FAILURE_PAUSE = 1.0
 
 QUEUE_SIZE = 10_000
 """Messages that may wait for the layer."""
+
+NAMED_AT_ONCE = (
+    "channels.layers.InMemoryChannelLayer.new_channel",
+    "channels_redis.core.RedisChannelLayer.new_channel",
+)
+"""Methods that only make up a name. That of a layer that subscribes may wait at any time."""
 
 CALLER_ERRORS = (TypeError, ValueError, OverflowError, RuntimeError, AssertionError, ChannelFull)
 """What a layer raises because of its caller. Any other error means that the layer failed."""
@@ -161,7 +163,6 @@ class Listeners:
         self._queue: SerialQueue[tuple[Work, Callable[[], None]]]
         self._queue = Context().run(SerialQueue, self._perform, asyncio.Lock(), None)
         self._failing_until = 0.0
-        self._at_once_layer: Any = None  # it has created a channel without waiting
 
     def receivers_of(self, group: str) -> Iterable[MessageReceiver]:
         entry = self._groups.get(group)
@@ -222,13 +223,13 @@ class Listeners:
         if layer is None:
             return None
         listener = Listener(layer, on_message, self._slots)
-        listener.is_named_at_once = layer is self._at_once_layer
+        method = getattr(layer.new_channel, "__func__", None)
+        if isfunction(method):
+            name = f"{method.__module__}.{method.__qualname__}"
+            listener.is_named_at_once = name in NAMED_AT_ONCE
         if not listener.is_named_at_once and time.monotonic() >= self._failing_until:
             try:
-                opening = start_task(listener.open(), self._loop)
-                if EAGER_TASKS and opening.done():
-                    self._at_once_layer = layer
-                await opening
+                await listener.open()
             except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
                 self._failing_until = time.monotonic() + FAILURE_PAUSE
                 logger.warning("A connection begins without the channel layer: %r", error)

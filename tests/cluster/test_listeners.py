@@ -272,3 +272,21 @@ async def test_a_consumer_in_many_groups_receives_the_messages_of_all(layer) -> 
             await layer.group_send(f"many-{number}", {"type": "line", "number": number})
         received = {await socket.receive_json() for _ in range(120)}
         assert received == set(range(120))
+
+
+async def test_the_channel_name_can_be_read_while_the_layer_is_busy(layer) -> None:
+    class SendsItsName(SocketConsumer):
+        async def receive_json(self, content):
+            sending = asyncio.create_task(layer.group_send("others", {"type": "line"}))
+            await asyncio.sleep(0)  # it waits for the broker
+            await self.send_json(self.channel_name)
+            await sending
+
+    app = SendsItsName.as_asgi()
+    async with (
+        SocketCommunicator(app),  # the first one connects the layer to its broker
+        SocketCommunicator(app),
+        SocketCommunicator(app) as socket,
+    ):
+        await socket.send_json(None)
+        assert isinstance(await socket.receive_json(), str)
