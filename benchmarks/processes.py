@@ -85,4 +85,4 @@ async def serve_commands(commands: Mapping[str, Callable[..., Awaitable[Any]]]) 
     while line := await asyncio.to_thread(sys.stdin.readline):
         name, options = json.loads(line)
         print(json.dumps(await commands[name](**options)), flush=True)
-    os._exit(0)  # without closing the sockets
+    os._exit(0)  # without closing the sockets; threads of a layer may wait for a dead broker

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from ..cluster.broker import DOWN, OUTAGES, Broker, running
-from ..cluster.nodes import LABELS, LAYERS, Node, Variant, node, range_note
+from ..cluster.nodes import LABELS, LAYERS, Variant, node, range_note
 from ..measuring import Line, Plan, at_most, interleave, medians, number
 from ..peers import Peer
+from ..processes import Process
 
 GROUPS = [f"group-{number}" for number in range(2_000)]
 SHARES = [GROUPS[first : first + 100] for first in range(0, len(GROUPS), 100)]
@@ -44,8 +45,8 @@ class Pair:
     """The two processes of a peer."""
 
     peer: str
-    sender: Node
-    receiver: Node
+    sender: Process
+    receiver: Process
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def check_all_groups(pair: Pair) -> None:
     start = perf_counter()
     while missing := len(GROUPS) - len(pair.receiver.call("received_times")):
         if perf_counter() - start > TIMEOUT[pair.peer]:
-            raise RuntimeError(f"{missing} groups of {pair.sender.variant.name} receive nothing")
+            raise RuntimeError(f"{missing} groups of {pair.sender.name} receive nothing")
         time.sleep(0.1)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from ..cluster.broker import running
 from ..cluster.node import ROOM
-from ..cluster.nodes import LABELS, LAYERS, Node, Variant, node, of_layer, range_note, variants
+from ..cluster.nodes import LABELS, LAYERS, Variant, node, of_layer, range_note, variants
 from ..measuring import Line, Plan, interleave, medians, number
 from ..peers import Peer
+from ..processes import Process
 
 #: Ways to send: the command to the sending process, and its options.
 CONTINUOUS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -39,9 +40,9 @@ class Trio:
     """The three processes of a peer and layer."""
 
     variant: Variant
-    serving: Node
-    shell: Node
-    receiver: Node
+    serving: Process
+    shell: Process
+    receiver: Process
 
     @property
     def name(self) -> str:
@@ -118,7 +119,7 @@ def send(trio: Trio, command: str, options: dict[str, Any]) -> Sample:
     )
 
 
-def wait(receiver: Node, expected: int) -> dict[str, Any]:
+def wait(receiver: Process, expected: int) -> dict[str, Any]:
     """Return the count when all are received, or when no more arrive."""
     last, since = -1, perf_counter()
     while True:

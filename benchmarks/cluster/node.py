@@ -8,7 +8,6 @@ without a network. Messages carry the time of sending: all processes of a machin
 import asyncio
 import faulthandler
 import json
-import os
 import signal
 import sys
 from collections import defaultdict
@@ -21,6 +20,7 @@ import uvloop
 
 from ..driver import Message, Sink, Socket, close_sockets, open_sockets
 from ..peers import Peer, load
+from ..processes import serve_commands
 
 #: The group for measuring rates and delays.
 ROOM = "room"
@@ -196,12 +196,8 @@ async def main() -> None:
     """Run commands until standard input ends."""
     faulthandler.register(signal.SIGUSR1)  # to find where it hangs
     node = Node(load(sys.argv[1:2])[0])
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        name, options = json.loads(line)
-        answer = await getattr(node, name)(**options)
-        print(json.dumps(answer), flush=True)
-    os._exit(0)  # threads of a layer may wait for a dead broker
+    names = [name for name in vars(Node) if not name.startswith("_")]
+    await serve_commands({name: getattr(node, name) for name in names})
 
 
 if __name__ == "__main__":

@@ -1,26 +1,18 @@
 """Start the processes of a cluster, and send them commands."""
 
-import json
-import select
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
 
 from ..measuring import number
 from ..peers import Peer
+from ..processes import Process, running
 from .environment import environ
 
 #: The two layers of channels_redis, and their labels.
 LAYERS = ("core", "pubsub")
 LABELS = {"core": "core", "pubsub": "pub/sub"}
-#: Seconds for one command.
-TIMEOUT = 30
 
 
 @dataclass(frozen=True)
@@ -65,45 +57,9 @@ def range_note(label: str, unit: str, samples: Mapping[str, Sequence[float]]) ->
     return f"{label}, lowest to highest round: {', '.join(texts)} {unit}."
 
 
-class Node:
-    """A process that runs the commands of `node.py`."""
-
-    def __init__(self, variant: Variant, url: str, log: IO[bytes]) -> None:
-        self.variant = variant
-        self.log = log
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.cluster.node", variant.peer],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=environ(variant.peer, variant.layer, url),
-            text=True,
-        )
-
-    def call(self, command: str, **options: Any) -> Any:
-        """Run a command, and return its answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([command, options]) + "\n")
-        self.process.stdin.flush()
-        readable, _, _ = select.select([self.process.stdout], [], [], TIMEOUT)
-        line = self.process.stdout.readline() if readable else ""
-        if not line:
-            self.process.send_signal(signal.SIGUSR1)
-            time.sleep(0.5)
-            self.log.seek(0)
-            end = self.log.read()[-2_000:].decode(errors="replace")
-            raise RuntimeError(f"a process of {self.variant.name!r} does not answer:\n{end}")
-        return json.loads(line)
-
-
 @contextmanager
-def node(variant: Variant, url: str) -> Iterator[Node]:
-    """Run a process during a `with` block. It is ready at its first answer."""
-    with tempfile.TemporaryFile() as log:
-        running = Node(variant, url, log)
-        with running.process:
-            try:
-                yield running
-            finally:
-                running.process.kill()
+def node(variant: Variant, url: str) -> Iterator[Process]:
+    """Run a process with the commands of `node.py` during a `with` block."""
+    command = [sys.executable, "-m", "benchmarks.cluster.node", variant.peer]
+    with running(variant.name, command, environ(variant.peer, variant.layer, url)) as process:
+        yield process

@@ -147,7 +147,7 @@ ACTION_OPTIONS = (
 """Attributes that `@action` may set for the time of one action, as in DRF's viewsets."""
 
 _CLASS_GUARD = "write it in the class"
-_TOLD_APART = "observers are told apart without it: delete it"
+_NOT_NEEDED = "delete it: each observer has a name of its own"
 
 OPTIONS: dict[str, dict[str, str]] = {
     "@action": {
@@ -176,12 +176,12 @@ OPTIONS: dict[str, dict[str, str]] = {
     "@observer": {
         "many_to_many": "only model_observer has it",
         "model": "use model_observer",
-        "partition": _TOLD_APART,
+        "partition": _NOT_NEEDED,
         "permission_classes": f"{_CLASS_GUARD}, with check_deliveries = True",
         "serializer_class": "mark a function with @name.serializer, where name is the observer's",
     },
     "@model_observer": {
-        "dispatch_uid": _TOLD_APART,
+        "dispatch_uid": _NOT_NEEDED,
         "permission_classes": f"{_CLASS_GUARD}, with check_deliveries = True",
         "queryset": "choose rows in @name.groups_for_signal, where name is the observer's",
         "sender": "the model is the first argument",

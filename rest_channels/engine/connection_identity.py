@@ -193,7 +193,7 @@ class Identity:
 
 
 def login_of(session: SessionBase) -> str | None:
-    """Return the key of the user who is logged in to `session`, as far as it has been read."""
+    """Return the key of the user of `session`; `None` without a login, or if it is not read yet."""
     login = (vars(session).get("_session_cache") or {}).get(SESSION_KEY)
     return None if login is None else str(login)
 

@@ -52,7 +52,7 @@ class SharedLogin:
 
 
 def _is_of_session(scope: dict[str, Any]) -> bool:
-    """Return whether the user is the one who is logged in to the session; without one, nobody."""
+    """Return whether the user of `scope` is that of its session. A session may have none."""
     session = unwrap(scope.get("session"))
     return isinstance(session, SessionBase) and login_of(session) == _key_of(scope)
 
