@@ -22,18 +22,16 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
-from .actions.answers import answer_error, call_in_thread, send_result
 from .actions.authorization import (
     authorize_action,
     authorize_connection,
-    check_action,
     permission_instances,
     permissions_for,
-    stays_open,
     throttle_action,
 )
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
+from .actions.invocation import ActionFrame, ActionInvocation
 from .actions.options import follow_options
 from .actions.plan import (
     OVERRIDABLE,
@@ -49,13 +47,12 @@ from .concurrency.awaitables import Sent
 from .concurrency.execution import handshake_thread, run
 from .concurrency.hooks import acall_hook, wrap_async_hooks
 from .decorators import ACTION, DETACHED, overridable_property
+from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply, log_refusal
-from .dispatch.invocation import DirectInvocation
+from .dispatch.invocation import DirectInvocation, Invocation
 from .engine.connection import State
-from .parsers import JSONParser
-from .protocol.arguments import fit_arguments
 from .protocol.dialects import ActionDialect
-from .protocol.messages import Call, Reply
+from .protocol.messages import Call, Frame, Reply
 from .request import SocketRequest
 from .settings import api_settings
 from .socket_consumer import SocketConsumer
@@ -110,7 +107,7 @@ class AsyncAPIConsumer(SocketConsumer):
         """The action that is running, with its request and its permissions."""
         context = current_action.get()
         if context is None or context.connection is not self._connection:
-            current_action.set(context := ActionContext(None, self._connection))
+            return self._begin_action(None, "GET", {})
         return context
 
     @overridable_property
@@ -155,18 +152,12 @@ class AsyncAPIConsumer(SocketConsumer):
         if self._connection.state <= State.OPEN:  # else it was closed meanwhile
             await super().websocket_connect(message)
 
-    async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """Run the action that a frame names."""
-        text = message.get("text")
-        if not self._default_reading or text is None:
-            await super().websocket_receive(message)
-            return
-        content = JSONParser().parse(text)
-        call = self._dialect.parse_call(content)
-        if "action" not in content:
-            raise self._dialect.handler_not_found(call)
-        arguments = {key: value for key, value in content.items() if key not in RESERVED_ARGUMENTS}
-        await self._run_action(content["action"], call.request_id, arguments)
+    def _invocation(self, frame: Frame) -> Invocation:
+        """Return the steps of a frame: those of an action, unless it overrides how to read."""
+        text = frame[0]
+        if text is not None and self._default_reading:
+            return ActionFrame(self, text)
+        return super()._invocation(frame)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Run the action that the content of a frame names."""
@@ -188,43 +179,17 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def handle_action(self, action: str, request_id: Any, **kwargs: Any) -> None:
         """Find `action`, check permissions and throttles, call it, and answer its client."""
-        await self._run_action(action, request_id, kwargs)
-
-    async def _run_action(self, action: str, request_id: Any, arguments: dict[str, Any]) -> None:
-        before, context = current_action.get(), None
+        before = current_action.get()
         try:
-            plan = self._plans.get(action) if isinstance(action, str) else None
-            if plan is None:
-                return await self._authenticate(action, request_id, arguments)
-            context = self._begin_action(action, plan.method, arguments, plan.options)
-            expiries = self._authentication.expiry_count
-            if (check := check_action(self, context)) and not await stays_open(self, check):
-                return None
-            if (check := throttle_action(self, context)) and not await stays_open(self, check):
-                return None
-            own = {"action": action, "request_id": request_id} if plan.takes_reserved else {}
-            self._authentication.check_not_expired_since(expiries)
-            arguments = fit_arguments(plan.parameters, arguments, own)
-            if plan.in_thread:
-                await call_in_thread(self, plan, arguments, action, request_id)
-                return None
-            result = getattr(self, plan.attribute)(**arguments)
-            if plan.detached:
-                self._detached.begin(result, action, request_id, context)
-                context = None
-            else:
-                await send_result(self, plan, action, request_id, await result)
-        except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
-            await answer_error(self, error, action, request_id)
+            await dispatch(ActionInvocation(self, action, request_id, kwargs))
         finally:
-            current_action.set(before)  # an action may call `handle_action`
-            if context is not None:
-                context.mark_answered()
+            current_action.set(before)
 
     def _begin_action(
-        self, action: str, method: str, arguments: dict[str, Any], options: Any = None
+        self, action: str | None, method: str, arguments: dict[str, Any], options: Any = None
     ) -> ActionContext:
-        context = ActionContext(action, self._connection, method, arguments, options)
+        context = ActionContext(action, self._connection, method, arguments)
+        context.options = options
         current_action.set(context)
         return context
 

@@ -26,7 +26,8 @@ class Parser(Protocol):
 class JSONParser:
     """Parse strict JSON (RFC 8259): one value, without NaN, Infinity and lone surrogates."""
 
-    def parse(self, frame: str | bytes) -> Any:
+    @staticmethod
+    def parse(frame: str | bytes) -> Any:
         try:
             value = orjson.loads(frame)
         except orjson.JSONDecodeError as error:

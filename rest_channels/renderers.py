@@ -52,8 +52,9 @@ class JSONRenderer:
     Keys that are floats look as orjson writes them: `1e-7`, where `json` writes `1e-07`.
     """
 
-    def render(self, data: Any) -> str:
-        return encode(data).decode()
+    @staticmethod
+    def render(data: Any) -> str:
+        return encode_text(data)
 
 
 class MessagePackRenderer:
@@ -74,6 +75,14 @@ def encode(data: Any) -> bytes:
         return orjson.dumps(data, _default, _OPTIONS)
     except orjson.JSONEncodeError:
         return _encode_slowly(data)
+
+
+def encode_text(data: Any) -> str:
+    """Return `data` as JSON, as the text of a frame. Raise `TypeError` as `encode` does."""
+    try:
+        return orjson.dumps(data, _default, _OPTIONS).decode()
+    except orjson.JSONEncodeError:
+        return _encode_slowly(data).decode()
 
 
 def _encode_slowly(data: Any) -> bytes:

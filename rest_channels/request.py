@@ -177,9 +177,20 @@ class SocketRequest(RequestNames):
     @property
     def data(self) -> Any:
         """The parsed frame. The first access parses it, and may raise `ParseError` (400)."""
-        if self._data is _UNSET:
-            self._parse_called = True
-            self._data = self._parse()
+        if self._data is not _UNSET:
+            return self._data
+        self._parse_called = True
+        frame = self.frame
+        if frame is None:
+            self._data = {}
+        elif (text := frame[0]) is not None:
+            parser = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
+            self._data = parser().parse(text)
+        else:
+            parser = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
+            if parser is None:
+                raise ParseError(_("This connection takes no %s frames.") % self.content_type)
+            self._data = parser().parse(frame[1])
         return self._data
 
     @property
@@ -188,18 +199,6 @@ class SocketRequest(RequestNames):
         text = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
         binary = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
         return [parser() for parser in (text, binary) if parser is not None]
-
-    def _parse(self) -> Any:
-        if self.frame is None:
-            return {}
-        text, binary, _size = self.frame
-        if text is not None:
-            parser = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
-            return parser().parse(text)
-        parser = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
-        if parser is not None:
-            return parser().parse(binary)
-        raise ParseError(_("This connection takes no %s frames.") % self.content_type)
 
     @property
     def request_id(self) -> Any:

@@ -32,14 +32,15 @@ from .concurrency.execution import run
 from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
+from .dispatch.invocation import FrameInvocation, Invocation
 from .engine.connection import Connection, State
 from .engine.unconnected import unconnected
 from .exceptions import CloseCode
 from .groups import HubLayer
 from .parsers import JSONParser
 from .protocol.dialects import Dialect, PlainDialect
-from .protocol.messages import Application, Scope
-from .renderers import encode
+from .protocol.messages import Application, Frame, Scope
+from .renderers import encode_text
 
 __all__ = ["SocketConsumer"]
 
@@ -99,11 +100,11 @@ class SocketConsumer:
         application.__doc__ = cls.__doc__
         return application
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve one connection, until it has ended."""
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
+        """Serve one connection, until it has ended, when the result is awaited."""
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
         self.scope = self._connection.scope
-        await self._connection.serve()
+        return self._connection.serve()
 
     @cached_property
     def _connection(self) -> Connection:
@@ -121,11 +122,21 @@ class SocketConsumer:
         if overridden and self._connection.state is State.CONNECTING:
             await run(self.accept)
 
+    def _invocation(self, frame: Frame) -> Invocation:
+        """Return the steps of a frame."""
+        text, binary, _size = frame
+        message = {"type": "websocket.receive", "text": text, "bytes": binary}
+        return FrameInvocation(self._connection, self.websocket_receive, message, self._dialect)
+
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if message.get("text") is not None:
             await run(self.receive, text_data=message["text"])
         else:
             await run(self.receive, bytes_data=message["bytes"])
+
+    def _handles_disconnect(self) -> bool:
+        names = ("disconnect", "websocket_disconnect")
+        return any(_function(self, name) is not vars(SocketConsumer)[name] for name in names)
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         await run(self.disconnect, message["code"])
@@ -209,7 +220,7 @@ class SocketConsumer:
     @classmethod
     def encode_json(cls, content: Any) -> str:
         """Return `content` as the text of a frame."""
-        return encode(content).decode()
+        return encode_text(content)
 
     @classmethod
     async def decode_json(cls, text_data: str) -> Any:
@@ -243,3 +254,8 @@ class SocketConsumer:
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.loop_bridge.start_or_wait(work)
+
+
+def _function(consumer: SocketConsumer, name: str) -> Any:
+    method = getattr(consumer, name)
+    return getattr(method, "__func__", method)

@@ -65,6 +65,7 @@ class SocketView(ViewGuards, SendingMixin):
     request: SocketRequest
     event: str
     call: Call = Call(None)
+    is_nested: ClassVar[bool] = False
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -115,6 +116,13 @@ class SocketView(ViewGuards, SendingMixin):
 
     def dispatch(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Awaitable[None]:
         """Handle one event. An override returns what `super().dispatch(…)` returns, or raises."""
+        self._take_request(request, args, kwargs)
+        return dispatch(self)
+
+    def _take_request(
+        self, request: SocketRequest, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Set the attributes of one event. `args` and `kwargs` are those of the route."""
         self.request = request
         self.connection = request.connection
         self.event = request.event
@@ -124,7 +132,6 @@ class SocketView(ViewGuards, SendingMixin):
             request.text_parser_class = self.text_parser_class
         if self.bytes_parser_class is not None:
             request.bytes_parser_class = self.bytes_parser_class
-        return dispatch(self)
 
     def find_handler(self) -> Target:
         """Return the method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
@@ -140,6 +147,12 @@ class SocketView(ViewGuards, SendingMixin):
         if result is not None:
             refuse_http_response(result, self.event)
         return None
+
+    def on_answered(self) -> None:
+        """Do nothing: no other part waits for the answer."""
+
+    def answer_error(self, error: Exception) -> None:
+        """Return `None`: `handle_exception` makes the answer."""
 
     def handle_exception(self, error: Exception) -> Reply:
         """Return the answer to `error`, under the id of the frame."""
@@ -185,11 +198,11 @@ class SocketRouteView(SocketView):
         request.call = self.call = call = self.dialect.parse_call(request.data)
         if type(self).receive is not SocketRouteView.receive:
             return super().find_handler()
-        return self._named_method(), (request, call.data, *self.args), self.kwargs
+        return self._named_method(call), (request, call[1], *self.args), self.kwargs
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
-        return await run(self._named_method(), request, self.call.data, *args, **kwargs)
+        return await run(self._named_method(self.call), request, self.call.data, *args, **kwargs)
 
     def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame: data, or `(data, status)`; `None` is not answered."""
@@ -200,10 +213,10 @@ class SocketRouteView(SocketView):
             result, status = result
         return self.render_text(self.dialect.build_content(self.call, result, status))
 
-    def _named_method(self) -> Callable[..., Any]:
-        attribute = self.routes.find(self.call.name)
+    def _named_method(self, call: Call) -> Callable[..., Any]:
+        attribute = self.routes.find(call[0])
         if attribute is None:
-            raise self.dialect.handler_not_found(self.call)
+            raise self.dialect.handler_not_found(call)
         return getattr(self, attribute)  # type: ignore[no-any-return]
 
     def route_send(

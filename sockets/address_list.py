@@ -9,13 +9,13 @@ from typing import Any
 
 from rest_channels.concurrency.awaitables import Sent
 from rest_channels.engine.commands import close_each, deliver_to_each
-from rest_channels.engine.publish import send_command_to_each
+from rest_channels.engine.publish import deliver_to_addresses, send_command_to_each
 from rest_channels.engine.receiving import hold_messages_to
 from rest_channels.exceptions import check_close_code
 from rest_channels.groups import content_event
 from rest_channels.protocol.dialects import with_timestamp
 from rest_channels.protocol.messages import Event
-from rest_channels.renderers import encode
+from rest_channels.renderers import encode_text
 
 from .constants import BOT_PREFIX
 
@@ -50,7 +50,7 @@ class AddressList:
 
     def send_json(self, content: dict[str, Any]) -> Sent:
         """Send `content` as JSON with a `TIMESTAMP`. Raise `TypeError` if it is not a dict."""
-        return self._deliver(Event.rendered("", content, encode(with_timestamp(content)).decode()))
+        return self._deliver(Event.rendered("", content, encode_text(with_timestamp(content))))
 
     def disconnect(self, code: int, reason: str) -> Sent:
         """Close the connections. Raise `ValueError` if `code` is not a valid close code."""
@@ -60,4 +60,4 @@ class AddressList:
 
     def _deliver(self, event: Event) -> Sent:
         hold_messages_to(self.addresses)
-        return send_command_to_each(self.addresses, deliver_to_each, event)
+        return deliver_to_addresses(self.addresses, deliver_to_each, event)

@@ -26,6 +26,7 @@ from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
+from ..settings import api_settings
 from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 
@@ -34,6 +35,7 @@ __all__ = [
     "authorize_connection",
     "authorize_object",
     "check_action",
+    "has_throttles",
     "permission_instances",
     "permissions_for",
     "stays_open",
@@ -43,7 +45,10 @@ __all__ = [
 
 def permission_instances(classes: Sequence[Any]) -> list[Any]:
     """Return instances of permission classes and trees, without those that allow everything."""
-    return [permission() for permission in classes if permission not in (AllowAny, drf.AllowAny)]
+    return [permission() for permission in classes if permission not in _ALLOW_ANY]
+
+
+_ALLOW_ANY = (AllowAny, drf.AllowAny)
 
 
 async def authorize_connection(
@@ -100,6 +105,14 @@ def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | Non
     return acall_hook(method, arguments=offered)
 
 
+def has_throttles(consumer: Any) -> bool:
+    """Return whether a throttle may refuse an action of `consumer`."""
+    if not consumer._default_throttles:
+        return True
+    default, own = api_settings.DEFAULT_THROTTLE_CLASSES, consumer.throttle_classes
+    return bool(default if own is None else own)
+
+
 def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | None:
     """Check the throttles for the running action, when awaited. Raises 429."""
     if not consumer._default_throttles:
@@ -119,7 +132,11 @@ async def authorize_action(context: ActionContext, consumer: Any) -> None:
     """Raise 401 or 403, as the authentication of the consumer says, if a permission refuses."""
     try:
         for permission in context.permissions or ():
-            if isinstance(permission, OPERATORS) and not needs_no_database(permission):
+            permitted: bool | None
+            if isinstance(permission, BasePermission) and is_async(permission.has_permission):
+                accepted = _accepted_by(permission, context, consumer)
+                permitted = await permission.has_permission(**accepted)
+            elif isinstance(permission, OPERATORS) and not needs_no_database(permission):
                 permitted = await aevaluate(permission, partial(_decide, context, consumer))
             else:
                 permitted = await _has_permission(permission, context, consumer)
@@ -143,8 +160,6 @@ async def _has_permission(permission: Any, context: ActionContext, consumer: Any
         with shown_to_drf(context, consumer) as request:
             return bool(await run(permission.has_permission, request, consumer))
     accepted = _accepted_by(permission, context, consumer)
-    if is_async(permission.has_permission):
-        return bool(await permission.has_permission(**accepted))
     return bool(await run(permission.has_permission, **accepted))
 
 
@@ -189,8 +204,13 @@ def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
 
 def _accepted_by(permission: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:
     """Return the arguments of `has_permission`. A client cannot replace those of the library."""
-    own = {"scope": consumer.scope, "consumer": consumer, "action": context.action}
-    return accepted_arguments(permission.has_permission, 0, {**context.arguments, **own})
+    offered = {
+        **context.arguments,
+        "scope": consumer.scope,
+        "consumer": consumer,
+        "action": context.action,
+    }
+    return accepted_arguments(permission.has_permission, 0, offered)
 
 
 def _lacks(permission: Any, method: str) -> bool:

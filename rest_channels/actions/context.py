@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from copy import copy
 from typing import Any
 
 from ..engine.connection import Connection
@@ -14,28 +14,34 @@ from .http_methods import DRF_NAMES
 __all__ = ["ActionContext", "current_action", "shown_to_drf"]
 
 
-@dataclass(slots=True, eq=False)
 class ActionContext:
-    """One call of an action by a client, and what the permissions decided about it."""
+    """One call of an action by a client, and what the permissions decided about it.
 
-    action: str | None
-    connection: Connection
-    method: str = "GET"
-    """The HTTP method that permission classes see."""
-    arguments: dict[str, Any] = field(default_factory=dict)
+    Most calls need few of the attributes. The others have their first value in the class.
+    """
+
     options: Mapping[str, Any] | None = None
     """The attributes of the consumer that `@action` replaces for this action."""
     permissions: Sequence[Any] | None = None
     """`None`: no permission has been checked for the action."""
-    decisions: dict[int, bool] = field(default_factory=dict)
-    """Whether each permission in a tree permits the action, by its `id()`."""
     paginator: Any = None
-    answered: bool = False
-    _answer_waiters: "list[asyncio.Future[None]] | None" = None
+    answered = False
     action_kwargs: dict[str, Any] | None = None
     """The arguments of the action, for a `get_serializer` that does not take them."""
+    _answer_waiters: "tuple[asyncio.Future[None], ...]" = ()
     _kwargs: dict[str, Any] | None = None
     _request: SocketRequest | None = None
+
+    def __init__(
+        self, action: str | None, connection: Connection, method: str, arguments: dict[str, Any]
+    ) -> None:
+        """Create the context of `action`. Permission classes see `method`, that of HTTP."""
+        self.action = action
+        self.connection = connection
+        self.method = method
+        self.arguments = arguments
+        self.decisions: dict[int, bool] = {}
+        """Whether each permission in a tree permits the action, by its `id()`."""
 
     @property
     def kwargs(self) -> dict[str, Any]:
@@ -58,13 +64,13 @@ class ActionContext:
         if self.action is None or self.answered:
             return None
         future: asyncio.Future[None] = self.connection.loop_bridge.loop.create_future()
-        self._answer_waiters = [*(self._answer_waiters or ()), future]
+        self._answer_waiters = (*self._answer_waiters, future)
         return future
 
     def mark_answered(self) -> None:
         """Wake everything that waits for the answer."""
         self.answered = True
-        for future in self._answer_waiters or ():
+        for future in self._answer_waiters:
             if not future.done():
                 future.set_result(None)
 
@@ -85,7 +91,9 @@ def shown_to_drf(context: ActionContext, consumer: Any) -> Iterator[SocketReques
     kwargs = {**context.kwargs, **_row_key(context, consumer)}
     request, before = context.request, current_action.get()
     action = context.action and DRF_NAMES.get(context.action, context.action)
-    current_action.set(replace(context, action=action, _kwargs=kwargs))
+    shown = copy(context)
+    shown.action, shown._kwargs = action, kwargs
+    current_action.set(shown)
     try:
         yield request
     finally:

@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import Throttled, ValidationError
+from rest_framework.exceptions import Throttled
 
-from ..concurrency.execution import run, thread_lease
+from ..concurrency.execution import run, run_and_render, thread_lease
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..protocol.arguments import check_request_id
 from ..settings import api_settings
-from .answers import answer_error, send_result
-from .context import ActionContext
+from .answers import answer_error
 
 __all__ = ["DetachedActions"]
 
@@ -40,39 +39,35 @@ class DetachedActions:
         self.tasks = DetachedTasks()
         self._consumer = consumer
 
-    def begin(
-        self, result: Coroutine[Any, Any, Any], action: str, request_id: Any, context: ActionContext
-    ) -> None:
-        """Run the coroutine of an action until it ends, or until its connection does.
+    def begin(self, invocation: Any, method: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        """Run the method of an action until it ends, or until its connection does.
 
         Raise 400 for a `request_id` that is too long to be kept. Raise 429 if `MAX_DETACHED`
         actions of this consumer are running.
         """
-        try:
-            check_request_id(request_id)
-        except ValidationError:
-            result.close()
-            raise
-        task = self._begin(result, self._run(result, action, request_id))
+        check_request_id(invocation.request_id)
+        task = self._begin(self._run(invocation, method, arguments))
         if task is None:
-            context.mark_answered()
+            invocation.mark_answered()
         else:
-            task.add_done_callback(lambda _done: context.mark_answered())
+            task.add_done_callback(lambda _done: invocation.mark_answered())
 
     def begin_method(self, result: Coroutine[Any, Any, Any]) -> None:
         """Run the coroutine of another method, under the same limit. Its errors are logged."""
-        self._begin(result, self._run_method(result))
+        try:
+            if self._begin(self._run_method(result)) is None:
+                result.close()
+        except Throttled:
+            result.close()
+            raise
 
-    def _begin(
-        self, result: Coroutine[Any, Any, Any], running: Coroutine[Any, Any, None]
-    ) -> "asyncio.Task[None] | None":
-        """Run `running`, which awaits `result`. Return `None` if the connection is closing."""
+    def _begin(self, running: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+        """Run `running`. Return `None` if the connection is closing."""
         connection = self._consumer._connection
         closing = connection.state is State.CLOSING
         full = len(self.tasks) >= api_settings.MAX_DETACHED
         if closing or full:
             running.close()
-            result.close()
             if closing:
                 return None
             raise Throttled(detail=_("Too much runs at the same time."))
@@ -91,17 +86,19 @@ class DetachedActions:
             if task is not caller:
                 task.cancel()
 
-    async def _run(self, result: Coroutine[Any, Any, Any], action: str, request_id: Any) -> None:
+    async def _run(
+        self, invocation: Any, method: Callable[..., Any], arguments: dict[str, Any]
+    ) -> None:
         consumer = self._consumer
         try:
             async with thread_lease():
-                plan = consumer._plans[action]
-                await send_result(consumer, plan, action, request_id, await result)
+                answer = await run_and_render(invocation.render_reply, method, **arguments)
+                await invocation.send(answer)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
             error = as_exception(error)
-            await answer_error(consumer, error, action, request_id)
+            await answer_error(consumer, error, invocation.action, invocation.request_id)
         await run(consumer.handle_detached_task_completion, asyncio.current_task())
 
     async def _run_method(self, result: Coroutine[Any, Any, Any]) -> None:

@@ -24,6 +24,7 @@ RESERVED_ARGUMENTS = ("action", "request_id")  # arguments of an action that no 
 
 OVERRIDABLE = {
     "_default_reading": (
+        "websocket_receive",
         "receive",
         "receive_json",
         "decode_json",

@@ -41,6 +41,7 @@ __all__ = [
     "run",
     "run_and_render",
     "shared_thread",
+    "thread_form",
     "thread_lease",
     "use_thread_pool",
 ]
@@ -52,9 +53,13 @@ logger = logging.getLogger("rest_channels")
 
 def is_async(handler: Callable[..., Any]) -> bool:
     """Return whether `handler` has to be awaited, ten times as fast as `inspect` does."""
-    function = getattr(handler, "__func__", handler)
-    code = getattr(function, "__code__", None)
-    return bool(code and code.co_flags & CO_COROUTINE) or iscoroutinefunction(handler)
+    try:
+        code = handler.__func__.__code__  # type: ignore[attr-defined]
+    except AttributeError:  # it is no method
+        code = getattr(handler, "__code__", None)
+    if code is not None and code.co_flags & CO_COROUTINE:
+        return True
+    return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
 
 
 async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -75,7 +80,7 @@ async def run_and_render(
 
     The result of a `def` is rendered in its thread, because data may query when it is rendered.
     """
-    handler = _thread_form(handler)
+    handler = thread_form(handler)
     if is_async(handler):
         result = await handler(*args, **kwargs)
         try:
@@ -126,7 +131,8 @@ def has_thread_form(function: Any) -> bool:
     return mark is not None and mark[0] is function
 
 
-def _thread_form(handler: Any) -> Any:
+def thread_form(handler: Any) -> Any:
+    """Return the `def` that runs in place of a handler that `mark_thread_form` has marked."""
     function = getattr(handler, "__func__", handler)
     if not has_thread_form(function):  # a decorator copies the mark of what it wraps
         return handler

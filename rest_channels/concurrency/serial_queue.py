@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .threads import ThreadLease, current_thread_lease
@@ -33,25 +34,27 @@ Work = Callable[[T], Coroutine[Any, Any, None]]
 
 EAGER_TASKS = sys.version_info >= (3, 12)
 
+
+def _create_task(
+    work: Coroutine[Any, Any, T], *, loop: asyncio.AbstractEventLoop, context: Context | None
+) -> asyncio.Task[T]:
+    return loop.create_task(work, context=context)
+
+
+_new_task: Any = _create_task
 if sys.version_info >= (3, 12):
+    _new_task = partial(asyncio.Task, eager_start=True)
 
-    def start_task(
-        work: Coroutine[Any, Any, T],
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None = None,
-    ) -> asyncio.Task[T]:
-        """Return a task for `work` that has already run up to its first wait."""
-        return asyncio.Task(work, loop=loop, context=context, eager_start=True)
 
-else:
+def start_task(
+    work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, context: Context | None = None
+) -> asyncio.Task[T]:
+    """Return a task for `work`, which has already run up to its first wait if tasks are eager.
 
-    def start_task(
-        work: Coroutine[Any, Any, T],
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None = None,
-    ) -> asyncio.Task[T]:
-        """Return a task for `work`, which starts in the loop's next iteration."""
-        return loop.create_task(work, context=context)
+    On Python 3.11 it starts in the next iteration of the loop.
+    """
+    task: asyncio.Task[T] = _new_task(work, loop=loop, context=context)
+    return task
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -79,34 +82,45 @@ class SerialQueue(Generic[T]):
     _timer: asyncio.TimerHandle | None = None
     _deadline: float = 0.0
     _expired: bool = False
+    _after_item: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.context.run(current_queue.set, self)
         self.context.run(current_thread_lease.set, self.lease)
 
     def put(self, item: T) -> None:
-        """Queue `item`, or start it if the queue is idle."""
+        """Queue `item`, or start with it if the queue is idle."""
         if self.busy:
             self.items.append(item)
         else:
-            self.busy = True
-            self._run(item)
+            self.start(self.work(item))
 
-    def _run(self, item: T) -> None:
-        """Run `item` and the items that wait, up to the first that is not done at once."""
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as an item, while the queue is idle. Then run the items that were queued."""
+        self.busy = True
         while True:
-            task = start_task(self.work(item), self._loop, self.context.copy())
+            task = _new_task(work, loop=self._loop, context=self.context.copy())
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
                 self._start_deadline()
                 return
-            if self.lease.thread is not None:
-                self.lease.release()
+            self._end_item()
             if not self.items:
                 break
-            item = self.items.pop(0)
+            work = self.work(self.items.pop(0))
         self.busy = False
+
+    def call_after_item(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the running item has ended. There is one: it replaces another."""
+        self._after_item = callback
+
+    def _end_item(self) -> None:
+        if self.lease.thread is not None:
+            self.lease.release()
+        if self._after_item is not None:
+            callback, self._after_item = self._after_item, None
+            callback()
 
     async def let_item_run(self) -> None:
         """Let the running item end, if it does not have to wait for anything.
@@ -122,9 +136,9 @@ class SerialQueue(Generic[T]):
     def _resume(self, task: asyncio.Task[None]) -> None:
         self._task = None
         self._expired = False
-        self.lease.release()
+        self._end_item()
         if self.items:
-            self._run(self.items.pop(0))
+            self.start(self.work(self.items.pop(0)))
         else:
             self.busy = False
 
@@ -183,6 +197,7 @@ class SerialQueue(Generic[T]):
             self._timer.cancel()
         if (task := self._task) is not None:
             await cancel_tasks({task}, timeout)
+        self.lease.release()  # a task that an item has started may have used it since
 
 
 current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_queue")

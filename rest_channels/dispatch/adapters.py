@@ -3,17 +3,15 @@
 They turn events into invocations: a view receives requests, a consumer receives ASGI messages.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
-
-from rest_framework.exceptions import ParseError
 
 from ..concurrency.execution import run
 from ..decorators import route_name
 from ..engine.connection import Connection
-from ..parsers import JSONParser
 from ..protocol.dialects import Dialect, PlainDialect
-from ..protocol.messages import Call, Event, Frame, Gap, Reply
+from ..protocol.messages import Event, Frame, Gap
 from ..request import SocketRequest
 from .dispatcher import call_own_dispatch, dispatch
 from .invocation import DirectInvocation, Target
@@ -33,14 +31,14 @@ class RequestAdapter:
         self.connection = connection
         self.frames = 0
 
-    def handle(self, request: SocketRequest) -> Awaitable[None]:
+    def handle(self, request: SocketRequest) -> Coroutine[Any, Any, None]:
         """Handle `request`, errors included."""
         raise NotImplementedError
 
     def connect(self) -> Awaitable[None]:
         return self.handle(SocketRequest(self.connection, "connect"))
 
-    def receive(self, frame: Frame) -> Awaitable[None]:
+    def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
         self.frames += 1
         return self.handle(SocketRequest(self.connection, "receive", frame, self.frames))
 
@@ -48,6 +46,9 @@ class RequestAdapter:
         """Send a message of a group to the client. It becomes no request."""
         if isinstance(event, Event):
             self.connection.send_event(event)
+
+    def handles_disconnect(self) -> bool:
+        return True
 
     async def disconnect(self, code: int) -> None:
         request = SocketRequest(self.connection, "disconnect", None, self.frames + 1)
@@ -64,6 +65,7 @@ class ViewAdapter(RequestAdapter):
         self.view_class = view.view_class
         self.view_class._find_guards()  # a test may have replaced one for a while
         self.initkwargs = view.view_initkwargs
+        self._new_view = partial(object.__new__, self.view_class)
         self.overrides_sending = self.view_class.overrides_sending
         self.dialect = self.initkwargs.get("dialect", self.view_class.dialect)
         gap = getattr(self.view_class, "gap", None)
@@ -72,12 +74,16 @@ class ViewAdapter(RequestAdapter):
         self.args = route.get("args", ())
         self.kwargs = route.get("kwargs", {})
 
-    def handle(self, request: SocketRequest) -> Awaitable[None]:
+    def handle(self, request: SocketRequest) -> Coroutine[Any, Any, None]:
         if not self.view_class._default_dispatch:
             return call_own_dispatch(self.view, request, *self.args, **self.kwargs)
-        view = self.view_class(**self.initkwargs)
-        handled: Awaitable[None] = view.dispatch(request, *self.args, **self.kwargs)
-        return handled
+        view = self.view_class(**self.initkwargs) if self.initkwargs else self._new_view()
+        view._take_request(request, self.args, self.kwargs)
+        return dispatch(view)
+
+    def handles_disconnect(self) -> bool:
+        cls = self.view_class
+        return not cls._default_dispatch or hasattr(cls, "disconnect") or bool(self.initkwargs)
 
     async def event(self, event: Event | Gap) -> None:
         """Pass a message of a group to the view's `send_json`, and missing messages to `gap`."""
@@ -118,11 +124,8 @@ class ConsumerAdapter:
         message = {"type": "websocket.connect"}
         await self._invoke("connect", self.consumer.websocket_connect, message)
 
-    async def receive(self, frame: Frame) -> None:
-        text, binary, _size = frame
-        message = {"type": "websocket.receive", "text": text, "bytes": binary}
-        target: Target = (self.consumer.websocket_receive, (message,), {})
-        await dispatch(FrameInvocation(self.connection, "receive", target, self.dialect))
+    def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
+        return dispatch(self.consumer._invocation(frame))
 
     async def event(self, event: Event | Gap) -> None:
         """Send a rendered message to the client. Pass any other to the method that it names."""
@@ -148,6 +151,10 @@ class ConsumerAdapter:
         """Take a message that was sent to the consumer's own channel."""
         self.connection.deliver(Event("", message))
 
+    def handles_disconnect(self) -> bool:
+        handles: bool = self.consumer._handles_disconnect()
+        return handles
+
     async def disconnect(self, code: int) -> None:
         message = {"type": "websocket.disconnect", "code": code}
         await self._invoke("disconnect", self.consumer.websocket_disconnect, message)
@@ -155,16 +162,3 @@ class ConsumerAdapter:
     async def _invoke(self, event: str, method: Callable[..., Any], argument: Any) -> None:
         target: Target = (method, (argument,), {})
         await dispatch(DirectInvocation(self.connection, event, target, self.dialect))
-
-
-class FrameInvocation(DirectInvocation):
-    """A frame of a consumer. An error is answered under the id of the frame, if it has one."""
-
-    def handle_exception(self, error: Exception) -> Reply:
-        reply = super().handle_exception(error)
-        _handler, (message,), _kwargs = self.target
-        try:
-            call = self.dialect.parse_call(JSONParser().parse(message["text"] or ""))
-        except ParseError:
-            call = Call(None)
-        return reply._replace(call=call)

@@ -11,7 +11,6 @@ An action of an `AsyncAPIConsumer` answers its own errors (`handle_exception`), 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import Any
 
@@ -23,10 +22,10 @@ from rest_framework import status
 from ..client_logs import log_for_client
 from ..concurrency.execution import explain_query, is_async, run_and_render
 from ..concurrency.serial_queue import current_queue
-from ..engine.connection import Connection, State
+from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
-from ..renderers import encode
+from ..renderers import encode_text
 from ..request import SocketRequest
 from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
 from .invocation import DirectInvocation, Invocation
@@ -46,7 +45,9 @@ async def dispatch(invocation: Invocation) -> None:
         forget_permissions(connection.scope.get("user"))
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
-            await _wait_for_check(connection, check)
+            await check
+            if connection.state > State.OPEN:  # something has closed it, such as a revocation
+                raise _Closed
         connection.connect_called = True
         if is_async(handler):
             result = await handler(*args, **kwargs)
@@ -57,17 +58,41 @@ async def dispatch(invocation: Invocation) -> None:
                 raise
         else:
             text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
-    except asyncio.CancelledError as error:
-        await _send_error(invocation, _timeout_or(error))
-    except (AcceptConnection, DenyConnection, StopConsumer) as control:
-        (connection.accept if isinstance(control, AcceptConnection) else connection.close)()
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
-        await _send_error(invocation, as_exception(error))
+        await _answer_error(invocation, error)
     else:
         try:
             await connection.answer(text)
         except TypeError as error:  # a frame cannot carry it, or the server cannot send it
-            await _send_error(invocation, error)
+            await _answer_error(invocation, error)
+    finally:
+        invocation.on_answered()
+
+
+class _Closed(Exception):
+    """The connection was closed before the handler was called."""
+
+
+async def _answer_error(invocation: Invocation, error: BaseException) -> None:
+    """Answer what a step has raised. Raise it if the handler of another event has to answer it."""
+    if isinstance(error, _Closed):
+        return
+    if isinstance(error, Exception) and (answer := invocation.answer_error(error)) is not None:
+        try:
+            await answer
+        except BaseException as failure:  # noqa: BLE001 - answered below
+            error = failure
+        else:
+            return
+    if invocation.is_nested:
+        raise error
+    connection = invocation.connection
+    if isinstance(error, asyncio.CancelledError):
+        await _send_error(invocation, _timeout_or(error))
+    elif isinstance(error, AcceptConnection | DenyConnection | StopConsumer):
+        (connection.accept if isinstance(error, AcceptConnection) else connection.close)()
+    else:
+        await _send_error(invocation, as_exception(error))
 
 
 async def call_own_dispatch(view: Any, request: SocketRequest, *args: Any, **kwargs: Any) -> None:
@@ -100,14 +125,7 @@ async def _wait_for_identity(invocation: Invocation) -> None:
     if connection.identity_check is not None:
         await asyncio.wait({connection.identity_check})
     if connection.state > State.OPEN and invocation.event != "disconnect":
-        raise StopConsumer
-
-
-async def _wait_for_check(connection: Connection, check: Awaitable[None]) -> None:
-    """Await `check`. Stop if something, such as a revocation, has closed the connection."""
-    await check
-    if connection.state > State.OPEN:
-        raise StopConsumer
+        raise _Closed
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:
@@ -138,7 +156,7 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
         connection.close(CloseCode.CONNECT_FAILED)
     if invocation.event == "connect":
         errors = reply.errors
-        reason = str(errors) if isinstance(errors, str | Promise) else encode(errors).decode()
+        reason = str(errors) if isinstance(errors, str | Promise) else encode_text(errors)
         connection.close(CloseCode.for_status(reply.status), reason)
 
 
@@ -160,7 +178,7 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
         text = "%r: making the answer to an error failed."
         log_for_client(logger, logging.ERROR, text, invocation.connection, error=failure)
     reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
-    return reply, encode(invocation.dialect.build_reply(reply)).decode()
+    return reply, encode_text(invocation.dialect.build_reply(reply))
 
 
 def _sendable_text(invocation: Invocation, reply: Reply) -> str:

@@ -3,20 +3,23 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from rest_framework.exceptions import ParseError
+
 from ..engine.connection import Connection
+from ..parsers import JSONParser
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply
-from ..renderers import encode
+from ..renderers import encode_text
 from .errors import error_reply, refuse_http_response
 
-__all__ = ["DirectInvocation", "Invocation", "Target"]
+__all__ = ["DirectInvocation", "FrameInvocation", "Invocation", "Target", "reply_to_frame"]
 
 Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A handler and its arguments."""
 
 
 class Invocation(Protocol):
-    """The steps of one event: a `SocketView`, or what the adapter of a consumer makes.
+    """The steps of one event: a `SocketView`, or what is made for an event of a consumer.
 
     Every step may raise an exception of `rest_channels.exceptions` or of DRF. A check that has to
     wait returns an awaitable.
@@ -24,6 +27,10 @@ class Invocation(Protocol):
 
     event: str
     call: Call
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether another event's handler waits for it, and gets what is no `Exception`."""
 
     @property
     def connection(self) -> Connection:
@@ -48,6 +55,12 @@ class Invocation(Protocol):
     def render_text(self, data: Any) -> str:
         """Return what the dialect built as the text of a frame."""
 
+    def on_answered(self) -> None:
+        """Called once the event has been handled and answered."""
+
+    def answer_error(self, error: Exception) -> Awaitable[None] | None:
+        """Return what answers an exception of the handler, or `None`: `handle_exception` does."""
+
     def handle_exception(self, error: Exception) -> Reply:
         """Return the answer to an exception."""
 
@@ -59,6 +72,7 @@ class DirectInvocation:
     """An event with a known handler, without checks and without an answer."""
 
     call = Call(None)
+    is_nested = False
 
     def __init__(
         self, connection: Connection, event: str, target: Target, dialect: Dialect = PLAIN_DIALECT
@@ -79,7 +93,39 @@ class DirectInvocation:
             refuse_http_response(result, self.event)
 
     def render_text(self, data: Any) -> str:
-        return encode(data).decode()
+        return encode_text(data)
+
+    def on_answered(self) -> None:
+        return None
+
+    def answer_error(self, error: Exception) -> None:
+        return None
 
     def handle_exception(self, error: Exception) -> Reply:
         return error_reply(self, error)
+
+
+class FrameInvocation(DirectInvocation):
+    """A frame that `handler` takes as ASGI's message. An error is answered under its id."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        handler: Callable[..., Any],
+        message: dict[str, Any],
+        dialect: Dialect,
+    ) -> None:
+        super().__init__(connection, "receive", (handler, (message,), {}), dialect)
+        self.text: str = message["text"] or ""
+
+    def handle_exception(self, error: Exception) -> Reply:
+        return reply_to_frame(super().handle_exception(error), self.text, self.dialect)
+
+
+def reply_to_frame(reply: Reply, text: str, dialect: Dialect) -> Reply:
+    """Return `reply` under the name and the id of a frame with this `text`, if it has them."""
+    try:
+        call = dialect.parse_call(JSONParser.parse(text))
+    except ParseError:
+        call = Call(None)
+    return reply._replace(call=call)

@@ -19,6 +19,9 @@ __all__ = ["ViewGuards"]
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """The methods that may refuse an event."""
 
+NOTED = ("__init__", "dispatch", *GUARDS)
+"""The methods of a class, overridden or not, that decide which steps an event takes."""
+
 
 class ViewGuards:
     """The part of a `SocketView` that may refuse an event.
@@ -34,6 +37,7 @@ class ViewGuards:
     request: SocketRequest
     event: str
 
+    _noted: ClassVar[tuple[Any, ...]] = ()  # the methods that the following were found from
     _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
     _default_throttles: ClassVar[bool] = True
     _default_dispatch: ClassVar[bool] = True
@@ -46,7 +50,11 @@ class ViewGuards:
 
     @classmethod
     def _find_guards(cls) -> None:
-        """Note which guards `cls` overrides. Decorators of the class may have replaced some."""
+        """Note which guards `cls` overrides. Decorators, or a test, may have replaced some."""
+        methods = tuple(getattr(cls, name) for name in NOTED)
+        if vars(cls).get("_noted") == methods:
+            return
+        cls._noted = methods
         plain = not _is_own(cls, "__init__")  # else it may set them in the instance
         defaults = {
             "_default_dispatch": plain and not _is_own(cls, "dispatch"),
@@ -78,7 +86,7 @@ class ViewGuards:
             permissions = api_settings.DEFAULT_PERMISSION_CLASSES
         if throttles is None:
             throttles = api_settings.DEFAULT_THROTTLE_CLASSES
-        return bool(throttles) or any(each is not AllowAny for each in permissions)
+        return bool(throttles) or (bool(permissions) and permissions != [AllowAny])
 
     def _check_by_classes(self) -> Awaitable[None] | None:
         """Do what the guards do if none is overridden, without waiting where nothing waits."""

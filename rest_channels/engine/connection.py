@@ -49,6 +49,7 @@ class Connection(Receiving):
     on_identity_changed: tuple[Callable[[], Any], ...] = ()  # called after a login or logout
     on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
     identity_check: asyncio.Future[None] | None = None  # what its next event waits for
+    close_code = 0  # once the server has closed it: frames that still arrive are ignored
     subprotocol: str | None = None  # for `accept` calls that name no other
 
     def __init__(
@@ -63,20 +64,17 @@ class Connection(Receiving):
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
         self.address = self.hub.new_address()
-        self.partition = connection_partition(scope)
-        limit = api_settings.MAX_SUBSCRIPTIONS
-        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit, self.partition)
+        limit, partition = api_settings.MAX_SUBSCRIPTIONS, connection_partition(scope)
+        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit, partition)
         self.inbox = Inbox()
         self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
         self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
-        self.close_code: int = CloseCode.NORMAL
         self._receive = receive
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
         self._task = asyncio.current_task()
         self.connect_called = False  # if it was, `disconnect` must be called
-        self._closed = False  # by the server: frames that still arrive are ignored
         self._finished = False
         self._close_timer: asyncio.TimerHandle | None = None
         self.handler = handler(self)
@@ -98,12 +96,12 @@ class Connection(Receiving):
                     code = self._take(await self._receive())
                     if self.inbox.pause:
                         await self.inbox.slow_down()
-                    elif not EAGER_TASKS and (self._closed or not self.inbox.is_slowed_down):
+                    elif not EAGER_TASKS and (self.close_code or not self.inbox.is_slowed_down):
                         await self.call_queue.let_item_run()
             except asyncio.CancelledError:
                 if not self._finished or self._task is None:
                     raise
-                code = self.close_code
+                code = self.close_code or CloseCode.NORMAL
                 self._task.uncancel()
                 if self.state is State.OPEN:  # sending has failed, but the client has not left
                     await self.outbox.try_to_close()
@@ -117,18 +115,18 @@ class Connection(Receiving):
         if self.state is not State.OPEN:
             return None
         try:
-            frame = self.inbox.admit(message)
+            frame = text, _data, size = self.inbox.admit(message)
+            if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
+                if not self.outbox.put_if_room(frame_message(pong, None), utf8_size(pong)):
+                    self.close_slow_client()
+            elif self.call_queue.busy:
+                self.inbox.wait(size)
+                self.call_queue.put(frame)
+            else:
+                self.call_queue.start(self.handler.receive(frame))
         except ProtocolViolation as violation:
             log_for_client(logger, logging.INFO, "%r: %s", self, violation)
             self.close(violation.code, violation.reason)
-            return None
-        text, _data, size = frame
-        if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
-            self.inbox.handled(size)
-            if not self.outbox.put_if_room(frame_message(pong, None), utf8_size(pong)):
-                self.close_slow_client()
-        else:
-            self.call_queue.put(frame)
         return None
 
     def new_call_queue(self) -> SerialQueue[Frame | int | None]:
@@ -144,17 +142,11 @@ class Connection(Receiving):
         return queue
 
     async def _call(self, item: Frame | int | None) -> None:
-        """Handle an item of the call queue: `None` (connect), a frame, or a code (disconnect)."""
+        """Handle an item of the queue: `None` (connect), a frame that waited, or a close code."""
         if isinstance(item, tuple):
             self.inbox.handled(item[2])
-            if not self._closed:
-                self.is_answering = True
-                try:
-                    await self.handler.receive(item)
-                finally:
-                    self.is_answering = False
-                    if self.held is not None:
-                        self.release()
+            if not self.close_code:
+                await self.handler.receive(item)
         elif item is None:
             try:
                 if await identify_connection(self.hub, self):
@@ -164,6 +156,7 @@ class Connection(Receiving):
                 raise
             await self.groups.wait_joined()
             self.accept()
+            self.is_connected = True
         else:
             await self.handler.disconnect(item)
 
@@ -205,13 +198,14 @@ class Connection(Receiving):
         """Send one frame from the call queue; `None` sends none. Raise `TypeError` for no frame."""
         if text is None:
             return DONE
-        size = encoded_size(text)
-        if self.state > State.OPEN:
+        if type(text) is str and text.isascii():
+            size = len(text)
+        else:
+            size, text = encoded_size(text), str.__str__(text)
+        if self.state is not State.OPEN and self.state > State.OPEN:
             return DONE
         if not self.groups.all_joined:
             return self._answer_when_joined(text)
-        if type(text) is not str:
-            text = str.__str__(text)
         return self.outbox.send({"type": "websocket.send", "text": text}, size)
 
     async def _answer_when_joined(self, text: str) -> None:
@@ -227,7 +221,7 @@ class Connection(Receiving):
         elif self.state < State.CLOSING:
             self.release()
             outbox, refused = self.outbox, self.state is State.CONNECTING
-            self._closed = self._advance_to(State.CLOSING)
+            self._advance_to(State.CLOSING)
             self.close_code = code
             self.hub.remove_address(self)
             self.groups.leave_all()
@@ -238,9 +232,8 @@ class Connection(Receiving):
             self._start_close_timer()
         return DONE
 
-    def _advance_to(self, state: State) -> bool:
-        advances, self.state = state > self.state, max(state, self.state)
-        return advances
+    def _advance_to(self, state: State) -> None:
+        self.state = max(state, self.state)
 
     def _start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""

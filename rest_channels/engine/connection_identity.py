@@ -38,13 +38,14 @@ TokenKey = tuple[str, str]
 
 
 class ConnectionScope(dict[str, Any]):
-    """An ASGI scope that calls `changed` when its user, session or token is replaced."""
+    """An ASGI scope that calls `changed(owner)` when its user, session or token is replaced."""
 
-    __slots__ = ("changed",)
+    __slots__ = ("changed", "owner")
 
     def __init__(self, scope: dict[str, Any]) -> None:
         super().__init__(scope)
-        self.changed: Callable[[], None] | None = None
+        self.changed: Callable[[Any], None] | None = None
+        self.owner: Any = None
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
@@ -79,7 +80,7 @@ class ConnectionScope(dict[str, Any]):
 
     def _report(self, keys: Any) -> None:
         if self.changed is not None and any(key in keys for key in IDENTITY_KEYS):
-            self.changed()
+            self.changed(self.owner)
 
 
 def identity_is_evaluated(scope: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from ..client_logs import log_for_client
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, start_task
 from .event_queue import EventQueue
+from .handler import Handler
 from .outbox import Outbox
 
 __all__ = ["Ending"]
@@ -31,6 +32,7 @@ class EndingConnection(Protocol):
     loop_bridge: LoopBridge
     outbox: Outbox
     connect_called: bool
+    handler: Handler
     on_ended: tuple[Callable[[], Awaitable[None]], ...]
 
     def new_call_queue(self) -> SerialQueue[Any]: ...
@@ -67,7 +69,7 @@ class Ending:
             if queue is not None:
                 await queue.stop(END_TIMEOUT)
         await connection.loop_bridge.end(END_TIMEOUT)
-        if connection.connect_called:
+        if connection.connect_called and connection.handler.handles_disconnect():
             await self._call_disconnect(code)
         await connection.outbox.stop()
         for callback in connection.on_ended:

@@ -17,7 +17,6 @@ class Member(Protocol):
     """The part of a connection that a hub uses."""
 
     address: str
-    partition: str
     outbox: Outbox
     groups: Any
     """Its `GroupMemberships`. That class imports the hub, so it cannot be named here."""
@@ -30,6 +29,10 @@ class Member(Protocol):
     handler_lock: asyncio.Lock
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""
+
+    @property
+    def partition(self) -> str:
+        """The partition of the connection; `""` without partitions."""
 
     def deliver(self, event: Event | Gap) -> None:
         """Accept `event` without waiting and without raising."""

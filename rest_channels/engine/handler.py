@@ -1,8 +1,8 @@
 """The interface between a connection and the class that users wrote, and its states."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..protocol.dialects import Dialect
 from ..protocol.messages import Event, Frame, Gap
@@ -37,11 +37,14 @@ class Handler(Protocol):
     def connect(self) -> Awaitable[None]:
         """Handle the handshake. A connection that is not closed on return is accepted."""
 
-    def receive(self, frame: Frame) -> Awaitable[None]:
-        """Handle a frame."""
+    def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
+        """Handle a frame, errors included."""
 
     async def event(self, event: Event | Gap) -> None:
         """Handle a group message that was not rendered for the wire, or missing messages."""
 
+    def handles_disconnect(self) -> bool:
+        """Return whether `disconnect` does anything."""
+
     async def disconnect(self, code: int) -> None:
-        """Handle the end. Called once, and always if `connect` was called."""
+        """Handle the end. Called once if `connect` was called, and if it does anything."""

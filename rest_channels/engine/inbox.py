@@ -24,41 +24,49 @@ PING_SIZE = 64
 
 
 class Inbox:
-    """Counts the frames of one client that wait to be handled. It does not keep the frames."""
+    """Counts the frames of one client that wait to be handled. It does not keep the frames.
+
+    Each rate is a token bucket. What is kept of a bucket is the time at which it will be full: each
+    frame makes this later by the seconds in which the bucket regains what the frame takes.
+    """
 
     __slots__ = (
-        "_allowance",
-        "_burst",
-        "_byte_allowance",
-        "_byte_burst",
-        "_byte_rate",
+        "_byte_burst_seconds",
         "_bytes",
+        "_bytes_full_at",
+        "_frame_burst_seconds",
         "_frames",
+        "_frames_full_at",
         "_has_waited",
+        "_max_bytes",
         "_max_frame_size",
-        "_max_waiting",
-        "_rate",
-        "_refilled_at",
+        "_max_frames",
+        "_seconds_per_byte",
+        "_seconds_per_frame",
         "_unread",
         "pause",
     )
 
     def __init__(self) -> None:
         self._max_frame_size = api_settings.MAX_FRAME_SIZE
-        self._max_waiting = (api_settings.INBOX_FRAMES, api_settings.INBOX_BYTES)
-        self._rate = api_settings.FRAME_RATE
-        self._burst = self._allowance = float(api_settings.FRAME_BURST)
+        self._max_frames = api_settings.INBOX_FRAMES
+        self._max_bytes = api_settings.INBOX_BYTES
         self._frames = 0
         self._bytes = 0
-        self._byte_rate = api_settings.BYTE_RATE
-        self._byte_burst = self._byte_allowance = float(api_settings.BYTE_BURST)
-        self._refilled_at = time.monotonic()
+        rate, burst = api_settings.FRAME_RATE, api_settings.FRAME_BURST
+        self._seconds_per_frame = 0.0 if rate is None else 1.0 / rate
+        # Half a frame more, because the sum of the times is rounded.
+        self._frame_burst_seconds = (burst + 0.5) * self._seconds_per_frame
+        rate = api_settings.BYTE_RATE
+        self._seconds_per_byte = 0.0 if rate is None else 1.0 / rate
+        self._byte_burst_seconds = api_settings.BYTE_BURST * self._seconds_per_byte
+        self._frames_full_at = self._bytes_full_at = 0.0
         self._has_waited = True  # since the client was last slowed down
         self._unread = 0  # bytes that were there already when they were asked for
         self.pause = 0.0  # seconds to wait before the next frame is received
 
     def admit(self, message: dict[str, Any]) -> Frame:
-        """Count and return the frame of a `websocket.receive` message.
+        """Return the frame of a `websocket.receive` message, and take it from the buckets.
 
         Raise `ProtocolViolation` if the frame is too big (4413), or if there are too many (4429).
         """
@@ -73,35 +81,20 @@ class Inbox:
             raise ProtocolViolation(
                 CloseCode.MESSAGE_TOO_BIG, f"A frame of {size} bytes: the limit is {limit}."
             )
-        self._spend(size)
-        self._frames += 1
-        self._bytes += size
-        max_frames, max_bytes = self._max_waiting
-        if self._frames > max_frames or self._bytes > max_bytes:
-            raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
-        return text, data, size
-
-    def _spend(self, size: int) -> None:
-        """Take a frame of `size` bytes from two token buckets, which the passing time refills.
-
-        One holds up to `FRAME_BURST` frames, the other up to `BYTE_BURST` bytes.
-        """
         now = time.monotonic()
-        elapsed, self._refilled_at = now - self._refilled_at, now
-        if self._rate is not None:
-            allowance = self._allowance + elapsed * self._rate
-            if allowance > self._burst:
-                allowance = self._burst
-            self._allowance = allowance - 1.0
-            if allowance < 1.0:
-                raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
-        if self._byte_rate is not None:
-            allowance = self._byte_allowance + elapsed * self._byte_rate
-            if allowance > self._byte_burst:
-                allowance = self._byte_burst
-            self._byte_allowance = allowance = allowance - size
-            if allowance < 0.0:
-                self._exceed_byte_rate(size, -allowance / self._byte_rate)
+        full_at = self._frames_full_at
+        if full_at < now:
+            full_at = now
+        self._frames_full_at = full_at = full_at + self._seconds_per_frame
+        if full_at - now > self._frame_burst_seconds:
+            raise ProtocolViolation(CloseCode.FLOOD, "Too many frames a second.")
+        full_at = self._bytes_full_at
+        if full_at < now:
+            full_at = now
+        self._bytes_full_at = full_at = full_at + size * self._seconds_per_byte
+        if (excess := full_at - now - self._byte_burst_seconds) > 0.0:
+            self._exceed_byte_rate(size, excess)
+        return text, data, size
 
     def _exceed_byte_rate(self, size: int, seconds: float) -> None:
         """Note that the client has to be slowed down for `seconds`.
@@ -114,7 +107,7 @@ class Inbox:
             self._unread, self.pause = 0, seconds
             return
         self._unread += size
-        if self._unread > self._max_waiting[1]:
+        if self._unread > self._max_bytes:
             raise ProtocolViolation(CloseCode.FLOOD, "Too many bytes a second.")
 
     async def slow_down(self) -> None:
@@ -131,6 +124,16 @@ class Inbox:
 
     def _note_wait(self) -> None:
         self._has_waited = True
+
+    def wait(self, size: int) -> None:
+        """Count a frame of `size` bytes that has to wait, until `handled`.
+
+        Raise `ProtocolViolation` (4429) if too many wait.
+        """
+        self._frames += 1
+        self._bytes += size
+        if self._frames > self._max_frames or self._bytes > self._max_bytes:
+            raise ProtocolViolation(CloseCode.FLOOD, "Too much is waiting to be handled.")
 
     def handled(self, size: int) -> None:
         """Note that a frame of `size` bytes no longer waits."""

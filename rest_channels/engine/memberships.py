@@ -25,18 +25,27 @@ class GroupMemberships(GroupSubscriptions):
     processes arrive.
     """
 
-    __slots__ = ("_ended", "_hub", "_loop_bridge", "_member", "_partition", "_pending")
+    __slots__ = (
+        "_ended",
+        "_hub",
+        "_loop_bridge",
+        "_member",
+        "_pending",
+        "all_joined",
+        "partition",
+    )
 
     def __init__(
         self, member: Member, hub: Hub, loop_bridge: LoopBridge, limit: int, partition: str = ""
     ) -> None:
         super().__init__(limit)
-        self._partition = partition
+        self.partition = partition
         self._member = member
         self._hub = hub
         self._loop_bridge = loop_bridge
         self._ended = False
-        self._pending: list[asyncio.Future[Any]] | None = None
+        self._pending: list[asyncio.Future[Any]] = []
+        self.all_joined = True  # whether other processes' messages arrive for every joined group
 
     def join(self, group: str, subscriber: Hashable = None) -> Sent:
         """Receive the messages to `group`. Raise `TooManySubscriptions`, `TypeError` (bad name)."""
@@ -87,7 +96,7 @@ class GroupMemberships(GroupSubscriptions):
 
     def _name(self, group: str) -> str:
         """Return the name under which the hub, and the layer, know a group of the partition."""
-        return group_name(group, self._partition) if self._partition else group
+        return group_name(group, self.partition) if self.partition else group
 
     def own_names(self, names: Iterable[str]) -> list[str]:
         """Return the names that this connection knows for groups that the hub names."""
@@ -98,18 +107,13 @@ class GroupMemberships(GroupSubscriptions):
         """Let `wait_joined` wait for `pending`. Return `sent` if there is nothing to wait for."""
         if pending is None:
             return sent
-        if self._pending is None:
-            self._pending = []
         self._pending.append(pending)
+        self.all_joined = False
         return Sent(self.wait_joined)
-
-    @property
-    def all_joined(self) -> bool:
-        """Whether messages of other processes arrive for every group that was joined."""
-        return self._pending is None
 
     async def wait_joined(self) -> None:
         """Wait until `all_joined`, or until the broker fails, for at most `BROKER_TIMEOUT`."""
         if self._pending:
             await asyncio.wait(self._pending, timeout=BROKER_TIMEOUT)
-        self._pending = None
+        self._pending.clear()
+        self.all_joined = True

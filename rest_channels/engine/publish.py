@@ -29,6 +29,7 @@ from .receiving import hold_messages_to
 __all__ = [
     "broadcast_command",
     "current_hub",
+    "deliver_to_addresses",
     "may_have_members",
     "note_serving",
     "on_every_hub",
@@ -128,6 +129,24 @@ def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any)
                 batch = numbers[start : start + ADDRESSES_PER_PACKET]
                 packets.append((node_group(node), CommandPacket(command.wire_name, (batch, *args))))
     return _send(*packets)
+
+
+def deliver_to_addresses(addresses: Sequence[str], command: Command, event: Event) -> Sent:
+    """Deliver `event` to the connections at `addresses`. `command` does it on other loops.
+
+    Those of the running loop are found by their whole addresses.
+    """
+    loop = _running_loop()
+    hub = None if loop is None else _hubs.get(loop)
+    if hub is None:
+        return send_command_to_each(addresses, command, event)
+    known, sent = hub.members, DONE
+    members = [known[address] for address in addresses if address in known]
+    if len(members) < len(addresses):  # first, so that other processes do not wait for this one
+        elsewhere = [address for address in addresses if address not in known]
+        sent = send_command_to_each(elsewhere, command, event)
+    hub.deliver_to_members(event, members)
+    return sent
 
 
 def send_command_and_wait(address: str, command: Command, *args: Any) -> Sent:

@@ -41,17 +41,22 @@ class Receiving:
     groups: Any  # its `GroupMemberships`, which need a hub
     handler: Handler
     loop_bridge: LoopBridge
-    partition: str
     outbox: Outbox
     handler_lock: asyncio.Lock
     call_queue: SerialQueue[Any]
     event_queue: EventQueue | None = None
     needs_queue: bool
     """Whether rendered messages are passed to `deliver`: for the handler, or to be held."""
-    is_answering = False  # whether a frame is handled, whose reply may have to come first
+    is_connected = False  # whether `connect` has ended, and has let the client in
     held: list[tuple[Message, int]] | None = None
     missed: set[str] | None = None
     """The groups whose messages were dropped while the connection is suspended."""
+
+    @property
+    def partition(self) -> str:
+        """The partition of the connection; `""` without partitions."""
+        partition: str = self.groups.partition
+        return partition
 
     def update_needs_queue(self) -> None:
         """Pass rendered messages to `deliver` as long as something else than sending is done."""
@@ -154,6 +159,11 @@ class Receiving:
 
     # Messages that are held until the running call has been answered.
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a frame is being handled, whose reply may have to come first."""
+        return self.is_connected and self.call_queue.busy
+
     def hold(self) -> None:
         """Hold the frames of messages until the running call ends. Call this in any thread."""
         if not self.loop_bridge.on_loop():
@@ -161,6 +171,7 @@ class Receiving:
         elif self.is_answering and self.held is None:
             self.held = []
             self.update_needs_queue()
+            self.call_queue.call_after_item(self.release)
 
     def release(self) -> None:
         """Send the frames that were held, and hold no more."""

@@ -62,21 +62,23 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
             connection.close(CloseCode.CONNECT_FAILED)
             return False
 
-    def scope_changed() -> None:
-        if connection.loop_bridge.on_loop():
-            _scope_changed(hub, connection)
-        else:
-            with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
-                hub.loop.call_soon_threadsafe(_scope_changed, hub, connection)
-
-    scope.changed = scope_changed
+    scope.owner, scope.changed = connection, _scope_changed
     if (login := scope.get(SHARED_LOGIN)) is not None:
         login.add(scope)
     _index_evaluated(hub.get_component(RevocationIndex), connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
 
 
-def _scope_changed(hub: Hub, connection: Member) -> None:
+def _scope_changed(connection: Any) -> None:
+    if connection.loop_bridge.on_loop():
+        _identity_replaced(connection)
+    else:
+        with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
+            connection.hub.loop.call_soon_threadsafe(_identity_replaced, connection)
+
+
+def _identity_replaced(connection: Any) -> None:
+    hub = connection.hub
     before = hub.get_component(RevocationIndex).identities.get(connection)
     index_connection(hub, connection)
     login = connection.scope.get(SHARED_LOGIN)

@@ -17,7 +17,7 @@ from rest_framework import status
 from ..exceptions import CloseCode
 from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply, Scope
-from ..renderers import encode
+from ..renderers import encode_text
 from ..settings import api_settings
 
 __all__ = ["SOCKET_KEY", "Refusal", "SocketCounts", "limit_user"]
@@ -57,7 +57,7 @@ class Refusal(NamedTuple):
         """Return the error frame for the client."""
         errors = {"detail": self.reason, "retry_after": RETRY_AFTER}
         reply = Reply(Call(None), None, status.HTTP_429_TOO_MANY_REQUESTS, errors)
-        return encode(dialect.build_reply(reply)).decode()
+        return encode_text(dialect.build_reply(reply))
 
 
 class CountedSocket(NamedTuple):

@@ -57,6 +57,7 @@ class UnconnectedConnection:
     subprotocol: str | None = None
     needs_queue = False
     connect_called = True
+    identity_check = None
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_closing: tuple[Callable[[], Any], ...] = ()
 
@@ -88,8 +89,8 @@ class UnconnectedConnection:
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
         return self._send(dict(frame_message(text, data)))
 
-    def answer(self, text: str) -> Awaitable[None]:
-        return self.send(text=text)
+    def answer(self, text: str | None) -> Awaitable[None]:
+        return DONE if text is None else self.send(text=text)
 
     def send_event(self, event: Event) -> Sent:
         return self.send(text=event.text, data=event.binary)

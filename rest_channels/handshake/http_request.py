@@ -11,7 +11,7 @@ from rest_framework.settings import api_settings as drf_settings
 
 from ..exceptions import CloseCode
 from ..protocol.messages import Scope
-from ..renderers import NumberText, encode
+from ..renderers import NumberText, encode_text
 from ..settings import api_settings
 
 __all__ = [
@@ -82,7 +82,7 @@ def _query_text(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    text = encode(value).decode()
+    text = encode_text(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return NumberText(text) if is_number else text
 

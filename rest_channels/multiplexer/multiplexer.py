@@ -34,7 +34,7 @@ from ..handshake.subprotocols import acceptable, choose_subprotocol
 from ..parsers import JSONParser
 from ..protocol.dialects import ActionDialect, Dialect
 from ..protocol.messages import Application, Call, Event, Frame, Gap, Reply, Scope
-from ..renderers import encode
+from ..renderers import encode_text
 from .stream import Message, Stream
 
 __all__ = ["Multiplexer"]
@@ -137,6 +137,9 @@ class MultiplexedConnection:
     async def event(self, event: Event | Gap) -> None:
         """Never called: this connection is in no group."""
 
+    def handles_disconnect(self) -> bool:
+        return True
+
     async def disconnect(self, code: int) -> None:
         """Close the streams, and wait until they have ended."""
         for stream in self.streams.values():
@@ -180,7 +183,7 @@ class MultiplexedConnection:
         elif stream.close_code is not None:
             self._send_error(name, payload, stream.status, stream.error_text)
         else:
-            stream.put_frame(encode(payload).decode())
+            stream.put_frame(encode_text(payload))
 
     def _send_error(self, name: str | None, payload: Any, code: int, errors: Any) -> None:
         """Answer `payload` without waiting. Close a client that does not read."""
@@ -223,4 +226,4 @@ class MultiplexedConnection:
 
 
 def _frame(name: str | None, payload: Any) -> str:
-    return encode({"stream": name, "payload": payload}).decode()
+    return encode_text({"stream": name, "payload": payload})

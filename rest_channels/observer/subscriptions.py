@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 from ..api_consumer import AsyncAPIConsumer
 from ..engine.connection import Connection
 from ..protocol.messages import Event
-from ..renderers import encode
+from ..renderers import encode, encode_text
 from ..settings import api_settings
 
 __all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "by_options", "subscriptions"]
@@ -65,7 +65,7 @@ class Subscription:
 
     def is_of(self, request_id: Any) -> bool:
         """Return whether this request subscribed; `None` matches any request."""
-        return request_id is None or self.frame_end == f"{encode(request_id).decode()}}}"
+        return request_id is None or self.frame_end == f"{encode_text(request_id)}}}"
 
     @property
     def ready(self) -> bool:

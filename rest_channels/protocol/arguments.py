@@ -7,6 +7,7 @@ before a function receives it with `**`.
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache, partial
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
@@ -59,6 +60,8 @@ def method_parameters(method: Callable[..., Any], positional_count: int) -> Para
     """
     if (function := getattr(method, "__func__", None)) is not None:
         return parameters(function, 1 + positional_count)
+    if isinstance(method, FunctionType):
+        return parameters(method, positional_count)
     if isinstance(method, partial) and (function := getattr(method, "__wrapped__", None)):
         return parameters(function, 1 + positional_count)
     return parameters.__wrapped__(method, positional_count)
@@ -93,6 +96,8 @@ def fit_arguments(
 
     Raise `ValidationError` (400), which names each argument that is missing or does not exist.
     """
+    if not own and arguments.keys() == known.names:
+        return arguments
     surplus: Collection[str] = arguments.keys() & known.positional
     if not known.has_var_keyword:
         surplus = arguments.keys() - known.names

@@ -46,6 +46,8 @@ class _NamedDialect:
     """A dialect whose frames are objects that name the handler under `key`."""
 
     key: ClassVar[str]
+    data_key: ClassVar[str | None] = None
+    """The key of what the handler gets; `None`: it gets the whole frame."""
 
     def parse_call(self, content: Any) -> Call:
         if not isinstance(content, dict):
@@ -53,11 +55,8 @@ class _NamedDialect:
         name = content.get(self.key)
         if type(name) is not str or not 0 < len(name) <= api_settings.MAX_NAME_LENGTH:
             name = None
-        return _new_tuple(Call, (name, self.call_data(content), content.get("request_id")))
-
-    def call_data(self, content: dict[str, Any]) -> Any:
-        """Return the part of the frame that the handler gets."""
-        return content
+        data = content if self.data_key is None else content.get(self.data_key)
+        return _new_tuple(Call, (name, data, content.get("request_id")))
 
 
 class ActionDialect(_NamedDialect):
@@ -92,9 +91,7 @@ class MethodDialect(_NamedDialect):
     """Frames are `{"method", "data"}`, answers `{"method", "data", "status"}`."""
 
     key = "method"
-
-    def call_data(self, content: dict[str, Any]) -> Any:
-        return content.get("data")
+    data_key = "data"
 
     def handler_not_found(self, call: Call) -> APIException:
         if call.name is None:

@@ -33,10 +33,10 @@ class RouteTable(Generic[Handler]):
 
     def find(self, name: str | None) -> Handler | None:
         """Return the handler for `name`, or `None`."""
-        if name is None:
+        if (found := self._cache.get(name)) is not None:  # type: ignore[arg-type]
+            return found
+        if name is None or name in self._cache:
             return None
-        if name in self._cache:
-            return self._cache[name]
         handler = self._search(name)
         if len(self._cache) < CACHE_SIZE:
             self._cache[name] = handler

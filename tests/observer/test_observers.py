@@ -1,6 +1,7 @@
 """Which frames subscribers receive, and when; clients without permission receive none."""
 
 import asyncio
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -13,6 +14,7 @@ from django.test.utils import override_settings
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 
+from rest_channels.concurrency.threads import thread_pool
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, ModelConsumer
 from rest_channels.decorators import action
 from rest_channels.observer import ObserverModelInstanceMixin, model_observer, observer
@@ -668,6 +670,17 @@ async def test_a_signal_of_django_is_sent_to_subscribers(users) -> None:
     async with client(SendLogins) as socket:
         await sync_to_async(user_logged_in.send)(sender=User, request=None, user=users[0])
         assert await socket.receive_json() == {"user": {}}
+
+
+async def test_a_handler_that_is_async_takes_no_thread(monkeypatch) -> None:
+    async with client(Payments) as socket:
+        await call(socket, "subscribe", size="big")
+        threads = Mock()
+        monkeypatch.setattr(thread_pool, "submit", threads)
+        paid.send(sender=None, amount=10)
+        assert await socket.receive_json() == [{"amount": 10}, [7]]
+        monkeypatch.undo()
+    assert not threads.called
 
 
 # In Django's `TestCase`, whose transaction is never committed.

@@ -18,7 +18,7 @@ from ...handshake.locale import Locale
 from ...partitions import activated
 from ...protocol.dialects import ActionDialect
 from ...protocol.messages import Event, Gap, utf8_size
-from ...renderers import Rendered, encode
+from ...renderers import Rendered, encode_text
 from ..subscriptions import REJECTIONS, Subscription, subscriptions
 from .rendering import Bodies, PerUser, rendering_key
 
@@ -151,7 +151,7 @@ class Delivery:
         for locale, body in (self.bodies or {}).items():
             status = STATUS_BY_ACTION[self.action]
             frame = ActionDialect().build_content(self.action, body, status, None, [])
-            frame_start = encode(frame).decode().removesuffix("null}")
+            frame_start = encode_text(frame).removesuffix("null}")
             frames[locale] = frame_start, utf8_size(frame_start)
         return frames
 

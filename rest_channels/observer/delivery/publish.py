@@ -11,7 +11,7 @@ from ...engine.publish import may_have_members, publish
 from ...engine.receiving import hold_messages_to
 from ...partitions import activated, group_name
 from ...protocol.messages import Event
-from ...renderers import encode
+from ...renderers import encode_text
 from ..capture.changes import Action, Change, listeners
 
 __all__ = ["hub_group", "json_key", "publish_changes"]
@@ -65,7 +65,7 @@ def _entry(change: Change) -> list[Any]:
                 logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
                 if action is not Action.DELETE:
                     continue
-                body = encode({"pk": json_key(change.pk)}).decode()  # related rows may be gone too
+                body = encode_text({"pk": json_key(change.pk)})  # related rows may be gone too
             notifications.append([observer.id, group, str(action), body])
     if not notifications:
         return []

@@ -1,0 +1,185 @@
+"""The steps of an action, which the dispatcher runs."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+
+from ..concurrency.execution import run_and_render, thread_form
+from ..dispatch.errors import error_reply
+from ..dispatch.invocation import Target, reply_to_frame
+from ..engine.connection import State
+from ..parsers import JSONParser
+from ..protocol.arguments import fit_arguments
+from ..protocol.dialects import Dialect
+from ..protocol.messages import Call, Reply
+from ..renderers import encode_text
+from .answers import answer_error
+from .authorization import check_action, has_throttles, throttle_action
+from .context import ActionContext, current_action
+from .plan import ActionPlan
+
+__all__ = ["ActionFrame", "ActionInvocation"]
+
+logger = logging.getLogger("rest_channels")
+
+NO_ARGUMENTS: dict[str, Any] = {}
+
+
+class ActionInvocation(ActionContext):
+    """An action that `handle_action` was called for, while another event is handled.
+
+    That event answers the exceptions that no action answers: timeouts, and `SystemExit`.
+    """
+
+    event = "receive"
+    call = Call(None)
+    is_nested = True
+    plan: ActionPlan | None = None
+    _is_read = True  # errors before are not the action's
+    _expiry_count = 0
+    _is_detached = False
+
+    def __init__(
+        self, consumer: Any, action: Any, request_id: Any, arguments: dict[str, Any]
+    ) -> None:
+        super().__init__(action, consumer._connection, "GET", arguments)
+        self.consumer = consumer
+        self.request_id = request_id
+
+    @property
+    def dialect(self) -> Dialect:
+        dialect: Dialect = self.consumer._dialect
+        return dialect
+
+    def find_handler(self) -> Target:
+        """Return what calls the method of the action, and the arguments that it takes."""
+        consumer, action = self.consumer, self.action
+        plan = consumer._plans.get(action) if isinstance(action, str) else None
+        if plan is None:
+            return consumer._authenticate, (action, self.request_id, self.arguments), {}
+        self.plan, self.method, self.options = plan, plan.method, plan.options
+        current_action.set(self)
+        self._expiry_count = consumer._authentication.expiry_count
+        own = NO_ARGUMENTS
+        if plan.takes_reserved:
+            own = {"action": action, "request_id": self.request_id}
+        try:
+            arguments = fit_arguments(plan.parameters, self.arguments, own)
+        except ValidationError as error:
+            return partial(_raise, error), (), {}  # after the checks, like the action itself
+        handler = getattr(consumer, plan.attribute)
+        if plan.detached:
+            handler = partial(self._begin_detached, handler)
+        elif not consumer._default_replies:
+            handler = partial(self._call_and_reply, handler)
+        elif plan.in_thread:
+            handler = thread_form(handler)
+        return handler, (), arguments
+
+    def check(self) -> Awaitable[None] | None:
+        """Check the permissions for the action, then the throttles. `authenticate` has its own."""
+        if self.plan is None:
+            return None
+        permission = check_action(self.consumer, self)
+        if permission is None and not has_throttles(self.consumer):
+            return None
+        return self._check(permission)
+
+    async def _check(self, permission: Awaitable[None] | None) -> None:
+        if permission is not None:
+            await permission
+            if self.connection.state > State.OPEN:
+                return
+        consumer = self.consumer
+        if has_throttles(consumer) and (throttle := throttle_action(consumer, self)) is not None:
+            await throttle
+        if consumer._authentication.expiry_count != self._expiry_count:
+            consumer._authentication.check_not_expired_since(self._expiry_count)
+
+    async def _begin_detached(self, method: Callable[..., Any], **arguments: Any) -> None:
+        self.consumer._detached.begin(self, method, arguments)
+        self._is_detached = True
+
+    async def _call_and_reply(self, method: Callable[..., Any], **arguments: Any) -> None:
+        """Call the action of a consumer that sends its answers in its own way."""
+        await self.send(await run_and_render(self.render_reply, method, **arguments))
+
+    def render_result(self, result: Any) -> str | None:
+        """Return the answer to `(data, status)`, as text. Nothing else is answered."""
+        if isinstance(result, tuple) and len(result) == 2:
+            data, status = result
+            content = self.consumer._dialect.build_content(
+                self.action, data, status, self.request_id
+            )
+            return encode_text(content)
+        if result is not None:
+            text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
+            attribute = self.plan.attribute if self.plan else self.action
+            logger.warning(text, type(self.consumer).__name__, attribute, result)
+        return None
+
+    def render_reply(self, result: Any) -> Any:
+        """Return the answer for `send`. A consumer that answers in its own way sends it now."""
+        if self.consumer._default_replies or not (isinstance(result, tuple) and len(result) == 2):
+            return self.render_result(result)
+        data, status = result
+        return self.consumer.reply(
+            self.action, data=data, status=status, request_id=self.request_id
+        )
+
+    async def send(self, answer: Any) -> None:
+        """Send what `render_reply` returned."""
+        if isinstance(answer, str):
+            await self.connection.answer(answer)
+        elif answer is not None:
+            await answer
+
+    def render_text(self, data: Any) -> str:
+        return encode_text(data)
+
+    def answer_error(self, error: Exception) -> Awaitable[None] | None:
+        """Return what answers `error` by the consumer's `handle_exception`."""
+        if not self._is_read:
+            return None
+        return answer_error(self.consumer, error, self.action, self.request_id)
+
+    def handle_exception(self, error: Exception) -> Reply:
+        return error_reply(self, error)
+
+    def on_answered(self) -> None:
+        """Let what waits for the answer go on. That of a detached action comes later."""
+        if not self._is_detached:
+            self.mark_answered()
+
+
+class ActionFrame(ActionInvocation):
+    """A text frame that names an action, of a consumer that reads frames in the usual way."""
+
+    is_nested = False
+    _is_read = False
+
+    def __init__(self, consumer: Any, text: str) -> None:
+        super().__init__(consumer, None, None, NO_ARGUMENTS)
+        self.text = text
+
+    def find_handler(self) -> Target:
+        """Read the action, its arguments and the request id. Raises 400 without an action."""
+        content = JSONParser.parse(self.text)
+        if type(content) is not dict or "action" not in content:
+            dialect = self.dialect
+            raise dialect.handler_not_found(dialect.parse_call(content))
+        self.action = content.pop("action")
+        self.request_id = content.pop("request_id", None)
+        self.arguments = content
+        self._is_read = True
+        return super().find_handler()
+
+    def handle_exception(self, error: Exception) -> Reply:
+        return reply_to_frame(super().handle_exception(error), self.text, self.dialect)
+
+
+async def _raise(error: Exception, **_arguments: Any) -> None:
+    raise error

@@ -1,0 +1,42 @@
+"""How handlers are recognised as `async def` or `def`."""
+
+import functools
+
+import pytest
+
+from rest_channels.concurrency.execution import is_async
+
+
+class AsyncCallable:
+    async def __call__(self) -> None:
+        """Return nothing."""
+
+    async def method(self) -> None:
+        """Return nothing."""
+
+    def plain(self) -> None:
+        """Return nothing."""
+
+
+class PlainCallable:
+    def __call__(self) -> None:
+        """Return nothing."""
+
+
+async def function() -> None:
+    """Return nothing."""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [function, functools.partial(function), AsyncCallable(), AsyncCallable().method],
+)
+def test_a_handler_that_returns_a_coroutine_is_async(handler) -> None:
+    assert is_async(handler)
+
+
+@pytest.mark.parametrize(
+    "handler", [len, AsyncCallable, PlainCallable(), PlainCallable, AsyncCallable().plain]
+)
+def test_any_other_handler_is_not_async(handler) -> None:
+    assert not is_async(handler)
