@@ -181,6 +181,7 @@ class SerialQueue(Generic[T]):
         self.items.clear()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # so that an item that is put later, a disconnect, starts another
         if (task := self._task) is not None:
             await cancel_tasks({task}, timeout)
 
