@@ -81,6 +81,7 @@ class SerialQueue(Generic[T]):
     _expired: bool = False
 
     def __post_init__(self) -> None:
+        self.lease.owner = self
         self.context.run(current_queue.set, self)
         self.context.run(current_thread_lease.set, self.lease)
 
