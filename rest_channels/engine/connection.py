@@ -84,11 +84,11 @@ class Connection(Receiving):
 
     async def serve(self) -> None:
         """Serve the connection to its end. Reading waits for no handler: every end is seen."""
-        self.hub.add_connection(self)
         async with use_thread_pool():
             self.call_queue = self.new_call_queue()
             code: int | None = CloseCode.ABNORMAL
             try:
+                self.hub.add_connection(self)
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
                 if self.hub.sockets.admits(self):
@@ -208,16 +208,18 @@ class Connection(Receiving):
         size = encoded_size(text)
         if self.state > State.OPEN:
             return DONE
-        if not self.groups.all_joined:
-            return self._answer_when_joined(text)
         if type(text) is not str:
             text = str.__str__(text)
-        return self.outbox.send({"type": "websocket.send", "text": text}, size)
+        message = {"type": "websocket.send", "text": text}
+        if not self.groups.all_joined:
+            return self._answer_when_joined(message, size)
+        return self.outbox.send(message, size)
 
-    async def _answer_when_joined(self, text: str) -> None:
+    async def _answer_when_joined(self, message: Message, size: int) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
         await self.groups.wait_joined()
-        await self.answer(text)
+        if self.state <= State.OPEN:
+            await self.outbox.send(message, size)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """Close the connection after the frames sent before, or refuse it if it is not accepted."""

@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from rest_channels.consumers import SocketConsumer
+from rest_channels.engine.publish import current_hub
+from rest_channels.multiplexer import Multiplexer
 from rest_channels.testing import SocketCommunicator
 
 
@@ -41,3 +45,26 @@ async def test_what_a_disconnect_sends_without_awaiting_ends_with_the_connection
     async with SocketCommunicator(Consumer.as_asgi()):
         pass
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("name", ["BEAT", "HANDLER_TIMEOUT"])
+async def test_a_connection_that_a_wrong_setting_ends_is_forgotten(name) -> None:
+    class Consumer(SocketConsumer):
+        pass
+
+    hub = current_hub()
+    for value in ("5 s", None):
+        with override_settings(REST_CHANNELS={name: value}):
+            socket = SocketCommunicator(Consumer.as_asgi())
+            if value is not None:
+                with pytest.raises(ImproperlyConfigured):
+                    await socket.connect()
+            else:
+                await socket.connect()
+                await socket.disconnect()
+    assert (hub.members, hub._connection_count, hub.link, hub._timer) == ({}, 0, None, None)
+
+
+def test_a_multiplexer_without_streams_is_refused() -> None:
+    with pytest.raises(TypeError, match="no stream"):
+        Multiplexer({})
