@@ -2,6 +2,9 @@
 
 import asyncio
 
+from channels.layers import get_channel_layer
+
+from rest_channels.cluster import listeners
 from rest_channels.consumers import SocketConsumer
 from rest_channels.engine.connection import Connection
 from rest_channels.groups import Group
@@ -45,3 +48,27 @@ def test_adding_a_connection_whose_server_has_ended_does_nothing() -> None:
     loop.run_until_complete(serve())
     loop.close()
     Group("lobby").add(addresses[0])
+
+
+async def test_an_outage_of_the_pubsub_layer_leaves_no_channels_in_it(
+    settings, monkeypatch, settle
+) -> None:
+    backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
+    config = {"hosts": ["redis://127.0.0.1:1"]}  # nothing listens there
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
+    attempts, open_listener = [], listeners.Listener.open
+
+    async def counted(listener):
+        attempts.append(listener)
+        await open_listener(listener)
+
+    class Consumer(SocketConsumer):
+        groups = ["lobby"]
+
+    monkeypatch.setattr(listeners, "RETRY_DELAY", 0.01)
+    monkeypatch.setattr(listeners.Listener, "open", counted)
+    async with SocketCommunicator(Consumer.as_asgi(), timeout=5):
+        await settle(lambda: len(attempts) > 5)
+        assert len(get_channel_layer().channels) < 3
+    assert get_channel_layer().channels == {}
+    await get_channel_layer().flush()
