@@ -61,10 +61,11 @@ class Authentication:
         self._connection = connection
         self._on_expired = on_expired
         self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
 
     async def handshake(self) -> None:
         """Set the user of the connection. Raise what the authenticators raise (401, 403)."""
-        self._connection.on_ended += (self._cancel_timer,)
+        self._connection.on_ended += (self._end,)
         scope: dict[str, Any] = self._connection.scope
         scope["authentication"] = self
         offered: list[str] = scope.get("subprotocols", [])
@@ -212,7 +213,7 @@ class Authentication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (expiry := expiry_of(auth)) is not None:
+        if not self._ended and (expiry := expiry_of(auth)) is not None:
             seconds = max(expiry - timezone.now().timestamp(), 0)
             self._timer = self._connection.loop_bridge.loop.call_later(seconds, self._expire)
 
@@ -231,7 +232,8 @@ class Authentication:
     def _close(self) -> None:
         self._connection.close(CloseCode.UNAUTHENTICATED, _("Your token has expired."))
 
-    async def _cancel_timer(self) -> None:
+    async def _end(self) -> None:
+        self._ended = True
         if self._timer is not None:
             self._timer.cancel()
 

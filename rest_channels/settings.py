@@ -112,13 +112,13 @@ class Settings:
     # Limits for each connection: what a client may send, and what may wait for it.
     MAX_FRAME_SIZE = Setting[int | None](64 * 1024)
     """int or None, bytes, default 65,536: a larger frame closes the connection with 4413."""
-    INBOX_FRAMES = Setting(1_024)
+    INBOX_FRAMES = Setting(1_024, minimum=1)
     """int, frames, default 1,024: more that wait to be handled close the connection with 4429."""
     INBOX_BYTES = Setting(1024 * 1024)
     """int, bytes, default 1,048,576: the same limit for the total size of the waiting frames."""
     FRAME_RATE = Setting[float | None](100.0)
     """float or None, frames a second, default 100.0: a higher average rate closes with 4429."""
-    FRAME_BURST = Setting(1_000)
+    FRAME_BURST = Setting(1_000, minimum=1)
     """int, frames, default 1,000: a client may send this many at once before the rate counts."""
     BYTE_RATE = Setting[float | None](1_048_576.0)
     """float or None, bytes a second, default 1,048,576.0: a faster client is read more slowly."""
@@ -148,7 +148,7 @@ class Settings:
     """float or None, seconds, default 60.0: a handler that runs longer gives a 504."""
     MAX_THREADS = Setting(32, minimum=1)
     """int, threads, default 32: the limit per process, for `def` handlers and the ORM."""
-    HANDSHAKE_THREADS = Setting(8)
+    HANDSHAKE_THREADS = Setting(8, minimum=1)
     """int, threads, default 8: more threads per process, only for the checks of handshakes."""
     HANDSHAKE_TIMEOUT = Setting[float | None](10.0)
     """float or None, seconds, default 10.0: longer checks of a handshake close with 45xx."""

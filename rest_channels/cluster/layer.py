@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from functools import cache
@@ -28,6 +29,7 @@ __all__ = [
     "configuration_error",
     "crosses_processes",
     "group_expiry",
+    "new_channel",
     "shared_layer",
 ]
 
@@ -82,6 +84,23 @@ def configuration_error() -> str:
 def group_expiry(layer: Any) -> float:
     """Return the seconds after which `layer` ends a membership that is not renewed."""
     return float(getattr(layer, "group_expiry", 86_400))
+
+
+async def new_channel(layer: Any) -> str:
+    """Return a new channel of `layer`, which keeps nothing of one that it could not create.
+
+    The pub/sub layer notes a channel before it subscribes to it. A reader tries again and again in
+    an outage, and afterwards the layer would subscribe to all that it has noted.
+    """
+    if type(layer).__module__ != "channels_redis.pubsub":
+        return await layer.new_channel()  # type: ignore[no-any-return]
+    prefix = f"specific.{secrets.token_hex(8)}."
+    try:
+        return await layer.new_channel(prefix)  # type: ignore[no-any-return]
+    except BaseException:
+        noted = next((name for name in reversed(layer.channels) if prefix in name), None)
+        layer.channels.pop(noted, None)
+        raise
 
 
 class LayerUnavailable(Exception):

@@ -24,7 +24,7 @@ from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import SerialQueue, cancel_until_done
 from ..protocol.messages import Event
 from .counts import counts
-from .layer import BROKER_TIMEOUT, group_expiry, shared_layer
+from .layer import BROKER_TIMEOUT, group_expiry, new_channel, shared_layer
 
 __all__ = ["Listener", "Listeners", "MessageReceiver"]
 
@@ -93,7 +93,7 @@ class Listener:
     async def open(self) -> None:
         """Create the channel, if there is none yet, and join the group."""
         async with self.slots, asyncio.timeout(BROKER_TIMEOUT):
-            self.channel = self.channel or await self.layer.new_channel()
+            self.channel = self.channel or await new_channel(self.layer)
             await self.renew()
 
     def open_and_start(self) -> str:

@@ -6,6 +6,7 @@ Both run in the serial queue of their connection, with its timeout.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import Context, ContextVar
 from functools import cache, partial
@@ -25,6 +26,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
 from ..settings import api_settings
+from .database_connections import SharedThreadExecutor
 from .serial_queue import current_queue
 from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import LeasingExecutor, ThreadLease, current_thread_lease
@@ -198,34 +200,39 @@ async def _await(value: Awaitable[Any]) -> Any:
 def use_thread_pool() -> AbstractAsyncContextManager[Any]:
     """Run the thread-sensitive code of a block in the pool, not in asgiref's single thread.
 
-    It changes nothing if `THREAD_SENSITIVE` is on, or in the transaction of a test.
+    With `THREAD_SENSITIVE` it runs there. In the transaction of a test nothing is changed.
     """
-    if api_settings.THREAD_SENSITIVE or shared_thread.get():
+    shared = api_settings.THREAD_SENSITIVE
+    if shared_thread.get():
         return nullcontext()
     if runs_tests():
-        return _pool_or_testcase()
+        return nullcontext() if shared else _pool_or_testcase()
     if getattr(AsyncToSync.executors, "current", None) is not None:  # async_to_sync runs this code
-        return ThreadSensitiveContext(executor=_leasing)
-    return _ThreadPool()
+        return nullcontext() if shared else ThreadSensitiveContext(executor=_leasing)
+    return _RunningIn(_shared_thread if shared else _leasing)
 
 
-class _ThreadPool:
-    """Runs the thread-sensitive code of a block in the pool.
+class _RunningIn:
+    """Runs the thread-sensitive code of a block in `executor`.
 
     All blocks share one context of asgiref: to enter a new one takes several times as long.
     """
 
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
     async def __aenter__(self) -> None:
-        self._token = SyncToAsync.thread_sensitive_context.set(_pool_context())
+        context = _context_of(self._executor)
+        self._token = SyncToAsync.thread_sensitive_context.set(context)
 
     async def __aexit__(self, *error: object) -> None:
         SyncToAsync.thread_sensitive_context.reset(self._token)
 
 
 @cache
-def _pool_context() -> ThreadSensitiveContext:
+def _context_of(executor: Executor) -> ThreadSensitiveContext:
     """Return a context that was entered and is never left."""
-    context = ThreadSensitiveContext(executor=_leasing)
+    context = ThreadSensitiveContext(executor=executor)
     entering: Any = context.__aenter__()  # type: ignore[no-untyped-call]
     with suppress(StopIteration):  # it never waits
         Context().run(entering.send, None)
@@ -249,6 +256,7 @@ def empty_context() -> Context:
 
 
 _leasing = LeasingExecutor()
+_shared_thread = SharedThreadExecutor()
 
 
 @asynccontextmanager
@@ -284,5 +292,5 @@ async def thread_lease(*, urgent: bool = False, for_handshake: bool = False) -> 
         try:
             yield
         finally:
-            lease.release()
+            lease.end()
             current_thread_lease.reset(token)

@@ -85,6 +85,7 @@ class SerialQueue(Generic[T]):
     _after_item: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
+        self.lease.owner = self
         self.context.run(current_queue.set, self)
         self.context.run(current_thread_lease.set, self.lease)
 
@@ -195,6 +196,7 @@ class SerialQueue(Generic[T]):
         self.items.clear()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # so that an item that is put later, a disconnect, starts another
         if (task := self._task) is not None:
             await cancel_tasks({task}, timeout)
         self.lease.release()  # a task that an item has started may have used it since

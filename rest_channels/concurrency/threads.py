@@ -11,6 +11,7 @@ whose other leases run nothing now. If there is none, the work waits.
 Handshakes have threads of their own (`HANDSHAKE_THREADS`), so slow handlers do not delay them.
 """
 
+import asyncio
 import os
 import threading
 import time
@@ -20,21 +21,33 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import SyncToAsync
-from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..settings import api_settings
+from . import database_connections
 
-__all__ = ["LeasingExecutor", "ThreadLease", "ThreadPool", "current_thread_lease", "thread_pool"]
+__all__ = [
+    "LeasingExecutor",
+    "ThreadLease",
+    "ThreadPool",
+    "current_thread_lease",
+    "thread_pool",
+]
 
 CLEANUP_INTERVAL = 1.0
 """Seconds between two checks of a thread for obsolete database connections."""
 
 IDLE_TIMEOUT = 10.0
 """Seconds after which a thread without work ends."""
+
+
+class LeaseOwner(Protocol):
+    """Runs one handler after another. Each has the lease while its owner is `busy`."""
+
+    busy: bool
 
 
 class ThreadLease:
@@ -44,29 +57,61 @@ class ThreadLease:
     handshake gets one of the threads for handshakes.
     """
 
-    __slots__ = ("for_handshake", "thread", "urgent")
+    __slots__ = ("_ended", "for_handshake", "owner", "thread", "urgent")
 
     def __init__(self, *, urgent: bool = False, for_handshake: bool = False) -> None:
         self.thread: _Thread | None = None
         self.urgent = urgent
         self.for_handshake = for_handshake
+        self.owner: LeaseOwner | None = None
+        self._ended = False
+
+    @property
+    def is_used(self) -> bool:
+        """Whether somebody will release the thread."""
+        return not self._ended if self.owner is None else self.owner.busy
 
     def release(self) -> None:
         """Return the thread. Abandoned work that still runs there keeps it busy."""
         if self.thread is not None:
             thread_pool.release(self)
 
+    def end(self, _future: object = None) -> None:
+        """Return the thread, and get no other one."""
+        self._ended = True
+        self.release()
 
-current_thread_lease: ContextVar[ThreadLease] = ContextVar("rest_channels_lease")
+
+current_thread_lease: ContextVar[ThreadLease | None] = ContextVar(
+    "rest_channels_lease", default=None
+)
 
 
 class LeasingExecutor(Executor):
-    """The executor for asgiref. It uses the lease of the calling context."""
+    """The executor for asgiref. It uses the lease of the calling context.
+
+    A task that has outlived its handler gets a lease of its own. Work outside of handlers, such as
+    that of a middleware in `receive`, has a lease while it runs.
+    """
+
+    def __init__(self) -> None:
+        self._of_tasks: WeakKeyDictionary[asyncio.Task[Any], ThreadLease] = WeakKeyDictionary()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        work = _WorkItem(fn, args, kwargs, current_thread_lease.get())
+        lease = current_thread_lease.get()
+        if lease is not None and not lease.is_used:
+            task = asyncio.current_task()
+            lease = None if task is None else self._of_tasks.get(task) or self._lend_to(task)
+        work = _WorkItem(fn, args, kwargs, lease or ThreadLease())
+        if lease is None:
+            work.future.add_done_callback(work.lease.end)
         thread_pool.submit(work)
         return work.future
+
+    def _lend_to(self, task: "asyncio.Task[Any]") -> ThreadLease:
+        lease = self._of_tasks[task] = ThreadLease()
+        task.add_done_callback(lease.end)
+        return lease
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -137,7 +182,7 @@ class ThreadPool:
             while not thread.jobs and waiting:
                 work = waiting.popleft()
                 if not work.future.cancelled():  # its lease has ended
-                    self._assign(thread, work)
+                    self._assign(work.lease.thread or thread, work)
 
     def remove_if_idle(self, thread: "_Thread") -> bool:
         """Remove `thread` if it has no work and no lease. Return whether it was removed."""
@@ -167,9 +212,14 @@ class ThreadPool:
         limit = api_settings.HANDSHAKE_THREADS if for_handshake else api_settings.MAX_THREADS
         if lease.urgent or len(share) < limit:
             thread = _Thread(self, for_handshake)
-            self._all.append(thread)
-            thread.start()
-            return thread
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads
+                if not share:
+                    raise
+            else:
+                self._all.append(thread)
+                return thread
         return min(free, key=lambda thread: thread.leases, default=None)
 
     def _assign(self, thread: "_Thread", work: _WorkItem) -> None:
@@ -197,13 +247,12 @@ class _Thread(threading.Thread):
     def run(self) -> None:
         try:
             while (work := self._next()) is not None:
-                if work.is_first:
-                    self._clean_connections(max_leases=1)
+                self._clean_connections(max_leases=1 if work.is_first else 0)
                 work.run()
                 del work  # an idle thread must not keep the handler's objects alive
                 self.owner.finished(self)
         finally:
-            connections.close_all()
+            database_connections.close_all()
 
     def _next(self) -> _WorkItem | None:
         """Return the next work item, or `None` to end the thread."""
@@ -220,28 +269,18 @@ class _Thread(threading.Thread):
         """Close the database connections that are obsolete, as Django does after each request.
 
         Checking all takes a query, so it is done once per `CLEANUP_INTERVAL`. A connection that a
-        handler left in a bad state is closed at once. With more than `max_leases` nothing is
-        closed: a handler may still be iterating over rows.
+        handler left in a bad state is closed at once. With more than `max_leases` only broken ones
+        are closed: a handler may still be iterating over rows.
         """
         if self.leases > max_leases:
+            database_connections.close_broken()
             return
         now = time.monotonic()
-        due = now - self.cleaned_at >= CLEANUP_INTERVAL
-        for connection in connections.all(initialized_only=True):
-            if due:
-                connection.close_if_unusable_or_obsolete()
-            elif _is_in_bad_state(connection):
-                connection.close()
-        if due:
+        if now - self.cleaned_at >= CLEANUP_INTERVAL:
+            database_connections.close_obsolete()
             self.cleaned_at = now
-
-
-def _is_in_bad_state(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a handler left an error or a changed autocommit in `connection`."""
-    if connection.connection is None or connection.in_atomic_block:
-        return False
-    intended = connection.settings_dict["AUTOCOMMIT"]
-    return connection.errors_occurred or connection.autocommit != intended
+        else:
+            database_connections.close_in_bad_state()
 
 
 thread_pool = ThreadPool()

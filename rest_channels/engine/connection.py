@@ -82,11 +82,11 @@ class Connection(Receiving):
 
     async def serve(self) -> None:
         """Serve the connection to its end. Reading waits for no handler: every end is seen."""
-        self.hub.add_connection(self)
         async with use_thread_pool():
             self.call_queue = self.new_call_queue()
             code: int | None = CloseCode.ABNORMAL
             try:
+                self.hub.add_connection(self)
                 if (message := await self._receive())["type"] != "websocket.connect":
                     raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
                 if self.hub.sockets.admits(self):
@@ -204,14 +204,16 @@ class Connection(Receiving):
             size, text = encoded_size(text), str.__str__(text)
         if self.state is not State.OPEN and self.state > State.OPEN:
             return DONE
+        message = {"type": "websocket.send", "text": text}
         if not self.groups.all_joined:
-            return self._answer_when_joined(text)
-        return self.outbox.send({"type": "websocket.send", "text": text}, size)
+            return self._answer_when_joined(message, size)
+        return self.outbox.send(message, size)
 
-    async def _answer_when_joined(self, text: str) -> None:
+    async def _answer_when_joined(self, message: Message, size: int) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
         await self.groups.wait_joined()
-        await self.answer(text)
+        if self.state <= State.OPEN:
+            await self.outbox.send(message, size)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """Close the connection after the frames sent before, or refuse it if it is not accepted."""

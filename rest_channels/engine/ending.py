@@ -71,6 +71,7 @@ class Ending:
         await connection.loop_bridge.end(END_TIMEOUT)
         if connection.connect_called and connection.handler.handles_disconnect():
             await self._call_disconnect(code)
+            await connection.loop_bridge.end(END_TIMEOUT)  # what `disconnect` has started
         await connection.outbox.stop()
         for callback in connection.on_ended:
             try:

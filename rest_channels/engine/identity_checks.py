@@ -42,15 +42,20 @@ async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any
 
 async def run_check(index: RevocationIndex, check: IdentityCheck, end_session: EndSession) -> None:
     """Check what `check` names, in the partition of each connection."""
-    partitions: dict[str, dict[Member, Identity]] = {}
-    for member in index.identities if check.everything else index.members_of(check):
-        partitions.setdefault(member.partition, {})[member] = index.identities[member]
-    for partition, identities in partitions.items():
-        checked = PartitionCheck(index, partition, identities)
-        if check.everything:
-            await checked.check_all(end_session)
-        else:
+    everything = set(index.identities) if check.everything else check.outdated
+    for checked in _by_partition(index, everything):
+        await checked.check_all(end_session)
+    if not check.everything:
+        for checked in _by_partition(index, index.members_of(check)):
             await checked.check_changed(check)
+
+
+def _by_partition(index: RevocationIndex, members: Iterable[Member]) -> list["PartitionCheck"]:
+    partitions: dict[str, dict[Member, Identity]] = {}
+    for member in members:
+        if (identity := index.identities.get(member)) is not None:
+            partitions.setdefault(member.partition, {})[member] = identity
+    return [PartitionCheck(index, *partition) for partition in partitions.items()]
 
 
 class PartitionCheck:
@@ -83,7 +88,8 @@ class PartitionCheck:
         self._refresh_sessions(status.contents)
         versions = self._index.session_versions
         changed = [key for key, value in status.versions.items() if versions.get(key) != value]
-        versions.update(status.versions)
+        connected = self._index.sessions.keys() & status.versions.keys()
+        versions.update({key: status.versions[key] for key in connected})
         await self._read_sessions(changed)
 
     async def check_changed(self, check: IdentityCheck) -> None:

@@ -1,6 +1,8 @@
 """The connections of one hub by session, user and token, and the checks of those that changed."""
 
 import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal, get_args
@@ -9,10 +11,20 @@ from .connection_identity import Identity, TokenKey
 from .fanout import Member
 from .hub import Hub
 
-__all__ = ["IdentityCheck", "Kind", "RevocationIndex"]
+__all__ = ["IDENTITY_READ_AT", "IdentityCheck", "Kind", "RevocationIndex"]
 
 Kind = Literal["sessions", "users", "tokens"]
 """The attribute of an index with the connections by key, and of a check with keys to check."""
+
+IDENTITY_READ_AT = "rest_channels.identity_read_at"
+"""The key of the scope with the time when its session and user began to be read."""
+
+READING_TIME = 1.0
+"""Seconds that reading a session and a user takes, if its beginning is unknown. If it takes longer,
+the heartbeat finds what has changed meanwhile."""
+
+CHANGES_KEPT = 10_000
+"""Changes of sessions and users that are remembered, the latest of each."""
 
 
 class IdentityCheck:
@@ -24,6 +36,8 @@ class IdentityCheck:
         self.tokens: set[TokenKey] = set()
         self.unevaluated: set[Member] = set()
         """Connections whose new user, session or token is lazy."""
+        self.outdated: set[Member] = set()
+        """Connections that are checked as the heartbeat does, not only what has changed."""
         self.everything = False
         """Whether all sessions, users and tokens are checked, as the heartbeat does."""
         self.done: asyncio.Future[None] = loop.create_future()
@@ -34,6 +48,11 @@ class IdentityCheck:
         for member in members:
             member.identity_check = self.done
             self._waiting.add(member)
+
+    def check_again(self, member: Member) -> None:
+        """Check all of `member`, some of which has changed while it was read, and hold it."""
+        self.outdated.add(member)
+        self.hold([member])
 
     @property
     def holds_events(self) -> bool:
@@ -59,6 +78,7 @@ class RevocationIndex:
         self.users: dict[str, set[Member]] = {}
         self.tokens: dict[TokenKey, set[Member]] = {}
         self.session_versions: dict[str, str] = {}  # as the last heartbeat has found them
+        self._changes: OrderedDict[tuple[str, str | None], float] = OrderedDict()  # → when
         self.running_check: IdentityCheck | None = None
         self.next_check: IdentityCheck | None = None
         self.task: asyncio.Task[None] | None = None
@@ -83,6 +103,26 @@ class RevocationIndex:
                 del connections[key]
         if identity.session is not None and identity.session not in self.sessions:
             self.session_versions.pop(identity.session, None)
+
+    def note_changes(self, *, sessions: Iterable[str] = (), users: Iterable[str] = ()) -> None:
+        """Note that these change now, which a handshake may be reading."""
+        now = time.monotonic()
+        for change in (*(("session", key) for key in sessions), *(("user", key) for key in users)):
+            self._changes[change] = now
+            self._changes.move_to_end(change)
+        while len(self._changes) > CHANGES_KEPT:
+            self._changes.popitem(last=False)
+
+    def has_changed(self, connection: Member, since: float | None) -> bool:
+        """Return whether the session or the user of `connection` has changed since that time.
+
+        `None`: the time when they began to be read is unknown.
+        """
+        if (identity := self.identities.get(connection)) is None:
+            return False
+        since = time.monotonic() - READING_TIME if since is None else since
+        keys = ("session", identity.session), ("user", identity.user)
+        return any(self._changes.get(key, since) > since for key in keys)
 
     def members_of(self, check: IdentityCheck) -> set[Member]:
         """Return the connections whose session, user or token is to be checked."""

@@ -112,8 +112,10 @@ class GroupMemberships(GroupSubscriptions):
         return Sent(self.wait_joined)
 
     async def wait_joined(self) -> None:
-        """Wait until `all_joined`, or until the broker fails, for at most `BROKER_TIMEOUT`."""
+        """Wait for the joins that have begun, until the broker fails, or for `BROKER_TIMEOUT`."""
         if self._pending:
-            await asyncio.wait(self._pending, timeout=BROKER_TIMEOUT)
-        self._pending.clear()
-        self.all_joined = True
+            begun = set(self._pending)
+            await asyncio.wait(begun, timeout=BROKER_TIMEOUT)
+            # Another part of the connection may have joined a group meanwhile.
+            self._pending = [join for join in self._pending if join not in begun]
+        self.all_joined = not self._pending

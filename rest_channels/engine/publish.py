@@ -156,7 +156,7 @@ def send_command_and_wait(address: str, command: Command, *args: Any) -> Sent:
     hub = _hub_with_link()
     if is_here(node):
         owner = next((hub for hub in _all_hubs() if hub.node == node), None)
-        if owner is None:
+        if owner is None or owner.loop.is_closed():
             return DONE
         return _run_on(owner, _run_command(owner, command, (address, *args)))
     if not crosses_processes():

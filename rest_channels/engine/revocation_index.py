@@ -22,7 +22,7 @@ from .connection_identity import Identity, evaluate_identity, identity_is_evalua
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
 from .identity_checks import query, run_check
-from .identity_index import IdentityCheck, Kind, RevocationIndex
+from .identity_index import IDENTITY_READ_AT, IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
 from .row_signals import watch_rows
 from .shared_login import SHARED_LOGIN
@@ -65,7 +65,10 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
     scope.owner, scope.changed = connection, _scope_changed
     if (login := scope.get(SHARED_LOGIN)) is not None:
         login.add(scope)
-    _index_evaluated(hub.get_component(RevocationIndex), connection)
+    index = hub.get_component(RevocationIndex)
+    _index_evaluated(index, connection)
+    if index.has_changed(connection, scope.get(IDENTITY_READ_AT)):
+        _next_check(index).check_again(connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
 
 
@@ -79,7 +82,8 @@ def _scope_changed(connection: Any) -> None:
 
 def _identity_replaced(connection: Any) -> None:
     hub = connection.hub
-    before = hub.get_component(RevocationIndex).identities.get(connection)
+    index = hub.get_component(RevocationIndex)
+    before = index.identities.get(connection)
     index_connection(hub, connection)
     login = connection.scope.get(SHARED_LOGIN)
     if login is not None and identity_is_evaluated(connection.scope):
@@ -149,6 +153,7 @@ def close_connections(
     is closed only if it still has the session when its handlers have ended.
     """
     index = hub.get_component(RevocationIndex)
+    index.note_changes(users=users, sessions=sessions)
     for connection in [found for key in users for found in index.users.get(key, ())]:
         if partition in (None, connection.partition):
             connection.close(code, reason)
@@ -207,12 +212,14 @@ async def _close_later(
 @command("recheck")
 def recheck_users(hub: Hub, users: list[str]) -> None:
     """Read those `users` again that have connections here."""
+    hub.get_component(RevocationIndex).note_changes(users=users)
     _check_soon(hub, "users", users)
 
 
 @command("recheck_sessions")
 def recheck_sessions(hub: Hub, sessions: list[str]) -> None:
     """Read those `sessions` again that have connections here."""
+    hub.get_component(RevocationIndex).note_changes(sessions=sessions)
     _check_soon(hub, "sessions", sessions)
 
 
@@ -245,7 +252,7 @@ def _next_check(index: RevocationIndex) -> IdentityCheck:
     """Return the check that starts next. The changes of the meantime are added to it."""
     if index.next_check is None:
         index.next_check = IdentityCheck(index.hub.loop)
-    if index.task is None or index.task.done():
+    if index.task is None or index.task.done() or index.task.cancelling():
         index.task = index.hub.start_task(_run_checks(index))
     return index.next_check
 

@@ -70,6 +70,8 @@ class Multiplexer:
         self, streams: dict[str, Application] | None = None, **others: Application
     ) -> None:
         self.applications = {**(streams or {}), **others}
+        if not self.applications:
+            raise TypeError("Multiplexer: there is no stream, so no handshake would be answered.")
         for name, application in self.applications.items():
             if isinstance(application, type) or not callable(application):
                 raise TypeError(

@@ -10,6 +10,7 @@ This module may be imported before Django's apps are ready.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -22,6 +23,7 @@ from django.utils.module_loading import import_string
 
 from ..client_logs import log_for_client, short_path
 from ..concurrency.threads import thread_pool
+from ..engine.identity_index import IDENTITY_READ_AT
 from ..engine.publish import current_hub, note_serving
 from ..engine.socket_limits import Refusal
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
@@ -204,6 +206,8 @@ async def _run(application: Application, scope: Scope, receive: Any, send: Any) 
 
 
 async def _serve_found(application: Application, scope: Scope, receive: Any, send: Any) -> None:
+    if "user" not in scope:
+        scope[IDENTITY_READ_AT] = time.monotonic()
     try:
         scope = await with_identity(scope)
     except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
