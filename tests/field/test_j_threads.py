@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -131,21 +132,22 @@ async def test_a_middleware_may_work_in_threads_when_it_receives_and_sends(settl
 
 
 @override_settings(REST_CHANNELS={"MAX_THREADS": 2})
-async def test_what_a_handler_runs_at_one_time_waits_for_one_thread() -> None:
-    opened, taken = threading.Event(), threading.Barrier(3)
-
-    def take():
-        taken.wait(5)
-        opened.wait(5)
+async def test_what_a_handler_runs_at_one_time_waits_for_one_thread(settle) -> None:
+    begun, opened = threading.Semaphore(0), threading.Event()
 
     class Blocking(SocketConsumer):
         def receive_json(self, content):
-            take()
+            begun.release()
+            opened.wait(5)
+
+    def own_thread():
+        time.sleep(0.05)  # until the other thread is free too
+        return threading.get_ident()
 
     class Consumer(SocketConsumer):
         async def receive_json(self, content):
-            work = [asyncio.create_task(sync_to_async(threading.get_ident)()) for _ in range(2)]
-            await asyncio.sleep(0)
+            work = [asyncio.create_task(sync_to_async(own_thread)()) for _ in range(2)]
+            await settle(lambda: len(thread_pool._waiting[False]) == 2)
             opened.set()
             self.send_json(len({await each for each in work}))
 
@@ -155,9 +157,9 @@ async def test_what_a_handler_runs_at_one_time_waits_for_one_thread() -> None:
         SocketCommunicator(app) as two,
         SocketCommunicator(Consumer.as_asgi()) as socket,
     ):
-        await one.send_json(None)
-        await two.send_json(None)
-        await asyncio.to_thread(taken.wait, 5)
+        for blocking in (one, two):
+            await blocking.send_json(None)
+            await asyncio.to_thread(begun.acquire, timeout=5)
         await socket.send_json(None)
         await socket.expect_event(1)
 
