@@ -46,29 +46,6 @@ class NumberText(str):
     __slots__ = ()
 
 
-class JSONRenderer:
-    """Render JSON as DRF's encoder does, except that NaN and Infinity become null.
-
-    Keys that are floats look as orjson writes them: `1e-7`, where `json` writes `1e-07`.
-    """
-
-    @staticmethod
-    def render(data: Any) -> str:
-        return encode_text(data)
-
-
-class MessagePackRenderer:
-    """Render MessagePack with the values of JSON and bytes. Needs the package `msgpack`."""
-
-    def __init__(self) -> None:
-        import msgpack  # noqa: PLC0415 - an optional dependency
-
-        self.pack = msgpack.packb
-
-    def render(self, data: Any) -> bytes:
-        return self.pack(_messagepack_value(data))  # type: ignore[no-any-return]
-
-
 def encode(data: Any) -> bytes:
     """Return `data` as JSON. Raise `TypeError` for types that DRF's encoder does not know."""
     try:
@@ -83,6 +60,27 @@ def encode_text(data: Any) -> str:
         return orjson.dumps(data, _default, _OPTIONS).decode()
     except orjson.JSONEncodeError:
         return _encode_slowly(data).decode()
+
+
+class JSONRenderer:
+    """Render JSON as DRF's encoder does, except that NaN and Infinity become null.
+
+    Keys that are floats look as orjson writes them: `1e-7`, where `json` writes `1e-07`.
+    """
+
+    render = staticmethod(encode_text)
+
+
+class MessagePackRenderer:
+    """Render MessagePack with the values of JSON and bytes. Needs the package `msgpack`."""
+
+    def __init__(self) -> None:
+        import msgpack  # noqa: PLC0415 - an optional dependency
+
+        self.pack = msgpack.packb
+
+    def render(self, data: Any) -> bytes:
+        return self.pack(_messagepack_value(data))  # type: ignore[no-any-return]
 
 
 def _encode_slowly(data: Any) -> bytes:

@@ -198,11 +198,17 @@ class SocketRouteView(SocketView):
         request.call = self.call = call = self.dialect.parse_call(request.data)
         if type(self).receive is not SocketRouteView.receive:
             return super().find_handler()
-        return self._named_method(call), (request, call[1], *self.args), self.kwargs
+        attribute = self.routes.find(call[0])
+        if attribute is None:
+            raise self.dialect.handler_not_found(call)
+        return getattr(self, attribute), (request, call[1], *self.args), self.kwargs
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
-        return await run(self._named_method(self.call), request, self.call.data, *args, **kwargs)
+        attribute = self.routes.find(self.call.name)
+        if attribute is None:
+            raise self.dialect.handler_not_found(self.call)
+        return await run(getattr(self, attribute), request, self.call.data, *args, **kwargs)
 
     def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame: data, or `(data, status)`; `None` is not answered."""
@@ -212,12 +218,6 @@ class SocketRouteView(SocketView):
         if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
             result, status = result
         return self.render_text(self.dialect.build_content(self.call, result, status))
-
-    def _named_method(self, call: Call) -> Callable[..., Any]:
-        attribute = self.routes.find(call[0])
-        if attribute is None:
-            raise self.dialect.handler_not_found(call)
-        return getattr(self, attribute)  # type: ignore[no-any-return]
 
     def route_send(
         self,

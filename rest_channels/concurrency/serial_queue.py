@@ -106,7 +106,8 @@ class SerialQueue(Generic[T]):
                 task.add_done_callback(self._resume)
                 self._start_deadline()
                 return
-            self._end_item()
+            if self.lease.thread is not None or self._after_item is not None:
+                self._end_item()
             if not self.items:
                 break
             work = self.work(self.items.pop(0))

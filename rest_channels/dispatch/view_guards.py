@@ -73,20 +73,16 @@ class ViewGuards:
             return None
         if not self._default_checks:
             check: Awaitable[None] | None = self._call_guards()
-        elif self._has_checks():
-            check = self._check_by_classes()
         else:
-            return None
+            permissions, throttles = self.permission_classes, self.throttle_classes
+            if permissions is None:
+                permissions = api_settings.DEFAULT_PERMISSION_CLASSES
+            if throttles is None:
+                throttles = api_settings.DEFAULT_THROTTLE_CLASSES
+            if not throttles and (not permissions or permissions == [AllowAny]):
+                return None
+            check = self._check_by_classes()
         return check if check is None or self.event != "connect" else in_handshake_thread(check)
-
-    def _has_checks(self) -> bool:
-        """Return whether a permission or a throttle class may refuse this event."""
-        permissions, throttles = self.permission_classes, self.throttle_classes
-        if permissions is None:
-            permissions = api_settings.DEFAULT_PERMISSION_CLASSES
-        if throttles is None:
-            throttles = api_settings.DEFAULT_THROTTLE_CLASSES
-        return bool(throttles) or (bool(permissions) and permissions != [AllowAny])
 
     def _check_by_classes(self) -> Awaitable[None] | None:
         """Do what the guards do if none is overridden, without waiting where nothing waits."""
