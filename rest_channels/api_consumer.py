@@ -99,7 +99,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def __init__(self, **initkwargs: Any) -> None:
         super().__init__(**initkwargs)
-        self._detached = DetachedActions(self)
+        self._detached = DetachedActions()
         self.detached_tasks = self._detached.tasks
 
     @property
@@ -128,7 +128,7 @@ class AsyncAPIConsumer(SocketConsumer):
     @cached_property
     def _authentication(self) -> Authentication:
         """What authenticates the client. Until it has connected, the user in the scope counts."""
-        return Authentication((), self._connection, self._request_new_token)
+        return Authentication((), self._connection)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
@@ -139,7 +139,7 @@ class AsyncAPIConsumer(SocketConsumer):
             request = SocketRequest(self._connection, "connect")
             async with handshake_thread():
                 found = await acall_hook(self.get_authenticators, arguments={})
-                ask_for_token = self._request_new_token
+                ask_for_token = self._request_new_token if found else None
                 self._authentication = Authentication(found, self._connection, ask_for_token)
                 await authorize_connection(self, self._authentication, request)
         except Exception as error:

@@ -48,7 +48,10 @@ class Authentication:
     """
 
     def __init__(
-        self, authenticators: Sequence[Any], connection: Connection, on_expired: Callable[[], Any]
+        self,
+        authenticators: Sequence[Any],
+        connection: Connection,
+        on_expired: Callable[[], Any] | None = None,
     ) -> None:
         self.authenticators = list(authenticators)
         self.successful_authenticator: Any = None
@@ -226,7 +229,7 @@ class Authentication:
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         loop = self._connection.loop_bridge.loop
         self._timer = loop.call_later(grace_period or 0, self._close)
-        if grace_period:
+        if grace_period and self._on_expired is not None:
             self._on_expired()
 
     def _close(self) -> None:
@@ -234,6 +237,7 @@ class Authentication:
 
     async def _end(self) -> None:
         self._ended = True
+        self._on_expired = None
         if self._timer is not None:
             self._timer.cancel()
 

@@ -184,7 +184,7 @@ def detached(method: F) -> F:
 
     @wraps(method)
     async def start(self: Any, *args: Any, **kwargs: Any) -> None:
-        self._detached.begin_method(method(self, *args, **kwargs))
+        self._detached.begin_method(self, method(self, *args, **kwargs))
 
     setattr(start, DETACHED, method)
     return start  # type: ignore[return-value]

@@ -35,9 +35,8 @@ class DetachedTasks(list["asyncio.Task[None]"]):
 class DetachedActions:
     """The detached actions and methods of one consumer that are running, in `tasks`."""
 
-    def __init__(self, consumer: Any) -> None:
+    def __init__(self) -> None:
         self.tasks = DetachedTasks()
-        self._consumer = consumer
 
     def begin(self, invocation: Any, method: Callable[..., Any], arguments: dict[str, Any]) -> None:
         """Run the method of an action until it ends, or until its connection does.
@@ -46,24 +45,26 @@ class DetachedActions:
         actions of this consumer are running.
         """
         check_request_id(invocation.request_id)
-        task = self._begin(self._run(invocation, method, arguments))
+        task = self._begin(invocation.consumer, self._run(invocation, method, arguments))
         if task is None:
             invocation.mark_answered()
         else:
             task.add_done_callback(lambda _done: invocation.mark_answered())
 
-    def begin_method(self, result: Coroutine[Any, Any, Any]) -> None:
+    def begin_method(self, consumer: Any, result: Coroutine[Any, Any, Any]) -> None:
         """Run the coroutine of another method, under the same limit. Its errors are logged."""
         try:
-            if self._begin(self._run_method(result)) is None:
+            if self._begin(consumer, self._run_method(consumer, result)) is None:
                 result.close()
         except Throttled:
             result.close()
             raise
 
-    def _begin(self, running: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+    def _begin(
+        self, consumer: Any, running: Coroutine[Any, Any, None]
+    ) -> "asyncio.Task[None] | None":
         """Run `running`. Return `None` if the connection is closing."""
-        connection = self._consumer._connection
+        connection = consumer._connection
         closing = connection.state is State.CLOSING
         full = len(self.tasks) >= api_settings.MAX_DETACHED
         if closing or full:
@@ -89,7 +90,7 @@ class DetachedActions:
     async def _run(
         self, invocation: Any, method: Callable[..., Any], arguments: dict[str, Any]
     ) -> None:
-        consumer = self._consumer
+        consumer = invocation.consumer
         try:
             async with thread_lease():
                 answer = await run_and_render(invocation.render_reply, method, **arguments)
@@ -101,7 +102,7 @@ class DetachedActions:
             await answer_error(consumer, error, invocation.action, invocation.request_id)
         await run(consumer.handle_detached_task_completion, asyncio.current_task())
 
-    async def _run_method(self, result: Coroutine[Any, Any, Any]) -> None:
+    async def _run_method(self, consumer: Any, result: Coroutine[Any, Any, Any]) -> None:
         try:
             async with thread_lease():
                 await result
@@ -110,5 +111,5 @@ class DetachedActions:
         except BaseException as error:
             message = "%r: the detached method %s failed."
             name = getattr(result, "__qualname__", result)
-            logger.error(message, self._consumer, name, exc_info=as_exception(error))
-        await run(self._consumer.handle_detached_task_completion, asyncio.current_task())
+            logger.error(message, consumer, name, exc_info=as_exception(error))
+        await run(consumer.handle_detached_task_completion, asyncio.current_task())

@@ -150,6 +150,11 @@ class Listener:
             await asyncio.sleep(0)
         if self._reader is not None:
             await cancel_until_done(self._reader, BROKER_TIMEOUT)
+        self.on_message = _ignore_message  # its owner has ended, and may own this
+
+
+def _ignore_message(message: Message) -> None:
+    """Take a message that arrives too late."""
 
 
 class Listeners:

@@ -202,6 +202,20 @@ class SerialQueue(Generic[T]):
             await cancel_tasks({task}, timeout)
         self.lease.release()  # a task that an item has started may have used it since
 
+    def drop_references(self) -> None:
+        """Let go of what the queue works for. It has ended, and `stop` was called."""
+        self.lease.end()
+        self.lease.owner = None
+        self.work = _ignore_item
+        self.context = _NO_CONTEXT
+
+
+async def _ignore_item(item: Any) -> None:
+    """The work of a queue whose owner has ended."""
+
+
+_NO_CONTEXT = Context()
+
 
 current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_queue")
 

@@ -13,8 +13,9 @@ from ..client_logs import log_for_client
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, start_task
 from .event_queue import EventQueue
-from .handler import Handler
+from .handler import EndedHandler, Handler
 from .outbox import Outbox
+from .socket_limits import SOCKET_KEY
 
 __all__ = ["Ending"]
 
@@ -58,6 +59,7 @@ class Ending:
                 self._hurry = True
                 if self._disconnecting is not None:
                     self._disconnecting.cancel()
+        _drop_references(self._connection)
         task.result()
         if cancelled is not None:
             raise cancelled
@@ -91,3 +93,21 @@ class Ending:
             self._disconnecting = start_task(wait, connection.loop_bridge.loop)
             await asyncio.wait({self._disconnecting})
         await queue.stop(END_TIMEOUT)
+
+
+def _drop_references(connection: Any) -> None:
+    """Break the cycles of an ended connection: it is freed at once, and not by the collector."""
+    for queue in (connection.call_queue, connection.event_queue):
+        if queue is not None:
+            queue.drop_references()
+    connection.groups.drop_references()
+    connection.outbox.failed = _ignore
+    connection.scope.owner = connection.scope.changed = None
+    connection.scope.pop(SOCKET_KEY, None)
+    connection.handler = EndedHandler()
+    connection.is_connected = False
+    connection.on_ended = connection.on_closing = connection.on_identity_changed = ()
+
+
+def _ignore() -> None:
+    """Do nothing."""

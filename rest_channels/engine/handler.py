@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Coroutine
 from enum import IntEnum
 from typing import Any, Protocol
 
-from ..protocol.dialects import Dialect
+from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Event, Frame, Gap
 
-__all__ = ["Handler", "State"]
+__all__ = ["EndedHandler", "Handler", "State"]
 
 
 class State(IntEnum):
@@ -17,6 +17,30 @@ class State(IntEnum):
     OPEN = 1
     CLOSING = 2
     CLOSED = 3
+
+
+class EndedHandler:
+    """The handler of a connection that has ended: nothing more happens."""
+
+    overrides_sending = False
+    sends_in_order = False
+    handles_gaps = False
+    dialect: Dialect = PlainDialect()
+
+    def handles_disconnect(self) -> bool:
+        return False
+
+    async def connect(self) -> None:
+        """Do nothing."""
+
+    async def receive(self, frame: Frame) -> None:
+        """Do nothing."""
+
+    async def event(self, event: Event | Gap) -> None:
+        """Do nothing."""
+
+    async def disconnect(self, code: int) -> None:
+        """Do nothing."""
 
 
 class Handler(Protocol):

@@ -94,6 +94,10 @@ class GroupMemberships(GroupSubscriptions):
         for group in self.clear():
             self._hub.leave(self._name(group), self._member)
 
+    def drop_references(self) -> None:
+        """Let go of the connection, which has left every group and joins no more."""
+        del self._member
+
     def _name(self, group: str) -> str:
         """Return the name under which the hub, and the layer, know a group of the partition."""
         return group_name(group, self.partition) if self.partition else group
