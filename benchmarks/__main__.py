@@ -10,7 +10,7 @@ from time import perf_counter
 
 import benchmarks
 
-from . import database, report
+from . import circumstances, database, report
 from .cases import CASES, Case
 from .measuring import Line, Plan
 from .peers import NAMES, Peer, load
@@ -23,7 +23,7 @@ def main() -> int:
     database.prepare()
     peers = load(options.peers.split(","))
     plan = Plan(options.rounds, options.quick)
-    warning = report.busy()
+    warning = circumstances.busy()
     lines: list[Line] = []
     failed = False
     for name in options.cases or CASES:
