@@ -3,8 +3,8 @@
 import json
 import math
 import subprocess
+from collections import defaultdict
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,9 @@ def figure(result: Result) -> dict[str, Any]:
     lines = [line for line in result["lines"] if line["peers"]]
     names = {name for line in lines for name in line["peers"]}
     peers = sorted(names, key=(*ORDER, *sorted(names)).index)
-    panels = [
-        panel(unit, more, [*group])
-        for (unit, more), group in groupby(
-            lines, lambda line: (line["unit"], line["more_is_better"])
-        )
-    ]
+    by_unit = defaultdict(list)
+    for line in lines:
+        by_unit[line["unit"], line["more_is_better"]].append(line)
     footer = (
         f"{result['date']}, {machine['cpus']} CPUs ({machine['model']}), {versions['Python']}, "
         f"Django {versions['Django']}, Channels {versions['channels']}"
@@ -43,7 +40,7 @@ def figure(result: Result) -> dict[str, Any]:
     return {
         "case": result["case"],
         "peers": [{"name": name, "label": LABELS.get(name, name)} for name in peers],
-        "panels": panels,
+        "panels": [panel(unit, more, group) for (unit, more), group in by_unit.items()],
         "footer": footer,
     }
 

@@ -45,4 +45,4 @@ CASES: dict[str, Case] = {
 }
 
 #: The cases of `make bench-quick`.
-SHORT = ("frames", "sending", "connect", "import")
+SHORT = ("frames", "sending", "connect")

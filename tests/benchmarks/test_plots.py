@@ -23,7 +23,7 @@ def test_a_point_is_a_median_between_its_quartiles():
 
 
 def test_each_unit_has_a_panel_of_its_own():
-    titles = [panel["title"] for panel in figure(ECHO, ECHO, RATE)["panels"]]
+    titles = [panel["title"] for panel in figure(ECHO, RATE, ECHO)["panels"]]
     assert titles == ["µs, less is better", "/s, more is better"]
 
 
