@@ -78,7 +78,7 @@ def calibrate(process: Process, seconds: float) -> int:
     """Warm up, and return how often the workload is to be repeated to take `seconds` of CPU."""
     repeats = 1
     while True:
-        cpu = process.call("run", repeats=repeats)["cpu"]
+        cpu: float = process.call("run", repeats=repeats)["cpu"]
         if cpu >= seconds / 4:
             return max(1, round(repeats * seconds / cpu))
         repeats = max(repeats + 1, min(repeats * 10, round(repeats * seconds / max(cpu, 1e-4))))

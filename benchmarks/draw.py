@@ -14,7 +14,7 @@ import matplotlib as mpl  # type: ignore[import-not-found]
 
 mpl.use("svg")
 
-from matplotlib import pyplot as plt  # type: ignore[import-not-found]
+from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator  # type: ignore[import-not-found]
 
 SETTINGS = {
