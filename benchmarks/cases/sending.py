@@ -27,7 +27,8 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
 
 def fan_out(members: int, payload: str, plan: Plan) -> Line:
     """Measure one size of a group. Raw Channels takes minutes for a large one."""
-    names = ("ours", "bare", "raw") if members <= 1_000 and payload == "small" else ("ours", "bare")
+    with_raw = members <= (100 if plan.quick else 1_000) and payload == "small"
+    names = ("ours", "bare", "raw") if with_raw else ("ours", "bare")
     bench = Workbench("fan-out", names, {"members": members, "payload": payload})
     label = f"fan-out, {members:,} members, {payload}, per delivery"
     return line(label, bench, plan, (of_bare(0.25),) if members > 10 else ())
