@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PACKAGES := $(wildcard rest_channels sockets)
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS)
 
-.PHONY: help demo demo-cluster test test-fast check bench dist clean environment
+.PHONY: help demo demo-cluster test test-fast check bench bench-quick dist clean environment
 
 help: ## Show this list
 	@echo 'make COMMAND, where COMMAND is one of'
@@ -41,8 +41,11 @@ check: environment ## Check style, types, imports and sizes
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/check_sizes.py $(PACKAGES) $(wildcard demo benchmarks scripts)
 
-bench: environment ## Compare the speed with raw Channels and plain ASGI
+bench: environment ## Compare the speed with raw Channels and plain ASGI, and write the results
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: environment ## Compare the short cases with the committed results, in two minutes
+	@$(BIN)/python -m benchmarks --quick --compare $(ARGS) || true
 
 dist: environment ## Build sdist and wheel, and test the wheel in an empty environment
 	@$(BIN)/python scripts/check_dist.py

@@ -1,25 +1,26 @@
 """The client of the end-to-end cases, in a process of its own: picows on uvloop.
 
-`python -m benchmarks.client OPTIONS` takes JSON (see `cases/end_to_end.py`) and prints JSON:
+`python -m benchmarks.client OPTIONS` takes JSON (see `serving.drive`) and prints JSON:
 
 * frames per second: `{"echo": {"ours": [...]}, ...}`
-* `"cpu"`: in the same form, the CPU time of the servers per frame in µs. It needs `/proc`.
+* `"cpu"`: in the same form, the CPU time per frame in µs, of each process that `"pids"` names.
+* `"memory"`: by server, the resident bytes that each socket added, from its connect to the end.
 * `"busy"`: the largest share of a CPU that the client used. Near 1, the client is the bottleneck.
 """
 
 import asyncio
 import json
-import os
 import sys
+import zlib
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from .accounting import cpu_seconds, resident_bytes
 from .frames import FRAMES, is_correct
 from .workloads.sending import PAYLOADS
 
@@ -29,32 +30,54 @@ IN_FLIGHT_SEPARATOR = " × "
 TIMEOUT = 60
 #: How many sockets connect at once.
 BATCH = 50
+#: Sockets of each group that connect before the memory is measured.
+FIRST = 10
+#: What a client sends that takes compressed frames. It sends none itself.
+OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate"}
 
 
 class ClientGroup:
     """All sockets to one application, and the frames that they have received."""
 
-    def __init__(self) -> None:
+    def __init__(self, deflate: bool = False) -> None:
+        self.deflate = deflate
         self.transports: list[WSTransport] = []
         self.received = 0
         self.expected = -1
         self.arrived = asyncio.Event()
         self.echoing = False
         self.last = b""
+        self.first = b""
+        self.decompressor = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
 
     async def connect(self, url: str, count: int) -> None:
         """Open `count` sockets in batches."""
-        for _ in range(0, count, BATCH):
-            await asyncio.gather(*(ws_connect(lambda: Member(self), url) for _ in range(BATCH)))
+        headers = OFFER if self.deflate else None
+        for first in range(0, count, BATCH):
+            batch = range(first, min(first + BATCH, count))
+            connecting = (ws_connect(self.make_member, url, extra_headers=headers) for _ in batch)
+            await asyncio.gather(*connecting)
+
+    def make_member(self) -> "Member":
+        """Return a new socket."""
+        return Member(self)
 
     def on_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Count a frame, and answer it while echoing."""
+        """Count a frame, and answer it while echoing. Only the first socket decompresses."""
         self.received += 1
+        if self.deflate and transport is self.transports[0]:
+            self.first = self.inflate(frame)
         if self.echoing:
             transport.send(WSMsgType.TEXT, FRAME_BYTES)
         elif self.received == self.expected:
-            self.last = frame.get_payload_as_bytes()
+            self.last = self.first if self.deflate else frame.get_payload_as_bytes()
             self.arrived.set()
+
+    def inflate(self, frame: WSFrame) -> bytes:
+        """Return the decompressed payload of a frame of the first socket."""
+        if not frame.rsv1:
+            sys.exit("the server does not compress")
+        return self.decompressor.decompress(frame.get_payload_as_bytes() + DEFLATE_END)
 
     async def wait_for(self, received: int) -> None:
         """Wait until `received` frames have arrived in all."""
@@ -132,27 +155,24 @@ class Member(WSListener):
             sys.exit(f"closed by the server: {frame.get_close_code()}")
 
 
+#: What a sender leaves out at the end of each compressed message (RFC 7692).
+DEFLATE_END = b"\x00\x00\xff\xff"
 FRAME_BYTES = json.dumps(FRAMES["echo"]).encode()
-
-
-def cpu_time(pid: int) -> float:
-    """Return the CPU seconds of a process; 0 without `/proc`."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0.0
-    user, system = text.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def run(options: dict[str, Any]) -> dict[str, Any]:
     """Connect to all servers, warm up, then measure them in turns."""
-    names, seconds = list(options["ports"]), options["seconds"]
-    kinds, count = options["kinds"], options["sockets"]
-    groups = {name: await connect(ports, count, kinds) for name, ports in options["ports"].items()}
+    seconds, pids = options["seconds"], options["pids"]
+    kinds, names = options["kinds"], list(options["ports"])
+    groups, before = {}, {}
     for name in names:
-        for kind in kinds:
-            await measure(groups[name], kind, 0.2)
+        groups[name] = make_groups(kinds, options["deflate"])
+        await connect(groups[name], options["ports"][name], FIRST)
+        await warm_up(groups[name], kinds)
+        before[name] = resident_bytes(pids[name][0])
+        await connect(groups[name], options["ports"][name], options["sockets"] - FIRST)
+    for name in names:
+        await warm_up(groups[name], kinds)
     samples: dict[str, Any] = {kind: defaultdict(list) for kind in kinds}
     cpu: dict[str, Any] = {kind: defaultdict(list) for kind in kinds}
     busy = 0.0
@@ -160,24 +180,36 @@ async def run(options: dict[str, Any]) -> dict[str, Any]:
         for kind in kinds:
             for name in names:
                 own_cpu, start = process_time(), perf_counter()
-                before = sum(map(cpu_time, options["pids"][name]))
+                clocks = [cpu_seconds(pid) for pid in pids[name]]
                 rate, frames = await measure(groups[name], kind, seconds)
-                used = sum(map(cpu_time, options["pids"][name])) - before
+                pairs = zip(pids[name], clocks, strict=True)
+                used = [cpu_seconds(pid) - clock for pid, clock in pairs]
                 samples[kind][name].append(rate)
-                cpu[kind][name].append(1e6 * used / frames)
+                cpu[kind][name].append([1e6 * each / frames for each in used])
                 busy = max(busy, (process_time() - own_cpu) / (perf_counter() - start))
-    return samples | {"busy": busy, "cpu": cpu}
+    added = len(groups[names[0]]) * (options["sockets"] - FIRST) / len(options["ports"][names[0]])
+    memory = {name: (resident_bytes(pids[name][0]) - before[name]) / added for name in names}
+    return samples | {"busy": busy, "cpu": cpu, "memory": memory}
 
 
-async def connect(ports: Sequence[int], count: int, kinds: Sequence[str]) -> dict[str, ClientGroup]:
-    """Connect a group to each application, spread over the servers."""
-    groups = {"echo" if kind == "echo" else "room": ClientGroup() for kind in kinds}
+def make_groups(kinds: Sequence[str], deflate: bool) -> dict[str, ClientGroup]:
+    """Return a group for each application, by its path."""
+    return {"echo" if kind == "echo" else "room": ClientGroup(deflate) for kind in kinds}
+
+
+async def connect(groups: dict[str, ClientGroup], ports: Sequence[int], count: int) -> None:
+    """Connect `count` sockets to each application, spread over the servers."""
     for path, group in groups.items():
         for port in ports:
             await group.connect(f"ws://127.0.0.1:{port}/{path}/", count // len(ports))
     if "echo" in groups:
         await groups["echo"].check_echo()
-    return groups
+
+
+async def warm_up(groups: dict[str, ClientGroup], kinds: Sequence[str]) -> None:
+    """Send all kinds once, without measuring."""
+    for kind in kinds:
+        await measure(groups, kind, 0.2)
 
 
 async def measure(groups: dict[str, ClientGroup], kind: str, seconds: float) -> tuple[float, int]:

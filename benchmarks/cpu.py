@@ -8,33 +8,16 @@ quartiles of the ratios.
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from statistics import quantiles
 from typing import Any, NamedTuple
 
 from .environments import NotInstalledError, environ, python
-from .measuring import Line, Plan, Requirement, number
+from .measuring import Line, Plan, Requirement, line_of
 from .peers import NAMES
 from .processes import Process, running
 
 #: Seconds of CPU of one sample. The clock of a process ticks in nanoseconds, but garbage is
 #: collected, and caches are filled, in longer intervals.
 SAMPLE = 0.3
-
-
-class Spread(NamedTuple):
-    """A median, and the quartiles around it."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Return the spread of one or more values."""
-        if len(values) == 1:
-            return cls(values[0], values[0], values[0])
-        low, middle, high = quantiles(values, n=4, method="inclusive")
-        return cls(middle, low, high)
 
 
 @dataclass(frozen=True)
@@ -44,12 +27,12 @@ class Workbench:
     workload: str
     peers: Sequence[str]
     options: Mapping[str, Any] = field(default_factory=dict)
-    #: Options of one peer.
-    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Environment variables of the processes.
+    env: Mapping[str, str] = field(default_factory=dict)
 
-    def options_of(self, peer: str) -> dict[str, Any]:
-        """Return the options of one peer."""
-        return {**self.options, **self.own.get(peer, {})}
+    def peers_of(self, plan: Plan) -> list[str]:
+        """Return the peers to measure. A quick run leaves out those with an own environment."""
+        return [peer for peer in self.peers if not plan.quick or peer in NAMES]
 
 
 class Measured(NamedTuple):
@@ -57,72 +40,53 @@ class Measured(NamedTuple):
 
     #: CPU seconds per operation, by peer, one value for each round.
     samples: Mapping[str, Sequence[float]]
-    versions: Mapping[str, str]
     #: Why a peer is missing.
     missing: Mapping[str, str]
 
-    def cpu(self, peer: str) -> Spread:
-        """Return the seconds of a peer."""
-        return Spread.of(self.samples[peer])
 
-    def ratio(self, peer: str, other: str) -> Spread:
-        """Return how many times the CPU of `other` is that of `peer`, from pairs of rounds."""
-        pairs = zip(self.samples[peer], self.samples[other], strict=True)
-        return Spread.of([second / first for first, second in pairs])
-
-
-def measure(bench: Workbench, rounds: int) -> Measured:
+def measure(bench: Workbench, plan: Plan) -> Measured:
     """Run the workload of all its peers, each in its process."""
+    seconds = SAMPLE / (2 if plan.quick else 1)
     with ExitStack() as stack:
         processes: dict[str, Process] = {}
         missing: dict[str, str] = {}
-        for peer in bench.peers:
+        for peer in bench.peers_of(plan):
             try:
-                processes[peer] = stack.enter_context(started(peer))
+                processes[peer] = stack.enter_context(started(peer, bench.env))
             except NotInstalledError as error:
                 missing[peer] = str(error)
-        for peer, process in processes.items():
-            process.call("open", name=bench.workload, **bench.options_of(peer))
-        repeats = {peer: calibrate(process) for peer, process in processes.items()}
+        for process in processes.values():
+            process.call("open", name=bench.workload, **bench.options)
+        repeats = {peer: calibrate(process, seconds) for peer, process in processes.items()}
         samples: dict[str, list[float]] = {peer: [] for peer in processes}
         order = list(processes)
-        for _ in range(rounds):
+        for _ in range(plan.count(9, 5)):
             for peer in order:
                 sample = processes[peer].call("run", repeats=repeats[peer])
                 samples[peer].append(sample["cpu"] / sample["operations"])
             order.append(order.pop(0))  # no peer always follows the same one
-        versions = {peer: process.call("versions") for peer, process in processes.items()}
-    return Measured(samples, versions, missing)
+    return Measured(samples, missing)
 
 
-def started(peer: str) -> Any:
+def started(peer: str, env: Mapping[str, str] | None = None) -> Any:
     """Return a context manager that runs the process of `peer`."""
-    return running(peer, [python(peer), "-m", "benchmarks.worker", peer], environ(peer))
+    command = [python(peer), "-m", "benchmarks.worker", peer]
+    return running(peer, command, {**environ(peer), **(env or {})})
 
 
-def calibrate(process: Process) -> int:
-    """Warm up, and return how often the workload is to be repeated for one sample."""
+def calibrate(process: Process, seconds: float) -> int:
+    """Warm up, and return how often the workload is to be repeated to take `seconds` of CPU."""
     repeats = 1
     while True:
-        cpu = process.call("run", repeats=repeats)["cpu"]
-        if cpu >= SAMPLE / 4:
-            return max(1, round(repeats * SAMPLE / cpu))
-        repeats = max(repeats + 1, min(repeats * 10, round(repeats * SAMPLE / max(cpu, 1e-4))))
+        cpu: float = process.call("run", repeats=repeats)["cpu"]
+        if cpu >= seconds / 4:
+            return max(1, round(repeats * seconds / cpu))
+        repeats = max(repeats + 1, min(repeats * 10, round(repeats * seconds / max(cpu, 1e-4))))
 
 
 def line(label: str, bench: Workbench, plan: Plan, requirements: Sequence[Requirement]) -> Line:
     """Measure a workload, and return its line of the table, in microseconds of CPU."""
-    measured = measure(bench, plan.count(9, 3))
-    values = {peer: 1e6 * measured.cpu(peer).median for peer in measured.samples}
-    others = [peer for peer in values if peer != "ours"]
-    ratios = {peer: measured.ratio("ours", peer) for peer in others if "ours" in values}
-    texts = [f"{peer} {number(values[peer])} µs" for peer in others if peer not in NAMES]
-    spreads = [f"{peer} {ratio.low:.2f} to {ratio.high:.2f}" for peer, ratio in ratios.items()]
-    notes = [
-        f"{label}, CPU time of others: {', '.join(texts)}." if texts else "",
-        f"{label}, quartiles of the ratio of others to ours: {', '.join(spreads)}.",
-        *(f"{label}, {peer} is missing: {why}" for peer, why in measured.missing.items()),
-    ]
-    medians = {peer: ratio.median for peer, ratio in ratios.items()}
-    notes = [note for note in notes if note]
-    return Line(label, "µs", values, requirements, notes=notes, ratios=medians)
+    measured = measure(bench, plan)
+    samples = {peer: [1e6 * cpu for cpu in values] for peer, values in measured.samples.items()}
+    missing = [f"{label}, {peer} is missing: {why}" for peer, why in measured.missing.items()]
+    return line_of(label, "µs", samples, requirements, notes=missing)

@@ -1,4 +1,4 @@
-"""An SQLite query of a given duration. It sleeps, without holding the GIL."""
+"""The database of all peers, and an SQLite query that sleeps without holding the GIL."""
 
 import time
 from typing import Any
@@ -30,7 +30,8 @@ def _sleep(seconds: float) -> float:
 
 
 def _add_function(connection: Any, **kwargs: Any) -> None:
-    connection.connection.create_function("benchmarks_sleep", 1, _sleep)
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("benchmarks_sleep", 1, _sleep)
 
 
 def prepare() -> None:

@@ -1,4 +1,4 @@
-"""The virtual environments of the peers that need other packages than this library."""
+"""The virtual environments of what needs other packages than the library: some peers, the plots."""
 
 import os
 import shutil
@@ -15,10 +15,12 @@ TIMEOUT = 300
 #: Packages that all peers need: the workloads query rows and render JSON.
 COMMON = ("channels==4.3.2", "djangorestframework==3.18.3", "orjson==3.13.0")
 
-#: The peers in environments of their own. All others run in that of this library.
+#: The peers in environments of their own, and what draws the plots. All others run in that of this
+#: library.
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "chanx": ("chanx[channels]==2.13.0", "Django>=6.0", *COMMON),
     "dcrf": ("djangochannelsrestframework==1.3.0", "Django<6", *COMMON),
+    "plots": ("matplotlib==3.11.2",),
     "socketio": ("python-socketio==5.18.1", "Django>=6.0", *COMMON),
     "starlette": (
         "starlette==1.10.0",

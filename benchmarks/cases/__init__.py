@@ -7,14 +7,18 @@ from ..measuring import Line, Plan
 from ..peers import Peer
 from . import (
     connections,
+    deflate,
     end_to_end,
     frames,
     handlers,
+    idle_server,
     imports,
+    latency,
     lists,
     observers,
     outage,
     over_redis,
+    postgresql,
     publish,
     sending,
 )
@@ -34,4 +38,11 @@ CASES: dict[str, Case] = {
     "lists": lists.run,
     "observers": observers.run,
     "outage": outage.run,
+    "latency": latency.run,
+    "idle-server": idle_server.run,
+    "deflate": deflate.run,
+    "postgresql": postgresql.run,
 }
+
+#: The cases of `make bench-quick`.
+SHORT = ("frames", "sending", "connect")

@@ -30,11 +30,16 @@ EXCHANGES: tuple[tuple[str, str, int, Sequence[str], Sequence[Requirement]], ...
     ("100 routes, by pattern", "patterns", 1, ("ours", "bare", "raw"), (over_raw(8),)),
 )
 
+#: What a quick run leaves out, because other lines show nearly the same.
+NOT_QUICK = {"echo, 100 connections", "100 routes, exact"}
+
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Measure microseconds of CPU per frame and answer."""
     lines = []
     for label, application, connections, names, requirements in EXCHANGES:
+        if plan.quick and label in NOT_QUICK:
+            continue
         options = {"application": application, "connections": connections}
         bench = Workbench("exchange", names, options)
         lines.append(line(label, bench, plan, requirements))

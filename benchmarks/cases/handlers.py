@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from ..driver import OneMessageEach, Socket, close_sockets, open_sockets
-from ..measuring import Line, Plan, at_most, interleave, medians
+from ..measuring import Line, Plan, at_most, interleave, line_of
 from ..peers import Peer
 
 CONNECTIONS = 50
@@ -38,7 +38,7 @@ async def measure(peers: Sequence[Peer], plan: Plan, kind: str) -> Line:
         await close_sockets(sockets[peer.name])
     label, limit = KINDS[kind]
     case = f"{CONNECTIONS} connections in a {SECONDS * 1e3:.0f} ms handler, {label}"
-    return Line(case, "ms", medians(samples), (at_most(limit, "ms"),))
+    return line_of(case, "ms", samples, (at_most(limit, "ms"),))
 
 
 async def answer_time(sockets: Sequence[Socket]) -> float:

@@ -12,7 +12,7 @@ from ..cluster.nodes import range_note
 from ..cpu import started
 from ..driver import close_sockets
 from ..environments import NotInstalledError
-from ..measuring import Line, Plan, at_most, interleave, medians, number, over, over_raw
+from ..measuring import Line, Plan, at_most, interleave, line_of, medians, number, over, over_raw
 from ..observing import SaveTiming, Subscribers
 from ..peers import Peer
 from ..processes import Process
@@ -69,26 +69,24 @@ def isolated() -> Iterator[tuple[IsolatedSubscribers | None, str]]:
 def time_line(
     timings: Mapping[str, Sequence[SaveTiming]], other: IsolatedSubscribers | None, error: str
 ) -> Line:
-    """Return the milliseconds until the last event. The label has the value of DCRF."""
+    """Return the milliseconds until the last event."""
     times = {name: [1e3 * t.delivered for t in ts] for name, ts in timings.items()}
     saved = medians({name: [1e3 * t.saved for t in ts] for name, ts in timings.items()})
-    values = medians(times)
-    dcrf = f"DCRF {number(values['dcrf'])} ms" if other else f"no DCRF: {error:.100}"
     save_times = ", ".join(f"{name} {number(value)} ms" for name, value in saved.items())
     notes = [
         f"Observers: save() returned after: {save_times}.",
         range_note("Observers, until the last event", "ms", times),
-        *([f"Observers: DCRF runs in its own environment, {other.versions}."] if other else []),
+        f"Observers: DCRF runs in its own environment, {other.versions}."
+        if other
+        else f"Observers: DCRF is missing: {error:.100}",
     ]
-    label = f"a row is saved, {SUBSCRIBERS:,} observers: until the last event ({dcrf})"
-    return Line(label, "ms", values, (over_raw(50), over("dcrf", 250)), notes=notes)
+    label = f"a row is saved, {SUBSCRIBERS:,} observers: until the last event"
+    return line_of(label, "ms", times, (over_raw(50), over("dcrf", 250)), notes=notes)
 
 
 def query_line(timings: Mapping[str, Sequence[SaveTiming]]) -> Line:
     """Return the SQL queries per save, with its own. Those of a heartbeat may be among them."""
     counts = {name: [float(t.queries) for t in ts] for name, ts in timings.items()}
-    values = medians(counts)
-    dcrf = f" (DCRF {number(values['dcrf'])})" if "dcrf" in values else ""
     notes = [range_note("Observers, SQL", "queries", counts)]
-    label = f"the same: all SQL queries{dcrf}"
-    return Line(label, "", values, (at_most(3, "queries"),), notes=notes)
+    label = f"a row is saved, {SUBSCRIBERS:,} observers: all SQL queries"
+    return line_of(label, "queries", counts, (at_most(3, "queries"),), notes=notes)

@@ -17,7 +17,7 @@ from time import perf_counter
 
 from ..cluster.broker import DOWN, OUTAGES, Broker, running
 from ..cluster.nodes import LABELS, LAYERS, Variant, node, range_note
-from ..measuring import Line, Plan, at_most, interleave, medians, number
+from ..measuring import Line, Plan, at_most, interleave, line_of, number
 from ..peers import Peer
 from ..processes import Process
 
@@ -162,8 +162,8 @@ def lines_of(name: str, rounds: Sequence[Mapping[str, Recovery]]) -> list[Line]:
     ]
     all_groups = f"{name}: until the last of {len(GROUPS):,} groups receives"
     return [
-        Line(f"{name}: until the first group receives", "s", medians(first), notes=notes),
-        Line(all_groups, "s", medians(last), (at_most(3, "s"),)),
+        line_of(f"{name}: until the first group receives", "s", first, notes=notes),
+        line_of(all_groups, "s", last, (at_most(3, "s"),)),
     ]
 
 

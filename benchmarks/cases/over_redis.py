@@ -11,9 +11,10 @@ from typing import Any
 from ..cluster.broker import Broker, running
 from ..cluster.environment import environ
 from ..cluster.nodes import LABELS, LAYERS, Variant, of_layer, range_note, variants
-from ..measuring import Line, Plan, medians, over_raw
+from ..measuring import Line, Plan, line_of, medians, over_raw
 from ..peers import Peer
-from .end_to_end import SOCKETS, drive, port_of, serving
+from ..serving import drive, serving
+from .end_to_end import SOCKETS, cpu_of
 
 PROCESSES = 2
 SECONDS = 0.5
@@ -28,9 +29,11 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
         samples = measure(broker, variants(peers, bare=True), kinds, plan)
     lines: list[Line] = []
     for payload in kinds:
-        values = medians(samples[payload])
-        lines += [line(layer, payload, of_layer(layer, values)) for layer in LAYERS]
+        lines += [line(layer, payload, of_layer(layer, samples[payload])) for layer in LAYERS]
         lines.append(best_layers(payload, samples))
+    for payload in kinds:
+        cpu = cpu_of(samples, payload, last=PROCESSES)
+        lines += [cpu_line(layer, payload, of_layer(layer, cpu)) for layer in LAYERS]
     return lines
 
 
@@ -48,37 +51,40 @@ def measure(
             ]
             for variant in measured
         }
-        ports = {name: [port_of(server) for server in group] for name, group in servers.items()}
-        pids = {name: [server.pid for server in group] for name, group in servers.items()}
-        pids = {name: [*server_pids, broker.pid] for name, server_pids in pids.items()}
-        return drive(ports, pids, kinds, plan, SECONDS)
+        watched = {name: [broker.pid] for name in servers}
+        return drive(servers, kinds, plan, watched=watched, seconds=SECONDS, sockets=SOCKETS)
 
 
-def line(layer: str, payload: str, values: dict[str, float]) -> Line:
-    """Return both peers on the same layer."""
-    label = f"Redis {LABELS[layer]}, {PROCESSES} processes, {SOCKETS} sockets, fan-out {payload}"
-    return Line(label, "/s", values, more_is_better=True)
+def line(layer: str, payload: str, rates: dict[str, list[float]]) -> Line:
+    """Return the rates of all peers on the same layer."""
+    return line_of(label(layer, payload), "/s", rates, more_is_better=True)
+
+
+def cpu_line(layer: str, payload: str, cpu: dict[str, list[float]]) -> Line:
+    """Return the CPU time of both servers for each frame that a client receives."""
+    return line_of(f"{label(layer, payload)}, CPU time of both servers per frame", "µs", cpu)
+
+
+def label(layer: str, payload: str) -> str:
+    """Return the label of a layer and a payload."""
+    return f"Redis {LABELS[layer]}, {PROCESSES} processes, {SOCKETS} sockets, fan-out {payload}"
 
 
 def best_layers(payload: str, samples: dict[str, Any]) -> Line:
     """Return ours on the layer that we recommend, raw on the one that Channels recommends."""
-    values = medians(samples[payload])
+    rates = samples[payload]
     chosen = {"ours": "ours pubsub", "raw": "raw core", "bare": "bare pubsub"}
-    cpu = ", ".join(f"{name} {value:.1f} µs" for name, value in cpu_of(samples, payload).items())
-    return Line(
+    broker = medians(cpu_of(samples, payload, first=PROCESSES))
+    cpu = ", ".join(f"{name} {value:.1f} µs" for name, value in broker.items())
+    return line_of(
         f"Redis, the same: ours on pub/sub, raw on core, {payload}",
         "/s",
-        {peer: values[name] for peer, name in chosen.items() if name in values},
+        {peer: rates[name] for peer, name in chosen.items() if name in rates},
         (over_raw(15),),
         more_is_better=True,
         notes=(
             f"Over Redis: the client used at most {samples['busy']:.0%} of its CPU.",
-            f"Over Redis, {payload}, CPU time of servers and broker per frame: {cpu}.",
-            range_note(f"Over Redis, {payload}", "/s", samples[payload]),
+            f"Over Redis, {payload}, CPU time of the broker per frame: {cpu}.",
+            range_note(f"Over Redis, {payload}", "/s", rates),
         ),
     )
-
-
-def cpu_of(samples: dict[str, Any], payload: str) -> dict[str, float]:
-    """Return the CPU time per frame in microseconds, by variant."""
-    return medians(samples["cpu"][payload])

@@ -16,7 +16,7 @@ from typing import Any
 from ..cluster.broker import running
 from ..cluster.node import ROOM
 from ..cluster.nodes import LABELS, LAYERS, Variant, node, of_layer, range_note, variants
-from ..measuring import Line, Plan, interleave, medians, number
+from ..measuring import Line, Plan, interleave, line_of, number
 from ..peers import Peer
 from ..processes import Process
 
@@ -146,11 +146,17 @@ def rates(label: str, samples: dict[str, list[Sample]]) -> list[Line]:
         range_note(f"Publish, {label}", "/s", sent),
         *([f"Publish, {label}, messages received in the worst round: {lost}."] if lost else []),
     )
-    kinds = {label: medians(sent)}
+    kinds = {label: sent}
     if label == "serving loop":  # it queues messages, while threads have sent theirs
-        kinds[f"{label}, until received"] = medians(received)
+        kinds[f"{label}, until received"] = received
     return [
-        Line(f"publish, {LABELS[layer]}, {kind}", "/s", of_layer(layer, values), (), True, notes)
+        line_of(
+            f"publish, {LABELS[layer]}, {kind}",
+            "/s",
+            of_layer(layer, values),
+            more_is_better=True,
+            notes=notes,
+        )
         for layer in LAYERS
         for kind, values in kinds.items()
     ]
@@ -169,10 +175,10 @@ def delays(label: str, samples: dict[str, list[Sample]]) -> list[Line]:
         range_note(f"One message, {label}, median", "ms", middle),
     )
     return [
-        Line(
+        line_of(
             f"one message to the other process, {LABELS[layer]}, from a {label}",
             "ms",
-            of_layer(layer, medians(middle)),
+            of_layer(layer, middle),
             notes=notes,
         )
         for layer in LAYERS

@@ -4,11 +4,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..measuring import number
 from ..peers import Peer
 from ..processes import Process, running
 from .environment import environ
+
+Value = TypeVar("Value")
 
 #: The two layers of channels_redis, and their labels.
 LAYERS = ("core", "pubsub")
@@ -41,7 +44,7 @@ def variants(peers: Sequence[Peer], bare: bool = False) -> list[Variant]:
     ]
 
 
-def of_layer(layer: str, values: Mapping[str, float]) -> dict[str, float]:
+def of_layer(layer: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """Return the values of one layer by peer, from values by variant."""
     pairs = [(name.split(" "), value) for name, value in values.items()]
     return {peer: value for (peer, its_layer), value in pairs if its_layer == layer}

@@ -25,7 +25,16 @@ LARGE = {
         for number in range(105)
     ],
 }
-PAYLOADS = {"small": SMALL, "20 kB": LARGE}
+#: A message of about 200 bytes, as of a chat.
+MEDIUM = {
+    "type": "message",
+    "id": 48_213,
+    "room": "general",
+    "author": {"id": 17, "name": "Ada Lovelace"},
+    "created": "2026-11-21T10:53:49.123456Z",
+    "text": "The engine weaves algebraic patterns, as a loom weaves leaves.",
+}
+PAYLOADS = {"small": SMALL, "200 B": MEDIUM, "20 kB": LARGE}
 
 
 class Sending(Workload):
