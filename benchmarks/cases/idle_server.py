@@ -26,7 +26,7 @@ SECONDS, TALKERS = 3.0, 50
 #: Label → the dotted name of a function that the server calls before it serves.
 TUNINGS = {
     "default garbage collection": "",
-    "tuned garbage collection": "benchmarks.collection.tune",
+    "tuned garbage collection": "rest_channels.garbage_collection.tune_garbage_collection",
 }
 
 
