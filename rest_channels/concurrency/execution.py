@@ -29,6 +29,7 @@ from ..settings import api_settings
 from .database_connections import SharedThreadExecutor
 from .serial_queue import current_queue
 from .testcase import runs_tests, shared_thread, testcase_transaction
+from .thread_calls import LOCALS_CAN_MOVE, call_in_leased_thread
 from .threads import LeasingExecutor, ThreadLease, current_thread_lease
 
 __all__ = [
@@ -155,7 +156,9 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
             queue.waiting = None
         return function()
 
-    call = sync_to_async(begin)
+    call = (
+        partial(call_in_leased_thread, _leasing, begin) if _is_pool_next() else sync_to_async(begin)
+    )
     if queue is not None:
         queue.waiting = asyncio.current_task()
     try:
@@ -171,6 +174,19 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
             queue.waiting = None
         raise
     return await result if isawaitable(result) else result
+
+
+def _is_pool_next() -> bool:
+    """Return whether asgiref would give the next call to the pool.
+
+    Code that `async_to_sync` runs goes to the thread that waits for it. `ThreadSensitiveContext`s
+    of other code have threads of their own.
+    """
+    return (
+        SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
+        and getattr(AsyncToSync.executors, "current", None) is None
+        and LOCALS_CAN_MOVE
+    )
 
 
 _held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
