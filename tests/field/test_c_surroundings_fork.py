@@ -133,6 +133,7 @@ KEPT = {
     "rest_channels.observer.capture.signals._children": "belongs to instances",
     "rest_channels.observer.capture.signals._stored_rows": "belongs to instances",
     "rest_channels.routing.application.first_use": "what the process serves",
+    "rest_channels.serializer_fields._lookups": "belongs to classes",
     "rest_channels.settings.api_settings": "values of the settings",
     "sockets.cleanup._deleted": "belongs to querysets",
     "sockets.router.routers": "filled by imports",
