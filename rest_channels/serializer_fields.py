@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, NoneType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -29,14 +30,18 @@ __all__ = ["keep_fields"]
 LATER_METHODS = {"get_unique_together_validators", "get_unique_for_date_validators"}
 LATER_METHODS |= {"create", "update", "get_validators"}
 
-METHODS: dict[str, Any] = {
-    name: function
-    for name, function in vars(ModelSerializer).items()
-    if isinstance(function, FunctionType) and name not in LATER_METHODS
-} | {"fields": ModelSerializer.fields}
+METHODS = frozenset(
+    {name for name, value in vars(ModelSerializer).items() if isinstance(value, FunctionType)}
+    - LATER_METHODS
+    | {"fields"}
+)
 """What chooses and makes fields. A class that replaces any of it is left to DRF."""
 
+_methods_of = attrgetter(*METHODS)
+DRF_METHODS = _methods_of(ModelSerializer)
+
 ATTRIBUTES = [name for name in vars(ModelSerializer) if name.startswith("serializer_")]
+_attributes_of = attrgetter(*ATTRIBUTES)
 OPTIONS = ["model", "depth", "fields", "exclude", "extra_kwargs", "read_only_fields", "validators"]
 """What fields depend on: attributes of a class, and of its `Meta`."""
 
@@ -92,10 +97,8 @@ def keep_fields(serializer: Any) -> Any:
 
 
 def _follows_drf(serializer: Any) -> bool:
-    kind = type(serializer)
-    return vars(serializer).keys().isdisjoint(METHODS) and all(
-        getattr(kind, name) is function for name, function in METHODS.items()
-    )
+    own = vars(serializer).keys() & METHODS
+    return not own and _methods_of(type(serializer)) == DRF_METHODS
 
 
 def _get_fields(serializer: Any) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def _origin(serializer: Any) -> tuple[Any, ...]:
     return (
         serializer._declared_fields,
         *[getattr(meta, name, None) for name in OPTIONS],
-        *[getattr(serializer, name) for name in ATTRIBUTES],
+        *_attributes_of(serializer),
     )
 
 

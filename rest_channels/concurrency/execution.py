@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import Context, ContextVar
 from functools import cache, partial
-from inspect import CO_COROUTINE, isawaitable
+from inspect import CO_COROUTINE
 from typing import Any, TypeVar
 
 from asgiref.sync import (
@@ -26,6 +26,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
 from ..settings import api_settings
+from .awaitables import is_awaitable
 from .database_connections import SharedThreadExecutor
 from .serial_queue import current_queue
 from .testcase import runs_tests, shared_thread, testcase_transaction
@@ -94,7 +95,7 @@ async def run_and_render(
 
     def call() -> tuple[bool, Any]:
         result = handler(*args, **kwargs)
-        return (True, result) if isawaitable(result) else (False, render(result))
+        return (True, result) if is_awaitable(result) else (False, render(result))
 
     returned_awaitable, value = await _run_in_thread(handler, call)
     if not returned_awaitable:
@@ -173,7 +174,7 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
         elif queue is not None:
             queue.waiting = None
         raise
-    return await result if isawaitable(result) else result
+    return await result if is_awaitable(result) else result
 
 
 def _is_pool_next() -> bool:
@@ -206,7 +207,7 @@ async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[An
 
 def await_in_thread(value: Any) -> Any:
     """Return `value`, or its result if it is awaitable. To be called in a thread."""
-    return async_to_sync(_await)(value) if isawaitable(value) else value
+    return async_to_sync(_await)(value) if is_awaitable(value) else value
 
 
 async def _await(value: Awaitable[Any]) -> Any:
