@@ -61,8 +61,8 @@ def is_async(handler: Callable[..., Any]) -> bool:
         code = handler.__func__.__code__  # type: ignore[attr-defined]
     except AttributeError:  # it is no method
         code = getattr(handler, "__code__", None)
-    if code is not None and code.co_flags & CO_COROUTINE:
-        return True
+    if code is not None:
+        return bool(code.co_flags & CO_COROUTINE) or iscoroutinefunction(handler)
     return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
 
 
@@ -178,16 +178,12 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
 
 
 def _is_pool_next() -> bool:
-    """Return whether asgiref would give the next call to the pool.
+    """Return whether asgiref would run the next call in the pool.
 
-    Code that `async_to_sync` runs goes to the thread that waits for it. `ThreadSensitiveContext`s
-    of other code have threads of their own.
+    What `async_to_sync` runs goes to the thread that waits for it, not to the pool.
     """
-    return (
-        SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
-        and getattr(AsyncToSync.executors, "current", None) is None
-        and LOCALS_CAN_MOVE
-    )
+    is_pool = SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
+    return is_pool and LOCALS_CAN_MOVE and getattr(AsyncToSync.executors, "current", None) is None
 
 
 _held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())

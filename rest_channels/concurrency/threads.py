@@ -236,12 +236,11 @@ class ThreadPool:
             thread.join(timeout)
 
     def _choose(self, lease: ThreadLease) -> "_Thread | None":
-        share = [thread for thread in self._all if thread.for_handshakes == lease.for_handshake]
-        free = [thread for thread in share if not thread.jobs]
-        for thread in free:
-            if not thread.leases:
-                return thread
         for_handshake = lease.for_handshake
+        for thread in self._all:
+            if not thread.jobs and not thread.leases and thread.for_handshakes == for_handshake:
+                return thread
+        share = [thread for thread in self._all if thread.for_handshakes == for_handshake]
         limit = api_settings.HANDSHAKE_THREADS if for_handshake else api_settings.MAX_THREADS
         if lease.urgent or len(share) < limit:
             thread = _Thread(self, for_handshake)
@@ -253,6 +252,7 @@ class ThreadPool:
             else:
                 self._all.append(thread)
                 return thread
+        free = [thread for thread in share if not thread.jobs]
         return min(free, key=lambda thread: thread.leases, default=None)
 
     def _assign(self, thread: "_Thread", work: WorkItem) -> None:
