@@ -113,6 +113,17 @@ async def test_a_coroutine_of_a_def_runs_on_the_loop_and_its_threads_work_in_the
         await socket.expect_event([True, True])
 
 
+async def test_a_def_that_a_coroutine_of_a_def_calls_runs_in_the_same_thread() -> None:
+    class Nested(SocketView):
+        def receive(self, request):
+            inner = async_to_sync(execution.run)(threading.get_ident)
+            self.send_json(inner == threading.get_ident())
+
+    async with SocketCommunicator(Nested.as_asgi()) as socket:
+        await socket.send_json(None)
+        await socket.expect_event(True)
+
+
 async def test_a_def_sees_the_changes_of_its_coroutine() -> None:
     class Nested(SocketView):
         def receive(self, request):
