@@ -7,21 +7,28 @@ iterations of the loop for this. Here it is one future and one call back to the 
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from functools import partial
 from threading import get_ident
 from typing import Any
 
 from asgiref.local import Local
-from asgiref.sync import SyncToAsync
+from asgiref.sync import SyncToAsync, sync_to_async
 
-from .threads import LeasingExecutor
+from .pool_blocks import is_pool_next, start_in_pool
 
-__all__ = ["LOCALS_CAN_MOVE", "call_in_leased_thread"]
+__all__ = ["function_in_thread"]
 
 
-async def call_in_leased_thread(executor: LeasingExecutor, function: Callable[[], Any]) -> Any:
+def function_in_thread(function: Callable[[], Any]) -> Callable[[], Awaitable[Any]]:
+    """Return what `sync_to_async(function)` does, for one call in the running context."""
+    if LOCALS_CAN_MOVE and is_pool_next():
+        return partial(_call_in_pool, function)
+    return sync_to_async(function)
+
+
+async def _call_in_pool(function: Callable[[], Any]) -> Any:
     """Return `function()`, called in the thread of the current lease.
 
     If it is cancelled while `function` runs a coroutine by `async_to_sync`, that coroutine is
@@ -31,7 +38,7 @@ async def call_in_leased_thread(executor: LeasingExecutor, function: Callable[[]
     context = copy_context()
     nested: list[asyncio.Task[Any]] = []  # `async_to_sync` adds the tasks in which it runs here
     call = partial(context.run, _call_with_locals, context, function)
-    work = executor.start(partial(_in_thread, loop, sys.exc_info(), nested, call))
+    work = start_in_pool(partial(_in_thread, loop, sys.exc_info(), nested, call))
     try:
         return await work.future
     except asyncio.CancelledError:
@@ -91,4 +98,4 @@ def _examine_locals() -> tuple[type[Any], bool]:
 
 
 _STORAGE, LOCALS_CAN_MOVE = _examine_locals()
-"""Whether `call_in_leased_thread` fits the installed asgiref. Otherwise use `sync_to_async`."""
+"""Whether `_call_in_pool` fits the installed asgiref."""

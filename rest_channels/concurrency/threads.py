@@ -17,13 +17,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from asgiref.sync import SyncToAsync
 
@@ -31,7 +29,6 @@ from ..settings import api_settings
 from . import database_connections
 
 __all__ = [
-    "LeasingExecutor",
     "ThreadLease",
     "ThreadPool",
     "WorkItem",
@@ -89,45 +86,19 @@ current_thread_lease: ContextVar[ThreadLease | None] = ContextVar(
 )
 
 
-class LeasingExecutor(Executor):
-    """The executor for asgiref. It uses the lease of the calling context.
-
-    A task that has outlived its handler gets a lease of its own. Work outside of handlers, such as
-    that of a middleware in `receive`, has a lease while it runs.
-    """
-
-    def __init__(self) -> None:
-        self._of_tasks: WeakKeyDictionary[asyncio.Task[Any], ThreadLease] = WeakKeyDictionary()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Call a function in a thread, and return a future of the running event loop.
-
-        `run_in_executor` passes such a future on. It would wrap one of `concurrent.futures`, which
-        takes two more locks and callbacks.
-        """
-        return self.start(partial(fn, *args, **kwargs)).future
-
-    def start(self, function: Callable[[], Any]) -> "WorkItem":
-        """Call `function` in a thread. To be called on an event loop."""
-        lease = current_thread_lease.get()
-        if lease is not None and not lease.is_used:
-            task = asyncio.current_task()
-            lease = None if task is None else self._of_tasks.get(task) or self._lend_to(task)
-        work = WorkItem(function, lease)
-        thread_pool.submit(work)
-        return work
-
-    def _lend_to(self, task: "asyncio.Task[Any]") -> ThreadLease:
-        lease = self._of_tasks[task] = ThreadLease()
-        task.add_done_callback(lease.end)
-        return lease
-
-
 class WorkItem:
     """A function on its way to a thread, and its result on its way back to the event loop."""
 
-    __slots__ = ("_error", "_function", "_has_own_lease", "_result")
-    __slots__ += ("future", "is_first", "lease", "loop")
+    __slots__ = (
+        "_error",
+        "_function",
+        "_has_own_lease",
+        "_result",
+        "future",
+        "is_first",
+        "lease",
+        "loop",
+    )
 
     def __init__(self, function: Callable[[], Any], lease: ThreadLease | None) -> None:
         """Without a `lease` it gets its own, until the function has ended."""
