@@ -22,6 +22,7 @@ from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import await_in_thread
 from .concurrency.hooks import call_hook
 from .protocol.arguments import method_parameters
+from .serializer_fields import keep_fields
 
 __all__ = ["GenericAsyncAPIConsumer", "filtered_rows", "out_of_range_as_400", "serializer_for"]
 
@@ -117,7 +118,7 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         arguments = action_kwargs or self.action_context.action_kwargs or {}
         serializer_class = call_hook(self.get_serializer_class, arguments=arguments)
         kwargs.setdefault("context", call_hook(self.get_serializer_context, arguments=arguments))
-        return serializer_class(*args, **kwargs)
+        return keep_fields(serializer_class(*args, **kwargs))
 
     def get_serializer_class(self, **kwargs: Any) -> Any:
         """Return the serializer class for this action; `self.action` is its name."""

@@ -6,30 +6,27 @@ Both run in the serial queue of their connection, with its timeout.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context, ContextVar
-from functools import cache, partial
-from inspect import CO_COROUTINE, isawaitable
+from functools import partial
+from inspect import CO_COROUTINE
 from typing import Any, TypeVar
 
 from asgiref.sync import (
-    AsyncToSync,
-    SyncToAsync,
-    ThreadSensitiveContext,
     async_to_sync,
     iscoroutinefunction,
-    sync_to_async,
 )
 from django.core.exceptions import SynchronousOnlyOperation
 
 from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
 from ..settings import api_settings
-from .database_connections import SharedThreadExecutor
+from .awaitables import is_awaitable
+from .pool_blocks import use_thread_pool
 from .serial_queue import current_queue
-from .testcase import runs_tests, shared_thread, testcase_transaction
-from .threads import LeasingExecutor, ThreadLease, current_thread_lease
+from .testcase import shared_thread
+from .thread_calls import function_in_thread
+from .threads import ThreadLease, current_thread_lease
 
 __all__ = [
     "await_in_thread",
@@ -45,7 +42,6 @@ __all__ = [
     "shared_thread",
     "thread_form",
     "thread_lease",
-    "use_thread_pool",
 ]
 
 T = TypeVar("T")
@@ -59,8 +55,8 @@ def is_async(handler: Callable[..., Any]) -> bool:
         code = handler.__func__.__code__  # type: ignore[attr-defined]
     except AttributeError:  # it is no method
         code = getattr(handler, "__code__", None)
-    if code is not None and code.co_flags & CO_COROUTINE:
-        return True
+    if code is not None:
+        return bool(code.co_flags & CO_COROUTINE) or iscoroutinefunction(handler)
     return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
 
 
@@ -93,7 +89,7 @@ async def run_and_render(
 
     def call() -> tuple[bool, Any]:
         result = handler(*args, **kwargs)
-        return (True, result) if isawaitable(result) else (False, render(result))
+        return (True, result) if is_awaitable(result) else (False, render(result))
 
     returned_awaitable, value = await _run_in_thread(handler, call)
     if not returned_awaitable:
@@ -155,7 +151,7 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
             queue.waiting = None
         return function()
 
-    call = sync_to_async(begin)
+    call = function_in_thread(begin)
     if queue is not None:
         queue.waiting = asyncio.current_task()
     try:
@@ -170,7 +166,7 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
         elif queue is not None:
             queue.waiting = None
         raise
-    return await result if isawaitable(result) else result
+    return await result if is_awaitable(result) else result
 
 
 _held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
@@ -190,62 +186,11 @@ async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[An
 
 def await_in_thread(value: Any) -> Any:
     """Return `value`, or its result if it is awaitable. To be called in a thread."""
-    return async_to_sync(_await)(value) if isawaitable(value) else value
+    return async_to_sync(_await)(value) if is_awaitable(value) else value
 
 
 async def _await(value: Awaitable[Any]) -> Any:
     return await value
-
-
-def use_thread_pool() -> AbstractAsyncContextManager[Any]:
-    """Run the thread-sensitive code of a block in the pool, not in asgiref's single thread.
-
-    With `THREAD_SENSITIVE` it runs there. In the transaction of a test nothing is changed.
-    """
-    shared = api_settings.THREAD_SENSITIVE
-    if shared_thread.get():
-        return nullcontext()
-    if runs_tests():
-        return nullcontext() if shared else _pool_or_testcase()
-    if getattr(AsyncToSync.executors, "current", None) is not None:  # async_to_sync runs this code
-        return nullcontext() if shared else ThreadSensitiveContext(executor=_leasing)
-    return _RunningIn(_shared_thread if shared else _leasing)
-
-
-class _RunningIn:
-    """Runs the thread-sensitive code of a block in `executor`.
-
-    All blocks share one context of asgiref: to enter a new one takes several times as long.
-    """
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-
-    async def __aenter__(self) -> None:
-        context = _context_of(self._executor)
-        self._token = SyncToAsync.thread_sensitive_context.set(context)
-
-    async def __aexit__(self, *error: object) -> None:
-        SyncToAsync.thread_sensitive_context.reset(self._token)
-
-
-@cache
-def _context_of(executor: Executor) -> ThreadSensitiveContext:
-    """Return a context that was entered and is never left."""
-    context = ThreadSensitiveContext(executor=executor)
-    entering: Any = context.__aenter__()  # type: ignore[no-untyped-call]
-    with suppress(StopIteration):  # it never waits
-        Context().run(entering.send, None)
-    return context
-
-
-@asynccontextmanager
-async def _pool_or_testcase() -> AsyncIterator[None]:
-    async with (
-        testcase_transaction() as is_open,
-        nullcontext() if is_open else ThreadSensitiveContext(executor=_leasing),
-    ):
-        yield
 
 
 def empty_context() -> Context:
@@ -253,10 +198,6 @@ def empty_context() -> Context:
     context = Context()
     context.run(shared_thread.set, shared_thread.get())
     return context
-
-
-_leasing = LeasingExecutor()
-_shared_thread = SharedThreadExecutor()
 
 
 @asynccontextmanager

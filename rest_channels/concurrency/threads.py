@@ -17,12 +17,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from asgiref.sync import SyncToAsync
 
@@ -30,9 +29,9 @@ from ..settings import api_settings
 from . import database_connections
 
 __all__ = [
-    "LeasingExecutor",
     "ThreadLease",
     "ThreadPool",
+    "WorkItem",
     "current_thread_lease",
     "thread_pool",
 ]
@@ -87,56 +86,61 @@ current_thread_lease: ContextVar[ThreadLease | None] = ContextVar(
 )
 
 
-class LeasingExecutor(Executor):
-    """The executor for asgiref. It uses the lease of the calling context.
+class WorkItem:
+    """A function on its way to a thread, and its result on its way back to the event loop."""
 
-    A task that has outlived its handler gets a lease of its own. Work outside of handlers, such as
-    that of a middleware in `receive`, has a lease while it runs.
-    """
+    __slots__ = (
+        "_error",
+        "_function",
+        "_has_own_lease",
+        "_result",
+        "future",
+        "is_first",
+        "lease",
+        "loop",
+    )
 
-    def __init__(self) -> None:
-        self._of_tasks: WeakKeyDictionary[asyncio.Task[Any], ThreadLease] = WeakKeyDictionary()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        lease = current_thread_lease.get()
-        if lease is not None and not lease.is_used:
-            task = asyncio.current_task()
-            lease = None if task is None else self._of_tasks.get(task) or self._lend_to(task)
-        work = _WorkItem(fn, args, kwargs, lease or ThreadLease())
-        if lease is None:
-            work.future.add_done_callback(work.lease.end)
-        thread_pool.submit(work)
-        return work.future
-
-    def _lend_to(self, task: "asyncio.Task[Any]") -> ThreadLease:
-        lease = self._of_tasks[task] = ThreadLease()
-        task.add_done_callback(lease.end)
-        return lease
-
-
-@dataclass(eq=False, repr=False, slots=True)
-class _WorkItem:
-    fn: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    lease: ThreadLease
-    is_first: bool = False  # of its lease
-    future: "Future[Any]" = field(default_factory=Future)
+    def __init__(self, function: Callable[[], Any], lease: ThreadLease | None) -> None:
+        """Without a `lease` it gets its own, until the function has ended."""
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.is_first = False  # of its lease
+        self.lease = lease or ThreadLease()
+        self._has_own_lease = lease is None
+        self._function: Callable[[], Any] | None = function
+        self._result: Any = None
+        self._error: BaseException | None = None
 
     def run(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
+        """Call the function, unless its result is no longer awaited. To be called in the thread."""
+        function, self._function = self._function, None
+        if function is None or self.future.cancelled():
             return
         try:
-            result = self.fn(*self.args, **self.kwargs)
+            self._result = function()
         except (StopIteration, GeneratorExit, SystemExit, KeyboardInterrupt) as error:
             # A future cannot hold StopIteration. The others would end the event loop.
-            wrapped = RuntimeError(f"A handler raised {error!r}.")
-            wrapped.__cause__ = error
-            self.future.set_exception(wrapped)
+            self._error = RuntimeError(f"A handler raised {error!r}.")
+            self._error.__cause__ = error
         except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
-            self.future.set_exception(error)
-        else:
+            self._error = error
+
+    def deliver(self) -> None:
+        """Give the result to the event loop. To be called in the thread, after `run`."""
+        if self._has_own_lease:
+            self.lease.end()
+        with suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(self._arrive)
+
+    def _arrive(self) -> None:
+        result, error = self._result, self._error
+        self._result = self._error = None
+        if self.future.done():
+            return
+        if error is None:
             self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
 
 
 class ThreadPool:
@@ -145,7 +149,7 @@ class ThreadPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: list[_Thread] = []
-        self._waiting: dict[bool, deque[_WorkItem]] = {False: deque(), True: deque()}
+        self._waiting: dict[bool, deque[WorkItem]] = {False: deque(), True: deque()}
 
     def reset(self) -> None:
         """Start again without threads: a fork copies this object, but no threads."""
@@ -156,7 +160,7 @@ class ThreadPool:
     def __len__(self) -> int:
         return len(self._all)
 
-    def submit(self, work: _WorkItem) -> None:
+    def submit(self, work: WorkItem) -> None:
         """Run `work` in its lease's thread, or choose a thread for it."""
         with self._lock:
             if work.lease.thread is not None and work.lease.thread.is_lost:
@@ -203,12 +207,11 @@ class ThreadPool:
             thread.join(timeout)
 
     def _choose(self, lease: ThreadLease) -> "_Thread | None":
-        share = [thread for thread in self._all if thread.for_handshakes == lease.for_handshake]
-        free = [thread for thread in share if not thread.jobs]
-        for thread in free:
-            if not thread.leases:
-                return thread
         for_handshake = lease.for_handshake
+        for thread in self._all:
+            if not thread.jobs and not thread.leases and thread.for_handshakes == for_handshake:
+                return thread
+        share = [thread for thread in self._all if thread.for_handshakes == for_handshake]
         limit = api_settings.HANDSHAKE_THREADS if for_handshake else api_settings.MAX_THREADS
         if lease.urgent or len(share) < limit:
             thread = _Thread(self, for_handshake)
@@ -220,9 +223,10 @@ class ThreadPool:
             else:
                 self._all.append(thread)
                 return thread
+        free = [thread for thread in share if not thread.jobs]
         return min(free, key=lambda thread: thread.leases, default=None)
 
-    def _assign(self, thread: "_Thread", work: _WorkItem) -> None:
+    def _assign(self, thread: "_Thread", work: WorkItem) -> None:
         if work.lease.thread is None:
             work.is_first = True
             work.lease.thread = thread
@@ -239,7 +243,7 @@ class _Thread(threading.Thread):
         self.owner = owner
         self.for_handshakes = for_handshakes
         self.is_lost = False  # a fork has not copied it
-        self.inbox: SimpleQueue[_WorkItem | None] = SimpleQueue()
+        self.inbox: SimpleQueue[WorkItem | None] = SimpleQueue()
         self.jobs = 0  # submitted and not finished
         self.leases = 0  # of handlers that may submit more
         self.cleaned_at = 0.0
@@ -249,12 +253,13 @@ class _Thread(threading.Thread):
             while (work := self._next()) is not None:
                 self._clean_connections(max_leases=1 if work.is_first else 0)
                 work.run()
-                del work  # an idle thread must not keep the handler's objects alive
                 self.owner.finished(self)
+                work.deliver()  # last: the loop's thread and this one compete from now on
+                del work  # an idle thread must not keep the handler's objects alive
         finally:
             database_connections.close_all()
 
-    def _next(self) -> _WorkItem | None:
+    def _next(self) -> WorkItem | None:
         """Return the next work item, or `None` to end the thread."""
         idle_since = time.monotonic()
         while True:

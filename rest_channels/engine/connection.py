@@ -14,8 +14,8 @@ from typing import Any
 
 from ..client_logs import log_for_client, short_path
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.execution import use_thread_pool
 from ..concurrency.loop_bridge import LoopBridge
+from ..concurrency.pool_blocks import use_thread_pool
 from ..concurrency.serial_queue import EAGER_TASKS, SerialQueue
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of

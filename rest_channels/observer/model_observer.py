@@ -11,6 +11,7 @@ from ..engine.publish import may_have_members
 from ..handshake.locale import Locale
 from ..partitions import activated
 from ..renderers import Rendered
+from ..serializer_fields import keep_fields
 from .base_observer import BaseObserver
 from .capture import signals
 from .capture.changes import Action, Change
@@ -179,7 +180,7 @@ class ModelObserver(BaseObserver):
             request = consumer.request
             context = {"scope": consumer.scope, "request": request}
             context |= {"consumer": consumer, "view": consumer}
-        return self.serializer_class(row, context=context)
+        return keep_fields(self.serializer_class(row, context=context))
 
     async def deliver(
         self, consumer: Any, delivery: Delivery, body: Any, requests: list[Subscription]

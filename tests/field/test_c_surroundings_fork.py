@@ -116,6 +116,7 @@ RESET = {
 }
 KEPT = {
     "rest_channels.client_logs._counts": "counts log lines",
+    "rest_channels.concurrency.pool_blocks._leasing": "its leases belong to tasks",
     "rest_channels.engine.hub._commands": "filled by imports",
     "rest_channels.engine.hub._heartbeat_work": "filled by imports",
     "rest_channels.engine.row_signals._watched": "its receivers are copied, too",
@@ -133,6 +134,7 @@ KEPT = {
     "rest_channels.observer.capture.signals._children": "belongs to instances",
     "rest_channels.observer.capture.signals._stored_rows": "belongs to instances",
     "rest_channels.routing.application.first_use": "what the process serves",
+    "rest_channels.serializer_fields._lookups": "belongs to classes",
     "rest_channels.settings.api_settings": "values of the settings",
     "sockets.cleanup._deleted": "belongs to querysets",
     "sockets.router.routers": "filled by imports",

@@ -12,6 +12,7 @@ from ...engine.shared_login import SHARED_LOGIN
 from ...engine.socket_limits import SOCKET_KEY
 from ...handshake.locale import Locale
 from ...renderers import Rendered, encode
+from ...serializer_fields import keep_fields
 
 __all__ = ["PER_USER", "PerUser", "render", "render_each", "rendering_key"]
 
@@ -68,7 +69,7 @@ def render(serializer_class: Any, row: Any, locale: Locale | None = None) -> Ren
         locale.activate()
     context = DetectingContext()
     try:
-        body = Rendered.json(serializer_class(row, context=context).data)
+        body = Rendered.json(keep_fields(serializer_class(row, context=context)).data)
     except Exception:
         if context.was_read:
             return PER_USER
