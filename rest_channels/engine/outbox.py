@@ -216,6 +216,7 @@ class Outbox:
         self._close()
         if self._task is not None and not self._task.done():
             await cancel_tasks({self._task}, 0.5)
+        self._task = None  # its context has the connection
 
     async def refuse(self, error: Exception) -> None:
         """Close the client, because the server cannot send one of its frames."""
