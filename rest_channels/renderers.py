@@ -52,8 +52,7 @@ class JSONRenderer:
     Keys that are floats look as orjson writes them: `1e-7`, where `json` writes `1e-07`.
     """
 
-    @staticmethod
-    def render(data: Any) -> str:
+    def render(self, data: Any) -> str:
         return encode_text(data)
 
 
