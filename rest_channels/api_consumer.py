@@ -62,6 +62,10 @@ __all__ = ["AsyncAPIConsumer"]
 logger = logging.getLogger("rest_channels")
 
 
+WEBSOCKET_RECEIVE = SocketConsumer.websocket_receive
+"""The method that no action needs. A test may replace it in the class, or in a consumer."""
+
+
 class AsyncAPIConsumer(SocketConsumer):
     """A consumer whose frames name an action; the module's docstring has an example.
 
@@ -154,8 +158,8 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""
-        text = frame[0]
-        if text is not None and self._default_reading:
+        text, receive = frame[0], getattr(self.websocket_receive, "__func__", None)
+        if text is not None and self._default_reading and receive is WEBSOCKET_RECEIVE:
             return ActionFrame(self, text)
         return super()._invocation(frame)
 

@@ -26,8 +26,7 @@ class Parser(Protocol):
 class JSONParser:
     """Parse strict JSON (RFC 8259): one value, without NaN, Infinity and lone surrogates."""
 
-    @staticmethod
-    def parse(frame: str | bytes) -> Any:
+    def parse(self, frame: str | bytes) -> Any:
         try:
             value = orjson.loads(frame)
         except orjson.JSONDecodeError as error:

@@ -68,7 +68,8 @@ class JSONRenderer:
     Keys that are floats look as orjson writes them: `1e-7`, where `json` writes `1e-07`.
     """
 
-    render = staticmethod(encode_text)
+    def render(self, data: Any) -> str:
+        return encode_text(data)
 
 
 class MessagePackRenderer:

@@ -26,7 +26,6 @@ from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
-from ..settings import api_settings
 from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 
@@ -35,7 +34,6 @@ __all__ = [
     "authorize_connection",
     "authorize_object",
     "check_action",
-    "has_throttles",
     "permission_instances",
     "permissions_for",
     "stays_open",
@@ -103,14 +101,6 @@ def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | Non
     if "request" in method_parameters(method, 0).names:  # the signature of DRF
         offered["request"] = context.request
     return acall_hook(method, arguments=offered)
-
-
-def has_throttles(consumer: Any) -> bool:
-    """Return whether a throttle may refuse an action of `consumer`."""
-    if not consumer._default_throttles:
-        return True
-    default, own = api_settings.DEFAULT_THROTTLE_CLASSES, consumer.throttle_classes
-    return bool(default if own is None else own)
 
 
 def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | None:

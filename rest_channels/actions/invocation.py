@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from ..concurrency.execution import run_and_render, thread_form
 from ..dispatch.errors import error_reply
-from ..dispatch.invocation import Target, reply_to_frame
+from ..dispatch.invocation import Target, release_messages, reply_to_frame
 from ..engine.connection import State
 from ..parsers import JSONParser
 from ..protocol.arguments import fit_arguments
@@ -17,7 +17,7 @@ from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
 from .answers import answer_error
-from .authorization import check_action, has_throttles, throttle_action
+from .authorization import check_action, throttle_action
 from .context import ActionContext, current_action
 from .plan import ActionPlan
 
@@ -26,6 +26,8 @@ __all__ = ["ActionFrame", "ActionInvocation"]
 logger = logging.getLogger("rest_channels")
 
 NO_ARGUMENTS: dict[str, Any] = {}
+
+_parse = JSONParser().parse
 
 
 class ActionInvocation(ActionContext):
@@ -83,27 +85,28 @@ class ActionInvocation(ActionContext):
         """Check the permissions for the action, then the throttles. `authenticate` has its own."""
         if self.plan is None:
             return None
-        permission = check_action(self.consumer, self)
-        if permission is None and not has_throttles(self.consumer):
-            return None
-        return self._check(permission)
+        if (permission := check_action(self.consumer, self)) is not None:
+            return self._check(permission)
+        throttle = throttle_action(self.consumer, self)
+        return None if throttle is None else self._check_throttles(throttle)
 
-    async def _check(self, permission: Awaitable[None] | None) -> None:
-        if permission is not None:
-            await permission
-            if self.connection.state > State.OPEN:
-                return
-        consumer = self.consumer
-        if has_throttles(consumer) and (throttle := throttle_action(consumer, self)) is not None:
+    async def _check(self, permission: Awaitable[None]) -> None:
+        await permission
+        if self.connection.state <= State.OPEN:
+            await self._check_throttles(throttle_action(self.consumer, self))
+
+    async def _check_throttles(self, throttle: Awaitable[None] | None) -> None:
+        if throttle is not None:
             await throttle
-        if consumer._authentication.expiry_count != self._expiry_count:
-            consumer._authentication.check_not_expired_since(self._expiry_count)
+        authentication = self.consumer._authentication
+        if authentication.expiry_count != self._expiry_count:
+            authentication.check_not_expired_since(self._expiry_count)
 
-    async def _begin_detached(self, method: Callable[..., Any], **arguments: Any) -> None:
+    async def _begin_detached(self, method: Callable[..., Any], /, **arguments: Any) -> None:
         self.consumer._detached.begin(self, method, arguments)
         self._is_detached = True
 
-    async def _call_and_reply(self, method: Callable[..., Any], **arguments: Any) -> None:
+    async def _call_and_reply(self, method: Callable[..., Any], /, **arguments: Any) -> None:
         """Call the action of a consumer that sends its answers in its own way."""
         await self.send(await run_and_render(self.render_reply, method, **arguments))
 
@@ -167,7 +170,7 @@ class ActionFrame(ActionInvocation):
 
     def find_handler(self) -> Target:
         """Read the action, its arguments and the request id. Raises 400 without an action."""
-        content = JSONParser.parse(self.text)
+        content = _parse(self.text)
         if type(content) is not dict or "action" not in content:
             dialect = self.dialect
             raise dialect.handler_not_found(dialect.parse_call(content))
@@ -176,6 +179,10 @@ class ActionFrame(ActionInvocation):
         self.arguments = content
         self._is_read = True
         return super().find_handler()
+
+    def on_answered(self) -> None:
+        super().on_answered()
+        release_messages(self.connection)
 
     def handle_exception(self, error: Exception) -> Reply:
         return reply_to_frame(super().handle_exception(error), self.text, self.dialect)

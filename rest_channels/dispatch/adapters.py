@@ -75,9 +75,9 @@ class ViewAdapter(RequestAdapter):
         self.kwargs = route.get("kwargs", {})
 
     def handle(self, request: SocketRequest) -> Coroutine[Any, Any, None]:
-        if not self.view_class._default_dispatch:
+        if self.initkwargs or not self.view_class._default_dispatch:
             return call_own_dispatch(self.view, request, *self.args, **self.kwargs)
-        view = self.view_class(**self.initkwargs) if self.initkwargs else self._new_view()
+        view = self._new_view()
         view._take_request(request, self.args, self.kwargs)
         return dispatch(view)
 

@@ -40,7 +40,7 @@ async def dispatch(invocation: Invocation) -> None:
     """Run the steps of `invocation`, and send the answer."""
     connection = invocation.connection
     try:
-        if connection.identity_check is not None:
+        if connection.identity_check is not None and not invocation.is_nested:
             await _wait_for_identity(invocation)
         forget_permissions(connection.scope.get("user"))
         handler, args, kwargs = invocation.find_handler()

@@ -12,7 +12,14 @@ from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
 from .errors import error_reply, refuse_http_response
 
-__all__ = ["DirectInvocation", "FrameInvocation", "Invocation", "Target", "reply_to_frame"]
+__all__ = [
+    "DirectInvocation",
+    "FrameInvocation",
+    "Invocation",
+    "Target",
+    "release_messages",
+    "reply_to_frame",
+]
 
 Target = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A handler and its arguments."""
@@ -118,14 +125,27 @@ class FrameInvocation(DirectInvocation):
         super().__init__(connection, "receive", (handler, (message,), {}), dialect)
         self.text: str = message["text"] or ""
 
+    def on_answered(self) -> None:
+        release_messages(self.connection)
+
     def handle_exception(self, error: Exception) -> Reply:
         return reply_to_frame(super().handle_exception(error), self.text, self.dialect)
+
+
+def release_messages(connection: Connection) -> None:
+    """Send the messages that a frame of a consumer has caused for its own client.
+
+    The queue would do it in a later iteration of the loop. A detached task that the frame has woken
+    could send before them.
+    """
+    if connection.held is not None:
+        connection.release()
 
 
 def reply_to_frame(reply: Reply, text: str, dialect: Dialect) -> Reply:
     """Return `reply` under the name and the id of a frame with this `text`, if it has them."""
     try:
-        call = dialect.parse_call(JSONParser.parse(text))
+        call = dialect.parse_call(JSONParser().parse(text))
     except ParseError:
         call = Call(None)
     return reply._replace(call=call)

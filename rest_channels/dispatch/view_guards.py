@@ -1,6 +1,6 @@
 """The permissions and throttles of a view, checked before its handler is called."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -19,7 +19,13 @@ __all__ = ["ViewGuards"]
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """The methods that may refuse an event."""
 
-NOTED = ("__init__", "dispatch", *GUARDS)
+CREATION = ("__init__", "__new__", "__getattribute__", "__getattr__", "__setattr__")
+"""The methods of a class that may give an instance other methods than its class has."""
+
+STEPS = ("dispatch", "find_handler", "check", "render_result")
+"""The methods of a class that are called for every event, also without a handler for it."""
+
+NOTED = (*CREATION, *STEPS, *GUARDS)
 """The methods of a class, overridden or not, that decide which steps an event takes."""
 
 
@@ -51,13 +57,13 @@ class ViewGuards:
     @classmethod
     def _find_guards(cls) -> None:
         """Note which guards `cls` overrides. Decorators, or a test, may have replaced some."""
-        methods = tuple(getattr(cls, name) for name in NOTED)
+        methods = tuple(getattr(cls, name, None) for name in NOTED)
         if vars(cls).get("_noted") == methods:
             return
         cls._noted = methods
-        plain = not _is_own(cls, "__init__")  # else it may set them in the instance
+        plain = type(cls).__call__ is type.__call__ and not _is_own(cls, CREATION)
         defaults = {
-            "_default_dispatch": plain and not _is_own(cls, "dispatch"),
+            "_default_dispatch": plain and not _is_own(cls, STEPS),
             "_default_permissions": plain and cls.get_permissions is ViewGuards.get_permissions,
             "_default_throttles": plain and cls.get_throttles is ViewGuards.get_throttles,
             "_default_checks": plain
@@ -126,9 +132,10 @@ class ViewGuards:
         return [throttle() for throttle in classes]
 
 
-def _is_own(cls: type, name: str) -> bool:
-    """Return whether a class of the project defines the method `name` of `cls`."""
-    return any(is_own_class(base) for base in cls.__mro__ if name in vars(base))
+def _is_own(cls: type, names: Iterable[str]) -> bool:
+    """Return whether a class of the project defines one of the methods `names` of `cls`."""
+    bases = [base for base in cls.__mro__ if is_own_class(base)]
+    return any(name in vars(base) for base in bases for name in names)
 
 
 async def _one_after_another(first: Awaitable[None], then: Callable[[], Awaitable[None]]) -> None:

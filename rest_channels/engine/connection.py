@@ -73,7 +73,7 @@ class Connection(Receiving):
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
-        self._task = asyncio.current_task()
+        self._task: asyncio.Task[Any] | None = None
         self.connect_called = False  # if it was, `disconnect` must be called
         self._finished = False
         self._close_timer: asyncio.TimerHandle | None = None
@@ -82,6 +82,7 @@ class Connection(Receiving):
 
     async def serve(self) -> None:
         """Serve the connection to its end. Reading waits for no handler: every end is seen."""
+        self._task = asyncio.current_task()  # another one may have created the coroutine
         async with use_thread_pool():
             self.call_queue = self.new_call_queue()
             code: int | None = CloseCode.ABNORMAL

@@ -1,12 +1,14 @@
 """The end of a connection. Every step runs, whatever the server and the handlers do.
 
 A server waits a limited time for an application whose client has left, and then cancels it. The
-`disconnect` of the handler is then cancelled too, but all other steps still run.
+`disconnect` of the handler is then cancelled too, but all other steps still run. They also run if
+all tasks are cancelled, as `asyncio.run` does at its end: the step that runs then is interrupted.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 from ..client_logs import log_for_client
@@ -46,12 +48,18 @@ class Ending:
         self._connection = connection
         self._hurry = False
         self._disconnecting: asyncio.Task[None] | None = None
+        self._steps: Iterator[Callable[[], Awaitable[None]]] = iter(())
 
     async def run(self, code: int) -> None:
         """Run all steps, in a task that the server cannot cancel. Return when they are done."""
-        task = start_task(self._run(code), self._connection.loop_bridge.loop)
+        self._steps = self._all_steps(code)
+        task = self._start()
         cancelled: asyncio.CancelledError | None = None
-        while not task.done():
+        while not task.done() or task.cancelled():
+            if task.cancelled():  # with all tasks of the loop
+                self._hurry = True
+                task = self._start()
+                continue
             try:
                 await asyncio.wait({task})
             except asyncio.CancelledError as error:
@@ -64,35 +72,46 @@ class Ending:
         if cancelled is not None:
             raise cancelled
 
-    async def _run(self, code: int) -> None:
+    def _start(self) -> asyncio.Task[None]:
+        return start_task(self._run(), self._connection.loop_bridge.loop)
+
+    async def _run(self) -> None:
+        """Run the steps that have not begun."""
+        for step in self._steps:
+            await step()
+
+    def _all_steps(self, code: int) -> Iterator[Callable[[], Awaitable[None]]]:
         connection = self._connection
-        await connection.call_queue.drain(END_TIMEOUT)
+        yield partial(connection.call_queue.drain, END_TIMEOUT)
         for queue in (connection.call_queue, connection.event_queue):
             if queue is not None:
-                await queue.stop(END_TIMEOUT)
-        await connection.loop_bridge.end(END_TIMEOUT)
+                yield partial(queue.stop, END_TIMEOUT)
+        end_tasks = partial(connection.loop_bridge.end, END_TIMEOUT)
+        yield end_tasks
         if connection.connect_called and connection.handler.handles_disconnect():
-            await self._call_disconnect(code)
-            await connection.loop_bridge.end(END_TIMEOUT)  # what `disconnect` has started
-        await connection.outbox.stop()
+            busy = connection.call_queue.busy
+            queue = connection.new_call_queue() if busy else connection.call_queue
+            yield partial(self._call_disconnect, queue, code)
+            yield partial(queue.stop, END_TIMEOUT)
+            yield end_tasks  # that `disconnect` has started
+        yield connection.outbox.stop
         for callback in connection.on_ended:
-            try:
-                await callback()
-            except Exception as error:  # noqa: BLE001 - the other steps still have to run
-                text = "%r: %r failed at the end."
-                log_for_client(logger, logging.ERROR, text, connection, callback, error=error)
+            yield partial(self._call_back, callback)
 
-    async def _call_disconnect(self, code: int) -> None:
+    async def _call_back(self, callback: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await callback()
+        except Exception as error:  # noqa: BLE001 - the other steps still have to run
+            text = "%r: %r failed at the end."
+            log_for_client(logger, logging.ERROR, text, self._connection, callback, error=error)
+
+    async def _call_disconnect(self, queue: SerialQueue[Any], code: int) -> None:
         """Call `disconnect`, and wait until it is done or the server does not wait any longer."""
-        connection = self._connection
-        busy = connection.call_queue.busy
-        queue = connection.new_call_queue() if busy else connection.call_queue
         queue.put(code)
         if queue.busy:
             wait = queue.drain(END_TIMEOUT if self._hurry else None)
-            self._disconnecting = start_task(wait, connection.loop_bridge.loop)
+            self._disconnecting = start_task(wait, self._connection.loop_bridge.loop)
             await asyncio.wait({self._disconnecting})
-        await queue.stop(END_TIMEOUT)
 
 
 def _drop_references(connection: Any) -> None:

@@ -56,11 +56,12 @@ def method_parameters(method: Callable[..., Any], positional_count: int) -> Para
     """Return the parameters of a bound method, without `self`.
 
     Those of its function are cached, because a bound method is a new object at each access.
-    asgiref's `@sync_to_async` binds a method as a `partial`.
+    asgiref's `@sync_to_async` binds a method as a `partial`. A function that refers to variables
+    outside is not cached: one of them may be the consumer of a connection.
     """
     if (function := getattr(method, "__func__", None)) is not None:
         return parameters(function, 1 + positional_count)
-    if isinstance(method, FunctionType):
+    if isinstance(method, FunctionType) and method.__closure__ is None:
         return parameters(method, positional_count)
     if isinstance(method, partial) and (function := getattr(method, "__wrapped__", None)):
         return parameters(function, 1 + positional_count)
