@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from ..concurrency.execution import run_and_render, thread_form
 from ..dispatch.errors import error_reply
-from ..dispatch.invocation import Target, release_messages, reply_to_frame
+from ..dispatch.invocation import Target, reply_to_frame
 from ..engine.connection import State
 from ..parsers import JSONParser
 from ..protocol.arguments import fit_arguments
@@ -43,6 +43,11 @@ class ActionInvocation(ActionContext):
     _is_read = True  # errors before are not the action's
     _expiry_count = 0
     _is_detached = False
+    # Until the frame is read:
+    action: Any = None
+    request_id: Any = None
+    arguments = NO_ARGUMENTS
+    method = "GET"
 
     def __init__(
         self, consumer: Any, action: Any, request_id: Any, arguments: dict[str, Any]
@@ -85,17 +90,19 @@ class ActionInvocation(ActionContext):
         """Check the permissions for the action, then the throttles. `authenticate` has its own."""
         if self.plan is None:
             return None
-        if (permission := check_action(self.consumer, self)) is not None:
-            return self._check(permission)
-        throttle = throttle_action(self.consumer, self)
-        return None if throttle is None else self._check_throttles(throttle)
+        permission, throttle = check_action(self.consumer, self), None
+        if permission is None and (throttle := throttle_action(self.consumer, self)) is None:
+            return None
+        return self._check(permission, throttle)
 
-    async def _check(self, permission: Awaitable[None]) -> None:
-        await permission
-        if self.connection.state <= State.OPEN:
-            await self._check_throttles(throttle_action(self.consumer, self))
-
-    async def _check_throttles(self, throttle: Awaitable[None] | None) -> None:
+    async def _check(
+        self, permission: Awaitable[None] | None, throttle: Awaitable[None] | None
+    ) -> None:
+        if permission is not None:
+            await permission
+            if self.connection.state > State.OPEN:
+                return
+            throttle = throttle_action(self.consumer, self)
         if throttle is not None:
             await throttle
         authentication = self.consumer._authentication
@@ -155,7 +162,9 @@ class ActionInvocation(ActionContext):
     def on_answered(self) -> None:
         """Let what waits for the answer go on. That of a detached action comes later."""
         if not self._is_detached:
-            self.mark_answered()
+            self.answered = True
+            if self._answer_waiters:
+                self.mark_answered()
 
 
 class ActionFrame(ActionInvocation):
@@ -165,8 +174,11 @@ class ActionFrame(ActionInvocation):
     _is_read = False
 
     def __init__(self, consumer: Any, text: str) -> None:
-        super().__init__(consumer, None, None, NO_ARGUMENTS)
+        # What the base classes would set, in one call instead of three.
+        self.consumer = consumer
+        self.connection = consumer._connection
         self.text = text
+        self.decisions = {}
 
     def find_handler(self) -> Target:
         """Read the action, its arguments and the request id. Raises 400 without an action."""
@@ -182,7 +194,8 @@ class ActionFrame(ActionInvocation):
 
     def on_answered(self) -> None:
         super().on_answered()
-        release_messages(self.connection)
+        if self.connection.held is not None:
+            self.connection.release()
 
     def handle_exception(self, error: Exception) -> Reply:
         return reply_to_frame(super().handle_exception(error), self.text, self.dialect)
