@@ -1,7 +1,8 @@
 """Instructions per operation, counted by valgrind: `python -m benchmarks.instructions`.
 
 CPU time depends on the machine, and on what else runs there. The number of instructions does not:
-two runs differ by a few percent. So a change of one step can be seen on any machine. Instructions
+most runs agree within one percent. A few differ by ten, because the interpreter has specialised its
+code in another way. So even a change of one step can be seen on a busy machine. But instructions
 take different times: what waits for memory is underestimated.
 
 Needs `valgrind` on the PATH, and takes about half a minute for each line.
