@@ -24,6 +24,7 @@ from django.utils.functional import Promise
 from rest_framework.fields import Field
 from rest_framework.serializers import BaseSerializer, ListSerializer, ModelSerializer
 from rest_framework.settings import api_settings
+from rest_framework.utils.model_meta import get_field_info
 from rest_framework.validators import UniqueValidator
 
 __all__ = ["keep_fields"]
@@ -147,9 +148,10 @@ def _blueprints(serializer: Any, fields: dict[str, Any]) -> dict[str, _Blueprint
         return None
     if not all(isinstance(value, NEVER_COPIED) for kwargs in extra for value in kwargs.values()):
         return None
+    chosen = serializer.get_field_names(declared, get_field_info(meta.model))
     found: dict[str, _Blueprint | None] = {}
     for name, field in fields.items():
-        if name in declared and _is_like(field, declared[name]):
+        if name in declared and name in chosen and _is_like(field, declared[name]):
             found[name] = None
         elif name in declared or (blueprint := _blueprint(field)) is None:
             return None

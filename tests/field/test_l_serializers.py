@@ -1,6 +1,7 @@
 """Serializers whose fields are looked up once are independent of those made before."""
 
 from contextvars import ContextVar
+from datetime import date
 
 from django.contrib.auth.models import User
 from django.db import models
@@ -65,3 +66,28 @@ def test_a_constraint_with_a_condition_is_checked_among_the_rows_of_each_tenant(
             if isinstance(each, UniqueValidator)
         )
         assert f"= {name}" in str(unique.queryset.query)
+
+
+@isolate_apps("tests")
+def test_a_hidden_field_of_drf_is_not_the_declared_one_that_a_class_leaves_out() -> None:
+    class Post(models.Model):
+        title = models.CharField(max_length=9, unique_for_date="day")
+        day = models.DateField(default=date.today)
+
+        class Meta:
+            app_label = "tests"
+
+    class Dated(serializers.ModelSerializer):
+        day = serializers.HiddenField(default=date.max)
+
+        class Meta:
+            model = Post
+            fields = ["title", "day"]
+
+    class Titled(Dated):
+        class Meta(Dated.Meta):
+            fields = ["title"]
+
+    assert Titled().fields["day"].default == date.today
+    for _serializer in range(2):
+        assert keep_fields(Titled()).fields["day"].default == date.today
