@@ -8,7 +8,7 @@ What is kept are arguments. Each serializer gets new fields, which DRF's classes
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from django.core.signals import setting_changed
-from django.db.models import Manager
+from django.db.models import Manager, QuerySet
 from django.utils import translation
 from django.utils.functional import Promise
 from rest_framework.fields import Field
 from rest_framework.serializers import BaseSerializer, ListSerializer, ModelSerializer
 from rest_framework.settings import api_settings
+from rest_framework.utils.model_meta import get_field_info
+from rest_framework.validators import UniqueValidator
 
 __all__ = ["keep_fields"]
 
@@ -146,9 +148,10 @@ def _blueprints(serializer: Any, fields: dict[str, Any]) -> dict[str, _Blueprint
         return None
     if not all(isinstance(value, NEVER_COPIED) for kwargs in extra for value in kwargs.values()):
         return None
+    chosen = serializer.get_field_names(declared, get_field_info(meta.model))
     found: dict[str, _Blueprint | None] = {}
     for name, field in fields.items():
-        if name in declared and _is_like(field, declared[name]):
+        if name in declared and name in chosen and _is_like(field, declared[name]):
             found[name] = None
         elif name in declared or (blueprint := _blueprint(field)) is None:
             return None
@@ -166,6 +169,11 @@ def _is_static(model: Any) -> bool:
     )
 
 
+def _new_validators(validators: Sequence[Any]) -> list[Any]:
+    """Return a new list, with validators of its own where DRF makes them for each serializer."""
+    return [copy.copy(each) if type(each) is UniqueValidator else each for each in validators]
+
+
 def _is_like(field: Any, declared: Any) -> bool:
     """Return whether `field` is a copy of `declared`, and no hidden field in its place."""
     return type(field) is type(declared) and field._kwargs.keys() == declared._kwargs.keys()
@@ -179,7 +187,9 @@ def _blueprint(field: Any) -> _Blueprint | None:
     makers: dict[str, Callable[[], Any]] = {}
     for name, value in field._kwargs.items():
         if name == "validators":
-            makers[name] = partial(list, value)
+            if any(isinstance(getattr(each, "queryset", None), QuerySet) for each in value):
+                return None  # a manager may have chosen rows for one tenant or user
+            makers[name] = partial(_new_validators, value)
         elif name == "style":
             makers[name] = partial(dict, value)
         elif isinstance(value, Field):  # the relation of each of many objects

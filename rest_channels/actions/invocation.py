@@ -57,6 +57,11 @@ class ActionInvocation(ActionContext):
         self.request_id = request_id
 
     @property
+    def target(self) -> Target:
+        """What an `EXCEPTION_HANDLER` also finds for errors that an action has answered."""
+        return self.consumer.handle_action, (), {}
+
+    @property
     def dialect(self) -> Dialect:
         dialect: Dialect = self.consumer._dialect
         return dialect

@@ -133,14 +133,14 @@ class WorkItem:
             self.loop.call_soon_threadsafe(self._arrive)
 
     def _arrive(self) -> None:
-        result, error = self._result, self._error
-        self._result = self._error = None
-        if self.future.done():
+        result, error, future = self._result, self._error, self.future
+        del self._result, self._error, self.future  # an error's traceback refers to this item
+        if future.done():
             return
         if error is None:
-            self.future.set_result(result)
+            future.set_result(result)
         else:
-            self.future.set_exception(error)
+            future.set_exception(error)
 
 
 class ThreadPool:

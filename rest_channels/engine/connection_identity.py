@@ -79,8 +79,11 @@ class ConnectionScope(dict[str, Any]):
         super().__setitem__(key, value)
 
     def _report(self, keys: Any) -> None:
-        if self.changed is not None and any(key in keys for key in IDENTITY_KEYS):
-            self.changed(self.owner)
+        changed, owner = self.changed, self.owner  # the connection may end while a thread is here
+        if changed is None or owner is None:
+            return
+        if any(key in keys for key in IDENTITY_KEYS):
+            changed(owner)
 
 
 def identity_is_evaluated(scope: dict[str, Any]) -> bool:
