@@ -1,6 +1,8 @@
 """The examples of docs/deployment.md."""
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -73,3 +75,9 @@ async def test_a_deactivated_user_is_closed_without_code_of_the_application() ->
         ada.is_active = False
         await ada.asave()
         await socket.expect_close(4442)
+
+
+def test_the_last_lines_of_asgi_py_make_collections_shorter() -> None:
+    code = "import gc, tests.docs.asgi; print(gc.get_threshold()[0], gc.get_freeze_count() > 1_000)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["10000", "True"]

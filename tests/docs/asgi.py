@@ -1,0 +1,3 @@
+from rest_channels.garbage_collection import tune_garbage_collection
+
+tune_garbage_collection()
