@@ -148,7 +148,8 @@ class Authentication:
         `WWW-Authenticate` header, else 403.
         """
         if self.authenticators and not self.successful:
-            error = drf.NotAuthenticated()
+            refusal, error = error, drf.NotAuthenticated()
+            error.__cause__ = refusal
         if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
             error.status_code = status.HTTP_403_FORBIDDEN
             request = http_request(self._connection.scope)
