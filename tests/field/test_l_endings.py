@@ -1,8 +1,10 @@
 """What user code may still do while its connection ends, and afterwards."""
 
+import gc
 import weakref
 
 import pytest
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 
 from rest_channels.consumers import AsyncAPIConsumer
@@ -73,3 +75,22 @@ async def test_a_refusal_is_not_its_own_cause() -> None:
     async with SocketCommunicator(Closed.as_asgi()) as socket:
         await socket.send_json({"action": "end"})
         assert await socket.receive_json() is False
+
+
+class Guests(BaseAuthentication):
+    def authenticate(self, request):
+        return None
+
+
+@pytest.mark.usefixtures("without_collections")
+async def test_a_connection_that_was_authenticated_is_freed_at_once(settle) -> None:
+    class Rooms(AsyncAPIConsumer):
+        authentication_classes = [Guests]
+
+        async def connect(self):
+            connections.append(weakref.ref(self._connection))
+
+    connections = []
+    async with SocketCommunicator(Rooms.as_asgi()):
+        gc.collect()  # what the handshake has left
+    await settle(lambda: connections[0]() is None)
