@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import ref
 
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
@@ -61,10 +62,16 @@ class Authentication:
         """What the authenticator has returned with the user."""
         self._left_out: dict[str, Any] = {}
         self._owner: Any = None
-        self._connection = connection
+        self._find_connection = ref(connection)  # the scope of the connection has this object
         self._on_expired = on_expired
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
+
+    @property
+    def _connection(self) -> Connection:
+        """The connection. Its consumer, for which all methods are called, keeps it."""
+        connection: Any = self._find_connection()
+        return connection  # type: ignore[no-any-return]
 
     async def handshake(self) -> None:
         """Set the user of the connection. Raise what the authenticators raise (401, 403)."""
@@ -148,7 +155,8 @@ class Authentication:
         `WWW-Authenticate` header, else 403.
         """
         if self.authenticators and not self.successful:
-            error = drf.NotAuthenticated()
+            refusal, error = error, drf.NotAuthenticated()
+            error.__cause__ = refusal
         if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
             error.status_code = status.HTTP_403_FORBIDDEN
             request = http_request(self._connection.scope)

@@ -102,7 +102,7 @@ class GenericAsyncAPIConsumer(AsyncAPIConsumer):
         try:
             authorize_object(self.action_context, self, obj)
         except exceptions.PermissionDenied as error:
-            raise self._authentication.adapt_error(error) from error
+            raise self._authentication.adapt_error(error)  # noqa: B904 - it has its cause
 
     def get_serializer(
         self, *args: Any, action_kwargs: dict[str, Any] | None = None, **kwargs: Any

@@ -80,7 +80,7 @@ async def authorize_connection(
             if await aevaluate(permission, may_connect) is False:
                 raise PermissionDenied
     except (AuthenticationFailed, PermissionDenied) as error:
-        raise authentication.adapt_error(error) from error
+        raise authentication.adapt_error(error)  # noqa: B904 - it has its cause
 
 
 async def permissions_for(consumer: Any, action: str | None, arguments: dict[str, Any]) -> Any:
@@ -133,7 +133,7 @@ async def authorize_action(context: ActionContext, consumer: Any) -> None:
             if not permitted:
                 raise_permission_denied(permission)
     except PermissionDenied as error:
-        raise consumer._authentication.adapt_error(error) from error
+        raise consumer._authentication.adapt_error(error)  # noqa: B904 - it has its cause
 
 
 async def _decide(context: ActionContext, consumer: Any, permission: Any) -> bool:

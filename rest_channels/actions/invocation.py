@@ -81,7 +81,8 @@ class ActionInvocation(ActionContext):
         try:
             arguments = fit_arguments(plan.parameters, self.arguments, own)
         except ValidationError as error:
-            return partial(_raise, error), (), {}  # after the checks, like the action itself
+            # It is refused after the checks, like the action itself.
+            return partial(_refuse_arguments, error.detail), (), {}
         handler = getattr(consumer, plan.attribute)
         if plan.detached:
             handler = partial(self._begin_detached, handler)
@@ -206,5 +207,5 @@ class ActionFrame(ActionInvocation):
         return reply_to_frame(super().handle_exception(error), self.text, self.dialect)
 
 
-async def _raise(error: Exception, **_arguments: Any) -> None:
-    raise error
+async def _refuse_arguments(detail: Any) -> None:
+    raise ValidationError(detail)

@@ -1,5 +1,6 @@
 """Fixtures for the tests of situations that real projects ran into."""
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,15 @@ from tests.observer.conftest import no_observer_is_left, observe, published  # n
 from tests.settings import database
 
 POSTGRESQL_URL = "postgres://postgres@127.0.0.1:5432/rest_channels_field"
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """Free only what nothing refers to any more."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

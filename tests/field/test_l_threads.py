@@ -1,6 +1,5 @@
 """What a `def` leaves behind in its thread and on the loop."""
 
-import gc
 import weakref
 
 import pytest
@@ -13,15 +12,6 @@ from rest_channels.testing import SocketCommunicator
 
 class Held:
     pass
-
-
-@pytest.fixture
-def without_collections():
-    """Free only what nothing refers to any more."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("without_collections")
