@@ -67,7 +67,7 @@ class ThreadLease:
 
     @property
     def is_used(self) -> bool:
-        """Whether somebody will release the thread."""
+        """Whether the thread will be released: by the owner, or by `end`."""
         return not self._ended if self.owner is None else self.owner.busy
 
     def release(self) -> None:

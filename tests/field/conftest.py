@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,24 @@ def without_collections() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
+
+
+class Gate:
+    """Lets the test wait until a thread has come here, and the thread until the test opens it."""
+
+    def __init__(self) -> None:
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    def pass_through(self) -> None:
+        self.reached.set()
+        assert self.opened.wait(5)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A frame that waits while its user loses all rights is not handled."""
 
 import asyncio
-import threading
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -18,24 +17,6 @@ from rest_channels.views import SocketView
 
 User = get_user_model()
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Gate:
-    """Lets the test wait until a thread has come here, and the thread until the test opens it."""
-
-    def __init__(self):
-        self.reached, self.opened = threading.Event(), threading.Event()
-
-    def pass_through(self):
-        self.reached.set()
-        assert self.opened.wait(5)
-
-
-@pytest.fixture
-def gate():
-    gate = Gate()
-    yield gate
-    gate.opened.set()
 
 
 @pytest.fixture

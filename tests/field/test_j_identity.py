@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import threading
 import weakref
 from datetime import timedelta
 
@@ -26,24 +25,6 @@ from tests.observer.models import Comment
 
 User = get_user_model()
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Gate:
-    """Lets the test wait until a thread has come here, and the thread until the test opens it."""
-
-    def __init__(self):
-        self.reached, self.opened = threading.Event(), threading.Event()
-
-    def pass_through(self):
-        self.reached.set()
-        assert self.opened.wait(5)
-
-
-@pytest.fixture
-def gate():
-    gate = Gate()
-    yield gate
-    gate.opened.set()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_a_thread_may_log_in_a_user_at_the_moment_when_its_connection_ends(names
     assert told == [connection]
 
 
-class Nobody(BasePermission):
+class ReadsOnly(BasePermission):
     def has_permission(self, request, view):
         return request.method == "HEAD"
 
@@ -52,7 +52,7 @@ async def test_a_connection_is_freed_at_once_after_a_refusal(content, status, se
         async def rename(self, to):
             return to, 200
 
-        @action(permission_classes=[Nobody])
+        @action(permission_classes=[ReadsOnly])
         async def end(self):
             return None, 200
 
@@ -65,7 +65,7 @@ async def test_a_connection_is_freed_at_once_after_a_refusal(content, status, se
 
 async def test_a_refusal_is_not_its_own_cause() -> None:
     class Closed(AsyncAPIConsumer):
-        @action(permission_classes=[Nobody])
+        @action(permission_classes=[ReadsOnly])
         async def end(self):
             return None, 200
 
