@@ -100,11 +100,11 @@ class SocketConsumer:
         application.__doc__ = cls.__doc__
         return application
 
-    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
-        """Serve one connection, until it has ended, when the result is awaited."""
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve one connection, until it has ended. asgiref takes a `def` for an ASGI 2 factory."""
         self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
         self.scope = self._connection.scope
-        return self._connection.serve()
+        await self._connection.serve()
 
     @cached_property
     def _connection(self) -> Connection:

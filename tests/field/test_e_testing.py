@@ -44,6 +44,25 @@ class Users(ModelConsumer):
         await self.watch.subscribe(request_id=request_id)
 
 
+class Echo(AsyncAPIConsumer):
+    @action()
+    async def echo(self, data):
+        return data, 200
+
+
+@pytest.mark.parametrize(
+    "application", [Echo.as_asgi(), Echo, SocketApplication([path("ws/", Echo.as_asgi())])]
+)
+async def test_the_communicator_of_channels_takes_every_form_of_an_application(application) -> None:
+    if application is Echo:
+        application = Echo()  # an instance, as the tests of DCRF pass it
+    socket = WebsocketCommunicator(application, "/ws/")
+    assert (await socket.connect())[0]
+    await socket.send_json_to({"action": "echo", "request_id": 1, "data": 2})
+    assert (await socket.receive_json_from())["data"] == 2
+    await socket.disconnect()
+
+
 # Channels' WebsocketCommunicator in Django's TestCase.
 
 
