@@ -39,15 +39,11 @@ class ActionInvocation(ActionContext):
     event = "receive"
     call = Call(None)
     is_nested = True
-    plan: ActionPlan | None = None
-    _is_read = True  # errors before are not the action's
-    _expiry_count = 0
+    action: Any
+    plan: ActionPlan | None
+    _is_read: bool  # errors before are not the action's
+    _expiry_count: int
     _is_detached = False
-    # Until the frame is read:
-    action: Any = None
-    request_id: Any = None
-    arguments = NO_ARGUMENTS
-    method = "GET"
 
     def __init__(
         self, consumer: Any, action: Any, request_id: Any, arguments: dict[str, Any]
@@ -55,6 +51,8 @@ class ActionInvocation(ActionContext):
         super().__init__(action, consumer._connection, "GET", arguments)
         self.consumer = consumer
         self.request_id = request_id
+        self.plan = None
+        self._is_read = True
 
     @property
     def target(self) -> Target:
@@ -72,7 +70,9 @@ class ActionInvocation(ActionContext):
         plan = consumer._plans.get(action) if isinstance(action, str) else None
         if plan is None:
             return consumer._authenticate, (action, self.request_id, self.arguments), {}
-        self.plan, self.method, self.options = plan, plan.method, plan.options
+        self.plan, self.method = plan, plan.method
+        if plan.options is not None:
+            self.options = plan.options
         current_action.set(self)
         self._expiry_count = consumer._authentication.expiry_count
         own = NO_ARGUMENTS
@@ -177,7 +177,6 @@ class ActionFrame(ActionInvocation):
     """A text frame that names an action, of a consumer that reads frames in the usual way."""
 
     is_nested = False
-    _is_read = False
 
     def __init__(self, consumer: Any, text: str) -> None:
         # What the base classes would set, in one call instead of three.
@@ -185,6 +184,11 @@ class ActionFrame(ActionInvocation):
         self.connection = consumer._connection
         self.text = text
         self.decisions = {}
+        self.permissions = self.plan = None
+        self.answered = self._is_read = False
+        # Until the frame is read:
+        self.action = self.request_id = None
+        self.method, self.arguments = "GET", NO_ARGUMENTS
 
     def find_handler(self) -> Target:
         """Read the action, its arguments and the request id. Raises 400 without an action."""
