@@ -26,6 +26,7 @@ class RoundRobin:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
+        await stop_accepting(self._server.sockets)
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -41,6 +42,17 @@ class RoundRobin:
         task = asyncio.create_task(serve(reader, writer, order))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def stop_accepting(listeners: Iterable[socket.socket]) -> None:
+    """Accept no more connections, before a server that has these sockets is closed.
+
+    `close` of an asyncio server forgets a connection whose transport is not yet made: the client
+    waits for ever, and the socket is closed by the garbage collector (CPython 3.13). Now it is made.
+    """
+    for listener in listeners:
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    await asyncio.sleep(0)
 
 
 async def serve(reader: StreamReader, writer: StreamWriter, targets: Iterable[Address]) -> None:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from scripts.round_robin import Address, RoundRobin
+from scripts.round_robin import Address, RoundRobin, stop_accepting
 
 PLENTY = 32 * 1024 * 1024  # bytes, more than all buffers on the way hold
 
@@ -29,6 +29,7 @@ async def server(handle) -> AsyncIterator[Address]:
             lambda *streams: tasks.append(group.create_task(handled(*streams))), "127.0.0.1", 0
         )
         yield listening.sockets[0].getsockname()
+        await stop_accepting(listening.sockets)
         listening.close()
         for task in tasks:
             task.cancel()
@@ -209,3 +210,22 @@ async def test_the_proxy_leaves_no_connections_or_tasks_when_it_ends(first, seco
             assert await reader.read() == b""
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)
+
+
+async def test_a_connection_that_arrives_while_the_proxy_ends_is_closed() -> None:
+    async with proxy() as address:
+        arriving = socket.create_connection(address)
+        for _ in range(2):  # the loop has accepted it, and is about to make its transport
+            await asyncio.sleep(0)
+    with arriving:
+        arriving.setblocking(False)
+        async with asyncio.timeout(10):
+            assert await receive(arriving) == b""
+
+
+async def receive(connection: socket.socket) -> bytes:
+    """The next bytes, or none if the other side has closed or aborted the connection."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(connection, 1)
+    except ConnectionResetError:
+        return b""

@@ -8,6 +8,8 @@ from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
+from scripts.round_robin import stop_accepting
+
 from .conftest import CLIENT, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -94,6 +96,7 @@ async def fake(browser):
     ) as listener:
         server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
         yield server
+        await stop_accepting(listener.sockets)
         for connection in server.connections:
             connection.transport.abort()
 
