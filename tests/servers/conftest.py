@@ -30,6 +30,7 @@ SANSIO = ("-m", "uvicorn", "{app}", "--port", "{port}", "--ws", "websockets-sans
 COMMANDS = {
     "uvicorn": (*SANSIO, "--loop", "uvloop"),
     "uvicorn-asyncio": (*SANSIO, "--loop", "asyncio"),
+    "uvicorn-long-lines": (*SANSIO, "--h11-max-incomplete-event-size", "65536"),
     "daphne": ("-m", "daphne", "{app}", "--port", "{port}", "--bind", "127.0.0.1"),
     "runserver": ("-m", "django", "runserver", "--noreload", "127.0.0.1:{port}"),
 }
