@@ -28,7 +28,7 @@ from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode_text
 from ..request import SocketRequest
 from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
-from .invocation import DirectInvocation, Invocation
+from .invocation import PLAIN_DIALECT, DirectInvocation, Invocation
 from .view_permissions import forget_permissions
 
 __all__ = ["call_own_dispatch", "dispatch"]
@@ -167,7 +167,10 @@ def _class_of(invocation: Invocation) -> type:
 
 
 def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
-    """Return the answer to `error`. If it cannot be rendered: without its id, else a bare 500."""
+    """Return the answer to `error`. If it cannot be rendered: without its id, else a bare 500.
+
+    The 500 is in the plain dialect if the dialect itself fails.
+    """
     try:
         reply = invocation.handle_exception(error)
         with contextlib.suppress(TypeError):
@@ -178,7 +181,9 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
         text = "%r: making the answer to an error failed."
         log_for_client(logger, logging.ERROR, text, invocation.connection, error=failure)
     reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
-    return reply, encode_text(invocation.dialect.build_reply(reply))
+    with contextlib.suppress(Exception):
+        return reply, encode_text(invocation.dialect.build_reply(reply))
+    return reply, encode_text(PLAIN_DIALECT.build_reply(reply))
 
 
 def _sendable_text(invocation: Invocation, reply: Reply) -> str:
