@@ -182,7 +182,8 @@ class Connection(Receiving):
             size = encoded_size(text)
             message = {"type": "websocket.send", "text": plain_text(text)}
         else:
-            data = plain_bytes(data) or b""
+            if (data := plain_bytes(data)) is None:
+                raise TypeError("A frame has text or bytes, but both are None.")
             size, message = len(data), {"type": "websocket.send", "bytes": data}
         is_held = self.held is not None and (
             self.handler.sends_in_order or answering.get() is not self
