@@ -147,17 +147,16 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
     if invocation.event == "connect":
         if reply.status < status.HTTP_500_INTERNAL_SERVER_ERROR:
             log_refusal(connection, _class_of(invocation), error)
-        connection.accept()
+        errors = reply.errors
+        reason = str(errors) if isinstance(errors, str | Promise) else encode_text(errors)
+        connection.refuse(text, CloseCode.for_status(reply.status), reason)
+        return
     try:
         await connection.answer(text)
     except UnsendableFrame as unsendable:
         text = "%r: the server cannot send an error."
         log_for_client(logger, logging.ERROR, text, connection, error=unsendable)
         connection.close(CloseCode.CONNECT_FAILED)
-    if invocation.event == "connect":
-        errors = reply.errors
-        reason = str(errors) if isinstance(errors, str | Promise) else encode_text(errors)
-        connection.close(CloseCode.for_status(reply.status), reason)
 
 
 def _class_of(invocation: Invocation) -> type:

@@ -185,9 +185,12 @@ class Connection(Receiving):
             if (data := plain_bytes(data)) is None:
                 raise TypeError("A frame has text or bytes, but both are None.")
             size, message = len(data), {"type": "websocket.send", "bytes": data}
-        is_held = self.held is not None and (
-            self.handler.sends_in_order or answering.get() is not self
-        )
+        if self.state is State.CONNECTING:
+            is_held = answering.get() is not self
+        else:
+            is_held = self.held is not None and (
+                self.handler.sends_in_order or answering.get() is not self
+            )
         if not self.loop_bridge.on_loop():
             if is_held:
                 return self.loop_bridge.call(self.send_if_released, message, size)

@@ -50,9 +50,7 @@ class Refusal(NamedTuple):
 
     def send(self, connection: Any) -> None:
         """Accept the handshake if it is pending, send an error frame, and close `connection`."""
-        connection.accept()
-        connection.send(text=self.render(connection.handler.dialect))
-        connection.close(self.code, self.reason)
+        connection.refuse(self.render(connection.handler.dialect), self.code, self.reason)
 
     def render(self, dialect: Dialect) -> str:
         """Return the error frame for the client: in the plain dialect if its own one fails."""
