@@ -151,6 +151,7 @@ class Connection(Receiving):
         elif item is None:
             try:
                 if await identify_connection(self.hub, self):
+                    await self.hub.wait_reachable()  # the handler may pass its address on
                     await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)

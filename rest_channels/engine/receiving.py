@@ -143,7 +143,8 @@ class Receiving:
 
     def _queue_event(self, event: Event | Gap) -> None:
         if self.missed is not None:
-            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+            names = event.groups if isinstance(event, Gap) else (event.group or self.address,)
+            self.missed.update(names)
             return
         queue = self.event_queue
         if queue is None:
