@@ -93,3 +93,16 @@ def test_a_dialect_without_one_of_its_methods_is_refused(missing) -> None:
     dialect = type("Partial", (), {name: lambda *args: None for name in names})()
     with pytest.raises(TypeError, match=f"is no dialect.*{missing}"):
         Desk.as_asgi(dialect=dialect)
+
+
+@pytest.mark.parametrize("base", [ActionDialect, TypeDialect])
+@pytest.mark.parametrize("frame", [{"command": "fly"}, {"command": "fly", "arguments": {}}, {}])
+async def test_a_dialect_with_other_keys_answers_405_to_an_unknown_name(base, frame) -> None:
+    class Commands(base):
+        key, data_key = "command", "arguments"
+
+    async with SocketCommunicator(Desk.as_asgi(dialect=Commands())) as socket:
+        await socket.send_json(frame)
+        answer = await socket.receive_json()
+        assert answer.get("response_status", 405) == 405
+        assert ("fly" in str(answer["errors"])) is bool(frame)
