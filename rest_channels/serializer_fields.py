@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import BuiltinFunctionType, FunctionType, NoneType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -43,6 +43,7 @@ _methods_of = attrgetter(*METHODS)
 DRF_METHODS = _methods_of(ModelSerializer)
 
 ATTRIBUTES = [name for name in vars(ModelSerializer) if name.startswith("serializer_")]
+ATTRIBUTES.append("url_field_name")
 _attributes_of = attrgetter(*ATTRIBUTES)
 OPTIONS = ["model", "depth", "fields", "exclude", "extra_kwargs", "read_only_fields", "validators"]
 """What fields depend on: attributes of a class, and of its `Meta`."""
@@ -53,6 +54,9 @@ NEVER_COPIED = (*IMMUTABLE, Promise, type, FunctionType, BuiltinFunctionType)
 
 SHARED_BY_DRF = ("choices", "model_field")
 """Arguments that are objects of the model's field."""
+
+MAX_CLASSES = 2_000
+"""Classes whose lookups are kept. Some that a project makes for each request may never end."""
 
 
 class _Blueprint(NamedTuple):
@@ -68,6 +72,27 @@ class _Blueprint(NamedTuple):
         return self.field_class(**self.kwargs, **made)
 
 
+class _State(NamedTuple):
+    """What some attributes of an object were."""
+
+    attributes: dict[str, Any]
+    """Its own, of which it may get more: Django keeps there what it has computed."""
+    read: Callable[[dict[str, Any]], tuple[Any, ...]]
+    values: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, owner: object) -> "_State":
+        attributes = vars(owner)
+        read = itemgetter(*attributes)
+        return cls(attributes, read, _copied(read(attributes)))
+
+    def is_unchanged(self) -> bool:
+        try:
+            return self.read(self.attributes) == self.values
+        except KeyError:
+            return False
+
+
 class _Lookup(NamedTuple):
     """What DRF has looked up for a class in one language."""
 
@@ -75,6 +100,12 @@ class _Lookup(NamedTuple):
     """What `_origin` returned, to notice a project that changes it."""
     blueprints: dict[str, _Blueprint | None] | None
     """By name, in DRF's order; `None` for a field that the class declares. `None`: ask DRF."""
+    states: list[_State]
+    """What the fields of the model were that DRF has read."""
+
+    def is_valid(self, origin: tuple[Any, ...]) -> bool:
+        """Return whether DRF would find the same, now that `_origin` has returned `origin`."""
+        return self.origin == origin and all(state.is_unchanged() for state in self.states)
 
 
 _lookups: WeakKeyDictionary[type[Any], dict[str | None, _Lookup]] = WeakKeyDictionary()
@@ -106,11 +137,14 @@ def _follows_drf(serializer: Any) -> bool:
 def _get_fields(serializer: Any) -> dict[str, Any]:
     """Return what the `get_fields` of its class returns."""
     kind, language, origin = type(serializer), translation.get_language(), _origin(serializer)
-    lookups = _lookups.setdefault(kind, {})
-    lookup = lookups.get(language)
-    if lookup is None or lookup.origin != origin:
+    lookup = _lookups.get(kind, {}).get(language)
+    if lookup is None or not lookup.is_valid(origin):
         fields: dict[str, Any] = kind.get_fields(serializer)
-        lookups[language] = _Lookup(_copied(origin), _blueprints(serializer, fields))
+        if len(_lookups) >= MAX_CLASSES and kind not in _lookups:
+            _lookups.clear()
+        states = _model_states(serializer.Meta.model, fields)
+        lookup = _Lookup(_copied(origin), _blueprints(serializer, fields), states)
+        _lookups.setdefault(kind, {})[language] = lookup
         return fields
     if lookup.blueprints is None:
         return kind.get_fields(serializer)  # type: ignore[no-any-return]
@@ -126,11 +160,22 @@ def _get_fields(serializer: Any) -> dict[str, Any]:
 def _origin(serializer: Any) -> tuple[Any, ...]:
     """Return what the fields are looked up from, and what a project may change meanwhile."""
     meta = getattr(serializer, "Meta", None)
+    model_options = getattr(getattr(meta, "model", None), "_meta", None)
     return (
         serializer._declared_fields,
+        model_options and model_options.get_fields(),
         *[getattr(meta, name, None) for name in OPTIONS],
         *_attributes_of(serializer),
     )
+
+
+def _model_states(model: Any, fields: dict[str, Any]) -> list[_State]:
+    """Return what the fields of `model` are from which `fields` were made, and their relations."""
+    names = {*fields, *[field._kwargs.get("source") for field in fields.values()]}
+    options = model._meta
+    used = [each for each in options.get_fields() if each.name in names or each is options.pk]
+    relations = [getattr(each, "remote_field", None) for each in used]
+    return [_State.of(each) for each in (*used, *relations) if each is not None]
 
 
 def _copied(value: Any) -> Any:

@@ -217,7 +217,10 @@ class SocketRouteView(SocketView):
         status = 200
         if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
             result, status = result
-        return self.render_text(self.dialect.build_content(self.call, result, status))
+        dialect = self.dialect
+        if type(dialect) is MethodDialect:
+            return self.render_text(dialect.build_content(self.call, result, status))
+        return self.render_text(dialect.build_reply(Reply(self.call, result, status)))
 
     def route_send(
         self,

@@ -283,12 +283,15 @@ class Link:
         return True
 
     def _run_command(self, source: str, packet: CommandPacket) -> None:
-        done = self.receiver.run_command(packet.command, packet.args)
-        if packet.id is not None:
-            work = self._acknowledge(source, packet.id, done)
-            task = start_task(work, asyncio.get_running_loop())
-            self._command_tasks.add(task)
-            task.add_done_callback(self._command_tasks.discard)
+        done = None
+        try:
+            done = self.receiver.run_command(packet.command, packet.args)
+        finally:  # an error here is logged here; the other process need not wait
+            if packet.id is not None:
+                work = self._acknowledge(source, packet.id, done)
+                task = start_task(work, asyncio.get_running_loop())
+                self._command_tasks.add(task)
+                task.add_done_callback(self._command_tasks.discard)
 
     async def _acknowledge(self, source: str, number: int, done: Awaitable[Any] | None) -> None:
         if done is not None:

@@ -12,7 +12,7 @@ import secrets
 
 __all__ = ["is_here", "new_node", "node_of", "process_of"]
 
-_ADDRESS = re.compile(r"([0-9a-f]{10}-[0-9a-f]+)\.[0-9a-f]+", re.ASCII)
+_ADDRESS = re.compile(r"([0-9a-f]{10}-[0-9a-f]{1,16})\.[0-9a-f]{1,16}", re.ASCII)
 
 
 class _Process:

@@ -10,6 +10,8 @@ __all__ = ["VALUES", "check_values", "type_error", "value_error"]
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
 
+DIALECT_METHODS = ("parse_call", "handler_not_found", "build_reply")
+
 REUSABLE = (list, tuple, set, frozenset)  # an iterator would be empty the second time
 
 
@@ -76,9 +78,11 @@ def _queryset(value: Any) -> str | None:
 
 
 def _dialect(value: Any) -> str | None:
-    if not isinstance(value, type) and hasattr(value, "parse_call"):
+    missing = [name for name in DIALECT_METHODS if not callable(getattr(value, name, None))]
+    if not isinstance(value, type) and not missing:
         return None
-    return "is no dialect: write an instance of one of rest_channels.protocol.dialects"
+    text = "is no dialect: write an instance of one of rest_channels.protocol.dialects"
+    return f"{text}; it has no {missing[0]}()" if missing else text
 
 
 def _text(value: Any) -> str | None:

@@ -28,7 +28,7 @@ from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode_text
 from ..request import SocketRequest
 from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
-from .invocation import DirectInvocation, Invocation
+from .invocation import PLAIN_DIALECT, DirectInvocation, Invocation
 from .view_permissions import forget_permissions
 
 __all__ = ["call_own_dispatch", "dispatch"]
@@ -147,17 +147,16 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
     if invocation.event == "connect":
         if reply.status < status.HTTP_500_INTERNAL_SERVER_ERROR:
             log_refusal(connection, _class_of(invocation), error)
-        connection.accept()
+        errors = reply.errors
+        reason = str(errors) if isinstance(errors, str | Promise) else encode_text(errors)
+        connection.refuse(text, CloseCode.for_status(reply.status), reason)
+        return
     try:
         await connection.answer(text)
     except UnsendableFrame as unsendable:
         text = "%r: the server cannot send an error."
         log_for_client(logger, logging.ERROR, text, connection, error=unsendable)
         connection.close(CloseCode.CONNECT_FAILED)
-    if invocation.event == "connect":
-        errors = reply.errors
-        reason = str(errors) if isinstance(errors, str | Promise) else encode_text(errors)
-        connection.close(CloseCode.for_status(reply.status), reason)
 
 
 def _class_of(invocation: Invocation) -> type:
@@ -167,7 +166,10 @@ def _class_of(invocation: Invocation) -> type:
 
 
 def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
-    """Return the answer to `error`. If it cannot be rendered: without its id, else a bare 500."""
+    """Return the answer to `error`. If it cannot be rendered: without its id, else a bare 500.
+
+    The 500 is in the plain dialect if the dialect itself fails.
+    """
     try:
         reply = invocation.handle_exception(error)
         with contextlib.suppress(TypeError):
@@ -178,7 +180,9 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
         text = "%r: making the answer to an error failed."
         log_for_client(logger, logging.ERROR, text, invocation.connection, error=failure)
     reply = Reply(Call(None), status=status.HTTP_500_INTERNAL_SERVER_ERROR, errors=SERVER_ERROR)
-    return reply, encode_text(invocation.dialect.build_reply(reply))
+    with contextlib.suppress(Exception):
+        return reply, encode_text(invocation.dialect.build_reply(reply))
+    return reply, encode_text(PLAIN_DIALECT.build_reply(reply))
 
 
 def _sendable_text(invocation: Invocation, reply: Reply) -> str:

@@ -13,6 +13,7 @@ from ..renderers import encode_text
 from .errors import error_reply, refuse_http_response
 
 __all__ = [
+    "PLAIN_DIALECT",
     "DirectInvocation",
     "FrameInvocation",
     "Invocation",

@@ -111,7 +111,7 @@ class SendingMixin:
     def render_text(self, data: Any) -> str:
         """Return `data` as the text of a frame."""
         renderer = self.text_renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
-        text: str | bytes = renderer().render(data)
+        text: str | bytes = _rendered(renderer, data)
         return text.decode() if isinstance(text, bytes) else text
 
     def render_bytes(self, data: Any) -> bytes:
@@ -125,8 +125,15 @@ class SendingMixin:
                 f"{view} cannot send {kind} as a binary frame. Send bytes, or set its "
                 "bytes_renderer_class, or REST_CHANNELS['DEFAULT_BYTES_RENDERER_CLASS']."
             )
-        data = renderer().render(data)
+        data = _rendered(renderer, data)
         return data.encode() if isinstance(data, str) else data
 
     def _perform(self, work: Any) -> Sent:
         return self.connection.loop_bridge.start_or_wait(work)
+
+
+def _rendered(renderer: Any, data: Any) -> Any:
+    """Return what the class `renderer` makes of `data`. Raise `TypeError` for nothing."""
+    if (content := renderer().render(data)) is None:
+        raise TypeError(f"{renderer!r} has rendered None, not the content of a frame.")
+    return content

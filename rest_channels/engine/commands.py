@@ -7,7 +7,7 @@ meantime are skipped.
 from ..concurrency.awaitables import Sent
 from ..protocol.messages import Event
 from .fanout import Member
-from .hub import Hub, command
+from .hub import Hub, command, with_data
 
 __all__ = [
     "close_each",
@@ -24,13 +24,14 @@ __all__ = [
 def deliver_to(hub: Hub, address: str, event: Event) -> None:
     """Deliver `event` to a connection."""
     if (member := hub.members.get(address)) is not None:
-        member.deliver(event)
+        member.deliver(with_data(event, (member,)))
 
 
 @command("tell_each")
 def deliver_to_each(hub: Hub, numbers: list[str], event: Event) -> None:
     """Deliver `event` to several connections."""
-    hub.deliver_to_members(event, _members(hub, numbers))
+    members = _members(hub, numbers)
+    hub.deliver_to_members(with_data(event, members), members)
 
 
 @command("shut_each")

@@ -151,6 +151,7 @@ class Connection(Receiving):
         elif item is None:
             try:
                 if await identify_connection(self.hub, self):
+                    await self.hub.wait_reachable()  # the handler may pass its address on
                     await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
@@ -182,11 +183,15 @@ class Connection(Receiving):
             size = encoded_size(text)
             message = {"type": "websocket.send", "text": plain_text(text)}
         else:
-            data = plain_bytes(data) or b""
+            if (data := plain_bytes(data)) is None:
+                raise TypeError("A frame has text or bytes, but both are None.")
             size, message = len(data), {"type": "websocket.send", "bytes": data}
-        is_held = self.held is not None and (
-            self.handler.sends_in_order or answering.get() is not self
-        )
+        if self.state is State.CONNECTING:
+            is_held = answering.get() is not self
+        else:
+            is_held = self.held is not None and (
+                self.handler.sends_in_order or answering.get() is not self
+            )
         if not self.loop_bridge.on_loop():
             if is_held:
                 return self.loop_bridge.call(self.send_if_released, message, size)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from ..cluster.layer import crosses_processes
+from ..cluster.layer import BROKER_TIMEOUT, crosses_processes
 from ..cluster.link import Link, PacketReceiver
 from ..cluster.listeners import Listeners
 from ..cluster.nodes import new_node
@@ -29,7 +29,7 @@ from .socket_limits import SocketCounts
 
 P = TypeVar("P")
 
-__all__ = ["Command", "Hub", "check_group", "command", "on_heartbeat"]
+__all__ = ["Command", "Hub", "check_group", "command", "on_heartbeat", "with_data"]
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
@@ -69,6 +69,11 @@ class Hub(PacketReceiver):
             self.link = Link(self.node, self, after=publisher.flush())
         if self._timer is None:
             self._schedule_heartbeat()
+
+    async def wait_reachable(self) -> None:
+        """Wait until other processes reach the addresses here, for at most `BROKER_TIMEOUT`."""
+        if self.link is not None and not self.link.first_attempt.done():
+            await asyncio.wait({self.link.first_attempt}, timeout=BROKER_TIMEOUT)
 
     def remove_address(self, member: Member) -> None:
         self.members.pop(member.address, None)
@@ -178,16 +183,8 @@ class Hub(PacketReceiver):
         return [ALL_NODES_GROUP, *self.groups]
 
     def receive(self, event: Event) -> None:
-        """Deliver `event`. Members that override sending need the data that was rendered."""
-        members = self.groups.get(event.group, ())
-        if (
-            event.rendered_elsewhere
-            and event.text
-            and any(member.needs_queue for member in members)
-        ):
-            with contextlib.suppress(orjson.JSONDecodeError):  # not every renderer writes JSON
-                event = event._replace(data=orjson.loads(event.text))
-        self.publish(event)
+        """Deliver `event`."""
+        self.publish(with_data(event, self.groups.get(event.group, ())))
 
     def run_command(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
         """Run the command that another process sent. Ignore commands of a newer release."""
@@ -216,6 +213,14 @@ class Hub(PacketReceiver):
         """Listen again, and deliver a `Gap` to every connection."""
         self.listeners.restore()
         self.messages_lost([*self.groups, node_group(self.node)])
+
+
+def with_data(event: Event, members: Iterable[Member]) -> Event:
+    """Return `event`, with the data that was rendered if members need it: they override sending."""
+    if event.rendered_elsewhere and event.text and any(member.needs_queue for member in members):
+        with contextlib.suppress(orjson.JSONDecodeError):  # not every renderer writes JSON
+            return event._replace(data=orjson.loads(event.text))
+    return event
 
 
 class Command:

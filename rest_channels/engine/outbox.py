@@ -28,6 +28,12 @@ FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
 """What servers raise for a frame that they cannot send. Anything else: the client has gone."""
 
 
+class UnlessRefused(tuple[Message, int]):
+    """A queued message, and its size, that is dropped if the client is refused."""
+
+    __slots__ = ()
+
+
 @dataclass(eq=False, repr=False, slots=True)
 class Outbox:
     """Sends the messages of one connection in order. Nothing is sent before `start`.
@@ -99,6 +105,18 @@ class Outbox:
     def put_without_limit(self, message: Message) -> None:
         """Queue `message`, a close, even if there is no room."""
         self._append(message, 0)
+
+    def mark_last(self) -> None:
+        """Drop what was queued last if the client is refused. Nothing is sent yet."""
+        if self.items:
+            self.items[-1] = UnlessRefused(self.items[-1])
+
+    def drop_marked(self) -> None:
+        """Drop what `mark_last` has marked."""
+        dropped = [item for item in self.items if isinstance(item, UnlessRefused)]
+        if dropped:
+            self.items = [item for item in self.items if not isinstance(item, UnlessRefused)]
+            self.size -= sum(size for _message, size in dropped)
 
     def _append_from_thread(self, message: Message, size: int) -> None:
         with self._lock:

@@ -118,7 +118,7 @@ def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any)
     """
     packets: list[OutgoingPacket] = []
     for prefix, numbers in _group_by_prefix(addresses).items():
-        if (node := node_of(prefix + numbers[0])) is None:
+        if (node := node_of(f"{prefix}0")) is None:
             continue
         if is_here(node):
             on_every_hub(_only_on(node, command), numbers, *args)
@@ -246,7 +246,7 @@ def _checked_node_of(address: str) -> str | None:
     node = node_of(address)
     if node is None:
         logger.warning(
-            "%r is not the address of a connection: use `request.reply_channel.name`.", address
+            "%.80r is not the address of a connection: use `request.reply_channel.name`.", address
         )
     return node
 

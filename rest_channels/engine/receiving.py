@@ -4,6 +4,9 @@ Messages that a call causes for its own client are sent after the reply of the c
 call publishes such a message, the connection holds the frames of all messages until the call has
 ended. The handlers of these messages still run at once, because the call may wait for one of them.
 
+Messages that arrive while `connect` runs wait in the outbox. If it refuses the client, they are
+dropped.
+
 Frames that the call itself sends to its client are not messages. Those of a view keep their order
 with the messages that are held. Those of a consumer are sent first, as its replies are.
 """
@@ -140,7 +143,8 @@ class Receiving:
 
     def _queue_event(self, event: Event | Gap) -> None:
         if self.missed is not None:
-            self.missed.update(event.groups if isinstance(event, Gap) else (event.group,))
+            names = event.groups if isinstance(event, Gap) else (event.group or self.address,)
+            self.missed.update(names)
             return
         queue = self.event_queue
         if queue is None:
@@ -156,6 +160,14 @@ class Receiving:
         text = "%r does not read fast enough and is closed."
         log_for_client(logger, logging.INFO, text, self)
         self.close(CloseCode.TOO_SLOW, "You do not read fast enough. Connect again.")
+
+    def refuse(self, text: str, code: int, reason: str) -> None:
+        """Accept, send an error frame, and close, without the messages that arrived meanwhile."""
+        self.outbox.drop_marked()
+        self.accept()
+        if self.state is State.OPEN:
+            self.outbox.put_without_limit(frame_message(text, None))
+            self.close(code, reason)
 
     # Messages that are held until the running call has been answered.
 
@@ -182,7 +194,11 @@ class Receiving:
 
     def send_if_released(self, message: Message, size: int) -> Sent:
         """Send a frame of a handler of messages, or hold it."""
-        return DONE if self._put_if_room(message, size) else self.outbox.put(message, size)
+        if self._put_if_room(message, size):
+            return DONE
+        sent = self.outbox.put(message, size)
+        self._mark_while_connecting()
+        return sent
 
     def _put_if_room(self, message: Message, size: int) -> bool:
         """Hold a frame, or queue it. Return whether there was room. Without room, hold no more."""
@@ -191,7 +207,15 @@ class Receiving:
                 self.held.append((message, size))
                 return True
             self.release()
-        return self.outbox.put_if_room(message, size)
+        if not self.outbox.put_if_room(message, size):
+            return False
+        self._mark_while_connecting()
+        return True
+
+    def _mark_while_connecting(self) -> None:
+        """Let the message that was queued last reach no client that `connect` refuses."""
+        if self.state is State.CONNECTING:
+            self.outbox.mark_last()
 
 
 answering: ContextVar[Receiving | None] = ContextVar("rest_channels_answering", default=None)

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 from rest_framework import status
 
+from ..client_logs import log_for_client
 from ..exceptions import CloseCode
-from ..protocol.dialects import Dialect
+from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply, Scope
 from ..renderers import encode_text
 from ..settings import api_settings
@@ -49,15 +50,18 @@ class Refusal(NamedTuple):
 
     def send(self, connection: Any) -> None:
         """Accept the handshake if it is pending, send an error frame, and close `connection`."""
-        connection.accept()
-        connection.send(text=self.render(connection.handler.dialect))
-        connection.close(self.code, self.reason)
+        connection.refuse(self.render(connection.handler.dialect), self.code, self.reason)
 
     def render(self, dialect: Dialect) -> str:
-        """Return the error frame for the client."""
+        """Return the error frame for the client: in the plain dialect if its own one fails."""
         errors = {"detail": self.reason, "retry_after": RETRY_AFTER}
         reply = Reply(Call(None), None, status.HTTP_429_TOO_MANY_REQUESTS, errors)
-        return encode_text(dialect.build_reply(reply))
+        try:
+            return encode_text(dialect.build_reply(reply))
+        except Exception as error:  # noqa: BLE001 - the client has to be refused in any case
+            text = "%r cannot build the answer to a client that is refused."
+            log_for_client(logger, logging.ERROR, text, dialect, error=error)
+            return encode_text(PlainDialect().build_reply(reply))
 
 
 class CountedSocket(NamedTuple):

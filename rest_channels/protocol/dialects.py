@@ -58,6 +58,12 @@ class _NamedDialect:
         data = content if self.data_key is None else content.get(self.data_key)
         return _new_tuple(Call, (name, data, content.get("request_id")))
 
+    def content_of(self, call: Call) -> dict[str, Any]:
+        """Return the frame that made `call`, or only its name if the handler gets a part of it."""
+        if self.data_key is None:
+            return call.data  # type: ignore[no-any-return]
+        return {} if call.name is None else {self.key: call.name}
+
 
 class ActionDialect(_NamedDialect):
     """Frames name an `action`; answers repeat it, with `errors`, `data` and `response_status`."""
@@ -65,9 +71,10 @@ class ActionDialect(_NamedDialect):
     key = "action"
 
     def handler_not_found(self, call: Call) -> APIException:
-        if self.key not in call.data:
+        content = self.content_of(call)
+        if self.key not in content:
             return ActionMissingException()
-        return HandlerNotFound(call.data[self.key])
+        return HandlerNotFound(content[self.key])
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
         call, data, status, errors = reply
@@ -124,7 +131,7 @@ class TypeDialect(_NamedDialect):
     key = "type"
 
     def handler_not_found(self, call: Call) -> APIException:
-        name = str(call.data.get(self.key))[:64]
+        name = str(self.content_of(call).get(self.key))[:64]
         return HandlerNotFound(call.name, _("Unknown action: %s") % name)
 
     def build_reply(self, reply: Reply) -> dict[str, Any]:
