@@ -47,8 +47,8 @@ class RoundRobin:
 async def stop_accepting(listeners: Iterable[socket.socket]) -> None:
     """Accept no more connections, before a server that has these sockets is closed.
 
-    `close` of an asyncio server forgets a connection whose transport is not yet made: the client
-    waits for ever, and the socket is closed by the garbage collector (CPython 3.13). Now it is made.
+    `close` of an asyncio server forgets a connection whose transport is not yet made: its client
+    waits until the garbage collector closes the socket (CPython 3.13). Here it is made first.
     """
     for listener in listeners:
         asyncio.get_running_loop().remove_reader(listener.fileno())
