@@ -27,6 +27,7 @@ from .serial_queue import current_queue
 from .testcase import shared_thread
 from .thread_calls import function_in_thread
 from .threads import ThreadLease, current_thread_lease
+from .timers import start_timeout
 
 __all__ = [
     "await_in_thread",
@@ -207,9 +208,9 @@ async def handshake_thread() -> AsyncIterator[None]:
     Raise `HandlerTimeout` if it takes longer than the setting `HANDSHAKE_TIMEOUT`.
     """
     try:
-        async with asyncio.timeout(api_settings.HANDSHAKE_TIMEOUT):
-            async with thread_lease(for_handshake=True):
-                yield
+        async with asyncio.timeout(None) as timeout, thread_lease(for_handshake=True):
+            start_timeout(timeout, api_settings.HANDSHAKE_TIMEOUT)
+            yield
     except TimeoutError as error:
         raise HandlerTimeout from error
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .threads import ThreadLease, current_thread_lease
+from .timers import call_later
 
 __all__ = [
     "EAGER_TASKS",
@@ -151,7 +152,7 @@ class SerialQueue(Generic[T]):
         if self.timeout is not None:
             self._deadline = time.monotonic() + self.timeout
             if self._timer is None:
-                self._timer = self._loop.call_later(self.timeout, self._check_deadline)
+                self._timer = call_later(self._loop, self.timeout, self._check_deadline)
 
     def _check_deadline(self) -> None:
         self._timer = None
@@ -159,7 +160,7 @@ class SerialQueue(Generic[T]):
             return
         remaining = self._deadline - time.monotonic()
         if remaining > 0:
-            self._timer = self._loop.call_later(remaining, self._check_deadline)
+            self._timer = call_later(self._loop, remaining, self._check_deadline)
         else:
             self._expired = True
             self._task.cancel()
