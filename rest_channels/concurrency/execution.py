@@ -23,7 +23,7 @@ from ..exceptions import HandlerTimeout
 from ..settings import api_settings
 from .awaitables import is_awaitable
 from .pool_blocks import use_thread_pool
-from .serial_queue import current_queue
+from .serial_queue import current_queue, waiting_tasks
 from .testcase import shared_thread
 from .thread_calls import function_in_thread
 from .threads import ThreadLease, current_thread_lease
@@ -143,30 +143,26 @@ _THREAD_FORM = "_rest_channels_thread_form"
 
 async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any]) -> Any:
     queue = current_queue.get(None)  # tests may call handlers outside of a queue
-    has_begun = False
+    task: Any = asyncio.current_task()
 
     def begin() -> Any:
-        nonlocal has_begun
-        has_begun = True
-        if queue is not None:
-            queue.waiting = None
+        waiting_tasks.discard(task)
         return function()
 
     call = function_in_thread(begin)
-    if queue is not None:
-        queue.waiting = asyncio.current_task()
+    waiting_tasks.add(task)
     try:
         if queue is None or queue.handler_lock in _held_locks.get():
             result = await call()
         else:
             result = await _with_lock(queue.handler_lock, call)
     except asyncio.CancelledError:
-        if has_begun:
+        if task not in waiting_tasks:
             text = "%r was left running: it keeps its thread until it ends."
             log_for_client(logger, logging.WARNING, text, handler)
-        elif queue is not None:
-            queue.waiting = None
         raise
+    finally:
+        waiting_tasks.discard(task)
     return await result if is_awaitable(result) else result
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "cancel_until_done",
     "current_queue",
     "start_task",
+    "waiting_tasks",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -76,8 +77,6 @@ class SerialQueue(Generic[T]):
     lease: ThreadLease = field(default_factory=ThreadLease)
     context: Context = field(default_factory=copy_context)
     busy: bool = False
-    waiting: asyncio.Task[Any] | None = None
-    """The task that waits for the handler lock or for a thread, so that a `def` can begin."""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -190,8 +189,8 @@ class SerialQueue(Generic[T]):
 
     def cancel_waiting(self) -> None:
         """Cancel the running item if it waits for a `def` to begin."""
-        if self.waiting is not None and self.waiting is self._task:
-            self.waiting.cancel()
+        if self._task is not None and self._task in waiting_tasks:
+            self._task.cancel()
 
     async def stop(self, timeout: float) -> None:
         """Drop the queued items, cancel the running one, and wait at most `timeout` seconds."""
@@ -219,6 +218,12 @@ _NO_CONTEXT = Context()
 
 
 current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_queue")
+
+waiting_tasks: set[asyncio.Task[Any]] = set()
+"""The tasks that wait for a handler lock or for a thread, so that a `def` can begin.
+
+Beside the task of an item, detached actions of the same connection may wait.
+"""
 
 
 async def cancel_until_done(task: asyncio.Task[Any], timeout: float) -> None:
