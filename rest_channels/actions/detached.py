@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
 from ..concurrency.execution import run, run_and_render, thread_lease
+from ..dispatch.dispatcher import answer_error
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
 from ..protocol.arguments import check_request_id
 from ..settings import api_settings
-from .answers import answer_error
 
 __all__ = ["DetachedActions"]
 
@@ -91,6 +91,7 @@ class DetachedActions:
         self, invocation: Any, method: Callable[..., Any], arguments: dict[str, Any]
     ) -> None:
         consumer = invocation.consumer
+        invocation.is_nested = False  # the event that has begun it does not wait for it
         try:
             async with thread_lease():
                 answer = await run_and_render(invocation.render_reply, method, **arguments)
@@ -98,8 +99,7 @@ class DetachedActions:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
-            error = as_exception(error)
-            await answer_error(consumer, error, invocation.action, invocation.request_id)
+            await answer_error(invocation, as_exception(error))
         await run(consumer.handle_detached_task_completion, asyncio.current_task())
 
     async def _run_method(self, consumer: Any, result: Coroutine[Any, Any, Any]) -> None:

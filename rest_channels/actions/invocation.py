@@ -163,7 +163,8 @@ class ActionInvocation(ActionContext):
         return answer_error(self.consumer, error, self.action, self.request_id)
 
     def handle_exception(self, error: Exception) -> Reply:
-        return error_reply(self, error)
+        name = self.action if isinstance(self.action, str) else None
+        return error_reply(self, error)._replace(call=Call(name, None, self.request_id))
 
     def on_answered(self) -> None:
         """Let what waits for the answer go on. That of a detached action comes later."""

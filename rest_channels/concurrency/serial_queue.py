@@ -165,11 +165,15 @@ class SerialQueue(Generic[T]):
             self._task.cancel()
 
     def take_timeout(self) -> bool:
-        """Return whether its deadline cancelled the running item, and undo the cancellation."""
-        if not self._expired or self._task is None:
+        """Return whether its deadline cancelled the running item, and undo the cancellation.
+
+        To be called by the item itself.
+        """
+        caller = asyncio.current_task()
+        if caller is None or not self._expired or self._task is not caller:
             return False
         self._expired = False
-        self._task.uncancel()
+        caller.uncancel()
         return True
 
     async def drain(self, timeout: float | None) -> None:

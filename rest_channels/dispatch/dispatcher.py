@@ -31,7 +31,7 @@ from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_respons
 from .invocation import DirectInvocation, Invocation
 from .view_permissions import forget_permissions
 
-__all__ = ["call_own_dispatch", "dispatch"]
+__all__ = ["answer_error", "call_own_dispatch", "dispatch"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -59,12 +59,12 @@ async def dispatch(invocation: Invocation) -> None:
         else:
             text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
-        await _answer_error(invocation, error)
+        await answer_error(invocation, error)
     else:
         try:
             await connection.answer(text)
         except TypeError as error:  # a frame cannot carry it, or the server cannot send it
-            await _answer_error(invocation, error)
+            await answer_error(invocation, error)
     finally:
         invocation.on_answered()
 
@@ -73,7 +73,7 @@ class _Closed(Exception):
     """The connection was closed before the handler was called."""
 
 
-async def _answer_error(invocation: Invocation, error: BaseException) -> None:
+async def answer_error(invocation: Invocation, error: BaseException) -> None:
     """Answer what a step has raised. Raise it if the handler of another event has to answer it."""
     if isinstance(error, _Closed):
         return

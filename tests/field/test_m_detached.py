@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from rest_channels.concurrency.execution import run
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
@@ -41,3 +43,28 @@ async def test_a_def_does_not_begin_after_a_close_although_a_detached_action_wai
         await socket.expect_close(4443)
         await socket.expect_nothing()
     assert handled == []
+
+
+class NeverAnswering(AsyncAPIConsumer):
+    """A consumer whose `handle_exception` fails, or leaves what it does not know to others."""
+
+    async def handle_exception(self, exc, action, request_id):
+        raise exc
+
+    @action(detached=True)
+    async def fail(self):
+        raise ValueError
+
+    @action()
+    async def fail_nested(self):
+        await self.handle_action("fail", "nested")
+
+
+@pytest.mark.parametrize(("name", "number"), [("fail", 7), ("fail_nested", "nested")])
+async def test_a_detached_action_is_answered_although_handle_exception_fails(name, number) -> None:
+    async with SocketCommunicator(NeverAnswering.as_asgi()) as socket:
+        await socket.send_json({"action": name, "request_id": 7})
+        reply = await socket.receive_json()
+        assert (reply["response_status"], reply["request_id"]) == (500, number)
+        assert reply["action"] == "fail"
+        await socket.expect_nothing()
