@@ -4,14 +4,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
+from weakref import ref
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
-from ..concurrency.execution import run, run_and_render, thread_lease
+from ..concurrency.execution import forget_held_locks, run, run_and_render, thread_lease
 from ..dispatch.dispatcher import answer_error
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
+from ..engine.receiving import detached_from
 from ..protocol.arguments import check_request_id
 from ..settings import api_settings
 
@@ -74,7 +76,8 @@ class DetachedActions:
             raise Throttled(detail=_("Too much runs at the same time."))
         if self.end not in connection.on_closing:
             connection.on_closing += (self.end,)
-        task: asyncio.Task[None] = connection.loop_bridge.begin(running)
+        apart = _apart(running, asyncio.current_task())
+        task: asyncio.Task[None] = connection.loop_bridge.begin(apart)
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)
@@ -113,3 +116,10 @@ class DetachedActions:
             name = getattr(result, "__qualname__", result)
             logger.error(message, consumer, name, exc_info=as_exception(error))
         await run(consumer.handle_detached_task_completion, asyncio.current_task())
+
+
+async def _apart(running: Coroutine[Any, Any, None], caller: Any) -> None:
+    """Await `running`, which may outlive the call that has begun it, in the task `caller`."""
+    detached_from.set(ref(caller))
+    forget_held_locks()
+    await running

@@ -33,6 +33,7 @@ __all__ = [
     "await_in_thread",
     "empty_context",
     "explain_query",
+    "forget_held_locks",
     "handshake_thread",
     "has_thread_form",
     "in_handshake_thread",
@@ -168,6 +169,11 @@ async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any
 
 _held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
 """The handler lock that this context holds. Tasks that it started see it released as well."""
+
+
+def forget_held_locks() -> None:
+    """Let the `def` handlers of the running task wait for one that has begun it, and goes on."""
+    _held_locks.set(())
 
 
 async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[Any]]) -> Any:

@@ -191,6 +191,13 @@ class SerialQueue(Generic[T]):
         if self._task is not None:
             await asyncio.wait({self._task})
 
+    def is_running(self, task: asyncio.Task[Any] | None) -> bool:
+        """Return whether `task` is that of the running item. Call this in code of the item's owner.
+
+        The item has no task yet in the part that runs eagerly, in which nothing else runs.
+        """
+        return self.busy and self._task in (None, task)
+
     def cancel_waiting(self) -> None:
         """Cancel the running item if it waits for a `def` to begin."""
         if self._task is not None and self._task in waiting_tasks:

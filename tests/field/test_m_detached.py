@@ -1,13 +1,16 @@
 """Detached actions beside the frames of their connection, and what these promise meanwhile."""
 
 import asyncio
+import time
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from rest_channels.concurrency.execution import run
 from rest_channels.consumers import AsyncAPIConsumer
-from rest_channels.decorators import action
+from rest_channels.decorators import action, detached
 from rest_channels.engine.publish import current_hub
+from rest_channels.groups import Group
 from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 
@@ -68,3 +71,80 @@ async def test_a_detached_action_is_answered_although_handle_exception_fails(nam
         assert (reply["response_status"], reply["request_id"]) == (500, number)
         assert reply["action"] == "fail"
         await socket.expect_nothing()
+
+
+class Importing(AsyncAPIConsumer):
+    groups = ["rooms"]
+
+    @action(detached=True)
+    async def load(self):
+        await self.begun.wait()
+        await Group("rooms").asend({"text": '"progress"'})
+        await self.send_json("own")
+        return None, 200
+
+    @action()
+    async def wait(self):
+        self.begun.set()
+        await self.ended.wait()
+        return None, 200
+
+    async def connect(self):
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+        Importing.last = self
+
+
+async def test_a_message_of_a_detached_action_does_not_wait_for_a_later_frame() -> None:
+    async with SocketCommunicator(Importing.as_asgi(), dialect="action") as socket:
+        loading = await socket.call("load")
+        waiting = await socket.call("wait")
+        assert [await socket.receive_json() for _ in range(2)] == ["progress", "own"]
+        await socket.expect_reply(loading)
+        Importing.last.ended.set()
+        await socket.expect_reply(waiting)
+
+
+@pytest.mark.parametrize("base", ["async def", "def"])
+async def test_a_message_of_a_detached_method_follows_the_reply_of_its_action(base) -> None:
+    class Rooms(AsyncAPIConsumer):
+        groups = ["rooms"]
+
+        @action()
+        async def save(self):
+            await self.tell()
+            await asyncio.sleep(0.01)
+            return None, 200
+
+        @detached
+        async def tell(self):
+            if base == "def":
+                await run(Group("rooms").send, {"text": '{"action": "saved"}'})
+            else:
+                await Group("rooms").asend({"text": '{"action": "saved"}'})
+
+    async with SocketCommunicator(Rooms.as_asgi(), dialect="action") as socket:
+        await socket.call("save")
+        assert [(await socket.receive_json())["action"] for _ in range(2)] == ["save", "saved"]
+
+
+async def test_a_def_of_a_detached_method_waits_for_the_def_that_has_begun_it() -> None:
+    class Rooms(AsyncAPIConsumer):
+        @action()
+        def save(self):
+            handled.append("save")
+            async_to_sync(self.note)()
+            time.sleep(0.05)
+            handled.append("saved")
+            return None, 200
+
+        @detached
+        async def note(self):
+            await asyncio.sleep(0.01)
+            await run(handled.append, "note")
+            noted.set()
+
+    handled, noted = [], asyncio.Event()
+    async with SocketCommunicator(Rooms.as_asgi(), dialect="action") as socket:
+        await socket.expect_reply(await socket.call("save"))
+        await noted.wait()
+    assert handled == ["save", "saved", "note"]
