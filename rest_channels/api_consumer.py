@@ -173,7 +173,8 @@ class AsyncAPIConsumer(SocketConsumer):
             raise self._dialect.handler_not_found(call._replace(data=content)) from None
         if wrong := arguments.keys() & {"self", *RESERVED_ARGUMENTS}:
             raise ValidationError({name: [_("There is no such argument.")] for name in wrong})
-        await self.handle_action(action, call.request_id, **arguments)
+        if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
+            await self.handle_action(action, call.request_id, **arguments)
 
     async def get_action_name(
         self, content: dict[str, Any], **kwargs: Any

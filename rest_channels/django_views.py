@@ -26,7 +26,12 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
 from .actions.answers import answer_error
-from .actions.authorization import check_action, stays_open, throttle_action
+from .actions.authorization import (
+    check_action,
+    stays_open,
+    throttle_action,
+    while_not_expired,
+)
 from .actions.context import current_action
 from .actions.site_urls import view_class_of
 from .actions.view_arguments import view_arguments
@@ -40,6 +45,7 @@ from .actions.view_methods import (
 )
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
+from .engine.connection import State
 from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
 from .protocol.dialects import ActionDialect
@@ -115,12 +121,11 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 raise ActionDialect().handler_not_found(Call(None, {"action": action}))
             view, method = found
             context = self._begin_action(action, method, kwargs)
-            expiries = self._authentication.expiry_count
+            context.expiry_count = self._authentication.expiry_count
             if (check := check_action(self, context)) and not await stays_open(self, check):
                 return
             if (check := throttle_action(self, context)) and not await stays_open(self, check):
                 return
-            self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)
             data = await _response_data(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
@@ -183,8 +188,16 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         request.resolver_match = ResolverMatch(view, (), arguments)
         if middleware := login_middleware():
             await self._check_login(middleware, request, view, arguments)
+        if self._connection.state > State.OPEN:  # a revocation has closed it meanwhile
+            raise PermissionDenied
+        return await self._call(view, request, arguments)
+
+    async def _call(
+        self, view: Any, request: HttpRequest, arguments: dict[str, Any]
+    ) -> HttpResponseBase:
         called = view if is_async(view) else _atomic(view)
-        response = await run(called, request, **arguments)
+        called = while_not_expired(self, self.action_context, called)
+        response: Any = await run(called, request, **arguments)
         if hasattr(response, "render") and not response.is_rendered and not _has_data(response):
             await run(response.render)
         return response  # type: ignore[no-any-return]

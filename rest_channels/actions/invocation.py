@@ -17,7 +17,7 @@ from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
 from .answers import answer_error
-from .authorization import check_action, throttle_action
+from .authorization import check_action, throttle_action, while_not_expired
 from .context import ActionContext, current_action
 from .plan import ActionPlan
 
@@ -41,7 +41,6 @@ class ActionInvocation(ActionContext):
     is_nested = True
     plan: ActionPlan | None = None
     _is_read = True  # errors before are not the action's
-    _expiry_count = 0
     _is_detached = False
     # Until the frame is read:
     action: Any = None
@@ -74,7 +73,7 @@ class ActionInvocation(ActionContext):
             return consumer._authenticate, (action, self.request_id, self.arguments), {}
         self.plan, self.method, self.options = plan, plan.method, plan.options
         current_action.set(self)
-        self._expiry_count = consumer._authentication.expiry_count
+        self.expiry_count = consumer._authentication.expiry_count
         own = NO_ARGUMENTS
         if plan.takes_reserved:
             own = {"action": action, "request_id": self.request_id}
@@ -84,12 +83,13 @@ class ActionInvocation(ActionContext):
             # It is refused after the checks, like the action itself.
             return partial(_refuse_arguments, error.detail), (), {}
         handler = getattr(consumer, plan.attribute)
+        if plan.in_thread:
+            handler = thread_form(handler)
+        handler = while_not_expired(consumer, self, handler)
         if plan.detached:
             handler = partial(self._begin_detached, handler)
         elif not consumer._default_replies:
             handler = partial(self._call_and_reply, handler)
-        elif plan.in_thread:
-            handler = thread_form(handler)
         return handler, (), arguments
 
     def check(self) -> Awaitable[None] | None:
@@ -111,9 +111,6 @@ class ActionInvocation(ActionContext):
             throttle = throttle_action(self.consumer, self)
         if throttle is not None:
             await throttle
-        authentication = self.consumer._authentication
-        if authentication.expiry_count != self._expiry_count:
-            authentication.check_not_expired_since(self._expiry_count)
 
     async def _begin_detached(self, method: Callable[..., Any], /, **arguments: Any) -> None:
         self.consumer._detached.begin(self, method, arguments)

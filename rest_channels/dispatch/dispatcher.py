@@ -46,8 +46,7 @@ async def dispatch(invocation: Invocation) -> None:
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
             await check
-            if connection.state > State.OPEN:  # something has closed it, such as a revocation
-                raise _Closed
+            await _check_open(invocation)
         connection.connect_called = True
         if is_async(handler):
             result = await handler(*args, **kwargs)
@@ -125,6 +124,15 @@ async def _wait_for_identity(invocation: Invocation) -> None:
     if connection.identity_check is not None:
         await asyncio.wait({connection.identity_check})
     if connection.state > State.OPEN and invocation.event != "disconnect":
+        raise _Closed
+
+
+async def _check_open(invocation: Invocation) -> None:
+    """Stop if something has closed the connection during the checks, such as a revocation."""
+    connection = invocation.connection
+    if connection.identity_check is not None and not invocation.is_nested:
+        await _wait_for_identity(invocation)
+    if connection.state > State.OPEN:
         raise _Closed
 
 
