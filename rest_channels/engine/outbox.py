@@ -54,9 +54,12 @@ class Outbox:
     # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
-        """Queue `message` on the loop. Raise `OutboxFull` if an overflow was not awaited."""
+        """Queue `message` on the loop. Raise `OutboxFull` if an overflow was not awaited.
+
+        Awaiting the result leaves half of the limit to messages of groups, which cannot wait.
+        """
         if self.put_if_room(message, size):
-            return DONE
+            return Sent(self._wait_for_room) if self.size > self.limit // 2 else DONE
         if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
@@ -71,7 +74,7 @@ class Outbox:
         with self._lock:
             self._arriving += size
         self._loop.call_soon_threadsafe(self._append_from_thread, message, size)
-        if self.size + self._arriving > self.limit:
+        if self.size + self._arriving > self.limit // 2:
             asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
         return DONE
 
@@ -114,9 +117,9 @@ class Outbox:
             self.start_writer()
 
     async def _wait_for_room(self) -> None:
-        """Wait until the outbox is within its limit again, or closed."""
+        """Wait until half of the limit is free again, or nothing is left but held messages."""
         self._overflowed = False
-        while self.size > self.limit and not self.closed:
+        while self.size > self.limit // 2 and self.busy and not self.closed:
             waiter = self._loop.create_future()
             self.waiters.append(waiter)
             await waiter
