@@ -43,6 +43,7 @@ from .actions.view_methods import (
     is_viewset,
     viewset_routes,
 )
+from .actions.view_responses import has_data, response_data
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
 from .engine.connection import State
@@ -50,8 +51,7 @@ from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
-from .renderers import Rendered, encode
-from .settings import api_settings
+from .renderers import encode
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
@@ -127,7 +127,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             if (check := throttle_action(self, context)) and not await stays_open(self, check):
                 return
             response = await self.call_view(view, method, **kwargs)
-            data = await _response_data(response)
+            data = await response_data(response)
             await self.reply(action, data=data, status=response.status_code, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
             await answer_error(self, error, action, request_id)
@@ -198,7 +198,7 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         called = view if is_async(view) else _atomic(view)
         called = while_not_expired(self, self.action_context, called)
         response: Any = await run(called, request, **arguments)
-        if hasattr(response, "render") and not response.is_rendered and not _has_data(response):
+        if hasattr(response, "render") and not response.is_rendered and not has_data(response):
             await run(response.render)
         return response  # type: ignore[no-any-return]
 
@@ -240,42 +240,3 @@ def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
         if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
             view = transaction.atomic(using=alias)(view)
     return view
-
-
-async def _response_data(response: Any) -> Any:
-    """Return the data of a response, else its body as text, else its body in hexadecimal.
-
-    Data may query when it is rendered, so a thread renders it.
-    """
-    if _has_data(response):
-        return await run(Rendered.json, response.data)
-    if not response.streaming:
-        body = response.content
-    elif response.is_async:
-        body = bytearray()
-        async for part in response:
-            _append(body, part)
-    else:
-        body = await run(_streamed_body, response)
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.hex()
-
-
-def _has_data(response: Any) -> bool:
-    """Return whether it is a response of DRF, whose data is sent instead of its body."""
-    return hasattr(response, "data")
-
-
-def _streamed_body(response: Any) -> bytearray:
-    body = bytearray()
-    for part in response:
-        _append(body, part)
-    return body
-
-
-def _append(body: bytearray, part: bytes) -> None:
-    body += part
-    if len(body) > api_settings.OUTBOX_BYTES:
-        raise ValueError("The response is longer than REST_CHANNELS['OUTBOX_BYTES'] allows.")

@@ -1,14 +1,22 @@
 """What a handler sends bit by bit, and messages of groups to the same client."""
 
 import asyncio
+import threading
+from io import BytesIO
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group as Row
+from django.http import FileResponse, StreamingHttpResponse
 from django.test import override_settings
 from rest_framework.serializers import ModelSerializer
 
-from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, SocketConsumer
+from rest_channels.consumers import (
+    AsyncAPIConsumer,
+    GenericAsyncAPIConsumer,
+    SocketConsumer,
+    view_as_consumer,
+)
 from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
 from rest_channels.groups import Group
@@ -94,3 +102,60 @@ async def test_an_action_does_not_wait_for_its_own_message_that_is_sent_after_it
         assert await socket.receive_json() == "own"
         assert (await socket.receive_json())["response_status"] == 200
         await socket.expect_event("x" * 200)
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+@pytest.mark.parametrize("length", [10, 200])
+@pytest.mark.django_db(transaction=True)
+async def test_the_parts_of_a_streamed_response_end_in_the_thread_that_made_them(length) -> None:
+    class Parts:
+        def __iter__(self):
+            try:
+                noted.append(threading.get_ident())
+                yield b"x" * length
+                yield b"y"
+            finally:
+                noted.append(Row.objects.count())
+                noted.append(threading.get_ident())
+
+    noted = []
+    application = view_as_consumer(lambda request: StreamingHttpResponse(Parts()))
+    async with SocketCommunicator(application) as socket:
+        await socket.send_json({"action": "list"})
+        status = (await socket.receive_json())["response_status"]
+    assert status == (200 if length == 10 else 500)
+    assert noted == [noted[0], 0, noted[0]]
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+@pytest.mark.parametrize("length", [10, 200])
+async def test_the_parts_of_an_async_response_end_in_the_task_that_made_them(length) -> None:
+    async def view(request):
+        async def parts():
+            noted.append(asyncio.current_task())
+            try:
+                yield b"x" * length
+                yield b"y"
+            finally:
+                await asyncio.sleep(0)
+                noted.append(asyncio.current_task())
+
+        return StreamingHttpResponse(parts())
+
+    noted = []
+    async with SocketCommunicator(view_as_consumer(view)) as socket:
+        await socket.send_json({"action": "list"})
+        await socket.receive_json()
+        assert noted == [noted[0], noted[0]]
+
+
+async def test_the_file_of_a_response_is_closed_before_the_answer() -> None:
+    def view(request):
+        files.append(BytesIO(b"file"))
+        return FileResponse(files[0])
+
+    files = []
+    async with SocketCommunicator(view_as_consumer(view)) as socket:
+        await socket.send_json({"action": "list"})
+        assert (await socket.receive_json())["data"] == "file"
+        assert files[0].closed
