@@ -46,6 +46,7 @@ from .authentication import Authentication
 from .concurrency.awaitables import Sent
 from .concurrency.execution import handshake_thread, run
 from .concurrency.hooks import acall_hook, wrap_async_hooks
+from .concurrency.serial_queue import outlast_deadline
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply, log_refusal
@@ -207,7 +208,7 @@ class AsyncAPIConsumer(SocketConsumer):
             await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
-        await self.reply("authenticate", data=user, request_id=request_id)
+        await outlast_deadline(self.reply("authenticate", data=user, request_id=request_id))
 
     async def get_authenticators(self) -> Sequence[Any]:
         """Return the authenticators of the connection, as instances."""
@@ -243,7 +244,8 @@ class AsyncAPIConsumer(SocketConsumer):
         invocation = DirectInvocation(self._connection, "receive", (self.handle_action, (), {}))
         refusal = error_reply(invocation, exc)
         errors = [_("Not found")] if isinstance(exc, Http404) else refusal.errors
-        await self.reply(action, errors=errors, status=refusal.status, request_id=request_id)
+        answer = {"errors": errors, "status": refusal.status, "request_id": request_id}
+        await outlast_deadline(self.reply(action, **answer))
 
     def reply(
         self,

@@ -46,6 +46,7 @@ from .actions.view_methods import (
 from .actions.view_responses import has_data, response_data
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
+from .concurrency.serial_queue import outlast_deadline
 from .engine.connection import State
 from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
@@ -128,7 +129,9 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 return
             response = await self.call_view(view, method, **kwargs)
             data = await response_data(response)
-            await self.reply(action, data=data, status=response.status_code, request_id=request_id)
+            status = response.status_code
+            reply = self.reply(action, data=data, status=status, request_id=request_id)
+            await outlast_deadline(reply)
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
             await answer_error(self, error, action, request_id)
         finally:

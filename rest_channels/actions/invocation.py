@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from ..concurrency.execution import run_and_render, thread_form
+from ..concurrency.serial_queue import outlast_deadline
 from ..dispatch.errors import error_reply
 from ..dispatch.invocation import Target, reply_to_frame
 from ..engine.connection import State
@@ -148,7 +149,7 @@ class ActionInvocation(ActionContext):
         if isinstance(answer, str):
             await self.connection.answer(answer)
         elif answer is not None:
-            await answer
+            await outlast_deadline(answer)
 
     def render_text(self, data: Any) -> str:
         return encode_text(data)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ __all__ = [
     "cancel_tasks",
     "cancel_until_done",
     "current_queue",
+    "outlast_deadline",
     "start_task",
     "waiting_tasks",
 ]
@@ -229,6 +230,22 @@ _NO_CONTEXT = Context()
 
 
 current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_queue")
+
+
+async def outlast_deadline(answer: Awaitable[Any]) -> None:
+    """Await `answer`, which is queued already and waits for its client.
+
+    If the deadline of the running item passes meanwhile, it is no longer awaited: a second answer
+    would say that the item took too long. What the item does afterwards has a deadline of its own.
+    """
+    try:
+        await answer
+    except asyncio.CancelledError:
+        queue = current_queue.get(None)
+        if queue is None or not queue.take_timeout():
+            raise
+        queue._start_deadline()
+
 
 waiting_tasks: set[asyncio.Task[Any]] = set()
 """The tasks that wait for a handler lock or for a thread, so that a `def` can begin.

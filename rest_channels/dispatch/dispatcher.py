@@ -21,7 +21,7 @@ from rest_framework import status
 
 from ..client_logs import log_for_client
 from ..concurrency.execution import explain_query, is_async, run_and_render
-from ..concurrency.serial_queue import current_queue
+from ..concurrency.serial_queue import current_queue, outlast_deadline
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
@@ -61,7 +61,8 @@ async def dispatch(invocation: Invocation) -> None:
         await answer_error(invocation, error)
     else:
         try:
-            await connection.answer(text)
+            answer = connection.answer(text)
+            await (outlast_deadline(answer) if invocation.is_nested else answer)
         except TypeError as error:  # a frame cannot carry it, or the server cannot send it
             await answer_error(invocation, error)
     finally:
