@@ -71,6 +71,8 @@ class Outbox:
 
     def put_from_thread(self, message: Message, size: int) -> Sent:
         """Queue `message` from a thread, and return when there is room for more."""
+        if self.closed:  # the loop may end before it would answer
+            return DONE
         with self._lock:
             self._arriving += size
         self._loop.call_soon_threadsafe(self._append_from_thread, message, size)

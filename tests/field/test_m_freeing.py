@@ -1,6 +1,7 @@
 """A connection is freed at once, whatever has ended it, and whatever it leaves in the loop."""
 
 import asyncio
+import threading
 import time
 import weakref
 
@@ -130,3 +131,22 @@ async def test_a_connection_whose_call_did_not_end_is_freed_when_it_does(
     assert codes == [1000]
     ended.set()
     await settle(lambda: connections[0]() is None)
+
+
+async def test_a_def_that_outlives_its_connection_sends_without_waiting_for_the_loop(
+    gate, settings, monkeypatch
+) -> None:
+    class Room(SocketConsumer):
+        def receive_json(self, content):
+            gate.pass_through()
+            self.send_json("x" * 200)
+            sent.set()
+
+    settings.REST_CHANNELS = {"OUTBOX_BYTES": 100}
+    monkeypatch.setattr(ending, "END_TIMEOUT", 0.01)
+    sent = threading.Event()
+    async with SocketCommunicator(Room.as_asgi()) as socket:
+        await socket.send_json(None)
+        assert await asyncio.to_thread(gate.reached.wait, 5)
+    gate.opened.set()
+    assert sent.wait(2)  # the loop does nothing meanwhile
