@@ -148,3 +148,34 @@ async def test_a_def_of_a_detached_method_waits_for_the_def_that_has_begun_it() 
         await socket.expect_reply(await socket.call("save"))
         await noted.wait()
     assert handled == ["save", "saved", "note"]
+
+
+@pytest.mark.parametrize("name", ["load", "disconnect"])
+async def test_a_detached_method_that_begins_when_another_is_cancelled_ends_too(name) -> None:
+    class Rooms(AsyncAPIConsumer):
+        @action(detached=True)
+        async def load(self):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await self.clean_up()
+
+        if name == "disconnect":
+
+            async def disconnect(self, code):
+                await self.load_again()
+
+        @detached
+        async def load_again(self):
+            await self.load()
+
+        @detached
+        async def clean_up(self):
+            tasks.append(asyncio.current_task())
+            await asyncio.Event().wait()
+
+    tasks = []
+    async with SocketCommunicator(Rooms.as_asgi()) as socket:
+        await socket.send_json({"action": name})
+        await asyncio.sleep(0.01)
+    assert [task.cancelled() for task in tasks] == [True]
