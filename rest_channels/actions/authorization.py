@@ -4,6 +4,7 @@ The classes may be DRF's, this library's, and trees of both. The result is the o
 with the same classes would give. A class of this library without `can_connect` lets a client in.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -115,9 +116,15 @@ def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | 
 
 
 async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
-    """Await `check`. Return whether the connection is open: a revocation may have closed it."""
+    """Await `check`. Return whether the connection is open: a revocation may have closed it.
+
+    If its user is being read again, wait for the result.
+    """
     await check
-    return bool(consumer._connection.state <= State.OPEN)
+    connection = consumer._connection
+    if connection.identity_check is not None:
+        await asyncio.wait({connection.identity_check})
+    return bool(connection.state <= State.OPEN)
 
 
 def while_not_expired(

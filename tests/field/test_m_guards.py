@@ -15,7 +15,6 @@ from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer, view_as_co
 from rest_channels.decorators import action
 from rest_channels.engine import account_status
 from rest_channels.engine.publish import current_hub
-from rest_channels.permissions import BasePermission
 from rest_channels.protocol.messages import Event
 from rest_channels.revocation import arevoke
 from rest_channels.testing import SocketCommunicator
@@ -84,44 +83,62 @@ async def test_a_def_that_waits_until_its_token_has_expired_is_answered_with_401
     assert Gated.handled == []
 
 
-class Slow(BasePermission):
-    """It permits everything, once a test lets it."""
+def guarded(kind, reached, opened, handled):
+    """Return an application whose check of permissions a test lets go on."""
 
-    async def has_permission(self, scope, consumer, action, **kwargs):
-        consumer.reached.set()
-        await consumer.opened.wait()
-        return True
+    async def check(consumer, *args, **kwargs):
+        reached.set()
+        await opened.wait()
 
+    class View(SocketView):
+        async def check_permissions(self, request=None):
+            if self.event == "receive":
+                await check(self)
 
-async def test_a_frame_whose_user_is_read_again_during_its_checks_waits_for_the_result(
-    ada, gate, monkeypatch
-) -> None:
-    class Checked(AsyncAPIConsumer):
-        permission_classes = [Slow]
-        reached, opened, handled = asyncio.Event(), asyncio.Event(), []
+        async def receive(self, request):
+            handled.append(request.user)
+
+    class Consumer(AsyncAPIConsumer):
+        check_permissions = check
 
         @action()
-        async def rename(self):
-            self.handled.append(self.scope["user"])
+        async def list(self):
+            handled.append(self.scope["user"])
 
+    def view(request):
+        handled.append(request.user)
+        return HttpResponse()
+
+    wrapped = view_as_consumer(view)
+    wrapped.consumer_class.check_permissions = check
+    applications = {"view": View.as_asgi(), "consumer": Consumer.as_asgi(), "wrapped": wrapped}
+    return applications[kind]
+
+
+@pytest.mark.parametrize("kind", ["view", "consumer", "wrapped"])
+async def test_a_frame_whose_user_is_read_again_during_its_checks_waits_for_the_result(
+    kind, ada, gate, monkeypatch
+) -> None:
     def slow_status(*args):
         gate.pass_through()
         return status(*args)
 
+    reached, opened, handled = asyncio.Event(), asyncio.Event(), []
     status = account_status.account_status
     monkeypatch.setattr(account_status, "account_status", slow_status)
-    async with SocketCommunicator(Checked.as_asgi(), user=ada) as socket:
-        await socket.send_json({"action": "rename"})
-        await Checked.reached.wait()
+    application = guarded(kind, reached, opened, handled)
+    async with SocketCommunicator(application, user=ada) as socket:
+        await socket.send_json({"action": "list"})
+        await reached.wait()
         changed = await User.objects.aget()
         changed.set_password("another")
         await changed.asave()
         assert await asyncio.to_thread(gate.reached.wait, 5)
-        Checked.opened.set()
+        opened.set()
         await socket.expect_nothing()
         gate.opened.set()
         await socket.expect_close(4441)
-    assert Checked.handled == []
+    assert handled == []
 
 
 async def end_in_the_gate(application, content, ada, gate):
@@ -223,37 +240,4 @@ async def test_a_frame_that_is_read_during_a_revocation_is_not_handled(
 
     handled = []
     await end_in_the_gate(Reading.as_asgi(), {}, ada, gate)
-    assert handled == []
-
-
-async def test_a_view_whose_user_is_read_again_during_its_checks_is_not_called(
-    ada, gate, monkeypatch
-) -> None:
-    class Gated(SocketView):
-        async def check_permissions(self, request=None):
-            if self.event == "receive":
-                reached.set()
-                await opened.wait()
-
-        async def receive(self, request):
-            handled.append(request.user)
-
-    def slow_status(*args):
-        gate.pass_through()
-        return status(*args)
-
-    reached, opened, handled = asyncio.Event(), asyncio.Event(), []
-    status = account_status.account_status
-    monkeypatch.setattr(account_status, "account_status", slow_status)
-    async with SocketCommunicator(Gated.as_asgi(), user=ada) as socket:
-        await socket.send_json({})
-        await reached.wait()
-        changed = await User.objects.aget()
-        changed.set_password("another")
-        await changed.asave()
-        assert await asyncio.to_thread(gate.reached.wait, 5)
-        opened.set()
-        await socket.expect_nothing()
-        gate.opened.set()
-        await socket.expect_close(4441)
     assert handled == []
