@@ -103,19 +103,29 @@ class DetachedActions:
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
             await answer_error(invocation, as_exception(error))
-        await run(consumer.handle_detached_task_completion, asyncio.current_task())
+        await _complete(consumer)
 
     async def _run_method(self, consumer: Any, result: Coroutine[Any, Any, Any]) -> None:
-        try:
-            async with thread_lease():
-                await result
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:
-            message = "%r: the detached method %s failed."
-            name = getattr(result, "__qualname__", result)
-            logger.error(message, consumer, name, exc_info=as_exception(error))
-        await run(consumer.handle_detached_task_completion, asyncio.current_task())
+        async with thread_lease():
+            await _log_errors(consumer, result, getattr(result, "__qualname__", result))
+        await _complete(consumer)
+
+
+async def _complete(consumer: Any) -> None:
+    """Tell `consumer` that the running task has ended."""
+    hook = consumer.handle_detached_task_completion
+    await _log_errors(consumer, run(hook, asyncio.current_task()), hook.__name__)
+
+
+async def _log_errors(consumer: Any, work: Coroutine[Any, Any, Any], name: Any) -> None:
+    """Await `work` of the detached method `name`, which nothing else waits for."""
+    try:
+        await work
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        message = "%r: the detached method %s failed."
+        logger.error(message, consumer, name, exc_info=as_exception(error))
 
 
 async def _apart(running: Coroutine[Any, Any, None], caller: Any) -> None:

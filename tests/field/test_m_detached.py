@@ -179,3 +179,20 @@ async def test_a_detached_method_that_begins_when_another_is_cancelled_ends_too(
         await socket.send_json({"action": name})
         await asyncio.sleep(0.01)
     assert [task.cancelled() for task in tasks] == [True]
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+async def test_an_error_in_the_hook_of_completed_actions_is_logged(error, caplog) -> None:
+    class Rooms(AsyncAPIConsumer):
+        @action(detached=True)
+        async def load(self):
+            return None, 200
+
+        async def handle_detached_task_completion(self, task):
+            raise error
+
+    async with SocketCommunicator(Rooms.as_asgi()) as socket:
+        for _number in range(2):
+            await socket.send_json({"action": "load"})
+            await socket.receive_json()
+    assert "handle_detached_task_completion failed" in caplog.text
