@@ -46,6 +46,7 @@ from .authentication import Authentication
 from .concurrency.awaitables import Sent
 from .concurrency.execution import handshake_thread, run
 from .concurrency.hooks import acall_hook, wrap_async_hooks
+from .concurrency.serial_queue import outlast_deadline
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.dispatcher import dispatch
 from .dispatch.errors import error_reply, log_refusal
@@ -173,7 +174,8 @@ class AsyncAPIConsumer(SocketConsumer):
             raise self._dialect.handler_not_found(call._replace(data=content)) from None
         if wrong := arguments.keys() & {"self", *RESERVED_ARGUMENTS}:
             raise ValidationError({name: [_("There is no such argument.")] for name in wrong})
-        await self.handle_action(action, call.request_id, **arguments)
+        if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
+            await self.handle_action(action, call.request_id, **arguments)
 
     async def get_action_name(
         self, content: dict[str, Any], **kwargs: Any
@@ -206,7 +208,7 @@ class AsyncAPIConsumer(SocketConsumer):
             await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
         user = {"user": getattr(self.scope["user"], "pk", None)}
-        await self.reply("authenticate", data=user, request_id=request_id)
+        await outlast_deadline(self.reply("authenticate", data=user, request_id=request_id))
 
     async def get_authenticators(self) -> Sequence[Any]:
         """Return the authenticators of the connection, as instances."""
@@ -242,7 +244,8 @@ class AsyncAPIConsumer(SocketConsumer):
         invocation = DirectInvocation(self._connection, "receive", (self.handle_action, (), {}))
         refusal = error_reply(invocation, exc)
         errors = [_("Not found")] if isinstance(exc, Http404) else refusal.errors
-        await self.reply(action, errors=errors, status=refusal.status, request_id=request_id)
+        answer = {"errors": errors, "status": refusal.status, "request_id": request_id}
+        await outlast_deadline(self.reply(action, **answer))
 
     def reply(
         self,

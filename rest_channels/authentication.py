@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -22,6 +23,7 @@ from rest_framework import status
 from rest_framework.authentication import SessionAuthentication
 
 from .concurrency.execution import run
+from .concurrency.timers import call_later
 from .engine.connection import Connection
 from .engine.row_signals import ignores_saves
 from .exceptions import CloseCode
@@ -226,7 +228,15 @@ class Authentication:
             self._timer = None
         if not self._ended and (expiry := expiry_of(auth)) is not None:
             seconds = max(expiry - timezone.now().timestamp(), 0)
-            self._timer = self._connection.loop_bridge.loop.call_later(seconds, self._expire)
+            self._set_timer(seconds, self._expire)
+
+    def _set_timer(self, seconds: float, callback: Callable[[], Any]) -> None:
+        loop = self._connection.loop_bridge.loop
+        self._timer = call_later(loop, seconds, partial(self._call_for_client, callback))
+
+    def _call_for_client(self, callback: Callable[[], Any]) -> None:
+        """Call `callback` as handlers are called: in the language and partition of the client."""
+        self._connection.call_queue.context.copy().run(callback)
 
     def _expire(self) -> None:
         """Log the client out and ask for a new token. Close the connection if none comes."""
@@ -235,8 +245,7 @@ class Authentication:
         self._connection.suspend()
         self._set_user(unauthenticated_user(), None)
         grace_period = api_settings.REAUTHENTICATE_WITHIN
-        loop = self._connection.loop_bridge.loop
-        self._timer = loop.call_later(grace_period or 0, self._close)
+        self._set_timer(grace_period or 0, self._close)
         if grace_period and self._on_expired is not None:
             self._on_expired()
 
@@ -248,6 +257,7 @@ class Authentication:
         self._on_expired = None
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
 
 def _owner_of(user: Any) -> Any:

@@ -26,7 +26,12 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
 from .actions.answers import answer_error
-from .actions.authorization import check_action, stays_open, throttle_action
+from .actions.authorization import (
+    check_action,
+    stays_open,
+    throttle_action,
+    while_not_expired,
+)
 from .actions.context import current_action
 from .actions.site_urls import view_class_of
 from .actions.view_arguments import view_arguments
@@ -38,14 +43,16 @@ from .actions.view_methods import (
     is_viewset,
     viewset_routes,
 )
+from .actions.view_responses import has_data, response_data
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
+from .concurrency.serial_queue import outlast_deadline
+from .engine.connection import State
 from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
 from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
-from .renderers import Rendered, encode
-from .settings import api_settings
+from .renderers import encode
 
 __all__ = ["DjangoViewAsConsumer", "view_as_consumer"]
 
@@ -115,15 +122,16 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
                 raise ActionDialect().handler_not_found(Call(None, {"action": action}))
             view, method = found
             context = self._begin_action(action, method, kwargs)
-            expiries = self._authentication.expiry_count
+            context.expiry_count = self._authentication.expiry_count
             if (check := check_action(self, context)) and not await stays_open(self, check):
                 return
             if (check := throttle_action(self, context)) and not await stays_open(self, check):
                 return
-            self._authentication.check_not_expired_since(expiries)
             response = await self.call_view(view, method, **kwargs)
-            data = await _response_data(response)
-            await self.reply(action, data=data, status=response.status_code, request_id=request_id)
+            data = await response_data(response)
+            status = response.status_code
+            reply = self.reply(action, data=data, status=status, request_id=request_id)
+            await outlast_deadline(reply)
         except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
             await answer_error(self, error, action, request_id)
         finally:
@@ -183,9 +191,17 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         request.resolver_match = ResolverMatch(view, (), arguments)
         if middleware := login_middleware():
             await self._check_login(middleware, request, view, arguments)
+        if self._connection.state > State.OPEN:  # a revocation has closed it meanwhile
+            raise PermissionDenied
+        return await self._call(view, request, arguments)
+
+    async def _call(
+        self, view: Any, request: HttpRequest, arguments: dict[str, Any]
+    ) -> HttpResponseBase:
         called = view if is_async(view) else _atomic(view)
-        response = await run(called, request, **arguments)
-        if hasattr(response, "render") and not response.is_rendered and not _has_data(response):
+        called = while_not_expired(self, self.action_context, called)
+        response: Any = await run(called, request, **arguments)
+        if hasattr(response, "render") and not response.is_rendered and not has_data(response):
             await run(response.render)
         return response  # type: ignore[no-any-return]
 
@@ -227,42 +243,3 @@ def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
         if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
             view = transaction.atomic(using=alias)(view)
     return view
-
-
-async def _response_data(response: Any) -> Any:
-    """Return the data of a response, else its body as text, else its body in hexadecimal.
-
-    Data may query when it is rendered, so a thread renders it.
-    """
-    if _has_data(response):
-        return await run(Rendered.json, response.data)
-    if not response.streaming:
-        body = response.content
-    elif response.is_async:
-        body = bytearray()
-        async for part in response:
-            _append(body, part)
-    else:
-        body = await run(_streamed_body, response)
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.hex()
-
-
-def _has_data(response: Any) -> bool:
-    """Return whether it is a response of DRF, whose data is sent instead of its body."""
-    return hasattr(response, "data")
-
-
-def _streamed_body(response: Any) -> bytearray:
-    body = bytearray()
-    for part in response:
-        _append(body, part)
-    return body
-
-
-def _append(body: bytearray, part: bytes) -> None:
-    body += part
-    if len(body) > api_settings.OUTBOX_BYTES:
-        raise ValueError("The response is longer than REST_CHANNELS['OUTBOX_BYTES'] allows.")

@@ -151,7 +151,9 @@ class SocketConsumer:
         """Parse a text frame as JSON for `receive_json`. Raises `ParseError` (400) for bytes."""
         if text_data is None:
             raise ParseError("This connection takes text frames.")
-        await run(self.receive_json, await run(self.decode_json, text_data), **kwargs)
+        content = await run(self.decode_json, text_data)
+        if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
+            await run(self.receive_json, content, **kwargs)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Called with the content of each frame."""

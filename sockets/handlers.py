@@ -32,6 +32,7 @@ from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.awaitables import Sent
 from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
+from rest_channels.engine.connection import State
 from rest_channels.groups import Channel
 from rest_channels.parsers import JSONParser
 from rest_channels.protocol.dialects import TypeDialect, with_timestamp
@@ -152,7 +153,9 @@ class RoutedSocketHandler(SocketConsumer):
         handler = target.handler
         handler = getattr(self, handler) if isinstance(handler, str) else partial(handler, self)
         if is_async(handler):
-            await handler(await run(validate))
+            validated = await run(validate)
+            if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
+                await handler(validated)
         else:
             await run(lambda: handler(validate()))
 

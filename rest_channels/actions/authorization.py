@@ -4,10 +4,12 @@ The classes may be DRF's, this library's, and trees of both. The result is the o
 with the same classes would give. A class of this library without `can_connect` lets a client in.
 """
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from asgiref.sync import markcoroutinefunction
 from rest_framework import permissions as drf
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
@@ -38,6 +40,7 @@ __all__ = [
     "permissions_for",
     "stays_open",
     "throttle_action",
+    "while_not_expired",
 ]
 
 
@@ -113,9 +116,34 @@ def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | 
 
 
 async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
-    """Await `check`. Return whether the connection is open: a revocation may have closed it."""
+    """Await `check`. Return whether the connection is open: a revocation may have closed it.
+
+    If its user is being read again, wait for the result.
+    """
     await check
-    return bool(consumer._connection.state <= State.OPEN)
+    connection = consumer._connection
+    if connection.identity_check is not None:
+        await asyncio.wait({connection.identity_check})
+    return bool(connection.state <= State.OPEN)
+
+
+def while_not_expired(
+    consumer: Any, context: ActionContext, handler: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return `handler`, or one that raises 401 if a token has expired since the checks began.
+
+    A `def` may have to wait for a thread after the checks.
+    """
+    authentication, count = consumer._authentication, context.expiry_count
+    if count is None or not authentication.authenticators:
+        return handler
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        authentication.check_not_expired_since(count)
+        return handler(*args, **kwargs)
+
+    call.__qualname__ = getattr(handler, "__qualname__", repr(handler))  # for logs
+    return markcoroutinefunction(call) if is_async(handler) else call
 
 
 async def authorize_action(context: ActionContext, consumer: Any) -> None:

@@ -4,16 +4,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
+from weakref import ref
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
-from ..concurrency.execution import run, run_and_render, thread_lease
+from ..concurrency.execution import forget_held_locks, run, run_and_render, thread_lease
+from ..dispatch.dispatcher import answer_error
 from ..dispatch.errors import as_exception
 from ..engine.connection import State
+from ..engine.receiving import detached_from
 from ..protocol.arguments import check_request_id
 from ..settings import api_settings
-from .answers import answer_error
 
 __all__ = ["DetachedActions"]
 
@@ -74,7 +76,8 @@ class DetachedActions:
             raise Throttled(detail=_("Too much runs at the same time."))
         if self.end not in connection.on_closing:
             connection.on_closing += (self.end,)
-        task: asyncio.Task[None] = connection.loop_bridge.begin(running)
+        apart = _apart(running, asyncio.current_task())
+        task: asyncio.Task[None] = connection.loop_bridge.begin(apart)
         if not task.done():
             self.tasks.append(task)
             task.add_done_callback(self.tasks.remove)
@@ -91,6 +94,7 @@ class DetachedActions:
         self, invocation: Any, method: Callable[..., Any], arguments: dict[str, Any]
     ) -> None:
         consumer = invocation.consumer
+        invocation.is_nested = False  # the event that has begun it does not wait for it
         try:
             async with thread_lease():
                 answer = await run_and_render(invocation.render_reply, method, **arguments)
@@ -98,18 +102,34 @@ class DetachedActions:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the dispatcher has left the frame already
-            error = as_exception(error)
-            await answer_error(consumer, error, invocation.action, invocation.request_id)
-        await run(consumer.handle_detached_task_completion, asyncio.current_task())
+            await answer_error(invocation, as_exception(error))
+        await _complete(consumer)
 
     async def _run_method(self, consumer: Any, result: Coroutine[Any, Any, Any]) -> None:
-        try:
-            async with thread_lease():
-                await result
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:
-            message = "%r: the detached method %s failed."
-            name = getattr(result, "__qualname__", result)
-            logger.error(message, consumer, name, exc_info=as_exception(error))
-        await run(consumer.handle_detached_task_completion, asyncio.current_task())
+        async with thread_lease():
+            await _log_errors(consumer, result, getattr(result, "__qualname__", result))
+        await _complete(consumer)
+
+
+async def _complete(consumer: Any) -> None:
+    """Tell `consumer` that the running task has ended."""
+    hook = consumer.handle_detached_task_completion
+    await _log_errors(consumer, run(hook, asyncio.current_task()), hook.__name__)
+
+
+async def _log_errors(consumer: Any, work: Coroutine[Any, Any, Any], name: Any) -> None:
+    """Await `work` of the detached method `name`, which nothing else waits for."""
+    try:
+        await work
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        message = "%r: the detached method %s failed."
+        logger.error(message, consumer, name, exc_info=as_exception(error))
+
+
+async def _apart(running: Coroutine[Any, Any, None], caller: Any) -> None:
+    """Await `running`, which may outlive the call that has begun it, in the task `caller`."""
+    detached_from.set(ref(caller))
+    forget_held_locks()
+    await running

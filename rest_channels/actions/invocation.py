@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from ..concurrency.execution import run_and_render, thread_form
+from ..concurrency.serial_queue import outlast_deadline
 from ..dispatch.errors import error_reply
 from ..dispatch.invocation import Target, reply_to_frame
 from ..engine.connection import State
@@ -17,7 +18,7 @@ from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
 from .answers import answer_error
-from .authorization import check_action, throttle_action
+from .authorization import check_action, throttle_action, while_not_expired
 from .context import ActionContext, current_action
 from .plan import ActionPlan
 
@@ -42,7 +43,6 @@ class ActionInvocation(ActionContext):
     action: Any
     plan: ActionPlan | None
     _is_read: bool  # errors before are not the action's
-    _expiry_count: int
     _is_detached = False
 
     def __init__(
@@ -74,7 +74,6 @@ class ActionInvocation(ActionContext):
         if plan.options is not None:
             self.options = plan.options
         current_action.set(self)
-        self._expiry_count = consumer._authentication.expiry_count
         own = NO_ARGUMENTS
         if plan.takes_reserved:
             own = {"action": action, "request_id": self.request_id}
@@ -84,12 +83,15 @@ class ActionInvocation(ActionContext):
             # It is refused after the checks, like the action itself.
             return partial(_refuse_arguments, error.detail), (), {}
         handler = getattr(consumer, plan.attribute)
+        if plan.in_thread:
+            handler = thread_form(handler)
+        if (authentication := consumer._authentication).authenticators:
+            self.expiry_count = authentication.expiry_count
+            handler = while_not_expired(consumer, self, handler)
         if plan.detached:
             handler = partial(self._begin_detached, handler)
         elif not consumer._default_replies:
             handler = partial(self._call_and_reply, handler)
-        elif plan.in_thread:
-            handler = thread_form(handler)
         return handler, (), arguments
 
     def check(self) -> Awaitable[None] | None:
@@ -111,9 +113,6 @@ class ActionInvocation(ActionContext):
             throttle = throttle_action(self.consumer, self)
         if throttle is not None:
             await throttle
-        authentication = self.consumer._authentication
-        if authentication.expiry_count != self._expiry_count:
-            authentication.check_not_expired_since(self._expiry_count)
 
     async def _begin_detached(self, method: Callable[..., Any], /, **arguments: Any) -> None:
         self.consumer._detached.begin(self, method, arguments)
@@ -151,7 +150,7 @@ class ActionInvocation(ActionContext):
         if isinstance(answer, str):
             await self.connection.answer(answer)
         elif answer is not None:
-            await answer
+            await outlast_deadline(answer)
 
     def render_text(self, data: Any) -> str:
         return encode_text(data)
@@ -163,7 +162,8 @@ class ActionInvocation(ActionContext):
         return answer_error(self.consumer, error, self.action, self.request_id)
 
     def handle_exception(self, error: Exception) -> Reply:
-        return error_reply(self, error)
+        name = self.action if isinstance(self.action, str) else None
+        return error_reply(self, error)._replace(call=Call(name, None, self.request_id))
 
     def on_answered(self) -> None:
         """Let what waits for the answer go on. That of a detached action comes later."""

@@ -23,15 +23,17 @@ from ..exceptions import HandlerTimeout
 from ..settings import api_settings
 from .awaitables import is_awaitable
 from .pool_blocks import use_thread_pool
-from .serial_queue import current_queue
+from .serial_queue import current_queue, waiting_tasks
 from .testcase import shared_thread
 from .thread_calls import function_in_thread
 from .threads import ThreadLease, current_thread_lease
+from .timers import start_timeout
 
 __all__ = [
     "await_in_thread",
     "empty_context",
     "explain_query",
+    "forget_held_locks",
     "handshake_thread",
     "has_thread_form",
     "in_handshake_thread",
@@ -142,35 +144,36 @@ _THREAD_FORM = "_rest_channels_thread_form"
 
 async def _run_in_thread(handler: Callable[..., Any], function: Callable[[], Any]) -> Any:
     queue = current_queue.get(None)  # tests may call handlers outside of a queue
-    has_begun = False
+    task: Any = asyncio.current_task()
 
     def begin() -> Any:
-        nonlocal has_begun
-        has_begun = True
-        if queue is not None:
-            queue.waiting = None
+        waiting_tasks.discard(task)
         return function()
 
     call = function_in_thread(begin)
-    if queue is not None:
-        queue.waiting = asyncio.current_task()
+    waiting_tasks.add(task)
     try:
         if queue is None or queue.handler_lock in _held_locks.get():
             result = await call()
         else:
             result = await _with_lock(queue.handler_lock, call)
     except asyncio.CancelledError:
-        if has_begun:
+        if task not in waiting_tasks:
             text = "%r was left running: it keeps its thread until it ends."
             log_for_client(logger, logging.WARNING, text, handler)
-        elif queue is not None:
-            queue.waiting = None
         raise
+    finally:
+        waiting_tasks.discard(task)
     return await result if is_awaitable(result) else result
 
 
 _held_locks: ContextVar[Collection[asyncio.Lock]] = ContextVar("rest_channels_held", default=())
 """The handler lock that this context holds. Tasks that it started see it released as well."""
+
+
+def forget_held_locks() -> None:
+    """Let the `def` handlers of the running task wait for one that has begun it, and goes on."""
+    _held_locks.set(())
 
 
 async def _with_lock(handler_lock: asyncio.Lock, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -207,9 +210,9 @@ async def handshake_thread() -> AsyncIterator[None]:
     Raise `HandlerTimeout` if it takes longer than the setting `HANDSHAKE_TIMEOUT`.
     """
     try:
-        async with asyncio.timeout(api_settings.HANDSHAKE_TIMEOUT):
-            async with thread_lease(for_handshake=True):
-                yield
+        async with asyncio.timeout(None) as timeout, thread_lease(for_handshake=True):
+            start_timeout(timeout, api_settings.HANDSHAKE_TIMEOUT)
+            yield
     except TimeoutError as error:
         raise HandlerTimeout from error
 

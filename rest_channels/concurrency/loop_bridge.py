@@ -67,6 +67,8 @@ class LoopBridge:
         return set(self._tasks or ())
 
     async def end(self, timeout: float) -> None:
-        """Cancel the running tasks and wait for them, for at most `timeout` seconds."""
-        if self._tasks:
-            await cancel_tasks(self._tasks, timeout)
+        """Cancel the running tasks and those that they begin, for at most `timeout` seconds."""
+        deadline, cancelled = self.loop.time() + timeout, set[asyncio.Task[Any]]()
+        while (tasks := self.running_tasks - cancelled) and self.loop.time() < deadline:
+            cancelled |= tasks
+            await cancel_tasks(tasks, deadline - self.loop.time())

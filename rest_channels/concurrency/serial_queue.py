@@ -9,13 +9,14 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .threads import ThreadLease, current_thread_lease
+from .timers import call_later
 
 __all__ = [
     "EAGER_TASKS",
@@ -23,7 +24,9 @@ __all__ = [
     "cancel_tasks",
     "cancel_until_done",
     "current_queue",
+    "outlast_deadline",
     "start_task",
+    "waiting_tasks",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -75,8 +78,6 @@ class SerialQueue(Generic[T]):
     lease: ThreadLease = field(default_factory=ThreadLease)
     context: Context = field(default_factory=copy_context)
     busy: bool = False
-    waiting: asyncio.Task[Any] | None = None
-    """The task that waits for the handler lock or for a thread, so that a `def` can begin."""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -151,7 +152,7 @@ class SerialQueue(Generic[T]):
         if self.timeout is not None:
             self._deadline = time.monotonic() + self.timeout
             if self._timer is None:
-                self._timer = self._loop.call_later(self.timeout, self._check_deadline)
+                self._timer = call_later(self._loop, self.timeout, self._check_deadline)
 
     def _check_deadline(self) -> None:
         self._timer = None
@@ -159,17 +160,21 @@ class SerialQueue(Generic[T]):
             return
         remaining = self._deadline - time.monotonic()
         if remaining > 0:
-            self._timer = self._loop.call_later(remaining, self._check_deadline)
+            self._timer = call_later(self._loop, remaining, self._check_deadline)
         else:
             self._expired = True
             self._task.cancel()
 
     def take_timeout(self) -> bool:
-        """Return whether its deadline cancelled the running item, and undo the cancellation."""
-        if not self._expired or self._task is None:
+        """Return whether its deadline cancelled the running item, and undo the cancellation.
+
+        To be called by the item itself.
+        """
+        caller = asyncio.current_task()
+        if caller is None or not self._expired or self._task is not caller:
             return False
         self._expired = False
-        self._task.uncancel()
+        caller.uncancel()
         return True
 
     async def drain(self, timeout: float | None) -> None:
@@ -187,10 +192,17 @@ class SerialQueue(Generic[T]):
         if self._task is not None:
             await asyncio.wait({self._task})
 
+    def is_running(self, task: asyncio.Task[Any] | None) -> bool:
+        """Return whether `task` is that of the running item. Call this in code of the item's owner.
+
+        The item has no task yet in the part that runs eagerly, in which nothing else runs.
+        """
+        return self.busy and self._task in (None, task)
+
     def cancel_waiting(self) -> None:
         """Cancel the running item if it waits for a `def` to begin."""
-        if self.waiting is not None and self.waiting is self._task:
-            self.waiting.cancel()
+        if self._task is not None and self._task in waiting_tasks:
+            self._task.cancel()
 
     async def stop(self, timeout: float) -> None:
         """Drop the queued items, cancel the running one, and wait at most `timeout` seconds."""
@@ -218,6 +230,28 @@ _NO_CONTEXT = Context()
 
 
 current_queue: ContextVar[SerialQueue[Any]] = ContextVar("rest_channels_queue")
+
+
+async def outlast_deadline(answer: Awaitable[Any]) -> None:
+    """Await `answer`, which is queued already and waits for its client.
+
+    If the deadline of the running item passes meanwhile, it is no longer awaited: a second answer
+    would say that the item took too long. What the item does afterwards has a deadline of its own.
+    """
+    try:
+        await answer
+    except asyncio.CancelledError:
+        queue = current_queue.get(None)
+        if queue is None or not queue.take_timeout():
+            raise
+        queue._start_deadline()
+
+
+waiting_tasks: set[asyncio.Task[Any]] = set()
+"""The tasks that wait for a handler lock or for a thread, so that a `def` can begin.
+
+Beside the task of an item, detached actions of the same connection may wait.
+"""
 
 
 async def cancel_until_done(task: asyncio.Task[Any], timeout: float) -> None:

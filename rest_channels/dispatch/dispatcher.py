@@ -21,7 +21,7 @@ from rest_framework import status
 
 from ..client_logs import log_for_client
 from ..concurrency.execution import explain_query, is_async, run_and_render
-from ..concurrency.serial_queue import current_queue
+from ..concurrency.serial_queue import current_queue, outlast_deadline
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
@@ -31,7 +31,7 @@ from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_respons
 from .invocation import PLAIN_DIALECT, DirectInvocation, Invocation
 from .view_permissions import forget_permissions
 
-__all__ = ["call_own_dispatch", "dispatch"]
+__all__ = ["answer_error", "call_own_dispatch", "dispatch"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -46,8 +46,7 @@ async def dispatch(invocation: Invocation) -> None:
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
             await check
-            if connection.state > State.OPEN:  # something has closed it, such as a revocation
-                raise _Closed
+            await _check_open(invocation)
         connection.connect_called = True
         if is_async(handler):
             result = await handler(*args, **kwargs)
@@ -59,12 +58,13 @@ async def dispatch(invocation: Invocation) -> None:
         else:
             text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
-        await _answer_error(invocation, error)
+        await answer_error(invocation, error)
     else:
         try:
-            await connection.answer(text)
+            answer = connection.answer(text)
+            await (outlast_deadline(answer) if invocation.is_nested else answer)
         except TypeError as error:  # a frame cannot carry it, or the server cannot send it
-            await _answer_error(invocation, error)
+            await answer_error(invocation, error)
     finally:
         invocation.on_answered()
 
@@ -73,7 +73,7 @@ class _Closed(Exception):
     """The connection was closed before the handler was called."""
 
 
-async def _answer_error(invocation: Invocation, error: BaseException) -> None:
+async def answer_error(invocation: Invocation, error: BaseException) -> None:
     """Answer what a step has raised. Raise it if the handler of another event has to answer it."""
     if isinstance(error, _Closed):
         return
@@ -125,6 +125,15 @@ async def _wait_for_identity(invocation: Invocation) -> None:
     if connection.identity_check is not None:
         await asyncio.wait({connection.identity_check})
     if connection.state > State.OPEN and invocation.event != "disconnect":
+        raise _Closed
+
+
+async def _check_open(invocation: Invocation) -> None:
+    """Stop if something has closed the connection during the checks, such as a revocation."""
+    connection = invocation.connection
+    if connection.identity_check is not None and not invocation.is_nested:
+        await _wait_for_identity(invocation)
+    if connection.state > State.OPEN:
         raise _Closed
 
 

@@ -17,6 +17,7 @@ from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.pool_blocks import use_thread_pool
 from ..concurrency.serial_queue import EAGER_TASKS, SerialQueue
+from ..concurrency.timers import call_later
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..handshake.subprotocols import acceptable
@@ -247,7 +248,7 @@ class Connection(Receiving):
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""
         if self._close_timer is None and not self._finished:
             loop = self.loop_bridge.loop
-            self._close_timer = loop.call_later(CLOSE_TIMEOUT, self._close_timed_out)
+            self._close_timer = call_later(loop, CLOSE_TIMEOUT, self._close_timed_out)
 
     def _close_timed_out(self) -> None:
         """Stop reading: the client did not answer the close in time."""

@@ -17,7 +17,6 @@ from ..concurrency.serial_queue import SerialQueue, start_task
 from .event_queue import EventQueue
 from .handler import EndedHandler, Handler
 from .outbox import Outbox
-from .socket_limits import SOCKET_KEY
 
 __all__ = ["Ending"]
 
@@ -48,6 +47,7 @@ class Ending:
         self._connection = connection
         self._hurry = False
         self._disconnecting: asyncio.Task[None] | None = None
+        self._new_queue: SerialQueue[Any] | None = None  # beside a call that does not end
         self._steps: Iterator[Callable[[], Awaitable[None]]] = iter(())
 
     async def run(self, code: int) -> None:
@@ -68,6 +68,8 @@ class Ending:
                 if self._disconnecting is not None:
                     self._disconnecting.cancel()
         _drop_references(self._connection)
+        if self._new_queue is not None:
+            self._new_queue.drop_references()
         task.result()
         if cancelled is not None:
             raise cancelled
@@ -89,8 +91,9 @@ class Ending:
         end_tasks = partial(connection.loop_bridge.end, END_TIMEOUT)
         yield end_tasks
         if connection.connect_called and connection.handler.handles_disconnect():
-            busy = connection.call_queue.busy
-            queue = connection.new_call_queue() if busy else connection.call_queue
+            queue = connection.call_queue
+            if queue.busy:
+                queue = self._new_queue = connection.new_call_queue()
             yield partial(self._call_disconnect, queue, code)
             yield partial(queue.stop, END_TIMEOUT)
             yield end_tasks  # that `disconnect` has started
@@ -122,7 +125,6 @@ def _drop_references(connection: Any) -> None:
     connection.groups.drop_references()
     connection.outbox.failed = _ignore
     connection.scope.owner = connection.scope.changed = None
-    connection.scope.pop(SOCKET_KEY, None)
     connection.handler = EndedHandler()
     connection.is_connected = False
     connection.on_ended = connection.on_closing = connection.on_identity_changed = ()

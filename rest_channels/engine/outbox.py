@@ -60,9 +60,12 @@ class Outbox:
     # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
-        """Queue `message` on the loop. Raise `OutboxFull` if an overflow was not awaited."""
+        """Queue `message` on the loop. Raise `OutboxFull` if an overflow was not awaited.
+
+        Awaiting the result leaves half of the limit to messages of groups, which cannot wait.
+        """
         if self.put_if_room(message, size):
-            return DONE
+            return Sent(self._wait_for_room) if self.size > self.limit // 2 else DONE
         if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
@@ -74,10 +77,12 @@ class Outbox:
 
     def put_from_thread(self, message: Message, size: int) -> Sent:
         """Queue `message` from a thread, and return when there is room for more."""
+        if self.closed:  # the loop may end before it would answer
+            return DONE
         with self._lock:
             self._arriving += size
         self._loop.call_soon_threadsafe(self._append_from_thread, message, size)
-        if self.size + self._arriving > self.limit:
+        if self.size + self._arriving > self.limit // 2:
             asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
         return DONE
 
@@ -132,9 +137,9 @@ class Outbox:
             self.start_writer()
 
     async def _wait_for_room(self) -> None:
-        """Wait until the outbox is within its limit again, or closed."""
+        """Wait until half of the limit is free again, or nothing is left but held messages."""
         self._overflowed = False
-        while self.size > self.limit and not self.closed:
+        while self.size > self.limit // 2 and self.busy and not self.closed:
             waiter = self._loop.create_future()
             self.waiters.append(waiter)
             await waiter
@@ -207,8 +212,7 @@ class Outbox:
                 self._task = task
 
     else:
-        # Python 3.11 has one writer task per connection, which sleeps while nothing is queued. A
-        # new task for each message would cost six times as much.
+        # Python 3.11 has one writer task per connection: one per message would take six times.
 
         def start_writer(self) -> None:
             self.busy = True

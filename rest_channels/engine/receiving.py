@@ -16,6 +16,7 @@ import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
+from weakref import ref
 
 from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
@@ -28,7 +29,7 @@ from .event_queue import EventQueue
 from .handler import Handler, State
 from .outbox import Message, Outbox, frame_message
 
-__all__ = ["Receiving", "answering", "hold_messages_to"]
+__all__ = ["Receiving", "answering", "detached_from", "hold_messages_to"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -221,6 +222,11 @@ class Receiving:
 answering: ContextVar[Receiving | None] = ContextVar("rest_channels_answering", default=None)
 """The connection whose call the running code belongs to."""
 
+detached_from: ContextVar["ref[asyncio.Task[Any]] | None"] = ContextVar(
+    "rest_channels_detached_from", default=None
+)
+"""In a detached action or method: the task of the call that has begun it."""
+
 
 def hold_messages_to(addresses: Iterable[str]) -> None:
     """Hold messages for the running call's own client, if it is about to cause one.
@@ -230,6 +236,9 @@ def hold_messages_to(addresses: Iterable[str]) -> None:
     connection = answering.get()
     if connection is None or not connection.is_answering:
         return
+    begun_by = detached_from.get()
+    if begun_by is not None and not connection.call_queue.is_running(begun_by()):
+        return  # it has outlived its call, and the reply of another one does not concern it
     names = connection.groups.own_names(addresses) if connection.partition else addresses
     if any(name in connection.groups or name == connection.address for name in names):
         connection.hold()

@@ -64,11 +64,17 @@ class Refusal(NamedTuple):
             return encode_text(PlainDialect().build_reply(reply))
 
 
-class CountedSocket(NamedTuple):
-    """A counted socket. It is in the scope, of which multiplexed streams have copies."""
+class CountedSocket:
+    """A counted socket. It is in the scope, of which streams and requests have copies.
 
-    owner: object
-    address: str
+    It does not refer to its owner, because requests of DRF live until a garbage collection.
+    """
+
+    __slots__ = ("address", "is_open")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.is_open = True
 
 
 class SocketCounts:
@@ -93,7 +99,7 @@ class SocketCounts:
         A socket that another owner has counted is not counted again.
         """
         socket = scope.get(SOCKET_KEY)
-        if isinstance(socket, CountedSocket) and socket.owner in self._owned:
+        if isinstance(socket, CountedSocket) and socket.is_open:
             return None
         address = _client_of(scope)
         count = self.by_address.get(address, 0)
@@ -106,13 +112,14 @@ class SocketCounts:
         self.total += 1
         if address:
             self.by_address[address] = count + 1
-        scope[SOCKET_KEY] = self._owned[owner] = CountedSocket(owner, address)
+        scope[SOCKET_KEY] = self._owned[owner] = CountedSocket(address)
         return None
 
     def release(self, owner: object) -> None:
         """Stop counting the socket that was counted for `owner`, if it was."""
         if (socket := self._owned.pop(owner, None)) is None:
             return
+        socket.is_open = False
         self.total -= 1
         self._logged -= {_PROCESS, socket.address}
         if socket.address:

@@ -459,7 +459,7 @@ class Unread(SocketCommunicator):
         return await super().connect()
 
 
-@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200})
 async def test_awaiting_send_json_waits_while_the_outbox_is_full(settle) -> None:
     sent = []
 
@@ -478,7 +478,7 @@ async def test_awaiting_send_json_waits_while_the_outbox_is_full(settle) -> None
             await socket.expect_event("x" * 28)
 
 
-@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200})
 async def test_send_json_in_a_def_handler_blocks_while_the_outbox_is_full(settle) -> None:
     sent = []
 
