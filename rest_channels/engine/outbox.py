@@ -199,7 +199,7 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - as in `send`
             self.fail(error)
         finally:
-            self.busy = False
+            self.busy = self._overflowed = False
             self._wake_waiters()
 
     if EAGER_TASKS:

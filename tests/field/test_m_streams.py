@@ -23,6 +23,7 @@ from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
 from rest_channels.groups import Group
 from rest_channels.mixins import StreamedPaginatedListMixin
+from rest_channels.protocol.messages import Event
 from rest_channels.testing import SocketCommunicator
 from tests.field.clients import StalledClient
 
@@ -235,3 +236,31 @@ async def test_what_an_action_does_after_such_an_answer_has_a_deadline_of_its_ow
         await socket.expect_event("x" * 180)
         await socket.expect_reply(1, response_status=200)
         await socket.expect_reply(2, response_status=504)
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 100})
+async def test_a_handler_that_awaits_is_not_blamed_for_an_earlier_one_that_did_not() -> None:
+    class Room(SocketConsumer):
+        groups = ["news"]
+
+        async def receive_json(self, content):
+            self.send_json("x" * 60)
+            self.send_json("y" * 60)
+
+        async def awaiting(self, event):
+            await self.send_json("z" * 60)
+
+    async with StalledClient(Room.as_asgi()) as socket:
+        [connection] = current_hub().members.values()
+        await socket.send_json({})
+        await asyncio.sleep(0.01)
+        socket.read()
+        await socket.expect_event("x" * 60)
+        await socket.expect_event("y" * 60)
+        socket.stall()
+        await Group("news").asend({"text": '"' + "n" * 60 + '"'})
+        connection.deliver(Event("news", {"type": "awaiting"}))
+        await asyncio.sleep(0.01)
+        socket.read()
+        await socket.expect_event("n" * 60)
+        await socket.expect_event("z" * 60)
