@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 from django.urls import Resolver404, resolve
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException
 from rest_framework.serializers import BaseSerializer
 
 from rest_channels.client_logs import log_for_client
@@ -170,9 +171,11 @@ class RoutedSocketHandler(SocketConsumer):
 
     async def default_route(self, content: dict[str, Any]) -> None:
         """Handle a message that no route matches. The default raises an error."""
-        error = self._dialect.handler_not_found(Call(None, content))
-        log_for_client(logger, logging.INFO, "%r: %s", self._connection, error.detail)
-        raise error
+        try:
+            raise self._dialect.handler_not_found(Call(None, content))
+        except APIException as error:
+            log_for_client(logger, logging.INFO, "%r: %s", self._connection, error.detail)
+            raise
 
     async def on_hello(self, content: dict[str, Any]) -> None:
         """Answer with the client's own data, and send a PING to its user's other sockets."""

@@ -75,24 +75,27 @@ class _Closed(Exception):
 
 async def answer_error(invocation: Invocation, error: BaseException) -> None:
     """Answer what a step has raised. Raise it if the handler of another event has to answer it."""
-    if isinstance(error, _Closed):
-        return
-    if isinstance(error, Exception) and (answer := invocation.answer_error(error)) is not None:
-        try:
-            await answer
-        except BaseException as failure:  # noqa: BLE001 - answered below
-            error = failure
-        else:
+    try:
+        if isinstance(error, _Closed):
             return
-    if invocation.is_nested:
-        raise error
-    connection = invocation.connection
-    if isinstance(error, asyncio.CancelledError):
-        await _send_error(invocation, _timeout_or(error))
-    elif isinstance(error, AcceptConnection | DenyConnection | StopConsumer):
-        (connection.accept if isinstance(error, AcceptConnection) else connection.close)()
-    else:
-        await _send_error(invocation, as_exception(error))
+        if isinstance(error, Exception) and (answer := invocation.answer_error(error)) is not None:
+            try:
+                await answer
+            except BaseException as failure:  # noqa: BLE001 - answered below
+                error = failure
+            else:
+                return
+        if invocation.is_nested:
+            raise error
+        connection = invocation.connection
+        if isinstance(error, asyncio.CancelledError):
+            await _send_error(invocation, _timeout_or(error))
+        elif isinstance(error, AcceptConnection | DenyConnection | StopConsumer):
+            (connection.accept if isinstance(error, AcceptConnection) else connection.close)()
+        else:
+            await _send_error(invocation, as_exception(error))
+    finally:
+        del error  # its traceback may have this frame
 
 
 async def call_own_dispatch(view: Any, request: SocketRequest, *args: Any, **kwargs: Any) -> None:
@@ -138,7 +141,10 @@ async def _check_open(invocation: Invocation) -> None:
 
 
 def _timeout_or(error: asyncio.CancelledError) -> Exception:
-    return HandlerTimeout() if current_queue.get().take_timeout() else as_exception(error)
+    try:
+        return HandlerTimeout() if current_queue.get().take_timeout() else as_exception(error)
+    finally:
+        del error
 
 
 async def _send_error(invocation: Invocation, error: Exception) -> None:

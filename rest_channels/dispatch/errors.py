@@ -125,16 +125,24 @@ def as_exception(error: BaseException) -> Exception:
 
     Raise it if it is the `CancelledError` of the current task, or ends the program or a generator.
     """
-    if isinstance(error, Exception):
-        return error
-    if isinstance(error, KeyboardInterrupt | GeneratorExit):
-        raise error
-    message = f"A handler raised {error!r}."
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+    try:
+        if isinstance(error, Exception):
+            return error
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):
             raise error
-        message = "The handler awaited a task that was cancelled."
-    converted = RuntimeError(message)
-    converted.__cause__ = error
-    return converted
+        message = f"A handler raised {error!r}."
+        if isinstance(error, asyncio.CancelledError):
+            if _is_cancelled():
+                raise error
+            message = "The handler awaited a task that was cancelled."
+        converted = RuntimeError(message)
+        converted.__cause__ = error
+        return converted
+    finally:
+        del error  # its traceback has this frame, and the frames of its handler
+
+
+def _is_cancelled() -> bool:
+    """Return whether the current task has been cancelled."""
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())

@@ -72,7 +72,10 @@ class Ending:
             self._new_queue.drop_references()
         task.result()
         if cancelled is not None:
-            raise cancelled
+            try:
+                raise cancelled
+            finally:
+                del cancelled  # its traceback has this frame
 
     def _start(self) -> asyncio.Task[None]:
         return start_task(self._run(), self._connection.loop_bridge.loop)
@@ -126,6 +129,7 @@ def _drop_references(connection: Any) -> None:
     connection.outbox.failed = _ignore
     connection.scope.owner = connection.scope.changed = None
     connection.handler = EndedHandler()
+    connection._task = None  # if it was cancelled, its error refers to the connection
     connection.is_connected = False
     connection.on_ended = connection.on_closing = connection.on_identity_changed = ()
 

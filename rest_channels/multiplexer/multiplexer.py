@@ -13,6 +13,7 @@ of Channels. Source: the frames are those of channelsmultiplexer and of dcrf-cli
 
 import asyncio
 import logging
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from rest_framework.exceptions import ParseError
 
 from ..client_logs import log_for_client
 from ..concurrency.serial_queue import cancel_tasks, current_queue
+from ..concurrency.timers import start_timeout
 from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
 from ..engine.connection import Connection, State
@@ -148,9 +150,13 @@ class MultiplexedConnection:
             if stream.close_code is None:
                 stream.close(code)
         try:
-            await asyncio.wait(self._tasks, timeout=STREAM_GRACE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as timeout:
+                    start_timeout(timeout, STREAM_GRACE)
+                    await asyncio.wait(self._tasks)
         finally:
             await cancel_tasks({task for task in self._tasks if not task.done()}, 1.0)
+            self.streams = {}  # they refer to this object
 
     async def _run(self, stream: Stream) -> None:
         application = self._applications[stream.name]

@@ -12,8 +12,11 @@ from rest_framework.exceptions import PermissionDenied
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action
 from rest_channels.engine import ending
+from rest_channels.engine.publish import current_hub
+from rest_channels.multiplexer import Multiplexer
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
+from sockets.handlers import RoutedSocketHandler
 
 
 @pytest.fixture
@@ -150,3 +153,79 @@ async def test_a_def_that_outlives_its_connection_sends_without_waiting_for_the_
         assert await asyncio.to_thread(gate.reached.wait, 5)
     gate.opened.set()
     assert sent.wait(2)  # the loop does nothing meanwhile
+
+
+class Waiting(AsyncAPIConsumer):
+    @action()
+    async def wait(self):
+        await asyncio.Event().wait()
+
+    @action()
+    async def ask(self):
+        await self.handle_action("wait", 1)
+
+    @action(detached=True)
+    async def load(self):
+        await asyncio.Event().wait()
+
+
+class WaitingView(SocketView):
+    async def receive(self, request):
+        await asyncio.Event().wait()
+
+
+class WaitingInDispatch(SocketView):
+    async def dispatch(self, request):
+        if request.event == "receive":
+            await asyncio.Event().wait()
+        await super().dispatch(request)
+
+
+class Refusing(RoutedSocketHandler):
+    """It has no route for the type of the frame."""
+
+    async def websocket_connect(self, message):
+        """Accept the client, without a row."""
+
+
+STREAMS = Multiplexer(one=Waiting.as_asgi(), two=WaitingView.as_asgi())
+
+
+@pytest.mark.parametrize(
+    ("application", "content"),
+    [
+        (Waiting.as_asgi(), {"action": "wait"}),
+        (Waiting.as_asgi(), {"action": "ask"}),
+        (Waiting.as_asgi(), {"action": "load"}),
+        (WaitingView.as_asgi(), {}),
+        (WaitingInDispatch.as_asgi(), {}),
+        (Refusing.as_asgi(), {"type": "UNKNOWN"}),
+        (STREAMS, {"stream": "one", "payload": {"action": "wait"}}),
+    ],
+)
+async def test_a_connection_is_freed_at_once_whatever_its_last_frame_does(
+    application, content, settle, monkeypatch
+) -> None:
+    monkeypatch.setattr(ending, "END_TIMEOUT", 0.01)
+    async with SocketCommunicator(application) as socket:
+        connections = [weakref.ref(each) for each in current_hub().members.values()]
+        await socket.send_json(content)
+        await asyncio.sleep(0.01)
+    await settle(lambda: not any(each() for each in connections))
+
+
+async def test_a_connection_that_the_server_cancels_is_freed_at_once(settle) -> None:
+    left = asyncio.create_task(serve_and_cancel())
+    await settle(left.done)
+    await settle(lambda: left.result()() is None)
+
+
+async def serve_and_cancel():
+    """Serve a client, cancel that as a server does, and return a reference to the connection."""
+    socket = SocketCommunicator(WaitingView.as_asgi())
+    await socket.connect()
+    [connection] = current_hub().members.values()
+    reference = weakref.ref(connection)
+    socket._task.cancel()
+    await asyncio.wait({socket._task})
+    return reference
