@@ -12,7 +12,7 @@ from time import perf_counter
 
 import benchmarks
 
-from . import circumstances, comparing, database, plots, report, results
+from . import circumstances, comparing, database, page, plots, report, results
 from .cases import CASES, SHORT
 from .environments import NotInstalledError
 from .measuring import Line, Plan
@@ -27,7 +27,9 @@ def main() -> int:
     """
     options = parse()
     if options.draw:
-        draw([*results.read().values()], plots.FOLDER)
+        committed = results.read()
+        draw([*committed.values()], plots.FOLDER)
+        page.write(committed)
         return 0
     raise_file_limit()
     database.prepare()
@@ -39,6 +41,8 @@ def main() -> int:
         print(f"\n{warning}")
     if folder:
         draw(taken, options.folder or plots.FOLDER)
+        if not options.folder:
+            page.write(results.read())
     if options.compare:
         print(f"\n{comparing.as_text(comparing.compare(committed, taken))}")
         return 0
@@ -59,7 +63,9 @@ def parse() -> argparse.Namespace:
         help=f"compare with the committed results; without cases: {', '.join(SHORT)}",
     )
     parser.add_argument(
-        "--draw", action="store_true", help="only draw the plots of the written results again"
+        "--draw",
+        action="store_true",
+        help="only make the plots and the tables of docs/performance.md from the written results",
     )
     parser.add_argument(
         "--folder",

@@ -2,10 +2,10 @@
 
 CPU time depends on the machine, and on what else runs there. The number of instructions does not:
 most runs agree within one percent. A few differ by ten, because the interpreter has specialised its
-code in another way. So even a change of one step can be seen on a busy machine. But instructions
-take different times: what waits for memory is underestimated.
+code in another way, although each is warmed up for long. So even a change of one step can be seen
+on a busy machine. But instructions take different times: what waits for memory is underestimated.
 
-Needs `valgrind` on the PATH, and takes about half a minute for each line.
+Needs `valgrind` on the PATH, and takes about a minute for each line.
 """
 
 import asyncio
@@ -46,7 +46,10 @@ CASES = {
     "fan-out": Counted("fan-out", {"members": 1_000, "payload": "small"}, 2),
     "observer": Counted("observer", {"members": 100}, 2),
 }
-PEERS = ("ours", "bare", "raw")
+PEERS = ("ours", "bare", "guarded", "raw")
+#: How often the shorter run is repeated first: the interpreter tries a failed specialisation again
+#: after up to some thousand calls.
+WARM_UP = 10
 
 
 def total(dump: str) -> int:
@@ -69,7 +72,7 @@ class Counter:
         await workload.open()
         gc.collect()
         gc.disable()  # its collections would be in one of the runs by chance
-        await workload.run(case.repeats)
+        await workload.run(WARM_UP * case.repeats)
         short = await self._run(workload, case.repeats)
         long = await self._run(workload, 3 * case.repeats)
         return round((long[0] - short[0]) / (long[1] - short[1]))

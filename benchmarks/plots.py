@@ -21,7 +21,7 @@ TIMEOUT = 120
 LINEAR_RANGE = 8
 
 #: The peers in the order of the legend; all others follow.
-ORDER = ("ours", "bare", "raw", "dcrf", "starlette", "chanx", "socketio")
+ORDER = ("ours", "bare", "guarded", "raw", "dcrf", "starlette", "chanx", "socketio")
 
 
 def figure(result: Result) -> dict[str, Any]:

@@ -90,7 +90,13 @@ async def serve(config: uvicorn.Config, heartbeat: Heartbeat | None, tuning: str
     await uvicorn.Server(config).serve(sockets=[sock])
 
 
-def main(name: str, deflate: bool = False, heartbeat: bool = False, tuning: str = "") -> None:
+def main(
+    name: str,
+    deflate: bool = False,
+    heartbeat: bool = False,
+    tuning: str = "",
+    ws: str = "websockets-sansio",
+) -> None:
     """Serve one peer.
 
     Args:
@@ -98,6 +104,7 @@ def main(name: str, deflate: bool = False, heartbeat: bool = False, tuning: str 
         deflate: Whether to offer permessage-deflate.
         heartbeat: Whether to measure how long the event loop stops.
         tuning: The dotted name of a function to call before serving.
+        ws: uvicorn's option: what implements the protocol.
     """
     (peer,) = load([name])
     config = uvicorn.Config(
@@ -105,7 +112,7 @@ def main(name: str, deflate: bool = False, heartbeat: bool = False, tuning: str 
         host="127.0.0.1",
         port=0,
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=ws,
         ws_per_message_deflate=deflate,
         lifespan="off",
         log_level="warning",

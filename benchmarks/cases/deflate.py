@@ -2,6 +2,8 @@
 
 The server is uvicorn with its option `ws_per_message_deflate`. It compresses each frame for each
 member, with a window of its own. The client decompresses only the frames of its first socket.
+
+A prototype, `shared_deflate`, compresses equal frames once.
 """
 
 from collections.abc import Sequence
@@ -15,32 +17,40 @@ from .end_to_end import cpu_of
 
 MEMBERS = 100
 KINDS = ("200 B", "20 kB")
-LABELS = {False: "not compressed", True: "permessage-deflate"}
+#: The labels of the variants, and the options of the server.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "not compressed": {},
+    "permessage-deflate": {"deflate": True},
+    "compressed once (a prototype)": {
+        "deflate": True,
+        "ws": "benchmarks.shared_deflate:Protocol",
+    },
+}
 
 
 async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     """Measure the CPU time of the server per frame, and its memory per connection."""
-    samples = {deflate: measure(peers, plan, deflate) for deflate in LABELS}
+    samples = {label: measure(peers, plan, options) for label, options in VARIANTS.items()}
     lines = [
         line_of(
             f"fan-out {kind}, {MEMBERS} members, {label}, CPU time of the server per frame",
             "µs",
-            cpu_of(samples[deflate], kind),
+            cpu_of(samples[label], kind),
         )
         for kind in KINDS
-        for deflate, label in LABELS.items()
+        for label in VARIANTS
     ]
-    for deflate, label in LABELS.items():
-        kilobytes = {name: value / 1e3 for name, value in samples[deflate]["memory"].items()}
+    for label in VARIANTS:
+        kilobytes = {name: value / 1e3 for name, value in samples[label]["memory"].items()}
         case = f"{MEMBERS} members, {label}, memory of the server per connection"
         lines.append(Line(case, "kB", kilobytes))
     return lines
 
 
-def measure(peers: Sequence[Peer], plan: Plan, deflate: bool) -> dict[str, Any]:
-    """Measure all peers with compression or without."""
+def measure(peers: Sequence[Peer], plan: Plan, options: dict[str, Any]) -> dict[str, Any]:
+    """Measure all peers with these options of the server."""
     with ExitStack() as stack:
         servers = {
-            peer.name: [stack.enter_context(serving(peer.name, deflate=deflate))] for peer in peers
+            peer.name: [stack.enter_context(serving(peer.name, **options))] for peer in peers
         }
-        return drive(servers, KINDS, plan, sockets=MEMBERS, deflate=deflate)
+        return drive(servers, KINDS, plan, sockets=MEMBERS, deflate=options.get("deflate", False))
