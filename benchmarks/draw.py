@@ -110,7 +110,8 @@ def draw_legend(canvas: Any, peers: list[dict[str, str]]) -> None:
         handle = mpl.lines.Line2D([], [], color=color, marker=marker, linestyle="")
         handle.set_label(peer["label"])
         handles.append(handle)
-    canvas.legend(handles=handles, loc="upper left", ncols=len(handles), frameon=False)
+    space = {"columnspacing": 1.2, "handletextpad": 0.3}  # so that eight names fit
+    canvas.legend(handles=handles, loc="upper left", ncols=len(handles), frameon=False, **space)
 
 
 if __name__ == "__main__":
