@@ -117,6 +117,7 @@ RESET = {
 KEPT = {
     "rest_channels.client_logs._counts": "counts log lines",
     "rest_channels.concurrency.pool_blocks._leasing": "its leases belong to tasks",
+    "rest_channels.concurrency.serial_queue.waiting_tasks": "belongs to tasks",
     "rest_channels.engine.hub._commands": "filled by imports",
     "rest_channels.engine.hub._heartbeat_work": "filled by imports",
     "rest_channels.engine.row_signals._watched": "its receivers are copied, too",
