@@ -151,8 +151,7 @@ class Connection(Receiving):
                 await self.handler.receive(item)
         elif item is None:
             try:
-                if await identify_connection(self.hub, self):
-                    await self.hub.wait_reachable()  # the handler may pass its address on
+                if await identify_connection(self.hub, self) and await self.hub.reachable(self):
                     await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
