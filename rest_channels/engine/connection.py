@@ -217,9 +217,11 @@ class Connection(Receiving):
 
     async def _answer_when_joined(self, message: Message, size: int) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
-        await self.groups.wait_joined()
-        if self.state <= State.OPEN:
-            await self.outbox.send(message, size)
+        try:
+            await self.groups.wait_joined()
+        finally:  # also if the deadline passes meanwhile, which must not lose the answer
+            sent = self.outbox.put(message, size) if self.state <= State.OPEN else DONE
+        await sent
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """Close the connection after the frames sent before, or refuse it if it is not accepted."""
