@@ -117,7 +117,8 @@ class SocketConsumer:
         for group in groups:
             self.add_group(group)
         await self._connection.groups.wait_joined()
-        await run(self.connect)
+        if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
+            await run(self.connect)
         overridden = type(self).accept is not SocketConsumer.accept
         if overridden and self._connection.state is State.CONNECTING:
             await run(self.accept)

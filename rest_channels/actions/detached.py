@@ -76,7 +76,7 @@ class DetachedActions:
             raise Throttled(detail=_("Too much runs at the same time."))
         if self.end not in connection.on_closing:
             connection.on_closing += (self.end,)
-        apart = _apart(running, asyncio.current_task())
+        apart = _apart(running, detached_from.get() or _running_call(connection))
         task: asyncio.Task[None] = connection.loop_bridge.begin(apart)
         if not task.done():
             self.tasks.append(task)
@@ -114,7 +114,7 @@ class DetachedActions:
 async def _complete(consumer: Any) -> None:
     """Tell `consumer` that the running task has ended."""
     hook = consumer.handle_detached_task_completion
-    await _log_errors(consumer, run(hook, asyncio.current_task()), hook.__name__)
+    await _log_errors(consumer, run(hook, asyncio.current_task()), getattr(hook, "__name__", hook))
 
 
 async def _log_errors(consumer: Any, work: Coroutine[Any, Any, Any], name: Any) -> None:
@@ -128,8 +128,15 @@ async def _log_errors(consumer: Any, work: Coroutine[Any, Any, Any], name: Any) 
         logger.error(message, consumer, name, exc_info=as_exception(error))
 
 
-async def _apart(running: Coroutine[Any, Any, None], caller: Any) -> None:
-    """Await `running`, which may outlive the call that has begun it, in the task `caller`."""
-    detached_from.set(ref(caller))
+def _running_call(connection: Any) -> "ref[asyncio.Task[Any]]":
+    """Return the task of the running call. A `def` begins a detached method in another task."""
+    queue = getattr(connection, "call_queue", None)  # a unit test has none
+    task: Any = (queue and queue.running_task) or asyncio.current_task()
+    return ref(task)
+
+
+async def _apart(running: Coroutine[Any, Any, None], call: "ref[asyncio.Task[Any]]") -> None:
+    """Await `running`, which may outlive the call that has begun it, in the task `call`."""
+    detached_from.set(call)
     forget_held_locks()
     await running

@@ -63,13 +63,13 @@ DONE = Sent()
 
 
 def start_async_overrides(cls: type, names: tuple[str, ...], perform: str) -> None:
-    """Make methods that `cls` overrides with `async def` start without being awaited.
+    """Make methods that `cls` or a mixin overrides with `async def` start without being awaited.
 
     Without this, `self.send_json(…)` in a `def` handler would create a coroutine that never runs.
     `perform` names the method of `cls` that starts a coroutine and returns a `Sent`.
     """
     for name in names:
-        method = cls.__dict__.get(name)
+        method = getattr(cls, name, None)  # also that of a mixin
         if iscoroutinefunction(method):
             setattr(cls, name, _starting(method, perform))
 

@@ -192,6 +192,11 @@ class SerialQueue(Generic[T]):
         if self._task is not None:
             await asyncio.wait({self._task})
 
+    @property
+    def running_task(self) -> asyncio.Task[Any] | None:
+        """The task of the running item; `None` in the part that runs eagerly."""
+        return self._task
+
     def is_running(self, task: asyncio.Task[Any] | None) -> bool:
         """Return whether `task` is that of the running item. Call this in code of the item's owner.
 

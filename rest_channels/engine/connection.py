@@ -151,8 +151,7 @@ class Connection(Receiving):
                 await self.handler.receive(item)
         elif item is None:
             try:
-                if await identify_connection(self.hub, self):
-                    await self.hub.wait_reachable()  # the handler may pass its address on
+                if await identify_connection(self.hub, self) and await self.hub.reachable(self):
                     await self.handler.connect()
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
@@ -169,7 +168,7 @@ class Connection(Receiving):
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> Sent:
         """Accept the handshake. Frames that were sent before follow. Later calls do nothing."""
-        if not self.loop_bridge.on_loop():
+        if self.state < State.OPEN and not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self.state < State.OPEN:
             message = accept_message(acceptable(subprotocol, self.subprotocol), headers)
@@ -187,18 +186,16 @@ class Connection(Receiving):
             if (data := plain_bytes(data)) is None:
                 raise TypeError("A frame has text or bytes, but both are None.")
             size, message = len(data), {"type": "websocket.send", "bytes": data}
-        if self.state is State.CONNECTING:
+        if self.state > State.OPEN:  # the loop may have ended too, and thus answer no thread
+            return DONE
+        is_connecting = self.state is State.CONNECTING
+        is_held = is_connecting or self.held is not None
+        if is_held and (is_connecting or not self.handler.sends_in_order):
             is_held = answering.get() is not self
-        else:
-            is_held = self.held is not None and (
-                self.handler.sends_in_order or answering.get() is not self
-            )
         if not self.loop_bridge.on_loop():
             if is_held:
                 return self.loop_bridge.call(self.send_if_released, message, size)
             return self.outbox.put_from_thread(message, size)
-        if self.state > State.OPEN:
-            return DONE
         return self.send_if_released(message, size) if is_held else self.outbox.put(message, size)
 
     def answer(self, text: str | None) -> Awaitable[None]:
@@ -218,14 +215,16 @@ class Connection(Receiving):
 
     async def _answer_when_joined(self, message: Message, size: int) -> None:
         """Answer once group messages arrive: the answer may say that a group was joined."""
-        await self.groups.wait_joined()
-        if self.state <= State.OPEN:
-            await self.outbox.send(message, size)
+        try:
+            await self.groups.wait_joined()
+        finally:  # also if the deadline passes meanwhile, which must not lose the answer
+            sent = self.outbox.put(message, size) if self.state <= State.OPEN else DONE
+        await sent
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         """Close the connection after the frames sent before, or refuse it if it is not accepted."""
         check_close_code(code)
-        if not self.loop_bridge.on_loop():
+        if self.state < State.CLOSING and not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.close, code, reason)
         elif self.state < State.CLOSING:
             self.release()

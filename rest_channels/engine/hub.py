@@ -70,10 +70,15 @@ class Hub(PacketReceiver):
         if self._timer is None:
             self._schedule_heartbeat()
 
-    async def wait_reachable(self) -> None:
-        """Wait until other processes reach the addresses here, for at most `BROKER_TIMEOUT`."""
+    async def reachable(self, member: Member) -> bool:
+        """Wait until other processes reach the addresses here, for at most `BROKER_TIMEOUT`.
+
+        Its handler may pass its address on. Return whether `member` is still here: a revocation may
+        have closed it meanwhile.
+        """
         if self.link is not None and not self.link.first_attempt.done():
             await asyncio.wait({self.link.first_attempt}, timeout=BROKER_TIMEOUT)
+        return member.address in self.members
 
     def remove_address(self, member: Member) -> None:
         self.members.pop(member.address, None)

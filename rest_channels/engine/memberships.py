@@ -49,10 +49,10 @@ class GroupMemberships(GroupSubscriptions):
 
     def join(self, group: str, subscriber: Hashable = None) -> Sent:
         """Receive the messages to `group`. Raise `TooManySubscriptions`, `TypeError` (bad name)."""
-        if not self._loop_bridge.on_loop():
-            return self._loop_bridge.call(self.join, group, subscriber)
         if self._ended:
             return DONE
+        if not self._loop_bridge.on_loop():
+            return self._loop_bridge.call(self.join, group, subscriber)
         if group not in self._hub.groups:
             check_group(group)
         if not self.add(group, subscriber):
@@ -61,6 +61,8 @@ class GroupMemberships(GroupSubscriptions):
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:
         """End one subscription. The last one to `group` ends the membership."""
+        if self._ended:
+            return
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave, group, subscriber)
         elif self.discard(group, subscriber):
@@ -68,10 +70,10 @@ class GroupMemberships(GroupSubscriptions):
 
     def join_layer_group(self, group: str) -> Sent:
         """Join `group`, and receive the messages that are sent with the layer's own methods too."""
-        if not self._loop_bridge.on_loop():
-            return self._loop_bridge.call(self.join_layer_group, group)
         if self._ended:
             return DONE
+        if not self._loop_bridge.on_loop():
+            return self._loop_bridge.call(self.join_layer_group, group)
         joined_before = LAYER_SUBSCRIBER in self.subscribers_of(group)
         sent = self.join(group, LAYER_SUBSCRIBER)
         if joined_before:
@@ -80,6 +82,8 @@ class GroupMemberships(GroupSubscriptions):
 
     def leave_layer_group(self, group: str) -> None:
         """Undo `join_layer_group`."""
+        if self._ended:
+            return
         if not self._loop_bridge.on_loop():
             self._loop_bridge.call(self.leave_layer_group, group)
         elif LAYER_SUBSCRIBER in self.subscribers_of(group):

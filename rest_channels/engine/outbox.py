@@ -31,8 +31,6 @@ FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
 class UnlessRefused(tuple[Message, int]):
     """A queued message, and its size, that is dropped if the client is refused."""
 
-    __slots__ = ()
-
 
 @dataclass(eq=False, repr=False, slots=True)
 class Outbox:
@@ -45,6 +43,7 @@ class Outbox:
     transmit: Callable[[Any], Awaitable[None]]
     limit: int
     failed: Callable[[], None]
+    half: float = float("inf")  # of `limit`; before `start` nothing waits for it: nothing is sent
     items: list[tuple[Message, int]] = field(default_factory=list)
     size: int = 0
     busy: bool = True  # a message is being sent, or nothing may be sent before `start`
@@ -65,7 +64,7 @@ class Outbox:
         Awaiting the result leaves half of the limit to messages of groups, which cannot wait.
         """
         if self.put_if_room(message, size):
-            return Sent(self._wait_for_room) if self.size > self.limit // 2 else DONE
+            return Sent(self._wait_for_room) if self.size > self.half else DONE
         if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
@@ -82,7 +81,7 @@ class Outbox:
         with self._lock:
             self._arriving += size
         self._loop.call_soon_threadsafe(self._append_from_thread, message, size)
-        if self.size + self._arriving > self.limit // 2:
+        if self.size + self._arriving > min(self.half, self.limit):
             asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
         return DONE
 
@@ -139,7 +138,7 @@ class Outbox:
     async def _wait_for_room(self) -> None:
         """Wait until half of the limit is free again, or nothing is left but held messages."""
         self._overflowed = False
-        while self.size > self.limit // 2 and self.busy and not self.closed:
+        while self.size > min(self.half, self.limit) and self.busy and not self.closed:
             waiter = self._loop.create_future()
             self.waiters.append(waiter)
             await waiter
@@ -148,6 +147,7 @@ class Outbox:
 
     def start(self, first: Message) -> None:
         """Start to send: `first`, then everything that is queued."""
+        self.half = self.limit // 2
         self.items.insert(0, (first, 0))
         self.start_writer()
 
