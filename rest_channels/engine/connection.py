@@ -43,15 +43,18 @@ CLOSE_TIMEOUT = 5.0
 
 
 class Connection(Receiving):
-    """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler."""
+    """One connection. `scope`, `receive` and `send` are ASGI's. `handler` creates its handler.
+
+    All attributes are set in `__init__`, and there are at most 30. CPython keeps those that come
+    later in a dict for each instance, if many were created before: 600 bytes, and slower.
+    """
 
     groups: GroupMemberships
-    on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()  # awaited at the very end
-    on_identity_changed: tuple[Callable[[], Any], ...] = ()  # called after a login or logout
-    on_closing: tuple[Callable[[], Any], ...] = ()  # called when the server closes
-    identity_check: asyncio.Future[None] | None = None  # what its next event waits for
-    close_code = 0  # once the server has closed it: frames that still arrive are ignored
-    subprotocol: str | None = None  # for `accept` calls that name no other
+    on_ended: tuple[Callable[[], Awaitable[None]], ...]  # awaited at the very end
+    on_identity_changed: tuple[Callable[[], Any], ...]  # called after a login or logout
+    on_closing: tuple[Callable[[], Any], ...]  # called when the server closes
+    identity_check: asyncio.Future[None] | None  # what its next event waits for
+    subprotocol: str | None  # for `accept` calls that name no other
 
     def __init__(
         self,
@@ -60,8 +63,8 @@ class Connection(Receiving):
         send: Callable[[Any], Coroutine[Any, Any, None]],
         handler: Callable[["Connection"], Handler],
     ) -> None:
+        super().__init__()
         self.scope = ConnectionScope(scope)
-        self.state = State.CONNECTING
         self.loop_bridge = LoopBridge()
         self.hub = current_hub()
         self.address = self.hub.new_address()
@@ -78,6 +81,9 @@ class Connection(Receiving):
         self.connect_called = False  # if it was, `disconnect` must be called
         self._finished = False
         self._close_timer: asyncio.TimerHandle | None = None
+        self.on_ended = self.on_identity_changed = self.on_closing = ()
+        self.identity_check = self.subprotocol = None
+        self.close_code = 0  # once the server has closed it: frames that arrive later are ignored
         self.handler = handler(self)
         self.needs_queue = self.handler.overrides_sending
 

@@ -40,7 +40,6 @@ DETACHED_GRACE = 5.0
 class Receiving:
     """The part of a `Connection` that receives messages. They may not wait, and may not fail."""
 
-    state: State
     address: str
     groups: Any  # its `GroupMemberships`, which need a hub
     handler: Handler
@@ -48,13 +47,16 @@ class Receiving:
     outbox: Outbox
     handler_lock: asyncio.Lock
     call_queue: SerialQueue[Any]
-    event_queue: EventQueue | None = None
     needs_queue: bool
     """Whether rendered messages are passed to `deliver`: for the handler, or to be held."""
-    is_connected = False  # whether `connect` has ended, and has let the client in
-    held: list[tuple[Message, int]] | None = None
-    missed: set[str] | None = None
-    """The groups whose messages were dropped while the connection is suspended."""
+
+    def __init__(self) -> None:
+        self.state = State.CONNECTING
+        self.is_connected = False  # whether `connect` has ended, and has let the client in
+        self.event_queue: EventQueue | None = None
+        self.held: list[tuple[Message, int]] | None = None
+        self.missed: set[str] | None = None
+        """The groups whose messages were dropped while the connection is suspended."""
 
     @property
     def partition(self) -> str:
