@@ -76,9 +76,8 @@ class PacketSender:
     def put(self, group: str, content: Event | Packet) -> Sent:
         """Queue `content` for `group`. Awaiting the result is back-pressure."""
         if len(self._queue.items) >= QUEUE_SIZE:
-            if isinstance(content, Event | CommandPacket):  # the others have no number
-                self.streams.take_numbers(group, 1, time.monotonic())
-                self._record_loss(group, 1, "too many messages are queued")
+            self.streams.take_numbers(group, 1, time.monotonic())
+            self._record_loss(group, 1, "too many messages are queued")
             return DONE
         self._put_count += 1
         self._queue.put((group, content))
