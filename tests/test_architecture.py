@@ -57,7 +57,8 @@ def names_in_the_packages() -> dict[str, set[str]]:
             *_, parent, name = info.name.split(".")
             found[parent].add(name)
             for owner in (module, *filter(isclass, vars(module).values())):
-                found[owner.__name__.split(".")[-1]] |= set(dir(owner))
+                annotated = getattr(owner, "__annotations__", ())  # what `__init__` sets
+                found[owner.__name__.split(".")[-1]] |= {*dir(owner), *annotated}
     return found
 
 
