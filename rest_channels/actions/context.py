@@ -29,7 +29,7 @@ class ActionContext:
     action_kwargs: dict[str, Any] | None = None
     """The arguments of the action, for a `get_serializer` that does not take them."""
     expiry_count: int | None = None
-    """How many tokens of the connection had expired before the checks; `None`: nobody checks it."""
+    """How many tokens of the connection had expired before the checks. `None`: not checked."""
     _answer_waiters: "tuple[asyncio.Future[None], ...]" = ()
     _kwargs: dict[str, Any] | None = None
     _request: SocketRequest | None = None
