@@ -40,7 +40,8 @@ __all__ = ["Link", "PacketReceiver"]
 logger = logging.getLogger("rest_channels")
 
 SELF_TEST_TIMEOUT = 0.3
-"""Seconds until a self-test message must be back. Two missing in a row end the connection."""
+"""Seconds until a self-test message must be back. Two missing in a row end the connection. The
+first of a process may take `BROKER_TIMEOUT`: while it starts it is slow, and messages wait."""
 
 RETRY_DELAY = 0.25
 """Seconds between two attempts to open a layer connection."""
@@ -156,8 +157,7 @@ class Link:
     async def _open(self, connection: LayerConnection) -> None:
         """Begin to use `connection`. Raise `LayerUnavailable`."""
         await connection.listen(self._receive_message)
-        own_group = node_group(self.node)
-        await connection.add(own_group)
+        await connection.add(own_group := node_group(self.node))
         if not await self._test(connection):
             raise LayerUnavailable("a new connection to it delivers nothing")
         self._connection = connection
@@ -203,11 +203,12 @@ class Link:
         self._message_received.clear()
         await connection.send(node_group(self.node), pack(self.node, SelfTest(next(self._ids))))
         sent = loop.time()
+        seconds = SELF_TEST_TIMEOUT if self.first_attempt.done() else BROKER_TIMEOUT
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SELF_TEST_TIMEOUT):
+            async with asyncio.timeout(seconds):
                 await self._message_received.wait()
             return True
-        return loop.time() - sent > 2 * SELF_TEST_TIMEOUT  # this loop was blocked, not the layer
+        return loop.time() - sent > 2 * seconds  # this loop was blocked, not the layer
 
     async def _close(self) -> None:
         """Leave the groups, if the layer connection still works, and close it, if there is one."""

@@ -76,8 +76,7 @@ class PacketSender:
     def put(self, group: str, content: Event | Packet) -> Sent:
         """Queue `content` for `group`. Awaiting the result is back-pressure."""
         if len(self._queue.items) >= QUEUE_SIZE:
-            self.streams.take_numbers(group, 1, time.monotonic())
-            self._record_loss(group, 1, "too many messages are queued")
+            self._drop(group, content)
             return DONE
         self._put_count += 1
         self._queue.put((group, content))
@@ -105,9 +104,17 @@ class PacketSender:
         self._count_finished(len(self._queue.items))
         await self._queue.stop(BROKER_TIMEOUT)
 
+    def _drop(self, group: str, content: Event | Packet) -> None:
+        if isinstance(content, Event | CommandPacket):  # the others have no number
+            self.streams.take_numbers(group, 1, time.monotonic())
+            self._record_loss(group, 1, "too many messages are queued")
+        elif isinstance(content, LastNumbers):
+            self.streams.keep_due(content, time.monotonic())
+
     def restore(self) -> None:
         """Use a new layer connection: send the kept commands, and report lost messages."""
         self.streams.restore(time.monotonic())
+        self._report_in_time()
         for _ in range(len(self._kept_commands)):
             self.put(ALL_NODES_GROUP, self._kept_commands.popleft())
 
@@ -134,8 +141,7 @@ class PacketSender:
         self, group: str, content: Event | CommandPacket, events: tuple[Event, ...]
     ) -> EventsPacket | CommandPacket:
         began, age, number = self.streams.take_numbers(group, len(events) or 1, time.monotonic())
-        if not self._stopping and (self._report_task is None or self._report_task.done()):
-            self._report_task = asyncio.get_running_loop().create_task(self._report_last_numbers())
+        self._report_in_time()
         if isinstance(content, CommandPacket):
             return content._replace(group=group, began=began, age=age, number=number)
         return EventsPacket(group, began, age, number, events)
@@ -172,6 +178,9 @@ class PacketSender:
             self._record_loss(group, count, str(error))
             if group == ALL_NODES_GROUP and isinstance(packet, CommandPacket):
                 self._kept_commands.append(packet)
+            elif isinstance(packet, LastNumbers):
+                for name in packet.streams:
+                    self.streams.mark_undelivered(name)
         except TypeError:
             if isinstance(packet, EventsPacket) and count > 1:
                 await self._send_each(packet)
@@ -193,6 +202,10 @@ class PacketSender:
         if time.monotonic() - self._warned_at > 10 * HEARTBEAT:
             self._warned_at = time.monotonic()
             logger.warning("Messages do not reach other processes: %s.", reason)
+
+    def _report_in_time(self) -> None:
+        if not self._stopping and (self._report_task is None or self._report_task.done()):
+            self._report_task = asyncio.get_running_loop().create_task(self._report_last_numbers())
 
     async def _report_last_numbers(self) -> None:
         while self.streams.has_last_numbers(time.monotonic()):

@@ -67,6 +67,12 @@ class SentStreams:
                 stream.undelivered = False
                 stream.last = now - REPORT_AFTER
 
+    def keep_due(self, report: LastNumbers, now: float) -> None:
+        """Note that `report` had no room in the queue: the next one contains its streams too."""
+        for group in report.streams:
+            if (stream := self.streams.get(group)) is not None:
+                stream.last = now - REPORT_AFTER
+
     def last_numbers(self, now: float) -> LastNumbers:
         """Return the last numbers that are due, and forget the streams that are no longer used."""
         for group, stream in list(self.streams.items()):

@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import override_settings
 
-from rest_channels.cluster import packet_sender, packets
+from rest_channels.cluster import packet_sender, packets, streams
 from rest_channels.cluster.counts import counts
+from rest_channels.cluster.layer import LayerConnection
 from rest_channels.cluster.nodes import new_node
 from rest_channels.cluster.packet_sender import ALL_NODES_GROUP, node_group
 from rest_channels.cluster.packets import VERSION, CommandPacket, EventsPacket, pack
@@ -161,6 +162,41 @@ async def test_the_loss_of_a_last_message_is_noticed_within_two_seconds(pair, mi
     ada.link.sender.streams.take_numbers("chess", 3, time.monotonic())  # lost on the way
     await wait_until(lambda: missed() == (3, 0), 2.5)
     assert grace.receiver.gaps == ["chess"]
+
+
+async def test_a_loss_is_reported_after_an_outage_longer_than_the_repeated_reports(
+    pair, missed, monkeypatch
+) -> None:
+    ada, grace = pair
+    monkeypatch.setattr(packet_sender, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(streams, "REPORT_UNTIL", 1.5)
+    sender, connection = ada.link.sender, ada.link._connection
+    ada.send("chess", "received")
+    await grace.receives("received")
+    ada.link._connection = None
+    ada.send("chess", "lost")
+    await sender.flush()
+    await wait_until(sender._report_task.done)
+    ada.link._connection = connection
+    sender.restore()
+    await wait_until(lambda: missed() == (1, 1))
+
+
+async def test_the_first_messages_of_a_process_wait_for_a_layer_that_is_slow(
+    layer, missed, monkeypatch
+) -> None:
+    listen = LayerConnection.listen
+
+    async def listen_slowly(self, on_message):
+        await listen(self, lambda message: self._loop.call_later(0.5, on_message, message))
+
+    async with Node(GRACE, "chess") as grace:
+        monkeypatch.setattr(LayerConnection, "listen", listen_slowly)
+        ada = Node(ADA)
+        ada.send("chess", "first")
+        await grace.receives("first")
+        await ada.link.stop()
+    assert missed() == (0, 0)
 
 
 async def test_a_link_ignores_packets_of_a_newer_release(pair, caplog) -> None:

@@ -198,9 +198,11 @@ async def test_every_message_of_fifty_publishers_is_received_or_counted_as_misse
     cluster.shell(
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from rest_channels.groups import Group\n"
+        "Group('flood').send({'text': '0'})\n"
         "def publish(number):\n"
         "    for _ in range(1000): Group('flood').send({'text': '1'})\n"
     )
+    assert await client.receive_json() == 0  # later losses are counted at once
     flood = asyncio.create_task(
         asyncio.to_thread(
             cluster.shell,
