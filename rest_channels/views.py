@@ -60,6 +60,7 @@ class SocketView(ViewGuards, SendingMixin):
     bytes_parser_class: Any = None
 
     dialect: ClassVar[Dialect] = PlainDialect()
+    _dialect_methods: ClassVar[tuple[str, ...]] = ("build_reply",)  # those that are called
     _read_marks: ClassVar[tuple[str, ...]] = ()
 
     request: SocketRequest
@@ -173,6 +174,7 @@ class SocketRouteView(SocketView):
     """
 
     dialect = MethodDialect()
+    _dialect_methods = ("parse_call", "handler_not_found", "build_reply")
     _read_marks = (ROUTE,)
     routes: ClassVar[RouteTable[str]] = RouteTable()
 

@@ -32,13 +32,13 @@ from .timers import start_timeout
 __all__ = [
     "await_in_thread",
     "empty_context",
-    "explain_query",
     "forget_held_locks",
     "handshake_thread",
     "has_thread_form",
     "in_handshake_thread",
     "is_async",
     "mark_thread_form",
+    "render_on_loop",
     "run",
     "run_and_render",
     "shared_thread",
@@ -82,12 +82,7 @@ async def run_and_render(
     """
     handler = thread_form(handler)
     if is_async(handler):
-        result = await handler(*args, **kwargs)
-        try:
-            return render(result)
-        except (SynchronousOnlyOperation, TypeError) as error:
-            explain_query(error, handler)
-            raise
+        return render_on_loop(render, handler, await handler(*args, **kwargs))
 
     def call() -> tuple[bool, Any]:
         result = handler(*args, **kwargs)
@@ -100,11 +95,17 @@ async def run_and_render(
     return render(result) if result is None else await run(render, result)
 
 
-def explain_query(error: Exception, handler: Any) -> None:
-    """Raise an error that says what to write, if a query on the event loop caused `error`.
+def render_on_loop(render: Callable[[Any], T], handler: Any, result: Any) -> T:
+    """Return `render(result)` for the `result` of an `async def` handler, which may not query."""
+    try:
+        return render(result)
+    except (SynchronousOnlyOperation, TypeError) as error:
+        _explain_query(error, handler)
+        raise
 
-    To be called for what was raised while the result of the `async def` `handler` was rendered.
-    """
+
+def _explain_query(error: Exception, handler: Any) -> None:
+    """Raise an error that says what to write, if a query on the event loop caused `error`."""
     cause: BaseException | None = error
     while not isinstance(cause, SynchronousOnlyOperation):
         if cause is None:

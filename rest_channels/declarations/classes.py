@@ -1,12 +1,12 @@
 """Check what a class declares, when it is created: values, names without effect, misspelt names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import isfunction, signature
 from typing import Any
 
 from .names import misspelling, nearest_name
 from .unsupported import ATTRIBUTES, METHODS, OPTIONS, SETUP, SYNONYMS
-from .values import VALUES, check_values, value_error
+from .values import VALUES, check_values, dialect_error, value_error
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
 
@@ -99,7 +99,7 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
         if name == "available_actions" and owner is cls:  # a base has that of the library
             raise TypeError(f"{where} has no effect: {ATTRIBUTES[name]}.")
         if name in VALUES and (isfunction(value) or not hasattr(value, "__get__")):
-            check_values(f"{owner.__name__}.", {name: value})
+            _check_values(cls, f"{owner.__name__}.", {name: value})
         return
     is_method = callable(value) and not isinstance(value, type)
     advice = (CALLED if is_method else ATTRIBUTES).get(name)
@@ -112,6 +112,14 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
         raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
     if other := None if advice else _misspelt(name, value, supported):
         raise misspelling(where, other)
+
+
+def _check_values(cls: type, where: str, values: Mapping[str, Any]) -> None:
+    """Raise `TypeError` for the first of `values` that the attributes of `cls` cannot have."""
+    check_values(where, values)
+    methods = getattr(cls, "_dialect_methods", ())
+    if "dialect" in values and (error := dialect_error(values["dialect"], methods)):
+        raise TypeError(f"{where}dialect = {values['dialect']!r} {error}.")
 
 
 def _check_decorators(where: str, function: Any) -> None:
@@ -174,7 +182,7 @@ def check_initkwargs(cls: type, initkwargs: dict[str, Any]) -> None:
             if other not in (None, name):
                 advice = f"did you mean {other!r}?"
             raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set: {advice}")
-    check_values(f"{where}: ", initkwargs)
+    _check_values(cls, f"{where}: ", initkwargs)
 
 
 def check_asgi_kwargs(cls: type, initkwargs: dict[str, Any]) -> None:

@@ -1,16 +1,14 @@
 """The values that class attributes, options of `@action` and settings may have."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
-__all__ = ["VALUES", "check_values", "type_error", "value_error"]
+__all__ = ["VALUES", "check_values", "dialect_error", "type_error", "value_error"]
 
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
-
-DIALECT_METHODS = ("parse_call", "handler_not_found", "build_reply")
 
 REUSABLE = (list, tuple, set, frozenset)  # an iterator would be empty the second time
 
@@ -77,8 +75,12 @@ def _queryset(value: Any) -> str | None:
     return "is not a queryset: write Model.objects.all()"
 
 
-def _dialect(value: Any) -> str | None:
-    missing = [name for name in DIALECT_METHODS if not callable(getattr(value, name, None))]
+def dialect_error(value: Any, methods: Sequence[str] = ("build_reply",)) -> str | None:
+    """Return why `value` is no dialect with these `methods`; `None` if it is one.
+
+    Every class with a dialect calls `build_reply`.
+    """
+    missing = [name for name in methods if not callable(getattr(value, name, None))]
     if not isinstance(value, type) and not missing:
         return None
     text = "is no dialect: write an instance of one of rest_channels.protocol.dialects"
@@ -124,7 +126,7 @@ VALUES: dict[str, Check] = {
     "bytes_parser_class": _class("parse"),
     "bytes_renderer_class": _class("render"),
     "check_deliveries": _flag,
-    "dialect": _dialect,
+    "dialect": dialect_error,
     "filter_backends": _classes("filter_queryset", optional=False),
     "groups": _groups,
     "http_user": _always,

@@ -15,12 +15,11 @@ from inspect import isawaitable
 from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
-from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import explain_query, is_async, run_and_render
+from ..concurrency.execution import is_async, render_on_loop, run_and_render
 from ..concurrency.serial_queue import current_queue, outlast_deadline
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
@@ -46,15 +45,12 @@ async def dispatch(invocation: Invocation) -> None:
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
             await check
-            await _check_open(invocation)
+            if connection.identity_check is not None or connection.state is not State.OPEN:
+                await _check_open(invocation)
         connection.connect_called = True
         if is_async(handler):
             result = await handler(*args, **kwargs)
-            try:
-                text = invocation.render_result(result)
-            except (SynchronousOnlyOperation, TypeError) as error:
-                explain_query(error, handler)
-                raise
+            text = render_on_loop(invocation.render_result, handler, result)
         else:
             text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered

@@ -24,12 +24,13 @@ from ..handshake.subprotocols import acceptable
 from ..partitions import connection_partition, handlers_partition
 from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, utf8_size
 from ..settings import api_settings
+from .asgi_messages import Message, accept_message, close_message, frame_message
 from .connection_identity import ConnectionScope
 from .ending import Ending
 from .handler import Handler, State
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
-from .outbox import Message, Outbox, accept_message, close_message, frame_message
+from .outbox import Outbox
 from .publish import current_hub
 from .receiving import Receiving, answering
 from .revocation_index import forget_connection, identify_connection

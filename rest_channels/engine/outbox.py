@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +17,11 @@ from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
+from .asgi_messages import Message, close_message
 
-__all__ = ["FRAME_ERRORS", "Message", "Outbox", "accept_message", "close_message", "frame_message"]
+__all__ = ["FRAME_ERRORS", "Outbox"]
 
 logger = logging.getLogger("rest_channels")
-
-Message = dict[str, Any]
 
 FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
 """What servers raise for a frame that they cannot send. Anything else: the client has gone."""
@@ -192,6 +191,8 @@ class Outbox:
             while self.items:
                 batch, self.items = self.items, []
                 for message, size in batch:
+                    if self.waiters and self.size <= self.half:
+                        self._wake_next()
                     await self.transmit(message)
                     self.size -= size
         except FRAME_ERRORS as error:
@@ -267,34 +268,13 @@ class Outbox:
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:
-        if self.waiters:
-            waiters, self.waiters = self.waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+        while self.waiters:
+            self._wake_next()
 
-
-def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-    """Return the ASGI message that accepts the handshake. Raise `TypeError` for wrong types."""
-    pairs = [tuple(pair) for pair in headers]
-    if not isinstance(subprotocol, str | None):
-        raise TypeError(f"A subprotocol is a str, not {type(subprotocol).__name__}.")
-    if not all(isinstance(text, bytes) for pair in pairs for text in pair):
-        raise TypeError(f"Headers are pairs of bytes, not {pairs!r}.")
-    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs}
-
-
-def frame_message(text: str | None, data: bytes | None) -> Message:
-    """Return the ASGI message for one frame. `data` is ignored if there is a `text`."""
-    if text is not None:
-        return {"type": "websocket.send", "text": text}
-    return {"type": "websocket.send", "bytes": data or b""}
-
-
-def close_message(code: int, reason: str) -> Message:
-    """Return the ASGI message that closes, with the 123 bytes of `reason` that fit.
-
-    Source: RFC 6455, 5.5.1.
-    """
-    short = reason.encode(errors="replace")[:123].decode(errors="ignore")
-    return {"type": "websocket.close", "code": int(code), "reason": short}
+    def _wake_next(self) -> None:
+        """Wake the caller that has waited longest, so that callers send in turn."""
+        while self.waiters:
+            waiter = self.waiters.pop(0)
+            if not waiter.done():  # its task may have been cancelled
+                waiter.set_result(None)
+                break

@@ -25,9 +25,10 @@ from ..concurrency.serial_queue import SerialQueue
 from ..exceptions import CloseCode
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
+from .asgi_messages import Message, frame_message
 from .event_queue import EventQueue
 from .handler import Handler, State
-from .outbox import Message, Outbox, frame_message
+from .outbox import Outbox
 
 __all__ = ["Receiving", "answering", "detached_from", "hold_messages_to"]
 

@@ -14,9 +14,9 @@ from asgiref.sync import async_to_sync
 from ..concurrency.awaitables import DONE, Sent
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
+from .asgi_messages import accept_message, close_message, frame_message
 from .connection import Connection, State
 from .hub import Hub
-from .outbox import accept_message, close_message, frame_message
 from .publish import current_hub
 from .subscriptions import GroupSubscriptions
 

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Dialect(Protocol):
-    """The methods of a dialect."""
+    """The methods of a dialect. That of a `SocketView` needs only `build_reply`."""
 
     def parse_call(self, content: Any) -> Call:
         """Return the call that a parsed frame makes. Raise `ParseError` if it is no object."""
