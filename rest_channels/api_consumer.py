@@ -230,14 +230,13 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def get_throttles(self) -> Sequence[Any]:
         """Return the throttles for every action, `authenticate` included, as instances."""
-        default, own = api_settings.DEFAULT_THROTTLE_CLASSES, self.throttle_classes
-        classes = default if own is None else own
+        own = self.throttle_classes
+        classes = api_settings.DEFAULT_THROTTLE_CLASSES if own is None else own
         return [throttle() for throttle in classes]
 
     def _make_permissions(self) -> Sequence[Any]:
-        default, own = api_settings.DEFAULT_PERMISSION_CLASSES, self.permission_classes
-        classes = default if own is None else own
-        return permission_instances(classes)
+        own = self.permission_classes
+        return permission_instances(api_settings.DEFAULT_PERMISSION_CLASSES if own is None else own)
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Answer an action that raised `exc`, as DRF would. Log any other error, and answer 500."""

@@ -28,6 +28,7 @@ from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
+from ..settings import api_settings
 from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 
@@ -36,6 +37,7 @@ __all__ = [
     "authorize_connection",
     "authorize_object",
     "check_action",
+    "has_throttles",
     "permission_instances",
     "permissions_for",
     "stays_open",
@@ -46,10 +48,11 @@ __all__ = [
 
 def permission_instances(classes: Sequence[Any]) -> list[Any]:
     """Return instances of permission classes and trees, without those that allow everything."""
-    return [permission() for permission in classes if permission not in _ALLOW_ANY]
-
-
-_ALLOW_ANY = (AllowAny, drf.AllowAny)
+    return [
+        permission()
+        for permission in classes
+        if permission is not AllowAny and permission is not drf.AllowAny
+    ]
 
 
 async def authorize_connection(
@@ -115,6 +118,14 @@ def throttle_action(consumer: Any, context: ActionContext) -> Awaitable[None] | 
     return check_throttles(throttles, context.request, consumer) if throttles else None
 
 
+def has_throttles(consumer: Any) -> bool:
+    """Return whether there may be throttles to check for an action."""
+    if not consumer._default_throttles:
+        return True
+    own = consumer.throttle_classes
+    return bool(api_settings.DEFAULT_THROTTLE_CLASSES if own is None else own)
+
+
 async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
     """Await `check`. Return whether the connection is open: a revocation may have closed it.
 
@@ -151,9 +162,10 @@ async def authorize_action(context: ActionContext, consumer: Any) -> None:
     try:
         for permission in context.permissions or ():
             permitted: bool | None
-            if isinstance(permission, BasePermission) and is_async(permission.has_permission):
-                accepted = _accepted_by(permission, context, consumer)
-                permitted = await permission.has_permission(**accepted)
+            if isinstance(permission, BasePermission) and is_async(
+                method := permission.has_permission
+            ):
+                permitted = await method(**_accepted_by(method, context, consumer))
             elif isinstance(permission, OPERATORS) and not needs_no_database(permission):
                 permitted = await aevaluate(permission, partial(_decide, context, consumer))
             else:
@@ -177,8 +189,8 @@ async def _has_permission(permission: Any, context: ActionContext, consumer: Any
     if not _takes_scope(permission):
         with shown_to_drf(context, consumer) as request:
             return bool(await run(permission.has_permission, request, consumer))
-    accepted = _accepted_by(permission, context, consumer)
-    return bool(await run(permission.has_permission, **accepted))
+    method = permission.has_permission
+    return bool(await run(method, **_accepted_by(method, context, consumer)))
 
 
 def authorize_object(context: ActionContext, consumer: Any, row: Any) -> None:
@@ -214,21 +226,21 @@ def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
     if id(permission) in context.decisions:
         return context.decisions[id(permission)]
     if _takes_scope(permission):
-        accepted = _accepted_by(permission, context, consumer)
-        return bool(await_in_thread(permission.has_permission(**accepted)))
+        method = permission.has_permission
+        return bool(await_in_thread(method(**_accepted_by(method, context, consumer))))
     with shown_to_drf(context, consumer) as request:
         return bool(await_in_thread(permission.has_permission(request, consumer)))
 
 
-def _accepted_by(permission: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:
-    """Return the arguments of `has_permission`. A client cannot replace those of the library."""
+def _accepted_by(method: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:
+    """Return the arguments of a `has_permission`. A client cannot replace those of the library."""
     offered = {
         **context.arguments,
         "scope": consumer.scope,
         "consumer": consumer,
         "action": context.action,
     }
-    return accepted_arguments(permission.has_permission, 0, offered)
+    return accepted_arguments(method, 0, offered)
 
 
 def _lacks(permission: Any, method: str) -> bool:

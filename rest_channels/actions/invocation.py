@@ -18,7 +18,7 @@ from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
 from .answers import answer_error
-from .authorization import check_action, throttle_action, while_not_expired
+from .authorization import check_action, has_throttles, throttle_action, while_not_expired
 from .context import ActionContext, current_action
 from .plan import ActionPlan
 
@@ -98,21 +98,18 @@ class ActionInvocation(ActionContext):
         """Check the permissions for the action, then the throttles. `authenticate` has its own."""
         if self.plan is None:
             return None
-        permission, throttle = check_action(self.consumer, self), None
-        if permission is None and (throttle := throttle_action(self.consumer, self)) is None:
-            return None
-        return self._check(permission, throttle)
+        consumer = self.consumer
+        permission = check_action(consumer, self)
+        if permission is None:
+            return throttle_action(consumer, self)
+        return self._check(permission) if has_throttles(consumer) else permission
 
-    async def _check(
-        self, permission: Awaitable[None] | None, throttle: Awaitable[None] | None
-    ) -> None:
-        if permission is not None:
-            await permission
-            if self.connection.state > State.OPEN:
-                return
+    async def _check(self, permission: Awaitable[None]) -> None:
+        await permission
+        if self.connection.state <= State.OPEN:
             throttle = throttle_action(self.consumer, self)
-        if throttle is not None:
-            await throttle
+            if throttle is not None:
+                await throttle
 
     async def _begin_detached(self, method: Callable[..., Any], /, **arguments: Any) -> None:
         self.consumer._detached.begin(self, method, arguments)
