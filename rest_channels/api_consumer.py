@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
+from .actions.answers import may_send
 from .actions.authorization import (
     authorize_action,
     authorize_connection,
@@ -31,7 +32,7 @@ from .actions.authorization import (
 )
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
-from .actions.invocation import ActionFrame, ActionInvocation
+from .actions.invocation import ActionFrame, ActionInvocation, ConsumerFrame
 from .actions.options import follow_options
 from .actions.plan import (
     OVERRIDABLE,
@@ -43,7 +44,7 @@ from .actions.plan import (
     replaces_any,
 )
 from .authentication import Authentication
-from .concurrency.awaitables import Sent
+from .concurrency.awaitables import DONE, Sent
 from .concurrency.execution import handshake_thread, run
 from .concurrency.hooks import acall_hook, wrap_async_hooks
 from .concurrency.serial_queue import outlast_deadline
@@ -88,6 +89,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     _dialect = ActionDialect()
     _read_marks = (ACTION, DETACHED)
+    _frame_class = ConsumerFrame
     _plans: ClassVar[dict[str, ActionPlan]] = {}
     # Whether the class overrides none of the hooks of each kind.
     _default_reading = _default_checks = _default_replies = _default_throttles = True
@@ -199,7 +201,7 @@ class AsyncAPIConsumer(SocketConsumer):
         current_action.set(context)
         return context
 
-    async def _authenticate(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
+    async def _authenticate(self, action: Any, arguments: dict[str, Any]) -> tuple[Any, int]:
         """Run the action `authenticate`, which consumers with authenticators have."""
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._dialect.handler_not_found(Call(None, {"action": action}))
@@ -207,8 +209,7 @@ class AsyncAPIConsumer(SocketConsumer):
         if (check := throttle_action(self, context)) is not None:
             await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
-        user = {"user": getattr(self.scope["user"], "pk", None)}
-        await outlast_deadline(self.reply("authenticate", data=user, request_id=request_id))
+        return {"user": getattr(self.scope["user"], "pk", None)}, status.HTTP_200_OK
 
     async def get_authenticators(self) -> Sequence[Any]:
         """Return the authenticators of the connection, as instances."""
@@ -257,6 +258,19 @@ class AsyncAPIConsumer(SocketConsumer):
         """Send `{"errors", "data", "action", "response_status", "request_id"}`."""
         reply = Reply(Call(action, None, request_id), data, status, errors)
         return self.send_json(self._dialect.build_reply(reply))
+
+    def send(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,
+        close: bool | int = False,
+    ) -> Sent:
+        """Send a frame, as `SocketConsumer.send` does."""
+        if may_send():
+            return super().send(text_data, bytes_data, close)
+        return self.close(close) if close else DONE
+
+    _default_senders = (*SocketConsumer._default_senders, send)
 
     def _request_new_token(self) -> None:
         self._detached.end()

@@ -62,6 +62,7 @@ class SocketConsumer:
     overrides_sending: ClassVar[bool] = False
     handles_gaps: ClassVar[bool] = False
     _read_marks: ClassVar[tuple[str, ...]] = ()
+    _frame_class: ClassVar[type[FrameInvocation]] = FrameInvocation
     _channel: Listener | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -127,7 +128,8 @@ class SocketConsumer:
         """Return the steps of a frame."""
         text, binary, _size = frame
         message = {"type": "websocket.receive", "text": text, "bytes": binary}
-        return FrameInvocation(self._connection, self.websocket_receive, message, self._dialect)
+        handler, dialect = self.websocket_receive, self._dialect
+        return self._frame_class(self._connection, handler, message, dialect)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if message.get("text") is not None:

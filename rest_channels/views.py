@@ -67,6 +67,7 @@ class SocketView(ViewGuards, SendingMixin):
     event: str
     call: Call = Call(None)
     is_nested: ClassVar[bool] = False
+    is_held: ClassVar[bool] = True
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -152,7 +153,7 @@ class SocketView(ViewGuards, SendingMixin):
     def on_answered(self) -> None:
         """Do nothing: no other part waits for the answer."""
 
-    def answer_error(self, error: Exception) -> None:
+    def answer_error(self, error: BaseException) -> None:
         """Return `None`: `handle_exception` makes the answer."""
 
     def handle_exception(self, error: Exception) -> Reply:

@@ -4,7 +4,6 @@ The classes may be DRF's, this library's, and trees of both. The result is the o
 with the same classes would give. A class of this library without `can_connect` lets a client in.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -24,7 +23,6 @@ from ..dispatch.view_permissions import (
     needs_no_database,
     raise_permission_denied,
 )
-from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
@@ -40,7 +38,6 @@ __all__ = [
     "has_throttles",
     "permission_instances",
     "permissions_for",
-    "stays_open",
     "throttle_action",
     "while_not_expired",
 ]
@@ -124,18 +121,6 @@ def has_throttles(consumer: Any) -> bool:
         return True
     own = consumer.throttle_classes
     return bool(api_settings.DEFAULT_THROTTLE_CLASSES if own is None else own)
-
-
-async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
-    """Await `check`. Return whether the connection is open: a revocation may have closed it.
-
-    If its user is being read again, wait for the result.
-    """
-    await check
-    connection = consumer._connection
-    if connection.identity_check is not None:
-        await asyncio.wait({connection.identity_check})
-    return bool(connection.state <= State.OPEN)
 
 
 def while_not_expired(

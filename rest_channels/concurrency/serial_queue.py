@@ -25,6 +25,7 @@ __all__ = [
     "cancel_until_done",
     "current_queue",
     "outlast_deadline",
+    "outlasts_deadline",
     "start_task",
     "waiting_tasks",
 ]
@@ -246,10 +247,20 @@ async def outlast_deadline(answer: Awaitable[Any]) -> None:
     try:
         await answer
     except asyncio.CancelledError:
-        queue = current_queue.get(None)
-        if queue is None or not queue.take_timeout():
+        if not outlasts_deadline():
             raise
-        queue._start_deadline()
+
+
+def outlasts_deadline() -> bool:
+    """Return whether its deadline cancelled the running item, and give the item another one.
+
+    To be called by the item itself.
+    """
+    queue = current_queue.get(None)
+    if queue is None or not queue.take_timeout():
+        return False
+    queue._start_deadline()
+    return True
 
 
 waiting_tasks: set[asyncio.Task[Any]] = set()

@@ -41,6 +41,10 @@ class Invocation(Protocol):
         """Whether another event's handler waits for it, and gets what is no `Exception`."""
 
     @property
+    def is_held(self) -> bool:
+        """Whether it waits while the session, user or token is read again."""
+
+    @property
     def connection(self) -> Connection:
         """The connection of the event."""
 
@@ -66,8 +70,8 @@ class Invocation(Protocol):
     def on_answered(self) -> None:
         """Called once the event has been handled and answered."""
 
-    def answer_error(self, error: Exception) -> Awaitable[None] | None:
-        """Return what answers an exception of the handler, or `None`: `handle_exception` does."""
+    def answer_error(self, error: BaseException) -> Awaitable[None] | None:
+        """Return what answers an exception of the handler, or `None`: the dispatcher does."""
 
     def handle_exception(self, error: Exception) -> Reply:
         """Return the answer to an exception."""
@@ -81,6 +85,7 @@ class DirectInvocation:
 
     call = Call(None)
     is_nested = False
+    is_held = True
 
     def __init__(
         self, connection: Connection, event: str, target: Target, dialect: Dialect = PLAIN_DIALECT
@@ -106,7 +111,7 @@ class DirectInvocation:
     def on_answered(self) -> None:
         return None
 
-    def answer_error(self, error: Exception) -> None:
+    def answer_error(self, error: BaseException) -> Awaitable[None] | None:
         return None
 
     def handle_exception(self, error: Exception) -> Reply:
