@@ -245,7 +245,7 @@ class ViewInvocation(ActionInvocation):
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
     """Return `view` in a transaction of every database with `ATOMIC_REQUESTS`, as in Django."""
     exempt: set[str] = getattr(view, "_non_atomic_requests", set())
-    for alias in connections:
-        if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
+    for alias, database in connections.settings.items():
+        if database["ATOMIC_REQUESTS"] and alias not in exempt:
             view = transaction.atomic(using=alias)(view)
     return view

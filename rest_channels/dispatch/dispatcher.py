@@ -19,7 +19,7 @@ from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import is_async, render_on_loop, run_and_render
+from ..concurrency.execution import is_async, render_in_thread, render_on_loop
 from ..concurrency.serial_queue import current_queue, outlast_deadline, outlasts_deadline
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
@@ -52,7 +52,7 @@ async def dispatch(invocation: Invocation) -> None:
             result = await handler(*args, **kwargs)
             text = render_on_loop(invocation.render_result, handler, result)
         else:
-            text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
+            text = await render_in_thread(invocation.render_result, handler, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
         await answer_error(invocation, error)
     else:
