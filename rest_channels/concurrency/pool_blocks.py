@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from ..settings import api_settings
+from .asgiref_locals import LocalValue
 from .database_connections import SharedThreadExecutor
 from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import ThreadLease, WorkItem, current_thread_lease, thread_pool
@@ -29,9 +30,18 @@ def use_thread_pool() -> AbstractAsyncContextManager[Any]:
         return nullcontext()
     if runs_tests():
         return nullcontext() if shared else _pool_or_testcase()
-    if getattr(AsyncToSync.executors, "current", None) is not None:  # async_to_sync runs this code
+    if _async_to_sync_runs_this():
         return nullcontext() if shared else ThreadSensitiveContext(executor=_leasing)
     return _RunningIn(_shared_thread if shared else _leasing)
+
+
+def _async_to_sync_runs_this() -> bool:
+    if not _current_executor.may_be_set():
+        return False
+    return getattr(AsyncToSync.executors, "current", None) is not None
+
+
+_current_executor = LocalValue(partial(setattr, AsyncToSync.executors, "current", None))
 
 
 class _RunningIn:
@@ -39,6 +49,8 @@ class _RunningIn:
 
     All blocks share one context of asgiref: to enter a new one takes several times as long.
     """
+
+    __slots__ = ("_executor", "_token")
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -114,7 +126,7 @@ def is_pool_next() -> bool:
     What `async_to_sync` runs goes to the thread that waits for it, not to the pool.
     """
     is_pool = SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
-    return is_pool and getattr(AsyncToSync.executors, "current", None) is None
+    return is_pool and not _async_to_sync_runs_this()
 
 
 def start_in_pool(function: Callable[[], Any]) -> WorkItem:
