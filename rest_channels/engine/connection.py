@@ -65,21 +65,21 @@ class Connection(Receiving):
     ) -> None:
         super().__init__()
         self.scope = ConnectionScope(scope)
-        self.loop_bridge = LoopBridge()
-        self.hub = current_hub()
-        self.address = self.hub.new_address()
+        self.hub = hub = current_hub()
+        self.loop_bridge = LoopBridge(hub.loop, hub.thread)
+        self.address = hub.new_address()
         limit, partition = api_settings.MAX_SUBSCRIPTIONS, connection_partition(scope)
-        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit, partition)
+        self.groups = GroupMemberships(self, hub, self.loop_bridge, limit, partition)
         self.inbox = Inbox()
-        self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
+        limit, failed = api_settings.OUTBOX_BYTES, self._start_close_timer
+        self.outbox = Outbox(send, limit, failed, hub.loop, hub.outboxes_lock)
         self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
         self._receive = receive
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
         self._task: asyncio.Task[Any] | None = None
-        self.connect_called = False  # if it was, `disconnect` must be called
-        self._finished = False
+        self._finished = self.connect_called = False  # if it was, `disconnect` must be called
         self._close_timer: asyncio.TimerHandle | None = None
         self.on_ended = self.on_identity_changed = self.on_closing = ()
         self.identity_check = self.subprotocol = None
@@ -95,8 +95,8 @@ class Connection(Receiving):
             code: int | None = CloseCode.ABNORMAL
             try:
                 self.hub.add_connection(self)
-                if (message := await self._receive())["type"] != "websocket.connect":
-                    raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
+                if (kind := (await self._receive())["type"]) != "websocket.connect":
+                    raise ValueError(f"Expected 'websocket.connect' first, not {kind!r}.")
                 if self.hub.sockets.admits(self):
                     self.call_queue.put(None)
                 code = None

@@ -37,24 +37,24 @@ class Outbox:
     """Sends the messages of one connection in order. Nothing is sent before `start`.
 
     `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`, and `failed` is
-    called when it fails.
+    called when it fails. All outboxes of a hub have one `lock`, for what threads count.
     """
 
     transmit: Callable[[Any], Awaitable[None]]
     limit: int
     failed: Callable[[], None]
+    loop: asyncio.AbstractEventLoop
+    lock: threading.Lock
     half: float = float("inf")  # of `limit`; before `start` nothing waits for it: nothing is sent
     items: list[tuple[Message, int]] = field(default_factory=list)
     size: int = 0
     busy: bool = True  # a message is being sent, or nothing may be sent before `start`
     closed: bool = False
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] | None = None
     _wake: asyncio.Future[None] | None = None
     _overflowed: bool = False  # a result of `put` has to be awaited
     _arriving: int = 0  # bytes that threads have sent and the loop has not queued yet
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     # Queueing.
 
@@ -78,11 +78,11 @@ class Outbox:
         """Queue `message` from a thread, and return when there is room for more."""
         if self.closed:  # the loop may end before it would answer
             return DONE
-        with self._lock:
+        with self.lock:
             self._arriving += size
-        self._loop.call_soon_threadsafe(self._append_from_thread, message, size)
+        self.loop.call_soon_threadsafe(self._append_from_thread, message, size)
         if self.size + self._arriving > min(self.half, self.limit):
-            asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._wait_for_room(), self.loop).result()
         return DONE
 
     def put_if_room(self, message: Message, size: int) -> bool:
@@ -123,7 +123,7 @@ class Outbox:
             self.size -= sum(size for _message, size in dropped)
 
     def _append_from_thread(self, message: Message, size: int) -> None:
-        with self._lock:
+        with self.lock:
             self._arriving -= size
         self._append(message, size)
 
@@ -139,7 +139,7 @@ class Outbox:
         """Wait until half of the limit is free again, or nothing is left but held messages."""
         self._overflowed = False
         while self.size > min(self.half, self.limit) and self.busy and not self.closed:
-            waiter = self._loop.create_future()
+            waiter = self.loop.create_future()
             self.waiters.append(waiter)
             await waiter
 
@@ -207,7 +207,7 @@ class Outbox:
         def start_writer(self) -> None:
             """Send everything that is queued, in a new task."""
             self.busy = True
-            task = start_task(self._write_queued(), self._loop)
+            task = start_task(self._write_queued(), self.loop)
             if not task.done():
                 self._task = task
 
@@ -217,14 +217,14 @@ class Outbox:
         def start_writer(self) -> None:
             self.busy = True
             if self._task is None:
-                self._task = start_task(self._write_forever(), self._loop)
+                self._task = start_task(self._write_forever(), self.loop)
             elif self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
 
         async def _write_forever(self) -> None:
             while True:
                 await self._write_queued()
-                self._wake = self._loop.create_future()
+                self._wake = self.loop.create_future()
                 await self._wake
 
     # The end.
