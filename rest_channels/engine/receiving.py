@@ -26,7 +26,7 @@ from ..exceptions import CloseCode
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .event_queue import EventQueue
-from .handler import Handler, State
+from .handler import EndedHandler, Handler, State
 from .outbox import Message, Outbox, frame_message
 
 __all__ = ["Receiving", "answering", "detached_from", "hold_messages_to"]
@@ -63,6 +63,11 @@ class Receiving:
         """The partition of the connection; `""` without partitions."""
         partition: str = self.groups.partition
         return partition
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether everything has ended, so that nothing would stop what begins now."""
+        return isinstance(self.handler, EndedHandler)
 
     def update_needs_queue(self) -> None:
         """Pass rendered messages to `deliver` as long as something else than sending is done."""
