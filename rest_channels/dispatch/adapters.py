@@ -132,10 +132,8 @@ class ConsumerAdapter:
 
     async def connect(self) -> None:
         """Call `websocket_connect`, once the channel layer knows the connection."""
-        channel = await self.connection.hub.listeners.open_channel(self._receive_from_layer)
-        if channel is not None:
-            self.consumer._channel = channel
-            self.connection.on_ended += (channel.stop,)
+        if self.connection.hub.listeners.opens_slowly():
+            await self.consumer._open_channel()
         message = {"type": "websocket.connect"}
         await self._invoke("connect", self.consumer.websocket_connect, message)
 
@@ -161,10 +159,6 @@ class ConsumerAdapter:
             kind, owner = message.get("type"), type(self.consumer).__name__
             raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
         await run(method, dict(message))  # a copy: other consumers receive the same message
-
-    def _receive_from_layer(self, message: dict[str, Any]) -> None:
-        """Take a message that was sent to the consumer's own channel."""
-        self.connection.deliver(Event("", message))
 
     def handles_disconnect(self) -> bool:
         handles: bool = self.consumer._handles_disconnect()
