@@ -73,7 +73,7 @@ class Connection(Receiving):
         self.inbox = Inbox()
         limit, failed = api_settings.OUTBOX_BYTES, self._start_close_timer
         self.outbox = Outbox(send, limit, failed, hub.loop, hub.outboxes_lock)
-        self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
+        self.view_state: dict[str, Any] = {}  # a view's `state`, sessions, what a consumer keeps
         self._receive = receive
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()

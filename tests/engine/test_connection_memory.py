@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.views import SocketView
 
 COUNT = 300
@@ -14,6 +15,10 @@ SCOPE = {"type": "websocket", "path": "/", "headers": [], "query_string": b""}
 
 class View(SocketView):
     """Receives nothing."""
+
+
+class Consumer(AsyncAPIConsumer):
+    """Has no actions."""
 
 
 class Client:
@@ -39,7 +44,7 @@ async def connect(application, count, settle) -> list[Client]:
     return clients
 
 
-@pytest.mark.parametrize(("application", "limit"), [(View, 4_300)])
+@pytest.mark.parametrize(("application", "limit"), [(View, 4_450), (Consumer, 4_600)])
 async def test_an_idle_connection_takes_little_memory(application, limit, settle) -> None:
     clients = await connect(application.as_asgi(), 50, settle)
     gc.collect()
