@@ -141,8 +141,7 @@ class Connection(Receiving):
         """Return a queue whose context is that of all handlers of this connection."""
         timeout = api_settings.HANDLER_TIMEOUT
         queue: SerialQueue[Frame | int | None]
-        queue = SerialQueue(self._call, self.handler_lock, timeout)
-        queue.context.run(answering.set, self)
+        queue = SerialQueue(self._call, self.handler_lock, timeout, self)
         if api_settings.PARTITION is not None:
             queue.context.run(handlers_partition.set, self.partition)
         if self.locale is not None:
@@ -197,7 +196,7 @@ class Connection(Receiving):
         is_connecting = self.state is State.CONNECTING
         is_held = is_connecting or self.held is not None
         if is_held and (is_connecting or not self.handler.sends_in_order):
-            is_held = answering.get() is not self
+            is_held = answering() is not self
         if not self.loop_bridge.on_loop():
             if is_held:
                 return self.loop_bridge.call(self.send_if_released, message, size)
