@@ -22,6 +22,7 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..handshake.subprotocols import acceptable
 from ..partitions import connection_partition, handlers_partition
+from ..protocol.asgi_messages import Message, accept_message, close_message, frame_message
 from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, utf8_size
 from ..settings import api_settings
 from .connection_identity import ConnectionScope
@@ -29,7 +30,7 @@ from .ending import Ending
 from .handler import Handler, State
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
-from .outbox import Message, Outbox, accept_message, close_message, frame_message
+from .outbox import Outbox
 from .publish import current_hub
 from .receiving import Receiving, answering
 from .revocation_index import forget_connection, identify_connection
@@ -71,8 +72,8 @@ class Connection(Receiving):
         limit, partition = api_settings.MAX_SUBSCRIPTIONS, connection_partition(scope)
         self.groups = GroupMemberships(self, hub, self.loop_bridge, limit, partition)
         self.inbox = Inbox()
-        limit, failed = api_settings.OUTBOX_BYTES, self._start_close_timer
-        self.outbox = Outbox(send, limit, failed, hub.loop, hub.outboxes_lock)
+        limit = api_settings.OUTBOX_BYTES
+        self.outbox = Outbox(send, limit, self, hub.loop, hub.outboxes_lock)
         self.view_state: dict[str, Any] = {}  # a view's `state`, sessions, what a consumer keeps
         self._receive = receive
         self.locale = locale_of(scope)
@@ -242,13 +243,13 @@ class Connection(Receiving):
             for callback in self.on_closing:
                 callback()
             (outbox.send_only if refused else outbox.put_without_limit)(close_message(code, reason))
-            self._start_close_timer()
+            self.start_close_timer()
         return DONE
 
     def _advance_to(self, state: State) -> None:
         self.state = max(state, self.state)
 
-    def _start_close_timer(self) -> None:
+    def start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""
         if self._close_timer is None and not self._finished:
             loop = self.loop_bridge.loop

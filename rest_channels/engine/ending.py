@@ -129,13 +129,9 @@ def _drop_references(connection: Any) -> None:
         if queue is not None:
             queue.drop_references()
     connection.groups.drop_references()
-    connection.outbox.failed = _ignore
+    connection.outbox.owner = None
     connection.scope.owner = connection.scope.changed = None
     connection.handler = EndedHandler()
     connection._task = None  # if it was cancelled, its error refers to the connection
     connection.is_connected = False
     connection.on_ended = connection.on_closing = connection.on_identity_changed = ()
-
-
-def _ignore() -> None:
-    """Do nothing."""

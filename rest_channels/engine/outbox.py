@@ -9,20 +9,19 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
+from ..protocol.asgi_messages import Message, close_message
 
-__all__ = ["FRAME_ERRORS", "Message", "Outbox", "accept_message", "close_message", "frame_message"]
+__all__ = ["FRAME_ERRORS", "Outbox"]
 
 logger = logging.getLogger("rest_channels")
-
-Message = dict[str, Any]
 
 FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
 """What servers raise for a frame that they cannot send. Anything else: the client has gone."""
@@ -32,20 +31,27 @@ class UnlessRefused(tuple[Message, int]):
     """A queued message, and its size, that is dropped if the client is refused."""
 
 
+class OutboxOwner(Protocol):
+    """The connection of an outbox."""
+
+    def start_close_timer(self) -> None:
+        """Give the client a while to disconnect."""
+
+
 @dataclass(eq=False, repr=False, slots=True)
 class Outbox:
     """Sends the messages of one connection in order. Nothing is sent before `start`.
 
-    `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`, and `failed` is
-    called when it fails. All outboxes of a hub have one `lock`, for what threads count.
+    `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`; `owner` is told
+    if it fails, until the end. All outboxes of a hub have one `lock`, for what threads count.
     """
 
     transmit: Callable[[Any], Awaitable[None]]
     limit: int
-    failed: Callable[[], None]
+    owner: OutboxOwner | None
     loop: asyncio.AbstractEventLoop
     lock: threading.Lock
-    half: float = float("inf")  # of `limit`; before `start` nothing waits for it: nothing is sent
+    started: bool = False
     items: list[tuple[Message, int]] = field(default_factory=list)
     size: int = 0
     busy: bool = True  # a message is being sent, or nothing may be sent before `start`
@@ -56,6 +62,11 @@ class Outbox:
     _overflowed: bool = False  # a result of `put` has to be awaited
     _arriving: int = 0  # bytes that threads have sent and the loop has not queued yet
 
+    @property
+    def half(self) -> float:
+        """Half of `limit`. Before `start` nothing is sent, and nothing waits for it."""
+        return self.limit // 2 if self.started else float("inf")
+
     # Queueing.
 
     def put(self, message: Message, size: int) -> Sent:
@@ -64,7 +75,8 @@ class Outbox:
         Awaiting the result leaves half of the limit to messages of groups, which cannot wait.
         """
         if self.put_if_room(message, size):
-            return Sent(self._wait_for_room) if self.size > self.half else DONE
+            is_half_full = self.size and self.size > self.half
+            return Sent(self._wait_for_room) if is_half_full else DONE
         if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
@@ -147,7 +159,7 @@ class Outbox:
 
     def start(self, first: Message) -> None:
         """Start to send: `first`, then everything that is queued."""
-        self.half = self.limit // 2
+        self.started = True
         self.items.insert(0, (first, 0))
         self.start_writer()
 
@@ -244,8 +256,7 @@ class Outbox:
         """Close the client, because the server cannot send one of its frames."""
         text = "The server cannot send a frame. Its client is closed: %r"
         log_for_client(logger, logging.ERROR, text, error)
-        self._close()
-        self.failed()
+        self._fail()
         await self.try_to_close()
 
     async def try_to_close(self) -> None:
@@ -257,8 +268,12 @@ class Outbox:
     def fail(self, error: Exception) -> None:
         """Drop everything after a failed `send`: usually the client has gone."""
         logger.debug("Sending to a client failed: %r", error)
+        self._fail()
+
+    def _fail(self) -> None:
         self._close()
-        self.failed()
+        if self.owner is not None:
+            self.owner.start_close_timer()
 
     def _close(self) -> None:
         self.closed = True
@@ -272,29 +287,3 @@ class Outbox:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-
-
-def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-    """Return the ASGI message that accepts the handshake. Raise `TypeError` for wrong types."""
-    pairs = [tuple(pair) for pair in headers]
-    if not isinstance(subprotocol, str | None):
-        raise TypeError(f"A subprotocol is a str, not {type(subprotocol).__name__}.")
-    if not all(isinstance(text, bytes) for pair in pairs for text in pair):
-        raise TypeError(f"Headers are pairs of bytes, not {pairs!r}.")
-    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs}
-
-
-def frame_message(text: str | None, data: bytes | None) -> Message:
-    """Return the ASGI message for one frame. `data` is ignored if there is a `text`."""
-    if text is not None:
-        return {"type": "websocket.send", "text": text}
-    return {"type": "websocket.send", "bytes": data or b""}
-
-
-def close_message(code: int, reason: str) -> Message:
-    """Return the ASGI message that closes, with the 123 bytes of `reason` that fit.
-
-    Source: RFC 6455, 5.5.1.
-    """
-    short = reason.encode(errors="replace")[:123].decode(errors="ignore")
-    return {"type": "websocket.close", "code": int(code), "reason": short}

@@ -23,11 +23,12 @@ from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue, current_queue
 from ..exceptions import CloseCode
+from ..protocol.asgi_messages import Message, frame_message
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .event_queue import EventQueue
 from .handler import EndedHandler, Handler, State
-from .outbox import Message, Outbox, frame_message
+from .outbox import Outbox
 
 __all__ = ["Receiving", "answering", "detached_from", "hold_messages_to"]
 

@@ -12,11 +12,11 @@ from typing import Any, NoReturn, TypeVar, cast
 from asgiref.sync import async_to_sync
 
 from ..concurrency.awaitables import DONE, Sent
+from ..protocol.asgi_messages import accept_message, close_message, frame_message
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .connection import Connection, State
 from .hub import Hub
-from .outbox import accept_message, close_message, frame_message
 from .publish import current_hub
 from .subscriptions import GroupSubscriptions
 
