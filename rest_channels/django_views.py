@@ -21,7 +21,6 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
@@ -200,9 +199,13 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             logger.warning(text, self._connection, origin)
             raise PermissionDenied(_("CSRF Failed: the origin is not allowed."))
 
-    @cached_property
+    @property
     def _origin_safe(self) -> bool:
-        return origin_safe(self.scope)
+        kept = self._connection.view_state
+        if "origin_safe" not in kept:
+            kept["origin_safe"] = origin_safe(self.scope)
+        safe: bool = kept["origin_safe"]
+        return safe
 
     def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
         body = b"" if data is None else encode(data)

@@ -39,7 +39,7 @@ from .exceptions import CloseCode
 from .groups import HubLayer
 from .parsers import JSONParser
 from .protocol.dialects import Dialect, PlainDialect
-from .protocol.messages import Application, Frame, Scope
+from .protocol.messages import Application, Event, Frame, Scope
 from .renderers import encode_text
 
 __all__ = ["SocketConsumer"]
@@ -101,11 +101,17 @@ class SocketConsumer:
         application.__doc__ = cls.__doc__
         return application
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve one connection, until it has ended. asgiref takes a `def` for an ASGI 2 factory."""
-        self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
-        self.scope = self._connection.scope
-        await self._connection.serve()
+    @markcoroutinefunction  # asgiref takes any other `def` for an ASGI 2 factory
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
+        """Serve one connection, until it has ended.
+
+        All attributes that the library sets are set here, or in `__init__`: CPython keeps those
+        that come later in a dict for each instance, if many instances were created before.
+        """
+        connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
+        self._connection, self.scope = connection, connection.scope
+        self.groups, self._channel = self.groups, None
+        return connection.serve()
 
     @cached_property
     def _connection(self) -> Connection:
@@ -117,7 +123,8 @@ class SocketConsumer:
         groups, self.groups = self.groups or (), set()
         for group in groups:
             self.add_group(group)
-        await self._connection.groups.wait_joined()
+        if not self._connection.groups.all_joined:
+            await self._connection.groups.wait_joined()
         if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
             await run(self.connect)
         overridden = type(self).accept is not SocketConsumer.accept
@@ -241,9 +248,7 @@ class SocketConsumer:
         Without a configured layer it is the connection's address, valid within the process. Raises
         `RuntimeError` if the layer did not answer when the connection began.
         """
-        if self._channel is None:
-            return self._connection.address
-        name = self._connection.loop_bridge.call(self._channel.open_and_start)
+        name = self._connection.loop_bridge.call(self._name_channel)
         if not name:
             raise RuntimeError(
                 "The channel layer did not answer when this connection began, so it has no "
@@ -254,7 +259,29 @@ class SocketConsumer:
     @overridable_property
     def channel_layer(self) -> HubLayer:
         """Groups and channels, with the methods of a channel layer."""
-        return HubLayer(self._connection, self._channel)
+        return HubLayer(self._connection, self._find_channel)
+
+    def _find_channel(self) -> str:
+        """Return the name that `channel_name` has had, or an empty string."""
+        return "" if self._channel is None else self._channel.channel
+
+    def _name_channel(self) -> str:
+        connection = self._connection
+        if self._channel is None and not connection.has_ended:
+            self._keep_channel(connection.hub.listeners.new_channel(self._receive_from_layer))
+        return connection.address if self._channel is None else self._channel.open_and_start()
+
+    async def _open_channel(self) -> None:
+        listeners = self._connection.hub.listeners
+        self._keep_channel(await listeners.open_channel(self._receive_from_layer))
+
+    def _keep_channel(self, channel: Listener | None) -> None:
+        if channel is not None:
+            self._channel = channel
+            self._connection.on_ended = (channel.stop, *self._connection.on_ended)
+
+    def _receive_from_layer(self, message: dict[str, Any]) -> None:
+        self._connection.deliver(Event("", message))
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.loop_bridge.start_or_wait(work)

@@ -112,6 +112,7 @@ class SocketView(ViewGuards, SendingMixin):
 
         view.view_class = cls  # type: ignore[attr-defined]
         view.view_initkwargs = initkwargs  # type: ignore[attr-defined]
+        view.new_view = partial(object.__new__, cls)  # type: ignore[attr-defined]
         return view
 
     # The steps of an event; `dispatch/dispatcher.py` has their order.

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from ..settings import api_settings
-from .asgiref_locals import variable_of
+from .asgiref_locals import LocalValue
 from .database_connections import SharedThreadExecutor
 from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import ThreadLease, WorkItem, current_thread_lease, thread_pool
@@ -40,6 +40,8 @@ class _RunningIn:
 
     All blocks share one context of asgiref: to enter a new one takes several times as long.
     """
+
+    __slots__ = ("_executor", "_token")
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -109,9 +111,8 @@ _leasing = LeasingExecutor()
 start_in_pool = _leasing.start
 _shared_thread = SharedThreadExecutor()
 
-
-_waiting_thread = variable_of(AsyncToSync.executors)
-"""It has a value in contexts that have passed through `async_to_sync`."""
+_waiting_thread = LocalValue(partial(setattr, AsyncToSync.executors, "current", None))
+"""It may be set in contexts that have passed through `async_to_sync`."""
 
 
 def _thread_waits() -> bool:
@@ -119,7 +120,7 @@ def _thread_waits() -> bool:
 
     That thread runs the calls of this code. They do not go to the pool.
     """
-    if _waiting_thread is not None and _waiting_thread.get(None) is None:
+    if not _waiting_thread.may_be_set():
         return False
     return getattr(AsyncToSync.executors, "current", None) is not None
 

@@ -75,6 +75,7 @@ class SerialQueue(Generic[T]):
     work: Work[T]
     handler_lock: asyncio.Lock
     timeout: float | None
+    answering: Any = None  # the connection whose calls the items are; `None`: they are no calls
     items: list[T] = field(default_factory=list)  # mostly empty: a deque is ten times as large
     lease: ThreadLease = field(default_factory=ThreadLease)
     context: Context = field(default_factory=copy_context)
@@ -225,6 +226,7 @@ class SerialQueue(Generic[T]):
         self.lease.end()
         self.lease.owner = None
         self.work = _ignore_item
+        self.answering = None
         self.context = _NO_CONTEXT
 
 

@@ -4,7 +4,6 @@ They turn events into invocations: a view receives requests, a consumer receives
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from ..concurrency.execution import run
@@ -21,6 +20,8 @@ __all__ = ["ConsumerAdapter", "RequestAdapter", "ViewAdapter"]
 
 class RequestAdapter:
     """Makes a `SocketRequest` of every event, and passes it to `handle`."""
+
+    __slots__ = ("connection", "frames")
 
     overrides_sending = False
     sends_in_order = True
@@ -59,13 +60,25 @@ class RequestAdapter:
 class ViewAdapter(RequestAdapter):
     """Makes an instance of one view for every event of a connection."""
 
+    __slots__ = (
+        "_new_view",
+        "args",
+        "dialect",
+        "handles_gaps",
+        "initkwargs",
+        "kwargs",
+        "overrides_sending",
+        "view",
+        "view_class",
+    )
+
     def __init__(self, connection: Connection, view: Any) -> None:
         super().__init__(connection)
         self.view = view
         self.view_class = view.view_class
         self.view_class._find_guards()  # a test may have replaced one for a while
         self.initkwargs = view.view_initkwargs
-        self._new_view = partial(object.__new__, self.view_class)
+        self._new_view = view.new_view
         self.overrides_sending = self.view_class.overrides_sending
         self.dialect = self.initkwargs.get("dialect", self.view_class.dialect)
         gap = getattr(self.view_class, "gap", None)
@@ -106,6 +119,8 @@ class ViewAdapter(RequestAdapter):
 class ConsumerAdapter:
     """Calls the methods of one consumer for the events of a connection."""
 
+    __slots__ = ("connection", "consumer", "dialect", "handles_gaps", "overrides_sending")
+
     sends_in_order = False
 
     def __init__(self, consumer: Any, connection: Connection) -> None:
@@ -117,10 +132,8 @@ class ConsumerAdapter:
 
     async def connect(self) -> None:
         """Call `websocket_connect`, once the channel layer knows the connection."""
-        channel = await self.connection.hub.listeners.open_channel(self._receive_from_layer)
-        if channel is not None:
-            self.consumer._channel = channel
-            self.connection.on_ended += (channel.stop,)
+        if self.connection.hub.listeners.opens_slowly():
+            await self.consumer._open_channel()
         message = {"type": "websocket.connect"}
         await self._invoke("connect", self.consumer.websocket_connect, message)
 
@@ -146,10 +159,6 @@ class ConsumerAdapter:
             kind, owner = message.get("type"), type(self.consumer).__name__
             raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
         await run(method, dict(message))  # a copy: other consumers receive the same message
-
-    def _receive_from_layer(self, message: dict[str, Any]) -> None:
-        """Take a message that was sent to the consumer's own channel."""
-        self.connection.deliver(Event("", message))
 
     def handles_disconnect(self) -> bool:
         handles: bool = self.consumer._handles_disconnect()

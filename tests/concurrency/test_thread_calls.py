@@ -13,7 +13,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from rest_channels.concurrency import execution, thread_calls
-from rest_channels.concurrency.asgiref_locals import examine_locals, variable_of
+from rest_channels.concurrency.asgiref_locals import examine_locals
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.testing import SocketCommunicator
@@ -31,16 +31,6 @@ def way(request, monkeypatch) -> None:
 
 def test_the_locals_of_the_installed_asgiref_can_move() -> None:
     assert examine_locals()[1]
-
-
-def test_a_local_has_a_context_variable_with_a_value_while_it_has_attributes() -> None:
-    def values():
-        yield variable_of(other).get(None)
-        other.name = "value"
-        yield variable_of(other).get(None)
-
-    other = Local()
-    assert [value is None for value in values()] == [True, False]
 
 
 class Marking:
