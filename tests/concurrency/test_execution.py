@@ -3,6 +3,7 @@
 import functools
 
 import pytest
+from asgiref.sync import markcoroutinefunction
 
 from rest_channels.concurrency.execution import is_async
 
@@ -18,6 +19,12 @@ class AsyncCallable:
         """Return nothing."""
 
 
+class MarkedCallable:
+    @markcoroutinefunction
+    def __call__(self) -> None:
+        """Return nothing."""
+
+
 class PlainCallable:
     def __call__(self) -> None:
         """Return nothing."""
@@ -29,7 +36,15 @@ async def function() -> None:
 
 @pytest.mark.parametrize(
     "handler",
-    [function, functools.partial(function), AsyncCallable(), AsyncCallable().method],
+    [
+        function,
+        functools.partial(function),
+        AsyncCallable(),
+        AsyncCallable().method,
+        MarkedCallable(),
+        markcoroutinefunction(PlainCallable()),
+        markcoroutinefunction(lambda: None),
+    ],
 )
 def test_a_handler_that_returns_a_coroutine_is_async(handler) -> None:
     assert is_async(handler)
