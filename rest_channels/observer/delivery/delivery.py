@@ -14,6 +14,7 @@ from django.db.models import Model
 from ...concurrency.execution import run
 from ...engine.connection import Connection, State
 from ...engine.fanout import AddressedFrame, fan_out_each
+from ...engine.outbox import frame_message
 from ...handshake.locale import Locale
 from ...partitions import activated
 from ...protocol.dialects import ActionDialect
@@ -132,7 +133,7 @@ class Delivery:
                 for request in requests:
                     if not request.ended:
                         text = frame_start + request.frame_end
-                        yield connection, text, size + request.frame_end_size
+                        yield connection, frame_message(text, None), size + request.frame_end_size
 
     @property
     def size(self) -> int:
