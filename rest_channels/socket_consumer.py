@@ -19,7 +19,7 @@ from both. It behaves as Channels documents `AsyncJsonWebsocketConsumer`, with t
 
 from collections.abc import Awaitable, Iterable
 from functools import partial
-from inspect import getattr_static, isawaitable
+from inspect import getattr_static
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
@@ -27,7 +27,7 @@ from django.utils.functional import cached_property
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
-from .concurrency.awaitables import DONE, Sent, start_async_overrides
+from .concurrency.awaitables import DONE, Sent, is_awaitable, start_async_overrides
 from .concurrency.execution import run
 from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
@@ -199,8 +199,8 @@ class SocketConsumer:
 
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
         """Send `content` as JSON."""
-        encoded = self.encode_json(content)
-        if isawaitable(encoded):  # an override that is async, as in Channels
+        encoded: Any = self.encode_json(content)
+        if is_awaitable(encoded):  # an override that is async, as in Channels
             return self._perform(self._send_encoded(encoded, close))
         return self.send(text_data=encoded, close=close)
 

@@ -68,10 +68,13 @@ def is_async(handler: Callable[..., Any]) -> bool:
 
 
 def _is_async_object(handler: Any) -> bool:
-    code = getattr(handler, "__code__", None)
-    if code is not None:  # a compiled function, or a mock
-        return bool(code.co_flags & CO_COROUTINE) or iscoroutinefunction(handler)
-    return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
+    code, call = getattr(handler, "__code__", None), None  # that of a compiled function, or a mock
+    if code is None:  # its class calls it, as that of an observer does
+        call = type(handler).__call__
+        code = getattr(call, "__code__", None)
+    if code is not None and code.co_flags & CO_COROUTINE:
+        return True
+    return iscoroutinefunction(handler) or (call is not None and iscoroutinefunction(call))
 
 
 @lru_cache(maxsize=1_000)

@@ -113,8 +113,12 @@ class SerialQueue(Generic[T]):
                 self._end_item()
             if not self.items:
                 break
-            work = self.work(self.items.pop(0))
+            work = self._take_next()
         self.busy = False
+
+    def _take_next(self) -> Coroutine[Any, Any, None]:
+        """Remove the item that has waited longest, and return the work on it."""
+        return self.work(self.items.pop(0))
 
     def call_after_item(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the running item has ended. There is one: it replaces another."""
@@ -143,7 +147,7 @@ class SerialQueue(Generic[T]):
         self._expired = False
         self._end_item()
         if self.items:
-            self.start(self.work(self.items.pop(0)))
+            self.start(self._take_next())
         else:
             self.busy = False
 

@@ -6,14 +6,13 @@ They turn events into invocations: a view receives requests, a consumer receives
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from ..concurrency.execution import run
 from ..decorators import route_name
 from ..engine.connection import Connection
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Event, Frame, Gap
 from ..request import SocketRequest
 from .dispatcher import call_own_dispatch, dispatch
-from .invocation import DirectInvocation, Target
+from .invocation import DirectInvocation, MessageInvocation, Target
 
 __all__ = ["ConsumerAdapter", "RequestAdapter", "ViewAdapter"]
 
@@ -140,25 +139,21 @@ class ConsumerAdapter:
     def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
         return dispatch(self.consumer._invocation(frame))
 
-    async def event(self, event: Event | Gap) -> None:
+    def event(self, event: Event | Gap) -> Coroutine[Any, Any, None]:
         """Send a rendered message to the client. Pass any other to the method that it names."""
         if isinstance(event, Gap):
-            await self._invoke("event", self.consumer.gap, event.groups)
-        elif event.data is None:
-            self.connection.send_rendered(event)
-        elif callable(event.data):  # an observer's, which needs the consumer
-            await self._invoke("event", event.data, self.consumer)
-        else:
-            handler = self.consumer.send_json if event.size else self._call_named
-            await self._invoke("event", handler, event.data)
+            return self._invoke("event", self.consumer.gap, event.groups)
+        data = event.data
+        if data is None:
+            return self._send_rendered(event)
+        if callable(data):  # an observer's, which needs the consumer
+            return self._invoke("event", data, self.consumer)
+        if event.size:
+            return self._invoke("event", self.consumer.send_json, data)
+        return dispatch(MessageInvocation(self.connection, self.consumer, data, self.dialect))
 
-    async def _call_named(self, message: dict[str, Any]) -> None:
-        name = str(message.get("type")).replace(".", "_")
-        method = None if name.startswith("_") else getattr(self.consumer, name, None)
-        if method is None:
-            kind, owner = message.get("type"), type(self.consumer).__name__
-            raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
-        await run(method, dict(message))  # a copy: other consumers receive the same message
+    async def _send_rendered(self, event: Event) -> None:
+        self.connection.send_rendered(event)
 
     def handles_disconnect(self) -> bool:
         handles: bool = self.consumer._handles_disconnect()
@@ -168,6 +163,8 @@ class ConsumerAdapter:
         message = {"type": "websocket.disconnect", "code": code}
         await self._invoke("disconnect", self.consumer.websocket_disconnect, message)
 
-    async def _invoke(self, event: str, method: Callable[..., Any], argument: Any) -> None:
+    def _invoke(
+        self, event: str, method: Callable[..., Any], argument: Any
+    ) -> Coroutine[Any, Any, None]:
         target: Target = (method, (argument,), {})
-        await dispatch(DirectInvocation(self.connection, event, target, self.dialect))
+        return dispatch(DirectInvocation(self.connection, event, target, self.dialect))

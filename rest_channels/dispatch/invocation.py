@@ -17,6 +17,7 @@ __all__ = [
     "DirectInvocation",
     "FrameInvocation",
     "Invocation",
+    "MessageInvocation",
     "Target",
     "release_messages",
     "reply_to_frame",
@@ -116,6 +117,27 @@ class DirectInvocation:
 
     def handle_exception(self, error: Exception) -> Reply:
         return error_reply(self, error)
+
+
+class MessageInvocation(DirectInvocation):
+    """A message of a group, for the method of `consumer` that its `type` names."""
+
+    def __init__(
+        self, connection: Connection, consumer: Any, message: dict[str, Any], dialect: Dialect
+    ) -> None:
+        # Each consumer gets a copy: others receive the same message.
+        super().__init__(connection, "event", (consumer, (dict(message),), {}), dialect)
+
+    def find_handler(self) -> Target:
+        """Return the method and its message. Raise `TypeError` if there is no method."""
+        consumer, (message,), _kwargs = self.target
+        name = str(message.get("type")).replace(".", "_")
+        method = None if name.startswith("_") else getattr(consumer, name, None)
+        if method is None:
+            kind, owner = message.get("type"), type(consumer).__name__
+            raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
+        self.target = (method, (message,), {})
+        return self.target
 
 
 class FrameInvocation(DirectInvocation):

@@ -267,7 +267,7 @@ class Outbox:
             async with asyncio.timeout(0.5):
                 await self.transmit(close_message(CloseCode.CONNECT_FAILED, ""))
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Drop everything after a failed `send`: usually the client has gone."""
         logger.debug("Sending to a client failed: %r", error)
         self._fail()

@@ -22,6 +22,12 @@ class AsyncCallable:
         """Return nothing."""
 
 
+class MarkedCallable:
+    @markcoroutinefunction
+    def __call__(self) -> None:
+        """Return nothing."""
+
+
 class PlainCallable:
     def __call__(self) -> None:
         """Return nothing."""
@@ -62,6 +68,9 @@ def with_attributes() -> Callable[..., Any]:
         marked(),
         marked_closure(None),
         Marked().method,
+        MarkedCallable(),
+        markcoroutinefunction(PlainCallable()),
+        markcoroutinefunction(lambda: None),
     ],
 )
 def test_a_handler_that_returns_a_coroutine_is_async(handler) -> None:
