@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import tracemalloc
+from contextvars import Context
 
 import pytest
 
@@ -27,7 +28,8 @@ class Client:
     def __init__(self, application) -> None:
         self.messages = [{"type": "websocket.connect"}]
         self.accepted = False
-        self.task = asyncio.create_task(application({**SCOPE}, self.receive, self.send))
+        serve = application({**SCOPE}, self.receive, self.send)
+        self.task = asyncio.create_task(serve, context=Context())  # without values of other tests
 
     async def receive(self) -> dict:
         if not self.messages:
