@@ -16,7 +16,7 @@ from .database_connections import SharedThreadExecutor
 from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import ThreadLease, WorkItem, current_thread_lease, thread_pool
 
-__all__ = ["is_pool_next", "start_in_pool", "use_thread_pool"]
+__all__ = ["blocks_other_work", "is_pool_next", "start_in_pool", "use_thread_pool"]
 
 
 def use_thread_pool() -> AbstractAsyncContextManager[Any]:
@@ -29,7 +29,7 @@ def use_thread_pool() -> AbstractAsyncContextManager[Any]:
         return nullcontext()
     if runs_tests():
         return nullcontext() if shared else _pool_or_testcase()
-    if getattr(AsyncToSync.executors, "current", None) is not None:  # async_to_sync runs this code
+    if _has_waiting_thread():
         return nullcontext() if shared else ThreadSensitiveContext(executor=_leasing)
     return _RunningIn(_shared_thread if shared else _leasing)
 
@@ -113,8 +113,25 @@ def is_pool_next() -> bool:
 
     What `async_to_sync` runs goes to the thread that waits for it, not to the pool.
     """
-    is_pool = SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
-    return is_pool and getattr(AsyncToSync.executors, "current", None) is None
+    return _uses_pool() and not _has_waiting_thread()
+
+
+def blocks_other_work() -> bool:
+    """Return whether a thread waits for the running code, in which other tasks may have to work.
+
+    That is so for what `async_to_sync` runs, outside of the pool: with `THREAD_SENSITIVE`, and in
+    the tests of Django's `TestCase`. To wait for work in another task would take for ever.
+    """
+    return _has_waiting_thread() and not _uses_pool()
+
+
+def _uses_pool() -> bool:
+    return SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
+
+
+def _has_waiting_thread() -> bool:
+    """Return whether `async_to_sync` runs this code."""
+    return getattr(AsyncToSync.executors, "current", None) is not None
 
 
 def start_in_pool(function: Callable[[], Any]) -> WorkItem:

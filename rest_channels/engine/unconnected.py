@@ -58,6 +58,7 @@ class UnconnectedConnection:
     needs_queue = False
     connect_called = True
     identity_check = None
+    close_code = 0
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_closing: tuple[Callable[[], Any], ...] = ()
 
