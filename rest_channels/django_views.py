@@ -43,6 +43,7 @@ from .concurrency.execution import is_async, run
 from .dispatch.dispatcher import dispatch
 from .dispatch.invocation import Target
 from .engine.connection import State
+from .engine.identity_waits import wait_for_identity
 from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
 from .protocol.messages import Call
@@ -171,6 +172,8 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         request.resolver_match = ResolverMatch(view, (), arguments)
         if middleware := login_middleware():
             await self._check_login(middleware, request, view, arguments)
+        if self._connection.identity_check is not None:
+            await wait_for_identity(self._connection, nested=True)
         if self._connection.state > State.OPEN:  # a revocation has closed it meanwhile
             raise PermissionDenied
         return await self._call(view, request, arguments)
@@ -223,7 +226,6 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 class ViewInvocation(ActionInvocation):
     """An action that is a call of the view, and not of a method of the consumer."""
 
-    is_held = True
     _is_checked = False
 
     def find_handler(self) -> Target:

@@ -27,7 +27,7 @@ from django.utils.functional import cached_property
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
-from .concurrency.awaitables import DONE, Sent, is_awaitable, start_async_overrides
+from .concurrency.awaitables import DONE, Sent, adapt_overrides, is_awaitable
 from .concurrency.execution import run
 from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
@@ -74,7 +74,7 @@ class SocketConsumer:
             for name in ("send", "send_json", "encode_json")
         )
         cls.handles_gaps = cls.gap is not SocketConsumer.gap
-        start_async_overrides(cls, SENDING_METHODS, "_perform")
+        adapt_overrides(cls, SENDING_METHODS, "_perform")
 
     def __init__(self, **initkwargs: Any) -> None:
         if initkwargs:

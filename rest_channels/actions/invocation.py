@@ -42,7 +42,7 @@ class ActionInvocation(ActionContext):
     event = "receive"
     call = Call(None)
     is_nested = True
-    is_held = False
+    is_held = True
     action: Any
     plan: ActionPlan | None
     _is_read: bool  # errors before are not the action's
@@ -54,10 +54,13 @@ class ActionInvocation(ActionContext):
         connection = consumer._connection
         super().__init__(action, connection, "GET", arguments)
         around = current_action.get()
-        if around is None or around.connection is not connection:
-            self.answers = Answers()
-        else:
-            self.answers = around.frame_answers()
+        if around is not None and around.connection is not connection:
+            around = None
+        self.answers = Answers() if around is None else around.frame_answers()
+        # An action that another one runs is part of it. `disconnect` may run one after the end.
+        is_part = around is not None and around.action is not None
+        in_frame = isinstance(around, FrameContext)
+        self.is_held = in_frame or (not is_part and connection.state <= State.OPEN)
         self.consumer = consumer
         self.request_id = request_id
         self.plan = None
@@ -216,12 +219,16 @@ class ActionInvocation(ActionContext):
                 self.mark_answered()
 
 
+class FrameContext(ActionContext):
+    """What a frame does outside of actions."""
+
+
 class ConsumerFrame(FrameInvocation):
     """A frame that its consumer reads in its own way. `handle_action` runs the actions in it."""
 
     def __init__(self, connection: Any, *target_and_dialect: Any) -> None:
         super().__init__(connection, *target_and_dialect)
-        self._context = ActionContext(None, connection, "GET", {})
+        self._context = FrameContext(None, connection, "GET", {})
 
     def find_handler(self) -> Target:
         current_action.set(self._context)
@@ -240,7 +247,6 @@ class ActionFrame(ActionInvocation):
     """A text frame that names an action, of a consumer that reads frames in the usual way."""
 
     is_nested = False
-    is_held = True
 
     def __init__(self, consumer: Any, text: str) -> None:
         # What the base classes would set, in one call instead of three.

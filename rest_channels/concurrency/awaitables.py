@@ -5,11 +5,13 @@ Such a method does its work, or queues it in order, before it returns. Its resul
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction, isfunction
 from types import GeneratorType, TracebackType
 from typing import Any
 
-__all__ = ["DONE", "Sent", "is_awaitable", "start_async_overrides"]
+from ..declarations.classes import is_own_class
+
+__all__ = ["DONE", "Sent", "adapt_overrides", "is_awaitable"]
 
 
 def is_awaitable(value: Any) -> bool:
@@ -62,16 +64,29 @@ DONE = Sent()
 """Nothing to wait for."""
 
 
-def start_async_overrides(cls: type, names: tuple[str, ...], perform: str) -> None:
-    """Make methods that `cls` or a mixin overrides with `async def` start without being awaited.
+def adapt_overrides(cls: type, names: tuple[str, ...], perform: str) -> None:
+    """Make the methods that `cls` or a mixin overrides return what may be awaited, or dropped.
 
-    Without this, `self.send_json(…)` in a `def` handler would create a coroutine that never runs.
+    An `async def` starts without being awaited. Otherwise `self.send_json(…)` in a `def` handler
+    would create a coroutine that never runs. A `def` may return nothing.
+
     `perform` names the method of `cls` that starts a coroutine and returns a `Sent`.
     """
     for name in names:
-        method = getattr(cls, name, None)  # also that of a mixin
+        method: Any = getattr(cls, name, None)  # also that of a mixin
         if iscoroutinefunction(method):
             setattr(cls, name, _starting(method, perform))
+        elif _is_plain_override(cls, name) and not hasattr(method, _MARK):
+            setattr(cls, name, _returning(method))
+
+
+_MARK = "_rest_channels_returns_sent"
+
+
+def _is_plain_override(cls: type, name: str) -> bool:
+    """Return whether `name` is a method that a class of the project defines."""
+    owner = next((base for base in cls.__mro__ if name in vars(base)), object)
+    return is_own_class(owner) and isfunction(vars(owner)[name])
 
 
 def _starting(method: Callable[..., Coroutine[Any, Any, Any]], perform: str) -> Callable[..., Sent]:
@@ -80,4 +95,15 @@ def _starting(method: Callable[..., Coroutine[Any, Any, Any]], perform: str) -> 
         sent: Sent = getattr(self, perform)(method(self, *args, **kwargs))
         return sent
 
+    setattr(start, _MARK, True)
     return start
+
+
+def _returning(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, *args, **kwargs)
+        return DONE if result is None else result
+
+    setattr(call, _MARK, True)
+    return call

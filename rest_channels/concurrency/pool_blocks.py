@@ -17,7 +17,7 @@ from .database_connections import SharedThreadExecutor
 from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import ThreadLease, WorkItem, current_thread_lease, thread_pool
 
-__all__ = ["is_pool_next", "start_in_pool", "use_thread_pool"]
+__all__ = ["blocks_other_work", "is_pool_next", "start_in_pool", "use_thread_pool"]
 
 
 def use_thread_pool() -> AbstractAsyncContextManager[Any]:
@@ -127,5 +127,17 @@ def _thread_waits() -> bool:
 
 def is_pool_next() -> bool:
     """Return whether asgiref would run the next call in the pool."""
-    is_pool = SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
-    return is_pool and not _thread_waits()
+    return _uses_pool() and not _thread_waits()
+
+
+def blocks_other_work() -> bool:
+    """Return whether a thread waits for the running code, in which other tasks may have to work.
+
+    That is so for what `async_to_sync` runs, outside of the pool: with `THREAD_SENSITIVE`, and in
+    the tests of Django's `TestCase`. To wait for work in another task would take for ever.
+    """
+    return _thread_waits() and not _uses_pool()
+
+
+def _uses_pool() -> bool:
+    return SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)

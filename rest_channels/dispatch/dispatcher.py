@@ -22,6 +22,7 @@ from ..client_logs import log_for_client
 from ..concurrency.execution import is_async, render_in_thread, render_on_loop
 from ..concurrency.serial_queue import current_queue, outlast_deadline, outlasts_deadline
 from ..engine.connection import State
+from ..engine.identity_waits import wait_for_identity
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode_text
@@ -39,7 +40,7 @@ async def dispatch(invocation: Invocation) -> None:
     """Run the steps of `invocation`, and send the answer."""
     connection = invocation.connection
     try:
-        if connection.identity_check is not None and invocation.is_held:
+        if connection.identity_check is not None or invocation.is_nested:
             await _wait_for_identity(invocation)
         forget_permissions(connection.scope.get("user"))
         handler, args, kwargs = invocation.find_handler()
@@ -121,19 +122,25 @@ async def call_own_dispatch(view: Any, request: SocketRequest, *args: Any, **kwa
 
 
 async def _wait_for_identity(invocation: Invocation) -> None:
-    """Wait until the session, user and token are read again. Stop if this has closed it."""
+    """Wait until the session, user and token are read again. Stop if this has closed it.
+
+    A nested invocation stops also if something has closed it since the event around it began.
+    """
     connection = invocation.connection
-    if connection.identity_check is not None:
-        await asyncio.wait({connection.identity_check})
-    if connection.state > State.OPEN and invocation.event != "disconnect":
+    if not invocation.is_held:
+        return
+    is_read_again = connection.identity_check is not None
+    await wait_for_identity(connection, nested=invocation.is_nested)
+    is_closed = connection.state > State.OPEN if is_read_again else connection.close_code
+    if is_closed and invocation.event != "disconnect":
         raise _Closed
 
 
 async def _check_open(invocation: Invocation) -> None:
     """Stop if something has closed the connection during the checks, such as a revocation."""
     connection = invocation.connection
-    if connection.identity_check is not None and invocation.is_held:
-        await _wait_for_identity(invocation)
+    if invocation.is_held:
+        await wait_for_identity(connection, nested=invocation.is_nested)
     if connection.state > State.OPEN:
         raise _Closed
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.utils.functional import cached_property
 
-from ..concurrency.awaitables import DONE, Sent, start_async_overrides
+from ..concurrency.awaitables import DONE, Sent, adapt_overrides
 from ..engine.connection import Connection
 from ..engine.publish import publish
 from ..engine.unconnected import unconnected
@@ -36,7 +36,7 @@ class SendingMixin:
         super().__init_subclass__(**kwargs)
         base = SendingMixin
         cls.overrides_sending = cls.send is not base.send or cls.send_json is not base.send_json
-        start_async_overrides(cls, SENDING_METHODS, "_perform")
+        adapt_overrides(cls, SENDING_METHODS, "_perform")
 
     @cached_property
     def connection(self) -> Connection:

@@ -17,7 +17,7 @@ from .connection_identity import Identity, refresh_session, with_columns
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
 
-__all__ = ["query", "run_check"]
+__all__ = ["query", "run_check", "selected"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -40,14 +40,24 @@ async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any
         return None
 
 
-async def run_check(index: RevocationIndex, check: IdentityCheck, end_session: EndSession) -> None:
-    """Check what `check` names, in the partition of each connection."""
+async def run_check(
+    index: RevocationIndex,
+    check: IdentityCheck,
+    end_session: EndSession,
+    only: Member | None = None,
+) -> None:
+    """Check what `check` names, in the partition of each connection, or of `only` one."""
     everything = set(index.identities) if check.everything else check.outdated
-    for checked in _by_partition(index, everything):
+    for checked in _by_partition(index, selected(everything, only)):
         await checked.check_all(end_session)
     if not check.everything:
-        for checked in _by_partition(index, index.members_of(check)):
+        for checked in _by_partition(index, selected(index.members_of(check), only)):
             await checked.check_changed(check)
+
+
+def selected(members: set[Member], only: Member | None) -> set[Member]:
+    """Return `members`, or of these `only` one."""
+    return members if only is None else members & {only}
 
 
 def _by_partition(index: RevocationIndex, members: Iterable[Member]) -> list["PartitionCheck"]:

@@ -54,6 +54,10 @@ class IdentityCheck:
         self.outdated.add(member)
         self.hold([member])
 
+    def holds(self, member: Member) -> bool:
+        """Return whether `member` waits for the result."""
+        return member in self._waiting
+
     @property
     def holds_events(self) -> bool:
         """Whether any connection waits for the result."""
@@ -137,6 +141,11 @@ class RevocationIndex:
         """Return what to wait for until all that has changed was read again."""
         checks = (self.running_check, self.next_check)
         return [check.done for check in checks if check is not None and check.holds_events]
+
+    def checks_of(self, member: Member) -> list[IdentityCheck]:
+        """Return the checks that `member` waits for, in order."""
+        checks = (self.running_check, self.next_check)
+        return [check for check in checks if check is not None and check.holds(member)]
 
     def _entries_of(self, identity: Identity) -> Iterable[tuple[dict[Any, set[Member]], Any]]:
         """Yield the dictionaries that contain `identity`, each with its key."""

@@ -21,7 +21,7 @@ from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
-from .identity_checks import query, run_check
+from .identity_checks import query, run_check, selected
 from .identity_index import IDENTITY_READ_AT, IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
 from .row_signals import watch_rows
@@ -31,13 +31,13 @@ from .socket_limits import limit_user
 __all__ = [
     "RevocationIndex",
     "check_accounts",
+    "check_connections",
     "close_connections",
     "forget_connection",
     "identify_connection",
     "index_connection",
     "recheck_sessions",
     "recheck_users",
-    "wait_for_checks",
     "watch_tokens",
 ]
 
@@ -262,22 +262,24 @@ async def _run_checks(index: RevocationIndex) -> None:
     while (check := index.next_check) is not None:
         index.next_check, index.running_check = None, check
         try:
-            for connection in check.unevaluated:
-                await query(connection.partition, evaluate_identity, connection.scope)
-                if identity_is_evaluated(connection.scope):
-                    index_connection(index.hub, connection)
-            await run_check(index, check, end_session)
-        except Exception:
-            logger.exception("Cannot check what has changed. The next heartbeat tries again.")
+            await check_connections(index, check)
         finally:
             index.running_check = None
             check.finish()
 
 
-async def wait_for_checks(hub: Hub) -> None:
-    """Wait until all that has changed was read again."""
-    if checks := hub.get_component(RevocationIndex).checks():
-        await asyncio.wait(checks)
+async def check_connections(
+    index: RevocationIndex, check: IdentityCheck, only: Member | None = None
+) -> None:
+    """Read again what `check` names, and apply it to its connections, or to `only` one."""
+    try:
+        for connection in selected(check.unevaluated, only):
+            await query(connection.partition, evaluate_identity, connection.scope)
+            if identity_is_evaluated(connection.scope):
+                index_connection(index.hub, connection)
+        await run_check(index, check, end_session, only)
+    except Exception:
+        logger.exception("Cannot check what has changed. The next heartbeat tries again.")
 
 
 @on_heartbeat

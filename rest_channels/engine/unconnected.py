@@ -59,6 +59,7 @@ class UnconnectedConnection:
     connect_called = True
     has_ended = True  # nothing would stop what begins in a unit test
     identity_check = None
+    close_code = 0
     on_ended: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_closing: tuple[Callable[[], Any], ...] = ()
 

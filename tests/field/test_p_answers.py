@@ -16,7 +16,7 @@ from rest_channels.decorators import action, socket_route
 from rest_channels.django_views import DjangoViewAsConsumer
 from rest_channels.engine.publish import current_hub
 from rest_channels.testing import SocketCommunicator
-from rest_channels.views import SocketRouteView
+from rest_channels.views import SocketRouteView, SocketView
 from tests.field.clients import StalledClient
 
 TEXT = "x" * 100
@@ -241,3 +241,38 @@ async def test_a_frame_is_answered_with_504_where_only_another_request_has_been_
         request_id = await socket.call("ask")
         await socket.expect_reply(7, status=200)
         await socket.expect_reply(request_id, status=504)
+
+
+class Silent(OwnAnswers):
+    """A consumer whose senders return nothing."""
+
+    def send_json(self, content):
+        super().send_json(content)
+
+    @action()
+    async def tell(self):
+        await self.send_json("telling")
+        await self.send_json("told")
+
+
+class SilentView(SocketView):
+    def send_json(self, data):
+        super().send_json(data)
+
+    async def receive(self, request):
+        await self.send_json("telling")
+        await self.send_json("told")
+
+
+@pytest.mark.parametrize("name", ["look", "look_async", "refuse"])
+async def test_a_reply_that_returns_nothing_is_the_only_answer(name) -> None:
+    async with SocketCommunicator(Silent.as_asgi(), dialect="action") as socket:
+        await socket.expect_reply(await socket.call(name), status=STATUSES.get(name, 200))
+        await socket.expect_nothing()
+
+
+@pytest.mark.parametrize("owner", [Silent, SilentView])
+async def test_a_handler_may_await_an_override_that_returns_nothing(owner) -> None:
+    async with SocketCommunicator(owner.as_asgi(), dialect="action") as socket:
+        await socket.call("tell")
+        assert [await socket.receive_json() for _ in range(2)] == ["telling", "told"]

@@ -18,7 +18,7 @@ from ...concurrency.execution import empty_context, thread_lease
 from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
-from ...engine.revocation_index import wait_for_checks
+from ...engine.identity_waits import wait_for_checks
 from ...partitions import group_name
 from ...protocol.messages import Event, Gap
 from ..naming import find_observer
