@@ -56,7 +56,7 @@ class Outbox:
     size: int = 0
     busy: bool = True  # a message is being sent, or nothing may be sent before `start`
     closed: bool = False
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    waiters: tuple[asyncio.Future[None], ...] = ()
     _task: asyncio.Task[None] | None = None
     _wake: asyncio.Future[None] | None = None
     _overflowed: bool = False  # a result of `put` has to be awaited
@@ -152,7 +152,7 @@ class Outbox:
         self._overflowed = False
         while self.size > min(self.half, self.limit) and self.busy and not self.closed:
             waiter = self.loop.create_future()
-            self.waiters.append(waiter)
+            self.waiters += (waiter,)
             await waiter
 
     # Sending.
@@ -283,7 +283,7 @@ class Outbox:
 
     def _wake_waiters(self) -> None:
         if self.waiters:
-            waiters, self.waiters = self.waiters, []
+            waiters, self.waiters = self.waiters, ()
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
