@@ -160,7 +160,8 @@ class Connection(Receiving):
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
-            await self.groups.wait_joined()
+            if not self.groups.all_joined:
+                await self.groups.wait_joined()
             self.accept()
             self.is_connected = True
         else:
