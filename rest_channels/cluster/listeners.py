@@ -170,7 +170,7 @@ class Listeners:
         self._slots = asyncio.Semaphore(CONCURRENT_JOINS)
         self._loop = asyncio.get_running_loop()
         self._queue: SerialQueue[tuple[Work, Callable[[], None]]]
-        self._queue = Context().run(SerialQueue, self._perform, asyncio.Lock(), None)
+        self._queue = Context().run(SerialQueue, self._perform, None)
         self._failing_until = 0.0
 
     def receivers_of(self, group: str) -> Iterable[MessageReceiver]:

@@ -64,7 +64,7 @@ class PacketSender:
         self.streams = SentStreams()
         self._get_connection = get_connection
         self._queue: SerialQueue[tuple[str, Event | Packet]]
-        self._queue = Context().run(SerialQueue, self._send_item, asyncio.Lock(), None)
+        self._queue = Context().run(SerialQueue, self._send_item, None)
         self._report_task: asyncio.Task[None] | None = None
         self._warned_at = -math.inf
         self._stopping = False

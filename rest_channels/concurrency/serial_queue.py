@@ -69,12 +69,13 @@ class SerialQueue(Generic[T]):
     variables that one item sets, such as an activated language, do not reach the next. Every item
     has a lease on a thread, and is cancelled after `timeout` seconds. `work` has to handle errors.
 
-    The queues of one connection share a `handler_lock`: its `def` handlers never run at one time.
+    The queues of one connection share the `handler_lock` of the `first`: its `def` handlers never
+    run at one time.
     """
 
     work: Work[T]
-    handler_lock: asyncio.Lock
     timeout: float | None
+    first: "SerialQueue[Any] | None" = None
     answering: Any = None  # the connection whose calls the items are; `None`: they are no calls
     items: list[T] = field(default_factory=list)  # mostly empty: a deque is ten times as large
     lease: ThreadLease = field(default_factory=ThreadLease)
@@ -86,11 +87,20 @@ class SerialQueue(Generic[T]):
     _deadline: float = 0.0
     _expired: bool = False
     _after_item: Callable[[], None] | None = None
+    _handler_lock: asyncio.Lock | None = None  # most connections never need one
 
     def __post_init__(self) -> None:
         self.lease.owner = self
         self.context.run(current_queue.set, self)
         self.context.run(current_thread_lease.set, self.lease)
+
+    @property
+    def handler_lock(self) -> asyncio.Lock:
+        """Held by the `def` handler that runs. To be used on the event loop."""
+        owner = self.first or self
+        if owner._handler_lock is None:
+            owner._handler_lock = asyncio.Lock()
+        return owner._handler_lock
 
     def put(self, item: T) -> None:
         """Queue `item`, or start with it if the queue is idle."""

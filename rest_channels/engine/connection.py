@@ -77,7 +77,6 @@ class Connection(Receiving):
         self.view_state: dict[str, Any] = {}  # a view's `state`, sessions, what a consumer keeps
         self._receive = receive
         self.locale = locale_of(scope)
-        self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
         self._task: asyncio.Task[Any] | None = None
         self._finished = self.connect_called = False  # if it was, `disconnect` must be called
@@ -138,11 +137,10 @@ class Connection(Receiving):
             self.close(violation.code, violation.reason)
         return None
 
-    def new_call_queue(self) -> SerialQueue[Frame | int | None]:
+    def new_call_queue(self, first: SerialQueue[Any] | None = None) -> SerialQueue[Any]:
         """Return a queue whose context is that of all handlers of this connection."""
-        timeout = api_settings.HANDLER_TIMEOUT
-        queue: SerialQueue[Frame | int | None]
-        queue = SerialQueue(self._call, self.handler_lock, timeout, self)
+        queue: SerialQueue[Any]
+        queue = SerialQueue(self._call, api_settings.HANDLER_TIMEOUT, first, self)
         if api_settings.PARTITION is not None:
             queue.context.run(handlers_partition.set, self.partition)
         if self.locale is not None:
@@ -162,7 +160,8 @@ class Connection(Receiving):
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
-            await self.groups.wait_joined()
+            if not self.groups.all_joined:
+                await self.groups.wait_joined()
             self.accept()
             self.is_connected = True
         else:

@@ -88,8 +88,9 @@ class ConnectionScope(dict[str, Any]):
 
 def identity_is_evaluated(scope: dict[str, Any]) -> bool:
     """Return whether the user, session and token of `scope` can be used without a query."""
-    if not all(is_evaluated(scope.get(key)) for key in IDENTITY_KEYS):
-        return False
+    for key in IDENTITY_KEYS:
+        if not is_evaluated(scope.get(key)):
+            return False
     session = unwrap(scope.get("session"))
     if not isinstance(session, SessionBase) or session.session_key is None:
         return True

@@ -36,7 +36,7 @@ class EndingConnection(Protocol):
     handler: Handler
     on_ended: tuple[Callable[[], Awaitable[None]], ...]
 
-    def new_call_queue(self) -> SerialQueue[Any]: ...
+    def new_call_queue(self, first: SerialQueue[Any]) -> SerialQueue[Any]: ...
 
 
 class Ending:
@@ -96,7 +96,7 @@ class Ending:
         if connection.connect_called and connection.handler.handles_disconnect():
             queue = connection.call_queue
             if queue.busy:
-                queue = self._new_queue = connection.new_call_queue()
+                queue = self._new_queue = connection.new_call_queue(queue)
             yield self._call_disconnect(queue, code)
             yield queue.stop(END_TIMEOUT)
             yield bridge.end(END_TIMEOUT)  # what `disconnect` has started

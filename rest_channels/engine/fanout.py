@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import Any, Protocol
 
 from ..concurrency.awaitables import Sent
-from ..concurrency.serial_queue import EAGER_TASKS, start_task
+from ..concurrency.serial_queue import EAGER_TASKS, SerialQueue, start_task
 from ..protocol.asgi_messages import Message, frame_message
 from ..protocol.messages import Event, Gap
 from .outbox import FRAME_ERRORS, Outbox
@@ -27,7 +27,7 @@ class Member(Protocol):
     """What its next event waits for: the session, user or token is being read again."""
     on_identity_changed: tuple[Callable[[], Any], ...]
     """Called when its session, user or token may be another."""
-    handler_lock: asyncio.Lock
+    call_queue: SerialQueue[Any]
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""
 

@@ -213,14 +213,14 @@ class PartitionCheck:
             if content is None or not self._is_current(member):
                 continue
             identity.session_newest = content
-            if member.handler_lock.locked():
+            if member.call_queue.handler_lock.locked():
                 self._index.hub.start_task(_refresh_later(member, identity))
             else:
                 refresh_session(identity)
 
 
 async def _refresh_later(member: Member, identity: Identity) -> None:
-    async with member.handler_lock:
+    async with member.call_queue.handler_lock:
         refresh_session(identity)
 
 

@@ -93,6 +93,8 @@ class GroupMemberships(GroupSubscriptions):
     def leave_all(self) -> None:
         """Leave every group. Later joins do nothing."""
         self._ended = True
+        if not len(self):
+            return
         for group in self:
             self._hub.listeners.discard(self._name(group), self._member)
         for group in self.clear():

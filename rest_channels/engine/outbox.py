@@ -56,7 +56,7 @@ class Outbox:
     size: int = 0
     busy: bool = True  # a message is being sent, or nothing may be sent before `start`
     closed: bool = False
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    waiters: tuple[asyncio.Future[None], ...] = ()
     _task: asyncio.Task[None] | None = None
     _wake: asyncio.Future[None] | None = None
     _overflowed: bool = False  # a result of `put` has to be awaited
@@ -152,7 +152,7 @@ class Outbox:
         self._overflowed = False
         while self.size > min(self.half, self.limit) and self.busy and not self.closed:
             waiter = self.loop.create_future()
-            self.waiters.append(waiter)
+            self.waiters += (waiter,)
             await waiter
 
     # Sending.
@@ -290,7 +290,8 @@ class Outbox:
     def _wake_next(self) -> None:
         """Wake the caller that has waited longest, so that callers send in turn."""
         while self.waiters:
-            waiter = self.waiters.pop(0)
+            waiter, *later = self.waiters
+            self.waiters = tuple(later)
             if not waiter.done():  # its task may have been cancelled
                 waiter.set_result(None)
                 break

@@ -46,7 +46,6 @@ class Receiving:
     handler: Handler
     loop_bridge: LoopBridge
     outbox: Outbox
-    handler_lock: asyncio.Lock
     call_queue: SerialQueue[Any]
     needs_queue: bool
     """Whether rendered messages are passed to `deliver`: for the handler, or to be held."""
@@ -157,8 +156,8 @@ class Receiving:
             return
         queue = self.event_queue
         if queue is None:
-            lock, timeout = self.handler_lock, api_settings.HANDLER_TIMEOUT
-            queue = self.call_queue.context.run(EventQueue, self.handler.event, lock, timeout)
+            first, timeout = self.call_queue, api_settings.HANDLER_TIMEOUT
+            queue = first.context.run(EventQueue, self.handler.event, timeout, first)
             self.event_queue = queue
         if not queue.put_if_room(event, self.outbox.size):
             self.close_slow_client()

@@ -121,7 +121,8 @@ class SocketCounts:
             return
         socket.is_open = False
         self.total -= 1
-        self._logged -= {_PROCESS, socket.address}
+        if self._logged:
+            self._logged -= {_PROCESS, socket.address}
         if socket.address:
             self.by_address[socket.address] -= 1
             if not self.by_address[socket.address]:

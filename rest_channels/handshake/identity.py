@@ -31,6 +31,7 @@ __all__ = [
     "LOGIN_KEYS",
     "MemorySession",
     "anonymous_user",
+    "cookies_of",
     "open_session",
     "session_key",
     "session_store",
@@ -52,7 +53,7 @@ async def with_identity(scope: Scope) -> Scope:
     Values that a middleware has set stay. A handshake without a session key costs no query. Raise
     `HandlerTimeout` if the database does not answer in time.
     """
-    scope = {**scope, "cookies": _cookies(scope)}
+    scope = {**scope, "cookies": cookies_of(scope)}
     if "session" not in scope and session_store() is not None:
         scope["session"] = open_session(session_key(scope))
     if "user" not in scope:
@@ -76,7 +77,7 @@ def session_key(scope: Scope) -> str | None:
     if not key and api_settings.SESSION_KEY_IN_URL:
         query = scope.get("query_string", b"").decode("latin-1")
         key = parse_qs(query).get("session_key", [None])[-1]
-    key = key or _cookies(scope).get(settings.SESSION_COOKIE_NAME)
+    key = key or cookies_of(scope).get(settings.SESSION_COOKIE_NAME)
     return key if key and key.isprintable() else None  # PostgreSQL raises an error for a NUL
 
 
@@ -184,7 +185,8 @@ class MemorySession(SessionBase, MutableMapping[str, Any]):
         """Do nothing: there is no store."""
 
 
-def _cookies(scope: Scope) -> dict[str, str]:
+def cookies_of(scope: Scope) -> dict[str, str]:
+    """Return the cookies of the handshake, by name."""
     if "cookies" in scope:
         return scope["cookies"]  # type: ignore[no-any-return]
     headers = scope.get("headers", ())

@@ -9,7 +9,7 @@ __all__ = ["evaluate", "is_evaluated", "unwrap"]
 
 def is_evaluated(value: Any) -> bool:
     """Return whether `value` can be used without a query: it is not lazy, or was used before."""
-    return _wrapped(value) is not empty
+    return not issubclass(type(value), LazyObject) or _wrapped(value) is not empty
 
 
 def evaluate(value: Any) -> Any:
@@ -23,7 +23,8 @@ def evaluate(value: Any) -> Any:
 
 def unwrap(value: Any) -> Any:
     """Return what `value` wraps if it is lazy, and `None` if it is not evaluated yet."""
-    value = _wrapped(value)
+    if issubclass(type(value), LazyObject):
+        value = _wrapped(value)
     return None if value is empty else value
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, tzinfo
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 
 from ..concurrency.asgiref_locals import LocalValue
-from .http_request import http_request
+from .identity import cookies_of
 
 __all__ = ["Locale", "locale_of"]
 
@@ -48,10 +49,14 @@ def _language_of(scope: dict[str, Any]) -> str | None:
     active = translation.get_language() if _language.may_be_set() else None
     if active is not None and active != settings.LANGUAGE_CODE.lower():
         return active
-    names = {name for name, _value in scope.get("headers", ())}
-    if names.isdisjoint((b"accept-language", b"cookie")):
+    headers = scope.get("headers", ())
+    accepted = [value for name, value in headers if name == b"accept-language"]
+    if not accepted and not any(name == b"cookie" for name, _value in headers):
         return None
-    return translation.get_language_from_request(http_request(scope))
+    # All that Django reads. To make a whole request of the handshake would take five times as long.
+    meta = {"HTTP_ACCEPT_LANGUAGE": b",".join(accepted).decode("latin-1")}
+    request: Any = SimpleNamespace(COOKIES=cookies_of(scope), META=meta)
+    return translation.get_language_from_request(request)
 
 
 def _active_time_zone() -> tzinfo | None:

@@ -46,7 +46,7 @@ async def connect(application, count, settle) -> list[Client]:
     return clients
 
 
-@pytest.mark.parametrize(("application", "limit"), [(View, 4_450), (Consumer, 4_600)])
+@pytest.mark.parametrize(("application", "limit"), [(View, 4_200), (Consumer, 4_400)])
 async def test_an_idle_connection_takes_little_memory(application, limit, settle) -> None:
     clients = await connect(application.as_asgi(), 50, settle)
     gc.collect()

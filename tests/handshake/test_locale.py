@@ -39,6 +39,17 @@ def test_the_language_cookie_comes_before_the_accept_language_header() -> None:
     assert locale_of(scope(*headers)).language == "fr"
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (b"accept-language", [b"tlh", b"de"]),
+        (b"cookie", [b"a=1", b"django_language=de; b=2"]),
+    ],
+)
+def test_a_client_may_name_its_language_in_the_second_of_two_headers(name, values) -> None:
+    assert locale_of(scope(*((name, value) for value in values))).language == "de"
+
+
 def test_a_handshake_without_preferences_has_no_locale() -> None:
     assert locale_of(scope()) is None
     assert locale_of({"type": "websocket", "path": "/"}) is None
