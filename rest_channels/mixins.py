@@ -18,7 +18,7 @@ from rest_framework import status
 
 from .concurrency.execution import await_in_thread, run
 from .concurrency.hooks import call_hook
-from .concurrency.serial_queue import cancel_tasks
+from .concurrency.tasks import cancel_tasks
 from .decorators import action
 from .generics import filtered_rows, out_of_range_as_400, serializer_for
 from .pagination import WebsocketLimitOffsetPagination

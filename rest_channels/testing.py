@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from asgiref.sync import sync_to_async
 
-from .concurrency.serial_queue import cancel_tasks
+from .concurrency.tasks import cancel_tasks
 from .concurrency.testcase import (
     COMMIT_INTERVAL,
     open_transactions,

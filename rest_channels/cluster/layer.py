@@ -20,7 +20,7 @@ from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.core.signals import setting_changed
 
-from ..concurrency.serial_queue import cancel_until_done
+from ..concurrency.tasks import cancel_until_done
 
 __all__ = [
     "BROKER_TIMEOUT",

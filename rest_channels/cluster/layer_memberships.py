@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
 
-from ..concurrency.serial_queue import cancel_tasks, start_task
+from ..concurrency.tasks import cancel_tasks, start_task
 from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable, group_expiry
 
 __all__ = ["LayerMemberships"]

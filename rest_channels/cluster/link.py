@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any
 
-from ..concurrency.serial_queue import cancel_tasks, cancel_until_done, start_task
+from ..concurrency.tasks import cancel_tasks, cancel_until_done, start_task
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable

@@ -2,8 +2,7 @@
 
 A message sent with `channel_layer.group_send` arrives without the name of its group. Therefore
 every group with listeners here has a channel and a reader of its own. They use the layer instance
-that all code of the process shares, because a channel name only works with the instance that
-created it.
+that all code of the process shares: a channel name only works with the instance that created it.
 """
 
 import asyncio
@@ -21,7 +20,8 @@ from typing import Any, Protocol
 from channels.exceptions import ChannelFull
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import SerialQueue, cancel_until_done
+from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.tasks import cancel_until_done
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import BROKER_TIMEOUT, group_expiry, new_channel, shared_layer
@@ -183,9 +183,9 @@ class Listeners:
         if layer is None:
             return None
         if group not in self._groups:
-            on_message = partial(self.receive, group)
-            self._groups[group] = Listener(layer, on_message, self._slots, group), {}
-            self._groups[group][0].start()
+            listener = Listener(layer, partial(self.receive, group), self._slots, group)
+            self._groups[group] = listener, {}
+            listener.start()
         listener, receivers = self._groups[group]
         receivers[receiver] = None
         return None if listener.ready.done() else listener.ready

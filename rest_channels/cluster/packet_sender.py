@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import SerialQueue, cancel_tasks
+from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.tasks import cancel_tasks
 from ..protocol.messages import Event
 from .counts import counts
 from .layer import BROKER_TIMEOUT, LayerConnection, LayerUnavailable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .awaitables import DONE, Sent
-from .serial_queue import cancel_tasks, start_task
+from .tasks import cancel_tasks, start_task
 
 __all__ = ["LoopBridge"]
 

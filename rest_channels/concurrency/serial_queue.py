@@ -6,59 +6,27 @@ task costs about a microsecond. On Python 3.11 every item costs an iteration of 
 
 import asyncio
 import contextlib
-import logging
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Generic, TypeVar
 
+from .tasks import cancel_tasks, new_task
 from .threads import ThreadLease, current_thread_lease
 from .timers import call_later
 
 __all__ = [
-    "EAGER_TASKS",
     "SerialQueue",
-    "cancel_tasks",
-    "cancel_until_done",
     "current_queue",
     "outlast_deadline",
     "outlasts_deadline",
-    "start_task",
     "waiting_tasks",
 ]
-
-logger = logging.getLogger("rest_channels")
 
 T = TypeVar("T")
 
 Work = Callable[[T], Coroutine[Any, Any, None]]
-
-EAGER_TASKS = sys.version_info >= (3, 12)
-
-
-def _create_task(
-    work: Coroutine[Any, Any, T], *, loop: asyncio.AbstractEventLoop, context: Context | None
-) -> asyncio.Task[T]:
-    return loop.create_task(work, context=context)
-
-
-_new_task: Any = _create_task
-if sys.version_info >= (3, 12):
-    _new_task = partial(asyncio.Task, eager_start=True)
-
-
-def start_task(
-    work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, context: Context | None = None
-) -> asyncio.Task[T]:
-    """Return a task for `work`, which has already run up to its first wait if tasks are eager.
-
-    On Python 3.11 it starts in the next iteration of the loop.
-    """
-    task: asyncio.Task[T] = _new_task(work, loop=loop, context=context)
-    return task
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -113,7 +81,7 @@ class SerialQueue(Generic[T]):
         """Run `work` as an item, while the queue is idle. Then run the items that were queued."""
         self.busy = True
         while True:
-            task = _new_task(work, loop=self._loop, context=self.context.copy())
+            task = new_task(work, loop=self._loop, context=self.context.copy())
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
@@ -284,25 +252,3 @@ waiting_tasks: set[asyncio.Task[Any]] = set()
 
 Beside the task of an item, detached actions of the same connection may wait.
 """
-
-
-async def cancel_until_done(task: asyncio.Task[Any], timeout: float) -> None:
-    """Cancel `task` repeatedly until it has ended, for at most `timeout` seconds.
-
-    For tasks that are safe to interrupt anywhere. What they await may swallow a cancellation:
-    `wait_for` of Python 3.11 does, and clients of brokers do.
-    """
-    deadline = time.monotonic() + timeout
-    while not task.done() and time.monotonic() < deadline:
-        task.cancel()
-        await asyncio.wait({task}, timeout=timeout / 20)
-
-
-async def cancel_tasks(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
-    """Cancel `tasks`, wait at most `timeout` seconds, and log those that have not ended."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        _done, alive = await asyncio.wait(tasks, timeout=timeout)
-        for task in alive:
-            logger.warning("%r ignores its cancellation and is left running.", task)

@@ -16,7 +16,8 @@ from ..client_logs import log_for_client, short_path
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.pool_blocks import use_thread_pool
-from ..concurrency.serial_queue import EAGER_TASKS, SerialQueue
+from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.tasks import EAGER_TASKS
 from ..concurrency.timers import call_later
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of

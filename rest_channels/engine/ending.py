@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from ..client_logs import log_for_client
 from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue, start_task
+from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.tasks import start_task
 from .event_queue import EventQueue
 from .handler import EndedHandler, Handler
 from .outbox import Outbox

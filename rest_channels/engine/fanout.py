@@ -6,7 +6,8 @@ from itertools import repeat
 from typing import Any, Protocol
 
 from ..concurrency.awaitables import Sent
-from ..concurrency.serial_queue import EAGER_TASKS, SerialQueue, start_task
+from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.tasks import EAGER_TASKS, start_task
 from ..protocol.asgi_messages import Message, frame_message
 from ..protocol.messages import Event, Gap
 from .outbox import FRAME_ERRORS, Outbox

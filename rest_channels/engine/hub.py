@@ -22,7 +22,7 @@ from ..cluster.nodes import new_node
 from ..cluster.packet_sender import ALL_NODES_GROUP, node_group
 from ..cluster.standalone_publisher import publisher
 from ..concurrency.execution import empty_context
-from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
+from ..concurrency.tasks import EAGER_TASKS, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .fanout import Member, deliver, fan_out

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
+from ..concurrency.tasks import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
 from ..protocol.asgi_messages import Message, close_message
 

@@ -25,7 +25,8 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..client_logs import log_for_client
-from ..concurrency.serial_queue import cancel_tasks, current_queue
+from ..concurrency.serial_queue import current_queue
+from ..concurrency.tasks import cancel_tasks
 from ..concurrency.timers import start_timeout
 from ..declarations.classes import check_class
 from ..dispatch.errors import as_exception
