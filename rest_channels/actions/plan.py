@@ -1,9 +1,8 @@
 """Inspect a consumer class once, when it is defined: its actions, and the hooks it overrides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from inspect import isroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..concurrency.execution import has_thread_form
 from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
@@ -56,8 +55,7 @@ VIEW_HOOKS = (
 """The methods that a `def` may call without `await`: DRF's classes, or an override as in DRF."""
 
 
-@dataclass(frozen=True, slots=True)
-class ActionPlan:
+class ActionPlan(NamedTuple):
     """How an action is called."""
 
     name: str
