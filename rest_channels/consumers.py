@@ -10,18 +10,16 @@ djangochannelsrestframework. A `ModelConsumer` is to a `GenericAsyncAPIConsumer`
         permission_classes = [DjangoModelPermissions]
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .api_consumer import AsyncAPIConsumer
 from .django_views import DjangoViewAsConsumer, view_as_consumer
 from .generics import GenericAsyncAPIConsumer
-from .mixins import (
-    CreateModelMixin,
-    DeleteModelMixin,
-    PaginatedModelListMixin,
-    PatchModelMixin,
-    UpdateModelMixin,
-)
-from .observer.generics import ObserverModelInstanceMixin
 from .socket_consumer import SocketConsumer
+
+if TYPE_CHECKING:
+    from .model_consumers import ModelConsumer, ReadOnlyModelConsumer
 
 __all__ = [
     "APIConsumerMetaclass",
@@ -38,15 +36,12 @@ APIConsumerMetaclass = type
 """The metaclass of consumers, by its name in djangochannelsrestframework. They need no own one."""
 
 
-class ReadOnlyModelConsumer(
-    PaginatedModelListMixin, ObserverModelInstanceMixin, GenericAsyncAPIConsumer
-):
-    """`list`, `retrieve`, `subscribe_instance` and `unsubscribe_instance`."""
+def __getattr__(name: str) -> Any:
+    """Import the consumers of models when first used: they need a quarter of all imports."""
+    if name in ("ModelConsumer", "ReadOnlyModelConsumer"):
+        return getattr(import_module(".model_consumers", __package__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    refuse_after_accepting = True  # djangochannelsrestframework has no such class
 
-
-class ModelConsumer(
-    CreateModelMixin, UpdateModelMixin, PatchModelMixin, DeleteModelMixin, ReadOnlyModelConsumer
-):
-    """`create`, `update`, `patch`, `delete`, and the actions of `ReadOnlyModelConsumer`."""
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

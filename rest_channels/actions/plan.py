@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from inspect import isroutine
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..concurrency.execution import has_thread_form
 from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
@@ -60,8 +59,7 @@ VIEW_HOOKS = (
 """The methods that a `def` may call without `await`: DRF's classes, or an override as in DRF."""
 
 
-@dataclass(frozen=True, slots=True)
-class ActionPlan:
+class ActionPlan(NamedTuple):
     """How an action is called."""
 
     name: str

@@ -6,10 +6,9 @@ before a function receives it with `**`.
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
@@ -27,8 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """The parameters that a function takes by name."""
 
     names: frozenset[str]
