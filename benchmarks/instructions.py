@@ -44,7 +44,8 @@ CASES = {
     "connect-view": Counted("connect", {"application": "echo"}, 3),
     "connect-consumer": Counted("connect", {"application": "consumer"}, 3),
     "fan-out": Counted("fan-out", {"members": 1_000, "payload": "small"}, 2),
-    "observer": Counted("observer", {"members": 100}, 2),
+    "addresses": Counted("send to addresses", {"members": 1_000}, 2),
+    "observer": Counted("observer", {"members": 1_000}, 2),
 }
 PEERS = ("ours", "bare", "guarded", "raw")
 #: How often the shorter run is repeated first: the interpreter tries a failed specialisation again

@@ -61,32 +61,52 @@ def measure(step: Step) -> float:
     return median(samples)
 
 
-async def measured() -> dict[str, float]:
-    """Return the nanoseconds of each step of an echo by a `SocketRouteView`, in their order."""
+async def measured(application: Callable[[list[Any]], Any], steps: Any) -> dict[str, float]:
+    """Return the nanoseconds of each of the `steps` of a frame, in their order.
+
+    `application` returns the ASGI application for a list, in which it puts the view or consumer.
+    """
+    owners: list[Any] = []
+    (socket,) = sockets = await open_sockets(application(owners), 1)
+    socket.sink = Silence()
+    taken = {label: measure(step) for label, step in steps(owners.pop()).items()}
+    await close_sockets(sockets)
+    return taken
+
+
+def echo(owners: list[Any]) -> Any:
+    """Return a `SocketRouteView` that answers with the same data."""
     from rest_channels.decorators import socket_route
     from rest_channels.views import SocketRouteView
 
     class Echo(SocketRouteView):
-        connections: list[Any] = []
-
         async def connect(self, request: Any) -> None:
-            self.connections.append(self.connection)
+            owners.append(self)
 
         @socket_route
         async def echo(self, request: Any, data: Any) -> Any:
             return data
 
-    (socket,) = sockets = await open_sockets(Echo.as_asgi(), 1)
-    socket.sink = Silence()
-    taken = {label: measure(step) for label, step in steps(Echo(), Echo.connections.pop()).items()}
-    await close_sockets(sockets)
-    return taken
+    return Echo.as_asgi()
 
 
-def steps(view: Any, connection: Any) -> dict[str, Step]:
-    """Return the steps of a frame that `view`, a new one, handles on `connection`."""
+def action(owners: list[Any]) -> Any:
+    """Return an `AsyncAPIConsumer` whose action answers with the same data, with a permission."""
+    from .peers.ours import Actions
+
+    class Action(Actions):
+        async def connect(self) -> None:
+            owners.append(self)
+            await super().connect()
+
+    return Action.as_asgi()
+
+
+def echo_steps(handled: Any) -> dict[str, Step]:
+    """Return the steps of a frame for another view of the class and connection of `handled`."""
     from rest_channels.concurrency.execution import is_async
 
+    connection, view = handled.connection, type(handled)()
     text = json.dumps(FRAMES["echo"])
     frame, message = (text, None, len(text)), {"type": "websocket.receive", "text": text}
     view._take_request(request_of(connection, frame), (), {})
@@ -107,6 +127,30 @@ def steps(view: Any, connection: Any) -> dict[str, Step]:
     }
 
 
+def action_steps(consumer: Any) -> dict[str, Step]:
+    """Return the steps of a frame that `consumer` handles."""
+    from rest_channels.concurrency.execution import is_async
+
+    connection = consumer._connection
+    text = json.dumps(FRAMES["actions"])
+    frame, message = (text, None, len(text)), {"type": "websocket.receive", "text": text}
+    invocation = consumer._invocation(frame)
+    handler, _, arguments = invocation.find_handler()
+    answer = invocation.render_result((DATA, 200))
+    return {
+        "limits on size and rates": lambda: connection.inbox.admit(message),
+        "an object for the frame": lambda: drop(connection.handler.receive(frame)),
+        "a task with its own context": lambda: connection.call_queue.start(nothing()),
+        "JSON is parsed, and the action found": lambda: consumer._invocation(frame).find_handler(),
+        "a permission": lambda: finish(invocation.check()),
+        "`async def` or `def`": lambda: is_async(handler),
+        "the action": lambda: finish(handler(**arguments)),
+        "the answer is rendered": lambda: invocation.render_result((DATA, 200)),
+        "the answer is sent": lambda: finish(connection.answer(answer)),
+        "all of it": lambda: connection._take(message),
+    }
+
+
 def request_of(connection: Any, frame: Any) -> Any:
     """Return a new request."""
     from rest_channels.request import SocketRequest
@@ -115,10 +159,14 @@ def request_of(connection: Any, frame: Any) -> Any:
 
 
 async def main() -> None:
-    """Print a table."""
-    print("| step of an echo | ns |\n| --- | ---: |")
-    for label, nanoseconds in (await measured()).items():
-        print(f"| {label} | {nanoseconds:,.0f} |")
+    """Print the tables."""
+    for kind, application, steps in (
+        ("an echo", echo, echo_steps),
+        ("an action", action, action_steps),
+    ):
+        print(f"\n| step of {kind} | ns |\n| --- | ---: |")
+        for label, nanoseconds in (await measured(application, steps)).items():
+            print(f"| {label} | {nanoseconds:,.0f} |")
 
 
 if __name__ == "__main__":

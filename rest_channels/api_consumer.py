@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.http import Http404
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
+from .actions.answers import may_send
 from .actions.authorization import (
     authorize_action,
     authorize_connection,
@@ -31,21 +31,21 @@ from .actions.authorization import (
 )
 from .actions.context import ActionContext, current_action
 from .actions.detached import DetachedActions
-from .actions.invocation import ActionFrame, ActionInvocation
+from .actions.invocation import ActionFrame, ActionInvocation, ConsumerFrame
 from .actions.options import follow_options
 from .actions.plan import (
-    OVERRIDABLE,
     RESERVED_ARGUMENTS,
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
     check_methods,
-    replaces_any,
+    note_overridden_hooks,
+    note_replaced_hooks,
 )
 from .authentication import Authentication
-from .concurrency.awaitables import Sent
-from .concurrency.execution import handshake_thread, run
-from .concurrency.hooks import acall_hook, wrap_async_hooks
+from .concurrency.awaitables import DONE, Sent
+from .concurrency.execution import run
+from .concurrency.hooks import wrap_async_hooks
 from .concurrency.serial_queue import outlast_deadline
 from .decorators import ACTION, DETACHED, overridable_property
 from .dispatch.dispatcher import dispatch
@@ -88,9 +88,15 @@ class AsyncAPIConsumer(SocketConsumer):
 
     _dialect = ActionDialect()
     _read_marks = (ACTION, DETACHED)
+    _frame_class = ConsumerFrame
     _plans: ClassVar[dict[str, ActionPlan]] = {}
-    # Whether the class overrides none of the hooks of each kind.
+    # Whether the class overrides none of the hooks of each kind, and the functions of all of them.
     _default_reading = _default_checks = _default_replies = _default_throttles = True
+    _default_authenticators = True
+    _hooks: ClassVar[tuple[Any, ...]] = ()
+    _authentication: Authentication = Authentication()
+    """What authenticates the client. Until it has connected, the user in the scope counts."""
+    _detached_actions: DetachedActions | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -99,13 +105,23 @@ class AsyncAPIConsumer(SocketConsumer):
         cls._plans = action_plans(cls, AsyncAPIConsumer)
         follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
-        for attribute, names in OVERRIDABLE.items():
-            setattr(cls, attribute, not replaces_any(cls, AsyncAPIConsumer, names))
+        note_overridden_hooks(cls, AsyncAPIConsumer)
 
     def __init__(self, **initkwargs: Any) -> None:
         super().__init__(**initkwargs)
-        self._detached = DetachedActions()
-        self.detached_tasks = self._detached.tasks
+        self._authentication = self._authentication  # as in `SocketConsumer.__call__`
+        self._detached_actions = None
+
+    @property
+    def _detached(self) -> DetachedActions:
+        if self._detached_actions is None:
+            self._detached_actions = DetachedActions()
+        return self._detached_actions
+
+    @overridable_property
+    def detached_tasks(self) -> list[Any]:
+        """The tasks of the detached actions and methods that are running."""
+        return self._detached.tasks
 
     @property
     def action_context(self) -> ActionContext:
@@ -130,23 +146,12 @@ class AsyncAPIConsumer(SocketConsumer):
         """The named groups of the route's path."""
         return self.action_context.kwargs
 
-    @cached_property
-    def _authentication(self) -> Authentication:
-        """What authenticates the client. Until it has connected, the user in the scope counts."""
-        return Authentication((), self._connection)
-
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        for attribute, names in OVERRIDABLE.items():  # a decorator or `__init__` may replace some
-            if replaces_any(self, AsyncAPIConsumer, names):
-                setattr(self, attribute, False)
+        note_replaced_hooks(self, AsyncAPIConsumer)
         try:
-            request = SocketRequest(self._connection, "connect")
-            async with handshake_thread():
-                found = await acall_hook(self.get_authenticators, arguments={})
-                ask_for_token = self._request_new_token if found else None
-                self._authentication = Authentication(found, self._connection, ask_for_token)
-                await authorize_connection(self, self._authentication, request)
+            if (check := authorize_connection(self)) is not None:
+                await check
         except Exception as error:
             accepting = api_settings.REFUSE_AFTER_ACCEPTING
             if self.refuse_after_accepting if accepting is None else accepting:
@@ -199,7 +204,7 @@ class AsyncAPIConsumer(SocketConsumer):
         current_action.set(context)
         return context
 
-    async def _authenticate(self, action: Any, request_id: Any, arguments: dict[str, Any]) -> None:
+    async def _authenticate(self, action: Any, arguments: dict[str, Any]) -> tuple[Any, int]:
         """Run the action `authenticate`, which consumers with authenticators have."""
         if action != "authenticate" or not self._authentication.authenticators:
             raise self._dialect.handler_not_found(Call(None, {"action": action}))
@@ -207,15 +212,11 @@ class AsyncAPIConsumer(SocketConsumer):
         if (check := throttle_action(self, context)) is not None:
             await check
         await self._authentication.reauthenticate(arguments.get("token"), arguments.get("scheme"))
-        user = {"user": getattr(self.scope["user"], "pk", None)}
-        await outlast_deadline(self.reply("authenticate", data=user, request_id=request_id))
+        return {"user": getattr(self.scope["user"], "pk", None)}, status.HTTP_200_OK
 
     async def get_authenticators(self) -> Sequence[Any]:
         """Return the authenticators of the connection, as instances."""
-        classes = self.authentication_classes
-        if classes is None:
-            classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES
-        return [authenticator() for authenticator in classes]
+        return [authenticator() for authenticator in self._authenticator_classes()]
 
     async def get_permissions(self, action: str | None = None, **kwargs: Any) -> Sequence[Any]:
         """Return the permissions for `action` (`"connect"`: the handshake), as instances."""
@@ -233,6 +234,10 @@ class AsyncAPIConsumer(SocketConsumer):
         own = self.throttle_classes
         classes = api_settings.DEFAULT_THROTTLE_CLASSES if own is None else own
         return [throttle() for throttle in classes]
+
+    def _authenticator_classes(self) -> Sequence[Any]:
+        default, own = api_settings.DEFAULT_AUTHENTICATION_CLASSES, self.authentication_classes
+        return default if own is None else own
 
     def _make_permissions(self) -> Sequence[Any]:
         own = self.permission_classes
@@ -258,6 +263,19 @@ class AsyncAPIConsumer(SocketConsumer):
         reply = Reply(Call(action, None, request_id), data, status, errors)
         return self.send_json(self._dialect.build_reply(reply))
 
+    def send(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,
+        close: bool | int = False,
+    ) -> Sent:
+        """Send a frame, as `SocketConsumer.send` does."""
+        if may_send():
+            return super().send(text_data, bytes_data, close)
+        return self.close(close) if close else DONE
+
+    _default_senders = (*SocketConsumer._default_senders, send)
+
     def _request_new_token(self) -> None:
         self._detached.end()
         errors = [_("Your token has expired. Send another one.")]
@@ -265,3 +283,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def handle_detached_task_completion(self, task: Any) -> None:
         """Called when a detached action has ended, with the task it ran in."""
+
+
+wrap_async_hooks(AsyncAPIConsumer, VIEW_HOOKS)
+note_overridden_hooks(AsyncAPIConsumer, AsyncAPIConsumer)

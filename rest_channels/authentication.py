@@ -47,13 +47,14 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}", re.ASCII)
 class Authentication:
     """The authentication of one connection, which sets `user` and `auth` in its scope.
 
-    When the token has expired, it calls `on_expired`, which asks the client for a new one.
+    When the token has expired, it calls `on_expired`, which asks the client for a new one. Without
+    authenticators it needs no connection, and never changes.
     """
 
     def __init__(
         self,
-        authenticators: Sequence[Any],
-        connection: Connection,
+        authenticators: Sequence[Any] = (),
+        connection: Connection | None = None,
         on_expired: Callable[[], Any] | None = None,
     ) -> None:
         self.authenticators = list(authenticators)
@@ -64,7 +65,8 @@ class Authentication:
         """What the authenticator has returned with the user."""
         self._left_out: dict[str, Any] = {}
         self._owner: Any = None
-        self._find_connection = ref(connection)  # the scope of the connection has this object
+        # A weak reference, because the scope of the connection has this object.
+        self._find_connection = None if connection is None else ref(connection)
         self._on_expired = on_expired
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
@@ -72,7 +74,7 @@ class Authentication:
     @property
     def _connection(self) -> Connection:
         """The connection. Its consumer, for which all methods are called, keeps it."""
-        connection: Any = self._find_connection()
+        connection: Any = None if self._find_connection is None else self._find_connection()
         return connection  # type: ignore[no-any-return]
 
     async def handshake(self) -> None:
@@ -161,9 +163,10 @@ class Authentication:
             error.__cause__ = refusal
         if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
             error.status_code = status.HTTP_403_FORBIDDEN
-            request = http_request(self._connection.scope)
-            if self.authenticators and self.authenticators[0].authenticate_header(request):
-                error.status_code = status.HTTP_401_UNAUTHORIZED
+            if self.authenticators:
+                request = http_request(self._connection.scope)
+                if self.authenticators[0].authenticate_header(request):
+                    error.status_code = status.HTTP_401_UNAUTHORIZED
         return error
 
     def check_not_expired_since(self, expiry_count: int) -> None:

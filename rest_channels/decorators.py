@@ -231,7 +231,8 @@ def check_marks(cls: type, read: tuple[str, ...]) -> None:
 
 def _in_thread(method: Callable[..., Any], atomic: bool | None) -> Callable[..., Any]:
     def in_thread() -> Callable[..., Any]:
-        default = connections[DEFAULT_DB_ALIAS].settings_dict["ATOMIC_REQUESTS"]
+        # `connections[…]` on the event loop would make a new database connection for each call.
+        default = connections.settings[DEFAULT_DB_ALIAS]["ATOMIC_REQUESTS"]
         return transaction.atomic(method) if (default if atomic is None else atomic) else method
 
     @wraps(method)

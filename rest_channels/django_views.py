@@ -13,7 +13,7 @@ Source: djangochannelsrestframework 1.3.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,18 +21,12 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 
-from .actions.answers import answer_error
-from .actions.authorization import (
-    check_action,
-    stays_open,
-    throttle_action,
-    while_not_expired,
-)
+from .actions.authorization import while_not_expired
 from .actions.context import current_action
+from .actions.invocation import ActionInvocation
 from .actions.site_urls import view_class_of
 from .actions.view_arguments import view_arguments
 from .actions.view_guards import login_middleware, missing_decorators, refuses
@@ -46,11 +40,11 @@ from .actions.view_methods import (
 from .actions.view_responses import has_data, response_data
 from .api_consumer import AsyncAPIConsumer
 from .concurrency.execution import is_async, run
-from .concurrency.serial_queue import outlast_deadline
+from .dispatch.dispatcher import dispatch
+from .dispatch.invocation import Target
 from .engine.connection import State
 from .handshake.http_request import http_request, query_dict
 from .handshake.origins import origin_safe
-from .protocol.dialects import ActionDialect
 from .protocol.messages import Call
 from .renderers import encode
 
@@ -113,29 +107,15 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         """Call the view, and answer with its response."""
         before = current_action.get()
         try:
-            if action == "authenticate" and self._authenticates:
-                await self._authenticate(action, request_id, kwargs)
-                return
-            self._check_origin()
-            name = action if isinstance(action, str) else ""
-            if (found := find_view(type(self).view, self.actions, name)) is None:
-                raise ActionDialect().handler_not_found(Call(None, {"action": action}))
-            view, method = found
-            context = self._begin_action(action, method, kwargs)
-            context.expiry_count = self._authentication.expiry_count
-            if (check := check_action(self, context)) and not await stays_open(self, check):
-                return
-            if (check := throttle_action(self, context)) and not await stays_open(self, check):
-                return
-            response = await self.call_view(view, method, **kwargs)
-            data = await response_data(response)
-            status = response.status_code
-            reply = self.reply(action, data=data, status=status, request_id=request_id)
-            await outlast_deadline(reply)
-        except Exception as error:  # noqa: BLE001 - an action's errors go to `handle_exception`
-            await answer_error(self, error, action, request_id)
+            await dispatch(ViewInvocation(self, action, request_id, kwargs))
         finally:
             current_action.set(before)
+
+    async def _respond(
+        self, view: Callable[..., Any], method: str, /, **arguments: Any
+    ) -> tuple[Any, int]:
+        response = await self.call_view(view, method, **arguments)
+        return await response_data(response), response.status_code
 
     async def get_authenticators(self) -> Sequence[Any]:
         """Return the authenticators of the connection: without a setting, those of the view."""
@@ -219,9 +199,13 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
             logger.warning(text, self._connection, origin)
             raise PermissionDenied(_("CSRF Failed: the origin is not allowed."))
 
-    @cached_property
+    @property
     def _origin_safe(self) -> bool:
-        return origin_safe(self.scope)
+        kept = self._connection.view_state
+        if "origin_safe" not in kept:
+            kept["origin_safe"] = origin_safe(self.scope)
+        safe: bool = kept["origin_safe"]
+        return safe
 
     def _make_request(self, method: str, data: Any, query: dict[str, Any]) -> HttpRequest:
         body = b"" if data is None else encode(data)
@@ -236,10 +220,35 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
         return request
 
 
+class ViewInvocation(ActionInvocation):
+    """An action that is a call of the view, and not of a method of the consumer."""
+
+    is_held = True
+    _is_checked = False
+
+    def find_handler(self) -> Target:
+        """Return what calls the view. Raises 403 for a foreign page, 405 for an unknown action."""
+        consumer, action = self.consumer, self.action
+        if action == "authenticate" and consumer._authenticates:
+            return super().find_handler()
+        consumer._check_origin()
+        name = action if isinstance(action, str) else ""
+        if (found := find_view(type(consumer).view, consumer.actions, name)) is None:
+            raise self.dialect.handler_not_found(Call(None, {"action": action}))
+        self.method = found[1]
+        self.expiry_count = consumer._authentication.expiry_count
+        self._is_checked = True
+        current_action.set(self)
+        return self._replying(consumer._respond), found, self.arguments
+
+    def check(self) -> Awaitable[None] | None:
+        return self._check_permitted() if self._is_checked else None
+
+
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:
     """Return `view` in a transaction of every database with `ATOMIC_REQUESTS`, as in Django."""
     exempt: set[str] = getattr(view, "_non_atomic_requests", set())
-    for alias in connections:
-        if connections[alias].settings_dict["ATOMIC_REQUESTS"] and alias not in exempt:
+    for alias, database in connections.settings.items():
+        if database["ATOMIC_REQUESTS"] and alias not in exempt:
             view = transaction.atomic(using=alias)(view)
     return view

@@ -5,13 +5,14 @@ in handlers, views, tasks and the shell. A message to a channel or a group is a 
 `bytes`. With `close` (`True` or a close code) it ends the connection afterwards.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
 
 from .cluster.layer import crosses_processes, shared_layer
-from .cluster.listeners import Listener, Listeners
+from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import packable
 from .concurrency.awaitables import DONE, Sent
@@ -109,9 +110,10 @@ class HubLayer:
     with any method of this library. Without a layer they reach the connections of this process.
     """
 
-    def __init__(self, connection: Connection, listener: Listener | None) -> None:
+    def __init__(self, connection: Connection, find_channel: Callable[[], str]) -> None:
+        """`find_channel()` returns the name of the connection's own channel, if it has one."""
         self.connection = connection
-        self._listener = listener  # of the connection's own channel, if there is a layer
+        self._find_channel = find_channel
 
     @markcoroutinefunction
     def group_add(self, group: str, channel: str) -> Sent:
@@ -161,7 +163,7 @@ class HubLayer:
     def _is_own(self, channel: str) -> bool:
         if channel == self.connection.address:
             return True
-        return bool(channel and self._listener and channel == self._listener.channel)
+        return bool(channel) and channel == self._find_channel()
 
     def _call_layer(self, method: str, *args: Any) -> Sent:
         """Call a method of the layer itself, after the calls that are queued."""

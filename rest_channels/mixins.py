@@ -14,7 +14,6 @@ Source: djangochannelsrestframework 1.3.
 import asyncio
 from typing import Any
 
-from django.utils.functional import cached_property
 from rest_framework import status
 
 from .concurrency.execution import await_in_thread, run
@@ -191,9 +190,10 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
         following = paginator.offset + paginator.limit
         return data, following if following < paginator.count else None
 
-    @cached_property
-    def _streams(self) -> set[asyncio.Task[Any]]:
-        return set()
+    @property
+    def _streams(self: Any) -> set[asyncio.Task[Any]]:
+        streams: set[asyncio.Task[Any]] = self._connection.view_state.setdefault("streams", set())
+        return streams
 
 
 def _serialized(consumer: Any, kwargs: dict[str, Any], rows: Any) -> Any:

@@ -105,7 +105,7 @@ class _Lookup(NamedTuple):
 
     def is_valid(self, origin: tuple[Any, ...]) -> bool:
         """Return whether DRF would find the same, now that `_origin` has returned `origin`."""
-        return self.origin == origin and all(state.is_unchanged() for state in self.states)
+        return self.origin == origin and all(map(_State.is_unchanged, self.states))
 
 
 _lookups: WeakKeyDictionary[type[Any], dict[str | None, _Lookup]] = WeakKeyDictionary()
@@ -150,7 +150,7 @@ def _get_fields(serializer: Any) -> dict[str, Any]:
         return kind.get_fields(serializer)  # type: ignore[no-any-return]
     if serializer.url_field_name is None:
         serializer.url_field_name = api_settings.URL_FIELD_NAME
-    declared = copy.deepcopy(serializer._declared_fields)
+    declared = serializer._declared_fields and copy.deepcopy(serializer._declared_fields)
     return {
         name: declared[name] if blueprint is None else blueprint.make()
         for name, blueprint in lookup.blueprints.items()

@@ -19,7 +19,7 @@ from both. It behaves as Channels documents `AsyncJsonWebsocketConsumer`, with t
 
 from collections.abc import Awaitable, Iterable
 from functools import partial
-from inspect import getattr_static, isawaitable
+from inspect import getattr_static
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
@@ -27,7 +27,7 @@ from django.utils.functional import cached_property
 from rest_framework.exceptions import ParseError
 
 from .cluster.listeners import Listener
-from .concurrency.awaitables import DONE, Sent, start_async_overrides
+from .concurrency.awaitables import DONE, Sent, is_awaitable, start_async_overrides
 from .concurrency.execution import run
 from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
@@ -39,7 +39,7 @@ from .exceptions import CloseCode
 from .groups import HubLayer
 from .parsers import JSONParser
 from .protocol.dialects import Dialect, PlainDialect
-from .protocol.messages import Application, Frame, Scope
+from .protocol.messages import Application, Event, Frame, Scope
 from .renderers import encode_text
 
 __all__ = ["SocketConsumer"]
@@ -62,6 +62,7 @@ class SocketConsumer:
     overrides_sending: ClassVar[bool] = False
     handles_gaps: ClassVar[bool] = False
     _read_marks: ClassVar[tuple[str, ...]] = ()
+    _frame_class: ClassVar[type[FrameInvocation]] = FrameInvocation
     _channel: Listener | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -100,11 +101,17 @@ class SocketConsumer:
         application.__doc__ = cls.__doc__
         return application
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve one connection, until it has ended. asgiref takes a `def` for an ASGI 2 factory."""
-        self._connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
-        self.scope = self._connection.scope
-        await self._connection.serve()
+    @markcoroutinefunction  # asgiref takes any other `def` for an ASGI 2 factory
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
+        """Serve one connection, until it has ended.
+
+        All attributes that the library sets are set here, or in `__init__`: CPython keeps those
+        that come later in a dict for each instance, if many instances were created before.
+        """
+        connection = Connection(scope, receive, send, partial(ConsumerAdapter, self))
+        self._connection, self.scope = connection, connection.scope
+        self.groups, self._channel = self.groups, None
+        return connection.serve()
 
     @cached_property
     def _connection(self) -> Connection:
@@ -116,7 +123,8 @@ class SocketConsumer:
         groups, self.groups = self.groups or (), set()
         for group in groups:
             self.add_group(group)
-        await self._connection.groups.wait_joined()
+        if not self._connection.groups.all_joined:
+            await self._connection.groups.wait_joined()
         if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
             await run(self.connect)
         overridden = type(self).accept is not SocketConsumer.accept
@@ -127,7 +135,8 @@ class SocketConsumer:
         """Return the steps of a frame."""
         text, binary, _size = frame
         message = {"type": "websocket.receive", "text": text, "bytes": binary}
-        return FrameInvocation(self._connection, self.websocket_receive, message, self._dialect)
+        handler, dialect = self.websocket_receive, self._dialect
+        return self._frame_class(self._connection, handler, message, dialect)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if message.get("text") is not None:
@@ -190,8 +199,8 @@ class SocketConsumer:
 
     def send_json(self, content: Any, close: bool | int = False) -> Sent:
         """Send `content` as JSON."""
-        encoded = self.encode_json(content)
-        if isawaitable(encoded):  # an override that is async, as in Channels
+        encoded: Any = self.encode_json(content)
+        if is_awaitable(encoded):  # an override that is async, as in Channels
             return self._perform(self._send_encoded(encoded, close))
         return self.send(text_data=encoded, close=close)
 
@@ -239,9 +248,7 @@ class SocketConsumer:
         Without a configured layer it is the connection's address, valid within the process. Raises
         `RuntimeError` if the layer did not answer when the connection began.
         """
-        if self._channel is None:
-            return self._connection.address
-        name = self._connection.loop_bridge.call(self._channel.open_and_start)
+        name = self._connection.loop_bridge.call(self._name_channel)
         if not name:
             raise RuntimeError(
                 "The channel layer did not answer when this connection began, so it has no "
@@ -252,7 +259,29 @@ class SocketConsumer:
     @overridable_property
     def channel_layer(self) -> HubLayer:
         """Groups and channels, with the methods of a channel layer."""
-        return HubLayer(self._connection, self._channel)
+        return HubLayer(self._connection, self._find_channel)
+
+    def _find_channel(self) -> str:
+        """Return the name that `channel_name` has had, or an empty string."""
+        return "" if self._channel is None else self._channel.channel
+
+    def _name_channel(self) -> str:
+        connection = self._connection
+        if self._channel is None and not connection.has_ended:
+            self._keep_channel(connection.hub.listeners.new_channel(self._receive_from_layer))
+        return connection.address if self._channel is None else self._channel.open_and_start()
+
+    async def _open_channel(self) -> None:
+        listeners = self._connection.hub.listeners
+        self._keep_channel(await listeners.open_channel(self._receive_from_layer))
+
+    def _keep_channel(self, channel: Listener | None) -> None:
+        if channel is not None:
+            self._channel = channel
+            self._connection.on_ended = (channel.stop, *self._connection.on_ended)
+
+    def _receive_from_layer(self, message: dict[str, Any]) -> None:
+        self._connection.deliver(Event("", message))
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.loop_bridge.start_or_wait(work)

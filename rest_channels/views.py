@@ -67,6 +67,7 @@ class SocketView(ViewGuards, SendingMixin):
     event: str
     call: Call = Call(None)
     is_nested: ClassVar[bool] = False
+    is_held: ClassVar[bool] = True
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -111,6 +112,7 @@ class SocketView(ViewGuards, SendingMixin):
 
         view.view_class = cls  # type: ignore[attr-defined]
         view.view_initkwargs = initkwargs  # type: ignore[attr-defined]
+        view.new_view = partial(object.__new__, cls)  # type: ignore[attr-defined]
         return view
 
     # The steps of an event; `dispatch/dispatcher.py` has their order.
@@ -152,7 +154,7 @@ class SocketView(ViewGuards, SendingMixin):
     def on_answered(self) -> None:
         """Do nothing: no other part waits for the answer."""
 
-    def answer_error(self, error: Exception) -> None:
+    def answer_error(self, error: BaseException) -> None:
         """Return `None`: `handle_exception` makes the answer."""
 
     def handle_exception(self, error: Exception) -> Reply:

@@ -24,7 +24,6 @@ from inspect import getattr_static
 from typing import Any, ClassVar
 
 from django.urls import Resolver404, resolve
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 from rest_framework.serializers import BaseSerializer
@@ -33,6 +32,7 @@ from rest_channels.client_logs import log_for_client
 from rest_channels.concurrency.awaitables import Sent
 from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
+from rest_channels.decorators import overridable_property
 from rest_channels.engine.connection import State
 from rest_channels.groups import Channel
 from rest_channels.parsers import JSONParser
@@ -85,6 +85,11 @@ class RoutedSocketHandler(SocketConsumer):
             getattr_static(cls, name) is getattr_static(RoutedSocketHandler, name)
             for name in ("receive", "receive_json", "decode_json")
         )
+
+    def __init__(self, **initkwargs: Any) -> None:
+        super().__init__(**initkwargs)
+        self.row = self._built_row = None  # now, as `SocketConsumer.__call__` says
+        self._current_message = HANDLED
 
     # Events.
 
@@ -230,7 +235,7 @@ class RoutedSocketHandler(SocketConsumer):
             raise RuntimeError(f"{self!r} has no row: websocket_connect() must call super().")
         return self.row
 
-    @cached_property
+    @property
     def _presence(self) -> Presence:
         return self._connection.hub.get_component(Presence)
 
@@ -263,7 +268,7 @@ class RoutedSocketHandler(SocketConsumer):
         except Resolver404:
             return None
 
-    @cached_property
+    @overridable_property
     def reply_channel(self) -> Channel:
         """This connection, as an object to send to. Its name is the row's `channel_name`."""
         return Channel(self._connection.address, connection=self._connection)

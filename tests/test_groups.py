@@ -45,6 +45,47 @@ async def test_a_close_message_to_a_group_closes_every_member() -> None:
         await second.expect_close(1000)
 
 
+def sending(change):
+    """Return an application whose server passes each frame that it sends to `change`."""
+
+    async def application(scope, receive, send):
+        async def send_changed(message):
+            if message["type"] == "websocket.send":
+                change(message)
+            await send(message)
+
+        await Listener.as_asgi()(scope, receive, send_changed)
+
+    return application
+
+
+async def test_what_a_server_does_with_a_message_concerns_one_client() -> None:
+    async with (
+        SocketCommunicator(sending(lambda message: message.update(text="2"))) as first,
+        SocketCommunicator(Listener.as_asgi()) as second,
+    ):
+        await first.expect_event(2)
+        await second.expect_event()
+        await Group("listeners").asend({"text": "1"})
+        await first.expect_event(2)
+        await second.expect_event(1)
+
+
+async def test_a_member_whose_server_cancels_sending_keeps_no_message_from_the_others() -> None:
+    def cancel(message):
+        if message["text"] == "1":
+            raise asyncio.CancelledError
+
+    async with (
+        SocketCommunicator(sending(cancel)) as first,
+        SocketCommunicator(Listener.as_asgi()) as second,
+    ):
+        await first.expect_event()
+        await second.expect_event()
+        await Group("listeners").asend({"text": "1"})
+        await second.expect_event(1)
+
+
 async def test_a_group_adds_and_discards_members_by_channel_name() -> None:
     async with SocketCommunicator(Listener.as_asgi()) as socket:
         name = await socket.expect_event()

@@ -6,6 +6,7 @@ import inspect
 import pytest
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.http import HttpResponse
 from rest_framework.exceptions import PermissionDenied
 
 from rest_channels.consumers import SocketConsumer
@@ -149,6 +150,23 @@ async def test_an_event_for_a_missing_method_is_logged_and_the_connection_stays_
         await socket.send_json("fine")
         await socket.expect_event("fine")
     assert "no method 'no_such'" in caplog.text
+
+
+async def test_an_http_response_of_a_handler_of_messages_is_logged_as_an_error(caplog) -> None:
+    class Redirecting(SocketConsumer):
+        groups = ["events"]
+
+        async def receive_json(self, content):
+            self.channel_layer.group_send("events", {"type": "enter"})
+
+        async def enter(self, event):
+            self.send_json("entered")
+            return HttpResponse(status=302)
+
+    async with SocketCommunicator(Redirecting.as_asgi()) as socket:
+        await socket.send_json({})
+        await socket.expect_event("entered")
+    assert "which a WebSocket cannot send" in caplog.text
 
 
 @pytest.mark.parametrize(

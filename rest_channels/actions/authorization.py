@@ -4,7 +4,6 @@ The classes may be DRF's, this library's, and trees of both. The result is the o
 with the same classes would give. A class of this library without `can_connect` lets a client in.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ from rest_framework import permissions as drf
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from ..authentication import Authentication
-from ..concurrency.execution import await_in_thread, is_async, run
+from ..concurrency.execution import await_in_thread, in_handshake_thread, is_async, run
 from ..concurrency.hooks import acall_hook, call_hook
 from ..dispatch.view_permissions import (
     OPERATORS,
@@ -24,7 +23,6 @@ from ..dispatch.view_permissions import (
     needs_no_database,
     raise_permission_denied,
 )
-from ..engine.connection import State
 from ..permissions import AllowAny, BasePermission
 from ..protocol.arguments import accepted_arguments, method_parameters, parameters
 from ..request import SocketRequest
@@ -40,7 +38,6 @@ __all__ = [
     "has_throttles",
     "permission_instances",
     "permissions_for",
-    "stays_open",
     "throttle_action",
     "while_not_expired",
 ]
@@ -55,38 +52,63 @@ def permission_instances(classes: Sequence[Any]) -> list[Any]:
     ]
 
 
-async def authorize_connection(
-    consumer: Any, authentication: Authentication, request: SocketRequest
-) -> None:
-    """Authenticate the client, and check that it may connect. Raises 401, 403 or 429."""
+def authorize_connection(consumer: Any) -> Awaitable[None] | None:
+    """Authenticate the client and check that it may connect, now or in what is returned.
 
-    async def may_connect(permission: Any) -> PermissionResult:
-        if needs_no_database(permission):
-            return bool(permission.has_permission(request, consumer))
-        if not _takes_scope(permission):
-            if hasattr(permission, "can_connect"):
-                raise TypeError(
-                    f"{type(permission).__qualname__}.can_connect is never called: derive the "
-                    "class from rest_channels.permissions.BasePermission."
-                )
-            return bool(await run(permission.has_permission, request, consumer))
-        if _lacks(permission, "can_connect"):
+    Raises 401, 403 or 429. A consumer that overrides no hook, has no authenticators, and whose
+    permissions only look at the request, needs no thread.
+    """
+    request, permissions = SocketRequest(consumer._connection, "connect"), None
+    if consumer._default_checks:
+        permissions = consumer._make_permissions()
+        at_once = consumer._default_authenticators and not consumer._authenticator_classes()
+        if at_once and all(map(needs_no_database, permissions)):
+            if not all(permission.has_permission(request, consumer) for permission in permissions):
+                raise PermissionDenied
             return None
-        message = {"type": "websocket.connect"}
-        offered = {"scope": consumer.scope, "consumer": consumer, "message": message}
-        accepted = accepted_arguments(permission.can_connect, 0, offered)
-        return bool(await run(permission.can_connect, **accepted))
+    return in_handshake_thread(_authorize(consumer, request, permissions))
 
+
+async def _authorize(
+    consumer: Any, request: SocketRequest, permissions: Sequence[Any] | None
+) -> None:
+    """Authenticate the client, and check `permissions`. `None`: those that the consumer returns."""
+    found = await acall_hook(consumer.get_authenticators, arguments={})
+    if found:
+        ask_for_token = consumer._request_new_token
+        consumer._authentication = Authentication(found, consumer._connection, ask_for_token)
+    authentication: Authentication = consumer._authentication
+    may_connect = partial(_may_connect, consumer, request)
     try:
         if authentication.authenticators:
             throttles = await acall_hook(consumer.get_throttles, arguments={})
             async with FailedAuthentications(throttles, request, consumer):
                 await authentication.handshake()
-        for permission in await permissions_for(consumer, "connect", {}):
+        if permissions is None:
+            permissions = await permissions_for(consumer, "connect", {})
+        for permission in permissions or ():
             if await aevaluate(permission, may_connect) is False:
                 raise PermissionDenied
     except (AuthenticationFailed, PermissionDenied) as error:
         raise authentication.adapt_error(error)  # noqa: B904 - it has its cause
+
+
+async def _may_connect(consumer: Any, request: SocketRequest, permission: Any) -> PermissionResult:
+    if needs_no_database(permission):
+        return bool(permission.has_permission(request, consumer))
+    if not _takes_scope(permission):
+        if hasattr(permission, "can_connect"):
+            raise TypeError(
+                f"{type(permission).__qualname__}.can_connect is never called: derive the "
+                "class from rest_channels.permissions.BasePermission."
+            )
+        return bool(await run(permission.has_permission, request, consumer))
+    if _lacks(permission, "can_connect"):
+        return None
+    message = {"type": "websocket.connect"}
+    offered = {"scope": consumer.scope, "consumer": consumer, "message": message}
+    accepted = accepted_arguments(permission.can_connect, 0, offered)
+    return bool(await run(permission.can_connect, **accepted))
 
 
 async def permissions_for(consumer: Any, action: str | None, arguments: dict[str, Any]) -> Any:
@@ -124,18 +146,6 @@ def has_throttles(consumer: Any) -> bool:
         return True
     own = consumer.throttle_classes
     return bool(api_settings.DEFAULT_THROTTLE_CLASSES if own is None else own)
-
-
-async def stays_open(consumer: Any, check: Awaitable[None]) -> bool:
-    """Await `check`. Return whether the connection is open: a revocation may have closed it.
-
-    If its user is being read again, wait for the result.
-    """
-    await check
-    connection = consumer._connection
-    if connection.identity_check is not None:
-        await asyncio.wait({connection.identity_check})
-    return bool(connection.state <= State.OPEN)
 
 
 def while_not_expired(

@@ -11,7 +11,29 @@ from ..engine.connection import Connection
 from ..request import SocketRequest
 from .http_methods import DRF_NAMES
 
-__all__ = ["ActionContext", "current_action", "shown_to_drf"]
+__all__ = ["ActionContext", "Answers", "current_action", "shown_to_drf"]
+
+
+class Answers:
+    """What answers each request of one frame, by its id: a handler, or the deadline of the frame.
+
+    The first one does. They may be in different threads, so each decision is made in one step.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[str, bool] = {}
+
+    def begin(self, request_id: Any) -> bool:
+        """Return whether the handler may answer."""
+        return self._begun.setdefault(repr(request_id), True)
+
+    def expire(self, request_id: Any) -> bool:
+        """Return whether the deadline has to answer."""
+        return not self._begun.setdefault(repr(request_id), False)
+
+    def has_begun(self, request_id: Any) -> bool:
+        """Return whether the handler answers."""
+        return self._begun.get(repr(request_id), False)
 
 
 class ActionContext:
@@ -30,6 +52,8 @@ class ActionContext:
     """The arguments of the action, for a `get_serializer` that does not take them."""
     expiry_count: int | None = None
     """How many tokens of the connection had expired before the checks. `None`: not checked."""
+    answers: Answers | None = None
+    """Those of its frame. `None`: nothing but the event loop has answered, or is about to."""
     _answer_waiters: "tuple[asyncio.Future[None], ...]" = ()
     _kwargs: dict[str, Any] | None = None
     _request: SocketRequest | None = None
@@ -62,6 +86,12 @@ class ActionContext:
             self._request = SocketRequest(self.connection, event)
             self._request.set_action(self.method, self.arguments)
         return self._request
+
+    def frame_answers(self) -> Answers:
+        """Return the answers of its frame. For the event loop."""
+        if self.answers is None:
+            self.answers = Answers()
+        return self.answers
 
     def answered_future(self) -> "asyncio.Future[None] | None":
         """Return a future that ends with the answer, or `None` without one. For the event loop."""

@@ -1,5 +1,6 @@
 """The steps of an action, which the dispatcher runs."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -7,10 +8,11 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
+from ..concurrency.awaitables import DONE
 from ..concurrency.execution import run_and_render, thread_form
-from ..concurrency.serial_queue import outlast_deadline
+from ..concurrency.serial_queue import outlast_deadline, outlasts_deadline
 from ..dispatch.errors import error_reply
-from ..dispatch.invocation import Target, reply_to_frame
+from ..dispatch.invocation import FrameInvocation, Target, reply_to_frame
 from ..engine.connection import State
 from ..parsers import JSONParser
 from ..protocol.arguments import fit_arguments
@@ -19,10 +21,10 @@ from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
 from .answers import answer_error
 from .authorization import check_action, has_throttles, throttle_action, while_not_expired
-from .context import ActionContext, current_action
+from .context import ActionContext, Answers, current_action
 from .plan import ActionPlan
 
-__all__ = ["ActionFrame", "ActionInvocation"]
+__all__ = ["ActionFrame", "ActionInvocation", "ConsumerFrame"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -40,6 +42,7 @@ class ActionInvocation(ActionContext):
     event = "receive"
     call = Call(None)
     is_nested = True
+    is_held = False
     action: Any
     plan: ActionPlan | None
     _is_read: bool  # errors before are not the action's
@@ -48,7 +51,13 @@ class ActionInvocation(ActionContext):
     def __init__(
         self, consumer: Any, action: Any, request_id: Any, arguments: dict[str, Any]
     ) -> None:
-        super().__init__(action, consumer._connection, "GET", arguments)
+        connection = consumer._connection
+        super().__init__(action, connection, "GET", arguments)
+        around = current_action.get()
+        if around is None or around.connection is not connection:
+            self.answers = Answers()
+        else:
+            self.answers = around.frame_answers()
         self.consumer = consumer
         self.request_id = request_id
         self.plan = None
@@ -69,7 +78,8 @@ class ActionInvocation(ActionContext):
         consumer, action = self.consumer, self.action
         plan = consumer._plans.get(action) if isinstance(action, str) else None
         if plan is None:
-            return consumer._authenticate, (action, self.request_id, self.arguments), {}
+            own = {"action": action, "arguments": self.arguments}
+            return self._replying(consumer._authenticate), (), own
         self.plan, self.method = plan, plan.method
         if plan.options is not None:
             self.options = plan.options
@@ -91,13 +101,21 @@ class ActionInvocation(ActionContext):
         if plan.detached:
             handler = partial(self._begin_detached, handler)
         elif not consumer._default_replies:
-            handler = partial(self._call_and_reply, handler)
+            handler = self._replying(handler)
         return handler, (), arguments
+
+    def _replying(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `handler`, which also sends its answer if the consumer does so in its own way."""
+        if self.consumer._default_replies:
+            return handler
+        self.frame_answers()  # the action may answer in a thread
+        return partial(self._call_and_reply, handler)
 
     def check(self) -> Awaitable[None] | None:
         """Check the permissions for the action, then the throttles. `authenticate` has its own."""
-        if self.plan is None:
-            return None
+        return None if self.plan is None else self._check_permitted()
+
+    def _check_permitted(self) -> Awaitable[None] | None:
         consumer = self.consumer
         permission = check_action(consumer, self)
         if permission is None:
@@ -115,9 +133,11 @@ class ActionInvocation(ActionContext):
         self.consumer._detached.begin(self, method, arguments)
         self._is_detached = True
 
-    async def _call_and_reply(self, method: Callable[..., Any], /, **arguments: Any) -> None:
+    async def _call_and_reply(
+        self, method: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> None:
         """Call the action of a consumer that sends its answers in its own way."""
-        await self.send(await run_and_render(self.render_reply, method, **arguments))
+        await self.send(await run_and_render(self.render_reply, method, *args, **kwargs))
 
     def render_result(self, result: Any) -> str | None:
         """Return the answer to `(data, status)`, as text. Nothing else is answered."""
@@ -126,7 +146,8 @@ class ActionInvocation(ActionContext):
             content = self.consumer._dialect.build_content(
                 self.action, data, status, self.request_id
             )
-            return encode_text(content)
+            answer = encode_text(content)
+            return answer if self._begin_answer() else None
         if result is not None:
             text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
             attribute = self.plan.attribute if self.plan else self.action
@@ -137,6 +158,8 @@ class ActionInvocation(ActionContext):
         """Return the answer for `send`. A consumer that answers in its own way sends it now."""
         if self.consumer._default_replies or not (isinstance(result, tuple) and len(result) == 2):
             return self.render_result(result)
+        if not self._begin_answer():
+            return None
         data, status = result
         return self.consumer.reply(
             self.action, data=data, status=status, request_id=self.request_id
@@ -152,11 +175,34 @@ class ActionInvocation(ActionContext):
     def render_text(self, data: Any) -> str:
         return encode_text(data)
 
-    def answer_error(self, error: Exception) -> Awaitable[None] | None:
-        """Return what answers `error` by the consumer's `handle_exception`."""
-        if not self._is_read:
+    def answer_error(self, error: BaseException) -> Awaitable[None] | None:
+        """Return what answers `error` by the consumer's `handle_exception`.
+
+        A deadline that passes while the answer waits for its client is not answered.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            return DONE if not self._expire() and outlasts_deadline() else None
+        if not self._is_read or not isinstance(error, Exception):
             return None
-        return answer_error(self.consumer, error, self.action, self.request_id)
+        return self._handle_exception(error)
+
+    async def _handle_exception(self, error: Exception) -> None:
+        answers = self.frame_answers()
+        try:
+            await answer_error(self.consumer, error, self.action, self.request_id, answers)
+        except asyncio.CancelledError:
+            if self._expire() or not outlasts_deadline():
+                raise
+
+    def _begin_answer(self) -> bool:
+        """Return whether the action may be answered: its deadline has not passed."""
+        return self.answers is None or self.answers.begin(self.request_id)
+
+    def _expire(self) -> bool:
+        """Return whether the deadline has to answer. The event around a nested action decides."""
+        if self.is_nested:
+            return not self.frame_answers().has_begun(self.request_id)
+        return self.frame_answers().expire(self.request_id)
 
     def handle_exception(self, error: Exception) -> Reply:
         name = self.action if isinstance(self.action, str) else None
@@ -170,10 +216,31 @@ class ActionInvocation(ActionContext):
                 self.mark_answered()
 
 
+class ConsumerFrame(FrameInvocation):
+    """A frame that its consumer reads in its own way. `handle_action` runs the actions in it."""
+
+    def __init__(self, connection: Any, *target_and_dialect: Any) -> None:
+        super().__init__(connection, *target_and_dialect)
+        self._context = ActionContext(None, connection, "GET", {})
+
+    def find_handler(self) -> Target:
+        current_action.set(self._context)
+        return super().find_handler()
+
+    def answer_error(self, error: BaseException) -> Awaitable[None] | None:
+        """Return what answers a deadline that passes while the answer waits for its client."""
+        if not isinstance(error, asyncio.CancelledError):
+            return None
+        request_id = reply_to_frame(Reply(self.call), self.text, self.dialect).call.request_id
+        expires = self._context.frame_answers().expire(request_id)
+        return DONE if not expires and outlasts_deadline() else None
+
+
 class ActionFrame(ActionInvocation):
     """A text frame that names an action, of a consumer that reads frames in the usual way."""
 
     is_nested = False
+    is_held = True
 
     def __init__(self, consumer: Any, text: str) -> None:
         # What the base classes would set, in one call instead of three.

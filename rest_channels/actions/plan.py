@@ -1,8 +1,10 @@
 """Inspect a consumer class once, when it is defined: its actions, and the hooks it overrides."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import isfunction, isroutine
+from operator import attrgetter
 from typing import Any
 
 from ..concurrency.execution import has_thread_form
@@ -13,12 +15,13 @@ from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
 
 __all__ = [
-    "OVERRIDABLE",
     "RESERVED_ARGUMENTS",
     "VIEW_HOOKS",
     "ActionPlan",
     "action_plans",
     "check_methods",
+    "note_overridden_hooks",
+    "note_replaced_hooks",
     "replaces_any",
 ]
 
@@ -36,8 +39,9 @@ OVERRIDABLE = {
     "_default_checks": ("check_permissions", "get_permissions"),
     "_default_replies": ("reply", "send", "send_json", "encode_json"),
     "_default_throttles": ("get_throttles",),
+    "_default_authenticators": ("get_authenticators",),
 }
-"""The methods that read a frame, check its permissions, send its answer and throttle it.
+"""The methods that read a frame, check permissions, send answers, throttle and authenticate.
 
 By the attribute of a consumer that says whether it overrides none of them.
 """
@@ -137,6 +141,28 @@ def _options(cls: type[Any], attribute: str, given: Mapping[str, Any]) -> Mappin
                 f"@action({name}=…) on {cls.__name__}.{attribute} has no effect. {hint}"
             )
     return options or None
+
+
+def note_overridden_hooks(cls: type[Any], base: type[Any]) -> None:
+    """Set the attributes `OVERRIDABLE` of the class `cls`, and the functions they were found by."""
+    cls._hooks = tuple(_function(cls, name) for names in OVERRIDABLE.values() for name in names)
+    for attribute, names in OVERRIDABLE.items():
+        setattr(cls, attribute, not replaces_any(cls, base, names))
+
+
+def note_replaced_hooks(consumer: Any, base: type[Any]) -> None:
+    """Note the hooks that a decorator, an `__init__` or a test has replaced since."""
+    with suppress(AttributeError):  # what replaces a method need not be one
+        if _functions_of(consumer) == consumer._hooks:
+            return
+    for attribute, names in OVERRIDABLE.items():
+        if replaces_any(consumer, base, names):
+            setattr(consumer, attribute, False)
+
+
+_functions_of = attrgetter(
+    *(f"{name}.__func__" for names in OVERRIDABLE.values() for name in names)
+)
 
 
 def replaces_any(consumer: Any, base: type[Any], names: Sequence[str]) -> bool:

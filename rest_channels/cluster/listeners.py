@@ -74,8 +74,6 @@ class Listener:
     slots: asyncio.Semaphore
     group: str = ""
     channel: str = ""
-    is_named_at_once: bool = False
-    """Whether the layer creates a channel without waiting, so that this can be done when needed."""
     _renewed_at: float = -math.inf
     _stopped: bool = False
     _reader: asyncio.Task[None] | None = None
@@ -101,7 +99,7 @@ class Listener:
 
         The name is empty if the layer did not answer in `open`.
         """
-        if self.is_named_at_once and not self.channel:
+        if not self.channel and names_at_once(self.layer):
             try:
                 self.layer.new_channel().send(None)
             except StopIteration as created:
@@ -151,6 +149,12 @@ class Listener:
         if self._reader is not None:
             await cancel_until_done(self._reader, BROKER_TIMEOUT)
         self.on_message = _ignore_message  # its owner has ended, and may own this
+
+
+def names_at_once(layer: Any) -> bool:
+    """Return whether `layer` creates a channel without waiting, so whenever its name is used."""
+    method = getattr(layer.new_channel, "__func__", None)
+    return isfunction(method) and f"{method.__module__}.{method.__qualname__}" in NAMED_AT_ONCE
 
 
 def _ignore_message(message: Message) -> None:
@@ -217,22 +221,24 @@ class Listeners:
             with contextlib.suppress(Exception):  # the reader will notice
                 await listener.renew()
 
-    async def open_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
-        """Open a channel without a group, if there is a layer.
+    def opens_slowly(self) -> bool:
+        """Return whether the layer has to be waited for until it has created a channel."""
+        layer = shared_layer()
+        return layer is not None and not names_at_once(layer)
 
-        The owner calls `open_and_start` when the name is used, and has to stop the returned
-        listener in any case. Until then most connections have no channel: layers such as that of
-        Redis only make up a name, and few consumers use it.
+    def new_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
+        """Return a listener without a group, if there is a layer. Its owner has to stop it.
+
+        It has a channel as soon as the owner has called `open_and_start`, for its name. Layers such
+        as that of Redis only make up a name, and few consumers use it.
         """
         layer = shared_layer()
-        if layer is None:
-            return None
-        listener = Listener(layer, on_message, self._slots)
-        method = getattr(layer.new_channel, "__func__", None)
-        if isfunction(method):
-            name = f"{method.__module__}.{method.__qualname__}"
-            listener.is_named_at_once = name in NAMED_AT_ONCE
-        if not listener.is_named_at_once and time.monotonic() >= self._failing_until:
+        return None if layer is None else Listener(layer, on_message, self._slots)
+
+    async def open_channel(self, on_message: Callable[[Message], None]) -> Listener | None:
+        """Return what `new_channel` does, with its channel, if the layer answers in time."""
+        listener = self.new_channel(on_message)
+        if listener is not None and time.monotonic() >= self._failing_until:
             try:
                 await listener.open()
             except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker

@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class LoopBridge:
-    """Calls and tasks on the loop that creates it. Unless noted, usable from any thread."""
+    """Calls and tasks on `loop`, which runs in `thread`. Unless noted, usable from any thread."""
 
     __slots__ = ("_tasks", "_thread", "loop")
 
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
+        self.loop = loop
+        self._thread = thread  # as `threading.get_ident` returns it
         self._tasks: set[asyncio.Task[Any]] | None = None
 
     def on_loop(self) -> bool:

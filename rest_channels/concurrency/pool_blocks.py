@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from ..settings import api_settings
+from .asgiref_locals import LocalValue
 from .database_connections import SharedThreadExecutor
 from .testcase import runs_tests, shared_thread, testcase_transaction
 from .threads import ThreadLease, WorkItem, current_thread_lease, thread_pool
@@ -29,7 +30,7 @@ def use_thread_pool() -> AbstractAsyncContextManager[Any]:
         return nullcontext()
     if runs_tests():
         return nullcontext() if shared else _pool_or_testcase()
-    if getattr(AsyncToSync.executors, "current", None) is not None:  # async_to_sync runs this code
+    if _thread_waits():
         return nullcontext() if shared else ThreadSensitiveContext(executor=_leasing)
     return _RunningIn(_shared_thread if shared else _leasing)
 
@@ -39,6 +40,8 @@ class _RunningIn:
 
     All blocks share one context of asgiref: to enter a new one takes several times as long.
     """
+
+    __slots__ = ("_executor", "_token")
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -89,7 +92,7 @@ class LeasingExecutor(Executor):
         return self.start(partial(fn, *args, **kwargs)).future
 
     def start(self, function: Callable[[], Any]) -> "WorkItem":
-        """Call `function` in a thread. To be called on an event loop."""
+        """Call `function` in the thread of the current lease. To be called on an event loop."""
         lease = current_thread_lease.get()
         if lease is not None and not lease.is_used:
             task = asyncio.current_task()
@@ -105,18 +108,24 @@ class LeasingExecutor(Executor):
 
 
 _leasing = LeasingExecutor()
+start_in_pool = _leasing.start
 _shared_thread = SharedThreadExecutor()
+
+_waiting_thread = LocalValue(partial(setattr, AsyncToSync.executors, "current", None))
+"""It may be set in contexts that have passed through `async_to_sync`."""
+
+
+def _thread_waits() -> bool:
+    """Return whether `async_to_sync` runs this code, while a thread waits for it.
+
+    That thread runs the calls of this code. They do not go to the pool.
+    """
+    if not _waiting_thread.may_be_set():
+        return False
+    return getattr(AsyncToSync.executors, "current", None) is not None
 
 
 def is_pool_next() -> bool:
-    """Return whether asgiref would run the next call in the pool.
-
-    What `async_to_sync` runs goes to the thread that waits for it, not to the pool.
-    """
+    """Return whether asgiref would run the next call in the pool."""
     is_pool = SyncToAsync.thread_sensitive_context.get(None) is _context_of(_leasing)
-    return is_pool and getattr(AsyncToSync.executors, "current", None) is None
-
-
-def start_in_pool(function: Callable[[], Any]) -> WorkItem:
-    """Call `function` in the thread of the current lease. To be called on an event loop."""
-    return _leasing.start(function)
+    return is_pool and not _thread_waits()

@@ -25,6 +25,7 @@ __all__ = [
     "cancel_until_done",
     "current_queue",
     "outlast_deadline",
+    "outlasts_deadline",
     "start_task",
     "waiting_tasks",
 ]
@@ -74,6 +75,7 @@ class SerialQueue(Generic[T]):
     work: Work[T]
     handler_lock: asyncio.Lock
     timeout: float | None
+    answering: Any = None  # the connection whose calls the items are; `None`: they are no calls
     items: list[T] = field(default_factory=list)  # mostly empty: a deque is ten times as large
     lease: ThreadLease = field(default_factory=ThreadLease)
     context: Context = field(default_factory=copy_context)
@@ -111,8 +113,12 @@ class SerialQueue(Generic[T]):
                 self._end_item()
             if not self.items:
                 break
-            work = self.work(self.items.pop(0))
+            work = self._take_next()
         self.busy = False
+
+    def _take_next(self) -> Coroutine[Any, Any, None]:
+        """Remove the item that has waited longest, and return the work on it."""
+        return self.work(self.items.pop(0))
 
     def call_after_item(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the running item has ended. There is one: it replaces another."""
@@ -141,7 +147,7 @@ class SerialQueue(Generic[T]):
         self._expired = False
         self._end_item()
         if self.items:
-            self.start(self.work(self.items.pop(0)))
+            self.start(self._take_next())
         else:
             self.busy = False
 
@@ -224,6 +230,7 @@ class SerialQueue(Generic[T]):
         self.lease.end()
         self.lease.owner = None
         self.work = _ignore_item
+        self.answering = None
         self.context = _NO_CONTEXT
 
 
@@ -246,10 +253,20 @@ async def outlast_deadline(answer: Awaitable[Any]) -> None:
     try:
         await answer
     except asyncio.CancelledError:
-        queue = current_queue.get(None)
-        if queue is None or not queue.take_timeout():
+        if not outlasts_deadline():
             raise
-        queue._start_deadline()
+
+
+def outlasts_deadline() -> bool:
+    """Return whether its deadline cancelled the running item, and give the item another one.
+
+    To be called by the item itself.
+    """
+    queue = current_queue.get(None)
+    if queue is None or not queue.take_timeout():
+        return False
+    queue._start_deadline()
+    return True
 
 
 waiting_tasks: set[asyncio.Task[Any]] = set()

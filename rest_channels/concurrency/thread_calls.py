@@ -13,9 +13,9 @@ from functools import partial
 from threading import get_ident
 from typing import Any
 
-from asgiref.local import Local
 from asgiref.sync import SyncToAsync, sync_to_async
 
+from .asgiref_locals import LOCALS_CAN_MOVE, STORAGE
 from .pool_blocks import is_pool_next, start_in_pool
 
 __all__ = ["function_in_thread"]
@@ -56,46 +56,22 @@ _in_thread: Any = SyncToAsync(lambda: None).thread_handler
 
 
 def _call_with_locals(context: Context, function: Callable[[], Any]) -> Any:
+    thread = get_ident()
     for variable, value in context.items():
-        if type(value) is _STORAGE:
-            variable.set(_moved(value))
+        if type(value) is STORAGE:
+            variable.set(STORAGE(thread, value.data))
     return function()
 
 
 def _restore(context: Context) -> None:
     """Set what a call has changed in `context`, which is a copy, in the running context."""
     for variable, value in context.items():
-        if type(value) is _STORAGE:
-            variable.set(_moved(value))
-        elif variable.get(_UNSET) is not value:
-            variable.set(value)
+        own = variable.get(_UNSET)
+        if type(value) is not STORAGE:
+            if own is not value:
+                variable.set(value)
+        elif own is _UNSET or own.data is not value.data:  # a `Local` replaces its data
+            variable.set(STORAGE(get_ident(), value.data))
 
 
 _UNSET = object()
-
-
-# A `Local` of asgiref, such as Django's active language, keeps its attributes in a context
-# variable. They belong to one thread, also where a context moves on purpose. asgiref has no public
-# function that moves them.
-
-
-def _moved(storage: Any) -> Any:
-    """Return the attributes of a `Local`, which belong to another thread, for this thread."""
-    return _STORAGE(get_ident(), storage.data)
-
-
-def _examine_locals() -> tuple[type[Any], bool]:
-    """Return the class of what a `Local` keeps in a context, and whether `_moved` moves it."""
-    local, context = Local(), Context()
-    context.run(setattr, local, "name", "value")
-    ((variable, storage),) = context.items()
-    other_thread = -1
-    try:
-        context.run(variable.set, type(storage)(other_thread, storage.data))
-    except (AttributeError, TypeError):
-        return type(storage), False
-    return type(storage), not context.run(hasattr, local, "name")
-
-
-_STORAGE, LOCALS_CAN_MOVE = _examine_locals()
-"""Whether `_call_in_pool` fits the installed asgiref."""

@@ -18,7 +18,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -28,13 +27,7 @@ from asgiref.sync import SyncToAsync
 from ..settings import api_settings
 from . import database_connections
 
-__all__ = [
-    "ThreadLease",
-    "ThreadPool",
-    "WorkItem",
-    "current_thread_lease",
-    "thread_pool",
-]
+__all__ = ["ThreadLease", "ThreadPool", "WorkItem", "current_thread_lease", "thread_pool"]
 
 CLEANUP_INTERVAL = 1.0
 """Seconds between two checks of a thread for obsolete database connections."""
@@ -129,8 +122,10 @@ class WorkItem:
         """Give the result to the event loop. To be called in the thread, after `run`."""
         if self._has_own_lease:
             self.lease.end()
-        with suppress(RuntimeError):  # the loop is closed
+        try:
             self.loop.call_soon_threadsafe(self._arrive)
+        except RuntimeError:  # the loop is closed
+            return
 
     def _arrive(self) -> None:
         result, error, future = self._result, self._error, self.future

@@ -4,23 +4,23 @@ They turn events into invocations: a view receives requests, a consumer receives
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any
 
-from ..concurrency.execution import run
 from ..decorators import route_name
 from ..engine.connection import Connection
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Event, Frame, Gap
 from ..request import SocketRequest
 from .dispatcher import call_own_dispatch, dispatch
-from .invocation import DirectInvocation, Target
+from .invocation import DirectInvocation, MessageInvocation, Target
 
 __all__ = ["ConsumerAdapter", "RequestAdapter", "ViewAdapter"]
 
 
 class RequestAdapter:
     """Makes a `SocketRequest` of every event, and passes it to `handle`."""
+
+    __slots__ = ("connection", "frames")
 
     overrides_sending = False
     sends_in_order = True
@@ -59,13 +59,25 @@ class RequestAdapter:
 class ViewAdapter(RequestAdapter):
     """Makes an instance of one view for every event of a connection."""
 
+    __slots__ = (
+        "_new_view",
+        "args",
+        "dialect",
+        "handles_gaps",
+        "initkwargs",
+        "kwargs",
+        "overrides_sending",
+        "view",
+        "view_class",
+    )
+
     def __init__(self, connection: Connection, view: Any) -> None:
         super().__init__(connection)
         self.view = view
         self.view_class = view.view_class
         self.view_class._find_guards()  # a test may have replaced one for a while
         self.initkwargs = view.view_initkwargs
-        self._new_view = partial(object.__new__, self.view_class)
+        self._new_view = view.new_view
         self.overrides_sending = self.view_class.overrides_sending
         self.dialect = self.initkwargs.get("dialect", self.view_class.dialect)
         gap = getattr(self.view_class, "gap", None)
@@ -106,6 +118,8 @@ class ViewAdapter(RequestAdapter):
 class ConsumerAdapter:
     """Calls the methods of one consumer for the events of a connection."""
 
+    __slots__ = ("connection", "consumer", "dialect", "handles_gaps", "overrides_sending")
+
     sends_in_order = False
 
     def __init__(self, consumer: Any, connection: Connection) -> None:
@@ -117,39 +131,29 @@ class ConsumerAdapter:
 
     async def connect(self) -> None:
         """Call `websocket_connect`, once the channel layer knows the connection."""
-        channel = await self.connection.hub.listeners.open_channel(self._receive_from_layer)
-        if channel is not None:
-            self.consumer._channel = channel
-            self.connection.on_ended += (channel.stop,)
+        if self.connection.hub.listeners.opens_slowly():
+            await self.consumer._open_channel()
         message = {"type": "websocket.connect"}
         await self._invoke("connect", self.consumer.websocket_connect, message)
 
     def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
         return dispatch(self.consumer._invocation(frame))
 
-    async def event(self, event: Event | Gap) -> None:
+    def event(self, event: Event | Gap) -> Coroutine[Any, Any, None]:
         """Send a rendered message to the client. Pass any other to the method that it names."""
         if isinstance(event, Gap):
-            await self._invoke("event", self.consumer.gap, event.groups)
-        elif event.data is None:
-            self.connection.send_rendered(event)
-        elif callable(event.data):  # an observer's, which needs the consumer
-            await self._invoke("event", event.data, self.consumer)
-        else:
-            handler = self.consumer.send_json if event.size else self._call_named
-            await self._invoke("event", handler, event.data)
+            return self._invoke("event", self.consumer.gap, event.groups)
+        data = event.data
+        if data is None:
+            return self._send_rendered(event)
+        if callable(data):  # an observer's, which needs the consumer
+            return self._invoke("event", data, self.consumer)
+        if event.size:
+            return self._invoke("event", self.consumer.send_json, data)
+        return dispatch(MessageInvocation(self.connection, self.consumer, data, self.dialect))
 
-    async def _call_named(self, message: dict[str, Any]) -> None:
-        name = str(message.get("type")).replace(".", "_")
-        method = None if name.startswith("_") else getattr(self.consumer, name, None)
-        if method is None:
-            kind, owner = message.get("type"), type(self.consumer).__name__
-            raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
-        await run(method, dict(message))  # a copy: other consumers receive the same message
-
-    def _receive_from_layer(self, message: dict[str, Any]) -> None:
-        """Take a message that was sent to the consumer's own channel."""
-        self.connection.deliver(Event("", message))
+    async def _send_rendered(self, event: Event) -> None:
+        self.connection.send_rendered(event)
 
     def handles_disconnect(self) -> bool:
         handles: bool = self.consumer._handles_disconnect()
@@ -159,6 +163,8 @@ class ConsumerAdapter:
         message = {"type": "websocket.disconnect", "code": code}
         await self._invoke("disconnect", self.consumer.websocket_disconnect, message)
 
-    async def _invoke(self, event: str, method: Callable[..., Any], argument: Any) -> None:
+    def _invoke(
+        self, event: str, method: Callable[..., Any], argument: Any
+    ) -> Coroutine[Any, Any, None]:
         target: Target = (method, (argument,), {})
-        await dispatch(DirectInvocation(self.connection, event, target, self.dialect))
+        return dispatch(DirectInvocation(self.connection, event, target, self.dialect))

@@ -19,8 +19,8 @@ from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import is_async, render_on_loop, run_and_render
-from ..concurrency.serial_queue import current_queue, outlast_deadline
+from ..concurrency.execution import is_async, render_in_thread, render_on_loop
+from ..concurrency.serial_queue import current_queue, outlast_deadline, outlasts_deadline
 from ..engine.connection import State
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
@@ -39,7 +39,7 @@ async def dispatch(invocation: Invocation) -> None:
     """Run the steps of `invocation`, and send the answer."""
     connection = invocation.connection
     try:
-        if connection.identity_check is not None and not invocation.is_nested:
+        if connection.identity_check is not None and invocation.is_held:
             await _wait_for_identity(invocation)
         forget_permissions(connection.scope.get("user"))
         handler, args, kwargs = invocation.find_handler()
@@ -52,13 +52,15 @@ async def dispatch(invocation: Invocation) -> None:
             result = await handler(*args, **kwargs)
             text = render_on_loop(invocation.render_result, handler, result)
         else:
-            text = await run_and_render(invocation.render_result, handler, *args, **kwargs)
+            text = await render_in_thread(invocation.render_result, handler, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
         await answer_error(invocation, error)
     else:
         try:
-            answer = connection.answer(text)
-            await (outlast_deadline(answer) if invocation.is_nested else answer)
+            await connection.answer(text)
+        except asyncio.CancelledError:
+            if not outlasts_deadline():
+                raise
         except TypeError as error:  # a frame cannot carry it, or the server cannot send it
             await answer_error(invocation, error)
     finally:
@@ -74,7 +76,7 @@ async def answer_error(invocation: Invocation, error: BaseException) -> None:
     try:
         if isinstance(error, _Closed):
             return
-        if isinstance(error, Exception) and (answer := invocation.answer_error(error)) is not None:
+        if (answer := invocation.answer_error(error)) is not None:
             try:
                 await answer
             except BaseException as failure:  # noqa: BLE001 - answered below
@@ -130,7 +132,7 @@ async def _wait_for_identity(invocation: Invocation) -> None:
 async def _check_open(invocation: Invocation) -> None:
     """Stop if something has closed the connection during the checks, such as a revocation."""
     connection = invocation.connection
-    if connection.identity_check is not None and not invocation.is_nested:
+    if connection.identity_check is not None and invocation.is_held:
         await _wait_for_identity(invocation)
     if connection.state > State.OPEN:
         raise _Closed
@@ -163,7 +165,7 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
         connection.refuse(text, CloseCode.for_status(reply.status), reason)
         return
     try:
-        await connection.answer(text)
+        await outlast_deadline(connection.answer(text))
     except UnsendableFrame as unsendable:
         text = "%r: the server cannot send an error."
         log_for_client(logger, logging.ERROR, text, connection, error=unsendable)

@@ -17,6 +17,7 @@ __all__ = [
     "DirectInvocation",
     "FrameInvocation",
     "Invocation",
+    "MessageInvocation",
     "Target",
     "release_messages",
     "reply_to_frame",
@@ -39,6 +40,10 @@ class Invocation(Protocol):
     @property
     def is_nested(self) -> bool:
         """Whether another event's handler waits for it, and gets what is no `Exception`."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits while the session, user or token is read again."""
 
     @property
     def connection(self) -> Connection:
@@ -66,8 +71,8 @@ class Invocation(Protocol):
     def on_answered(self) -> None:
         """Called once the event has been handled and answered."""
 
-    def answer_error(self, error: Exception) -> Awaitable[None] | None:
-        """Return what answers an exception of the handler, or `None`: `handle_exception` does."""
+    def answer_error(self, error: BaseException) -> Awaitable[None] | None:
+        """Return what answers an exception of the handler, or `None`: the dispatcher does."""
 
     def handle_exception(self, error: Exception) -> Reply:
         """Return the answer to an exception."""
@@ -81,6 +86,7 @@ class DirectInvocation:
 
     call = Call(None)
     is_nested = False
+    is_held = True
 
     def __init__(
         self, connection: Connection, event: str, target: Target, dialect: Dialect = PLAIN_DIALECT
@@ -106,11 +112,32 @@ class DirectInvocation:
     def on_answered(self) -> None:
         return None
 
-    def answer_error(self, error: Exception) -> None:
+    def answer_error(self, error: BaseException) -> Awaitable[None] | None:
         return None
 
     def handle_exception(self, error: Exception) -> Reply:
         return error_reply(self, error)
+
+
+class MessageInvocation(DirectInvocation):
+    """A message of a group, for the method of `consumer` that its `type` names."""
+
+    def __init__(
+        self, connection: Connection, consumer: Any, message: dict[str, Any], dialect: Dialect
+    ) -> None:
+        # Each consumer gets a copy: others receive the same message.
+        super().__init__(connection, "event", (consumer, (dict(message),), {}), dialect)
+
+    def find_handler(self) -> Target:
+        """Return the method and its message. Raise `TypeError` if there is no method."""
+        consumer, (message,), _kwargs = self.target
+        name = str(message.get("type")).replace(".", "_")
+        method = None if name.startswith("_") else getattr(consumer, name, None)
+        if method is None:
+            kind, owner = message.get("type"), type(consumer).__name__
+            raise TypeError(f"{owner} has no method {name!r} for a message of the type {kind!r}.")
+        self.target = (method, (message,), {})
+        return self.target
 
 
 class FrameInvocation(DirectInvocation):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from rest_framework.permissions import AllowAny
@@ -19,14 +20,17 @@ __all__ = ["ViewGuards"]
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """The methods that may refuse an event."""
 
-CREATION = ("__init__", "__new__", "__getattribute__", "__getattr__", "__setattr__")
-"""The methods of a class that may give an instance other methods than its class has."""
+CREATION = ("__init__", "__new__", "__getattribute__", "__setattr__")
+"""The methods of a class that may give an instance other methods than its class has.
+
+So may `__getattr__`, which most classes lack.
+"""
 
 STEPS = ("dispatch", "find_handler", "check", "render_result")
 """The methods of a class that are called for every event, also without a handler for it."""
 
-NOTED = (*CREATION, *STEPS, *GUARDS)
-"""The methods of a class, overridden or not, that decide which steps an event takes."""
+_methods_of = attrgetter(*CREATION, *STEPS, *GUARDS)
+"""Returns the methods of a class, overridden or not, that decide which steps an event takes."""
 
 
 class ViewGuards:
@@ -57,11 +61,11 @@ class ViewGuards:
     @classmethod
     def _find_guards(cls) -> None:
         """Note which guards `cls` overrides. Decorators, or a test, may have replaced some."""
-        methods = tuple(getattr(cls, name, None) for name in NOTED)
+        methods = *_methods_of(cls), getattr(cls, "__getattr__", None)
         if vars(cls).get("_noted") == methods:
             return
         cls._noted = methods
-        plain = type(cls).__call__ is type.__call__ and not _is_own(cls, CREATION)
+        plain = type(cls).__call__ is type.__call__ and not _is_own(cls, (*CREATION, "__getattr__"))
         defaults = {
             "_default_dispatch": plain and not _is_own(cls, STEPS),
             "_default_permissions": plain and cls.get_permissions is ViewGuards.get_permissions,

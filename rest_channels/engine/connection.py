@@ -22,9 +22,9 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..handshake.subprotocols import acceptable
 from ..partitions import connection_partition, handlers_partition
+from ..protocol.asgi_messages import Message, accept_message, close_message, frame_message
 from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, utf8_size
 from ..settings import api_settings
-from .asgi_messages import Message, accept_message, close_message, frame_message
 from .connection_identity import ConnectionScope
 from .ending import Ending
 from .handler import Handler, State
@@ -66,21 +66,21 @@ class Connection(Receiving):
     ) -> None:
         super().__init__()
         self.scope = ConnectionScope(scope)
-        self.loop_bridge = LoopBridge()
-        self.hub = current_hub()
-        self.address = self.hub.new_address()
+        self.hub = hub = current_hub()
+        self.loop_bridge = LoopBridge(hub.loop, hub.thread)
+        self.address = hub.new_address()
         limit, partition = api_settings.MAX_SUBSCRIPTIONS, connection_partition(scope)
-        self.groups = GroupMemberships(self, self.hub, self.loop_bridge, limit, partition)
+        self.groups = GroupMemberships(self, hub, self.loop_bridge, limit, partition)
         self.inbox = Inbox()
-        self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self._start_close_timer)
-        self.view_state: dict[str, Any] = {}  # a view's `state`, and its sessions
+        limit = api_settings.OUTBOX_BYTES
+        self.outbox = Outbox(send, limit, self, hub.loop, hub.outboxes_lock)
+        self.view_state: dict[str, Any] = {}  # a view's `state`, sessions, what a consumer keeps
         self._receive = receive
         self.locale = locale_of(scope)
         self.handler_lock = asyncio.Lock()
         self.call_queue: SerialQueue[Frame | int | None]
         self._task: asyncio.Task[Any] | None = None
-        self.connect_called = False  # if it was, `disconnect` must be called
-        self._finished = False
+        self._finished = self.connect_called = False  # if it was, `disconnect` must be called
         self._close_timer: asyncio.TimerHandle | None = None
         self.on_ended = self.on_identity_changed = self.on_closing = ()
         self.identity_check = self.subprotocol = None
@@ -96,8 +96,8 @@ class Connection(Receiving):
             code: int | None = CloseCode.ABNORMAL
             try:
                 self.hub.add_connection(self)
-                if (message := await self._receive())["type"] != "websocket.connect":
-                    raise ValueError(f"Expected 'websocket.connect' first, not {message}.")
+                if (kind := (await self._receive())["type"]) != "websocket.connect":
+                    raise ValueError(f"Expected 'websocket.connect' first, not {kind!r}.")
                 if self.hub.sockets.admits(self):
                     self.call_queue.put(None)
                 code = None
@@ -142,8 +142,7 @@ class Connection(Receiving):
         """Return a queue whose context is that of all handlers of this connection."""
         timeout = api_settings.HANDLER_TIMEOUT
         queue: SerialQueue[Frame | int | None]
-        queue = SerialQueue(self._call, self.handler_lock, timeout)
-        queue.context.run(answering.set, self)
+        queue = SerialQueue(self._call, self.handler_lock, timeout, self)
         if api_settings.PARTITION is not None:
             queue.context.run(handlers_partition.set, self.partition)
         if self.locale is not None:
@@ -198,7 +197,7 @@ class Connection(Receiving):
         is_connecting = self.state is State.CONNECTING
         is_held = is_connecting or self.held is not None
         if is_held and (is_connecting or not self.handler.sends_in_order):
-            is_held = answering.get() is not self
+            is_held = answering() is not self
         if not self.loop_bridge.on_loop():
             if is_held:
                 return self.loop_bridge.call(self.send_if_released, message, size)
@@ -244,13 +243,13 @@ class Connection(Receiving):
             for callback in self.on_closing:
                 callback()
             (outbox.send_only if refused else outbox.put_without_limit)(close_message(code, reason))
-            self._start_close_timer()
+            self.start_close_timer()
         return DONE
 
     def _advance_to(self, state: State) -> None:
         self.state = max(state, self.state)
 
-    def _start_close_timer(self) -> None:
+    def start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""
         if self._close_timer is None and not self._finished:
             loop = self.loop_bridge.loop

@@ -8,7 +8,6 @@ all tasks are cancelled, as `asyncio.run` does at its end: the step that runs th
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from typing import Any, Protocol
 
 from ..client_logs import log_for_client
@@ -48,7 +47,7 @@ class Ending:
         self._hurry = False
         self._disconnecting: asyncio.Task[None] | None = None
         self._new_queue: SerialQueue[Any] | None = None  # beside a call that does not end
-        self._steps: Iterator[Callable[[], Awaitable[None]]] = iter(())
+        self._steps: Iterator[Awaitable[None]] = iter(())
 
     async def run(self, code: int) -> None:
         """Run all steps, in a task that the server cannot cancel. Return when they are done."""
@@ -83,26 +82,30 @@ class Ending:
     async def _run(self) -> None:
         """Run the steps that have not begun."""
         for step in self._steps:
-            await step()
+            await step
 
-    def _all_steps(self, code: int) -> Iterator[Callable[[], Awaitable[None]]]:
-        connection = self._connection
-        yield partial(connection.call_queue.drain, END_TIMEOUT)
+    def _all_steps(self, code: int) -> Iterator[Awaitable[None]]:
+        connection, bridge = self._connection, self._connection.loop_bridge
+        if connection.call_queue.busy:
+            yield connection.call_queue.drain(END_TIMEOUT)
         for queue in (connection.call_queue, connection.event_queue):
             if queue is not None:
-                yield partial(queue.stop, END_TIMEOUT)
-        end_tasks = partial(connection.loop_bridge.end, END_TIMEOUT)
-        yield end_tasks
+                yield queue.stop(END_TIMEOUT)
+        if bridge.running_tasks:
+            yield bridge.end(END_TIMEOUT)
         if connection.connect_called and connection.handler.handles_disconnect():
             queue = connection.call_queue
             if queue.busy:
                 queue = self._new_queue = connection.new_call_queue()
-            yield partial(self._call_disconnect, queue, code)
-            yield partial(queue.stop, END_TIMEOUT)
-            yield end_tasks  # that `disconnect` has started
-        yield connection.outbox.stop
-        for callback in connection.on_ended:
-            yield partial(self._call_back, callback)
+            yield self._call_disconnect(queue, code)
+            yield queue.stop(END_TIMEOUT)
+            yield bridge.end(END_TIMEOUT)  # what `disconnect` has started
+        yield connection.outbox.stop()
+        while connection.on_ended:  # a callback may be added until the last one has ended
+            callback, *others = connection.on_ended
+            connection.on_ended = tuple(others)
+            yield self._call_back(callback)
+        connection.handler = EndedHandler()
 
     async def _call_back(self, callback: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -126,13 +129,9 @@ def _drop_references(connection: Any) -> None:
         if queue is not None:
             queue.drop_references()
     connection.groups.drop_references()
-    connection.outbox.failed = _ignore
+    connection.outbox.owner = None
     connection.scope.owner = connection.scope.changed = None
     connection.handler = EndedHandler()
     connection._task = None  # if it was cancelled, its error refers to the connection
     connection.is_connected = False
     connection.on_ended = connection.on_closing = connection.on_identity_changed = ()
-
-
-def _ignore() -> None:
-    """Do nothing."""

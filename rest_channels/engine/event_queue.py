@@ -19,28 +19,25 @@ class EventQueue(SerialQueue[Event | Gap]):
     size: int = 0  # in bytes
     _sizes: list[int] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        SerialQueue.__post_init__(self)
-        handle = self.work
-
-        def start(event: Event | Gap) -> Coroutine[Any, Any, None]:
-            self.size -= self._sizes.pop(0)
-            return handle(event)
-
-        self.work = start
+    def _take_next(self) -> Coroutine[Any, Any, None]:
+        self.size -= self._sizes.pop(0)
+        return SerialQueue._take_next(self)
 
     def put_if_room(self, event: Event | Gap, queued_elsewhere: int) -> bool:
-        """Queue `event` if there is room for it. Return whether there was.
+        """Handle `event` now, or queue it if there is room for it. Return whether there was.
 
         `INBOX_FRAMES` messages may wait. Together with `queued_elsewhere`, the bytes in the outbox,
         they may have `OUTBOX_BYTES`.
         """
-        size = _size_of(event) if self.busy else 0  # otherwise it does not wait
+        if not self.busy:
+            self.start(self.work(event))
+            return True
+        size = _size_of(event)
         if not self.has_room(size, queued_elsewhere):
             return False
         self._sizes.append(size)
         self.size += size
-        self.put(event)
+        self.items.append(event)
         return True
 
     def take_all(self) -> list[Event | Gap]:

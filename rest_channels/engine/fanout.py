@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ..concurrency.awaitables import Sent
 from ..concurrency.serial_queue import EAGER_TASKS, start_task
+from ..protocol.asgi_messages import Message, frame_message
 from ..protocol.messages import Event, Gap
 from .outbox import FRAME_ERRORS, Outbox
 
@@ -47,16 +48,17 @@ class Member(Protocol):
         """Wait for a while until the detached actions that run now have ended."""
 
 
-AddressedFrame = tuple[Member, str, int]
-"""A member, the text to send to it, and the size of the text in bytes."""
+AddressedFrame = tuple[Member, Message, int]
+"""A member, the ASGI message with its text frame, and the size of the text in bytes."""
 
 
 class Progress:
-    """The state of one sending task: its outbox, and whether another task sends the rest."""
+    """What one task is sending, and whether it waits, so that another task sends the rest."""
 
-    __slots__ = ("outbox", "replaced")
+    __slots__ = ("outbox", "replaced", "size")
 
     outbox: Outbox
+    size: int  # in bytes
 
     def __init__(self) -> None:
         self.replaced = False
@@ -65,28 +67,28 @@ class Progress:
 async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress: Progress) -> None:
     """Send to one member after another, with the steps of `Outbox.send` inlined.
 
-    Calling it for each member would cost a third more.
+    Calling it for each member would cost a third more. A message is counted in the outbox only if
+    its client makes this task wait.
     """
-    for member, text, size in frames:
+    for member, message, size in frames:
         outbox = progress.outbox = member.outbox
         if outbox.busy or member.needs_queue:
-            is_shared = text is event.text
-            member.deliver(event if is_shared else event._replace(text=text, size=size))
+            _deliver_frame(event, member, message["text"], size)
             continue
-        message = {"type": "websocket.send", "text": text}
         outbox.busy = True
-        outbox.size += size
+        progress.size = size
         try:
             await outbox.transmit(message)
-        except asyncio.CancelledError:
-            outbox.requeue(message, size)
-            raise
-        except FRAME_ERRORS as error:
-            await outbox.refuse(error)
+        except asyncio.CancelledError as error:
+            if progress.replaced:
+                outbox.requeue(message, size)
+                raise
+            outbox.fail(error)  # raised by the server: this task has not waited
         except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
-            outbox.fail(error)
+            await _end_client(progress, error)
         else:
-            outbox.size -= size
+            if progress.replaced:
+                outbox.size -= size
         outbox.busy = False
         if outbox.items or outbox.waiters:
             outbox.start_writer()
@@ -94,10 +96,25 @@ async def _send_to_each(event: Event, frames: Iterator[AddressedFrame], progress
             return
 
 
+async def _end_client(progress: Progress, error: Exception) -> None:
+    """Close a client that a frame cannot be sent to, or note that it has gone."""
+    progress.size = 0  # the closed outbox counts nothing
+    if isinstance(error, FRAME_ERRORS):
+        await progress.outbox.refuse(error)
+    else:
+        progress.outbox.fail(error)
+
+
+def _deliver_frame(event: Event, member: Member, text: str, size: int) -> None:
+    """Let `member` queue `event`, with its own text if it is not that of all members."""
+    member.deliver(event if text is event.text else event._replace(text=text, size=size))
+
+
 def fan_out(event: Event, members: Sequence[Member], loop: asyncio.AbstractEventLoop) -> None:
     """Send the rendered `event` to all `members`."""
-    frames = zip(members, repeat(event.text or ""), repeat(event.size), strict=False)
-    fan_out_each(event, frames, loop)
+    # What a server or a middleware does with a message concerns one client: each gets a copy.
+    messages = map(dict.copy, repeat(frame_message(event.text, None)))
+    fan_out_each(event, zip(members, messages, repeat(event.size), strict=False), loop)
 
 
 def fan_out_each(
@@ -109,8 +126,8 @@ def fan_out_each(
     If a frame cannot be sent at once, `event`, with the text of the frame, goes to `deliver`.
     """
     if not EAGER_TASKS:  # a task would only start in the loop's next iteration
-        for member, text, size in frames:
-            member.deliver(event._replace(text=text, size=size))
+        for member, message, size in frames:
+            _deliver_frame(event, member, message["text"], size)
         return
     while True:
         progress = Progress()
@@ -119,6 +136,7 @@ def fan_out_each(
             return
         progress.replaced = True
         progress.outbox.own_task(task)
+        progress.outbox.size += progress.size
 
 
 def deliver(event: Event, members: Sequence[Member]) -> None:

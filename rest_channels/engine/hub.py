@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import re
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -43,6 +44,8 @@ class Hub(PacketReceiver):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.thread = threading.get_ident()
+        self.outboxes_lock = threading.Lock()
         self.node = new_node()
         self.groups: dict[str, dict[Member, None]] = {}
         self.members: dict[str, Member] = {}

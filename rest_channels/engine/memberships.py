@@ -44,7 +44,7 @@ class GroupMemberships(GroupSubscriptions):
         self._hub = hub
         self._loop_bridge = loop_bridge
         self._ended = False
-        self._pending: list[asyncio.Future[Any]] = []
+        self._pending: tuple[asyncio.Future[Any], ...] = ()  # an empty list takes 56 bytes
         self.all_joined = True  # whether other processes' messages arrive for every joined group
 
     def join(self, group: str, subscriber: Hashable = None) -> Sent:
@@ -115,7 +115,7 @@ class GroupMemberships(GroupSubscriptions):
         """Let `wait_joined` wait for `pending`. Return `sent` if there is nothing to wait for."""
         if pending is None:
             return sent
-        self._pending.append(pending)
+        self._pending += (pending,)
         self.all_joined = False
         return Sent(self.wait_joined)
 
@@ -125,5 +125,5 @@ class GroupMemberships(GroupSubscriptions):
             begun = set(self._pending)
             await asyncio.wait(begun, timeout=BROKER_TIMEOUT)
             # Another part of the connection may have joined a group meanwhile.
-            self._pending = [join for join in self._pending if join not in begun]
+            self._pending = tuple(join for join in self._pending if join not in begun)
         self.all_joined = not self._pending

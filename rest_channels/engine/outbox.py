@@ -11,13 +11,13 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
-from .asgi_messages import Message, close_message
+from ..protocol.asgi_messages import Message, close_message
 
 __all__ = ["FRAME_ERRORS", "Outbox"]
 
@@ -31,29 +31,41 @@ class UnlessRefused(tuple[Message, int]):
     """A queued message, and its size, that is dropped if the client is refused."""
 
 
+class OutboxOwner(Protocol):
+    """The connection of an outbox."""
+
+    def start_close_timer(self) -> None:
+        """Give the client a while to disconnect."""
+
+
 @dataclass(eq=False, repr=False, slots=True)
 class Outbox:
     """Sends the messages of one connection in order. Nothing is sent before `start`.
 
-    `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`, and `failed` is
-    called when it fails.
+    `limit` bytes may be queued, or one larger message. `transmit` is ASGI's `send`; `owner` is told
+    if it fails, until the end. All outboxes of a hub have one `lock`, for what threads count.
     """
 
     transmit: Callable[[Any], Awaitable[None]]
     limit: int
-    failed: Callable[[], None]
-    half: float = float("inf")  # of `limit`; before `start` nothing waits for it: nothing is sent
+    owner: OutboxOwner | None
+    loop: asyncio.AbstractEventLoop
+    lock: threading.Lock
+    started: bool = False
     items: list[tuple[Message, int]] = field(default_factory=list)
     size: int = 0
     busy: bool = True  # a message is being sent, or nothing may be sent before `start`
     closed: bool = False
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _task: asyncio.Task[None] | None = None
     _wake: asyncio.Future[None] | None = None
     _overflowed: bool = False  # a result of `put` has to be awaited
     _arriving: int = 0  # bytes that threads have sent and the loop has not queued yet
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def half(self) -> float:
+        """Half of `limit`. Before `start` nothing is sent, and nothing waits for it."""
+        return self.limit // 2 if self.started else float("inf")
 
     # Queueing.
 
@@ -63,7 +75,8 @@ class Outbox:
         Awaiting the result leaves half of the limit to messages of groups, which cannot wait.
         """
         if self.put_if_room(message, size):
-            return Sent(self._wait_for_room) if self.size > self.half else DONE
+            is_half_full = self.size and self.size > self.half
+            return Sent(self._wait_for_room) if is_half_full else DONE
         if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
@@ -77,11 +90,11 @@ class Outbox:
         """Queue `message` from a thread, and return when there is room for more."""
         if self.closed:  # the loop may end before it would answer
             return DONE
-        with self._lock:
+        with self.lock:
             self._arriving += size
-        self._loop.call_soon_threadsafe(self._append_from_thread, message, size)
+        self.loop.call_soon_threadsafe(self._append_from_thread, message, size)
         if self.size + self._arriving > min(self.half, self.limit):
-            asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._wait_for_room(), self.loop).result()
         return DONE
 
     def put_if_room(self, message: Message, size: int) -> bool:
@@ -122,7 +135,7 @@ class Outbox:
             self.size -= sum(size for _message, size in dropped)
 
     def _append_from_thread(self, message: Message, size: int) -> None:
-        with self._lock:
+        with self.lock:
             self._arriving -= size
         self._append(message, size)
 
@@ -138,7 +151,7 @@ class Outbox:
         """Wait until half of the limit is free again, or nothing is left but held messages."""
         self._overflowed = False
         while self.size > min(self.half, self.limit) and self.busy and not self.closed:
-            waiter = self._loop.create_future()
+            waiter = self.loop.create_future()
             self.waiters.append(waiter)
             await waiter
 
@@ -146,7 +159,7 @@ class Outbox:
 
     def start(self, first: Message) -> None:
         """Start to send: `first`, then everything that is queued."""
-        self.half = self.limit // 2
+        self.started = True
         self.items.insert(0, (first, 0))
         self.start_writer()
 
@@ -208,7 +221,7 @@ class Outbox:
         def start_writer(self) -> None:
             """Send everything that is queued, in a new task."""
             self.busy = True
-            task = start_task(self._write_queued(), self._loop)
+            task = start_task(self._write_queued(), self.loop)
             if not task.done():
                 self._task = task
 
@@ -218,14 +231,14 @@ class Outbox:
         def start_writer(self) -> None:
             self.busy = True
             if self._task is None:
-                self._task = start_task(self._write_forever(), self._loop)
+                self._task = start_task(self._write_forever(), self.loop)
             elif self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
 
         async def _write_forever(self) -> None:
             while True:
                 await self._write_queued()
-                self._wake = self._loop.create_future()
+                self._wake = self.loop.create_future()
                 await self._wake
 
     # The end.
@@ -245,8 +258,7 @@ class Outbox:
         """Close the client, because the server cannot send one of its frames."""
         text = "The server cannot send a frame. Its client is closed: %r"
         log_for_client(logger, logging.ERROR, text, error)
-        self._close()
-        self.failed()
+        self._fail()
         await self.try_to_close()
 
     async def try_to_close(self) -> None:
@@ -255,11 +267,15 @@ class Outbox:
             async with asyncio.timeout(0.5):
                 await self.transmit(close_message(CloseCode.CONNECT_FAILED, ""))
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Drop everything after a failed `send`: usually the client has gone."""
         logger.debug("Sending to a client failed: %r", error)
+        self._fail()
+
+    def _fail(self) -> None:
         self._close()
-        self.failed()
+        if self.owner is not None:
+            self.owner.start_close_timer()
 
     def _close(self) -> None:
         self.closed = True

@@ -141,7 +141,7 @@ def deliver_to_addresses(addresses: Sequence[str], command: Command, event: Even
     if hub is None:
         return send_command_to_each(addresses, command, event)
     known, sent = hub.members, DONE
-    members = [known[address] for address in addresses if address in known]
+    members = list(filter(None, map(known.get, addresses)))
     if len(members) < len(addresses):  # first, so that other processes do not wait for this one
         elsewhere = [address for address in addresses if address not in known]
         sent = send_command_to_each(elsewhere, command, event)

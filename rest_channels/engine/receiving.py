@@ -21,13 +21,13 @@ from weakref import ref
 from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue
+from ..concurrency.serial_queue import SerialQueue, current_queue
 from ..exceptions import CloseCode
+from ..protocol.asgi_messages import Message, frame_message
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
-from .asgi_messages import Message, frame_message
 from .event_queue import EventQueue
-from .handler import Handler, State
+from .handler import EndedHandler, Handler, State
 from .outbox import Outbox
 
 __all__ = ["Receiving", "answering", "detached_from", "hold_messages_to"]
@@ -64,6 +64,11 @@ class Receiving:
         """The partition of the connection; `""` without partitions."""
         partition: str = self.groups.partition
         return partition
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether everything has ended, so that nothing would stop what begins now."""
+        return isinstance(self.handler, EndedHandler)
 
     def update_needs_queue(self) -> None:
         """Pass rendered messages to `deliver` as long as something else than sending is done."""
@@ -154,7 +159,6 @@ class Receiving:
         if queue is None:
             lock, timeout = self.handler_lock, api_settings.HANDLER_TIMEOUT
             queue = self.call_queue.context.run(EventQueue, self.handler.event, lock, timeout)
-            queue.context.run(answering.set, None)
             self.event_queue = queue
         if not queue.put_if_room(event, self.outbox.size):
             self.close_slow_client()
@@ -222,8 +226,11 @@ class Receiving:
             self.outbox.mark_last()
 
 
-answering: ContextVar[Receiving | None] = ContextVar("rest_channels_answering", default=None)
-"""The connection whose call the running code belongs to."""
+def answering() -> Receiving | None:
+    """Return the connection whose call the running code belongs to."""
+    queue = current_queue.get(None)
+    return None if queue is None else queue.answering
+
 
 detached_from: ContextVar["ref[asyncio.Task[Any]] | None"] = ContextVar(
     "rest_channels_detached_from", default=None
@@ -236,7 +243,7 @@ def hold_messages_to(addresses: Iterable[str]) -> None:
 
     `addresses` are groups, as the hub names them, or addresses of connections.
     """
-    connection = answering.get()
+    connection = answering()
     if connection is None or not connection.is_answering:
         return
     begun_by = detached_from.get()

@@ -1,15 +1,20 @@
 """The language and the time zone that are active in the handlers of a connection."""
 
-from datetime import tzinfo
+from datetime import UTC, tzinfo
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.utils import timezone, translation
 
+from ..concurrency.asgiref_locals import LocalValue
 from .http_request import http_request
 
 __all__ = ["Locale", "locale_of"]
+
+_language = LocalValue(translation.deactivate_all)
+_time_zone = LocalValue(partial(timezone.activate, UTC))
 
 
 class Locale(NamedTuple):
@@ -40,7 +45,7 @@ def locale_of(scope: dict[str, Any]) -> Locale | None:
 
 def _language_of(scope: dict[str, Any]) -> str | None:
     # Django's management commands leave the project's own language active: it was not chosen.
-    active = translation.get_language()
+    active = translation.get_language() if _language.may_be_set() else None
     if active is not None and active != settings.LANGUAGE_CODE.lower():
         return active
     names = {name for name, _value in scope.get("headers", ())}
@@ -51,6 +56,8 @@ def _language_of(scope: dict[str, Any]) -> str | None:
 
 def _active_time_zone() -> tzinfo | None:
     """Return the time zone that is active in the running context, if it is not the project's."""
+    if not _time_zone.may_be_set():
+        return None
     active = timezone.get_current_timezone()
     return None if active == timezone.get_default_timezone() else active
 

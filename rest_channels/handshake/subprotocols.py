@@ -14,7 +14,10 @@ def holds_token(subprotocol: str) -> bool:
 
 def acceptable(*subprotocols: str | None) -> str | None:
     """Return the first subprotocol that holds no token, or `None`."""
-    return next((name for name in subprotocols if name and not holds_token(name)), None)
+    for name in subprotocols:
+        if name and not holds_token(name):
+            return name
+    return None
 
 
 def choose_subprotocol(offered: Sequence[str]) -> str | None:

@@ -1,13 +1,14 @@
 """The base of all observers: an attribute of a consumer class that can be subscribed to."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from functools import partial
 from typing import Any, Self
 
 from ..actions.answers import answer_error
 from ..actions.authorization import check_action
 from ..api_consumer import AsyncAPIConsumer
-from ..concurrency.execution import run
+from ..concurrency.awaitables import DONE
+from ..concurrency.execution import is_async, run
 from ..engine.unconnected import is_connected
 from ..protocol.arguments import accepted_arguments, check_request_id
 from ..renderers import encode
@@ -23,6 +24,8 @@ class ObservedMessage(dict[str, Any]):
     In djangochannelsrestframework it is what a `.serializer` returned, maybe a serializer with
     `data`. So handlers may read `message.data` here, too.
     """
+
+    __slots__ = ()
 
     @property
     def data(self) -> Self:
@@ -173,10 +176,11 @@ class BaseObserver(NamedObserver):
         for subscription in ended:
             await answer_error(consumer, error, action, subscription.request_id)
 
-    async def receive(self, consumer: Any, body: Any, details: dict[str, Any]) -> None:
-        """Call the handler with a message of a group, in the connection's event queue.
+    def receive(self, consumer: Any, body: Any, details: dict[str, Any]) -> Awaitable[None]:
+        """Return what calls the handler with a message of a group.
 
-        `details` are further arguments of the handler, e.g. `group`.
+        It is awaited in the connection's event queue. `details` are further arguments of the
+        handler, e.g. `group`.
         """
         group = details.get("group", "")
         ready = []
@@ -187,7 +191,8 @@ class BaseObserver(NamedObserver):
                 deliver = partial(self._receive, [subscription], body, details)
                 subscription.hold(deliver, len(encode(body)))
         if ready or not group:  # without a group: a call by the project's own code
-            await self._receive(ready, body, details, consumer)
+            return self._receive(ready, body, details, consumer)
+        return DONE
 
     async def _receive(
         self, subscribed: list[Subscription], body: Any, details: dict[str, Any], consumer: Any
@@ -195,7 +200,7 @@ class BaseObserver(NamedObserver):
         if consumer.check_deliveries and not await self._check_each(consumer, subscribed, details):
             return
         subscribed = [subscription for subscription in subscribed if not subscription.ended]
-        await self.call_handler(consumer, body, subscribed, **details)
+        await self.call_handler(consumer, body, subscribed, details)
 
     async def _check_each(
         self, consumer: Any, subscribed: list[Subscription], details: dict[str, Any]
@@ -211,20 +216,29 @@ class BaseObserver(NamedObserver):
                 await self.reject(consumer, error, self.name, details.get("group", ""), same)
         return permitted
 
-    async def call_handler(
-        self, consumer: AsyncAPIConsumer, body: Any, subscribed: list[Subscription], **details: Any
-    ) -> None:
-        """Call the handler with the details that it accepts, if there is a handler."""
+    def call_handler(
+        self,
+        consumer: AsyncAPIConsumer,
+        body: Any,
+        subscribed: list[Subscription],
+        details: dict[str, Any],
+    ) -> Awaitable[None]:
+        """Return what calls the handler with the details that it accepts, if there is a handler."""
         if self.func is None:
-            return
-        request_ids = (subscription.request_id for subscription in subscribed)
-        details |= {
+            return DONE
+        request_ids = [each.request_id for each in subscribed if each.request_id is not None]
+        offered = {
+            **details,
             "observer": self,
-            "message_type": self.name.replace("_", "."),
-            "subscribing_request_ids": [each for each in request_ids if each is not None],
+            "message_type": self.message_type,
+            "subscribing_request_ids": request_ids,
         }
         message = ObservedMessage(body) if type(body) is dict else body
-        await run(self.func, consumer, message, **accepted_arguments(self.func, 2, details))
+        accepted = accepted_arguments(self.func, 2, offered)
+        # `run` would pack all arguments once more.
+        call = self.func if is_async(self.func) else partial(run, self.func)
+        called: Awaitable[None] = call(consumer, message, **accepted)
+        return called
 
 
 class BoundObserver:
@@ -260,5 +274,8 @@ class BoundObserver:
 
         Further keys of the message, and `kwargs`, are arguments of the handler.
         """
-        details = {key: value for key, value in message.items() if key not in ("type", "body")}
-        await self.observer.receive(self.consumer, message.get("body", {}), details | kwargs)
+        details = dict(message)
+        details.pop("type", None)
+        body = details.pop("body", {})
+        details.update(kwargs)
+        await self.observer.receive(self.consumer, body, details)

@@ -141,7 +141,7 @@ class InstanceObserver(ModelObserver):
             await self.reply(consumer, delivery, body, requests)
         else:
             details = {"action": delivery.action, "group": delivery.group}
-            await self.call_handler(consumer, body, requests, **details)
+            await self.call_handler(consumer, body, requests, details)
 
 
 def _render_row(consumer: Any, delivery: Delivery, arguments: dict[str, Any]) -> Rendered | None:

@@ -188,7 +188,7 @@ class ModelObserver(BaseObserver):
         """Call the handler; without one, reply to each request."""
         if self.func is not None:
             details = {"action": delivery.action, "group": delivery.group}
-            await self.call_handler(consumer, body, requests, **details)
+            await self.call_handler(consumer, body, requests, details)
         else:
             await self.reply(consumer, delivery, body, requests)
 

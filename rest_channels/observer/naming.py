@@ -36,7 +36,7 @@ class NamedObserver:
             raise TypeError(f"The partition of an observer is text, not {partition!r}.")
         self.func = func
         self.partition = partition  # DCRF needs it to tell observers apart; the id includes it
-        self.name = ""
+        self.name = self.message_type = ""  # the `type` of its messages names it to consumers
         self.id = ""  # the same in every process
         self._serializer: Callable[..., Any] | None = None
         self._labels_for_signal: Labels | None = None
@@ -55,7 +55,7 @@ class NamedObserver:
         """Make `path` the id of this observer. If it is taken, a number is appended."""
         if self.partition != "*":
             path = f"{path}@{self.partition}"
-        self.name, self.id = name, path
+        self.name, self.message_type, self.id = name, name.replace("_", "."), path
         number = 1
         while self.id in _observers:
             number += 1

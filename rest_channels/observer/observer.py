@@ -73,7 +73,7 @@ class Observer(BaseObserver):
             return
         body = {} if self._serializer is None else self._serializer(self, signal, *args, **kwargs)
         body = getattr(body, "data", body)  # it may return a serializer
-        message = {"type": self.name.replace("_", "."), "body": orjson.loads(encode(body))}
+        message = {"type": self.message_type, "body": orjson.loads(encode(body))}
         for group in self.signal_groups(*args, message=message, **kwargs):
             name = group_name(group, partition)
             if may_have_members(name):

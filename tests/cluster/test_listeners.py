@@ -115,6 +115,36 @@ async def test_a_channel_name_can_join_a_group_and_receive_messages(layer) -> No
         await socket.expect_event("by group")
 
 
+async def test_a_channel_that_only_disconnect_names_ends_with_its_connection(layer, settle) -> None:
+    consumers = []
+
+    class Late(SocketConsumer):
+        async def disconnect(self, code):
+            consumers.append(self)
+            assert self.channel_name != self._connection.address
+
+    async with SocketCommunicator(Late.as_asgi()):
+        pass
+    await settle(lambda: consumers and consumers[0]._connection.has_ended)
+    assert consumers[0]._channel._reader.done()
+
+
+async def test_a_name_that_is_asked_for_after_the_end_opens_no_channel(layer, settle) -> None:
+    consumers = []
+
+    class Kept(SocketConsumer):
+        async def connect(self):
+            consumers.append(self)
+
+    async with SocketCommunicator(Kept.as_asgi()):
+        pass
+    (consumer,) = consumers
+    await settle(lambda: consumer._connection.has_ended)
+    known = consumer._channel  # a layer that is slow to name channels has done so
+    assert known or consumer.channel_name == consumer._connection.address
+    assert consumer._channel is known
+
+
 @pytest.mark.parametrize("which", ["channel_name", "address"])
 async def test_a_consumer_added_by_its_address_or_channel_name_receives_once_until_discarded(
     layer, which

@@ -13,6 +13,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from rest_channels.concurrency import execution, thread_calls
+from rest_channels.concurrency.asgiref_locals import examine_locals
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.testing import SocketCommunicator
@@ -29,7 +30,7 @@ def way(request, monkeypatch) -> None:
 
 
 def test_the_locals_of_the_installed_asgiref_can_move() -> None:
-    assert thread_calls._examine_locals()[1]
+    assert examine_locals()[1]
 
 
 class Marking:
@@ -122,6 +123,15 @@ async def test_a_def_that_a_coroutine_of_a_def_calls_runs_in_the_same_thread() -
     async with SocketCommunicator(Nested.as_asgi()) as socket:
         await socket.send_json(None)
         await socket.expect_event(True)
+
+
+async def test_a_def_after_a_coroutine_of_another_def_runs_in_the_pool() -> None:
+    async def nested():
+        return (await sync_to_async(threading.current_thread)()).name
+
+    async with execution.thread_lease():
+        assert await execution.run(async_to_sync(nested)) == "rest_channels"
+        assert (await execution.run(threading.current_thread)).name == "rest_channels"
 
 
 async def test_a_def_sees_the_changes_of_its_coroutine() -> None:

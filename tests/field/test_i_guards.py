@@ -1,15 +1,16 @@
 """Guards that are written in one of the ways in which Django and DRF allow it."""
 
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils.decorators import method_decorator
-from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
 from rest_framework.throttling import BaseThrottle
 
+from rest_channels.actions import authorization
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.routing import ChannelRouter, route
@@ -165,6 +166,41 @@ DecoratedConsumer.get_permissions = only_connect
 async def test_a_guard_that_replaces_that_of_a_consumer_later_refuses_frames(consumer) -> None:
     async with SocketCommunicator(consumer.as_asgi(), dialect="action") as socket:
         await socket.expect_reply(await socket.call("secret"), response_status=403)
+
+
+class NeverInInit(Open):
+    def __init__(self, **initkwargs):
+        super().__init__(**initkwargs)
+        self.get_permissions = lambda action, **kwargs: [Never()]
+
+
+class MockInInit(Open):
+    def __init__(self, **initkwargs):
+        super().__init__(**initkwargs)
+        self.get_permissions = AsyncMock(return_value=[Never()])
+
+
+@pytest.mark.parametrize("consumer", [NeverInInit, MockInInit])
+async def test_a_guard_that_an_init_replaces_refuses_the_handshake(consumer) -> None:
+    assert not (await SocketCommunicator(consumer.as_asgi()).connect())[0]
+
+
+async def test_a_guard_of_a_consumer_that_a_test_replaces_refuses_while_it_is_replaced() -> None:
+    application = Open.as_asgi()
+    with patch.object(Open, "get_authenticators", side_effect=AuthenticationFailed):
+        assert not (await SocketCommunicator(application).connect())[0]
+    async with SocketCommunicator(application):
+        """It is accepted."""
+
+
+async def test_permissions_that_only_look_at_the_request_take_no_thread(monkeypatch) -> None:
+    class Members(Open):
+        permission_classes = [IsAuthenticated & ~IsAdminUser]
+
+    monkeypatch.setattr(authorization, "in_handshake_thread", None)
+    async with SocketCommunicator(Members.as_asgi(), user=User(pk=1)):
+        """It is accepted."""
+    assert not (await SocketCommunicator(Members.as_asgi(), user=AnonymousUser()).connect())[0]
 
 
 class LoginRequired(Secret):

@@ -16,6 +16,7 @@ from ...engine.connection import Connection, State
 from ...engine.fanout import AddressedFrame, fan_out_each
 from ...handshake.locale import Locale
 from ...partitions import activated
+from ...protocol.asgi_messages import frame_message
 from ...protocol.dialects import ActionDialect
 from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode_text
@@ -132,7 +133,7 @@ class Delivery:
                 for request in requests:
                     if not request.ended:
                         text = frame_start + request.frame_end
-                        yield connection, text, size + request.frame_end_size
+                        yield connection, frame_message(text, None), size + request.frame_end_size
 
     @property
     def size(self) -> int:

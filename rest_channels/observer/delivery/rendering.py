@@ -97,9 +97,7 @@ CONSUMER_ATTRIBUTES = {
     "_authentication",
     "_channel",
     "_connection",
-    "_detached",
-    "_streams",
-    "detached_tasks",
+    "_detached_actions",
     "groups",
     "scope",
 }

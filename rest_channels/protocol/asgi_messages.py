@@ -1,4 +1,4 @@
-"""The messages of ASGI that a server takes for a WebSocket."""
+"""The ASGI messages that a server receives: they accept a handshake, send a frame, and close."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,24 +9,24 @@ Message = dict[str, Any]
 
 
 def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-    """Return the ASGI message that accepts the handshake. Raise `TypeError` for wrong types."""
+    """Return the message that accepts the handshake. Raise `TypeError` for wrong types."""
     pairs = [tuple(pair) for pair in headers]
-    if not isinstance(subprotocol, str | None):
+    if subprotocol is not None and not isinstance(subprotocol, str):
         raise TypeError(f"A subprotocol is a str, not {type(subprotocol).__name__}.")
-    if not all(isinstance(text, bytes) for pair in pairs for text in pair):
+    if pairs and not all(isinstance(text, bytes) for pair in pairs for text in pair):
         raise TypeError(f"Headers are pairs of bytes, not {pairs!r}.")
     return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs}
 
 
 def frame_message(text: str | None, data: bytes | None) -> Message:
-    """Return the ASGI message for one frame. `data` is ignored if there is a `text`."""
+    """Return the message for one frame. `data` is ignored if there is a `text`."""
     if text is not None:
         return {"type": "websocket.send", "text": text}
     return {"type": "websocket.send", "bytes": data or b""}
 
 
 def close_message(code: int, reason: str) -> Message:
-    """Return the ASGI message that closes, with the 123 bytes of `reason` that fit.
+    """Return the message that closes, with the 123 bytes of `reason` that fit.
 
     Source: RFC 6455, 5.5.1.
     """

@@ -1,0 +1,61 @@
+"""How much memory idle connections take, and with it how many clients a server can have."""
+
+import asyncio
+import gc
+import tracemalloc
+from contextvars import Context
+
+import pytest
+
+from rest_channels.consumers import AsyncAPIConsumer
+from rest_channels.views import SocketView
+
+COUNT = 300
+SCOPE = {"type": "websocket", "path": "/", "headers": [], "query_string": b""}
+
+
+class View(SocketView):
+    """Receives nothing."""
+
+
+class Consumer(AsyncAPIConsumer):
+    """Has no actions."""
+
+
+class Client:
+    """Connects, and sends nothing. It keeps as little as a server can."""
+
+    def __init__(self, application) -> None:
+        self.messages = [{"type": "websocket.connect"}]
+        self.accepted = False
+        serve = application({**SCOPE}, self.receive, self.send)
+        self.task = asyncio.create_task(serve, context=Context())  # without values of other tests
+
+    async def receive(self) -> dict:
+        if not self.messages:
+            await asyncio.get_running_loop().create_future()
+        return self.messages.pop()
+
+    async def send(self, message) -> None:
+        self.accepted = message["type"] == "websocket.accept"
+
+
+async def connect(application, count, settle) -> list[Client]:
+    clients = [Client(application) for _ in range(count)]
+    await settle(lambda: all(client.accepted for client in clients))
+    return clients
+
+
+@pytest.mark.parametrize(("application", "limit"), [(View, 4_450), (Consumer, 4_600)])
+async def test_an_idle_connection_takes_little_memory(application, limit, settle) -> None:
+    clients = await connect(application.as_asgi(), 50, settle)
+    gc.collect()
+    tracemalloc.start()
+    clients += await connect(application.as_asgi(), COUNT, settle)
+    gc.collect()
+    size, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    for client in clients:
+        client.task.cancel()
+    await asyncio.wait([client.task for client in clients])
+    assert size / COUNT < limit
