@@ -38,7 +38,7 @@ from .actions.plan import (
     VIEW_HOOKS,
     ActionPlan,
     action_plans,
-    check_signatures,
+    check_methods,
     note_overridden_hooks,
     note_replaced_hooks,
 )
@@ -101,7 +101,7 @@ class AsyncAPIConsumer(SocketConsumer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         wrap_async_hooks(cls, VIEW_HOOKS)
-        check_signatures(cls, AsyncAPIConsumer)
+        check_methods(cls, AsyncAPIConsumer)
         cls._plans = action_plans(cls, AsyncAPIConsumer)
         follow_options(cls, cls._plans.values())
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}

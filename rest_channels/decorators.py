@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction, isfunction
+from inspect import iscoroutinefunction, isfunction, isroutine
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
+from asgiref.sync import SyncToAsync
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils.decorators import method_decorator
 
@@ -131,8 +132,7 @@ def action(
     _check_kwargs(kwargs)
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
-        if isinstance(method, classmethod | staticmethod | type) or not callable(method):
-            raise TypeError(f"@action marks methods with self, not {method!r}.")
+        _check_method(method)
         original = getattr(method, DETACHED, None)  # written above @detached
         is_detached = bool(detached) or original is not None
         method = original or method
@@ -147,6 +147,14 @@ def action(
         return awaitable
 
     return decorate
+
+
+def _check_method(method: Any) -> None:
+    """Raise `TypeError` for what `@action` cannot mark."""
+    if isinstance(method, SyncToAsync):
+        raise TypeError("@action runs a def in a thread itself: delete the decorator below it.")
+    if not isroutine(method) or isinstance(method, classmethod | staticmethod):
+        raise TypeError(f"@action marks methods with self, not {method!r}.")
 
 
 def _check_options(atomic: Any, detached: Any, name: Any, http_method: Any) -> None:

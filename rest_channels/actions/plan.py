@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from inspect import isroutine
+from dataclasses import dataclass
+from inspect import isfunction, isroutine
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..concurrency.execution import has_thread_form
+from ..declarations.classes import is_own_class
 from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
-from ..decorators import action_mark
+from ..decorators import DETACHED, action_mark
 from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
 
@@ -17,7 +19,7 @@ __all__ = [
     "VIEW_HOOKS",
     "ActionPlan",
     "action_plans",
-    "check_signatures",
+    "check_methods",
     "note_overridden_hooks",
     "note_replaced_hooks",
     "replaces_any",
@@ -59,7 +61,12 @@ VIEW_HOOKS = (
 """The methods that a `def` may call without `await`: DRF's classes, or an override as in DRF."""
 
 
-class ActionPlan(NamedTuple):
+UNAWAITED = ("connect", "gap", "handle_observed_action", "receive", "receive_json")
+"""The methods of consumers that may be detached: nothing needs their result."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPlan:
     """How an action is called."""
 
     name: str
@@ -168,8 +175,12 @@ def _function(owner: Any, name: str) -> Any:
     return getattr(method, "__func__", method)
 
 
-def check_signatures(cls: type[Any], base: type[Any]) -> None:
-    """Raise `TypeError` for an override of a hook that takes what another release passed to it."""
+def check_methods(cls: type[Any], base: type[Any]) -> None:
+    """Raise `TypeError` for methods of `cls` that would not do what they seem to do.
+
+    They are a hook that takes what another release passed to it, a hook that is detached, so that
+    nothing waits for its result, and a method that hides an action.
+    """
     hook = cls.handle_detached_task_completion
     if hook is not base.handle_detached_task_completion:
         known = parameters(hook, 2)
@@ -178,3 +189,25 @@ def check_signatures(cls: type[Any], base: type[Any]) -> None:
                 f"{cls.__name__}.handle_detached_task_completion(self, task) receives the task "
                 f"only, and not {', '.join(known.required)}. docs/migrating.md has its row."
             )
+    library = [each for each in cls.__mro__ if not is_own_class(each)]
+    for owner in filter(is_own_class, cls.__mro__):
+        for name, method in vars(owner).items():
+            where = f"{owner.__name__}.{name}"
+            is_hook = any(name in vars(each) for each in library) and name not in UNAWAITED
+            if is_hook and hasattr(method, DETACHED) and action_mark(method) is None:
+                raise TypeError(f"@detached has no effect on {where}: its caller needs its result.")
+            if isinstance(method, classmethod | staticmethod) and action_mark(method.__func__):
+                raise TypeError(f"{where} is a {type(method).__name__}: an action needs self.")
+            if isfunction(method) and action_mark(method) is None:
+                _check_hidden(cls, owner, name)
+
+
+def _check_hidden(cls: type[Any], owner: type, name: str) -> None:
+    """Raise `TypeError` if the method `name` of `owner` overrides an action, and is none."""
+    bases = cls.__mro__[cls.__mro__.index(owner) + 1 :]
+    hidden = next((vars(base)[name] for base in bases if name in vars(base)), None)
+    if (mark := action_mark(hidden)) is not None:
+        raise TypeError(
+            f"{owner.__name__}.{name} hides the action {mark.name!r}, because it is not marked: "
+            f"write @action() above it. To take the action away, write {name} = None."
+        )

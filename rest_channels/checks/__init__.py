@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -14,10 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..actions.view_guards import middleware_not_run, missing_decorators
 from ..cluster.layer import configuration_error, crosses_processes
+from ..declarations.names import nearest_name
 from ..django_views import DjangoViewAsConsumer
 from ..protocol.patterns import slow_part
 from ..routing.channel_routes import Include, Route
-from ..settings import Settings, api_settings
+from ..settings import SETTING_NAME, Settings, api_settings
 from .routes import project_applications, routes_of, socket_part
 from .wiring import check_asgi_application, check_routes, check_runserver
 
@@ -52,14 +53,19 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
 
 def check_old_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E010: settings are still under the name of djangochannelsrestframework."""
-    if not hasattr(settings, OLD_SETTINGS) or apps.is_installed("djangochannelsrestframework"):
-        return []
-    written = getattr(settings, OLD_SETTINGS)
-    keys = ", ".join(map(repr, written)) if isinstance(written, dict) else ""
-    message = f"The setting {OLD_SETTINGS} has no effect."
-    hint = f"Rename it to REST_CHANNELS, or move its keys there: {keys or 'it has none'}."
-    return [Error(message, hint, id="rest_channels.E010")]
+    """E010: settings are under the name of djangochannelsrestframework, or a misspelt one."""
+    names = [] if apps.is_installed("djangochannelsrestframework") else [OLD_SETTINGS]
+    if not hasattr(settings, SETTING_NAME):
+        names += [each for each in dir(settings) if nearest_name(each.lower(), [SETTING_NAME])]
+    return [_unread_setting(each) for each in names if hasattr(settings, each)]
+
+
+def _unread_setting(name: str) -> CheckMessage:
+    written = getattr(settings, name)
+    keys = ", ".join(map(repr, written)) if isinstance(written, Mapping) else ""
+    message = f"The setting {name} has no effect."
+    hint = f"Rename it to {SETTING_NAME}, or move its keys there: {keys or 'it has none'}."
+    return Error(message, hint, id="rest_channels.E010")
 
 
 def check_drf_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from inspect import isfunction, signature
 from typing import Any
 
+from .methods import check_decorators
 from .names import misspelling, nearest_name
-from .unsupported import ATTRIBUTES, METHODS, OPTIONS, SETUP, SYNONYMS
+from .unsupported import ATTRIBUTES, METHODS, SETUP, SYNONYMS
 from .values import VALUES, check_values, dialect_error, value_error
 
 __all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
@@ -37,21 +38,8 @@ GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_thrott
 CALLED = {**METHODS, **{name: ATTRIBUTES[name] for name in VALUES}}
 """Names that are refused for methods. Events may call methods of any other name."""
 
-DECORATED = (
-    "authentication_classes",
-    "content_negotiation_class",
-    "metadata_class",
-    "parser_classes",
-    "permission_classes",
-    "renderer_classes",
-    "schema",
-    "throttle_classes",
-    "throttle_scope",
-    "versioning_class",
-)
-"""What DRF's decorators of function views set on a function. Nothing reads it on a method."""
-
-NOT_MISSPELT = {"router"}
+NOT_MISSPELT = {"router": object, "serializer_classes": Mapping}
+"""Names of attributes that projects have of their own, with the types of their values."""
 
 
 def is_own_class(cls: type) -> bool:
@@ -72,6 +60,20 @@ def check_class(cls: type) -> None:
         for name, value in vars(owner).items():
             if not name.startswith("_"):
                 _check_attribute(cls, owner, name, value, supported)
+                _check_order(cls, owner, name)
+
+
+def _check_order(cls: type, owner: type, name: str) -> None:
+    """Raise `TypeError` if a class of this library hides the attribute or the hook of `owner`."""
+    if name not in VALUES and name not in METHODS and name not in _HOOKS:
+        return
+    first = next(base for base in cls.__mro__ if name in vars(base))
+    if first is not owner and not is_own_class(first):
+        order = f"class {cls.__name__}({owner.__name__}, …, {first.__name__})"
+        raise TypeError(
+            f"{owner.__name__}.{name} has no effect in {cls.__name__}: that of {first.__name__}, "
+            f"which comes before it, is used. Write {order}."
+        )
 
 
 def _check_base(cls: type, base: type) -> None:
@@ -92,7 +94,7 @@ def _declared(base: type) -> Iterator[str]:
 def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: set[str]) -> None:
     where = f"{owner.__name__}.{name}"
     if isfunction(value):
-        _check_decorators(where, value)
+        check_decorators(where, value)
     if any(hasattr(value, mark) for mark in ("_rest_channels_action", "_rest_channels_route")):
         return
     if name in supported:
@@ -122,17 +124,9 @@ def _check_values(cls: type, where: str, values: Mapping[str, Any]) -> None:
         raise TypeError(f"{where}dialect = {values['dialect']!r} {error}.")
 
 
-def _check_decorators(where: str, function: Any) -> None:
-    for name in DECORATED:
-        if name in vars(function):
-            advice = f"write @action({name}=…), or {name} = … in the class"
-            advice = OPTIONS["@action"].get(name, advice)
-            raise TypeError(f"@{name} has no effect on {where}: {advice}.")
-
-
 def _misspelt(name: str, value: Any, supported: set[str]) -> str | None:
     """Return the name for which `name` is a misspelling, or `None`."""
-    if name in NOT_MISSPELT or hasattr(value, "subscribe"):
+    if isinstance(value, NOT_MISSPELT.get(name, ())) or hasattr(value, "subscribe"):
         return None
     if value and (meant := SYNONYMS.get(name)) and value_error(meant, value) is None:
         return meant

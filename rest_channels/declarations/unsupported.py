@@ -26,9 +26,18 @@ _CONNECTION_AUTH = (
 )
 _HTTP_ROUTE = "a frame has no HTTP method: delete it"
 _VERSION = "put the version into the path or the action's name"
+_SCOPE_USER = "each class has the user and the session of the handshake: delete the line"
+_ORDER = "frames of one connection are always handled in order: delete the line"
 _RESPONSE = "an answer has no headers: override reply() or handle_exception()"
 
 ATTRIBUTES: dict[str, str] = {
+    # Channels 1
+    "channel_session": "write @channel_session of rest_channels.sessions above a method",
+    "channel_session_user": _SCOPE_USER,
+    "http_user_and_session": _SCOPE_USER,
+    "method_mapping": "name the methods connect, receive and disconnect",
+    "slight_ordering": _ORDER,
+    "strict_ordering": _ORDER,
     # Channels
     "channel_layer_alias": "the layer 'default' of CHANNEL_LAYERS is used",
     "groups": "call self.join(name) in connect()",
@@ -84,6 +93,8 @@ SYNONYMS = {
 """Names that are refused for a value that the attribute meant could have."""
 
 METHODS: dict[str, str] = {
+    # Channels 1
+    "connection_groups": "write groups = [name] in the class, or join groups in connect()",
     # DCRF
     "get_view_args": "the frame's `parameters` and the path give the view's arguments",
     "subscribed_requests": "use the argument subscribing_request_ids of an observer's handler",

@@ -6,9 +6,10 @@ before a function receives it with `**`.
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
@@ -26,7 +27,8 @@ __all__ = [
 ]
 
 
-class Parameters(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Parameters:
     """The parameters that a function takes by name."""
 
     names: frozenset[str]
