@@ -102,8 +102,8 @@ class AsyncAPIConsumer(SocketConsumer):
         for attribute, names in OVERRIDABLE.items():
             setattr(cls, attribute, not replaces_any(cls, AsyncAPIConsumer, names))
 
-    def __init__(self, **initkwargs: Any) -> None:
-        super().__init__(**initkwargs)
+    def __init__(self, *args: Any, **initkwargs: Any) -> None:
+        super().__init__(*args, **initkwargs)
         self._detached = DetachedActions()
         self.detached_tasks = self._detached.tasks
 
