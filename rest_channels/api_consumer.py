@@ -107,8 +107,8 @@ class AsyncAPIConsumer(SocketConsumer):
         cls.available_actions = {name: plan.attribute for name, plan in cls._plans.items()}
         note_overridden_hooks(cls, AsyncAPIConsumer)
 
-    def __init__(self, **initkwargs: Any) -> None:
-        super().__init__(**initkwargs)
+    def __init__(self, *args: Any, **initkwargs: Any) -> None:
+        super().__init__(*args, **initkwargs)
         self._authentication = self._authentication  # as in `SocketConsumer.__call__`
         self._detached_actions = None
 

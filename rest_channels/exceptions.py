@@ -28,6 +28,7 @@ its traceback, and the client receives a 500.
 """
 
 from enum import IntEnum
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
@@ -104,15 +105,17 @@ def check_close_code(code: int) -> int:
 class HandlerNotFound(MethodNotAllowed):
     """405: the frame names an unknown handler. Clients see at most 64 characters of the name."""
 
-    def __init__(self, name: object, detail: str | None = None) -> None:
-        super().__init__(str(name)[:64], detail)
+    def __init__(self, name: object, detail: Any = None, code: str | None = None) -> None:
+        super().__init__(str(name)[:64], detail, code)
 
 
 class ActionMissingException(HandlerNotFound):
     """405: the frame names no action."""
 
-    def __init__(self) -> None:
-        super().__init__("", _("Unable to find action in message body."))  # type: ignore[arg-type]
+    default_detail = _("Unable to find action in message body.")
+
+    def __init__(self, detail: Any = None, code: str | None = None) -> None:
+        super().__init__("", detail, code)
 
 
 class EventNotAllowed(HandlerNotFound):

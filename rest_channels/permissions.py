@@ -6,10 +6,21 @@ A consumer takes these and DRF's own classes, also combined with `&`, `|` and `~
 from typing import Any
 
 from rest_framework import permissions as drf
+from rest_framework.permissions import (
+    AND,
+    NOT,
+    OR,
+    BasePermissionMetaclass,
+    OperandHolder,
+    OperationHolderMixin,
+    SingleOperandHolder,
+)
 
 from .declarations.names import nearest_name
 
-__all__ = ["AllowAny", "BasePermission", "IsAuthenticated"]
+__all__ = ["AllowAny", "BasePermission", "IsAuthenticated", "WrappedDRFPermission"]
+__all__ += ["AND", "NOT", "OR", "OperandHolder", "OperationHolderMixin", "SingleOperandHolder"]
+__all__ += ["BasePermissionMetaclass"]
 
 HOOKS = ("has_permission", "has_object_permission", "can_connect")
 
@@ -53,3 +64,19 @@ class IsAuthenticated(BasePermission):
     ) -> bool:
         user = scope.get("user")
         return user is not None and bool(user.is_authenticated)
+
+
+class WrappedDRFPermission(BasePermission):
+    """Return the permission of DRF that is given: consumers take it as it is.
+
+    djangochannelsrestframework needs this class around it.
+    """
+
+    def __new__(cls, permission: Any) -> Any:
+        return permission
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        raise TypeError(
+            f"{cls.__name__} has no effect, because consumers take the permissions of DRF as they "
+            'are. In place of mapped_actions write @action(http_method="GET").'
+        )

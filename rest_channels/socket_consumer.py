@@ -29,7 +29,7 @@ from rest_framework.exceptions import ParseError
 from .cluster.listeners import Listener
 from .concurrency.awaitables import DONE, Sent, adapt_overrides, is_awaitable
 from .concurrency.execution import run
-from .declarations.classes import check_asgi_kwargs, check_class, check_initkwargs
+from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
 from .dispatch.invocation import FrameInvocation, Invocation
@@ -76,7 +76,9 @@ class SocketConsumer:
         cls.handles_gaps = cls.gap is not SocketConsumer.gap
         adapt_overrides(cls, SENDING_METHODS, "_perform")
 
-    def __init__(self, **initkwargs: Any) -> None:
+    def __init__(self, *args: Any, **initkwargs: Any) -> None:
+        if args:
+            check_arguments(type(self), args)
         if initkwargs:
             check_initkwargs(type(self), initkwargs)
             for name, value in initkwargs.items():

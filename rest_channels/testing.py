@@ -6,8 +6,7 @@
         await socket.expect_event(title="Nocturne")
         await socket.expect_nothing()
 
-It works in pytest (with an asyncio plugin) and in the `async def` tests of Django's `TestCase`,
-where handlers run in the test's transaction. Commit hooks run while the test waits for a frame.
+If a test has a transaction, handlers run in it. Commit hooks run while the test waits for a frame.
 """
 
 import asyncio
@@ -32,12 +31,11 @@ __all__ = ["SocketCommunicator"]
 
 _MISSING: Any = object()
 DIALECTS = ("action", "method", "type")
+Headers = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 
 
 class SocketCommunicator:
-    """One client of an ASGI application.
-
-    Every `expect_…` raises `AssertionError` with what came instead.
+    """One client of an ASGI application. A failed `expect_…` shows what came instead.
 
     Args:
         user, session: For the scope. `None`: the application finds its own, if any.
@@ -54,7 +52,7 @@ class SocketCommunicator:
         user: Any = None,
         session: Any = None,
         kwargs: Mapping[str, Any] | None = None,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: Headers = (),
         subprotocols: Iterable[str] = (),
         dialect: str = "method",
         timeout: float = 2.0,
@@ -87,6 +85,7 @@ class SocketCommunicator:
 
     async def connect(self) -> tuple[bool, Any]:
         """Connect. Returns `(True, subprotocol)` if accepted, `(False, close code)` if refused."""
+        assert self._task is None, "It is connected already."
         context = copy_context()  # the test does not see the application's context variables
         self._savepoints = await open_transactions()
         if self._savepoints:
@@ -116,6 +115,7 @@ class SocketCommunicator:
 
     async def send_to(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Send a frame unchanged."""
+        assert self._task is not None, "Connect first."
         content = _parsed(text_data or "")
         if (request_id := _request_id(content)) is not None:
             self._calls[repr(request_id)] = (_name_in(content), False)
@@ -126,14 +126,13 @@ class SocketCommunicator:
         """Send `content` as JSON."""
         await self.send_to(orjson.dumps(content).decode())
 
-    async def call(self, name: str, data: Any = _MISSING, **fields: Any) -> int:
+    async def call(self, name: str, data: Any = _MISSING, **fields: Any) -> Any:
         """Call a handler in the client's dialect. Returns the `request_id` of the frame."""
-        request_id = next(self._ids)
-        frame = {self.dialect: name, "request_id": request_id, **fields}
+        frame = {self.dialect: name, "request_id": next(self._ids), **fields}
         if data is not _MISSING:
             frame["data"] = data
         await self.send_json(frame)
-        return request_id
+        return frame["request_id"]
 
     async def receive_from(self) -> str | bytes:
         """Return the next frame, unchanged."""
@@ -156,8 +155,8 @@ class SocketCommunicator:
         expected = f"a reply {request_id}"
         frame = await self._find(lambda frame, _: _request_id(frame) == request_id, expected)
         status = fields.pop("status", _MISSING)
-        if status is not _MISSING and not _has_status(frame, status):
-            raise AssertionError(f"Expected status={status!r}, but got {frame!r}.")
+        same = status is _MISSING or _has_status(frame, status)
+        assert same, f"Expected status={status!r}, but got {frame!r}."
         return _with_fields(frame, fields)
 
     async def expect_event(self, content: Any = _MISSING, **fields: Any) -> Any:
@@ -174,8 +173,8 @@ class SocketCommunicator:
         """Check that no frame is left, and that none comes within `timeout` seconds."""
         kept = [frame for frame, _is_event in self._set_aside]
         assert not kept, f"Expected nothing, but got {kept}."
-        if (message := await self._wait(timeout)) is not None:
-            raise AssertionError(f"Expected nothing, but got {message}.")
+        message = await self._wait(timeout)
+        assert message is None, f"Expected nothing, but got {message}."
 
     async def expect_close(self, code: int | None = None) -> int:
         """Wait until the server closes, and return the code. Check `code` if given. Drop frames."""
@@ -226,14 +225,14 @@ class SocketCommunicator:
         """Return the next message, or `None` if the time or the application ends before."""
         if not self._from_application.empty():
             return self._from_application.get_nowait()
-        deadline = asyncio.get_running_loop().time() + timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
         waiting = asyncio.ensure_future(self._from_application.get())
         tasks = {waiting} if self._task is None else {waiting, self._task}
         try:
             while not waiting.done() and (self._task is None or not self._task.done()):
                 await self._commit()
-                remaining = deadline - asyncio.get_running_loop().time()
-                if remaining <= 0:
+                if (remaining := deadline - loop.time()) <= 0:
                     break
                 pause = min(remaining, COMMIT_INTERVAL) if self._savepoints else remaining
                 await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
@@ -247,10 +246,10 @@ class SocketCommunicator:
             await sync_to_async(run_commit_hooks)(self._savepoints)
 
 
-def _scope(
-    path: str, headers: Iterable[tuple[str, str]], subprotocols: Iterable[str]
-) -> dict[str, Any]:
+def _scope(path: str, headers: Headers, subprotocols: Iterable[str]) -> dict[str, Any]:
     parts = urlsplit(path)
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    host = (b"host", b"testserver")
     return {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -260,15 +259,15 @@ def _scope(
         "raw_path": parts.path.encode(),
         "root_path": "",
         "query_string": parts.query.encode(),
-        "headers": [(b"host", b"testserver"), *map(_header, headers)],
+        "headers": [host, *((_bytes(name).lower(), _bytes(value)) for name, value in pairs)],
         "client": ("127.0.0.1", 50_000),
         "server": ("testserver", 80),
         "subprotocols": list(subprotocols),
     }
 
 
-def _header(pair: tuple[str, str]) -> tuple[bytes, bytes]:
-    return pair[0].lower().encode("latin-1"), pair[1].encode("latin-1")
+def _bytes(part: str | bytes) -> bytes:
+    return part if isinstance(part, bytes) else part.encode("latin-1")
 
 
 def _request_id(frame: Any) -> Any:

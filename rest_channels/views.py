@@ -24,7 +24,7 @@ from asgiref.sync import markcoroutinefunction
 
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
-from .declarations.classes import check_class, check_initkwargs
+from .declarations.classes import check_arguments, check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import call_own_dispatch, dispatch
@@ -77,7 +77,8 @@ class SocketView(ViewGuards, SendingMixin):
         check_marks(cls, cls._read_marks)
         check_permission_classes(cls.__name__, cls.permission_classes)
 
-    def __init__(self, **initkwargs: Any) -> None:
+    def __init__(self, *args: Any, **initkwargs: Any) -> None:
+        check_arguments(type(self), args)
         for name, value in initkwargs.items():
             setattr(self, name, value)
 

@@ -27,6 +27,8 @@ CONSUMER_EVENTS = {
 CONSUMERS_ONLY = ("receive_json", "websocket_connect", "websocket_receive", "websocket_disconnect")
 SHORT = 8
 """Letters of a name whose singular is likely to be a name of the project's own, as `group`."""
+WORD = 6
+"""Letters from which on a name with one other letter is likely to be a typo."""
 
 LIBRARIES = ("rest_channels", "sockets", "channels", "django", "rest_framework", "builtins")
 
@@ -131,13 +133,18 @@ def _typo_messages(cls: type[Any]) -> Iterator[CheckMessage]:
     known = {name for name in known if not name.startswith("_")} | set(VIEW_EVENTS)
     for ancestor in own:
         for name, value in vars(ancestor).items():
-            if name.startswith("_") or name in known or action_mark(value) or route_name(value):
+            if name.startswith("_") or name in known or _is_used(value):
                 continue
             meant = "receive" if is_view and name in CONSUMERS_ONLY else _meant(name, value, known)
             if meant is not None:
                 message = f"{ancestor.__name__}.{name} is never used. Did you mean {meant!r}?"
                 hint = "Correct the name, or silence this check if it is a method of your own."
                 yield Warning(message, hint, obj=ancestor, id="rest_channels.W024")
+
+
+def _is_used(value: Any) -> bool:
+    """Return whether frames or changes lead to `value`: an action, a route or an observer."""
+    return bool(action_mark(value) or route_name(value) or hasattr(value, "subscribe"))
 
 
 def _meant(name: str, value: Any, known: set[str]) -> str | None:
@@ -149,15 +156,20 @@ def _meant(name: str, value: Any, known: set[str]) -> str | None:
 
 
 def _is_typo(name: str, known: str) -> bool:
-    """Return whether one letter is missing, surplus, wrong or swapped, other than at the end."""
+    """Return whether one letter is missing, surplus, wrong or swapped, other than at the end.
+
+    In short names only swapped letters count: `last`, `batch` and `watch` are words of their own.
+    """
     if name == known or abs(len(name) - len(known)) > 1 or min(len(name), len(known)) < 4:
         return False
     if name.startswith(known) or known.startswith(name):
         return False
     start = next(i for i, (a, b) in enumerate(zip(name, known, strict=False)) if a != b)
     rest, wanted = name[start:], known[start:]
-    swapped = rest[1:2] + rest[:1] + rest[2:]
-    return wanted in (swapped, rest[1:]) or wanted[1:] in (rest, rest[1:])
+    if wanted == rest[1:2] + rest[:1] + rest[2:]:
+        return True
+    is_long = min(len(name), len(known)) >= WORD
+    return is_long and (wanted == rest[1:] or wanted[1:] in (rest, rest[1:]))
 
 
 def _is_own(written: Any) -> bool:

@@ -157,7 +157,7 @@ def mark_thread_form(awaitable: Any, make_function: Callable[[], Callable[..., A
 def has_thread_form(function: Any) -> bool:
     """Return whether `mark_thread_form` has marked `function` itself."""
     mark = getattr(function, _THREAD_FORM, None)
-    return mark is not None and mark[0] is function
+    return isinstance(mark, tuple) and mark[0] is function  # a `Mock` has every attribute
 
 
 def thread_form(handler: Any) -> Any:

@@ -3,6 +3,10 @@
 `TestCase` opens one for each database in the thread of the test, and rolls it back. A handler in
 another thread would have a database connection of its own: it would see no row of the test, wait
 for its locks, and commit rows that later tests see.
+
+An `async def` test of a `TestCase` runs in a loop beside that thread, and asgiref's thread for
+`sync_to_async` is the one of the test. With pytest-django, and with `asyncio.run`, the loop runs in
+the thread of the test. asgiref's thread then borrows the database connections of the transactions.
 """
 
 import asyncio
@@ -38,13 +42,13 @@ shared_thread: ContextVar[bool] = ContextVar("rest_channels_shared_thread", defa
 
 
 def runs_tests() -> bool:
-    """Return whether a `TestCase` may run this event loop.
+    """Return whether a test with a transaction may run this event loop.
 
-    Its `async def` tests run in a loop beside the main thread, which has the transaction.
+    Its transaction is in the thread of the loop, or in the main thread.
     """
-    if threading.current_thread() is threading.main_thread():
+    if not hasattr(sys.modules.get("django.core.mail"), "outbox"):
         return False
-    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+    return threading.current_thread() is not threading.main_thread() or bool(_own_transactions())
 
 
 async def open_transactions() -> dict[str, int]:
@@ -58,18 +62,65 @@ async def testcase_transaction() -> AsyncIterator[bool]:
 
     Meanwhile commit hooks run as soon as they are registered, so that observers send.
     """
-    if not (savepoints := await open_transactions()):
-        yield False
-        return
-    token = shared_thread.set(True)
-    ended = asyncio.Event()
-    committing = asyncio.create_task(_commit_until(ended, savepoints))
+    async with _lent(_own_transactions()):
+        if not (savepoints := await open_transactions()):
+            yield False
+            return
+        token = shared_thread.set(True)
+        ended = asyncio.Event()
+        committing = asyncio.create_task(_commit_until(ended, savepoints))
+        try:
+            yield True
+        finally:
+            ended.set()
+            shared_thread.reset(token)
+            await committing
+
+
+def _own_transactions() -> list[BaseDatabaseWrapper]:
+    """Return the connections of a loop's thread that `def` code has left in a transaction.
+
+    Django's `connections` has others for code that runs on a loop, so here none seems to run.
+    """
+    loop = asyncio.get_running_loop()
+    asyncio._set_running_loop(None)
     try:
-        yield True
+        return [each for each in connections.all(initialized_only=True) if each.in_atomic_block]
     finally:
-        ended.set()
-        shared_thread.reset(token)
-        await committing
+        asyncio._set_running_loop(loop)
+
+
+@asynccontextmanager
+async def _lent(lent: list[BaseDatabaseWrapper]) -> AsyncIterator[None]:
+    """Let asgiref's thread use the connections `lent`, which belong to the loop's thread."""
+    if not lent:
+        yield
+        return
+    await sync_to_async(_borrow)(lent)
+    try:
+        yield
+    finally:
+        await sync_to_async(_give_back)(lent)
+
+
+def _borrow(lent: list[BaseDatabaseWrapper]) -> None:
+    for connection in lent:
+        if connections[connection.alias] is not connection:
+            vars(connection)[_REPLACED] = connections[connection.alias]
+            connections[connection.alias] = connection
+        connection.inc_thread_sharing()
+
+
+def _give_back(lent: list[BaseDatabaseWrapper]) -> None:
+    """Restore the thread's own connections after the last client of a test has left."""
+    for connection in lent:
+        connection.dec_thread_sharing()
+        if not connection.allow_thread_sharing and _REPLACED in vars(connection):
+            connections[connection.alias] = vars(connection).pop(_REPLACED)
+
+
+_REPLACED = "_rest_channels_replaced"
+"""The attribute of a connection that is lent: the connection whose place it takes."""
 
 
 async def _commit_until(ended: asyncio.Event, savepoints: dict[str, int]) -> None:

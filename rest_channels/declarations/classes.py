@@ -9,7 +9,13 @@ from .names import misspelling, nearest_name
 from .unsupported import ATTRIBUTES, METHODS, SETUP, SYNONYMS
 from .values import VALUES, check_values, dialect_error, value_error
 
-__all__ = ["check_asgi_kwargs", "check_class", "check_initkwargs", "is_own_class"]
+__all__ = [
+    "check_arguments",
+    "check_asgi_kwargs",
+    "check_class",
+    "check_initkwargs",
+    "is_own_class",
+]
 
 LIBRARY = ("rest_channels", "sockets")
 
@@ -163,6 +169,16 @@ _HOOKS = (
 """Methods that a project overrides. Misspelt methods of events are system checks."""
 
 
+def check_arguments(cls: type, arguments: tuple[Any, ...]) -> None:
+    """Raise `TypeError` for positional arguments, which code that takes `cls` for an app gives."""
+    if arguments:
+        name = cls.__name__
+        raise TypeError(
+            f"{name}() takes no scope and no request. For a route, a server or a communicator "
+            f"write {name}.as_asgi(). In a unit test set attributes: consumer.scope = {{…}}."
+        )
+
+
 def check_initkwargs(cls: type, initkwargs: dict[str, Any]) -> None:
     """Raise `TypeError` for arguments of `as_asgi()` that are no class attributes to set."""
     where = f"{cls.__name__}.as_asgi()"
@@ -173,6 +189,8 @@ def check_initkwargs(cls: type, initkwargs: dict[str, Any]) -> None:
         if name.startswith("_") or not hasattr(cls, name) or isfunction(value):
             other = nearest_name(name, VALUES)
             advice = f"{ATTRIBUTES.get(name, 'declare it in a subclass')}."
+            if name == "scope":  # as with the consumers of Channels 2
+                advice = "each connection has its own; in a unit test write consumer.scope = {…}."
             if other not in (None, name):
                 advice = f"did you mean {other!r}?"
             raise TypeError(f"{cls.__name__} has no class attribute {name!r} to set: {advice}")
