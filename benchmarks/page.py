@@ -1,9 +1,9 @@
-"""The tables of `docs/performance.md`, made from the committed results.
+"""The tables of `docs/performance.md` and of the README, made from the committed results.
 
-`python -m benchmarks --draw` writes them between the marks of the page, and draws the plots.
+`python -m benchmarks --draw` writes them between the marks of these pages, and draws the plots.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from .plots import ORDER
 from .results import Result
 
 PAGE = PROJECT / "docs" / "performance.md"
-BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->"
+README = PROJECT / "README.md"
+BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
 
 #: The cases in the order of the page, with their headings.
 HEADINGS = {
@@ -34,6 +35,106 @@ HEADINGS = {
     "lists": "Long lists",
     "import": "Import",
 }
+
+
+Row = tuple[str, str, str]
+"""What an operation is called in a short table; the case and the line that have its result."""
+
+SUMMARY: Sequence[Row] = (
+    ("a frame and its answer: a method of a view", "frames", "echo, 1 connection"),
+    ("an action with a permission", "frames", "action, 1 connection"),
+    (
+        "an action that reads a row through a serializer",
+        "frames",
+        "action 'retrieve' with a ModelSerializer",
+    ),
+    ("a `def` handler that does nothing", "frames", "`def` handler that does nothing"),
+    ("connect and close, a view", "connect", "connect and close, a view"),
+    (
+        "connect and close, an `AsyncAPIConsumer`",
+        "connect",
+        "connect and close, an AsyncAPIConsumer",
+    ),
+    (
+        "a message to a group of 1,000, for each member",
+        "sending",
+        "fan-out, 1,000 members, small, per delivery",
+    ),
+    (
+        "an `@observer` with a handler, for each of 1,000 members",
+        "sending",
+        "@observer with a handler, 1,000 members, per delivery",
+    ),
+    (
+        "a frame over a real server, 500 sockets",
+        "e2e",
+        "end to end, 500 sockets, echo, CPU time of the server per frame",
+    ),
+)
+
+COSTS: Sequence[Row] = (
+    ("a frame and its answer, CPU time", "frames", "echo, 1 connection"),
+    (
+        "a message to a group of 1,000 clients, CPU time for each",
+        "sending",
+        "fan-out, 1,000 members, small, per delivery",
+    ),
+    (
+        "a row is saved that 1,000 clients watch, until the last one has it",
+        "observers",
+        "a row is saved, 1,000 observers: until the last event",
+    ),
+)
+
+
+def blocks(results: Mapping[str, Result]) -> dict[Path, dict[str, str]]:
+    """Return what each page has between its marks, by the name in the marks."""
+    ours = {"ours": "ours", "raw": "raw Channels", "bare": "bare"}
+    summary = {"goals": goals(results), "results": tables(results)}
+    summary["summary"] = "\n".join(short_rows(results, SUMMARY, "CPU time of", ours))
+    costs = "\n".join(short_rows(results, COSTS, "", {"ours": "REST Channels", "raw": "Channels"}))
+    return {PAGE: summary, README: {"costs": f"{costs}\n\n{origin(results['frames'])}"}}
+
+
+def short_rows(
+    results: Mapping[str, Result], rows: Sequence[Row], title: str, peers: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the rows of a short table, with a column for each of the `peers`."""
+    yield f"| {' | '.join([title, *peers.values()])} |"
+    yield f"| {' | '.join(['---', *['---:'] * len(peers)])} |"
+    for label, case, name in rows:
+        line = next(line for line in results[case]["lines"] if line["line"] == name)
+        yield f"| {' | '.join([label, *(value(line, peer) for peer in peers)])} |"
+
+
+def goals(results: Mapping[str, Result]) -> str:
+    """Return a table of the goals that no result reaches."""
+    rows = ["| case | goal | measured |", "| --- | --- | ---: |"]
+    for case in HEADINGS:
+        for line in results[case]["lines"] if case in results else ():
+            for goal, met in line["requirements"].items():
+                if met.startswith("NO"):
+                    rows.append(f"| {line['line']} | {goal} | {measured(line, goal)} |")
+    return "\n".join(rows)
+
+
+def measured(line: dict[str, Any], goal: str) -> str:
+    """Return what a goal compares: how many times better ours is, or its value."""
+    for ending in (" of bare", "× raw", "× bare", "× DCRF"):
+        spread = line["times_better"].get(ending.split()[-1].lower())
+        if goal.endswith(ending) and spread is not None:
+            times = spread["median"]
+            return number(1 / times if goal.startswith("≤") else times) + ending
+    return value(line, "ours")
+
+
+def origin(result: Result) -> str:
+    """Return when and with what a result was measured, and where all of them are."""
+    versions = result["versions"]
+    return (
+        f"({result['date']}, two shared CPUs, {versions['Python']}, Django {versions['Django']},\n"
+        f"Channels {versions['channels']}; [all figures](docs/performance.md).)"
+    )
 
 
 def tables(results: Mapping[str, Result]) -> str:
@@ -85,13 +186,17 @@ def gain(line: dict[str, Any], peer: str) -> str:
     return number(None if spread is None else spread["median"])
 
 
-def written(page: str, text: str) -> str:
-    """Return the page with `text` between its marks."""
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{text}\n\n{END}{rest.split(END)[1]}"
+def written(page: str, texts: Mapping[str, str]) -> str:
+    """Return the page with the `texts` between their marks."""
+    for name, text in texts.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{text}\n\n{end}{rest.split(end)[1]}"
+    return page
 
 
-def write(results: Mapping[str, Result], path: Path = PAGE) -> None:
-    """Replace the tables of the page."""
-    page = path.read_text(encoding="utf-8")
-    path.write_text(written(page, tables(results)), encoding="utf-8")
+def write(results: Mapping[str, Result]) -> None:
+    """Replace the tables of all pages."""
+    for path, texts in blocks(results).items():
+        page = path.read_text(encoding="utf-8")
+        path.write_text(written(page, texts), encoding="utf-8")

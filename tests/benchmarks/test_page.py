@@ -1,5 +1,7 @@
 """The tables of docs/performance.md."""
 
+import pytest
+
 from benchmarks import page
 from benchmarks.measuring import Plan, line_of, of_bare, over_raw
 from benchmarks.results import as_json, read
@@ -25,13 +27,21 @@ def test_a_line_without_a_value_has_a_dash_and_notes_follow_the_table():
 
 
 def test_the_text_around_the_tables_stays():
-    before = f"Text.\n{page.BEGIN}old\n{page.END}\nMore.\n"
-    assert page.written(before, "new") == f"Text.\n{page.BEGIN}\nnew\n\n{page.END}\nMore.\n"
+    begin, end = page.BEGIN.format("costs"), page.END.format("costs")
+    before = f"Text.\n{begin}old\n{end}\nMore.\n"
+    assert page.written(before, {"costs": "new"}) == f"Text.\n{begin}\nnew\n\n{end}\nMore.\n"
 
 
-def test_the_page_has_the_tables_of_the_committed_results():
-    text = page.PAGE.read_text(encoding="utf-8")
-    assert page.written(text, page.tables(read())) == text
+def test_a_goal_that_is_not_reached_is_listed_with_what_was_measured():
+    missed = line_of("echo", "µs", {"ours": [10], "bare": [4], "raw": [100]}, [of_bare(0.5)])
+    text = page.goals({"frames": as_json("frames", [ECHO, missed], Plan())})
+    assert text.endswith("| ---: |\n| echo | ≥ 0.5 of bare | 0.40 of bare |")
+
+
+@pytest.mark.parametrize("path", [page.PAGE, page.README], ids=["performance", "readme"])
+def test_a_page_has_the_tables_of_the_committed_results(path):
+    text = path.read_text(encoding="utf-8")
+    assert page.written(text, page.blocks(read())[path]) == text
 
 
 def test_each_case_has_a_heading():
