@@ -4,7 +4,8 @@ import pytest
 from django.test import override_settings
 from django.urls import path
 
-from rest_channels.handshake.origins import origin_allowed
+from rest_channels.handshake.http_request import http_request
+from rest_channels.handshake.origins import SiteRequest, origin_allowed
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
@@ -141,6 +142,34 @@ def test_the_own_origin_has_the_host_that_the_proxy_received() -> None:
     proxied = [(b"x-forwarded-host", b"public.example")]
     assert allowed("http://public.example", headers=proxied)
     assert not allowed("http://testserver", headers=proxied)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"headers": [(b"host", b"a.example:8000")]},
+        {"headers": [(b"host", b"a.example"), (b"host", b"b.example")]},
+        {"headers": [(b"host", b"a.example"), (b"x-forwarded-host", b"b.example")]},
+        {"headers": [(b"host", b"a.example"), (b"x_forwarded_host", b"b.example")]},
+        {"headers": [(b"host", b"a.example"), (b"x-forwarded-proto", b"https, http")]},
+        {"headers": [(b"host", b"a.example"), (b"x_forwarded_proto", b"https")]},
+        {"headers": [(b"x-forwarded-port", b"8443")], "scheme": "wss"},
+        {"headers": [], "server": ("a.example", 443), "scheme": "wss"},
+        {"headers": [], "server": ("/run/site.sock", None)},
+        {"headers": [], "server": None},
+        {},
+    ],
+)
+@override_settings(
+    ALLOWED_HOSTS=["*"],
+    USE_X_FORWARDED_HOST=True,
+    USE_X_FORWARDED_PORT=True,
+    SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+)
+def test_the_own_origin_is_that_of_the_request_that_django_would_make(scope) -> None:
+    scope = {"type": "websocket", "path": "/", "server": ("b.example", 80), **scope}
+    site, whole = SiteRequest(scope), http_request(scope)
+    assert (site.scheme, site._get_raw_host()) == (whole.scheme, whole._get_raw_host())
 
 
 # Trusted origins
