@@ -19,6 +19,9 @@ ORIGIN_CHECKED = "rest_channels.origin_checked"
 Origin = tuple[str, str, int]  # scheme, host and port
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+MAX_LENGTH = 300
+"""Characters. A host name has at most 253 (RFC 1035, 2.3.4); what is longer is kept nowhere."""
+
 ADDRESS_HEADERS = (b"host", b"x-forwarded-host", b"x-forwarded-port")
 """The headers that may name the host of the site."""
 
@@ -50,9 +53,13 @@ def origin_safe(scope: dict[str, Any]) -> bool:
     return scope.get(ORIGIN_CHECKED) is True or origin_allowed(scope)
 
 
-@lru_cache(maxsize=128)
 def _parse(text: str) -> Origin | None:
     """Return the origin, or `None` if `text` is not one (RFC 6454, 6.2)."""
+    return _parse_short(text) if len(text) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=128)
+def _parse_short(text: str) -> Origin | None:
     try:
         parts = urlsplit(text)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)

@@ -4,6 +4,7 @@ import pytest
 from django.test import override_settings
 from django.urls import path
 
+from rest_channels.handshake import origins
 from rest_channels.handshake.http_request import http_request
 from rest_channels.handshake.origins import SiteRequest, origin_allowed
 from rest_channels.routing import SocketApplication
@@ -170,6 +171,15 @@ def test_the_own_origin_is_that_of_the_request_that_django_would_make(scope) -> 
     scope = {"type": "websocket", "path": "/", "server": ("b.example", 80), **scope}
     site, whole = SiteRequest(scope), http_request(scope)
     assert (site.scheme, site._get_raw_host()) == (whole.scheme, whole._get_raw_host())
+
+
+@override_settings(ALLOWED_HOSTS=["*"])
+def test_an_origin_that_is_longer_than_any_host_is_refused_and_not_kept() -> None:
+    host = "a" * 400 + ".example"
+    kept = origins._parse_short.cache_info().currsize
+    scope = {"headers": [(b"host", host.encode()), (b"origin", f"http://{host}".encode())]}
+    assert not origin_allowed({"type": "websocket", "path": "/", **scope})
+    assert origins._parse_short.cache_info().currsize == kept
 
 
 # Trusted origins
