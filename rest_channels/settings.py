@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 from .declarations.values import type_error, value_error
 
-__all__ = ["Settings", "api_settings"]
+__all__ = ["SETTING_NAME", "Settings", "api_settings"]
 
 SETTING_NAME = "REST_CHANNELS"
 T = TypeVar("T")

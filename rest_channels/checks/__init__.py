@@ -14,12 +14,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..actions.view_guards import middleware_not_run, missing_decorators
 from ..cluster.layer import configuration_error, crosses_processes
+from ..declarations.names import nearest_name
 from ..django_views import DjangoViewAsConsumer
 from ..protocol.patterns import slow_part
 from ..routing.channel_routes import Include, Route
-from ..settings import Settings, api_settings
+from ..settings import SETTING_NAME, Settings, api_settings
 from .routes import project_applications, routes_of, socket_part
-from .wiring import check_asgi_application, check_routes, check_runserver
+from .wiring import check_asgi_application, check_routes, check_runserver, check_urlconf
 
 __all__ = [
     "check_asgi_application",
@@ -34,6 +35,7 @@ __all__ = [
     "check_runserver",
     "check_server",
     "check_settings",
+    "check_urlconf",
     "check_wrapped_views",
 ]
 
@@ -41,14 +43,33 @@ OLD_SETTINGS = "DJANGO_CHANNELS_REST_API"
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001: `REST_CHANNELS` has an unknown key, or a path that cannot be imported."""
+    """E001: `REST_CHANNELS` has an unknown key, a wrong value, or another name."""
+    if misnamed := [name for name in dir(settings) if _is_misnamed(name)]:
+        message = f"The setting {misnamed[0]} is not read. All settings are keys of REST_CHANNELS."
+        key = misnamed[0].removeprefix("REST_CHANNELS_")
+        hint = f"Write REST_CHANNELS = {{{key!r}: …}}." if hasattr(Settings, key) else None
+        return [Error(message, hint, id="rest_channels.E001")]
     try:
         for name in vars(Settings):
             if name.isupper():
                 getattr(api_settings, name)
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="rest_channels.E001")]
-    return []
+    hint = "Write scheme and host, a port if it has one, and no slash: 'http://localhost:5173'."
+    return [
+        Error(f"ALLOWED_ORIGINS: no page has the origin {each!r}.", hint, id="rest_channels.E001")
+        for each in api_settings.ALLOWED_ORIGINS
+        if not (isinstance(each, str) and _ORIGIN.fullmatch(each))
+    ]
+
+
+_ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@]+")
+
+
+def _is_misnamed(name: str) -> bool:
+    if name.startswith("REST_CHANNELS_"):
+        return True
+    return name != SETTING_NAME and nearest_name(name.lower(), [SETTING_NAME]) is not None
 
 
 def check_old_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -129,6 +129,10 @@ def _check_values(cls: type, where: str, values: Mapping[str, Any]) -> None:
 
 
 def _check_decorators(where: str, function: Any) -> None:
+    written = vars(function)
+    if written.get("action") is True or {"mapping", "detail", "url_path"} <= written.keys():
+        advice = "import action from rest_channels.decorators"
+        raise TypeError(f"@action of another package has no effect on {where}: {advice}.")
     for name in DECORATED:
         if name in vars(function):
             advice = f"write @action({name}=…), or {name} = … in the class"
