@@ -25,6 +25,7 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_limits, TAG)
         register(checks.check_asgi_application, TAG)
         register(checks.check_routes, TAG)
+        register(checks.check_urlconf, TAG)
         register(checks.check_route_filters, TAG)
         register(checks.check_runserver, TAG)
         register(checks.check_old_settings, TAG)

@@ -5,10 +5,10 @@ import time
 from collections.abc import Hashable
 from typing import Any
 
-__all__ = ["log_for_client", "short_path"]
+__all__ = ["log_for_client", "short_path", "short_text"]
 
-PATH_LENGTH = 200
-"""Characters of a path in a log line."""
+TEXT_LENGTH = 200
+"""Characters of a path, or of another text of a client, in a log line."""
 
 BURST = 20
 """Lines of one kind within `PERIOD`. Later ones are only counted."""
@@ -78,7 +78,11 @@ def _origin(error: BaseException | None) -> tuple[Any, ...]:
 
 
 def short_path(scope: dict[str, Any]) -> str:
-    """Return the beginning of the path of `scope`, without characters that could forge a line."""
-    path = str(scope.get("path", ""))
-    short = path if len(path) <= PATH_LENGTH else f"{path[:PATH_LENGTH]}…"
-    return short if short.isprintable() else repr(short)[1:-1][: 2 * PATH_LENGTH]
+    """Return the beginning of the path of `scope`, as `short_text` does."""
+    return short_text(str(scope.get("path", "")))
+
+
+def short_text(text: str) -> str:
+    """Return the beginning of `text`, without characters that could forge a line."""
+    short = text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}…"
+    return short if short.isprintable() else repr(short)[1:-1][: 2 * TEXT_LENGTH]

@@ -177,12 +177,14 @@ def _check_kwargs(kwargs: dict[str, Any]) -> None:
     check_values("@action: ", kwargs)
 
 
-def detached(method: F) -> F:
+def detached(method: F | None = None) -> F:
     """Let a method of an `AsyncAPIConsumer` run while later frames are handled.
 
     The caller continues at once. The method ends with the connection at the latest. For an action
     write it above or below `@action()`.
     """
+    if method is None:
+        raise TypeError("@detached() takes no arguments: write @detached, without parentheses.")
     if not iscoroutinefunction(method):
         name = getattr(method, "__name__", repr(method))
         raise ValueError(f"{name} is def: only an async def can be detached.")

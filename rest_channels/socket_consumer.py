@@ -32,6 +32,7 @@ from .concurrency.execution import run
 from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
+from .dispatch.errors import check_result
 from .dispatch.invocation import FrameInvocation, Invocation
 from .engine.connection import Connection, State
 from .engine.unconnected import unconnected
@@ -128,7 +129,7 @@ class SocketConsumer:
         if not self._connection.groups.all_joined:
             await self._connection.groups.wait_joined()
         if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
-            await run(self.connect)
+            check_result(await run(self.connect), "connect")
         overridden = type(self).accept is not SocketConsumer.accept
         if overridden and self._connection.state is State.CONNECTING:
             await run(self.accept)
@@ -165,7 +166,7 @@ class SocketConsumer:
             raise ParseError("This connection takes text frames.")
         content = await run(self.decode_json, text_data)
         if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
-            await run(self.receive_json, content, **kwargs)
+            check_result(await run(self.receive_json, content, **kwargs), "receive_json")
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Called with the content of each frame."""

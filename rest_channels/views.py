@@ -28,7 +28,7 @@ from .declarations.classes import check_arguments, check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import call_own_dispatch, dispatch
-from .dispatch.errors import error_reply, refuse_http_response
+from .dispatch.errors import check_result, error_reply
 from .dispatch.invocation import Target
 from .dispatch.sending import SendingMixin
 from .dispatch.view_guards import ViewGuards
@@ -149,7 +149,7 @@ class SocketView(ViewGuards, SendingMixin):
     def render_result(self, result: Any) -> str | None:
         """Return the answer to a frame. Here there is none: `receive` sends frames itself."""
         if result is not None:
-            refuse_http_response(result, self.event)
+            check_result(result, self.event)
         return None
 
     def on_answered(self) -> None:

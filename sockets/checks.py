@@ -4,11 +4,11 @@ import contextlib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from rest_channels.checks.classes import takes
@@ -26,8 +26,8 @@ def check_patterns(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
     The check sees routers and handlers imported by the URLconf, or by the routes of the
     `SocketApplication` that `ASGI_APPLICATION` names.
     """
-    if urls := getattr(settings, "ROOT_URLCONF", None):
-        import_module(urls)
+    if getattr(settings, "ROOT_URLCONF", None):
+        _ = get_resolver().urlconf_module  # a module's name, or what has its `urlpatterns`
     if asgi := getattr(settings, "ASGI_APPLICATION", None):
         with contextlib.suppress(Exception):  # rest_channels.E020 reports it
             _ = getattr(import_string(asgi), "routes", None)

@@ -112,35 +112,44 @@ class SocketRouter:
 
         return decorate
 
-    def connect(self, function: F) -> F:
+    def connect(self, function: F | None = None) -> F:
         """Call `f(socket)` or `f(socket, message)` when a client has connected.
 
         The row exists already, so other sockets can send to this one. Several functions are
         called in the order of their definition.
         """
-        self._check_not_built()
+        function = self._checked("connect", function)
         self._connect_functions.append(function)
         return function
 
-    def disconnect(self, function: F) -> F:
+    def disconnect(self, function: F | None = None) -> F:
         """Call `f(socket)` or `f(socket, message)` when a client has left. Its row is deleted."""
-        self._check_not_built()
+        function = self._checked("disconnect", function)
         self._disconnect_functions.append(function)
         return function
 
-    def gap(self, function: F) -> F:
+    def gap(self, function: F | None = None) -> F:
         """Call `f(socket)` or `f(socket, groups)` when messages to the socket may be lost.
 
         This happens while the channel layer is not available. Send the current state again.
         """
-        self._check_not_built()
+        function = self._checked("gap", function)
         self._gap_functions.append(function)
         return function
 
-    def default_route(self, function: F) -> F:
+    def default_route(self, function: F | None = None) -> F:
         """Call `f(socket, content)` for messages that no route matches."""
-        self._check_not_built()
+        function = self._checked("default_route", function)
         self._default_function = function
+        return function
+
+    def _checked(self, decorator: str, function: F | None) -> F:
+        """Return `function`, or raise `TypeError` if the decorator was called by the project."""
+        self._check_not_built()
+        if not callable(function):
+            raise TypeError(
+                f"{self._name}: @socket.{decorator} takes a function. Write it without parentheses."
+            )
         return function
 
     def _check_not_built(self) -> None:

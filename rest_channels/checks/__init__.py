@@ -20,7 +20,7 @@ from ..protocol.patterns import slow_part
 from ..routing.channel_routes import Include, Route
 from ..settings import SETTING_NAME, Settings, api_settings
 from .routes import project_applications, routes_of, socket_part
-from .wiring import check_asgi_application, check_routes, check_runserver
+from .wiring import check_asgi_application, check_routes, check_runserver, check_urlconf
 
 __all__ = [
     "check_asgi_application",
@@ -35,6 +35,7 @@ __all__ = [
     "check_runserver",
     "check_server",
     "check_settings",
+    "check_urlconf",
     "check_wrapped_views",
 ]
 
@@ -42,29 +43,45 @@ OLD_SETTINGS = "DJANGO_CHANNELS_REST_API"
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001: `REST_CHANNELS` has an unknown key, or a path that cannot be imported."""
+    """E001: `REST_CHANNELS` has an unknown key or a wrong value."""
     try:
         for name in vars(Settings):
             if name.isupper():
                 getattr(api_settings, name)
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="rest_channels.E001")]
-    return []
+    hint = "Write scheme and host, a port if it has one, and no slash: 'http://localhost:5173'."
+    return [
+        Error(f"ALLOWED_ORIGINS: no page has the origin {each!r}.", hint, id="rest_channels.E001")
+        for each in api_settings.ALLOWED_ORIGINS
+        if not (isinstance(each, str) and _ORIGIN.fullmatch(each))
+    ]
+
+
+_ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@]+")
 
 
 def check_old_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E010: settings are under the name of djangochannelsrestframework, or a misspelt one."""
+    """E010: settings are under the name of djangochannelsrestframework, or another wrong one."""
     names = [] if apps.is_installed("djangochannelsrestframework") else [OLD_SETTINGS]
-    if not hasattr(settings, SETTING_NAME):
-        names += [each for each in dir(settings) if nearest_name(each.lower(), [SETTING_NAME])]
+    names += [name for name in dir(settings) if name != SETTING_NAME and _is_misnamed(name)]
     return [_unread_setting(each) for each in names if hasattr(settings, each)]
 
 
+def _is_misnamed(name: str) -> bool:
+    if hasattr(Settings, name.removeprefix(f"{SETTING_NAME}_")):
+        return name.startswith(SETTING_NAME)
+    return nearest_name(name.lower(), [SETTING_NAME]) is not None
+
+
 def _unread_setting(name: str) -> CheckMessage:
-    written = getattr(settings, name)
-    keys = ", ".join(map(repr, written)) if isinstance(written, Mapping) else ""
+    written, key = getattr(settings, name), name.removeprefix(f"{SETTING_NAME}_")
     message = f"The setting {name} has no effect."
-    hint = f"Rename it to {SETTING_NAME}, or move its keys there: {keys or 'it has none'}."
+    if hasattr(Settings, key):
+        hint = f"Write {SETTING_NAME} = {{{key!r}: …}}."
+    else:
+        keys = ", ".join(map(repr, written)) if isinstance(written, Mapping) else ""
+        hint = f"Rename it to {SETTING_NAME}, or move its keys there: {keys or 'it has none'}."
     return Error(message, hint, id="rest_channels.E010")
 
 

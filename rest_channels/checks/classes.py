@@ -8,6 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning
 
 from ..decorators import action_mark, route_name
+from ..generics import GenericAsyncAPIConsumer
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .routes import Entry
@@ -23,6 +24,20 @@ CONSUMER_EVENTS = {
     "gap": 1,
 }
 """The arguments of each event method of a consumer: their names, or their number."""
+
+ROW_ACTIONS = {"list", "retrieve", "update", "patch", "delete", "subscribe_instance"}
+SERIALIZED = {"list", "retrieve", "create", "update", "patch"}
+"""The actions of `rest_channels.mixins` that need a queryset, or a serializer."""
+
+FOREIGN_EVENTS = {
+    "on_connect": "connect",
+    "on_open": "connect",
+    "on_message": "receive",
+    "on_receive": "receive",
+    "on_close": "disconnect",
+    "on_disconnect": "disconnect",
+}
+"""The names of events in other frameworks. In consumers they may be names of messages."""
 
 CONSUMERS_ONLY = ("receive_json", "websocket_connect", "websocket_receive", "websocket_disconnect")
 SHORT = 8
@@ -48,6 +63,8 @@ def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
         named.add(cls)
         if issubclass(cls, SocketConsumer):
             yield from _consumer_messages(cls)
+        if issubclass(cls, GenericAsyncAPIConsumer):
+            yield from _model_messages(cls, getattr(entry.target, "consumer_initkwargs", {}))
         if issubclass(cls, SocketConsumer | SocketView):
             yield from _typo_messages(cls)
 
@@ -103,6 +120,22 @@ def _consumer_messages(cls: type[Any]) -> Iterator[CheckMessage]:
             yield _arguments_error(handler, ("self", "content"), f"{cls.__name__}.routes")
 
 
+def _model_messages(cls: type[Any], given: dict[str, Any]) -> Iterator[CheckMessage]:
+    """Check that the actions of the library have rows and a serializer."""
+    actions = {name for name in cls.available_actions if not _is_own(getattr(cls, name, None))}
+    reads_rows = actions & ({"list"} if _is_own(cls.get_object) else ROW_ACTIONS)
+    for name, needed_by, hooks in (
+        ("queryset", reads_rows, ("get_queryset",)),
+        ("serializer_class", actions & SERIALIZED, ("get_serializer_class", "get_serializer")),
+    ):
+        is_set = name in given or getattr(cls, name) is not None or _is_own(cls.__init__)
+        if needed_by and not is_set and not any(_is_own(getattr(cls, each)) for each in hooks):
+            message = f"{cls.__name__} has no {name}, which the action {min(needed_by)!r} needs."
+            value = "Model.objects.all()" if name == "queryset" else "ModelSerializer of yours"
+            hint = f"Write {name} = {value}, or override {hooks[0]}()."
+            yield Warning(message, hint, obj=cls, id="rest_channels.W025")
+
+
 def takes(function: Callable[..., Any], count: int, names: Iterable[str]) -> bool:
     """Return whether `function` can be called with `count` values and the arguments `names`."""
     try:
@@ -135,11 +168,16 @@ def _typo_messages(cls: type[Any]) -> Iterator[CheckMessage]:
         for name, value in vars(ancestor).items():
             if name.startswith("_") or name in known or _is_used(value):
                 continue
-            meant = "receive" if is_view and name in CONSUMERS_ONLY else _meant(name, value, known)
+            meant = _view_event(name) if is_view else None
+            meant = meant or _meant(name, value, known)
             if meant is not None:
                 message = f"{ancestor.__name__}.{name} is never used. Did you mean {meant!r}?"
                 hint = "Correct the name, or silence this check if it is a method of your own."
                 yield Warning(message, hint, obj=ancestor, id="rest_channels.W024")
+
+
+def _view_event(name: str) -> str | None:
+    return "receive" if name in CONSUMERS_ONLY else FOREIGN_EVENTS.get(name)
 
 
 def _is_used(value: Any) -> bool:

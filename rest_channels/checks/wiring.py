@@ -1,6 +1,7 @@
 """Checks of what leads from a server to a class: the settings, and each entry of the routes."""
 
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,6 +10,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.urls import URLPattern, URLResolver, get_resolver
 from django.views import View
 
 from ..routing.application import first_use
@@ -17,7 +20,7 @@ from ..views import SocketView
 from .classes import class_messages, class_of, takes
 from .routes import Entry, entries, project_applications, socket_part
 
-__all__ = ["check_asgi_application", "check_routes", "check_runserver"]
+__all__ = ["check_asgi_application", "check_routes", "check_runserver", "check_urlconf"]
 
 
 def check_asgi_application(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -53,7 +56,7 @@ def _import_hint(error: Exception) -> str | None:
 
 def _serves_no_sockets(application: Any) -> bool:
     part = socket_part(application)
-    return part is None or isinstance(part, ASGIHandler)
+    return part is None or isinstance(part, ASGIHandler | WSGIHandler)
 
 
 def check_runserver(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -79,8 +82,38 @@ def check_routes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [*messages, *_duplicates(found), *class_messages(found)]
 
 
+def check_urlconf(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E028: `urls.py` has a socket, which serves no pages."""
+    try:
+        found = list(_url_patterns(get_resolver().url_patterns))
+    except Exception:  # noqa: BLE001 - Django's own checks report it
+        return []
+    hint = "Move it into the routes of the SocketApplication."
+    return [
+        Error(f"A path in urls.py has {served}: {entry.pattern}", hint, id="rest_channels.E028")
+        for entry in found
+        if (served := _socket_in(entry.callback)) is not None
+    ]
+
+
+def _url_patterns(entries: Iterable[Any]) -> Iterator[URLPattern]:
+    for entry in entries:
+        if isinstance(entry, URLResolver):
+            yield from _url_patterns(entry.url_patterns)
+        else:
+            yield entry
+
+
+def _socket_in(callback: Any) -> str | None:
+    """Return what `callback` is, if it serves sockets."""
+    cls = class_of(callback)
+    is_socket = inspect.isclass(cls) and issubclass(cls, SocketView | SocketConsumer)
+    return f"the socket {cls.__name__}" if is_socket else None
+
+
 def _entry_messages(entry: Entry) -> Iterator[CheckMessage]:
     yield from _slash_messages(entry)
+    yield from _syntax_messages(entry)
     app = getattr(entry.target, "required_app", None)
     if app and not apps.is_installed(app):
         hint = f"Add {app!r} to INSTALLED_APPS, and run manage.py migrate."
@@ -102,6 +135,22 @@ def _slash_messages(entry: Entry) -> Iterator[CheckMessage]:
     elif start[:1].isalnum():
         message = f"{entry.text} matches no path: these patterns match the path with its slash."
         yield Error(message, f"Write path=r'^/{start}'.", id="rest_channels.E024")
+
+
+def _syntax_messages(entry: Entry) -> Iterator[CheckMessage]:
+    """Check that `path()` has no regular expression, and `re_path()` no converter."""
+    pattern = entry.pattern or ""
+    if entry.text.startswith("path(") and _REGEX.search(pattern):
+        message = f"{entry.text} matches no path: it has a regular expression."
+        hint = f"Write re_path({pattern!r}, …), or a converter: path('x/<int:pk>/', …)."
+        yield Error(message, hint, id="rest_channels.E024")
+    elif entry.text.startswith("re_path(") and _CONVERTER.search(pattern):
+        message = f"{entry.text} matches no path: only path() has converters."
+        yield Error(message, f"Write path({pattern!r}, …).", id="rest_channels.E024")
+
+
+_REGEX = re.compile(r"\(\?P<|^\^|\$$")
+_CONVERTER = re.compile(r"(?<!\?P)<[a-z]+:[a-z_]+>")
 
 
 def _target_messages(entry: Entry) -> Iterator[CheckMessage]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
+from django.conf import settings
 from django.core.signals import setting_changed
 
 from ..concurrency.tasks import cancel_until_done
@@ -73,7 +74,9 @@ def shared_layer() -> Any:
 def configuration_error() -> str:
     """Return why `CHANNEL_LAYERS` cannot be used, or an empty string."""
     try:
-        get_channel_layer()
+        layer = get_channel_layer()
+        if layer is None and (others := getattr(settings, "CHANNEL_LAYERS", None)):
+            raise ValueError(f"it is missing, there is only {', '.join(map(repr, others))}")
     except Exception as error:  # noqa: BLE001 - a layer may raise anything about its settings
         message = f"CHANNEL_LAYERS['default'] cannot be used: {error}"
         logger.error(message)

@@ -107,6 +107,22 @@ def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
     log_for_client(logger, logging.WARNING, text, *details)
 
 
+def check_result(result: Any, event: str) -> None:
+    """Log a result of a handler that was meant to be sent, or to refuse a client: nothing does so.
+
+    Raise `TypeError` for an HTTP response.
+    """
+    refuse_http_response(result, event)
+    if event == "connect" and isinstance(result, dict | list | tuple | str | bool):
+        advice = "has no effect. To refuse a client, raise PermissionDenied"
+    elif isinstance(result, dict | list | tuple | str):
+        advice = "is not sent. Call self.send_json(…)"
+    else:
+        return
+    text = "The handler of '%s' returned a %s, which %s."
+    log_for_client(logger, logging.WARNING, text, event, type(result).__name__, advice)
+
+
 def refuse_http_response(result: Any, event: str) -> None:
     """Raise `TypeError` if a handler has returned an HTTP response: nothing would send it.
 

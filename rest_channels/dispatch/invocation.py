@@ -10,7 +10,7 @@ from ..parsers import JSONParser
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
-from .errors import error_reply, refuse_http_response
+from .errors import check_result, error_reply
 
 __all__ = [
     "PLAIN_DIALECT",
@@ -104,7 +104,7 @@ class DirectInvocation:
 
     def render_result(self, result: Any) -> None:
         if result is not None:
-            refuse_http_response(result, self.event)
+            check_result(result, self.event)
 
     def render_text(self, data: Any) -> str:
         return encode_text(data)

@@ -1,5 +1,6 @@
 """Check the `Origin` of a handshake, because browsers send cookies from pages of any site."""
 
+import logging
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,14 +10,15 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.utils.http import is_same_domain
 
+from ..client_logs import log_for_client, short_path, short_text
 from ..settings import api_settings
 
-__all__ = ["ORIGIN_CHECKED", "origin_allowed", "origin_safe"]
+__all__ = ["ORIGIN_CHECKED", "log_refused_origin", "origin_allowed", "origin_safe"]
 
 ORIGIN_CHECKED = "rest_channels.origin_checked"
 """The key of the scope that `SocketApplication` sets. No client can set keys of a scope."""
 
-Origin = tuple[str, str, int]  # scheme, host and port
+Origin = tuple[str, str, int]  # scheme, host and port, which apps (capacitor://localhost) lack
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 MAX_LENGTH = 300
@@ -35,14 +37,28 @@ def origin_allowed(scope: dict[str, Any]) -> bool:
 
     Source: RFC 6455, 10.2.
     """
-    origins = [value for name, value in scope.get("headers", ()) if name == b"origin"]
-    if not origins:
+    if not (origins := _sent_origins(scope)):
         return True
-    origin = _parse(origins[0].decode("latin-1")) if len(origins) == 1 else None
+    origin = _parse(origins[0]) if len(origins) == 1 else None
     if origin is None:
         return False
     trusted = [*settings.CSRF_TRUSTED_ORIGINS, *api_settings.ALLOWED_ORIGINS]
     return origin == _own_origin(scope) or any(_matches(origin, pattern) for pattern in trusted)
+
+
+def log_refused_origin(logger: logging.Logger, scope: dict[str, Any]) -> None:
+    """Log which origin was refused, and what to set if the page is one of the site's."""
+    origin = short_text(", ".join(_sent_origins(scope)))
+    request = SiteRequest(scope)
+    try:
+        site = f"this site is {short_text(f'{request.scheme}://{request.get_host()}')!r}"
+    except DisallowedHost:
+        site = "ALLOWED_HOSTS lacks the Host of the handshake"
+    text = (
+        "Refused origin %r for %r: %s. If the page is yours, add its origin to "
+        "REST_CHANNELS['ALLOWED_ORIGINS']. Behind a proxy see TRUSTED_PROXIES."
+    )
+    log_for_client(logger, logging.WARNING, text, origin, short_path(scope), site)
 
 
 def origin_safe(scope: dict[str, Any]) -> bool:
@@ -51,6 +67,11 @@ def origin_safe(scope: dict[str, Any]) -> bool:
     Only then may a session cookie count without a CSRF token.
     """
     return scope.get(ORIGIN_CHECKED) is True or origin_allowed(scope)
+
+
+def _sent_origins(scope: dict[str, Any]) -> list[str]:
+    headers = scope.get("headers", ())
+    return [value.decode("latin-1") for name, value in headers if name == b"origin"]
 
 
 def _parse(text: str) -> Origin | None:
@@ -62,11 +83,11 @@ def _parse(text: str) -> Origin | None:
 def _parse_short(text: str) -> Origin | None:
     try:
         parts = urlsplit(text)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
     has_more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
-    if not parts.hostname or port is None or has_more:
+    if not parts.scheme or not parts.hostname or has_more:
         return None
     return parts.scheme, parts.hostname, port
 

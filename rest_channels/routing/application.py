@@ -28,7 +28,7 @@ from ..engine.publish import current_hub, note_serving
 from ..engine.socket_limits import Refusal
 from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
 from ..handshake.identity import with_identity
-from ..handshake.origins import ORIGIN_CHECKED, origin_allowed
+from ..handshake.origins import ORIGIN_CHECKED, log_refused_origin, origin_allowed
 from ..handshake.proxies import without_proxies
 from ..handshake.subprotocols import choose_subprotocol
 from ..protocol.dialects import PlainDialect
@@ -94,9 +94,9 @@ class SocketApplication:
         http: Django's ASGI application. `None`: HTTP requests are answered with 404.
     """
 
-    def __init__(self, routes: str | Sequence[Any], *, http: Application | None = None) -> None:
+    def __init__(self, routes: str | Sequence[Any], http: Application | None = None) -> None:
         if http is not None and (isinstance(http, type) or not callable(http)):
-            message = f"SocketApplication(http={http!r}): write get_asgi_application()."
+            message = f"SocketApplication(…, http={http!r}): write get_asgi_application()."
             raise ImproperlyConfigured(message)
         self.configured_routes = routes
         self.http = http
@@ -149,7 +149,7 @@ class SocketApplication:
         scope = without_proxies(scope)
         found = None
         if not origin_allowed(scope):
-            log_for_client(logger, logging.WARNING, "Refused origin for %r.", short_path(scope))
+            log_refused_origin(logger, scope)
         elif (found := self.find(scope)) is None:
             log_for_client(logger, logging.WARNING, "No route for %r.", short_path(scope))
         if found is None:
