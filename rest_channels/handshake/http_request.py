@@ -1,12 +1,13 @@
 """The handshake as Django sees a request: the `HttpRequest` of an ASGI scope, and its path."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import QueryDict
-from django.urls import ResolverMatch
+from django.urls import Resolver404, ResolverMatch
 from rest_framework.settings import api_settings as drf_settings
 
 from ..exceptions import CloseCode
@@ -15,6 +16,7 @@ from ..renderers import NumberText, encode_text
 from ..settings import api_settings
 
 __all__ = [
+    "ROUTE_ENTRY",
     "accept_and_close",
     "http_request",
     "path_info",
@@ -23,6 +25,9 @@ __all__ = [
     "with_route",
 ]
 
+
+ROUTE_ENTRY = "rest_channels.route_entry"
+"""The key of the scope with the `path()` or `re_path()` that `SocketApplication` has found."""
 
 ADDRESS_CLAIMS = (b"x-forwarded-for", b"x-real-ip", b"forwarded")
 
@@ -41,7 +46,7 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])
-    request.resolver_match = scope.get("resolver_match") or _route_match(scope)
+    request.resolver_match = scope.get("resolver_match") or _resolver_match(scope)
     return request
 
 
@@ -56,8 +61,11 @@ def _without_claims(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes,
     return [pair for pair in headers if pair[0].lower().replace(b"_", b"-") not in claims]
 
 
-def _route_match(scope: Scope) -> ResolverMatch | None:
-    """Return the route that a router other than `SocketApplication` has found."""
+def _resolver_match(scope: Scope) -> ResolverMatch | None:
+    """Return Django's match of the route. One in front of a router has its arguments only."""
+    if (entry := scope.get(ROUTE_ENTRY)) is not None:
+        with suppress(Resolver404):
+            return entry.resolve(path_info(scope).removeprefix("/"))  # type: ignore[no-any-return]
     if (route := scope.get("url_route")) is None:
         return None
     return ResolverMatch(None, route.get("args", ()), route.get("kwargs", {}))  # type: ignore[arg-type]

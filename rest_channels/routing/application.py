@@ -11,7 +11,7 @@ This module may be imported before Django's apps are ready.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -25,8 +25,14 @@ from ..client_logs import log_for_client, short_path
 from ..concurrency.threads import thread_pool
 from ..engine.identity_index import IDENTITY_READ_AT
 from ..engine.publish import current_hub, note_serving
-from ..engine.socket_limits import Refusal
-from ..handshake.http_request import accept_and_close, path_info, reject_handshake, with_route
+from ..engine.socket_limits import Refusal, SocketCounts
+from ..handshake.http_request import (
+    ROUTE_ENTRY,
+    accept_and_close,
+    path_info,
+    reject_handshake,
+    with_route,
+)
 from ..handshake.identity import with_identity
 from ..handshake.origins import ORIGIN_CHECKED, log_refused_origin, origin_allowed
 from ..handshake.proxies import without_proxies
@@ -35,7 +41,7 @@ from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
 from .channel_routes import ChannelRouter, Include, Route, covers
 from .lifespan import InnerLifespan
-from .url_routes import match_route, resolver_match
+from .url_routes import match_route
 
 __all__ = ["SocketApplication", "first_use"]
 
@@ -142,10 +148,23 @@ class SocketApplication:
                 continue
             if (match := match_route(entry, path)) is not None:
                 found = with_route(scope, *match[1:])
-                return match.application, {**found, "resolver_match": resolver_match(entry, path)}
+                found[ROUTE_ENTRY] = entry
+                return match.application, found
         return None
 
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
+        sockets, owner = current_hub().sockets, object()
+        try:
+            serving = await self._begin(sockets, owner, scope, receive, send)
+            del scope  # the application has a copy
+            await serving
+        finally:
+            sockets.release(owner)
+
+    async def _begin(
+        self, sockets: SocketCounts, owner: object, scope: Scope, receive: Any, send: Any
+    ) -> Awaitable[None]:
+        """Return what serves or refuses a socket, which counts for `owner`. Read its identity."""
         scope = without_proxies(scope)
         found = None
         if not origin_allowed(scope):
@@ -153,18 +172,22 @@ class SocketApplication:
         elif (found := self.find(scope)) is None:
             log_for_client(logger, logging.WARNING, "No route for %r.", short_path(scope))
         if found is None:
-            await reject_handshake(receive, send)
-            return
+            return reject_handshake(receive, send)
         application, scope = found
         scope[ORIGIN_CHECKED] = True
-        sockets, owner = current_hub().sockets, object()
+        if (refusal := sockets.count(owner, scope)) is not None:
+            return _refuse(application, refusal, scope, receive, send)
+        if "user" not in scope:
+            scope[IDENTITY_READ_AT] = time.monotonic()
         try:
-            if (refusal := sockets.count(owner, scope)) is not None:
-                await _refuse(application, refusal, scope, receive, send)
-            else:
-                await _serve_found(application, scope, receive, send)
-        finally:
-            sockets.release(owner)
+            scope = await with_identity(scope)
+        except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
+            text = "Cannot read the session and the user for %r."
+            log_for_client(logger, logging.ERROR, text, short_path(scope), error=error)
+            return accept_and_close(receive, send)
+        if getattr(application, "_path_routing", False):
+            return _route_further(application, scope, receive, send)
+        return application(scope, receive, send)
 
     async def _serve_lifespan(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve ASGI's lifespan protocol, for `http` too. Not all servers support it."""
@@ -194,28 +217,13 @@ class SocketApplication:
             await send({"type": "lifespan.shutdown.failed", "message": error_text})
 
 
-async def _run(application: Application, scope: Scope, receive: Any, send: Any) -> None:
-    """Run `application`. A router without a route for the rest of the path refuses the client."""
+async def _route_further(router: Application, scope: Scope, receive: Any, send: Any) -> None:
+    """Run `router`. Without a route for the rest of the path it refuses the client."""
     try:
-        await application(scope, receive, send)
+        await router(scope, receive, send)
     except Resolver404:
-        if not getattr(application, "_path_routing", False):
-            raise
         log_for_client(logger, logging.WARNING, "No route for %r.", short_path(scope))
         await reject_handshake(receive, send)
-
-
-async def _serve_found(application: Application, scope: Scope, receive: Any, send: Any) -> None:
-    if "user" not in scope:
-        scope[IDENTITY_READ_AT] = time.monotonic()
-    try:
-        scope = await with_identity(scope)
-    except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
-        text = "Cannot read the session and the user for %r."
-        log_for_client(logger, logging.ERROR, text, short_path(scope), error=error)
-        await accept_and_close(receive, send)
-    else:
-        await _run(application, scope, receive, send)
 
 
 async def _refuse(

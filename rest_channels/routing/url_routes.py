@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from channels.routing import URLRouter
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RegexPattern, RoutePattern
 
-__all__ = ["RouteMatch", "match_route", "resolver_match"]
+__all__ = ["RouteMatch", "match_route"]
 
 
 class RouteMatch(NamedTuple):
@@ -44,14 +44,6 @@ def match_route(entry: URLPattern | URLResolver, path: str) -> RouteMatch | None
             return None
         return inner._replace(args=(*args, *inner.args), kwargs={**kwargs, **inner.kwargs})
     return RouteMatch(router, args, kwargs, rest)
-
-
-def resolver_match(entry: URLPattern | URLResolver, path: str) -> ResolverMatch | None:
-    """Return Django's match of `entry`, which names it; `None` in front of a router."""
-    try:
-        return entry.resolve(path)
-    except Resolver404:
-        return None
 
 
 def _first_match(entries: Iterable[Any], path: str) -> RouteMatch | None:

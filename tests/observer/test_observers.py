@@ -11,6 +11,7 @@ from django.dispatch import Signal
 from django.http import Http404
 from django.test import TestCase
 from django.test.utils import override_settings
+from django.urls import path as url
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 
@@ -18,6 +19,7 @@ from rest_channels.concurrency.threads import thread_pool
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, ModelConsumer
 from rest_channels.decorators import action
 from rest_channels.observer import ObserverModelInstanceMixin, model_observer, observer
+from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 
 from .models import Comment, Country, Tag, Ticket
@@ -471,8 +473,9 @@ async def test_fifty_users_each_receive_their_own_rendering(kind) -> None:
         await socket.disconnect()
 
 
+@pytest.mark.parametrize("through_site", [False, True])
 async def test_a_row_is_rendered_once_for_all_connections_of_a_user(
-    comment, users, queries
+    comment, users, queries, through_site
 ) -> None:
     rendered_for = []
 
@@ -481,7 +484,10 @@ async def test_a_row_is_rendered_once_for_all_connections_of_a_user(
             rendered_for.append(self.scope["user"])
             return Comment.objects.all()
 
-    sockets = [client(Filtered, user=user) for user in users * 3]
+    application = Filtered.as_asgi()
+    if through_site:
+        application = SocketApplication([url("", application)])
+    sockets = [SocketCommunicator(application, dialect="action", user=user) for user in users * 3]
     for socket in sockets:
         await socket.connect()
         await call(socket, "subscribe_instance", pk=comment.pk)

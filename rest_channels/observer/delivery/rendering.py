@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any
 
+from ...engine.identity_index import IDENTITY_READ_AT
 from ...engine.shared_login import SHARED_LOGIN
 from ...engine.socket_limits import SOCKET_KEY
+from ...handshake.http_request import ROUTE_ENTRY
 from ...handshake.locale import Locale
 from ...renderers import Rendered, encode
 from ...serializer_fields import keep_fields
@@ -104,6 +106,8 @@ CONSUMER_ATTRIBUTES = {
 """The instance attributes that the library itself sets on a consumer."""
 
 SHARED_SCOPE_KEYS = {
+    IDENTITY_READ_AT,
+    ROUTE_ENTRY,
     SHARED_LOGIN,
     SOCKET_KEY,
     "client",
