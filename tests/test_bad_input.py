@@ -606,7 +606,7 @@ ERRORS = [
     json.JSONDecodeError(MARK, MARK, 0), sqlite3.OperationalError(MARK), OperationalError(MARK),
     IntegrityError(MARK), DatabaseError(MARK), core.ImproperlyConfigured(MARK),
     core.ValidationError(MARK),
-    core.SuspiciousOperation(MARK), core.FieldError(MARK), User.MultipleObjectsReturned(MARK),
+    core.FieldError(MARK), User.MultipleObjectsReturned(MARK),
     subprocess.CalledProcessError(1, [MARK], MARK, MARK), Chained(MARK), Unprintable(MARK),
     ValueError(f"{MARK} \ud800"), ValueError({"detail": MARK}), ValueError(MARK, 404), Exception(),
 ]  # fmt: skip

@@ -24,9 +24,14 @@ async def answer_error(
     arguments = {"action": action, "request_id": request_id}
     token = _answering.set(None if answers is None else (answers, request_id))
     try:
-        await acall_hook(consumer.handle_exception, error, arguments=arguments)
+        result = await acall_hook(consumer.handle_exception, error, arguments=arguments)
     finally:
         _answering.reset(token)
+    if result is not None:
+        raise TypeError(
+            f"{type(consumer).__name__}.handle_exception returned {result!r}, which is not sent: "
+            "send the answer with self.reply()."
+        )
 
 
 def may_send() -> bool:

@@ -23,7 +23,8 @@ __all__ = ["blocks_other_work", "is_pool_next", "start_in_pool", "use_thread_poo
 def use_thread_pool() -> AbstractAsyncContextManager[Any]:
     """Run the thread-sensitive code of a block in the pool, not in asgiref's single thread.
 
-    With `THREAD_SENSITIVE` it runs there. In the transaction of a test nothing is changed.
+    With `THREAD_SENSITIVE` it runs there. In the transaction of a test nothing is changed, and the
+    block gets its savepoints.
     """
     shared = api_settings.THREAD_SENSITIVE
     if shared_thread.get():
@@ -65,12 +66,12 @@ def _context_of(executor: Executor) -> ThreadSensitiveContext:
 
 
 @asynccontextmanager
-async def _pool_or_testcase() -> AsyncIterator[None]:
+async def _pool_or_testcase() -> AsyncIterator[dict[str, int]]:
     async with (
-        testcase_transaction() as is_open,
-        nullcontext() if is_open else ThreadSensitiveContext(executor=_leasing),
+        testcase_transaction() as savepoints,
+        nullcontext() if savepoints else ThreadSensitiveContext(executor=_leasing),
     ):
-        yield
+        yield savepoints
 
 
 class LeasingExecutor(Executor):

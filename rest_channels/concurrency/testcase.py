@@ -14,7 +14,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -26,6 +26,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 __all__ = [
     "COMMIT_INTERVAL",
     "open_transactions",
+    "receive_after_commits",
     "run_commit_hooks",
     "runs_tests",
     "shared_thread",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger("rest_channels")
+
+Receive = Callable[[], Coroutine[Any, Any, Any]]
 
 COMMIT_INTERVAL = 0.01
 """Seconds between two runs of commit hooks, which a transaction of a test holds back."""
@@ -57,20 +60,20 @@ async def open_transactions() -> dict[str, int]:
 
 
 @asynccontextmanager
-async def testcase_transaction() -> AsyncIterator[bool]:
-    """Run a block in the transaction of the test, if there is one. Yield whether there is.
+async def testcase_transaction() -> AsyncIterator[dict[str, int]]:
+    """Run a block in the transaction of the test, if there is one. Yield `open_transactions()`.
 
-    Meanwhile commit hooks run as soon as they are registered, so that observers send.
+    Meanwhile commit hooks run soon after they are registered, so that observers send.
     """
     async with _lent(_own_transactions()):
         if not (savepoints := await open_transactions()):
-            yield False
+            yield savepoints
             return
         token = shared_thread.set(True)
         ended = asyncio.Event()
         committing = asyncio.create_task(_commit_until(ended, savepoints))
         try:
-            yield True
+            yield savepoints
         finally:
             ended.set()
             shared_thread.reset(token)
@@ -132,6 +135,20 @@ async def _commit_until(ended: asyncio.Event, savepoints: dict[str, int]) -> Non
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(COMMIT_INTERVAL):
                 await ended.wait()
+
+
+def receive_after_commits(receive: Receive, savepoints: dict[str, int]) -> Receive:
+    """Return a `receive` that runs the commit hooks before it returns a message.
+
+    What a test has saved before it sends a frame would otherwise be committed after the frame.
+    """
+
+    async def receive_message() -> Any:
+        message = await receive()
+        await sync_to_async(run_commit_hooks)(savepoints)
+        return message
+
+    return receive_message
 
 
 def run_commit_hooks(savepoints: dict[str, int]) -> None:

@@ -19,7 +19,7 @@ from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import is_async, render_in_thread, render_on_loop
+from ..concurrency.execution import is_async, render_in_thread, render_on_loop, run
 from ..concurrency.serial_queue import current_queue, outlast_deadline, outlasts_deadline
 from ..engine.connection import State
 from ..engine.identity_waits import wait_for_identity
@@ -159,7 +159,7 @@ async def _send_error(invocation: Invocation, error: Exception) -> None:
     client that was too slow to read what the handler sends is closed: it would miss the rest.
     """
     connection = invocation.connection
-    reply, text = _rendered_error(invocation, error)
+    reply, text = await _rendered_error(invocation, error)
     if invocation.event == "event":
         if isinstance(error, HandlerTimeout) and connection.outbox.waiters:
             connection.close_slow_client()
@@ -185,13 +185,13 @@ def _class_of(invocation: Invocation) -> type:
     return type(invocation if target is None else getattr(target[0], "__self__", target[0]))
 
 
-def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
+async def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, str]:
     """Return the answer to `error`. If it cannot be rendered: without its id, else a bare 500.
 
     The 500 is in the plain dialect if the dialect itself fails.
     """
     try:
-        reply = invocation.handle_exception(error)
+        reply = await _reply_to(invocation, error)
         with contextlib.suppress(TypeError):
             return reply, _sendable_text(invocation, reply)
         reply = reply._replace(call=Call(None))
@@ -203,6 +203,20 @@ def _rendered_error(invocation: Invocation, error: Exception) -> tuple[Reply, st
     with contextlib.suppress(Exception):
         return reply, encode_text(invocation.dialect.build_reply(reply))
     return reply, encode_text(PLAIN_DIALECT.build_reply(reply))
+
+
+async def _reply_to(invocation: Invocation, error: Exception) -> Reply:
+    """Call `handle_exception`. That of a project may query, or be async."""
+    handle = invocation.handle_exception
+    if getattr(handle, "__module__", "").startswith("rest_channels."):
+        return handle(error)
+    reply: Any = await run(handle, error)
+    if not isinstance(reply, Reply):
+        raise TypeError(
+            f"{type(invocation).__name__}.handle_exception returned {reply!r}: return what "
+            "super().handle_exception(error) returns."
+        )
+    return reply
 
 
 def _sendable_text(invocation: Invocation, reply: Reply) -> str:

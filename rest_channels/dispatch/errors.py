@@ -12,11 +12,12 @@ import logging
 from traceback import format_exception
 from typing import Any, NamedTuple, Protocol
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
+from rest_framework.response import Response
 
 from ..client_logs import log_for_client, short_path
 from ..engine.connection import Connection
@@ -50,7 +51,16 @@ class FailedEvent(Protocol):
 
 def error_reply(invocation: FailedEvent, error: Exception) -> Reply:
     """Return the answer to `error`, as the setting `EXCEPTION_HANDLER` makes it."""
-    answer = api_settings.EXCEPTION_HANDLER(error, invocation) or server_error(error, invocation)
+    answer = api_settings.EXCEPTION_HANDLER(error, invocation)
+    if answer is None:
+        answer = server_error(error, invocation)
+    elif isinstance(answer, Response):  # a handler of DRF returns one
+        answer = Refusal(answer.data, answer.status_code)
+    elif not isinstance(answer, Refusal):
+        raise TypeError(
+            f"EXCEPTION_HANDLER returned {answer!r}: return a rest_channels.dispatch.Refusal, or "
+            "None for a 500."
+        )
     return Reply(invocation.call, status=answer.status, errors=answer.detail)
 
 
@@ -70,6 +80,10 @@ def exception_handler(error: Exception, invocation: FailedEvent) -> Refusal | No
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, BadRequest | SuspiciousOperation):  # as Django answers it over HTTP
+        text = "%r has made a bad request: %.200r"
+        log_for_client(logger, logging.WARNING, text, invocation.connection, error)
+        error = exceptions.ParseError()
     if not isinstance(error, exceptions.APIException):
         return None
     detail = error.detail

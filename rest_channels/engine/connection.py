@@ -18,6 +18,7 @@ from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.pool_blocks import use_thread_pool
 from ..concurrency.serial_queue import SerialQueue
 from ..concurrency.tasks import EAGER_TASKS
+from ..concurrency.testcase import receive_after_commits
 from ..concurrency.timers import call_later
 from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
@@ -91,7 +92,9 @@ class Connection(Receiving):
     async def serve(self) -> None:
         """Serve the connection to its end. Reading waits for no handler: every end is seen."""
         self._task = asyncio.current_task()  # another one may have created the coroutine
-        async with use_thread_pool():
+        async with use_thread_pool() as savepoints:
+            if savepoints:
+                self._receive = receive_after_commits(self._receive, savepoints)
             self.call_queue = self.new_call_queue()
             code: int | None = CloseCode.ABNORMAL
             try:

@@ -99,6 +99,14 @@ async def test_an_observer_sends_what_a_test_of_pytest_saves(ada) -> None:
         assert (await socket.expect_event(action="update"))["data"]["username"] == "lovelace"
 
 
+async def test_what_a_test_of_pytest_saves_is_committed_before_the_frames_that_follow(ada) -> None:
+    socket = await connected(Users.as_asgi())
+    grace = await User.objects.acreate(username="grace")
+    assert await answer(socket, "subscribe_instance", pk=grace.pk) is None
+    assert await socket.receive_nothing(0.1)
+    await socket.disconnect()
+
+
 class AsyncioRunTests(TestCase):
     @classmethod
     def setUpTestData(cls):
