@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.urls import URLResolver, get_resolver
 
+from ..protocol.patterns import certain_groups
+
 __all__ = ["SiteURL", "code_of", "urls_of", "view_class_of", "wrapped_functions"]
 
 AS_VIEW = "as_view.<locals>.view"  # the function that Django's and DRF's `as_view()` create
@@ -21,6 +23,8 @@ class SiteURL(NamedTuple):
     """The names of the arguments that the path captures."""
     fixed: dict[str, Any]
     """The arguments that the URL conf gives to the view itself."""
+    certain: frozenset[str] = frozenset()
+    """Those names that each path has. An optional group captures nothing in some."""
     decorators: tuple[Callable[..., Any], ...] = ()
     """The functions around the view, from the outside to the inside."""
 
@@ -53,8 +57,10 @@ def _urls(resolver: Any, outer: SiteURL) -> Iterator[tuple[SiteURL, Any]]:
     for entry in resolver.url_patterns:
         is_resolver = isinstance(entry, URLResolver)
         fixed = {**outer.fixed, **(entry.default_kwargs if is_resolver else entry.default_args)}
-        captures = outer.captures.union(entry.pattern.regex.groupindex).difference(fixed)
-        url = SiteURL(outer.route + str(entry.pattern), captures, fixed)
+        regex = entry.pattern.regex
+        captures = outer.captures.union(regex.groupindex).difference(fixed)
+        certain = outer.certain.union(certain_groups(regex)).difference(fixed)
+        url = SiteURL(outer.route + str(entry.pattern), captures, fixed, certain)
         if is_resolver:
             yield from _urls(entry, url)
         else:

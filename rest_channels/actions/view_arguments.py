@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from ..protocol.arguments import Parameters, parameters
-from .site_urls import SiteURL, urls_of, view_class_of
+from .site_urls import SiteURL, code_of, urls_of, view_class_of
 
 __all__ = ["DETAIL_ACTIONS", "view_arguments"]
 
@@ -101,12 +101,17 @@ class _Target:
         return next((url.fixed for url in self.urls if url.captures == names), first)
 
     def required_names(self) -> set[str]:
-        """Return the names that each URL of the view has."""
-        if self._reads_object_by_key():
-            return {self.key}
-        captured = [url.captures for url in self.urls]
-        always = {self.key}.union(set.intersection(*map(set, captured)) if captured else ())
-        return always.intersection(self.parameters.required)
+        """Return the names that each URL of the view has, and for which the view has no default.
+
+        Code that takes `**kwargs` reads them there, or in `self.kwargs`.
+        """
+        if self.function is None:
+            return set()  # it answers 405
+        known = self.parameters
+        always = set.intersection(*(set(url.certain) for url in self.urls)) if self.urls else set()
+        missing_in_signature = always - known.names if known.has_var_keyword else set()
+        required = always.union({self.key}).intersection(known.required) | missing_in_signature
+        return required | ({self.key} if self._reads_object_by_key() else set())
 
     def _viewset_names(self) -> set[str]:
         """Return the names that DRF's routers put into the URLs of a viewset."""
@@ -117,10 +122,12 @@ class _Target:
     def _reads_object_by_key(self) -> bool:
         from rest_framework.generics import GenericAPIView  # noqa: PLC0415 - it needs ready apps
 
-        if self.action is None:
-            return False
         if getattr(self.cls, "get_object", None) is not GenericAPIView.get_object:
             return False
+        if self.action is None:  # `RetrieveAPIView.get` calls `self.retrieve`
+            if self.function.__module__ != GenericAPIView.__module__:
+                return False
+            return not set(DETAIL_ACTIONS).isdisjoint(code_of(self.function).co_names)
         return bool(self.view.initkwargs.get("detail")) or self.action in DETAIL_ACTIONS
 
 

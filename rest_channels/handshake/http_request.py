@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -46,8 +47,14 @@ def http_request(scope: Scope, method: str = "GET", body: bytes = b"") -> ASGIRe
     for name in ("user", "session"):
         if name in scope:
             setattr(request, name, scope[name])
+    if "user" in scope:
+        request.auser = partial(_get_user, scope["user"])  # as Django's AuthenticationMiddleware
     request.resolver_match = scope.get("resolver_match") or _resolver_match(scope)
     return request
+
+
+async def _get_user(user: Any) -> Any:
+    return user
 
 
 def _without_claims(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -35,6 +35,9 @@ class RequestNames:
         @property
         def scope(self) -> Scope: ...
 
+        @property
+        def user(self) -> Any: ...
+
     FILES = FromHandshake()
     POST = FromHandshake()
     accepted_type = FromHandshake()
@@ -75,6 +78,10 @@ class RequestNames:
     @property
     def _request(self) -> ASGIRequest:
         return self.http
+
+    async def auser(self) -> Any:
+        """Return the user, as async views of Django ask for it."""
+        return self.user
 
     @property
     def stream(self) -> ASGIRequest:

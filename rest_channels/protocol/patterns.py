@@ -1,4 +1,4 @@
-"""Find regular expressions that take very long for some texts, before a client sends one.
+"""Inspect regular expressions: which take very long for some texts, and what each match has.
 
 Python's `re` tries every way to split a text among the parts of a pattern. The number of ways is
 exponential where a repeated part can match the same text in several ways.
@@ -10,7 +10,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-__all__ = ["slow_part"]
+__all__ = ["certain_groups", "slow_part"]
 
 ALPHABET = [chr(code) for code in range(256)]
 FEW_TIMES = 3  # quantifiers in a row: n characters take up to n ** 3 / 6 steps
@@ -36,6 +36,25 @@ def slow_part(pattern: re.Pattern[str] | str) -> str | None:
     """
     text, flags = (pattern, 0) if isinstance(pattern, str) else (pattern.pattern, pattern.flags)
     return _slow([*parser.parse(text, flags)])
+
+
+def certain_groups(pattern: re.Pattern[str]) -> frozenset[str]:
+    """Return the names of those groups of `pattern` that are part of each match."""
+    numbers = _certain([*parser.parse(pattern.pattern, pattern.flags)])
+    return frozenset(name for name, number in pattern.groupindex.items() if number in numbers)
+
+
+def _certain(items: Iterable[Item]) -> set[int]:
+    """Return the numbers of the groups that are part of each match of `items`."""
+    found: set[int] = set()
+    for operator, argument in items:
+        if operator in REPEATS and argument[0] == 0:
+            continue
+        if operator is sre.SUBPATTERN and argument[0] is not None:
+            found.add(argument[0])
+        parts = [_certain(part) for part in _parts(operator, argument)]
+        found |= set.intersection(*parts) if parts else set()
+    return found
 
 
 def _slow(items: list[Item]) -> str | None:
