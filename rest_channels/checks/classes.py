@@ -7,8 +7,10 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
+from ..cluster.layer import crosses_processes
 from ..decorators import action_mark, route_name
 from ..generics import GenericAsyncAPIConsumer
+from ..observer.naming import NamedObserver
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .routes import Entry
@@ -63,6 +65,7 @@ def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
         named.add(cls)
         if issubclass(cls, SocketConsumer):
             yield from _consumer_messages(cls)
+            yield from _observer_messages(cls)
         if issubclass(cls, GenericAsyncAPIConsumer):
             yield from _model_messages(cls, getattr(entry.target, "consumer_initkwargs", {}))
         if issubclass(cls, SocketConsumer | SocketView):
@@ -134,6 +137,23 @@ def _model_messages(cls: type[Any], given: dict[str, Any]) -> Iterator[CheckMess
             value = "Model.objects.all()" if name == "queryset" else "ModelSerializer of yours"
             hint = f"Write {name} = {value}, or override {hooks[0]}()."
             yield Warning(message, hint, obj=cls, id="rest_channels.W025")
+
+
+def _observer_messages(cls: type[Any]) -> Iterator[CheckMessage]:
+    """W026: a process that saves rows may not know the observers of `cls`."""
+    found = (getattr(cls, name, None) for name in dir(cls))
+    observers = [each for each in found if isinstance(each, NamedObserver) and each.id]
+    if not crosses_processes() or all(each.is_known_everywhere for each in observers):
+        return
+    message = (
+        f"The observers of {cls.__name__} are not known in a shell, a task or a process without "
+        f"sockets, which do not import {cls.__module__}: what is saved there reaches no subscriber."
+    )
+    hint = (
+        "Put the class into a module named consumers of an app, or import its module in ready() of "
+        "the app's AppConfig. Silence this if only processes with these sockets save."
+    )
+    yield Warning(message, hint, obj=cls, id="rest_channels.W026")
 
 
 def takes(function: Callable[..., Any], count: int, names: Iterable[str]) -> bool:

@@ -6,6 +6,8 @@ from hashlib import blake2b
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
+from django.apps import apps
+
 __all__ = ["Labels", "NamedObserver", "find_observer"]
 
 Labels = Callable[..., Iterable[str]]
@@ -38,6 +40,7 @@ class NamedObserver:
         self.partition = partition  # DCRF needs it to tell observers apart; the id includes it
         self.name = self.message_type = ""  # the `type` of its messages names it to consumers
         self.id = ""  # the same in every process
+        self.is_known_everywhere = False
         self._serializer: Callable[..., Any] | None = None
         self._labels_for_signal: Labels | None = None
         self._labels_for_consumer: Labels | None = None
@@ -56,6 +59,7 @@ class NamedObserver:
         if self.partition != "*":
             path = f"{path}@{self.partition}"
         self.name, self.message_type, self.id = name, name.replace("_", "."), path
+        self.is_known_everywhere = not apps.ready  # else imported later, and not by every process
         number = 1
         while self.id in _observers:
             number += 1

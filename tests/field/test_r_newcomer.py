@@ -1,6 +1,7 @@
 """Situations of new users: warnings about names that are none of theirs to change."""
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.core.checks import run_checks
@@ -12,7 +13,12 @@ from django.urls import path, re_path
 from rest_framework import decorators as drf_decorators
 from rest_framework.serializers import ModelSerializer
 
-from rest_channels.consumers import GenericAsyncAPIConsumer, ModelConsumer, SocketConsumer
+from rest_channels.consumers import (
+    AsyncAPIConsumer,
+    GenericAsyncAPIConsumer,
+    ModelConsumer,
+    SocketConsumer,
+)
 from rest_channels.decorators import action, detached
 from rest_channels.observer import model_observer
 from rest_channels.routing import SocketApplication
@@ -32,7 +38,8 @@ def messages(monkeypatch):
         monkeypatch.setattr(asgi, "application", SocketApplication(routes))
         monkeypatch.setattr(first_use, "application", None)
         with override_settings(CHANNEL_LAYERS=layers(LAYERS[1], "redis://localhost:1")):
-            return [each for each in run_checks() if each.id.startswith("rest_channels")]
+            found = [each for each in run_checks() if each.id.startswith("rest_channels")]
+        return [each for each in found if each.id != "rest_channels.W026"]
 
     return check
 
@@ -155,6 +162,39 @@ def test_the_http_application_may_be_the_second_argument() -> None:
     assert SocketApplication([], http).http is http
     with pytest.raises(ImproperlyConfigured, match=r"write get_asgi_application\(\)"):
         SocketApplication(http, "notes.live")
+
+
+# Modules that other processes do not import.
+
+
+def observer_messages(monkeypatch, *consumers):
+    routes = [path(f"{number}/", each.as_asgi()) for number, each in enumerate(consumers)]
+    monkeypatch.setattr(asgi, "application", SocketApplication(routes))
+    monkeypatch.setattr(first_use, "application", None)
+    return found()
+
+
+def test_observers_that_a_shell_does_not_import_are_reported(monkeypatch) -> None:
+    class Late(ModelConsumer):
+        queryset, serializer_class = User.objects.all(), NoteSerializer
+
+    class Watching(SocketConsumer):
+        pass
+
+    class Other(AsyncAPIConsumer):
+        users = model_observer(User)
+
+    assert observer_messages(monkeypatch, Late, Watching, Other) == ["rest_channels.W026"] * 2
+
+
+def test_observers_that_every_process_imports_are_not_reported(monkeypatch) -> None:
+    with monkeypatch.context() as loading:
+        loading.setattr(apps, "ready", False)
+
+        class Early(ModelConsumer):
+            queryset, serializer_class = User.objects.all(), NoteSerializer
+
+    assert observer_messages(monkeypatch, Early) == []
 
 
 # Decorators.
