@@ -150,7 +150,7 @@ class ActionInvocation(ActionContext):
                 self.action, data, status, self.request_id
             )
             answer = encode_text(content)
-            return answer if self._begin_answer() else None
+            return answer if self.answers is None or self._begin_answer() else None
         if result is not None:
             text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
             attribute = self.plan.attribute if self.plan else self.action
