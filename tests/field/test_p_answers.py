@@ -134,18 +134,26 @@ CASES = [
 STATUSES = {"authenticate": 401, "create": 400, "refuse": 400}
 
 
-@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200, "HANDLER_TIMEOUT": 0.3})
+async def pass_deadline(connection):
+    """Let the deadline of the running call pass now."""
+    connection.call_queue._deadline = 0.0
+    connection.call_queue._check_deadline()
+    await asyncio.sleep(0.01)
+
+
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200})
 @pytest.mark.parametrize(
     ("owner", "name"), CASES, ids=[f"{owner.__name__}-{name}" for owner, name in CASES]
 )
 async def test_an_answer_that_waits_for_its_client_beyond_the_deadline_is_the_only_one(
-    owner, name
+    owner, name, settle
 ) -> None:
     async with StalledClient(owner.as_asgi()) as socket:
         [connection] = current_hub().members.values()
         connection.send(text=f'"{"x" * 180}"')  # it fills the outbox
         await socket.send_json({"method" if owner is Desk else "action": name, "request_id": 1})
-        await asyncio.sleep(0.5)
+        await settle(lambda: connection.outbox.items)
+        await pass_deadline(connection)
         socket.read()
         await socket.expect_event("x" * 180)
         await socket.expect_reply(1, status=STATUSES.get(name, 200))
@@ -213,28 +221,30 @@ async def test_an_action_that_replaces_one_that_took_too_long_is_answered_under_
         await socket.expect_reply(await socket.call("wait"), action="look_async", status=200)
 
 
-@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200, "HANDLER_TIMEOUT": 0.3})
-async def test_the_rest_of_a_frame_is_handled_after_an_answer_that_had_to_wait() -> None:
+@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200})
+async def test_the_rest_of_a_frame_is_handled_after_an_answer_that_had_to_wait(settle) -> None:
     class Batch(DefReply):
         async def receive_json(self, content):
             for request_id in content:
                 await self.handle_action("look", request_id)
 
     async with StalledClient(Batch.as_asgi()) as socket:
+        [connection] = current_hub().members.values()
         await socket.send_json([1, 2, 3])
-        await asyncio.sleep(0.5)
+        await settle(lambda: connection.outbox.waiters)
+        await pass_deadline(connection)
         socket.read()
         for request_id in (1, 2, 3):
             await socket.expect_reply(request_id, status=200)
         await socket.expect_nothing()
 
 
-@override_settings(REST_CHANNELS={"OUTBOX_BYTES": 200, "HANDLER_TIMEOUT": 0.3})
+@override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.2})
 async def test_a_frame_is_answered_with_504_where_only_another_request_has_been_answered() -> None:
     class Asking(DefReply):
         @action()
         async def ask(self):
-            await self.handle_action("look", 7)
+            await self.handle_action("look_async", 7)
             await asyncio.Event().wait()
 
     async with SocketCommunicator(Asking.as_asgi(), dialect="action") as socket:
