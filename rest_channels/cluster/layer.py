@@ -43,6 +43,12 @@ is 100, but here all groups of a process share one channel."""
 BROKER_TIMEOUT = 1.0
 """Seconds that any operation waits for the broker."""
 
+JOIN_TYPE = "rest_channels.join"
+"""The type of the messages with which a connection finds out that it has joined a group."""
+
+JOIN_INTERVAL = 0.05
+"""Seconds between two of these."""
+
 TIMER_INTERVAL = 0.1
 """Seconds between two timer calls; a late call counts for no more than this."""
 
@@ -125,6 +131,8 @@ class LayerConnection:
         self.failed = asyncio.Event()
         self.channel = ""
         self._reader: asyncio.Task[None] | None = None
+        self._subscribes = type(self.layer).__module__ == "channels_redis.pubsub"
+        self._joining: dict[str, asyncio.Future[None]] = {}
 
     async def send(self, group: str, message: dict[str, Any]) -> None:
         """Send `message` to `group`. Raise `LayerUnavailable`, `TypeError` for a bad message."""
@@ -139,6 +147,28 @@ class LayerConnection:
         """Join `group`, or renew the membership. Raise `LayerUnavailable`."""
         await self._call(self.layer.group_add(_layer_group_name(group), self.channel))
 
+    async def join(self, group: str) -> None:
+        """Join `group`: messages that are sent to it from now on arrive. Raise `LayerUnavailable`.
+
+        The pub/sub layer does not wait until Redis has read that it subscribes. A busy Redis may
+        read a message of another process first, which would be lost without anybody noticing.
+        """
+        await self.add(group)
+        if self._subscribes:
+            key = secrets.token_hex(8)
+            self._joining[key] = self._loop.create_future()
+            try:
+                await self._call(self._receive_own(group, key))
+            finally:
+                del self._joining[key]
+
+    async def _receive_own(self, group: str, key: str) -> None:
+        """Send a message to `group`, again and again, until it arrives here."""
+        arrived, message = self._joining[key], {"type": JOIN_TYPE, "key": key}
+        while not arrived.done():
+            await self.layer.group_send(_layer_group_name(group), message)
+            await asyncio.wait({arrived}, timeout=JOIN_INTERVAL)
+
     async def discard(self, group: str) -> None:
         """Leave `group`. Raise `LayerUnavailable`."""
         await self._call(self.layer.group_discard(_layer_group_name(group), self.channel))
@@ -146,11 +176,22 @@ class LayerConnection:
     async def _read(self, on_message: Callable[[dict[str, Any]], None]) -> None:
         while not self.failed.is_set():
             try:
-                on_message(await self.layer.receive(self.channel))
+                message = await self.layer.receive(self.channel)
+                if not self._is_join(message):
+                    on_message(message)
             except (TypeError, ValueError) as error:  # a foreign program wrote to the channel
                 logger.warning("The channel layer delivered an unreadable message: %r", error)
             except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
                 self.fail(error)
+
+    def _is_join(self, message: Any) -> bool:
+        """Return whether `message` belongs to a `join`, of this process or of another."""
+        if not isinstance(message, dict) or message.get("type") != JOIN_TYPE:
+            return False
+        arrived = self._joining.get(str(message.get("key")))
+        if arrived is not None and not arrived.done():
+            arrived.set_result(None)
+        return True
 
     async def _call(self, operation: Awaitable[Any], message: Any = None) -> Any:
         try:
@@ -204,7 +245,7 @@ class LayerConnection:
         # Layers have no common method for this. `flush` of the pub/sub layer closes it and forgets
         # its channels, which it would otherwise try to unsubscribe. `flush` of every other layer
         # deletes messages of other processes.
-        if type(self.layer).__module__ == "channels_redis.pubsub":
+        if self._subscribes:
             await _close_quietly(self.layer.flush)
         if self._reader is not None:
             await cancel_until_done(self._reader, BROKER_TIMEOUT)

@@ -49,7 +49,7 @@ class LayerMemberships:
         try:
             async with self._slots:
                 while (wanted := self.is_wanted(group)) != (group in self.joined):
-                    await (self.connection.add if wanted else self.connection.discard)(group)
+                    await (self.connection.join if wanted else self.connection.discard)(group)
                     if wanted:
                         self.joined[group] = None
                     else:

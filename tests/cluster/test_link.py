@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from django.test import override_settings
+from redis.asyncio.client import PubSub
 
 from rest_channels.cluster import packet_sender, packets, streams
 from rest_channels.cluster.counts import counts
@@ -102,6 +103,28 @@ async def test_a_node_receives_group_messages_from_joining_until_leaving(pair) -
     grace.link.leave("go")
     ada.send("chess", "still here")
     await grace.receives("still here")
+
+
+async def test_a_join_is_done_when_redis_has_read_it(pair, monkeypatch) -> None:
+    """A busy Redis may read a message of another process first."""
+    ada, grace = pair
+    execute, late = PubSub.execute_command, []
+
+    async def execute_late(self, *args) -> None:
+        late.append(asyncio.create_task(wait_and_execute(self, *args)))
+
+    async def wait_and_execute(self, *args) -> None:
+        await asyncio.sleep(0.2)
+        await execute(self, *args)
+
+    grace.receiver.groups.add("go")
+    with monkeypatch.context() as patched:
+        patched.setattr(PubSub, "execute_command", execute_late)
+        if (joining := grace.link.join("go")) is not None:
+            await asyncio.wait({joining})
+    ada.send("go", "hello")
+    await asyncio.gather(*late)
+    await grace.receives("hello")
 
 
 async def test_joining_and_leaving_repeatedly_ends_with_the_last_wanted_state(pair) -> None:
