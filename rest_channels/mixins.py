@@ -153,6 +153,15 @@ class StreamedPaginatedListMixin(PaginatedModelListMixin):
     sleep_time_between_pages: float = 0.0
     """In seconds."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        pages = vars(cls).get("pagination_class")
+        if isinstance(pages, type) and not issubclass(pages, WebsocketLimitOffsetPagination):
+            raise TypeError(
+                f"{cls.__name__}.pagination_class = {pages!r} has no pages by limit and offset, "
+                "which a list needs to be streamed: derive it from WebsocketLimitOffsetPagination."
+            )
+
     @action(detached=True)
     async def list(self: Any, action: str, request_id: Any, **kwargs: Any) -> None:
         """Send all rows that the filters leave, page by page, as fast as the client reads."""

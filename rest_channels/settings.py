@@ -11,6 +11,7 @@ error. `None` switches a limit off, where the setting can be `None`.
 
 import difflib
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Generic, TypeVar, get_args, overload
 
@@ -93,6 +94,12 @@ def _networks(value: Any) -> list[IPv4Network | IPv6Network | str]:
         return [item if item == "unix" else ip_network(item) for item in map(str, value)]
     except ValueError as error:
         raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}.") from error
+
+
+def _session_engine(value: str | None) -> str | None:
+    if value is not None and not hasattr(import_module(value), "SessionStore"):
+        raise ImproperlyConfigured(f"CHANNEL_SESSION_ENGINE: {value!r} has no SessionStore.")
+    return value
 
 
 def _partition(value: Any) -> Any:
@@ -209,7 +216,7 @@ class Settings:
     PARTITION = Setting[Any](None, _partition)
     """class, path or None, default None: what keeps tenants apart, a `partitions.Partition`."""
 
-    CHANNEL_SESSION_ENGINE = Setting[str | None](None)
+    CHANNEL_SESSION_ENGINE = Setting[str | None](None, _session_engine)
     """str or None, default None: the session engine of `channel_session`. None: in memory."""
 
     def user_settings(self) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router, transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete
@@ -24,6 +25,9 @@ logger = logging.getLogger("sockets")
 
 BATCH_SIZE = 500
 
+APPS = {"sessions.Session": "django.contrib.sessions", "auth.User": "django.contrib.auth"}
+"""The apps of the models that the table refers to, if the project has no user model of its own."""
+
 Deleted = dict[tuple[str, str | None], list[Any]]
 """Keys of deleted rows, by the field of `Socket` that refers to them, and by partition."""
 
@@ -35,6 +39,11 @@ def connect_signals() -> None:
     """Connect to the deletion of sessions and users, of their proxies and of their children."""
     for name in ("session", "user"):
         related: Any = Socket._meta.get_field(name).related_model
+        if isinstance(related, str):  # Django has not found the model
+            app = APPS.get(related, f"the app of {related}")
+            raise ImproperlyConfigured(
+                f"The app 'sockets' needs {app!r} in INSTALLED_APPS: its table refers to {related}."
+            )
         for model in apps.get_models():
             if issubclass(model, related):
                 receiver = partial(_related_row_deleted, name)

@@ -30,6 +30,7 @@ __all__ = [
     "check_layer_crosses_processes",
     "check_limits",
     "check_old_settings",
+    "check_origins",
     "check_route_filters",
     "check_routes",
     "check_runserver",
@@ -50,15 +51,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
                 getattr(api_settings, name)
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="rest_channels.E001")]
-    hint = "Write scheme and host, a port if it has one, and no slash: 'http://localhost:5173'."
-    return [
-        Error(f"ALLOWED_ORIGINS: no page has the origin {each!r}.", hint, id="rest_channels.E001")
-        for each in api_settings.ALLOWED_ORIGINS
-        if not (isinstance(each, str) and _ORIGIN.fullmatch(each))
-    ]
-
-
-_ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@]+")
+    return []
 
 
 def check_old_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -171,6 +164,32 @@ def check_limits(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         for name, limit in smaller.items()
         if largest is not None and limit < largest
     ]
+
+
+def check_origins(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E012: `ALLOWED_ORIGINS` has something that is no origin, and so allows no page."""
+    try:
+        origins = api_settings.ALLOWED_ORIGINS
+    except ImproperlyConfigured:  # E001 reports it
+        return []
+    return [
+        Error(
+            f"REST_CHANNELS['ALLOWED_ORIGINS'] has {item!r}, which is no origin of any page.",
+            f"Write {origin!r}, with a scheme and without a path.",
+            id="rest_channels.E012",
+        )
+        for item in origins
+        if (origin := _correct_origin(str(item))) is not None
+    ]
+
+
+def _correct_origin(text: str) -> str | None:
+    """Return what to write instead of `text`, or `None` if it is an origin."""
+    scheme, separator, rest = text.rpartition("://")
+    host = rest.lstrip("/").partition("/")[0]
+    if text == "*" or (scheme and separator and host and host == rest):
+        return None
+    return f"{scheme or 'https'}://{'*' * host.startswith('.')}{host or 'example.com'}"
 
 
 def check_wrapped_views(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -56,6 +56,14 @@ def _class(method: str) -> Check:
     return check
 
 
+def _parser_class(value: Any) -> str | None:
+    if error := _class("parse")(value):
+        return error
+    if value is None or "stream" not in inspect.signature(value.parse).parameters:
+        return None
+    return "reads streams: derive it from rest_channels.parsers.JSONParser, which reads frames"
+
+
 def _pagination_class(value: Any) -> str | None:
     if error := _class("paginate_queryset")(value):
         return error
@@ -123,7 +131,7 @@ def _groups(value: Any) -> str | None:
 
 VALUES: dict[str, Check] = {
     "authentication_classes": _classes("authenticate"),
-    "bytes_parser_class": _class("parse"),
+    "bytes_parser_class": _parser_class,
     "bytes_renderer_class": _class("render"),
     "check_deliveries": _flag,
     "dialect": dialect_error,
@@ -139,7 +147,7 @@ VALUES: dict[str, Check] = {
     "queryset": _queryset,
     "serializer_class": _class("is_valid"),
     "sleep_time_between_pages": _seconds,
-    "text_parser_class": _class("parse"),
+    "text_parser_class": _parser_class,
     "text_renderer_class": _class("render"),
     "throttle_classes": _classes("allow_request"),
     "throttle_scope": _optional_text,

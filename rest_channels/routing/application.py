@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Sequence
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from django.core.checks import run_checks
@@ -101,7 +102,7 @@ class SocketApplication:
     """
 
     def __init__(self, routes: str | Sequence[Any], http: Application | None = None) -> None:
-        if http is not None and (isinstance(http, type) or not callable(http)):
+        if http is not None and (isinstance(http, type) or not _takes_three(http)):
             message = f"SocketApplication(…, http={http!r}): write get_asgi_application()."
             raise ImproperlyConfigured(message)
         self.configured_routes = routes
@@ -253,6 +254,17 @@ def _import_routes(dotted: str) -> Any:
         message = f"The module {dotted!r} has no 'urlpatterns'. Name the list: '{dotted}.…'."
         raise ImproperlyConfigured(message)
     return module.urlpatterns
+
+
+def _takes_three(application: Any) -> bool:
+    """Return whether `application` may be called with ASGI's scope, receive and send."""
+    try:
+        signature(application).bind(None, None, None)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature
+        return True
+    return True
 
 
 async def _no_lifespan(scope: Scope, receive: Any, send: Any) -> None:
