@@ -7,6 +7,7 @@ from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import pagination, serializers
@@ -334,12 +335,13 @@ async def test_a_streamed_list_sends_every_page_with_the_same_request_id(users) 
 
 
 async def test_a_stream_without_a_limit_uses_the_default_page_size(users) -> None:
-    class Numbered(Streamed):
-        pagination_class = WebsocketPageNumberPagination
-
     async with client(Streamed) as socket:
         assert (await reply_to(socket, "list", limit=None))[1]["results"] == users
-    async with client(Numbered) as socket:
+
+
+@override_settings(REST_CHANNELS={"DEFAULT_PAGINATION_CLASS": WebsocketPageNumberPagination})
+async def test_a_stream_is_not_paged_by_the_number_of_a_page(users) -> None:
+    async with client(Streamed) as socket:
         assert (await reply_to(socket, "list"))[0] == 500
 
 
