@@ -291,7 +291,8 @@ async def check_accounts(hub: Hub) -> None:
     index = hub.get_component(RevocationIndex)
     for connection, identity in list(index.identities.items()):
         if identity.session_moved() and identity.keeps_login():
-            index_connection(hub, connection)
+            # Later, if a handler runs: it may not have inserted the row of the new key yet.
+            hub.start_task(_index_again(index, connection, identity))
     if index.identities:
         check = _next_check(index)
         check.everything = True
