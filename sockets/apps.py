@@ -15,8 +15,9 @@ class SocketsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, cleanup  # noqa: PLC0415 - they need the models
+        from . import checks, cleanup, operations  # noqa: PLC0415 - they need the models
 
         register(checks.check_patterns, "sockets")
         register(checks.check_routers, "sockets")
         cleanup.connect_signals()
+        operations.register()

@@ -57,6 +57,7 @@ class SocketRouter:
 
     def __init__(self, handler: Any = None) -> None:
         self._name = "SocketRouter()"
+        self._module = __name__
         _check_handler(handler)
         self._base_handler = handler
         self.routes: list[tuple[Any, ...]] = []
@@ -84,6 +85,7 @@ class SocketRouter:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"{owner.__name__}.{name}"
+        self._module = owner.__module__
 
     def __repr__(self) -> str:
         return f"<SocketRouter {self._name}>"
@@ -203,6 +205,7 @@ class SocketRouter:
             if router.groups is not None:
                 groups = router.groups
 
+        Handler.__module__ = self._module
         Handler.__qualname__ = f"{self._name}.Handler"
         Handler.__doc__ = f"The sockets of {self._name}."
         return Handler
@@ -217,6 +220,7 @@ class SocketRouter:
         markcoroutinefunction(application)
         application.dialect = TypeDialect()  # type: ignore[attr-defined]
         application.required_app = "sockets"  # type: ignore[attr-defined]
+        application.socket_router = self  # type: ignore[attr-defined]
         return application
 
 

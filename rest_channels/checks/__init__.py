@@ -16,10 +16,10 @@ from ..actions.view_guards import middleware_not_run, missing_decorators
 from ..cluster.layer import configuration_error, crosses_processes
 from ..declarations.names import nearest_name
 from ..django_views import DjangoViewAsConsumer
+from ..introspection.routes import project_applications, routes_of, socket_part
 from ..protocol.patterns import slow_part
 from ..routing.channel_routes import Include, Route
 from ..settings import SETTING_NAME, Settings, api_settings
-from .routes import project_applications, routes_of, socket_part
 from .wiring import check_asgi_application, check_routes, check_runserver, check_urlconf
 
 __all__ = [

@@ -10,12 +10,12 @@ from django.core.checks import CheckMessage, Error, Warning
 from ..cluster.layer import crosses_processes
 from ..decorators import action_mark, route_name
 from ..generics import GenericAsyncAPIConsumer
+from ..introspection.routes import Entry, class_of
 from ..observer.naming import NamedObserver
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
-from .routes import Entry
 
-__all__ = ["class_messages", "class_of", "takes"]
+__all__ = ["class_messages", "takes"]
 
 VIEW_EVENTS = ("connect", "receive", "disconnect", "gap")
 CONSUMER_EVENTS = {
@@ -70,14 +70,6 @@ def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
             yield from _model_messages(cls, getattr(entry.target, "consumer_initkwargs", {}))
         if issubclass(cls, SocketConsumer | SocketView):
             yield from _typo_messages(cls)
-
-
-def class_of(target: Any) -> Any:
-    """Return the class that an ASGI application or `as_view()` was made from, or `None`."""
-    for name in ("consumer_class", "view_class"):
-        if inspect.isclass(found := getattr(target, name, None)):
-            return found
-    return target if inspect.isclass(target) else None
 
 
 def _function_messages(entry: Entry) -> Iterator[CheckMessage]:

@@ -14,11 +14,17 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.views import View
 
+from ..introspection.routes import (
+    Entry,
+    class_of,
+    entries,
+    project_applications,
+    socket_part,
+)
 from ..routing.application import first_use
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
-from .classes import class_messages, class_of, takes
-from .routes import Entry, entries, project_applications, socket_part
+from .classes import class_messages, takes
 
 __all__ = ["check_asgi_application", "check_routes", "check_runserver", "check_urlconf"]
 

@@ -1,0 +1,178 @@
+"""The frames that a class takes, found from its actions, routes, serializers and signatures."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from functools import singledispatch
+from typing import Any
+
+from rest_framework import permissions as drf
+
+from ..actions.plan import RESERVED_ARGUMENTS, ActionPlan
+from ..actions.site_urls import view_class_of
+from ..actions.view_methods import find_view, is_viewset, viewset_routes
+from ..api_consumer import AsyncAPIConsumer
+from ..django_views import DjangoViewAsConsumer
+from ..permissions import AllowAny
+from ..settings import api_settings
+from ..socket_consumer import SocketConsumer
+from ..views import SocketRouteView, SocketView
+from .descriptions import NO_DEFAULT, Argument, Operation, docstring_of
+from .row_actions import row_action, row_arguments
+
+__all__ = ["describe_class", "frame_operation", "operations_of", "permission_names"]
+
+DATA = "data"
+
+
+def operations_of(cls: type[Any]) -> tuple[Operation, ...]:
+    """Return the frames that `cls` takes; none for a class that is not of this library."""
+    return tuple(describe_class.dispatch(cls)(cls))
+
+
+@singledispatch
+def describe_class(cls: Any) -> Iterable[Operation]:
+    """Return the operations of a class. `describe_class.register` adds another base class."""
+    return ()
+
+
+@describe_class.register(AsyncAPIConsumer)
+def _actions(cls: Any) -> Iterable[Operation]:
+    plans = sorted(cls._plans.values(), key=lambda plan: _line(getattr(cls, plan.attribute)))
+    return [_action(cls, plan) for plan in plans]
+
+
+@describe_class.register(DjangoViewAsConsumer)
+def _view_actions(cls: Any) -> Iterable[Operation]:
+    view = cls.view
+    if is_viewset(view):
+        names = [name for name in viewset_routes(view) if _is_offered(cls, name)]
+    else:
+        names = list(cls.actions)
+    return [_view_action(cls, name) for name in names]
+
+
+@describe_class.register(SocketRouteView)
+def _methods(cls: Any) -> Iterable[Operation]:
+    for name, attribute in cls.routes.routes:
+        function = getattr(cls, attribute)
+        permissions = permission_names(cls.permission_classes)
+        description = docstring_of(function)
+        yield Operation(name, function, description, has_data=True, permissions=permissions)
+
+
+@describe_class.register(SocketView)
+def _view_frames(cls: Any) -> Iterable[Operation]:
+    if (receive := getattr(cls, "receive", None)) is not None:
+        yield frame_operation(receive, cls)
+
+
+@describe_class.register(SocketConsumer)
+def _consumer_frames(cls: Any) -> Iterable[Operation]:
+    for name in ("receive_json", "receive", "websocket_receive"):
+        if getattr(cls, name) is not getattr(SocketConsumer, name):
+            yield frame_operation(getattr(cls, name), cls)
+            return
+
+
+def frame_operation(function: Callable[..., Any], cls: Any = None) -> Operation:
+    """Return the operation of a function that takes frames without a name."""
+    permissions = permission_names(getattr(cls, "permission_classes", ()))
+    return Operation(None, function, docstring_of(function), permissions=permissions)
+
+
+def permission_names(classes: Sequence[Any] | None) -> tuple[str, ...]:
+    """Return permission classes as text, without those that allow everything.
+
+    `None` stands for the default ones.
+    """
+    found = api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes
+    restricting = [each for each in found if each not in (AllowAny, drf.AllowAny)]
+    return tuple(map(_permission_name, restricting))
+
+
+def _permission_name(permission: Any) -> str:
+    """Return the name of a permission class, or those of a tree of classes with its operators."""
+    operator = getattr(permission, "operator_class", None)
+    if operator is None:
+        return getattr(permission, "__name__", type(permission).__name__)
+    first = _permission_name(permission.op1_class)
+    if (second := getattr(permission, "op2_class", None)) is None:
+        return f"~{first}"
+    return f"({first} {'&' if operator.__name__ == 'AND' else '|'} {_permission_name(second)})"
+
+
+def _line(function: Any) -> tuple[str, int]:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return ("", 0) if code is None else (code.co_filename, code.co_firstlineno)
+
+
+def _action(cls: Any, plan: ActionPlan) -> Operation:
+    function = getattr(cls, plan.attribute)
+    options = plan.options or {}
+    serializer = options.get("serializer_class", getattr(cls, "serializer_class", None))
+    permissions = options.get("permission_classes", cls.permission_classes)
+    known = row_action(cls, plan.name)
+    arguments = [] if known is None else row_arguments(cls, known)
+    names = {argument.name for argument in arguments}
+    own = [each for each in arguments_of(function, 1) if each.name not in names]
+    has_data = any(argument.name == DATA for argument in own)
+    return Operation(
+        plan.name,
+        function,
+        docstring_of(function),
+        (*arguments, *(each for each in own if each.name not in (DATA, *RESERVED_ARGUMENTS))),
+        takes_any=known is None and plan.parameters.has_var_keyword,
+        content=serializer if known is not None and known.has_data else None,
+        has_data=has_data,
+        partial=plan.name == "patch" and known is not None,
+        response=serializer if known is not None and known.answers_row else None,
+        is_list=known is not None and known.is_list,
+        permissions=permission_names(permissions),
+    )
+
+
+def arguments_of(function: Callable[..., Any], positional_count: int) -> list[Argument]:
+    """Return the arguments that `function` takes by name, after the first `positional_count`."""
+    every = list(inspect.signature(function).parameters.values())
+    single = [each for each in every if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    return [
+        Argument(
+            each.name,
+            None if each.annotation is each.empty else each.annotation,
+            NO_DEFAULT if each.default is each.empty else each.default,
+        )
+        for each in single[positional_count:]
+        if each.kind is not each.POSITIONAL_ONLY
+    ]
+
+
+def _is_offered(cls: Any, name: str) -> bool:
+    return find_view(cls.view, cls.actions, name) is not None
+
+
+def _view_action(cls: Any, name: str) -> Operation:
+    view = view_class_of(cls.view)
+    route = viewset_routes(cls.view).get(name) if is_viewset(cls.view) else None
+    initkwargs = {} if route is None else route[1]
+    method = cls.actions.get(name, "GET") if route is None else route[0].upper()
+    handler = getattr(view, name if route is not None else method.lower(), None)
+    serializer = initkwargs.get("serializer_class", getattr(view, "serializer_class", None))
+    permissions = initkwargs.get("permission_classes", getattr(view, "permission_classes", ()))
+    writes = method in ("POST", "PUT", "PATCH")
+    arguments = [Argument("query", dict, None, "The query string, as an object.")]
+    if not initkwargs or initkwargs.get("detail"):
+        text = "The arguments of the view that its URL has, such as pk."
+        required = NO_DEFAULT if initkwargs.get("detail") else None
+        arguments.append(Argument("parameters", dict, required, text))
+    return Operation(
+        name,
+        handler,
+        docstring_of(handler or view),
+        tuple(arguments),
+        content=serializer if writes else None,
+        has_data=writes,
+        partial=method == "PATCH",
+        response=None if method == "DELETE" else serializer,
+        is_list=name == "list",
+        permissions=(*permission_names(cls.permission_classes), *permission_names(permissions)),
+    )
