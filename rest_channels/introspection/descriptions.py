@@ -83,6 +83,8 @@ class SocketDescription:
         permissions: The permission classes of the class, as text.
         operations: The frames that it takes, in the order of their definition.
         stream: The name of the stream, in a multiplexer.
+        multiplexer: The multiplexer of the stream.
+        attributes: The class attributes that `as_asgi(…)` was given.
     """
 
     path: str
@@ -95,8 +97,8 @@ class SocketDescription:
     permissions: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
     stream: str | None = None
+    multiplexer: Any = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """The class attributes that `as_asgi(…)` was given."""
 
 
 def docstring_of(documented: Any) -> str:

@@ -47,7 +47,8 @@ class Entry(NamedTuple):
     converters: Mapping[str, str] = MappingProxyType({})
     """The names of Django's path converters, by argument. Those of regular expressions: `str`."""
     stream: str | None = None
-    """The name of the stream of a multiplexer."""
+    """The name of the stream, if `target` is one of a multiplexer."""
+    multiplexer: Any = None
     events: frozenset[str] = frozenset()
     """The events of a `route(…)`."""
 
@@ -224,7 +225,9 @@ def _with_streams(entry: Entry) -> Iterator[Entry]:
     yield entry
     for name, stream in getattr(entry.target, "applications", {}).items():
         text = f"the stream {name!r} of {entry.text}"
-        yield entry._replace(text=text, target=stream, pattern=None, stream=name)
+        yield entry._replace(
+            text=text, target=stream, pattern=None, stream=name, multiplexer=entry.target
+        )
 
 
 def _attributes(application: Any) -> set[str]:

@@ -5,13 +5,14 @@ from typing import Any
 
 from ..api_consumer import AsyncAPIConsumer
 from ..protocol.dialects import ActionDialect, MethodDialect, PlainDialect, TypeDialect
+from ..routing.application import SocketApplication
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .descriptions import Argument, SocketDescription, docstring_of
 from .operations import frame_operation, operations_of, permission_names
 from .routes import Entry, class_of, entries, project_applications
 
-__all__ = ["describe_entry", "describe_sockets"]
+__all__ = ["describe_entry", "describe_sockets", "sockets_at"]
 
 DIALECTS = {
     ActionDialect: "action",
@@ -51,6 +52,16 @@ def _described(found: Iterable[Entry]) -> Iterator[SocketDescription]:
         yield describe_entry(entry)
 
 
+def sockets_at(application: SocketApplication, scope: dict[str, Any]) -> list[SocketDescription]:
+    """Return the sockets of `application` at the path of `scope`: several, if it has streams."""
+    target = application.find_target(scope)
+    return [
+        each
+        for each in describe_sockets([application])
+        if target is not None and target in (each.target, each.multiplexer)
+    ]
+
+
 def describe_entry(entry: Entry) -> SocketDescription:
     """Return the description of one route."""
     target = entry.target
@@ -72,6 +83,7 @@ def describe_entry(entry: Entry) -> SocketDescription:
         _permissions(cls, attributes) if is_own else (),
         operations,
         entry.stream,
+        entry.multiplexer,
         attributes,
     )
 

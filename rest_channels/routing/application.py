@@ -153,6 +153,13 @@ class SocketApplication:
                 return match.application, found
         return None
 
+    def find_target(self, scope: Scope) -> Any:
+        """Return what handles the frames of the sockets at the path of `scope`, or `None`."""
+        if (found := self.find(scope)) is None:
+            return None
+        is_router = getattr(found[0], "__self__", None) is self._channel_router
+        return self._channel_router.find_target(scope) if is_router else found[0]
+
     async def _serve_socket(self, scope: Scope, receive: Any, send: Any) -> None:
         sockets, owner = current_hub().sockets, object()
         try:

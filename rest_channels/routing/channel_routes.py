@@ -199,6 +199,14 @@ class ChannelRouter:
             return found.consumer, with_route(scope, (), found.kwargs)
         return self._serve, scope
 
+    def find_target(self, scope: Scope) -> Any:
+        """Return what handles the frames of a connection that this covers, or `None`."""
+        path = path_info(scope)
+        found = self.routes.match(CONNECT, _connect_content(scope))
+        if found is None or not found.is_application:
+            found = self.routes.match(RECEIVE, {"path": path, "text": _UNKNOWN, "bytes": _UNKNOWN})
+        return None if found is None else found.consumer
+
     async def _serve(self, scope: Scope, receive: Any, send: Any) -> None:
         await Connection(scope, receive, send, partial(RouteAdapter, routes=self.routes)).serve()
 

@@ -10,7 +10,7 @@ from django.urls import path, re_path
 
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action
-from rest_channels.introspection.sockets import describe_sockets
+from rest_channels.introspection.sockets import describe_sockets, sockets_at
 from rest_channels.multiplexer import Multiplexer
 from rest_channels.permissions import IsAuthenticated
 from rest_channels.routing import SocketApplication, include, route, route_class
@@ -148,3 +148,24 @@ def test_the_command_prints_json(printed) -> None:
 def test_the_command_says_what_is_missing_where_there_are_no_sockets(printed, settings) -> None:
     settings.ASGI_APPLICATION = None
     assert "ASGI_APPLICATION" in printed()
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ("/tickets/a/", ["Tickets"]),
+        ("/all/", ["Tickets", "Editor"]),
+        ("/rooms/7/", ["on_message"]),
+        ("/sixth/", ["Editor"]),
+        ("/no/where/", []),
+    ],
+)
+def test_the_sockets_at_a_path_are_those_that_would_serve_it(where, names) -> None:
+    routes = [
+        path("tickets/<slug:shop>/", Tickets.as_asgi()),
+        path("all/", Multiplexer(tickets=Tickets.as_asgi(), editor=Editor.as_asgi())),
+        route("websocket.receive", on_message, path=r"^/rooms/(?P<room>\w+)/$"),
+        route_class(Editor, path=r"^/(?P<name>\w+)/$"),
+    ]
+    found = sockets_at(SocketApplication(routes), {"type": "http", "path": where})
+    assert [each.name.rpartition(".")[2] for each in found] == names
