@@ -187,6 +187,14 @@ class Settings:
     None: as the consumer class has it (`refuse_after_accepting`).
     """
 
+    # The console.
+    CONSOLE = Setting(default=True)
+    """bool, default True: show the page of a socket to browsers that open its URL."""
+    CONSOLE_PERMISSION_CLASSES = Setting[list[Any]](
+        ["rest_framework.permissions.IsAdminUser"], _import
+    )
+    """list of classes or paths, default [IsAdminUser]: who may see the console without `DEBUG`."""
+
     # Pages of lists.
     DEFAULT_PAGINATION_CLASS = Setting[Any](None, _import)
     """class, path or None, default None: pages of lists. None: by `limit` and `offset`."""

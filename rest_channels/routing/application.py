@@ -18,7 +18,7 @@ from typing import Any
 
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import Resolver404, URLPattern, URLResolver
+from django.urls import Resolver404, URLPattern, URLResolver, resolve
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
@@ -40,6 +40,7 @@ from ..handshake.proxies import without_proxies
 from ..handshake.subprotocols import choose_subprotocol
 from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
+from ..settings import api_settings
 from .channel_routes import ChannelRouter, Include, Route, covers
 from .lifespan import InnerLifespan
 from .url_routes import match_route
@@ -117,7 +118,8 @@ class SocketApplication:
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(scope, receive, send)
         elif scope["type"] == "http":
-            await (self.http or _no_http)(scope, receive, send)
+            http = self._console if self._wants_console(scope) else self.http or _no_http
+            await http(scope, receive, send)
         else:
             raise ValueError(f"SocketApplication serves no scope of the type {scope['type']!r}.")
 
@@ -152,6 +154,25 @@ class SocketApplication:
                 found[ROUTE_ENTRY] = entry
                 return match.application, found
         return None
+
+    @cached_property
+    def _console(self) -> Application:
+        from ..console.handler import ConsoleHandler  # noqa: PLC0415 - most processes never need it
+
+        return ConsoleHandler(self)
+
+    def _wants_console(self, scope: Scope) -> bool:
+        """Return whether a browser asks for a page at the path of a socket, where no page is."""
+        if scope["method"] != "GET" or not api_settings.CONSOLE:
+            return False
+        accepted = dict(scope["headers"]).get(b"accept", b"")
+        if b"text/html" not in accepted or self.find(scope) is None:
+            return False
+        try:
+            resolve(path_info(scope))
+        except Resolver404:
+            return True
+        return False
 
     def find_target(self, scope: Scope) -> Any:
         """Return what handles the frames of the sockets at the path of `scope`, or `None`."""

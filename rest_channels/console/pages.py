@@ -1,0 +1,78 @@
+"""What a page of the console shows of a socket, as data for its script."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.encoding import force_str
+
+from ..exceptions import CloseCode
+from ..introspection.descriptions import Argument, Operation, SocketDescription
+from ..introspection.examples import example_frame, fields_of
+
+__all__ = ["close_codes", "socket_data"]
+
+KEYS = {"action": "action", "method": "method", "type": "type"}
+"""The keys of a frame that name its handler, by dialect."""
+
+
+def socket_data(socket: SocketDescription) -> dict[str, Any]:
+    """Return what the page shows of `socket`; everything in it can be JSON."""
+    return {
+        "path": socket.path,
+        "pathArguments": [_argument(each) for each in socket.path_arguments],
+        "stream": socket.stream,
+        "name": socket.name,
+        "dialect": socket.dialect,
+        "key": KEYS.get(socket.dialect),
+        "description": socket.description,
+        "permissions": list(socket.permissions),
+        "operations": [_operation(each, socket.dialect) for each in socket.operations],
+    }
+
+
+def close_codes() -> dict[int, str]:
+    """Return what each close code of the library means."""
+    return {int(code): code.name.replace("_", " ").lower() for code in CloseCode}
+
+
+def _operation(operation: Operation, dialect: str) -> dict[str, Any]:
+    fields = fields_of(operation.content) or {}
+    return {
+        "name": operation.name,
+        "isPattern": operation.is_pattern,
+        "description": operation.description,
+        "permissions": list(operation.permissions),
+        "arguments": [_argument(each) for each in operation.arguments],
+        "fields": [_field(name, field) for name, field in fields.items()],
+        "takesAny": operation.takes_any,
+        "hasData": operation.has_data,
+        "partial": operation.partial,
+        "example": example_frame(operation, dialect),
+    }
+
+
+def _argument(argument: Argument) -> dict[str, Any]:
+    kind = argument.annotation
+    default = argument.default if isinstance(argument.default, str | int | float) else None
+    return {
+        "name": argument.name,
+        "type": getattr(kind, "__name__", None if kind is None else str(kind)),
+        "required": argument.is_required,
+        "default": default,
+        "helpText": argument.help_text,
+    }
+
+
+def _field(name: str, field: Mapping[str, Any]) -> dict[str, Any]:
+    options = field.get("choices", ())
+    choices = [(each["value"], force_str(each["display_name"])) for each in options]
+    limits = ("min_length", "max_length", "min_value", "max_value")
+    return {
+        "name": name,
+        "type": field["type"],
+        "required": field["required"],
+        "label": field.get("label", ""),
+        "helpText": field.get("help_text", ""),
+        "choices": choices,
+        **{limit: field[limit] for limit in limits if limit in field},
+    }

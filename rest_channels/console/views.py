@@ -1,0 +1,63 @@
+"""The pages of the console: the list of all sockets, and one for each."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from ..introspection.descriptions import SocketDescription
+from ..introspection.sockets import describe_sockets
+from .access import check_access
+from .pages import close_codes, socket_data
+
+__all__ = ["index", "render_sockets", "socket_page"]
+
+
+@require_GET
+@never_cache
+def index(request: HttpRequest) -> HttpResponse:
+    """List all sockets of the project. Raises `Http404` for a client that may not see them."""
+    check_access(request)
+    sockets = list(enumerate(describe_sockets()))
+    return render(request, "rest_channels/console_index.html", {"sockets": sockets})
+
+
+@require_GET
+@never_cache
+def socket_page(request: HttpRequest, number: int) -> HttpResponse:
+    """Show the socket with a number in the list. Raises `Http404` if there is none."""
+    check_access(request)
+    sockets = describe_sockets()
+    if number >= len(sockets):
+        raise Http404
+    return render_sockets(request, [sockets[number]])
+
+
+def render_sockets(
+    request: HttpRequest, sockets: list[SocketDescription], path: str | None = None
+) -> HttpResponse:
+    """Return the page of one socket, or of the streams of one.
+
+    Args:
+        request: The request for the page.
+        sockets: The descriptions to show.
+        path: The path to connect to. `None`: the page asks for the arguments in it.
+    """
+    content: dict[str, Any] = {
+        "path": path,
+        "sockets": [socket_data(each) for each in sockets],
+        "closeCodes": close_codes(),
+    }
+    context = {"sockets": sockets, "content": content, "index_url": _index_url()}
+    return render(request, "rest_channels/console.html", context)
+
+
+def _index_url() -> str | None:
+    """Return the URL of the list, or `None` if the project does not include it."""
+    try:
+        return reverse("rest_channels:sockets")
+    except NoReverseMatch:
+        return None
