@@ -129,9 +129,7 @@ async def test_for_others_it_is_as_if_there_were_none(production) -> None:
 
 
 async def test_the_permission_classes_are_those_of_the_setting(production, settings) -> None:
-    settings.REST_CHANNELS = {
-        "CONSOLE_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"]
-    }
+    settings.REST_CHANNELS = {"CONSOLE_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"]}
     assert (await answers("/table/"))[0] == 200
 
 
