@@ -23,7 +23,8 @@ from rest_channels import client_logs
 from rest_channels.cluster.standalone_publisher import publisher
 from rest_channels.concurrency.threads import thread_pool
 from rest_channels.engine.publish import current_hub
-from rest_channels.routing.application import SocketApplication, first_use
+from rest_channels.routing.application import SocketApplication
+from rest_channels.routing.first_use import first_use
 from tests.brokers import Broker
 
 

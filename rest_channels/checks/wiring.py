@@ -21,7 +21,7 @@ from ..introspection.routes import (
     project_applications,
     socket_part,
 )
-from ..routing.application import first_use
+from ..routing.first_use import first_use
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .classes import class_messages, takes

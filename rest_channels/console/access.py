@@ -22,7 +22,8 @@ def check_access(request: HttpRequest) -> None:
         raise Http404
     if settings.DEBUG:
         return
-    authenticators = [each() for each in drf_settings.DEFAULT_AUTHENTICATION_CLASSES]
+    classes: Any = drf_settings.DEFAULT_AUTHENTICATION_CLASSES
+    authenticators = [each() for each in classes]
     shown: Any = Request(request, authenticators=authenticators)
     permissions = [each() for each in api_settings.CONSOLE_PERMISSION_CLASSES]
     if not all(each.has_permission(shown, None) for each in permissions):

@@ -17,8 +17,9 @@ from django.urls import URLPattern, URLResolver
 from django.urls.converters import get_converters
 from django.utils.module_loading import import_string
 
-from ..routing.application import SocketApplication, first_use
+from ..routing.application import SocketApplication
 from ..routing.channel_routes import Include, Route
+from ..routing.first_use import first_use
 
 __all__ = ["Entry", "class_of", "entries", "project_applications", "routes_of", "socket_part"]
 

@@ -8,7 +8,6 @@ and `include(…)`. The first entry that matches a connection serves it.
 This module may be imported before Django's apps are ready.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Sequence
@@ -16,7 +15,6 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, URLPattern, URLResolver, resolve
 from django.utils.functional import cached_property
@@ -25,7 +23,7 @@ from django.utils.module_loading import import_string
 from ..client_logs import log_for_client, short_path
 from ..concurrency.threads import thread_pool
 from ..engine.identity_index import IDENTITY_READ_AT
-from ..engine.publish import current_hub, note_serving
+from ..engine.publish import current_hub
 from ..engine.socket_limits import Refusal, SocketCounts
 from ..handshake.http_request import (
     ROUTE_ENTRY,
@@ -42,50 +40,13 @@ from ..protocol.dialects import PlainDialect
 from ..protocol.messages import Application, Scope
 from ..settings import api_settings
 from .channel_routes import ChannelRouter, Include, Route, covers
+from .first_use import first_use
 from .lifespan import InnerLifespan
 from .url_routes import match_route
 
-__all__ = ["SocketApplication", "first_use"]
+__all__ = ["SocketApplication"]
 
 logger = logging.getLogger("rest_channels")
-
-CHECKED_TAGS = ("rest_channels", "sockets")
-
-
-class FirstUse:
-    """The first use of a `SocketApplication` in this process, which logs the system checks.
-
-    Attributes:
-        application: The application that this process serves, once it was used.
-        checked: Whether the checks have run, here or by `manage.py`.
-    """
-
-    def __init__(self) -> None:
-        self.application: SocketApplication | None = None
-        self.checked = False
-
-    async def begin(self, application: "SocketApplication") -> None:
-        """Note that `application` serves, and log what the checks report."""
-        self.application = application
-        note_serving()
-        await asyncio.to_thread(self._check)
-
-    def _check(self) -> None:
-        if self.checked:
-            return
-        self.checked = True
-        try:
-            messages = run_checks(tags=CHECKED_TAGS)
-        except Exception:
-            logger.exception("The system checks failed.")
-            return
-        for message in messages:
-            if not message.is_silenced():
-                level = logging.ERROR if message.is_serious() else logging.WARNING
-                logger.log(level, "%s", message)
-
-
-first_use = FirstUse()
 
 
 class SocketApplication:
@@ -157,13 +118,13 @@ class SocketApplication:
 
     @cached_property
     def _console(self) -> Application:
-        from ..console.handler import ConsoleHandler  # noqa: PLC0415 - most processes never need it
-
-        return ConsoleHandler(self)
+        # By its name: it imports this module, and most processes never need it.
+        handler: Application = import_string("rest_channels.console.handler.ConsoleHandler")(self)
+        return handler
 
     def _wants_console(self, scope: Scope) -> bool:
         """Return whether a browser asks for a page at the path of a socket, where no page is."""
-        if scope["method"] != "GET" or not api_settings.CONSOLE:
+        if scope.get("method") != "GET" or not api_settings.CONSOLE:
             return False
         accepted = dict(scope["headers"]).get(b"accept", b"")
         if b"text/html" not in accepted or self.find(scope) is None:

@@ -25,7 +25,7 @@ from rest_channels.engine import publish
 from rest_channels.groups import Group
 from rest_channels.multiplexer import Multiplexer
 from rest_channels.routing import SocketApplication, route, route_class
-from rest_channels.routing.application import FirstUse, first_use
+from rest_channels.routing.first_use import FirstUse, first_use
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
 from sockets import SocketRouter

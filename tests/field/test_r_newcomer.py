@@ -22,7 +22,7 @@ from rest_channels.consumers import (
 from rest_channels.decorators import action, detached
 from rest_channels.observer import model_observer
 from rest_channels.routing import SocketApplication
-from rest_channels.routing.application import first_use
+from rest_channels.routing.first_use import first_use
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from sockets import SocketRouter
