@@ -1,7 +1,7 @@
 """Query which sessions, users and tokens of open connections are valid, and what they contain."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -32,21 +32,25 @@ SESSION, USER = "session", "user"
 
 
 class AccountStatus(NamedTuple):
-    """The sessions and users that are still valid."""
+    """The sessions that are still valid, and the users who are stored."""
 
     sessions: set[str]
     """Keys of sessions that exist and have not expired."""
     passwords: dict[str, str]
-    """Primary keys of active users, as text → the hashes of their passwords."""
+    """Primary keys of users, as text → the hashes of their passwords."""
     versions: dict[str, str]
     """Keys of sessions in a table → a text that changes whenever Django saves the session."""
     contents: dict[str, dict[str, Any]]
     """Keys of sessions without a table → their data, as far as their store was asked for it."""
+    database: str | None = None
+    """The alias of the database with these users."""
 
 
 def account_status(sessions: Iterable[str], users: Iterable[str]) -> AccountStatus:
     """Query keys of sessions and of users, in one query if both tables are in one database."""
-    status = AccountStatus(set(), {}, {}, {})
+    model = user_model()
+    database = None if model is None else router.db_for_write(model)
+    status = AccountStatus(set(), {}, {}, {}, database)
     store = session_store()
     if store is None:
         status.sessions.update(sessions)  # a middleware has opened them: nothing is known of them
@@ -65,23 +69,30 @@ def account_status(sessions: Iterable[str], users: Iterable[str]) -> AccountStat
     return status
 
 
-def stored_columns(
-    keys: Mapping[type[Model], Collection[Any]], key: str = "pk"
-) -> dict[tuple[type[Model], str], dict[str, Any]]:
-    """Return the columns of those rows that are stored, by model and key as text.
+def stored_columns(rows: Sequence[Model], key: str = "pk") -> list[dict[str, Any] | None]:
+    """Return the columns that each of `rows` has in its database, or `None` if it is not stored.
 
     Args:
-        keys: Keys of rows, by model.
-        key: The column of the keys, which all models have. By default it is the primary key.
+        rows: Instances of any models.
+        key: The column of their keys, which all models have. By default it is the primary key.
     """
+    by_table: dict[tuple[Any, str], set[Any]] = {}
+    places: list[tuple[Any, str]] = []
+    for row in rows:
+        model = row._meta.concrete_model
+        places.append((model, router.db_for_write(model, instance=row)))
+        by_table.setdefault(places[-1], set()).add(getattr(row, key))
     columns = {}
-    for model, of_model in keys.items():
+    for (model, database), keys in by_table.items():
         names = {key, *(field.attname for field in model._meta.concrete_fields)}
-        for batch in _batches(of_model):
-            rows = _stored(model).filter(**{f"{key}__in": batch})
-            for row in rows.order_by().values(*names):
-                columns[model, str(row[key])] = row
-    return columns
+        for batch in _batches(keys):
+            stored = model._base_manager.using(database).filter(**{f"{key}__in": batch})
+            for found in stored.order_by().values(*names):
+                columns[model, database, str(found[key])] = found
+    return [
+        columns.get((*place, str(getattr(row, key))))
+        for place, row in zip(places, rows, strict=True)
+    ]
 
 
 def session_contents(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -125,8 +136,6 @@ def _query(store: Any, batch: list[tuple[str, str]]) -> Iterator[Any]:
     if user_keys:
         users = user_model()._base_manager.filter(pk__in=user_keys)
         fields = {field.name for field in users.model._meta.get_fields()}
-        if "is_active" in fields:
-            users = users.filter(is_active=True)
         queries.append(_columns(users, USER, "password" if "password" in fields else Value("")))
     if len({router.db_for_write(query.model) for query in queries}) == 1:
         queries = [queries[0].union(*queries[1:], all=True)]

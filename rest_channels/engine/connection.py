@@ -30,12 +30,13 @@ from ..settings import api_settings
 from .connection_identity import ConnectionScope
 from .ending import Ending
 from .handler import Handler, State
+from .identification import identify_connection
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox
 from .publish import current_hub
 from .receiving import Receiving, answering
-from .revocation_index import forget_connection, identify_connection
+from .revocation_index import forget_connection
 
 __all__ = ["Connection", "State"]
 

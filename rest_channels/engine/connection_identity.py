@@ -1,18 +1,16 @@
 """The session, user and token of one connection, as its scope has them now."""
 
 from collections.abc import Callable
-from copy import copy, deepcopy
-from functools import cached_property
-from inspect import getattr_static
+from copy import deepcopy
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Model
-from django.utils.functional import cached_property as django_cached_property
 
 from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
+from .account_rules import Account
 
 __all__ = [
     "ConnectionScope",
@@ -23,13 +21,9 @@ __all__ = [
     "login_of",
     "refresh_session",
     "user_key",
-    "with_columns",
 ]
 
 IDENTITY_KEYS = ("user", "session", "auth")
-
-CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", "_prefetched_objects_cache")
-"""The attributes in which Django keeps what it has read for a user."""
 
 _MISSING = object()
 
@@ -126,13 +120,13 @@ def user_key(user: Any) -> str | None:
 
 
 class Identity:
-    """The session, user, password hash and token of a connection, when it was indexed.
+    """The session, user, account and token of a connection, when it was indexed.
 
     `token` is a token that is a row, and `token_key` its key in the index. Other tokens are `None`.
     """
 
     __slots__ = (
-        "password",
+        "account",
         "session",
         "session_data",
         "session_newest",
@@ -146,9 +140,8 @@ class Identity:
     def __init__(self, scope: dict[str, Any], before: "Identity | None" = None) -> None:
         self.user_object = unwrap(scope.get("user"))
         self.user = user_key(self.user_object)
-        stored = self.is_stored_user
-        self.password = getattr(self.user_object, "password", None) if stored else None
         self.session_object = unwrap(scope.get("session"))
+        self.account = self._account(scope, before) if self.is_stored_user else None
         self.session: str | None = getattr(self.session_object, "session_key", None)
         token = unwrap(scope.get("auth"))
         self.token: Any = None
@@ -165,6 +158,16 @@ class Identity:
             self.session_data = before.session_data
         elif self.session is not None and not getattr(self.session_object, "modified", True):
             self.session_data = deepcopy(vars(self.session_object).get("_session_cache"))
+
+    def _account(self, scope: dict[str, Any], before: "Identity | None") -> Account:
+        """Return how the user has logged in. A token says nothing about the session."""
+        session, login = self.session_object, {}
+        has_session = isinstance(session, SessionBase) and scope.get("auth") is None
+        if has_session and login_of(session) == self.user:
+            login = vars(session)["_session_cache"]
+        finder = getattr(scope.get("authentication"), "successful_authenticator", None)
+        same = before.account if before is not None and before.user == self.user else None
+        return Account(self.user_object, login, finder is not None, same)
 
     @property
     def is_stored_user(self) -> bool:
@@ -201,29 +204,6 @@ def login_of(session: SessionBase) -> str | None:
     """Return the key of the user of `session`; `None` without a login, or if it is not read yet."""
     login = (vars(session).get("_session_cache") or {}).get(SESSION_KEY)
     return None if login is None else str(login)
-
-
-def with_columns(user: Any, columns: dict[str, Any]) -> Any:
-    """Return `user` if it has these columns, else a copy with them.
-
-    The copy keeps the attributes that middleware has set. What Django has cached for the user, such
-    as related rows and permissions, is dropped. Columns that `user` has not loaded stay deferred.
-    """
-    attributes = vars(user)
-    loaded = {name: value for name, value in columns.items() if name in attributes}
-    if all(attributes[name] == value for name, value in loaded.items()):
-        return user
-    fresh = user.__class__.__new__(user.__class__)
-    vars(fresh).update({name: value for name, value in attributes.items() if name not in CACHES})
-    for name in attributes:
-        kind = getattr_static(type(user), name, None)
-        if isinstance(kind, cached_property | django_cached_property):
-            vars(fresh).pop(name, None)
-    fresh._state = copy(user._state)
-    fresh._state.fields_cache = {}
-    for name, value in loaded.items():
-        setattr(fresh, name, value)
-    return fresh
 
 
 def refresh_session(identity: Identity) -> None:
