@@ -107,7 +107,7 @@ def index_connection(hub: Hub, connection: Member) -> None:
 
 
 def _index_evaluated(index: RevocationIndex, connection: Member) -> None:
-    identity = Identity(connection.scope, index.identities.get(connection))
+    identity = Identity(connection.scope)
     index.add(connection, identity)
     if identity.user is not None:
         limit_user(connection, index.users[identity.user])
