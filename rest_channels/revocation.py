@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import TokenAuthentication
 
 from .concurrency.awaitables import Sent
+from .engine.account_status import session_model
 from .engine.connection import Connection
 from .engine.connection_identity import user_key
 from .engine.publish import broadcast_command
@@ -24,7 +25,7 @@ from .engine.revocation_index import (
     watch_tokens,
 )
 from .exceptions import CloseCode, check_close_code
-from .handshake.identity import session_store, user_model
+from .handshake.identity import user_model
 from .handshake.lazy_objects import evaluate
 from .partitions import running_partition
 from .settings import api_settings
@@ -88,8 +89,7 @@ def connect_signals() -> None:
             if issubclass(model, user):
                 post_delete.connect(_user_changed, model, dispatch_uid="rest_channels")
         connect_related(user)
-    if hasattr(store := session_store(), "get_model_class"):
-        model = store.get_model_class()
+    if (model := session_model()) is not None:
         post_save.connect(_session_saved, model, dispatch_uid="rest_channels")
         post_delete.connect(_session_deleted, model, dispatch_uid="rest_channels")
     for model in _token_models():
@@ -117,7 +117,7 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
         # A handler that logs out replaces the session and the user of its own connection.
         connection = getattr(request, "connection", None)
         spared = connection.address if isinstance(connection, Connection) else ""
-        model = getattr(session, "model", None)
+        model = session_model()
         using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
         end = [[key], [], SESSION_ENDED["code"], str(SESSION_ENDED["reason"])]
         _on_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))

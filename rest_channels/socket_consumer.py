@@ -32,8 +32,8 @@ from .concurrency.execution import run
 from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
-from .dispatch.errors import check_result
 from .dispatch.invocation import FrameInvocation, Invocation
+from .dispatch.results import check_result
 from .engine.connection import Connection, State
 from .engine.unconnected import unconnected
 from .exceptions import CloseCode
@@ -143,9 +143,10 @@ class SocketConsumer:
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if message.get("text") is not None:
-            await run(self.receive, text_data=message["text"])
+            result = await run(self.receive, text_data=message["text"])
         else:
-            await run(self.receive, bytes_data=message["bytes"])
+            result = await run(self.receive, bytes_data=message["bytes"])
+        check_result(result, "receive")
 
     def _handles_disconnect(self) -> bool:
         return any(_function(self, method.__name__) is not method for method in DISCONNECT_METHODS)

@@ -1,7 +1,6 @@
 """The session, user and token of one connection, as its scope has them now."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
@@ -11,6 +10,7 @@ from django.db.models import Model
 from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 from .account_rules import Account
+from .live_sessions import LiveSession, is_read, keep_live, read_stored
 
 __all__ = [
     "ConnectionScope",
@@ -86,9 +86,7 @@ def identity_is_evaluated(scope: dict[str, Any]) -> bool:
         if not is_evaluated(scope.get(key)):
             return False
     session = unwrap(scope.get("session"))
-    if not isinstance(session, SessionBase) or session.session_key is None:
-        return True
-    return "_session_cache" in vars(session)
+    return not isinstance(session, SessionBase) or is_read(session)
 
 
 def evaluate_identity(scope: dict[str, Any]) -> None:
@@ -96,11 +94,13 @@ def evaluate_identity(scope: dict[str, Any]) -> None:
 
     The session of a key that does not exist keeps the key, so that it is found to have ended.
     """
-    _user, session, _auth = [evaluate(scope.get(key)) for key in IDENTITY_KEYS]
+    session = evaluate(scope.get("session"))
     if isinstance(session, SessionBase) and (key := session.session_key) is not None:
-        session.keys()
+        read_stored(session)
         if session.session_key is None:
             session._session_key = key
+    for name in IDENTITY_KEYS:
+        evaluate(scope.get(name))
 
 
 def user_key(user: Any) -> str | None:
@@ -128,9 +128,9 @@ class Identity:
     __slots__ = (
         "account",
         "session",
-        "session_data",
         "session_newest",
         "session_object",
+        "session_read_at",
         "token",
         "token_key",
         "user",
@@ -142,6 +142,7 @@ class Identity:
         self.user = user_key(self.user_object)
         self.session_object = unwrap(scope.get("session"))
         self.account = self._account(scope, before) if self.is_stored_user else None
+        keep_live(self.session_object)
         self.session: str | None = getattr(self.session_object, "session_key", None)
         token = unwrap(scope.get("auth"))
         self.token: Any = None
@@ -150,14 +151,9 @@ class Identity:
             self.token = token
             model: Any = token._meta.concrete_model
             self.token_key = model._meta.label_lower, str(token.pk)
-        self.session_data: dict[str, Any] | None = None
-        """What the store had when the session was read from it, or `None` if that is unknown."""
         self.session_newest: dict[str, Any] | None = None
         """What the store had at the last check. It may wait for a handler to end."""
-        if before is not None and before.session_object is self.session_object:
-            self.session_data = before.session_data
-        elif self.session is not None and not getattr(self.session_object, "modified", True):
-            self.session_data = deepcopy(vars(self.session_object).get("_session_cache"))
+        self.session_read_at = 0.0
 
     def _account(self, scope: dict[str, Any], before: "Identity | None") -> Account:
         """Return how the user has logged in. A token says nothing about the session."""
@@ -206,30 +202,12 @@ def login_of(session: SessionBase) -> str | None:
     return None if login is None else str(login)
 
 
-def refresh_session(identity: Identity) -> None:
-    """Give the session the data of its store, unless it has changes that are not saved yet."""
+def refresh_session(identity: Identity) -> bool:
+    """Give the session what its store had at the last check, except for changes of its own.
+
+    Return `False` if the session was saved meanwhile, so that it has to be read once more.
+    """
     session, stored = identity.session_object, identity.session_newest
-    if stored is None or identity.session_moved():
-        return
-    if session.modified and not _changes_are_saved(identity, stored):
-        return
-    session.modified = False
-    session._session_cache = deepcopy(stored)
-    identity.session_data = stored
-
-
-def _changes_are_saved(identity: Identity, stored: dict[str, Any]) -> bool:
-    """Return whether `stored` has every value that the connection has changed in its session."""
-    session, before = identity.session_object, identity.session_data
-    serializer = session.serializer()
-    try:
-        data = serializer.loads(serializer.dumps(session._session))
-    except (TypeError, ValueError):  # it cannot be saved
-        return False
-    if before is None:
-        return bool(data == stored)
-    return all(
-        data.get(name, _MISSING) == stored.get(name, _MISSING)
-        for name in data.keys() | before.keys()
-        if data.get(name, _MISSING) != before.get(name, _MISSING)
-    )
+    if stored is None or identity.session_moved() or not isinstance(session, LiveSession):
+        return True
+    return session.follow(stored, identity.session_read_at)

@@ -1,6 +1,7 @@
 """Compare the identities of connections with the database, and apply what has changed there."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -81,6 +82,7 @@ class PartitionCheck:
         self._index = index
         self._partition = partition
         self._identities = identities
+        self._began_at = time.monotonic()
 
     async def check_all(self, end_session: EndSession) -> None:
         """Check all sessions, users and tokens. Read sessions again that have changed."""
@@ -211,16 +213,19 @@ class PartitionCheck:
             content = contents.get(identity.session or "")
             if content is None or not self._is_current(member):
                 continue
-            identity.session_newest = content
+            identity.session_newest, identity.session_read_at = content, self._began_at
             if member.call_queue.handler_lock.locked():
-                self._index.hub.start_task(_refresh_later(member, identity))
+                self._index.hub.start_task(self._refresh_later(member, identity))
             else:
-                refresh_session(identity)
+                self._refresh(identity)
 
+    async def _refresh_later(self, member: Member, identity: Identity) -> None:
+        async with member.call_queue.handler_lock:
+            self._refresh(identity)
 
-async def _refresh_later(member: Member, identity: Identity) -> None:
-    async with member.call_queue.handler_lock:
-        refresh_session(identity)
+    def _refresh(self, identity: Identity) -> None:
+        if not refresh_session(identity):  # the next heartbeat reads it again
+            self._index.session_versions.pop(identity.session or "", None)
 
 
 def _read_tokens(tokens: list[Any]) -> list[Renewal | None]:
