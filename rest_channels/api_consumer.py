@@ -148,7 +148,6 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        note_replaced_hooks(self, AsyncAPIConsumer)
         try:
             if (check := authorize_connection(self)) is not None:
                 await check
@@ -161,6 +160,15 @@ class AsyncAPIConsumer(SocketConsumer):
             return
         if self._connection.state <= State.OPEN:  # else it was closed meanwhile
             await super().websocket_connect(message)
+
+    _connect_methods = websocket_connect, SocketConsumer.connect, SocketConsumer.accept
+
+    def _connects_at_once(self) -> bool:
+        note_replaced_hooks(self, AsyncAPIConsumer)
+        if self._authenticator_classes() or self._make_permissions():
+            return False
+        checks_nothing = self._default_checks and self._default_authenticators
+        return checks_nothing and super()._connects_at_once()
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""

@@ -77,6 +77,17 @@ class ViewGuards:
             if getattr(cls, name) is not value:
                 setattr(cls, name, value)
 
+    @classmethod
+    def lets_everyone_connect(cls) -> bool:
+        """Return whether the class has no guard, as `check` finds it for an instance."""
+        permissions, throttles = cls.permission_classes, cls.throttle_classes
+        if permissions is None:
+            permissions = api_settings.DEFAULT_PERMISSION_CLASSES
+        if throttles is None:
+            throttles = api_settings.DEFAULT_THROTTLE_CLASSES
+        allows_any = not permissions or permissions == [AllowAny]
+        return cls._default_checks and not throttles and allows_any
+
     def check(self) -> Awaitable[None] | None:
         """Check the permissions, then the throttles; now, or in the awaitable that is returned."""
         if self.event == "disconnect":  # cleaning up needs no permission

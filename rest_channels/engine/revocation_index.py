@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from ..client_logs import log_for_client, short_path
 from ..concurrency.execution import handshake_thread, run
 from ..exceptions import CloseCode
-from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
+from .connection_identity import Identity, evaluate_identity, identity_is_evaluated, is_anonymous
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
 from .identity_checks import query, run_check, selected
@@ -51,7 +51,8 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
     is closed. In the first case its client is asked to connect again.
     """
     scope = connection.scope
-    if not identity_is_evaluated(scope):
+    anonymous = is_anonymous(scope)  # most clients of a public page: there is nothing to read
+    if not anonymous and not identity_is_evaluated(scope):
         try:
             async with handshake_thread():
                 await run(evaluate_identity, scope)
@@ -65,10 +66,11 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
     scope.owner, scope.changed = connection, _scope_changed
     if (login := scope.get(SHARED_LOGIN)) is not None:
         login.add(scope)
-    index = hub.get_component(RevocationIndex)
-    _index_evaluated(index, connection)
-    if index.has_changed(connection, scope.get(IDENTITY_READ_AT)):
-        _next_check(index).check_again(connection)
+    if login is not None or not anonymous:  # it may have got the user of another stream
+        index = hub.get_component(RevocationIndex)
+        _index_evaluated(index, connection)
+        if index.has_changed(connection, scope.get(IDENTITY_READ_AT)):
+            _next_check(index).check_again(connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
 
 

@@ -49,9 +49,13 @@ def _language_of(scope: dict[str, Any]) -> str | None:
     active = translation.get_language() if _language.may_be_set() else None
     if active is not None and active != settings.LANGUAGE_CODE.lower():
         return active
-    headers = scope.get("headers", ())
-    accepted = [value for name, value in headers if name == b"accept-language"]
-    if not accepted and not any(name == b"cookie" for name, _value in headers):
+    accepted, has_cookie = [], False
+    for name, value in scope.get("headers", ()):
+        if name == b"accept-language":
+            accepted.append(value)
+        elif name == b"cookie":
+            has_cookie = True
+    if not accepted and not has_cookie:
         return None
     # All that Django reads. To make a whole request of the handshake would take five times as long.
     meta = {"HTTP_ACCEPT_LANGUAGE": b",".join(accepted).decode("latin-1")}
