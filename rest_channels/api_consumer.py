@@ -92,7 +92,7 @@ class AsyncAPIConsumer(SocketConsumer):
     _plans: ClassVar[dict[str, ActionPlan]] = {}
     # Whether the class overrides none of the hooks of each kind, and the functions of all of them.
     _default_reading = _default_checks = _default_replies = _default_throttles = True
-    _default_authenticators = True
+    _default_authenticators = _default_connect = True
     _hooks: ClassVar[tuple[Any, ...]] = ()
     _authentication: Authentication = Authentication()
     """What authenticates the client. Until it has connected, the user in the scope counts."""
@@ -161,14 +161,11 @@ class AsyncAPIConsumer(SocketConsumer):
         if self._connection.state <= State.OPEN:  # else it was closed meanwhile
             await super().websocket_connect(message)
 
-    _connect_methods = websocket_connect, SocketConsumer.connect, SocketConsumer.accept
-
     def _connects_at_once(self) -> bool:
         note_replaced_hooks(self, AsyncAPIConsumer)
-        if self._authenticator_classes() or self._make_permissions():
+        if not (self._default_connect and self._default_checks and self._default_authenticators):
             return False
-        checks_nothing = self._default_checks and self._default_authenticators
-        return checks_nothing and super()._connects_at_once()
+        return not (self.groups or self._authenticator_classes() or self._make_permissions())
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""

@@ -137,10 +137,7 @@ class SocketConsumer:
 
     def _connects_at_once(self) -> bool:
         """Return whether there is no method to call before the client is let in."""
-        if self.groups or not has_methods(self, self._connect_methods):
-            return False
-        self.groups = set()
-        return True
+        return not self.groups and has_methods(self, CONNECT_METHODS)
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame."""
@@ -193,9 +190,8 @@ class SocketConsumer:
         """Accept the handshake before `connect` returns."""
         return self._connection.accept(subprotocol, headers)
 
-    # These do nothing, so only what replaces them is called.
-    _connect_methods: ClassVar[Sequence[Any]] = (websocket_connect, connect, accept)
     _disconnect_methods: ClassVar[Sequence[Any]] = (websocket_disconnect, disconnect)
+    """Those that do nothing. A test may replace them in the class."""
 
     def send(
         self,
@@ -297,3 +293,6 @@ class SocketConsumer:
 
     def _perform(self, work: Any) -> Sent:
         return self._connection.loop_bridge.start_or_wait(work)
+
+
+CONNECT_METHODS = SocketConsumer.websocket_connect, SocketConsumer.connect, SocketConsumer.accept

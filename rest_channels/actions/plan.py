@@ -39,8 +39,9 @@ OVERRIDABLE = {
     "_default_replies": ("reply", "send", "send_json", "encode_json"),
     "_default_throttles": ("get_throttles",),
     "_default_authenticators": ("get_authenticators",),
+    "_default_connect": ("websocket_connect", "connect", "accept"),
 }
-"""The methods that read a frame, check permissions, send answers, throttle and authenticate.
+"""The methods that read a frame, check, send answers, throttle, authenticate and connect.
 
 By the attribute of a consumer that says whether it overrides none of them.
 """

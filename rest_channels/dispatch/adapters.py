@@ -150,6 +150,7 @@ class ConsumerAdapter:
         if connection.hub.listeners.opens_slowly() or not at_once:
             return self._connect()
         connection.connect_called = True
+        self.consumer.groups = set()
         return None
 
     async def _connect(self) -> None:

@@ -47,7 +47,8 @@ class ViewGuards:
     request: SocketRequest
     event: str
 
-    _noted: ClassVar[tuple[Any, ...]] = ()  # the methods that the following were found from
+    # The class and its methods that the following were found from.
+    _noted: ClassVar[tuple[Any, ...]] = ()
     _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
     _default_throttles: ClassVar[bool] = True
     _default_dispatch: ClassVar[bool] = True
@@ -61,10 +62,10 @@ class ViewGuards:
     @classmethod
     def _find_guards(cls) -> None:
         """Note which guards `cls` overrides. Decorators, or a test, may have replaced some."""
-        methods = *_methods_of(cls), getattr(cls, "__getattr__", None)
-        if vars(cls).get("_noted") == methods:
+        noted = cls, getattr(cls, "__getattr__", None), _methods_of(cls)
+        if cls._noted == noted:
             return
-        cls._noted = methods
+        cls._noted = noted
         plain = type(cls).__call__ is type.__call__ and not _is_own(cls, (*CREATION, "__getattr__"))
         defaults = {
             "_default_dispatch": plain and not _is_own(cls, STEPS),
