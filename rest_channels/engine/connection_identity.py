@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Model
+from django.utils.functional import LazyObject
 
 from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
@@ -18,6 +19,7 @@ __all__ = [
     "TokenKey",
     "evaluate_identity",
     "identity_is_evaluated",
+    "is_anonymous",
     "login_of",
     "refresh_session",
     "user_key",
@@ -87,6 +89,22 @@ def identity_is_evaluated(scope: dict[str, Any]) -> bool:
             return False
     session = unwrap(scope.get("session"))
     return not isinstance(session, SessionBase) or is_read(session)
+
+
+def is_anonymous(scope: dict[str, Any]) -> bool:
+    """Return whether there is no user, session or token in `scope` that could change or end.
+
+    `False` for what is lazy, and for a session that gets its key when it is saved.
+    """
+    user, session = scope.get("user"), scope.get("session")
+    if issubclass(type(user), LazyObject) or getattr(user, "pk", None) is not None:
+        return False
+    if session is not None:
+        if issubclass(type(session), LazyObject) or getattr(session, "modified", False):
+            return False
+        if getattr(session, "session_key", None) is not None:
+            return False
+    return scope.get("auth") is None
 
 
 def evaluate_identity(scope: dict[str, Any]) -> None:

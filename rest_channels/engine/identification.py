@@ -7,9 +7,10 @@ from typing import Any
 from ..client_logs import log_for_client, short_path
 from ..concurrency.execution import handshake_thread, run
 from ..exceptions import CloseCode
-from .connection_identity import evaluate_identity, identity_is_evaluated
+from .connection_identity import evaluate_identity, identity_is_evaluated, is_anonymous
 from .hub import Hub
 from .identity_index import IDENTITY_READ_AT, RevocationIndex
+from .live_sessions import keep_live
 from .revocation_index import index_connection, index_evaluated, next_check
 from .shared_login import SHARED_LOGIN
 
@@ -25,7 +26,8 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
     is closed. In the first case its client is asked to connect again.
     """
     scope = connection.scope
-    if not identity_is_evaluated(scope):
+    anonymous = is_anonymous(scope)  # most clients of a public page: there is nothing to read
+    if not anonymous and not identity_is_evaluated(scope):
         try:
             async with handshake_thread():
                 await run(evaluate_identity, scope)
@@ -35,14 +37,17 @@ async def identify_connection(hub: Hub, connection: Any) -> bool:
             connection.accept()
             connection.close(CloseCode.CONNECT_FAILED)
             return False
+    if anonymous:
+        keep_live(scope.get("session"))  # now: a login in a handler is indexed without a query
 
     scope.owner, scope.changed = connection, _scope_changed
     if (login := scope.get(SHARED_LOGIN)) is not None:
         login.add(scope)
-    index = hub.get_component(RevocationIndex)
-    index_evaluated(index, connection)
-    if index.has_changed(connection, scope.get(IDENTITY_READ_AT)):
-        next_check(index).check_again(connection)
+    if login is not None or not anonymous:  # it may have got the user of another stream
+        index = hub.get_component(RevocationIndex)
+        index_evaluated(index, connection)
+        if index.has_changed(connection, scope.get(IDENTITY_READ_AT)):
+            next_check(index).check_again(connection)
     return connection.address in hub.members  # its user has no more sockets than allowed
 
 

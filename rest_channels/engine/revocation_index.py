@@ -247,6 +247,8 @@ async def check_connections(
             await query(connection.partition, evaluate_identity, connection.scope)
             if identity_is_evaluated(connection.scope):
                 index_connection(index.hub, connection)
+                if index.has_changed(connection, None):  # while it was in no index
+                    check.outdated.add(connection)
         await run_check(index, check, end_session, only)
         while index.loaded:
             watch_related(index.loaded.pop())
