@@ -53,6 +53,14 @@ PEERS = ("ours", "bare", "guarded", "raw")
 WARM_UP = 10
 
 
+#: The steps of `promises`.
+CASES |= {
+    f"{name}{variant}": CASES[case]._replace(options={**CASES[case].options, "variant": variant})
+    for case, name in (("echo", "echo"), ("action", "actions"))
+    for variant in (f" {number}" for number in range(9))
+}
+
+
 def total(dump: str) -> int:
     """Return the instructions of one dump of callgrind. Raise `ValueError` if it has no total."""
     found = re.search(r"^(?:summary|totals): (\d+)", dump, re.MULTILINE)

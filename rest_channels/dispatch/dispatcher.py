@@ -21,7 +21,7 @@ from rest_framework import status
 from ..client_logs import log_for_client
 from ..concurrency.execution import is_async, render_in_thread, render_on_loop, run
 from ..concurrency.serial_queue import current_queue, outlast_deadline, outlasts_deadline
-from ..engine.connection import State
+from ..engine.connection import OPEN, State
 from ..engine.identity_waits import wait_for_identity
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
@@ -46,7 +46,7 @@ async def dispatch(invocation: Invocation) -> None:
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
             await check
-            if connection.identity_check is not None or connection.state is not State.OPEN:
+            if connection.identity_check is not None or connection.state is not OPEN:
                 await _check_open(invocation)
         connection.connect_called = True
         if is_async(handler):
