@@ -1,10 +1,11 @@
 """What each promise of this library costs, written by hand: `python -m benchmarks.promises`.
 
-It prints a table: the CPU time of a frame for *bare*, then with one promise more in each row, up to
-all of them, then for *ours*. Each row has a process of its own, and rounds are interleaved.
+It prints a table: the CPU time of a frame for a constant answer, for *bare*, then with one promise
+more in each row, up to all of them, then for *ours*. Each row has a process of its own, and rounds
+are interleaved.
 
 With `--instructions` the table has the thousands of instructions instead, for one connection
-(valgrind; a few minutes).
+(valgrind; a few minutes). With `--server`: the CPU time of uvicorn processes with 500 sockets.
 """
 
 import sys
@@ -13,7 +14,9 @@ from contextlib import ExitStack
 from statistics import median
 from typing import NamedTuple
 
-from . import cpu, database, instructions
+from . import cpu, database, instructions, serving
+from .cases import end_to_end
+from .measuring import Plan
 from .peers import promises
 from .processes import Process
 
@@ -33,7 +36,8 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("bare", "bare"),
+    Row("an answer that is always the same", "constant"),
+    Row("bare: JSON is parsed, the method compared, the answer rendered", "bare"),
     *(
         Row(f"+ {label}", "promises", f" {number}")
         for number, (label, *_) in enumerate(promises.STEPS)
@@ -81,6 +85,21 @@ def counted(application: str, connections: int) -> dict[Row, float]:
     return found
 
 
+def server_times() -> str:
+    """Return a table of the CPU time of uvicorn for an echo, of 500 sockets."""
+    names = {"constant": ROWS[0].label, "bare": "bare", "guarded": "guarded", "ours": "ours"}
+    with ExitStack() as stack:
+        servers = {name: [stack.enter_context(serving.serving(name))] for name in names}
+        plan = Plan(rounds=ROUNDS)
+        samples = serving.drive(servers, ["echo"], plan, sockets=end_to_end.SOCKETS)
+    times = end_to_end.cpu_of(samples, "echo")
+    lines = ["| | µs | × bare |", "| --- | ---: | ---: |"]
+    for name, label in names.items():
+        ratio = median(own / bare for own, bare in zip(times[name], times["bare"], strict=True))
+        lines.append(f"| {label} | {median(times[name]):.1f} | {ratio:.2f} |")
+    return "\n".join(lines)
+
+
 def table(
     columns: Sequence[tuple[str, str, int]],
     measure: Callable[[str, int], Mapping[Row, float]],
@@ -109,7 +128,9 @@ def table(
 
 def main(arguments: Sequence[str]) -> None:
     """Print the table."""
-    if "--instructions" in arguments:
+    if "--server" in arguments:
+        print(server_times())
+    elif "--instructions" in arguments:
         print(table([each for each in COLUMNS if each[2] == 1], counted, ".1f"))
     else:
         print(table(COLUMNS, cpu_times, ".2f"))

@@ -1,4 +1,4 @@
-"""The applications of `guarded`, with one promise more at a time: `benchmarks.promises` measures it.
+"""The applications of `guarded`, with one promise more in each step, for `benchmarks.promises`.
 
 Each step is a subclass, which replaces what the promise changes.
 """
