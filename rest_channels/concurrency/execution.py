@@ -33,6 +33,7 @@ from .timers import start_timeout
 __all__ = [
     "await_in_thread",
     "empty_context",
+    "explain_query",
     "forget_held_locks",
     "handshake_thread",
     "has_thread_form",
@@ -40,7 +41,6 @@ __all__ = [
     "is_async",
     "mark_thread_form",
     "render_in_thread",
-    "render_on_loop",
     "run",
     "run_and_render",
     "shared_thread",
@@ -102,7 +102,12 @@ async def run_and_render(
     handler = thread_form(handler)
     if not is_async(handler):
         return await render_in_thread(render, handler, *args, **kwargs)
-    return render_on_loop(render, handler, await handler(*args, **kwargs))
+    result = await handler(*args, **kwargs)
+    try:
+        return render(result)
+    except (SynchronousOnlyOperation, TypeError) as error:
+        explain_query(error, handler)
+        raise
 
 
 async def render_in_thread(
@@ -124,16 +129,7 @@ async def render_in_thread(
     return render(result) if result is None else await run(render, result)
 
 
-def render_on_loop(render: Callable[[Any], T], handler: Any, result: Any) -> T:
-    """Return `render(result)` for the `result` of an `async def` handler, which may not query."""
-    try:
-        return render(result)
-    except (SynchronousOnlyOperation, TypeError) as error:
-        _explain_query(error, handler)
-        raise
-
-
-def _explain_query(error: Exception, handler: Any) -> None:
+def explain_query(error: Exception, handler: Any) -> None:
     """Raise an error that says what to write, if a query on the event loop caused `error`."""
     cause: BaseException | None = error
     while not isinstance(cause, SynchronousOnlyOperation):

@@ -77,9 +77,10 @@ def accepted_arguments(
     known = method_parameters(method, positional_count)
     if not known.has_var_keyword:
         return {name: arguments[name] for name in known.names & arguments.keys()}
-    if known.positional.isdisjoint(arguments):
-        return arguments
-    return {name: value for name, value in arguments.items() if name not in known.positional}
+    for name in known.positional:  # mostly `self`; `isdisjoint` would visit all `arguments`
+        if name in arguments:
+            return {key: value for key, value in arguments.items() if key not in known.positional}
+    return arguments
 
 
 def check_request_id(request_id: Any) -> None:
