@@ -50,6 +50,10 @@ class SendingMixin:
         except AttributeError:  # a unit test has made the instance
             return self._unconnected
 
+    @connection.setter
+    def connection(self, connection: Connection) -> None:
+        self._unconnected = connection  # a unit test gives another one
+
     @cached_property
     def _unconnected(self) -> Connection:
         return unconnected(self)
