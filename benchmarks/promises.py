@@ -20,7 +20,7 @@ from .measuring import Plan
 from .peers import promises
 from .processes import Process
 
-ROUNDS = 15
+ROUNDS = 9
 
 
 class Row(NamedTuple):

@@ -4,11 +4,13 @@ Each step is a subclass, which replaces what the promise changes.
 """
 
 import asyncio
+from inspect import CO_COROUTINE
 from typing import Any
 
 import orjson
 from rest_framework.permissions import AllowAny
 
+from rest_channels.protocol.messages import Call
 from rest_channels.settings import api_settings
 
 from ..driver import Application, Receive, Scope, Send
@@ -116,6 +118,95 @@ class Checks(guarded.Connection):
             super().start(text)
 
 
+class Request:
+    """The request of a frame, which parses it when its data are asked for."""
+
+    parser_class: Any = None
+
+    def __init__(self, connection: guarded.Connection, text: str) -> None:
+        self.connection, self.text, self.call, self.parsed = connection, text, None, None
+
+    @property
+    def data(self) -> Any:
+        """The data, parsed once."""
+        if self.parsed is None:
+            parser = self.parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
+            self.parsed = parser().parse(self.text)
+        return self.parsed
+
+
+class Dialect:
+    """How a frame names its method, and how it is answered."""
+
+    key = "method"
+
+    def parse_call(self, content: Any) -> Call:
+        """Return the call that a frame makes."""
+        name = content.get(self.key)
+        if type(name) is not str or len(name) > api_settings.MAX_NAME_LENGTH:
+            name = None
+        return Call(name, content.get("data"), content.get("request_id"))
+
+    def build_reply(self, call: Call, data: Any, status: int) -> Any:
+        """Return the content of an answer."""
+        if call.request_id is None:
+            return {self.key: call.name, "data": data, "status": status}
+        return {self.key: call.name, "data": data, "status": status, "id": call.request_id}
+
+
+class View:
+    """A view with a method for each step, which a class may override."""
+
+    dialect = Dialect()
+    routes: Any = {"echo": "echo"}
+    renderer_class: Any = None
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def find_handler(self) -> tuple[Any, tuple[Any, ...]]:
+        """Return the method that the frame names, and its arguments."""
+        request = self.request
+        request.call = call = self.dialect.parse_call(request.data)
+        return getattr(self, self.routes[call.name]), (request, call.data)
+
+    def check(self) -> bool:
+        """Return whether no permission class of the view refuses."""
+        return True
+
+    def render_result(self, result: Any) -> str:
+        """Return the answer: to data, or to data and a status."""
+        status = 200
+        if type(result) is tuple:
+            result, status = result
+        return self.render_text(self.dialect.build_reply(self.request.call, result, status))
+
+    def render_text(self, content: Any) -> str:
+        """Return the text of a frame."""
+        renderer = self.renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
+        return renderer().render(content)
+
+    async def echo(self, request: Request, data: Any) -> Any:
+        """Answer with the same data."""
+        return data
+
+
+class Steps(Checks):
+    """The steps of `View`: a request, a dialect, a parser and a renderer that may be replaced."""
+
+    async def handle(self, text: str) -> None:
+        """Take the steps of one frame."""
+        try:
+            view = View(Request(self, text))
+            handler, arguments = view.find_handler()
+            if not view.check() or not handler.__code__.co_flags & CO_COROUTINE:
+                return
+            answer = view.render_result(await handler(*arguments))
+        except Exception:  # noqa: BLE001 - answered
+            answer = '{"data":null,"status":500}'
+        await self.answer(answer)
+
+
 class OpenActions(guarded.Actions):
     """Actions without a permission."""
 
@@ -138,6 +229,7 @@ STEPS: tuple[tuple[str, type[guarded.Connection], Any, Any], ...] = (
     ),
     ("a permission class", guarded.Connection, None, guarded.Actions),
     ("what has to be looked at for each frame", Checks, guarded.Echo, guarded.Actions),
+    ("steps that a class may override, a parser, a dialect, a renderer", Steps, guarded.Echo, None),
 )
 
 
