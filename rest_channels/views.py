@@ -39,7 +39,7 @@ from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
 from .protocol.messages import Application, Call, Reply, Scope
 from .protocol.route_table import RouteTable
-from .request import SocketRequest
+from .request import NO_CALL, SocketRequest
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
@@ -66,7 +66,6 @@ class SocketView(ViewGuards, SendingMixin):
 
     request: SocketRequest
     event: str
-    call: Call = Call(None)
     is_nested: ClassVar[bool] = False
     is_held: ClassVar[bool] = True
     args: tuple[Any, ...]
@@ -129,7 +128,6 @@ class SocketView(ViewGuards, SendingMixin):
     ) -> None:
         """Set the attributes of one event. `args` and `kwargs` are those of the route."""
         self.request = request
-        self.connection = request.connection
         self.event = request.event
         self.args = args
         self.kwargs = kwargs
@@ -137,6 +135,11 @@ class SocketView(ViewGuards, SendingMixin):
             request.text_parser_class = self.text_parser_class
         if self.bytes_parser_class is not None:
             request.bytes_parser_class = self.bytes_parser_class
+
+    @property
+    def call(self) -> Call:
+        """The call that the frame makes: of the method that it names, with its data and its id."""
+        return getattr(getattr(self, "request", None), "call", NO_CALL)
 
     def find_handler(self) -> Target:
         """Return the method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
@@ -201,13 +204,15 @@ class SocketRouteView(SocketView):
         if self.event != "receive":
             return super().find_handler()
         request = self.request
-        request.call = self.call = call = self.dialect.parse_call(request.data)
+        request.call = call = self.dialect.parse_call(request.data)
         if type(self).receive is not SocketRouteView.receive:
             return super().find_handler()
         attribute = self.routes.find(call[0])
         if attribute is None:
             raise self.dialect.handler_not_found(call)
-        return getattr(self, attribute), (request, call[1], *self.args), self.kwargs
+        data, more = call[1], self.args
+        arguments = (request, data, *more) if more else (request, data)
+        return getattr(self, attribute), arguments, self.kwargs
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
@@ -229,7 +234,7 @@ class SocketRouteView(SocketView):
             result, status = answer_of_response(result, name) or (result, status)
         dialect = self.dialect
         if type(dialect) is MethodDialect:
-            return self.render_text(dialect.build_content(self.call, result, status))
+            return self.render_text(dialect.build_content(self.request.call, result, status))
         return self.render_text(dialect.build_reply(Reply(self.call, result, status)))
 
     def route_send(

@@ -15,7 +15,7 @@ from ..dispatch.errors import error_reply
 from ..dispatch.invocation import FrameInvocation, Target, reply_to_frame
 from ..dispatch.results import answer_of_response
 from ..engine.connection import State
-from ..parsers import JSONParser
+from ..parsers import parse_json
 from ..protocol.arguments import fit_arguments
 from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply
@@ -30,8 +30,6 @@ __all__ = ["ActionFrame", "ActionInvocation", "ConsumerFrame"]
 logger = logging.getLogger("rest_channels")
 
 NO_ARGUMENTS: dict[str, Any] = {}
-
-_parse = JSONParser().parse
 
 
 class ActionInvocation(ActionContext):
@@ -271,7 +269,7 @@ class ActionFrame(ActionInvocation):
 
     def find_handler(self) -> Target:
         """Read the action, its arguments and the request id. Raises 400 without an action."""
-        content = _parse(self.text)
+        content = parse_json(self.text)
         if type(content) is not dict or "action" not in content:
             dialect = self.dialect
             raise dialect.handler_not_found(dialect.parse_call(content))

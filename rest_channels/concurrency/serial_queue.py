@@ -82,7 +82,8 @@ class SerialQueue(Generic[T]):
         """Run `work` as an item, while the queue is idle. Then run the items that were queued."""
         self.busy = True
         while True:
-            task = new_task(work, loop=self._loop, context=self.context.copy())
+            context = self.context.copy()
+            task = new_task(work, loop=self._loop, context=context, eager_start=True)
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)

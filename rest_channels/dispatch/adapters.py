@@ -114,7 +114,6 @@ class ViewAdapter(RequestAdapter):
     async def event(self, event: Event | Gap) -> None:
         """Pass a message of a group to the view's `send_json`, and missing messages to `gap`."""
         view = self.view_class(**self.initkwargs)
-        view.connection = self.connection
         view.request = SocketRequest(self.connection, "event")
         target: Target
         if isinstance(event, Gap):

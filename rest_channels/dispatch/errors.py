@@ -41,7 +41,9 @@ class FailedEvent(Protocol):
     """The attributes of a failed event that its answer needs."""
 
     event: str
-    call: Call
+
+    @property
+    def call(self) -> Call: ...
 
     @property
     def connection(self) -> Connection: ...

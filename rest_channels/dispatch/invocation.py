@@ -36,7 +36,10 @@ class Invocation(Protocol):
     """
 
     event: str
-    call: Call
+
+    @property
+    def call(self) -> Call:
+        """The call that the frame makes."""
 
     @property
     def is_nested(self) -> bool:

@@ -97,11 +97,7 @@ class ViewGuards:
             check: Awaitable[None] | None = self._call_guards()
         else:
             permissions, throttles = self.permission_classes, self.throttle_classes
-            if permissions is None:
-                permissions = api_settings.DEFAULT_PERMISSION_CLASSES
-            if throttles is None:
-                throttles = api_settings.DEFAULT_THROTTLE_CLASSES
-            if not throttles and (not permissions or permissions == [AllowAny]):
+            if permissions is None and throttles is None and not api_settings.guards_by_default:
                 return None
             check = self._check_by_classes()
         return check if check is None or self.event != "connect" else in_handshake_thread(check)

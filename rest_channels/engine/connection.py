@@ -29,7 +29,7 @@ from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, ut
 from ..settings import api_settings
 from .connection_identity import ConnectionScope
 from .ending import Ending
-from .handler import Handler, State
+from .handler import OPEN, Handler, State
 from .identification import identify_connection
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
@@ -38,7 +38,7 @@ from .publish import current_hub
 from .receiving import Receiving, answering
 from .revocation_index import forget_connection
 
-__all__ = ["Connection", "State"]
+__all__ = ["OPEN", "Connection", "State"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -124,7 +124,7 @@ class Connection(Receiving):
         """Queue a frame, or close a client that exceeds the limits. Return a disconnect's code."""
         if message["type"] == "websocket.disconnect":
             return int(message.get("code") or CloseCode.NORMAL)
-        if self.state is not State.OPEN:
+        if self.state is not OPEN:
             return None
         try:
             frame = text, _data, size = self.inbox.admit(message)
@@ -218,7 +218,7 @@ class Connection(Receiving):
             size = len(text)
         else:
             size, text = encoded_size(text), str.__str__(text)
-        if self.state is not State.OPEN and self.state > State.OPEN:
+        if self.state is not OPEN and self.state > OPEN:
             return DONE
         message = {"type": "websocket.send", "text": text}
         if not self.groups.all_joined:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Event, Frame, Gap
 
-__all__ = ["EndedHandler", "Handler", "State"]
+__all__ = ["OPEN", "EndedHandler", "Handler", "State"]
 
 
 class State(IntEnum):
@@ -17,6 +17,14 @@ class State(IntEnum):
     OPEN = 1
     CLOSING = 2
     CLOSED = 3
+
+
+OPEN = State.OPEN
+"""For what runs for each frame. CPython reads a global three times as fast as a member of an enum.
+
+It does not specialise the access to a class attribute whose value is an instance of a class that
+is written in Python.
+"""
 
 
 class EndedHandler:
