@@ -79,7 +79,7 @@ def stored_columns(rows: Sequence[Model], key: str = "pk") -> list[dict[str, Any
     by_table: dict[tuple[Any, str], set[Any]] = {}
     places: list[tuple[Any, str]] = []
     for row in rows:
-        model = row._meta.concrete_model
+        model: Any = row._meta.concrete_model
         places.append((model, router.db_for_write(model, instance=row)))
         by_table.setdefault(places[-1], set()).add(getattr(row, key))
     columns = {}
