@@ -45,11 +45,6 @@ class Account:
             self.hash = login.get(HASH_SESSION_KEY) or _unless_queried(_hash_of, user)
 
     @property
-    def is_computed(self) -> bool:
-        """Whether any row may decide if the user may stay."""
-        return has_own_rules(type(self.user))
-
-    @property
     def is_complete(self) -> bool:
         """Whether all could be found out without a query."""
         return self.was_active is not None and (
@@ -94,7 +89,7 @@ class Account:
         backends = _backends()
         backend = backends.get(self.backend or "")
         if backend is not None:
-            if not _is_own(backend, "get_user") and not backend.user_can_authenticate(user):
+            if not (_is_own(backend, "get_user") or _allows(backend, user)):
                 return False
             if not self.authenticated:
                 return True

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any, Literal, get_args
 
+from ..handshake.identity import user_model
+from .account_rules import has_own_rules
 from .connection_identity import Identity, TokenKey
 from .fanout import Member
 from .hub import Hub
@@ -96,9 +98,9 @@ class RevocationIndex:
             return
         self.identities[connection] = identity
         if identity.account is not None:
-            self.note_loaded(identity.user_object)
+            self.note_loaded(identity.user_object, identity.user_object)
         if identity.token is not None:
-            self.note_loaded(identity.token)
+            self.note_loaded(identity.token, identity.user_object)
         for connections, key in self._entries_of(identity):
             connections.setdefault(key, set()).add(connection)
 
@@ -114,9 +116,9 @@ class RevocationIndex:
         if identity.session is not None and identity.session not in self.sessions:
             self.session_versions.pop(identity.session, None)
 
-    def note_loaded(self, row: Any) -> None:
-        """Note of which models a user or a token has loaded rows."""
-        self.loaded |= loaded_models(row)
+    def note_loaded(self, row: Any, user: Any) -> None:
+        """Note of which models a user, or the token of `user`, has loaded rows."""
+        self.loaded |= loaded_models(row, user)
 
     def is_being_read(self, member: Member) -> bool:
         """Return whether a check that runs now may have read an earlier identity of `member`."""
@@ -130,17 +132,16 @@ class RevocationIndex:
             label: The label of a model.
             keys: Primary keys of its rows, as text.
         """
-        return {
-            identity.user
-            for identity in self.identities.values()
-            if identity.user is not None
-            and identity.account is not None
-            and (
-                identity.account.is_computed
-                or depends_on(identity.user_object, label, keys)
-                or (identity.token is not None and depends_on(identity.token, label, keys))
-            )
-        }
+        model = user_model()
+        everyone = model is not None and has_own_rules(model)
+        found = set()
+        for identity in self.identities.values():
+            if identity.user is None or identity.account is None:
+                continue
+            rows = filter(None, (identity.user_object, identity.token))
+            if everyone or any(depends_on(row, label, keys) for row in rows):
+                found.add(identity.user)
+        return found
 
     def note_changes(self, *, sessions: Iterable[str] = (), users: Iterable[str] = ()) -> None:
         """Note that these change now, which a handshake may be reading."""

@@ -171,17 +171,22 @@ def _loaded(instance: Any) -> Iterator[tuple[type[Model], list[Any]]]:
             seen.update(map(id, rows))
 
 
-def loaded_models(instance: Any) -> set[type[Model]]:
-    """Return the models of the rows that `instance` and its related rows have loaded."""
+def loaded_models(instance: Any, user: Any) -> set[type[Model]]:
+    """Return the models of the rows that `instance` and its related rows have loaded.
+
+    Except for rows of `user`, the user of the connection: it is read again whenever it is saved.
+    """
     if not instance._state.fields_cache and RELATED not in vars(instance):
         return set()
-    return {model for model, _rows in _loaded(instance)}
+    return {model for model, rows in _loaded(instance) if rows != [user]}
 
 
 def depends_on(instance: Any, label: str, keys: Iterable[str]) -> bool:
     """Return whether `instance` has loaded one of the rows of a model, or may be computed of it."""
     if _computed(instance, vars(instance).copy()):
         return True
+    if not instance._state.fields_cache and RELATED not in vars(instance):
+        return False
     for model, rows in _loaded(instance):
         meta: Any = model._meta.concrete_model
         if meta._meta.label_lower == label and any(str(each.pk) in keys for each in rows):

@@ -33,8 +33,9 @@ def connect_related(user: type[Model]) -> None:
         if model._meta.app_label not in OTHER_APPS:
             _connect_rows(model, user)
     for field in user._meta.concrete_fields:
-        if field.remote_field is not None and not field.remote_field.parent_link:
-            watch_related(field.remote_field.model)
+        remote = field.remote_field
+        if remote is not None and not remote.parent_link and remote.model is not user:
+            watch_related(remote.model)
     for relation in user._meta.many_to_many:
         through: Any = relation.remote_field.through
         receiver = partial(_user_relation_changed, user)

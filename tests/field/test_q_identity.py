@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from rest_channels.consumers import SocketConsumer
 from rest_channels.engine.publish import current_hub
 from rest_channels.engine.revocation_index import check_accounts
+from rest_channels.engine.row_signals import is_watched
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.observer.models import Comment, Profile, Tag
@@ -258,3 +259,17 @@ async def test_the_user_of_a_token_that_a_middleware_has_set_is_current(ada, cha
         await change(Comment.objects.all(), text="other")
         await expect(socket, "text", "other")
         await expect(socket, "user.first_name", "Augusta")
+
+
+async def test_only_other_users_that_are_loaded_are_watched(ada) -> None:
+    """Every login saves a user, and must not let each process look at all of its connections."""
+    await Comment.objects.acreate(user=ada, text="token")
+    token = await Comment.objects.select_related("user__profile").aget()
+    own = await User.objects.select_related("profile").aget()
+    own.profile.user  # noqa: B018 - refers back to the user
+    socket = SocketCommunicator(OnLoop.as_asgi(), user=own)
+    socket.scope["auth"] = token
+    async with socket:
+        await check_accounts(current_hub())
+        assert is_watched(Profile, "related")
+        assert not is_watched(User, "related")
