@@ -28,8 +28,9 @@ from .declarations.classes import check_arguments, check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import call_own_dispatch, dispatch
-from .dispatch.errors import check_result, error_reply
+from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
+from .dispatch.results import answer_of_response, check_result
 from .dispatch.sending import SendingMixin
 from .dispatch.view_guards import ViewGuards
 from .dispatch.view_permissions import check_permission_classes
@@ -175,7 +176,7 @@ class SocketRouteView(SocketView):
     """A `SocketView` whose frames name the method to call: `{"method", "data"}`.
 
     Methods marked `@socket_route` are called as `method(request, data, *args, **kwargs)`. They
-    return data, `(data, status)`, or `None` for no answer. The answer is
+    return data, `(data, status)`, DRF's `Response`, or `None` for no answer. The answer is
     `{"method", "data", "status"}`, and has the `request_id` of the frame if there is one.
     """
 
@@ -225,8 +226,12 @@ class SocketRouteView(SocketView):
         if result is None or self.event != "receive":
             return super().render_result(result)
         status = 200
-        if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
-            result, status = result
+        if type(result) is tuple:
+            if len(result) == 2 and isinstance(result[1], int):
+                result, status = result
+        elif type(result) is not dict:
+            name = f"{type(self).__name__}, route {self.call.name!r},"
+            result, status = answer_of_response(result, name) or (result, status)
         dialect = self.dialect
         if type(dialect) is MethodDialect:
             return self.render_text(dialect.build_content(self.request.call, result, status))

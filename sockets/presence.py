@@ -130,10 +130,15 @@ class Presence:
                 log_for_client(logger, logging.ERROR, text, error=error)
 
     async def _save_changed(self) -> None:
-        for name in self._changed & self.rows.keys():
-            await sync_to_async(save_identity)(self._row_to_restore(name))
-            self._changed.discard(name)
-        self._changed &= self.rows.keys()
+        while names := self._changed & self.rows.keys():
+            name = names.pop()
+            self._changed.discard(name)  # now: a row that changes while it is saved is saved again
+            try:
+                await sync_to_async(save_identity)(self._row_to_restore(name))
+            except BaseException:
+                self._changed.add(name)
+                raise
+        self._changed.clear()
 
     async def send_pings(self, sockets: SocketQuerySet, user: Any, path: str) -> None:
         """Send a PING to the `sockets` of `user` on `path`, at most once per heartbeat."""

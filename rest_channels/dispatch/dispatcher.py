@@ -28,8 +28,9 @@ from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode_text
 from ..request import SocketRequest
-from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
+from .errors import SERVER_ERROR, as_exception, log_refusal
 from .invocation import PLAIN_DIALECT, DirectInvocation, Invocation
+from .results import refuse_http_response
 from .view_permissions import forget_permissions
 
 __all__ = ["answer_error", "call_own_dispatch", "dispatch"]

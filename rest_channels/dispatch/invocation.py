@@ -10,7 +10,8 @@ from ..parsers import JSONParser
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
-from .errors import check_result, error_reply
+from .errors import error_reply
+from .results import check_result
 
 __all__ = [
     "PLAIN_DIALECT",

@@ -66,8 +66,11 @@ class Handler(Protocol):
     dialect: Dialect
     """The format of the error frame for a refused client."""
 
-    def connect(self) -> Awaitable[None]:
-        """Handle the handshake. A connection that is not closed on return is accepted."""
+    def connect(self) -> Awaitable[None] | None:
+        """Handle the handshake, now or in what is returned.
+
+        A connection that is not closed afterwards is accepted.
+        """
 
     def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
         """Handle a frame, errors included."""

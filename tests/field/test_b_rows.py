@@ -1,5 +1,7 @@
 """The row of a connection has the user and the session that the connection has now."""
 
+import asyncio
+
 import pytest
 from channels.auth import login, logout
 from django.contrib.auth import get_user_model
@@ -116,6 +118,43 @@ async def test_the_row_has_the_new_key_of_the_session(ada, adas_session, saved_r
     async with SocketCommunicator(router.as_asgi(), session=adas_session, user=ada) as socket:
         await send(socket, "CYCLE", "ada")
         assert (await saved_row()).session_id not in (None, key)
+
+
+@pytest.fixture
+def while_saving():
+    """Call it with a function, which runs on the event loop while a row is being saved, once."""
+    receivers = []
+
+    def call(function):
+        loop = asyncio.get_running_loop()
+
+        async def run():
+            function()
+            for _ in range(5):  # the tasks that it has started
+                await asyncio.sleep(0)
+
+        def row_saved(**kwargs):
+            post_save.disconnect(row_saved, Socket)
+            asyncio.run_coroutine_threadsafe(run(), loop).result()
+
+        receivers.append(row_saved)
+        post_save.connect(row_saved, Socket)
+
+    yield call
+    for receiver in receivers:
+        post_save.disconnect(receiver, Socket)
+
+
+async def test_a_user_who_is_set_while_the_row_is_being_saved_is_saved_too(
+    ada, adas_session, saved_row, while_saving, settle
+) -> None:
+    grace = await User.objects.acreate_user("grace")
+    async with SocketCommunicator(router.as_asgi(), session=adas_session, user=ada) as socket:
+        (connection,) = current_hub().members.values()
+        while_saving(lambda: connection.scope.update(user=grace))
+        await send(socket, "CYCLE", "ada")
+        await settle(lambda: connection.scope["user"] == grace)
+        assert (await saved_row()).user == grace
 
 
 async def test_a_connection_that_ends_right_after_a_login_leaves_no_row(

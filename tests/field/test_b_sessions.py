@@ -107,7 +107,7 @@ async def test_a_change_that_is_not_saved_yet_is_kept() -> None:
         await sync_to_async(change)(key, cart=[2])
         await check_accounts(current_hub())
         await socket.send_json({"save": True})
-        await socket.expect_event({"cart": [1], "seen": 1})
+        await socket.expect_event({"cart": [2], "seen": 1})
 
 
 async def test_an_event_of_a_group_reads_the_session_as_it_is_now() -> None:
@@ -221,3 +221,21 @@ async def test_a_session_that_is_saved_without_a_change_is_not_sent_twice() -> N
         await socket.expect_event({"cart": [1], "seen": 1})
         await check_accounts(current_hub())
         assert not session.modified
+
+
+async def test_a_heartbeat_while_a_handler_saves_a_new_session_does_not_end_it() -> None:
+    class Cycling(Cart):
+        async def receive_json(self, content):
+            session = self.scope["session"]
+            session._session_key = await session._aget_new_session_key()  # as `acreate()` begins
+            await check_accounts(current_hub())
+            await session.asave(must_create=True)
+            self.send_json(dict(session.items()))
+
+    key = await sync_to_async(stored)(cart=[1])
+    async with SocketCommunicator(Cycling.as_asgi(), session=store(key)) as socket:
+        await socket.send_json({})
+        await socket.expect_event({"cart": [1]})
+        await check_accounts(current_hub())
+        await socket.send_json({})
+        await socket.expect_event({"cart": [1]})
