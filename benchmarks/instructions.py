@@ -41,6 +41,9 @@ CASES = {
     "echo-100": Counted("exchange", {"application": "echo", "connections": 100}, 600),
     "action": Counted("exchange", {"application": "actions", "connections": 1}, 500),
     "action-100": Counted("exchange", {"application": "actions", "connections": 100}, 500),
+    "action-open": Counted(
+        "exchange", {"application": "actions", "connections": 1, "variant": " open"}, 500
+    ),
     "retrieve": Counted("exchange", {"application": "rows", "connections": 1}, 40),
     "def": Counted("exchange", {"application": "noop", "connections": 1}, 100),
     "connect-view": Counted("connect", {"application": "echo"}, 3),
