@@ -49,62 +49,72 @@ def serve(application: Any) -> None:
     finish(application(make_scope(), server.receive, server.send))
 
 
+def new_connection() -> Any:
+    """Return a connection without a class."""
+    from rest_channels.engine.connection import Connection
+    from rest_channels.engine.handler import EndedHandler
+
+    server = Server()
+    return Connection(make_scope(), server.receive, server.send, lambda _connection: EndedHandler())
+
+
+def with_queue() -> Any:
+    """Return a connection that is about to read."""
+    connection = new_connection()
+    connection.call_queue = connection.new_call_queue()
+    return connection
+
+
+async def in_pool() -> None:
+    """Do nothing, where threads are those of the pool."""
+    from rest_channels.concurrency.pool_blocks import use_thread_pool
+
+    async with use_thread_pool():
+        pass
+
+
+def register(connection: Any) -> None:
+    """Make a connection known in its hub, and forget it."""
+    connection.hub.add_connection(connection)
+    finish(connection.hub.reachable(connection))
+    connection.hub.remove_connection(connection)
+
+
+def count(connection: Any) -> None:
+    """Count the socket of a connection, and count it no more."""
+    connection.hub.sockets.count(connection, connection.scope)
+    connection.hub.sockets.release(connection)
+
+
+def identify(connection: Any) -> None:
+    """Find the session, the user and the token of a connection, and forget them."""
+    from rest_channels.engine.revocation_index import forget_connection, identify_connection
+
+    finish(identify_connection(connection.hub, connection))
+    forget_connection(connection.hub, connection)
+
+
 def connection_steps(new_handler: Callable[[Any], Any]) -> Steps:
     """Return the steps of a connection, whose handler `new_handler` makes."""
-    from rest_channels.concurrency.pool_blocks import use_thread_pool
     from rest_channels.concurrency.tasks import start_task
-    from rest_channels.engine.connection import Connection
     from rest_channels.engine.ending import Ending
-    from rest_channels.engine.handler import EndedHandler
-    from rest_channels.engine.revocation_index import forget_connection, identify_connection
     from rest_channels.handshake.locale import locale_of
     from rest_channels.handshake.origins import origin_safe
 
-    scope, server, loop = make_scope(), Server(), asyncio.get_running_loop()
-
-    def new() -> Connection:
-        return Connection(scope, server.receive, server.send, lambda _connection: EndedHandler())
-
-    def new_with_queue() -> Connection:
-        connection = new()
-        connection.call_queue = connection.new_call_queue()
-        return connection
-
-    connection = new_with_queue()
-    handler, hub = new_handler(connection), connection.hub
-    hub.add_connection(connection)  # it stays, because the last one would end the hub's work
-
-    async def block() -> None:
-        async with use_thread_pool():
-            pass
-
-    def register() -> None:
-        other = connection
-        hub.add_connection(other)
-        finish(hub.reachable(other))
-        hub.remove_connection(other)
-
-    def identify() -> None:
-        finish(identify_connection(hub, connection))
-        forget_connection(hub, connection)
-
-    def count() -> None:
-        connection.scope.pop("rest_channels.socket", None)
-        hub.sockets.count(connection, connection.scope)
-        hub.sockets.release(connection)
-
+    connection, scope, loop = with_queue(), make_scope(), asyncio.get_running_loop()
+    connection.hub.add_connection(connection)  # the last one would end the hub's work
     return {
         "a task with a context": lambda: start_task(nothing(), loop, copy_context()),
-        "new": new,
-        "ended": lambda: finish(Ending(new_with_queue()).run(1000)),
+        "new": new_connection,
+        "ended": lambda: finish(Ending(with_queue()).run(1000)),
         "language and time zone": lambda: locale_of(scope),
         "the class: its adapter or consumer": lambda: new_handler(connection),
         "order: a queue and its context": connection.new_call_queue,
-        "threads: those of the pool": lambda: finish(block()),
-        "limits on sockets": count,
-        "session, user and token": identify,
-        "permissions, and the methods of the class": handler.connect,
-        "addresses and the link": register,
+        "threads: those of the pool": lambda: finish(in_pool()),
+        "limits on sockets": lambda: count(connection),
+        "session, user and token": lambda: identify(connection),
+        "permissions, and the methods of the class": new_handler(connection).connect,
+        "addresses and the link": lambda: register(connection),
         "the origin": lambda: origin_safe(scope),
     }
 
