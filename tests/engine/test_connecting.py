@@ -114,8 +114,8 @@ class Server:
     """A server that accepts the handshake as slowly as a test wants."""
 
     def __init__(self) -> None:
-        self.accepting, self.may_accept = asyncio.Event(), asyncio.Event()
-        self.sent: list[str] = []
+        self.begun_to_accept, self.may_accept = asyncio.Semaphore(0), asyncio.Event()
+        self.sent: asyncio.Queue[str] = asyncio.Queue()
         self.messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self.push("websocket.connect")
 
@@ -124,9 +124,9 @@ class Server:
 
     async def send(self, message) -> None:
         if message["type"] == "websocket.accept":
-            self.accepting.set()
+            self.begun_to_accept.release()
             await self.may_accept.wait()
-        self.sent.append(message["type"])
+        self.sent.put_nowait(message["type"])
 
     def serve(self, application) -> "asyncio.Task[None]":
         scope = {"type": "websocket", "path": "/", "headers": []}
@@ -137,11 +137,11 @@ class Server:
 async def test_a_client_that_leaves_while_the_server_accepts_is_noticed_within_a_second() -> None:
     server = Server()
     serving = server.serve(Plain)
-    await server.accepting.wait()
+    await server.begun_to_accept.acquire()
     server.push("websocket.disconnect")
     async with asyncio.timeout(1):
         await serving
-    assert server.sent == []
+    assert server.sent.empty()
 
 
 @override_settings(REST_CHANNELS={"HANDLER_TIMEOUT": 0.05})
@@ -152,11 +152,9 @@ async def test_a_server_that_accepts_after_the_deadline_still_accepts_once_and_f
 
     server = Server()
     serving = server.serve(Sending)
-    await server.accepting.wait()
-    await asyncio.sleep(0.1)  # beyond the deadline
+    for _ in range(2):  # again, once the deadline has passed
+        await server.begun_to_accept.acquire()
     server.may_accept.set()
-    while len(server.sent) < 2:
-        await asyncio.sleep(0)
-    assert server.sent == ["websocket.accept", "websocket.send"]
+    assert [await server.sent.get() for _ in range(2)] == ["websocket.accept", "websocket.send"]
     server.push("websocket.disconnect")
     await serving
