@@ -17,7 +17,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from .account_rules import has_own_rules
 from .publish import broadcast_command
 from .revocation_index import recheck_related, recheck_users, watch_related
-from .row_signals import is_watched
+from .row_signals import ignores_saves, is_watched
 
 __all__ = ["connect_related"]
 
@@ -96,6 +96,6 @@ def _group_changed(action: str, instance: Model, using: str, **kwargs: Any) -> N
 
 
 def _on_commit(using: str, command: Any, *args: Any) -> None:
-    if args[-1]:
+    if args[-1] and not ignores_saves.get():
         send = partial(broadcast_command, command, *args)
         transaction.on_commit(send, using=using, robust=True)
