@@ -150,7 +150,7 @@ def _column(application: Any, new_handler: Any, measure: Measure) -> dict[str, f
     taken = {label: measure(step) for label, step in connection_steps(new_handler).items()}
     origin, locale = taken.pop("the origin"), taken["language and time zone"]
     new, ended = taken.pop("new"), taken.pop("ended")
-    taken["limits on frames, outbox, groups: their objects"] = new - locale
+    taken["the scope, limits on frames, outbox, groups: their objects"] = new - locale
     taken["the end"] = ended - new - taken["order: a queue and its context"]
     whole = measure(lambda: serve(application))
     return {
