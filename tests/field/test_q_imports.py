@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 
 from rest_channels import decorators, observer, permissions
 from rest_channels.checks.classes import class_messages
-from rest_channels.checks.routes import Entry
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
 from rest_channels.generics import GenericAsyncAPIConsumer
+from rest_channels.introspection.routes import Entry
 from rest_channels.mixins import ListModelMixin
 from rest_channels.views import SocketView
 
