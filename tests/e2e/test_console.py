@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from .conftest import DemoServer
+from .conftest import DemoServer, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -67,6 +67,26 @@ async def send_raw(page, frame, kind="JSON"):
     await page.locator("#raw").get_by_label(kind).check()
     await page.locator("#raw textarea").fill(frame if isinstance(frame, str) else json.dumps(frame))
     await page.locator("#raw textarea").press("Control+Enter")
+
+
+CODE = {  # what only the code of one button has
+    "Frame": '{"',
+    "Python": "websockets.sync",
+    "Test": "SocketCommunicator",
+    "JavaScript": "SocketClient",
+    "Shell": "websocat",
+}
+
+
+async def copy(form, name):
+    """Return what a button of a form copies."""
+    await form.get_by_role("button", name=name, exact=True).click()
+
+    async def copied():
+        text = await form.page.evaluate("navigator.clipboard.readText()")
+        return text if CODE[name] in text else None
+
+    return await eventually(copied)
 
 
 async def test_a_form_makes_the_frame_and_shows_its_answer(console):
@@ -181,11 +201,7 @@ async def test_frames_are_copied_as_code(console):
     page = await console("/ws/bar/", permissions=["clipboard-read", "clipboard-write"])
     order = await opened(page, "order")
     await order.get_by_label("data").fill('{"cups": 2, "note": "it\'s hot"}')
-    copied = {}
-    for name in ("Frame", "Python", "Test", "JavaScript", "Shell"):
-        await order.get_by_role("button", name=name, exact=True).click()
-        await expect(page.locator("#said")).to_have_text("Copied")
-        copied[name] = await page.evaluate("navigator.clipboard.readText()")
+    copied = {name: await copy(order, name) for name in CODE}
     frame = {"method": "order", "request_id": 1, "data": {"cups": 2, "note": "it's hot"}}
     assert json.loads(copied["Frame"]) == frame
     for name in ("Python", "Test"):
@@ -194,6 +210,19 @@ async def test_frames_are_copied_as_code(console):
     assert 'SocketCommunicator(application, "/ws/bar/")' in copied["Test"]
     assert 'socket.request("order", {' in copied["JavaScript"]
     assert r"""it'\''s hot""" in copied["Shell"]
+
+
+async def test_a_token_is_sent_as_a_subprotocol_and_copied_to_no_code(console):
+    page = await console("/plants/stream/", permissions=["clipboard-read", "clipboard-write"])
+    await page.get_by_text("Query string, token, subprotocols").click()
+    await page.get_by_label("Token", exact=True).fill("secret")
+    await page.get_by_role("button", name="Connect", exact=True).click()
+    opened_with = entries(page, "event").filter(has_text="subprotocol")
+    await expect(opened_with).to_contain_text("Open, with the subprotocol rest-channels")
+    for name in ("Python", "Test", "JavaScript", "Shell"):
+        code = await copy(page.locator("#raw"), name)
+        assert "authorization.Bearer.TOKEN" in code
+        assert "secret" not in code
 
 
 async def test_close_codes_are_explained(console):

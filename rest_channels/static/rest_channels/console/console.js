@@ -162,7 +162,8 @@ function bytesOf(text) {
 /**
  * Read the envelope of a frame, in any dialect and in a multiplexer.
  * @param {Data} data
- * @returns {{ name: string, form: "json" | "text" | "bytes", id: string | null, status: string, isError: boolean, errors: any }}
+ * @returns {{ name: string, form: "json" | "text" | "bytes", id: string | null, status: string,
+ *   isError: boolean, errors: any }}
  */
 function readEnvelope(data) {
   const frame = typeof data === "string" ? parse(data) : undefined;
@@ -444,7 +445,8 @@ function choiceControl(choices) {
 }
 
 function multipleControl(choices) {
-  const options = choices.map(([value, text], index) => make("option", { value: String(index), textContent: text, title: String(value) }));
+  const options = choices.map(([value, text], index) =>
+    make("option", { value: String(index), textContent: text, title: String(value) }));
   const element = make("select", { multiple: true, size: Math.min(choices.length, 5) }, ...options);
   return {
     element,
@@ -610,7 +612,8 @@ class OperationForm {
 
   #addEditor() {
     const example = this.form.querySelector(".example");
-    const label = make("label", { className: "input" }, make("span", { className: "name", textContent: example.dataset.label }));
+    const name = make("span", { className: "name", textContent: example.dataset.label });
+    const label = make("label", { className: "input" }, name);
     this.editor = make("textarea", { className: "frame", spellcheck: false, autocapitalize: "off", autocomplete: "off" });
     this.problem = make("p", { className: "problem", hidden: true });
     const output = make("output", { className: "answer" });
@@ -881,7 +884,8 @@ class Log {
     const isText = typeof data === "string";
     const isLong = isCut || (!isText && data.length > MAX_HEX);
     if (isLong) body.append(make("p", { className: "muted", textContent: say("cut") }));
-    if (data.length) body.append(make("pre", { tabIndex: 0, className: isText ? "" : "hex" }, ...(isText ? nodesOf(data) : [hexDump(data)])));
+    const shown = isText ? nodesOf(data) : [hexDump(data)];
+    if (data.length) body.append(make("pre", { tabIndex: 0, className: isText ? "" : "hex" }, ...shown));
     if (entry.kind === "event" || isCut) return;
     const tools = make("div", { className: "tools" }, copyOf("again-template"), copyOf("copy-template"));
     if (entry.kind === "received") tools.querySelector("[data-do=again]").remove();
@@ -986,9 +990,10 @@ const CODE = {
     const protocols = connection.shownProtocols;
     const offered = protocols.length ? ` --protocol ${quote(protocols.join(", "))}` : "";
     const isText = typeof data === "string";
-    const sent = isText ? `printf '%s\\n' ${quote(data)}` : `printf '${[...data].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}'`;
+    const octal = (bytes) => [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+    const sent = isText ? `printf '%s\\n' ${quote(data)}` : `printf '${octal(data)}'`;
     return [
-      "# As a user: -H 'Cookie: sessionid=…'",
+      "# As a user: -H='Cookie: sessionid=…'",
       `${sent} | websocat ${isText ? "" : "--binary "}-n1${offered} ${quote(connection.address)}`,
     ].join("\n");
   },
@@ -1000,8 +1005,10 @@ const isRequest = (json, key) => key !== null && typeof json?.[key] === "string"
 function scriptCalls(data, json, dialect) {
   if (typeof data !== "string")
     return ['socket.on("message", console.log);', `socket.send(Uint8Array.from([${data.join(", ")}]));`];
-  if (json === undefined || dialect === "none")
-    return ['socket.on("message", console.log);', `socket.send(${json === undefined ? JSON.stringify(data) : indented(data)});`];
+  if (json === undefined || dialect === "none") {
+    const literal = json === undefined ? JSON.stringify(data) : indented(data);
+    return ['socket.on("message", console.log);', `socket.send(${literal});`];
+  }
   const { [dialect]: name, request_id, ...rest } = json;
   const content = dialect === "method" ? rest.data : rest;
   const isEmpty = content == null || (Object(content) === content && !Object.keys(content).length);
@@ -1020,7 +1027,8 @@ function onCopy(element, find) {
     const { data, socket } = find();
     const json = typeof data === "string" ? parse(data) : undefined;
     const name = readEnvelope(data).name;
-    const text = CODE[kind]({ data: json === undefined ? data : compact(data), json, socket, name, connection: connectionForm });
+    const sent = json === undefined ? data : compact(data);
+    const text = CODE[kind]({ data: sent, json, socket, name, connection: connectionForm });
     const isCopied = await copy(text);
     announce(say(isCopied ? "copied" : "notCopied"), target);
   });
@@ -1079,7 +1087,7 @@ class Console {
     this.raw = new RawForm(byId("raw"), { send });
     this.log = new Log({ again: ({ data }) => this.send(data), edit: ({ data }) => this.raw.edit(data) });
     const nextId = () => (this.#lastId += 1);
-    this.forms = [...document.querySelectorAll("details.operation")].map((each) => new OperationForm(each, { send, nextId }));
+    for (const each of document.querySelectorAll("details.operation")) new OperationForm(each, { send, nextId });
     byId("connection").addEventListener("submit", (event) => this.#toggle(event));
     this.#showState("closed");
   }
