@@ -213,14 +213,16 @@ async def test_frames_are_copied_as_code(console):
 
 
 async def test_a_token_is_sent_as_a_subprotocol_and_copied_to_no_code(console):
-    page = await console("/plants/stream/", permissions=["clipboard-read", "clipboard-write"])
+    page = await console("/ws/tokens/", permissions=["clipboard-read", "clipboard-write"])
     await page.get_by_text("Query string, token, subprotocols").click()
     await page.get_by_label("Token", exact=True).fill("secret")
     await page.get_by_role("button", name="Connect", exact=True).click()
-    opened_with = entries(page, "event").filter(has_text="subprotocol")
-    await expect(opened_with).to_contain_text("Open, with the subprotocol rest-channels")
+    whoami = operation(page, "whoami")
+    await whoami.get_by_role("button", name="Send").click()
+    await expect(page.get_by_text("Open, with the subprotocol rest-channels")).to_be_visible()
+    await expect(entries(page, "received")).to_contain_text('"name":"ada"')
     for name in ("Python", "Test", "JavaScript", "Shell"):
-        code = await copy(page.locator("#raw"), name)
+        code = await copy(whoami, name)
         assert "authorization.Bearer.TOKEN" in code
         assert "secret" not in code
 
@@ -251,7 +253,7 @@ async def test_refused_handshakes_are_explained(console):
 async def test_the_index_lists_and_filters_all_sockets(console):
     page = await console("/sockets/")
     links = page.locator("#sockets").get_by_role("link")
-    assert await links.count() == 14
+    assert await links.count() == 15
     await page.get_by_label("Filter").fill("takes orders")
     await expect(links).to_have_count(1)
     await links.click()

@@ -1,7 +1,8 @@
 """The demo's sockets, and others that its pages do not need."""
 
+from django.contrib.auth import get_user_model
 from django.urls import path
-from rest_framework import permissions, serializers
+from rest_framework import authentication, permissions, serializers
 
 from demo import live
 from demo.plants.consumers import PlantConsumer
@@ -58,11 +59,33 @@ class Members(AsyncAPIConsumer):
         return {"text": name.upper() if loud else name}, 200
 
 
+class OneToken(authentication.BaseAuthentication):
+    """Accepts the token "secret", which is ada's."""
+
+    def authenticate(self, request):
+        if request.headers.get("Authorization") != "Bearer secret":
+            return None
+        return get_user_model().objects.get(username="ada"), "secret"
+
+
+class Tokens(AsyncAPIConsumer):
+    """For clients with a token."""
+
+    authentication_classes = [OneToken]
+    permission_classes = [permissions.IsAuthenticated]
+
+    @action()
+    def whoami(self):
+        """Answer with the name of the user."""
+        return {"name": self.scope["user"].username}, 200
+
+
 urlpatterns = [
     path("ws/echo/<slug:room>/", Echo.as_asgi()),
     path("ws/bytes/", Bytes.as_asgi()),
     path("ws/bar/", Bar.as_asgi()),
     path("ws/members/", Members.as_asgi()),
+    path("ws/tokens/", Tokens.as_asgi()),
     path("ws/streams/", Multiplexer(plants=PlantConsumer.as_asgi(), members=Members.as_asgi())),
     *live.urlpatterns,
 ]
