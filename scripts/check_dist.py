@@ -12,6 +12,9 @@ DIST = Path("dist")
 REQUIRED_FILES = {
     "rest_channels/py.typed",
     "rest_channels/static/rest_channels/client.js",
+    "rest_channels/static/rest_channels/console/console.css",
+    "rest_channels/static/rest_channels/console/console.js",
+    "rest_channels/templates/rest_channels/console.html",
     "sockets/py.typed",
     "sockets/migrations/0001_initial.py",
     "sockets/static/sockets/live.js",
