@@ -23,11 +23,16 @@ TEXTS = [
     "SECURITY.md",
     *(f"docs/{name}" for name in PAGES),
 ]
-EXAMPLES = [text for name, text in PAGES.items() if name != "architecture.md"]
+EXAMPLES = [
+    # tests/e2e/test_quickstart.py copies and uses all blocks of the quickstart.
+    text
+    for name, text in PAGES.items()
+    if name not in ("architecture.md", "quickstart.md")
+]
 BLOCKS = [
     (path, code)
     for page in EXAMPLES
-    for path, code in re.findall(r"```python\n# notes/(\S+)\n(.*?)```", page, re.DOTALL)
+    for path, code in re.findall(r"```python\n# (?:notes|mysite)/(\S+)\n(.*?)```", page, re.DOTALL)
 ]
 NOT_SHOWN = {"__init__.py", "settings/__init__.py", "models.py", "views.py"}
 SHOWN_TESTS = {"test_editor.py", "test_notes.py"}
