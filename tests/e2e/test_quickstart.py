@@ -22,6 +22,7 @@ class Site:
     def __init__(self, reader, visitor) -> None:
         self.reader = reader
         self.visitor = visitor
+        self.log = reader.folder / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_ins = {}
@@ -29,26 +30,28 @@ class Site:
 
     @asynccontextmanager
     async def served_by(self, command):
-        log = self.reader.folder / "server.log"
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [*command, "--port", str(self.port)],
-                cwd=self.reader.folder,
-                env=self.reader.environ,
-                stdout=file,
-                stderr=file,
-            )
+        process = self.start(command)
         try:
-            deadline = time.monotonic() + 2 * TIMEOUT
-            while not answers(self.port):
-                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             yield
             for page in self.pages:
                 await page.close()
         finally:
             process.terminate()
             process.wait(TIMEOUT)
-        assert "Traceback" not in log.read_text()
+        assert "Traceback" not in self.log.read_text()
+
+    def start(self, command):
+        """Return the server's process when it answers."""
+        options = {"cwd": self.reader.folder, "env": self.reader.environ}
+        with self.log.open("w") as log:
+            command = [*command, "--port", str(self.port)]
+            process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+        deadline = time.monotonic() + 2 * TIMEOUT
+        while not answers(self.port):
+            assert process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process
 
     async def window(self, path, user="ada"):
         """Open a page in a window of its own, and log in where the page asks for it."""
@@ -101,6 +104,7 @@ async def follow_the_list_in_two_windows(site):
     await second.get_by_label("Title").last.blur()
     await expect(first.get_by_label("Title").last).to_have_value("Garden")
     await first.get_by_role("button", name="Delete").first.click()
+    await expect(second.get_by_label("Title")).to_have_count(1)
     await expect(second.get_by_label("Title")).to_have_value("Garden")
     await rename_in_the_admin(site)
     await expect(second.get_by_label("Title")).to_have_value("Travel")
