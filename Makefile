@@ -48,7 +48,7 @@ bench-quick: environment ## Compare the short cases with the committed results, 
 	@$(BIN)/python -m benchmarks --quick --compare $(ARGS) || true
 
 docs: environment ## Build the documentation site into site/. Warnings are errors
-	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs site
+	@$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet -d build/doctrees docs site
 
 dist: environment ## Build sdist and wheel, and test the wheel in an empty environment
 	@$(BIN)/python scripts/check_dist.py

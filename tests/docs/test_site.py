@@ -85,7 +85,7 @@ def test_the_versions_of_the_site_generator_are_pinned_and_each_has_a_reason() -
 
 
 def test_make_docs_fails_on_warnings_and_runs_in_ci() -> None:
-    assert "sphinx --fail-on-warning" in (ROOT / "Makefile").read_text()
+    assert "sphinx --fresh-env --fail-on-warning" in (ROOT / "Makefile").read_text()
     assert "\nmake docs\n" in (ROOT / ".ci/run").read_text()
     assert "/site/" in (ROOT / ".gitignore").read_text().split()
 
