@@ -22,6 +22,7 @@ TEXTS = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     *(f"docs/{name}" for name in PAGES),
+    *(str(path.relative_to(ROOT)) for path in sorted(DOCS.glob("tutorials/*.md"))),
 ]
 EXAMPLES = [
     # tests/e2e/test_quickstart.py copies and uses all blocks of the quickstart.
