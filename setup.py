@@ -115,6 +115,8 @@ setup(
     packages=find_packages(include=["rest_channels*", "sockets*"]),
     # With this, an editable install also finds packages that are added later.
     package_dir={"": "."},
-    package_data={"": ["py.typed", "static/**/*", "templates/**/*", "locale/**/*"]},
+    package_data={
+        "": ["py.typed", "static/**/*", "templates/**/*", "locale/**/*", "app_template/**/*"]
+    },
     zip_safe=False,
 )

@@ -6,6 +6,8 @@
         @action()
         async def subscribe_to_comments(self, request_id, **kwargs):
             await self.comments.subscribe(request_id=request_id)
+
+`notify_changed` and `ObservedQuerySet` report writes for which Django sends no signal.
 """
 
 from inspect import signature

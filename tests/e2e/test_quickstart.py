@@ -1,6 +1,9 @@
-"""The quickstart: copied from its first line to its last into an empty folder, and used."""
+"""The quickstart, and `startsocket`: followed in an empty folder, and used in a browser."""
 
+import re
 import subprocess
+import sys
+import textwrap
 import time
 from contextlib import asynccontextmanager
 
@@ -137,3 +140,38 @@ async def test_the_quickstart_runs_when_it_is_copied_into_an_empty_folder(site):
         async with site.served_by(server):
             await parts.pop(0)(site)
     assert parts == []
+
+
+def printed_code(output):
+    """Return the indented code of each numbered step that `startsocket` prints."""
+    steps = re.split(r"^\d\. ", output, flags=re.MULTILINE)[1:]
+    return [textwrap.dedent(step.partition(":\n\n")[2]) for step in steps]
+
+
+def create_project(reader):
+    """Do what the command prints; return its command for the server."""
+    reader.run("django-admin startproject mysite .")
+    settings = reader.folder / "mysite/settings.py"
+    with settings.open("a") as file:
+        file.write('INSTALLED_APPS += ["rest_channels"]\n')
+    added, asgi, urls, server = printed_code(reader.run("python manage.py startsocket board"))
+    with settings.open("a") as file:
+        file.write(added)
+    asgi_file = reader.folder / "mysite/asgi.py"
+    asgi_file.write_text(asgi_file.read_text().rpartition("application = ")[0] + asgi)
+    with (reader.folder / "mysite/urls.py").open("a") as file:
+        file.write(urls)
+    return [sys.executable, "-m", *server.split()]
+
+
+async def test_the_app_of_startsocket_is_live_when_the_project_has_the_printed_lines(site):
+    server = create_project(site.reader)
+    site.reader.run("python manage.py check --fail-level WARNING")
+    site.reader.run("python manage.py test board")
+    async with site.served_by(server):
+        first, second = await site.window("/board/"), await site.window("/board/")
+        for page in (first, second):
+            await expect(page.get_by_text("Connected.")).to_be_visible()
+        await first.get_by_label("Message").fill("Hello")
+        await first.get_by_role("button", name="Send").click()
+        await expect(second.get_by_role("listitem")).to_have_text("Hello")
