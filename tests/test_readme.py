@@ -108,3 +108,10 @@ def test_commit_hooks_use_the_environment_of_the_project_and_download_nothing() 
     assert all(
         entry.startswith((".venv/bin/", "make ")) for entry in re.findall(r"entry: (.+)", hooks)
     )
+
+
+def test_the_issue_templates_lead_to_the_same_repository(metadata) -> None:
+    folder = ROOT / ".github/ISSUE_TEMPLATE"
+    assert {path.name for path in folder.iterdir()} == {"bug.md", "feature.md", "config.yml"}
+    urls = re.findall(r"url: (\S+)", (folder / "config.yml").read_text())
+    assert all(url in metadata["project_urls"].values() for url in urls)
