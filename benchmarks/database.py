@@ -1,6 +1,7 @@
 """The database of all peers, and an SQLite query that sleeps without holding the GIL."""
 
 import time
+from contextvars import copy_context
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -38,7 +39,8 @@ def prepare() -> None:
     """Create tables, and the SQL function in every connection. Call it outside an event loop."""
     connection_created.connect(_add_function)
     if ContentType._meta.db_table not in connection.introspection.table_names():
-        call_command("migrate", verbosity=0)
+        # In a context of its own: it makes a language active, which no server has at its start.
+        copy_context().run(call_command, "migrate", verbosity=0)
     connection.close()
 
 

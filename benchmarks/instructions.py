@@ -15,11 +15,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import database
+from django.test import override_settings
+
+from . import configuration, connecting, database
 from .peers import Peer, load
 from .workloads import Workload, make
 
@@ -39,6 +41,9 @@ CASES = {
     "echo-100": Counted("exchange", {"application": "echo", "connections": 100}, 600),
     "action": Counted("exchange", {"application": "actions", "connections": 1}, 500),
     "action-100": Counted("exchange", {"application": "actions", "connections": 100}, 500),
+    "action-open": Counted(
+        "exchange", {"application": "actions", "connections": 1, "variant": " open"}, 500
+    ),
     "retrieve": Counted("exchange", {"application": "rows", "connections": 1}, 40),
     "def": Counted("exchange", {"application": "noop", "connections": 1}, 100),
     "connect-view": Counted("connect", {"application": "echo"}, 3),
@@ -51,6 +56,16 @@ PEERS = ("ours", "bare", "guarded", "raw")
 #: How often the shorter run is repeated first: the interpreter tries a failed specialisation again
 #: after up to some thousand calls.
 WARM_UP = 10
+#: Calls of a single step: before it is measured, and in the shorter of two measured runs.
+STEP_WARM_UP, STEP_CALLS = 2_000, 100
+
+
+#: The steps of `promises`.
+CASES |= {
+    f"{name}{variant}": CASES[case]._replace(options={**CASES[case].options, "variant": variant})
+    for case, name in (("echo", "echo"), ("action", "actions"))
+    for variant in (f" {number}" for number in range(9))
+}
 
 
 def total(dump: str) -> int:
@@ -83,13 +98,31 @@ class Counter:
         _control("--instr=on")
         _control("--zero")
         operations = await workload.run(repeats)
+        return self._counted(), operations
+
+    def count_step(self, step: Callable[[], Any]) -> float:
+        """Return the instructions of one call of `step`."""
+        for _ in range(STEP_WARM_UP):
+            step()
+        short, long = (self._count_calls(step, calls) for calls in (STEP_CALLS, 3 * STEP_CALLS))
+        return (long - short) / (2 * STEP_CALLS)
+
+    def _count_calls(self, step: Callable[[], Any], calls: int) -> int:
+        _control("--instr=on")
+        _control("--zero")
+        for _ in range(calls):
+            step()
+        return self._counted()
+
+    def _counted(self) -> int:
+        """Return the instructions since the count began."""
         _control("--dump")
         _control("--instr=off")
         dumps = sorted(self.folder.glob("dump.*"))
         counted = sum(total(dump.read_text()) for dump in dumps)
         for dump in dumps:
             dump.unlink()
-        return counted, operations
+        return counted
 
 
 def _control(option: str) -> None:
@@ -107,12 +140,31 @@ def measure(case: str, peer: str) -> str:
     return done.stdout.strip() or "–"
 
 
+async def print_steps(counter: Counter) -> None:
+    """Print the table of the steps of connecting and closing, in thousands of instructions."""
+    gc.disable()
+    for label, (view, consumer) in connecting.measured(counter.count_step).items():
+        print(f"| {label} | {view / 1_000:.1f} | {consumer / 1_000:.1f} |")
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Print a table of the named cases, or of all. With three arguments: run in valgrind."""
+    """Print a table of the named cases, or of all; `steps`: of the steps of a connection.
+
+    With three arguments: run in valgrind.
+    """
+    if arguments == ["steps"]:
+        print(measure("steps", "ours"))
+        return
     if len(arguments) == 3 and Path(arguments[2]).is_dir():
         database.prepare()
         (peer,) = load([arguments[1]])
-        print(asyncio.run(Counter(Path(arguments[2])).count(peer, CASES[arguments[0]])))
+        counter = Counter(Path(arguments[2]))
+        # In valgrind a run takes so long that a heartbeat would be counted with the frames.
+        with override_settings(REST_CHANNELS={**configuration.REST_CHANNELS, "BEAT": None}):
+            if arguments[0] == "steps":
+                asyncio.run(print_steps(counter))
+            else:
+                print(asyncio.run(counter.count(peer, CASES[arguments[0]])))
         return
     if unknown := set(arguments) - CASES.keys():
         raise SystemExit(f"There is no case {', '.join(unknown)}. Known: {', '.join(CASES)}.")

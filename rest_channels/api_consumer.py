@@ -92,7 +92,7 @@ class AsyncAPIConsumer(SocketConsumer):
     _plans: ClassVar[dict[str, ActionPlan]] = {}
     # Whether the class overrides none of the hooks of each kind, and the functions of all of them.
     _default_reading = _default_checks = _default_replies = _default_throttles = True
-    _default_authenticators = True
+    _default_authenticators = _default_connect = True
     _hooks: ClassVar[tuple[Any, ...]] = ()
     _authentication: Authentication = Authentication()
     """What authenticates the client. Until it has connected, the user in the scope counts."""
@@ -148,7 +148,6 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
-        note_replaced_hooks(self, AsyncAPIConsumer)
         try:
             if (check := authorize_connection(self)) is not None:
                 await check
@@ -161,6 +160,12 @@ class AsyncAPIConsumer(SocketConsumer):
             return
         if self._connection.state <= State.OPEN:  # else it was closed meanwhile
             await super().websocket_connect(message)
+
+    def _connects_at_once(self) -> bool:
+        note_replaced_hooks(self, AsyncAPIConsumer)
+        if not (self._default_connect and self._default_checks and self._default_authenticators):
+            return False
+        return not (self.groups or self._authenticator_classes() or self._make_permissions())
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""

@@ -155,13 +155,15 @@ class Authentication:
     def adapt_error(self, error: drf.APIException) -> drf.APIException:
         """Return the error that the client receives for a permission error, as DRF does.
 
-        Without valid credentials it is `NotAuthenticated`: 401 if the first authenticator has a
+        Without credentials it is `NotAuthenticated`. If an authenticator has refused them, it is
+        that error, which says why. Both are 401 if the first authenticator has a
         `WWW-Authenticate` header, else 403.
         """
-        if self.authenticators and not self.successful:
+        is_refused = isinstance(error, drf.AuthenticationFailed)
+        if self.authenticators and not self.successful and not is_refused:
             refusal, error = error, drf.NotAuthenticated()
             error.__cause__ = refusal
-        if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
+        if is_refused or isinstance(error, drf.NotAuthenticated):
             error.status_code = status.HTTP_403_FORBIDDEN
             if self.authenticators:
                 request = http_request(self._connection.scope)

@@ -14,15 +14,17 @@ from .groups import Channel
 from .handshake.http_request import http_request, query_dict
 from .handshake.identity import unauthenticated_user
 from .handshake.request_names import RequestNames
+from .parsers import JSONParser, parse_json
 from .protocol.dialects import PlainDialect
 from .protocol.messages import Call, Frame
 from .settings import api_settings
 
-__all__ = ["SocketRequest"]
+__all__ = ["NO_CALL", "SocketRequest"]
 
 EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
 _UNSET = object()
-_NO_CALL = Call(None)
+NO_CALL = Call(None)
+"""The call of an event that calls nothing by its name."""
 
 
 class SocketRequest(RequestNames):
@@ -56,7 +58,7 @@ class SocketRequest(RequestNames):
         self.frame = frame
         self.order = order
         # Attributes that the class has too would take three times as long to set and to read.
-        self.call = _NO_CALL
+        self.call = NO_CALL
         self._data: Any = _UNSET
         self._parse_called = False
 
@@ -187,7 +189,7 @@ class SocketRequest(RequestNames):
             self._data = {}
         elif (text := frame[0]) is not None:
             parser = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
-            self._data = parser().parse(text)
+            self._data = parse_json(text) if parser is JSONParser else parser().parse(text)
         else:
             parser = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
             if parser is None:

@@ -13,9 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import TokenAuthentication
 
 from .concurrency.awaitables import Sent
+from .engine.account_status import session_model
 from .engine.connection import Connection
 from .engine.connection_identity import user_key
 from .engine.publish import broadcast_command
+from .engine.related_signals import connect_related
 from .engine.revocation_index import (
     close_connections,
     recheck_sessions,
@@ -23,7 +25,7 @@ from .engine.revocation_index import (
     watch_tokens,
 )
 from .exceptions import CloseCode, check_close_code
-from .handshake.identity import session_store, user_model
+from .handshake.identity import user_model
 from .handshake.lazy_objects import evaluate
 from .partitions import running_partition
 from .settings import api_settings
@@ -31,7 +33,6 @@ from .settings import api_settings
 __all__ = ["arevoke", "connect_signals", "revoke"]
 
 SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
-USER_INACTIVE = {"code": CloseCode.USER_INACTIVE, "reason": _("Your account is no longer active.")}
 
 
 def revoke(
@@ -84,11 +85,11 @@ def connect_signals() -> None:
         user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
         for model in apps.get_models():
             if issubclass(model, user) or issubclass(user, model):  # its parents have columns too
-                post_save.connect(_user_saved, model, dispatch_uid="rest_channels")
+                post_save.connect(_user_changed, model, dispatch_uid="rest_channels")
             if issubclass(model, user):
-                post_delete.connect(_user_deleted, model, dispatch_uid="rest_channels")
-    if hasattr(store := session_store(), "get_model_class"):
-        model = store.get_model_class()
+                post_delete.connect(_user_changed, model, dispatch_uid="rest_channels")
+        connect_related(user)
+    if (model := session_model()) is not None:
         post_save.connect(_session_saved, model, dispatch_uid="rest_channels")
         post_delete.connect(_session_deleted, model, dispatch_uid="rest_channels")
     for model in _token_models():
@@ -116,7 +117,7 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
         # A handler that logs out replaces the session and the user of its own connection.
         connection = getattr(request, "connection", None)
         spared = connection.address if isinstance(connection, Connection) else ""
-        model = getattr(session, "model", None)
+        model = session_model()
         using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
         end = [[key], [], SESSION_ENDED["code"], str(SESSION_ENDED["reason"])]
         _on_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
@@ -133,30 +134,10 @@ def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
         _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
 
 
-def _user_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
-    if created:
-        return
-    key = user_key(instance) or ""
-    if not key.startswith("\0") and not getattr(instance, "is_active", True):
-        _end_user(key, using)
-    else:  # the key of a parent's row is that of the user's
-        key = str(instance.pk) if key.startswith("\0") else key
-        _on_commit(using, broadcast_command, recheck_users, [key])
-
-
-def _user_deleted(instance: Model, using: str, **kwargs: Any) -> None:
-    _end_user(user_key(instance), using)
-
-
-def _end_user(key: str | None, using: str) -> None:
-    """Close the connections of a user who was deactivated or deleted.
-
-    With partitions, users of others may have this key, or share the row: each partition is read.
-    """
-    if api_settings.PARTITION is None:
-        _on_commit(using, revoke, user=key, **USER_INACTIVE)
-    else:
-        _on_commit(using, broadcast_command, recheck_users, [key])
+def _user_changed(instance: Any, using: str, created: bool = False, **kwargs: Any) -> None:
+    """Let the users be read again. What has logged them in decides whether they may stay."""
+    if not created:  # the key of a parent's row is that of the user's
+        _on_commit(using, broadcast_command, recheck_users, [str(instance.pk)])
 
 
 def _on_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

@@ -23,6 +23,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
+from .engine.live_sessions import keep_live
 from .handshake.identity import (
     LOGIN_KEYS,
     MemorySession,
@@ -159,8 +160,9 @@ def _open_http_session(request: SocketRequest) -> Any:
             "INSTALLED_APPS."
         )
     key = session_key(request.scope)
-    request.http_session = None if key is None else open_session(key)
-    return request.http_session
+    request.http_session = session = None if key is None else open_session(key)
+    keep_live(session)
+    return session
 
 
 def _load_http_session(request: SocketRequest) -> None:

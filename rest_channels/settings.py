@@ -11,6 +11,7 @@ error. `None` switches a limit off, where the setting can be `None`.
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Generic, TypeVar, get_args, overload
@@ -25,6 +26,7 @@ from .declarations.values import type_error, value_error
 __all__ = ["SETTING_NAME", "Settings", "api_settings"]
 
 SETTING_NAME = "REST_CHANNELS"
+ALLOW = "rest_framework.permissions.AllowAny"
 T = TypeVar("T")
 
 
@@ -171,9 +173,7 @@ class Settings:
     """list of str, default []: addresses, networks or "unix" whose `X-Forwarded-*` counts."""
     SESSION_KEY_IN_URL = Setting(default=False)
     """bool, default False: `?session_key=…` names the session. Beware: URLs end up in logs."""
-    DEFAULT_PERMISSION_CLASSES = Setting[list[Any]](
-        ["rest_framework.permissions.AllowAny"], _import
-    )
+    DEFAULT_PERMISSION_CLASSES = Setting[list[Any]]([ALLOW], _import)
     """list of classes or paths, default [AllowAny]: for views without `permission_classes`."""
     DEFAULT_THROTTLE_CLASSES = Setting[list[Any]]([], _import)
     """list of classes or paths, default []: for views without `throttle_classes`."""
@@ -226,6 +226,15 @@ class Settings:
 
     CHANNEL_SESSION_ENGINE = Setting[str | None](None, _session_engine)
     """str or None, default None: the session engine of `channel_session`. None: in memory."""
+
+    @cached_property
+    def guards_by_default(self) -> bool:
+        """Whether the default permissions or throttles may refuse anything.
+
+        Each frame asks for it, so it is found once, as a setting is.
+        """
+        refusing = [each for each in self.DEFAULT_PERMISSION_CLASSES if each is not _import(ALLOW)]
+        return bool(refusing or self.DEFAULT_THROTTLE_CLASSES)
 
     def user_settings(self) -> Mapping[str, Any]:
         """Return the dict of the project, or raise `ImproperlyConfigured` if it is wrong."""

@@ -17,7 +17,7 @@ from both. It behaves as Channels documents `AsyncJsonWebsocketConsumer`, with t
 - A handler that waits does not delay messages of groups.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 from inspect import getattr_static
 from typing import Any, ClassVar
@@ -29,11 +29,12 @@ from rest_framework.exceptions import ParseError
 from .cluster.listeners import Listener
 from .concurrency.awaitables import DONE, Sent, adapt_overrides, is_awaitable
 from .concurrency.execution import run
+from .concurrency.hooks import has_methods
 from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
-from .dispatch.errors import check_result
 from .dispatch.invocation import FrameInvocation, Invocation
+from .dispatch.results import check_result
 from .engine.connection import Connection, State
 from .engine.unconnected import unconnected
 from .exceptions import CloseCode
@@ -134,6 +135,10 @@ class SocketConsumer:
         if overridden and self._connection.state is State.CONNECTING:
             await run(self.accept)
 
+    def _connects_at_once(self) -> bool:
+        """Return whether there is no method to call before the client is let in."""
+        return not self.groups and has_methods(self, CONNECT_METHODS)
+
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame."""
         text, binary, _size = frame
@@ -143,12 +148,10 @@ class SocketConsumer:
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if message.get("text") is not None:
-            await run(self.receive, text_data=message["text"])
+            result = await run(self.receive, text_data=message["text"])
         else:
-            await run(self.receive, bytes_data=message["bytes"])
-
-    def _handles_disconnect(self) -> bool:
-        return any(_function(self, method.__name__) is not method for method in DISCONNECT_METHODS)
+            result = await run(self.receive, bytes_data=message["bytes"])
+        check_result(result, "receive")
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         await run(self.disconnect, message["code"])
@@ -187,6 +190,9 @@ class SocketConsumer:
     ) -> Sent:
         """Accept the handshake before `connect` returns."""
         return self._connection.accept(subprotocol, headers)
+
+    _disconnect_methods: ClassVar[Sequence[Any]] = (websocket_disconnect, disconnect)
+    """Those that do nothing. A test may replace them in the class."""
 
     def send(
         self,
@@ -290,10 +296,4 @@ class SocketConsumer:
         return self._connection.loop_bridge.start_or_wait(work)
 
 
-def _function(consumer: SocketConsumer, name: str) -> Any:
-    method = getattr(consumer, name)
-    return getattr(method, "__func__", method)
-
-
-DISCONNECT_METHODS = (SocketConsumer.disconnect, SocketConsumer.websocket_disconnect)
-"""Those that do nothing. A test may replace them in the class."""
+CONNECT_METHODS = SocketConsumer.websocket_connect, SocketConsumer.connect, SocketConsumer.accept

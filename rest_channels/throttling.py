@@ -5,6 +5,7 @@ without any I/O.
 """
 
 from collections.abc import Awaitable, Sequence
+from copy import copy
 from inspect import isawaitable
 from typing import Any
 
@@ -46,10 +47,7 @@ class FailedAuthentications:
     def __init__(self, throttles: Sequence[Any], request: Any, view: Any) -> None:
         self._request = request
         self._view = view
-        self._throttles = throttles
-        for throttle in throttles:
-            if _counts_by_scope(throttle):
-                throttle.scope = f"{throttle.scope}_failed_authentication"
+        self._throttles = [_for_failures(throttle, view) for throttle in throttles]
 
     async def __aenter__(self) -> None:
         """Raise `Throttled` (429) if there were too many before this one."""
@@ -64,16 +62,40 @@ class FailedAuthentications:
         waits = [
             throttle.wait()
             for throttle in self._throttles
-            if _counts_by_scope(throttle) and self._is_exhausted(throttle)
+            if isinstance(throttle, FailureThrottle)
+            and throttle.is_exhausted(self._request, self._view)
         ]
         if waits:
             raise Throttled(max((wait for wait in waits if wait is not None), default=None))
 
-    def _is_exhausted(self, throttle: Any) -> bool:
-        """Return what `allow_request` would, without counting the request."""
+
+class FailureThrottle:
+    """Counts failures as a throttle of DRF's counts requests, but apart from them.
+
+    It uses a copy of `throttle`, because `get_throttles` may return the same instance again.
+    """
+
+    def __init__(self, throttle: Any, scope: str | None) -> None:
+        self._throttle = throttle = copy(throttle)
+        throttle.scope = f"{scope}_failed_authentication"
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        """Count a failure. Return whether it was not one too many."""
+        from rest_framework.throttling import SimpleRateThrottle  # noqa: PLC0415 - needs settings
+
+        return SimpleRateThrottle.allow_request(self._throttle, request, view)
+
+    def wait(self) -> float | None:
+        """Return the seconds until the next attempt."""
+        wait: float | None = self._throttle.wait()
+        return wait
+
+    def is_exhausted(self, request: Any, view: Any) -> bool:
+        """Return whether `allow_request` would return `False`, without counting."""
+        throttle = self._throttle
         if throttle.rate is None:
             return False
-        key = throttle.get_cache_key(self._request, self._view)
+        key = throttle.get_cache_key(request, view)
         if key is None:
             return False
         throttle.now = throttle.timer()
@@ -82,9 +104,21 @@ class FailedAuthentications:
         return bool(len(throttle.history) >= throttle.num_requests)
 
 
-def _counts_by_scope(throttle: Any) -> bool:
-    """Return whether `throttle` is counted as DRF's `SimpleRateThrottle` counts."""
-    from rest_framework.throttling import SimpleRateThrottle  # noqa: PLC0415 - it needs settings
+def _for_failures(throttle: Any, view: Any) -> Any:
+    """Return what counts failures for `throttle`. If DRF's classes do not count, it does itself."""
+    from rest_framework.throttling import (  # noqa: PLC0415 - it needs settings
+        ScopedRateThrottle,
+        SimpleRateThrottle,
+    )
 
     method = getattr(type(throttle), "allow_request", None)
-    return method is SimpleRateThrottle.allow_request
+    if method is SimpleRateThrottle.allow_request:
+        return FailureThrottle(throttle, throttle.scope)
+    scope = getattr(view, getattr(throttle, "scope_attr", ""), None)
+    if method is not ScopedRateThrottle.allow_request or not scope:
+        return throttle
+    throttle = copy(throttle)  # its `allow_request` would read these from the view
+    throttle.scope = scope
+    throttle.rate = throttle.get_rate()
+    throttle.num_requests, throttle.duration = throttle.parse_rate(throttle.rate)
+    return FailureThrottle(throttle, scope)

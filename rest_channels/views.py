@@ -28,8 +28,9 @@ from .declarations.classes import check_arguments, check_class, check_initkwargs
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import call_own_dispatch, dispatch
-from .dispatch.errors import check_result, error_reply
+from .dispatch.errors import error_reply
 from .dispatch.invocation import Target
+from .dispatch.results import answer_of_response, check_result
 from .dispatch.sending import SendingMixin
 from .dispatch.view_guards import ViewGuards
 from .dispatch.view_permissions import check_permission_classes
@@ -38,7 +39,7 @@ from .exceptions import EventNotAllowed
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
 from .protocol.messages import Application, Call, Reply, Scope
 from .protocol.route_table import RouteTable
-from .request import SocketRequest
+from .request import NO_CALL, SocketRequest
 
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
@@ -65,7 +66,6 @@ class SocketView(ViewGuards, SendingMixin):
 
     request: SocketRequest
     event: str
-    call: Call = Call(None)
     is_nested: ClassVar[bool] = False
     is_held: ClassVar[bool] = True
     args: tuple[Any, ...]
@@ -128,7 +128,6 @@ class SocketView(ViewGuards, SendingMixin):
     ) -> None:
         """Set the attributes of one event. `args` and `kwargs` are those of the route."""
         self.request = request
-        self.connection = request.connection
         self.event = request.event
         self.args = args
         self.kwargs = kwargs
@@ -136,6 +135,11 @@ class SocketView(ViewGuards, SendingMixin):
             request.text_parser_class = self.text_parser_class
         if self.bytes_parser_class is not None:
             request.bytes_parser_class = self.bytes_parser_class
+
+    @property
+    def call(self) -> Call:
+        """The call that the frame makes: of the method that it names, with its data and its id."""
+        return getattr(getattr(self, "request", None), "call", NO_CALL)
 
     def find_handler(self) -> Target:
         """Return the method for this event, and its arguments. Raises `EventNotAllowed` (405)."""
@@ -172,7 +176,7 @@ class SocketRouteView(SocketView):
     """A `SocketView` whose frames name the method to call: `{"method", "data"}`.
 
     Methods marked `@socket_route` are called as `method(request, data, *args, **kwargs)`. They
-    return data, `(data, status)`, or `None` for no answer. The answer is
+    return data, `(data, status)`, DRF's `Response`, or `None` for no answer. The answer is
     `{"method", "data", "status"}`, and has the `request_id` of the frame if there is one.
     """
 
@@ -200,13 +204,15 @@ class SocketRouteView(SocketView):
         if self.event != "receive":
             return super().find_handler()
         request = self.request
-        request.call = self.call = call = self.dialect.parse_call(request.data)
+        request.call = call = self.dialect.parse_call(request.data)
         if type(self).receive is not SocketRouteView.receive:
             return super().find_handler()
         attribute = self.routes.find(call[0])
         if attribute is None:
             raise self.dialect.handler_not_found(call)
-        return getattr(self, attribute), (request, call[1], *self.args), self.kwargs
+        data, more = call[1], self.args
+        arguments = (request, data, *more) if more else (request, data)
+        return getattr(self, attribute), arguments, self.kwargs
 
     async def receive(self, request: SocketRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the method that the frame names. Raises `ValidationError` (400) on `method`."""
@@ -220,11 +226,15 @@ class SocketRouteView(SocketView):
         if result is None or self.event != "receive":
             return super().render_result(result)
         status = 200
-        if type(result) is tuple and len(result) == 2 and isinstance(result[1], int):
-            result, status = result
+        if type(result) is tuple:
+            if len(result) == 2 and isinstance(result[1], int):
+                result, status = result
+        elif type(result) is not dict:
+            name = f"{type(self).__name__}, route {self.call.name!r},"
+            result, status = answer_of_response(result, name) or (result, status)
         dialect = self.dialect
         if type(dialect) is MethodDialect:
-            return self.render_text(dialect.build_content(self.call, result, status))
+            return self.render_text(dialect.build_content(self.request.call, result, status))
         return self.render_text(dialect.build_reply(Reply(self.call, result, status)))
 
     def route_send(

@@ -33,6 +33,7 @@ from rest_channels.concurrency.awaitables import Sent
 from rest_channels.concurrency.execution import is_async, run
 from rest_channels.consumers import SocketConsumer
 from rest_channels.decorators import overridable_property
+from rest_channels.dispatch.results import check_result
 from rest_channels.engine.connection import State
 from rest_channels.groups import Channel
 from rest_channels.parsers import JSONParser
@@ -134,20 +135,21 @@ class RoutedSocketHandler(SocketConsumer):
             self._presence.record_ping(self._saved_row)
         target = self._route_table.find(name)
         if target is None:
-            await run(self.default_route, content)
+            result = await run(self.default_route, content)
         elif target.serializer_class is not None:
-            await self._run_validated(target, target.serializer_class, content)
+            result = await self._run_validated(target, target.serializer_class, content)
         elif isinstance(target.handler, str):
-            await run(getattr(self, target.handler), content)
+            result = await run(getattr(self, target.handler), content)
         else:
-            await run(target.handler, self, content)
+            result = await run(target.handler, self, content)
+        check_result(result, name or "receive_json")
 
     async def _run_validated(
         self,
         target: RouteTarget,
         serializer_class: type[BaseSerializer[Any]],
         content: dict[str, Any],
-    ) -> None:
+    ) -> Any:
         """Validate `content` and call the handler, both in one thread if the handler is `def`."""
 
         def validate() -> dict[str, Any]:
@@ -161,9 +163,9 @@ class RoutedSocketHandler(SocketConsumer):
         if is_async(handler):
             validated = await run(validate)
             if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
-                await handler(validated)
-        else:
-            await run(lambda: handler(validate()))
+                return await handler(validated)
+            return None
+        return await run(lambda: handler(validate()))
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """Delete the row, then call `disconnect`. If it is cancelled, the row is deleted later."""

@@ -37,6 +37,24 @@ def test_dotted_paths_are_imported_alone_and_in_lists() -> None:
     assert api_settings.EXCEPTION_HANDLER is exception_handler
 
 
+@pytest.mark.parametrize(
+    ("settings", "guarded"),
+    [
+        ({}, False),
+        ({"DEFAULT_PERMISSION_CLASSES": []}, False),
+        ({"DEFAULT_PERMISSION_CLASSES": [IsAuthenticated]}, True),
+        ({"DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"]}, True),
+    ],
+)
+def test_whether_the_default_guards_may_refuse_is_found_again_with_other_settings(
+    settings, guarded
+) -> None:
+    assert not api_settings.guards_by_default
+    with override_settings(REST_CHANNELS=settings):
+        assert api_settings.guards_by_default is guarded
+    assert not api_settings.guards_by_default
+
+
 def test_the_dict_may_hold_classes_instead_of_dotted_paths() -> None:
     value = {
         "DEFAULT_BYTES_PARSER_CLASS": MessagePackParser,

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, copy_context
-from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -40,9 +39,7 @@ class Connection:
         self.deadline: asyncio.TimerHandle | None = None
         self.context = copy_context()
         self.context.run(current.set, self)
-        self.new_task: Callable[..., Any] = partial(
-            asyncio.Task, eager_start=True, loop=asyncio.get_running_loop()
-        )
+        self.loop = asyncio.get_running_loop()
 
     async def serve(self) -> None:
         """Read until the client leaves."""
@@ -77,10 +74,16 @@ class Connection:
 
     def start(self, text: str) -> None:
         """Handle a frame in a task of its own, and then those that wait."""
-        task = self.new_task(self.handle(text), context=self.context.copy())
+        context = self.context.copy()
+        self.watch(
+            asyncio.Task(self.handle(text), loop=self.loop, context=context, eager_start=True)
+        )
+
+    def watch(self, task: "asyncio.Task[None]") -> None:
+        """Give a frame that has to wait a deadline."""
         if not task.done():
             self.task = task
-            self.deadline = task.get_loop().call_later(TIMEOUT, task.cancel)
+            self.deadline = self.loop.call_later(TIMEOUT, task.cancel)
             task.add_done_callback(self.ended)
 
     def ended(self, task: "asyncio.Task[None]") -> None:

@@ -138,6 +138,12 @@ class Actions(AsyncAPIConsumer):
         return data, 200
 
 
+class OpenActions(Actions):
+    """The same without a permission class."""
+
+    permission_classes = []
+
+
 class Rows(RetrieveModelMixin, GenericAsyncAPIConsumer):
     """Answers with one serialized row."""
 
@@ -213,6 +219,7 @@ APPLICATIONS = {
     "sender": Sender.as_asgi(),
     "dispatch": Dispatch.as_asgi(),
     "actions": Actions.as_asgi(),
+    "actions open": OpenActions.as_asgi(),
     "rows": Rows.as_asgi(),
     "observer": Observer.as_asgi(),
     "observer handlers": ObserverHandlers.as_asgi(),

@@ -12,18 +12,26 @@ from .base import Workload
 
 
 class Exchange(Workload):
-    """`connections` clients of one application. An operation is a frame and its answer."""
+    """`connections` clients of one application. An operation is a frame and its answer.
 
-    def __init__(self, peer: Peer, application: str, connections: int = 1) -> None:
+    `variant` is the end of the name of one of several applications for the same frames.
+    """
+
+    def __init__(
+        self, peer: Peer, application: str, connections: int = 1, variant: str = ""
+    ) -> None:
         super().__init__(peer)
         self.name = application
+        self.variant = variant
         self.count = connections
         self.sockets: list[Socket] = []
         self.frame = ""
 
     async def open(self) -> None:
         application = "dispatch" if self.name == "patterns" else self.name
-        self.sockets = await open_sockets(self.peer[application], self.count, self.peer.handshake)
+        self.sockets = await open_sockets(
+            self.peer[application + self.variant], self.count, self.peer.handshake
+        )
         frame = FRAMES[self.name]
         if self.name == "rows":
             first = await sync_to_async(ContentType.objects.order_by("pk").first)()

@@ -5,7 +5,7 @@ with the same classes would give. A class of this library without `can_connect` 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
@@ -24,7 +24,13 @@ from ..dispatch.view_permissions import (
     raise_permission_denied,
 )
 from ..permissions import AllowAny, BasePermission
-from ..protocol.arguments import accepted_arguments, method_parameters, parameters
+from ..protocol.arguments import (
+    Parameters,
+    accepted_arguments,
+    accepted_by,
+    method_parameters,
+    parameters,
+)
 from ..request import SocketRequest
 from ..settings import api_settings
 from ..throttling import FailedAuthentications, check_throttles
@@ -172,10 +178,11 @@ async def authorize_action(context: ActionContext, consumer: Any) -> None:
     try:
         for permission in context.permissions or ():
             permitted: bool | None
-            if isinstance(permission, BasePermission) and is_async(
-                method := permission.has_permission
-            ):
-                permitted = await method(**_accepted_by(method, context, consumer))
+            method = permission.has_permission
+            known = _awaited_parameters(getattr(method, "__func__", None))
+            # `isinstance` would call the metaclass of permissions.
+            if known is not None and BasePermission in type(permission).__mro__:
+                permitted = await method(**accepted_by(known, _offered(context, consumer)))
             elif isinstance(permission, OPERATORS) and not needs_no_database(permission):
                 permitted = await aevaluate(permission, partial(_decide, context, consumer))
             else:
@@ -242,15 +249,24 @@ def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
         return bool(await_in_thread(permission.has_permission(request, consumer)))
 
 
+@lru_cache(maxsize=1_000)
+def _awaited_parameters(function: Any) -> Parameters | None:
+    """Return the parameters of a method's `function` if that is an `async def`, else `None`."""
+    return parameters(function, 1) if function is not None and is_async(function) else None
+
+
 def _accepted_by(method: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:
-    """Return the arguments of a `has_permission`. A client cannot replace those of the library."""
-    offered = {
-        **context.arguments,
-        "scope": consumer.scope,
-        "consumer": consumer,
-        "action": context.action,
-    }
-    return accepted_arguments(method, 0, offered)
+    """Return the arguments of a `has_permission`."""
+    return accepted_arguments(method, 0, _offered(context, consumer))
+
+
+def _offered(context: ActionContext, consumer: Any) -> dict[str, Any]:
+    """Return what a `has_permission` may take. A client cannot replace what the library passes."""
+    offered = context.arguments.copy()  # a literal with `**` would take twice as long
+    offered["scope"] = consumer.scope
+    offered["consumer"] = consumer
+    offered["action"] = context.action
+    return offered
 
 
 def _lacks(permission: Any, method: str) -> bool:

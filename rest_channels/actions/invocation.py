@@ -13,8 +13,9 @@ from ..concurrency.execution import run_and_render, thread_form
 from ..concurrency.serial_queue import outlast_deadline, outlasts_deadline
 from ..dispatch.errors import error_reply
 from ..dispatch.invocation import FrameInvocation, Target, reply_to_frame
+from ..dispatch.results import answer_of_response
 from ..engine.connection import State
-from ..parsers import JSONParser
+from ..parsers import parse_json
 from ..protocol.arguments import fit_arguments
 from ..protocol.dialects import Dialect
 from ..protocol.messages import Call, Reply
@@ -29,8 +30,6 @@ __all__ = ["ActionFrame", "ActionInvocation", "ConsumerFrame"]
 logger = logging.getLogger("rest_channels")
 
 NO_ARGUMENTS: dict[str, Any] = {}
-
-_parse = JSONParser().parse
 
 
 class ActionInvocation(ActionContext):
@@ -143,25 +142,33 @@ class ActionInvocation(ActionContext):
         await self.send(await run_and_render(self.render_reply, method, *args, **kwargs))
 
     def render_result(self, result: Any) -> str | None:
-        """Return the answer to `(data, status)`, as text. Nothing else is answered."""
-        if isinstance(result, tuple) and len(result) == 2:
-            data, status = result
-            content = self.consumer._dialect.build_content(
-                self.action, data, status, self.request_id
-            )
-            answer = encode_text(content)
-            return answer if self.answers is None or self._begin_answer() else None
-        if result is not None:
-            text = "%s.%s returned %.60r, which is not sent. Return (data, status), or None."
-            attribute = self.plan.attribute if self.plan else self.action
-            logger.warning(text, type(self.consumer).__name__, attribute, result)
-        return None
+        """Return the answer to `(data, status)` or a `Response`, as text. Log anything else."""
+        if not (isinstance(result, tuple) and len(result) == 2):
+            result = self._other_answer(result)
+            if result is None:
+                return None
+        data, status = result
+        content = self.consumer._dialect.build_content(self.action, data, status, self.request_id)
+        answer = encode_text(content)
+        return answer if self.answers is None or self._begin_answer() else None
+
+    def _other_answer(self, result: Any) -> tuple[Any, Any] | None:
+        """Return the data and the status of a `Response`. Log anything else but `None`."""
+        if result is None:
+            return None
+        name = f"{type(self.consumer).__name__}.{self.plan.attribute if self.plan else self.action}"
+        if (answer := answer_of_response(result, name)) is None:
+            text = "%s returned %.60r, which is not sent. Return (data, status), or None."
+            logger.warning(text, name, result)
+        return answer
 
     def render_reply(self, result: Any) -> Any:
         """Return the answer for `send`. A consumer that answers in its own way sends it now."""
-        if self.consumer._default_replies or not (isinstance(result, tuple) and len(result) == 2):
+        if self.consumer._default_replies:
             return self.render_result(result)
-        if not self._begin_answer():
+        if not (isinstance(result, tuple) and len(result) == 2):
+            result = self._other_answer(result)
+        if result is None or not self._begin_answer():
             return None
         data, status = result
         return self.consumer.reply(
@@ -262,7 +269,7 @@ class ActionFrame(ActionInvocation):
 
     def find_handler(self) -> Target:
         """Read the action, its arguments and the request id. Raises 400 without an action."""
-        content = _parse(self.text)
+        content = parse_json(self.text)
         if type(content) is not dict or "action" not in content:
             dialect = self.dialect
             raise dialect.handler_not_found(dialect.parse_call(content))

@@ -1,7 +1,6 @@
 """Inspect a consumer class once, when it is defined: its actions, and the hooks it overrides."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from inspect import isfunction, isroutine
 from operator import attrgetter
@@ -40,8 +39,9 @@ OVERRIDABLE = {
     "_default_replies": ("reply", "send", "send_json", "encode_json"),
     "_default_throttles": ("get_throttles",),
     "_default_authenticators": ("get_authenticators",),
+    "_default_connect": ("websocket_connect", "connect", "accept"),
 }
-"""The methods that read a frame, check permissions, send answers, throttle and authenticate.
+"""The methods that read a frame, check, send answers, throttle, authenticate and connect.
 
 By the attribute of a consumer that says whether it overrides none of them.
 """
@@ -145,24 +145,22 @@ def _options(cls: type[Any], attribute: str, given: Mapping[str, Any]) -> Mappin
 
 def note_overridden_hooks(cls: type[Any], base: type[Any]) -> None:
     """Set the attributes `OVERRIDABLE` of the class `cls`, and the functions they were found by."""
-    cls._hooks = tuple(_function(cls, name) for names in OVERRIDABLE.values() for name in names)
+    cls._hooks = _hooks_of(cls)
     for attribute, names in OVERRIDABLE.items():
         setattr(cls, attribute, not replaces_any(cls, base, names))
 
 
 def note_replaced_hooks(consumer: Any, base: type[Any]) -> None:
     """Note the hooks that a decorator, an `__init__` or a test has replaced since."""
-    with suppress(AttributeError):  # what replaces a method need not be one
-        if _functions_of(consumer) == consumer._hooks:
-            return
+    if _hooks_of(type(consumer)) == consumer._hooks and _HOOKS.isdisjoint(vars(consumer)):
+        return
     for attribute, names in OVERRIDABLE.items():
         if replaces_any(consumer, base, names):
             setattr(consumer, attribute, False)
 
 
-_functions_of = attrgetter(
-    *(f"{name}.__func__" for names in OVERRIDABLE.values() for name in names)
-)
+_HOOKS = frozenset(name for names in OVERRIDABLE.values() for name in names)
+_hooks_of = attrgetter(*_HOOKS)
 
 
 def replaces_any(consumer: Any, base: type[Any], names: Sequence[str]) -> bool:

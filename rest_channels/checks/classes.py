@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning
 
 from ..cluster.layer import crosses_processes
-from ..decorators import action_mark, route_name
+from ..decorators import MARKS, action_mark, route_name
 from ..generics import GenericAsyncAPIConsumer
 from ..introspection.routes import Entry, class_of
 from ..observer.naming import NamedObserver
@@ -63,6 +63,8 @@ def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
         if cls in named:
             continue
         named.add(cls)
+        if not issubclass(cls, SocketConsumer | SocketView):
+            yield from _foreign_messages(cls)
         if issubclass(cls, SocketConsumer):
             yield from _consumer_messages(cls)
             yield from _observer_messages(cls)
@@ -75,6 +77,21 @@ def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
 def _function_messages(entry: Entry) -> Iterator[CheckMessage]:
     if entry.is_channel_route and not takes(entry.target, 1, entry.kwargs):
         yield _arguments_error(entry.target, ("message", *sorted(entry.kwargs)), entry.text)
+
+
+def _foreign_messages(cls: type[Any]) -> Iterator[CheckMessage]:
+    """E029: a class of another package has actions, routes or observers of this library."""
+    for name in dir(cls):
+        value = inspect.getattr_static(cls, name)
+        if isinstance(value, NamedObserver) or any(hasattr(value, mark) for mark in MARKS):
+            foreign = next((base for base in cls.__mro__ if not _is_own(base)), cls)
+            message = (
+                f"{cls.__name__}.{name} is from rest_channels, which {foreign.__module__}."
+                f"{foreign.__qualname__} does not know: nothing calls it."
+            )
+            hint = "Derive the class from AsyncAPIConsumer or another class of rest_channels."
+            yield Error(message, hint, obj=cls, id="rest_channels.E029")
+            return
 
 
 def _view_messages(cls: type[Any], entry: Entry) -> Iterator[CheckMessage]:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
-from inspect import isfunction
 from typing import Any, Protocol
 
 from channels.exceptions import ChannelFull
@@ -43,8 +42,8 @@ QUEUE_SIZE = 10_000
 """Messages that may wait for the layer."""
 
 NAMED_AT_ONCE = (
-    "channels.layers.InMemoryChannelLayer.new_channel",
-    "channels_redis.core.RedisChannelLayer.new_channel",
+    ("channels.layers", "InMemoryChannelLayer.new_channel"),
+    ("channels_redis.core", "RedisChannelLayer.new_channel"),
 )
 """Methods that only make up a name. That of a layer that subscribes may wait at any time."""
 
@@ -154,7 +153,8 @@ class Listener:
 def names_at_once(layer: Any) -> bool:
     """Return whether `layer` creates a channel without waiting, so whenever its name is used."""
     method = getattr(layer.new_channel, "__func__", None)
-    return isfunction(method) and f"{method.__module__}.{method.__qualname__}" in NAMED_AT_ONCE
+    names = getattr(method, "__module__", None), getattr(method, "__qualname__", None)
+    return names in NAMED_AT_ONCE
 
 
 def _ignore_message(message: Message) -> None:

@@ -10,7 +10,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from ..protocol.arguments import accepted_arguments
 from .execution import await_in_thread, run
 
-__all__ = ["acall_hook", "call_hook", "wrap_async_hooks"]
+__all__ = ["acall_hook", "call_hook", "has_methods", "wrap_async_hooks"]
 
 _WRAPPED = "_rest_channels_wrapped"
 
@@ -39,6 +39,18 @@ def _on_event_loop() -> bool:
         asyncio.get_running_loop()
     except RuntimeError:
         return False
+    return True
+
+
+def has_methods(instance: object, functions: Sequence[Any]) -> bool:
+    """Return whether the methods of `instance` with the names of `functions` are these functions.
+
+    A class, or a test, may have replaced one of them.
+    """
+    for function in functions:
+        method = getattr(instance, function.__name__)
+        if getattr(method, "__func__", method) is not function:
+            return False
     return True
 
 

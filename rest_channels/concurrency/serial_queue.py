@@ -12,6 +12,7 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from .awaitables import DONE
 from .tasks import cancel_tasks, new_task
 from .threads import ThreadLease, current_thread_lease
 from .timers import call_later
@@ -81,7 +82,8 @@ class SerialQueue(Generic[T]):
         """Run `work` as an item, while the queue is idle. Then run the items that were queued."""
         self.busy = True
         while True:
-            task = new_task(work, loop=self._loop, context=self.context.copy())
+            context = self.context.copy()
+            task = new_task(work, loop=self._loop, context=context, eager_start=True)
             if not task.done():
                 self._task = task
                 task.add_done_callback(self._resume)
@@ -193,15 +195,23 @@ class SerialQueue(Generic[T]):
         if self._task is not None and self._task in waiting_tasks:
             self._task.cancel()
 
-    async def stop(self, timeout: float) -> None:
-        """Drop the queued items, cancel the running one, and wait at most `timeout` seconds."""
+    def stop(self, timeout: float) -> Awaitable[None]:
+        """Drop the queued items, cancel the running one, and wait at most `timeout` seconds.
+
+        Return `DONE` if no item runs.
+        """
         self.items.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None  # so that an item that is put later, a disconnect, starts another
-        if (task := self._task) is not None:
-            await cancel_tasks({task}, timeout)
+        if self._task is not None:
+            return self._stop_item(self._task, timeout)
         self.lease.release()  # a task that an item has started may have used it since
+        return DONE
+
+    async def _stop_item(self, task: asyncio.Task[None], timeout: float) -> None:
+        await cancel_tasks({task}, timeout)
+        self.lease.release()
 
     def drop_references(self) -> None:
         """Let go of what the queue works for. It has ended, and `stop` was called."""

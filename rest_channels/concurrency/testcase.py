@@ -49,7 +49,8 @@ def runs_tests() -> bool:
 
     Its transaction is in the thread of the loop, or in the main thread.
     """
-    if not hasattr(sys.modules.get("django.core.mail"), "outbox"):
+    # Not `hasattr`: the module has a `__getattr__`, which would raise an error for each connection.
+    if "outbox" not in getattr(sys.modules.get("django.core.mail"), "__dict__", ()):
         return False
     return threading.current_thread() is not threading.main_thread() or bool(_own_transactions())
 

@@ -33,6 +33,7 @@ CLASS_ONLY = {
 
 OTHER_BASES = {
     "channels": "SocketConsumer replaces it",
+    "chanx": "SocketConsumer or AsyncAPIConsumer replaces it",
     "djangochannelsrestframework": "the class of the same name in rest_channels replaces it",
     "rest_framework": "rest_channels.mixins and rest_channels.generics have its like",
 }
@@ -99,8 +100,7 @@ def _declared(base: type) -> Iterator[str]:
 
 def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: set[str]) -> None:
     where = f"{owner.__name__}.{name}"
-    if isfunction(value):
-        check_decorators(where, value)
+    check_decorators(where, value)
     if any(hasattr(value, mark) for mark in ("_rest_channels_action", "_rest_channels_route")):
         return
     if name in supported:

@@ -1,8 +1,10 @@
-"""Find names that are probably a misspelt other name."""
+"""Find names that are probably a misspelt other name, and the package that a value is from."""
 
 from collections.abc import Iterable
+from inspect import isfunction
+from typing import Any
 
-__all__ = ["misspelling", "nearest_name"]
+__all__ = ["misspelling", "nearest_name", "package_of"]
 
 SHORT = 8  # characters; below that, own names resemble known ones by chance
 LONG = 12
@@ -24,6 +26,15 @@ def misspelling(where: str, meant: str) -> TypeError:
     """Return the error for the name at the end of `where`, which probably means another one."""
     hint = "If the name is your own, choose another."
     return TypeError(f"{where} has no effect. Did you mean {meant}? {hint}")
+
+
+def package_of(value: Any) -> str:
+    """Return the package that has made `value`, also a function that wraps that of a project."""
+    if isfunction(value):
+        module = value.__globals__.get("__name__", "")
+    else:
+        module = (value if isinstance(value, type) else type(value)).__module__
+    return str(module).partition(".")[0]
 
 
 def _normalized(name: str) -> str:

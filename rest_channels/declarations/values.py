@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
+from .names import package_of
+
 __all__ = ["VALUES", "check_values", "dialect_error", "type_error", "value_error"]
 
 Check = Callable[[Any], str | None]
@@ -31,12 +33,32 @@ def _class_error(item: Any, method: str) -> str | None:
     if isinstance(item, type):
         return None if callable(getattr(item, method, None)) else f"has {_no_method(item, method)}"
     if callable(item) and not hasattr(item, method):
-        return None  # `A & B`, or a function that makes an instance
+        return _tree_error(item)  # `A & B`, or a function that makes an instance
     if isinstance(item, str):
         return f"has the text {item!r}: import the class and write its name without quotes"
     if hasattr(item, method):
         return f"has the instance {item!r}: write the class, without parentheses"
     return f"has {item!r}, which is not a class"
+
+
+def _tree_error(tree: Any) -> str | None:
+    """Return what is wrong with `A & B`: operators of DCRF do not know this library's classes."""
+    operands = [operand for name, operand in _attributes(tree) if name.startswith("op")]
+    if package_of(tree) == "djangochannelsrestframework" and any(map(_is_of_library, operands)):
+        return (
+            "combines a permission of djangochannelsrestframework with one of this library, which "
+            "its operators cannot call: write the other classes as rest_channels.permissions"
+        )
+    return next(filter(None, map(_tree_error, operands)), None)
+
+
+def _attributes(value: Any) -> Iterable[tuple[str, Any]]:
+    return () if isinstance(value, type) else getattr(value, "__dict__", {}).items()
+
+
+def _is_of_library(operand: Any) -> bool:
+    bases = operand.__mro__ if isinstance(operand, type) else ()
+    return any(base.__module__ == "rest_channels.permissions" for base in bases)
 
 
 def _no_method(item: type, method: str) -> str:

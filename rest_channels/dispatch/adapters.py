@@ -6,6 +6,7 @@ They turn events into invocations: a view receives requests, a consumer receives
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from ..concurrency.hooks import has_methods
 from ..decorators import route_name
 from ..engine.connection import Connection
 from ..protocol.dialects import Dialect, PlainDialect
@@ -35,7 +36,7 @@ class RequestAdapter:
         """Handle `request`, errors included."""
         raise NotImplementedError
 
-    def connect(self) -> Awaitable[None]:
+    def connect(self) -> Awaitable[None] | None:
         return self.handle(SocketRequest(self.connection, "connect"))
 
     def receive(self, frame: Frame) -> Coroutine[Any, Any, None]:
@@ -86,6 +87,19 @@ class ViewAdapter(RequestAdapter):
         self.args = route.get("args", ())
         self.kwargs = route.get("kwargs", {})
 
+    def connect(self) -> Awaitable[None] | None:
+        """Handle the handshake. A class with nothing to call for it needs no request."""
+        cls, connection = self.view_class, self.connection
+        if (
+            hasattr(cls, "connect")
+            or self.initkwargs
+            or not (cls._default_dispatch and cls.lets_everyone_connect())
+            or connection.identity_check is not None
+        ):
+            return RequestAdapter.connect(self)
+        connection.connect_called = True
+        return None
+
     def handle(self, request: SocketRequest) -> Coroutine[Any, Any, None]:
         if self.initkwargs or not self.view_class._default_dispatch:
             return call_own_dispatch(self.view, request, *self.args, **self.kwargs)
@@ -100,7 +114,6 @@ class ViewAdapter(RequestAdapter):
     async def event(self, event: Event | Gap) -> None:
         """Pass a message of a group to the view's `send_json`, and missing messages to `gap`."""
         view = self.view_class(**self.initkwargs)
-        view.connection = self.connection
         view.request = SocketRequest(self.connection, "event")
         target: Target
         if isinstance(event, Gap):
@@ -129,9 +142,18 @@ class ConsumerAdapter:
         self.handles_gaps = consumer.handles_gaps
         self.dialect: Dialect = consumer._dialect
 
-    async def connect(self) -> None:
-        """Call `websocket_connect`, once the channel layer knows the connection."""
-        if self.connection.hub.listeners.opens_slowly():
+    def connect(self) -> Awaitable[None] | None:
+        """Call `websocket_connect`. A class with nothing to call for a handshake needs no event."""
+        connection = self.connection
+        at_once = self.consumer._connects_at_once() and connection.identity_check is None
+        if connection.hub.listeners.opens_slowly() or not at_once:
+            return self._connect()
+        connection.connect_called = True
+        self.consumer.groups = set()
+        return None
+
+    async def _connect(self) -> None:
+        if self.connection.hub.listeners.opens_slowly():  # until the channel layer knows it
             await self.consumer._open_channel()
         message = {"type": "websocket.connect"}
         await self._invoke("connect", self.consumer.websocket_connect, message)
@@ -156,8 +178,7 @@ class ConsumerAdapter:
         self.connection.send_rendered(event)
 
     def handles_disconnect(self) -> bool:
-        handles: bool = self.consumer._handles_disconnect()
-        return handles
+        return not has_methods(self.consumer, self.consumer._disconnect_methods)
 
     async def disconnect(self, code: int) -> None:
         message = {"type": "websocket.disconnect", "code": code}

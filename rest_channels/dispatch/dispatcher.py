@@ -15,20 +15,22 @@ from inspect import isawaitable
 from typing import Any
 
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
+from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.functional import Promise
 from rest_framework import status
 
 from ..client_logs import log_for_client
-from ..concurrency.execution import is_async, render_in_thread, render_on_loop, run
+from ..concurrency.execution import explain_query, is_async, render_in_thread, run
 from ..concurrency.serial_queue import current_queue, outlast_deadline, outlasts_deadline
-from ..engine.connection import State
+from ..engine.connection import OPEN, State
 from ..engine.identity_waits import wait_for_identity
 from ..exceptions import CloseCode, HandlerTimeout, UnsendableFrame
 from ..protocol.messages import Call, Reply, encoded_size
 from ..renderers import encode_text
 from ..request import SocketRequest
-from .errors import SERVER_ERROR, as_exception, log_refusal, refuse_http_response
+from .errors import SERVER_ERROR, as_exception, log_refusal
 from .invocation import PLAIN_DIALECT, DirectInvocation, Invocation
+from .results import refuse_http_response
 from .view_permissions import forget_permissions
 
 __all__ = ["answer_error", "call_own_dispatch", "dispatch"]
@@ -46,12 +48,12 @@ async def dispatch(invocation: Invocation) -> None:
         handler, args, kwargs = invocation.find_handler()
         if (check := invocation.check()) is not None:
             await check
-            if connection.identity_check is not None or connection.state is not State.OPEN:
+            if connection.identity_check is not None or connection.state is not OPEN:
                 await _check_open(invocation)
         connection.connect_called = True
         if is_async(handler):
-            result = await handler(*args, **kwargs)
-            text = render_on_loop(invocation.render_result, handler, result)
+            result = await (handler(*args, **kwargs) if kwargs else handler(*args))
+            text = _render(invocation, handler, result)
         else:
             text = await render_in_thread(invocation.render_result, handler, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
@@ -66,6 +68,15 @@ async def dispatch(invocation: Invocation) -> None:
             await answer_error(invocation, error)
     finally:
         invocation.on_answered()
+
+
+def _render(invocation: Invocation, handler: Any, result: Any) -> str | None:
+    """Return the answer to the `result` of an `async def` handler, which may not query."""
+    try:
+        return invocation.render_result(result)
+    except (SynchronousOnlyOperation, TypeError) as error:
+        explain_query(error, handler)
+        raise
 
 
 class _Closed(Exception):

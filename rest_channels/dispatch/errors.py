@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404
-from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -31,7 +30,6 @@ __all__ = [
     "error_reply",
     "exception_handler",
     "log_refusal",
-    "refuse_http_response",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -43,7 +41,9 @@ class FailedEvent(Protocol):
     """The attributes of a failed event that its answer needs."""
 
     event: str
-    call: Call
+
+    @property
+    def call(self) -> Call: ...
 
     @property
     def connection(self) -> Connection: ...
@@ -119,35 +119,6 @@ def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
     text = "%s refused the client %s (user %s) at '%s': %s"
     details = owner.__name__, client, user, short_path(scope), reason
     log_for_client(logger, logging.WARNING, text, *details)
-
-
-def check_result(result: Any, event: str) -> None:
-    """Log a result of a handler that was meant to be sent, or to refuse a client: nothing does so.
-
-    Raise `TypeError` for an HTTP response.
-    """
-    refuse_http_response(result, event)
-    if event == "connect" and isinstance(result, dict | list | tuple | str | bool):
-        advice = "has no effect. To refuse a client, raise PermissionDenied"
-    elif isinstance(result, dict | list | tuple | str):
-        advice = "is not sent. Call self.send_json(…)"
-    else:
-        return
-    text = "The handler of '%s' returned a %s, which %s."
-    log_for_client(logger, logging.WARNING, text, event, type(result).__name__, advice)
-
-
-def refuse_http_response(result: Any, event: str) -> None:
-    """Raise `TypeError` if a handler has returned an HTTP response: nothing would send it.
-
-    A decorator of Django's, such as `login_required`, refuses a request in this way.
-    """
-    if isinstance(result, HttpResponseBase):
-        raise TypeError(
-            f"The handler of {event!r} returned {result!r}, which a WebSocket cannot send. To "
-            "refuse a client, write permission_classes, or raise PermissionDenied. Decorators of "
-            "views, such as login_required, refuse only HTTP requests."
-        )
 
 
 def as_exception(error: BaseException) -> Exception:

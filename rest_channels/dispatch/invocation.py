@@ -10,7 +10,8 @@ from ..parsers import JSONParser
 from ..protocol.dialects import Dialect, PlainDialect
 from ..protocol.messages import Call, Reply
 from ..renderers import encode_text
-from .errors import check_result, error_reply
+from .errors import error_reply
+from .results import check_result
 
 __all__ = [
     "PLAIN_DIALECT",
@@ -35,7 +36,10 @@ class Invocation(Protocol):
     """
 
     event: str
-    call: Call
+
+    @property
+    def call(self) -> Call:
+        """The call that the frame makes."""
 
     @property
     def is_nested(self) -> bool:

@@ -12,6 +12,8 @@ from ..engine.unconnected import unconnected
 from ..exceptions import CloseCode
 from ..partitions import group_name
 from ..protocol.messages import Event
+from ..renderers import JSONRenderer, encode_text
+from ..request import SocketRequest
 from ..settings import api_settings
 
 __all__ = ["SendingMixin"]
@@ -38,9 +40,22 @@ class SendingMixin:
         cls.overrides_sending = cls.send is not base.send or cls.send_json is not base.send_json
         adapt_overrides(cls, SENDING_METHODS, "_perform")
 
-    @cached_property
+    request: SocketRequest
+
+    @property
     def connection(self) -> Connection:
-        """The connection that this handles an event of."""
+        """The connection that this handles an event of: that of its request."""
+        try:
+            return self.request.connection
+        except AttributeError:  # a unit test has made the instance
+            return self._unconnected
+
+    @connection.setter
+    def connection(self, connection: Connection) -> None:
+        self._unconnected = connection  # a unit test gives another one
+
+    @cached_property
+    def _unconnected(self) -> Connection:
         return unconnected(self)
 
     @property
@@ -111,6 +126,8 @@ class SendingMixin:
     def render_text(self, data: Any) -> str:
         """Return `data` as the text of a frame."""
         renderer = self.text_renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
+        if renderer is JSONRenderer:  # what it does, in two calls less
+            return encode_text(data)
         text: str | bytes = _rendered(renderer, data)
         return text.decode() if isinstance(text, bytes) else text
 

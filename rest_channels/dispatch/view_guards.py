@@ -47,7 +47,8 @@ class ViewGuards:
     request: SocketRequest
     event: str
 
-    _noted: ClassVar[tuple[Any, ...]] = ()  # the methods that the following were found from
+    # The class and its methods that the following were found from.
+    _noted: ClassVar[tuple[Any, ...]] = ()
     _default_permissions: ClassVar[bool] = True  # whether it overrides no `get_permissions`
     _default_throttles: ClassVar[bool] = True
     _default_dispatch: ClassVar[bool] = True
@@ -61,10 +62,10 @@ class ViewGuards:
     @classmethod
     def _find_guards(cls) -> None:
         """Note which guards `cls` overrides. Decorators, or a test, may have replaced some."""
-        methods = *_methods_of(cls), getattr(cls, "__getattr__", None)
-        if vars(cls).get("_noted") == methods:
+        noted = cls, getattr(cls, "__getattr__", None), _methods_of(cls)
+        if cls._noted == noted:
             return
-        cls._noted = methods
+        cls._noted = noted
         plain = type(cls).__call__ is type.__call__ and not _is_own(cls, (*CREATION, "__getattr__"))
         defaults = {
             "_default_dispatch": plain and not _is_own(cls, STEPS),
@@ -77,6 +78,17 @@ class ViewGuards:
             if getattr(cls, name) is not value:
                 setattr(cls, name, value)
 
+    @classmethod
+    def lets_everyone_connect(cls) -> bool:
+        """Return whether the class has no guard, as `check` finds it for an instance."""
+        permissions, throttles = cls.permission_classes, cls.throttle_classes
+        if permissions is None:
+            permissions = api_settings.DEFAULT_PERMISSION_CLASSES
+        if throttles is None:
+            throttles = api_settings.DEFAULT_THROTTLE_CLASSES
+        allows_any = not permissions or permissions == [AllowAny]
+        return cls._default_checks and not throttles and allows_any
+
     def check(self) -> Awaitable[None] | None:
         """Check the permissions, then the throttles; now, or in the awaitable that is returned."""
         if self.event == "disconnect":  # cleaning up needs no permission
@@ -85,11 +97,7 @@ class ViewGuards:
             check: Awaitable[None] | None = self._call_guards()
         else:
             permissions, throttles = self.permission_classes, self.throttle_classes
-            if permissions is None:
-                permissions = api_settings.DEFAULT_PERMISSION_CLASSES
-            if throttles is None:
-                throttles = api_settings.DEFAULT_THROTTLE_CLASSES
-            if not throttles and (not permissions or permissions == [AllowAny]):
+            if permissions is None and throttles is None and not api_settings.guards_by_default:
                 return None
             check = self._check_by_classes()
         return check if check is None or self.event != "connect" else in_handshake_thread(check)

@@ -29,15 +29,16 @@ from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, ut
 from ..settings import api_settings
 from .connection_identity import ConnectionScope
 from .ending import Ending
-from .handler import Handler, State
+from .handler import OPEN, Handler, State
+from .identification import identify_connection
 from .inbox import PING_SIZE, Inbox, ping
 from .memberships import GroupMemberships
 from .outbox import Outbox
 from .publish import current_hub
 from .receiving import Receiving, answering
-from .revocation_index import forget_connection, identify_connection
+from .revocation_index import forget_connection
 
-__all__ = ["Connection", "State"]
+__all__ = ["OPEN", "Connection", "State"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -74,8 +75,7 @@ class Connection(Receiving):
         limit, partition = api_settings.MAX_SUBSCRIPTIONS, connection_partition(scope)
         self.groups = GroupMemberships(self, hub, self.loop_bridge, limit, partition)
         self.inbox = Inbox()
-        limit = api_settings.OUTBOX_BYTES
-        self.outbox = Outbox(send, limit, self, hub.loop, hub.outboxes_lock)
+        self.outbox = Outbox(send, api_settings.OUTBOX_BYTES, self, hub.loop, hub.outboxes_lock)
         self.view_state: dict[str, Any] = {}  # a view's `state`, sessions, what a consumer keeps
         self._receive = receive
         self.locale = locale_of(scope)
@@ -124,7 +124,7 @@ class Connection(Receiving):
         """Queue a frame, or close a client that exceeds the limits. Return a disconnect's code."""
         if message["type"] == "websocket.disconnect":
             return int(message.get("code") or CloseCode.NORMAL)
-        if self.state is not State.OPEN:
+        if self.state is not OPEN:
             return None
         try:
             frame = text, _data, size = self.inbox.admit(message)
@@ -159,15 +159,18 @@ class Connection(Receiving):
                 await self.handler.receive(item)
         elif item is None:
             try:
-                if await identify_connection(self.hub, self) and await self.hub.reachable(self):
-                    await self.handler.connect()
+                here = await identify_connection(self.hub, self) and await self.hub.reachable(self)
+                if (connecting := self.handler.connect() if here else None) is not None:
+                    await connecting
             except BaseException:
                 self.close(CloseCode.CONNECT_FAILED)
                 raise
             if not self.groups.all_joined:
                 await self.groups.wait_joined()
-            self.accept()
             self.is_connected = True
+            if self.state is State.CONNECTING:
+                self.state = State.OPEN
+                await self.outbox.open(accept_message(acceptable(self.subprotocol), ()))
         else:
             await self.handler.disconnect(item)
 
@@ -181,7 +184,7 @@ class Connection(Receiving):
             self.loop_bridge.call(self.accept, subprotocol, headers)
         elif self.state < State.OPEN:
             message = accept_message(acceptable(subprotocol, self.subprotocol), headers)
-            self._advance_to(State.OPEN)
+            self.state = State.OPEN
             self.outbox.start(message)
         return DONE
 
@@ -215,7 +218,7 @@ class Connection(Receiving):
             size = len(text)
         else:
             size, text = encoded_size(text), str.__str__(text)
-        if self.state is not State.OPEN and self.state > State.OPEN:
+        if self.state is not OPEN and self.state > OPEN:
             return DONE
         message = {"type": "websocket.send", "text": text}
         if not self.groups.all_joined:
@@ -238,7 +241,7 @@ class Connection(Receiving):
         elif self.state < State.CLOSING:
             self.release()
             outbox, refused = self.outbox, self.state is State.CONNECTING
-            self._advance_to(State.CLOSING)
+            self.state = State.CLOSING
             self.close_code = code
             self.hub.remove_address(self)
             self.groups.leave_all()
@@ -248,9 +251,6 @@ class Connection(Receiving):
             (outbox.send_only if refused else outbox.put_without_limit)(close_message(code, reason))
             self.start_close_timer()
         return DONE
-
-    def _advance_to(self, state: State) -> None:
-        self.state = max(state, self.state)
 
     def start_close_timer(self) -> None:
         """Give the client `CLOSE_TIMEOUT` to disconnect, after a close or a failed `send`."""
@@ -268,15 +268,15 @@ class Connection(Receiving):
         self._finished = True
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._advance_to(State.CLOSED)
+        self.state = State.CLOSED
         self.hub.remove_address(self)
         self.groups.leave_all()
         self.on_ended += (self._leave_hub,)
         await Ending(self).run(code)
 
-    async def _leave_hub(self) -> None:
+    def _leave_hub(self) -> Awaitable[None]:
         forget_connection(self.hub, self)  # last: until now its user could change
-        await self.hub.remove_connection(self)
+        return self.hub.remove_connection(self)
 
     def __repr__(self) -> str:
         return f"<Connection {self.address} {short_path(self.scope)} {self.state.name}>"

@@ -1,18 +1,17 @@
 """The session, user and token of one connection, as its scope has them now."""
 
 from collections.abc import Callable
-from copy import copy, deepcopy
-from functools import cached_property
-from inspect import getattr_static
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Model
-from django.utils.functional import cached_property as django_cached_property
+from django.utils.functional import LazyObject
 
 from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
+from .account_rules import Account
+from .live_sessions import LiveSession, is_read, keep_live, read_stored
 
 __all__ = [
     "ConnectionScope",
@@ -20,16 +19,13 @@ __all__ = [
     "TokenKey",
     "evaluate_identity",
     "identity_is_evaluated",
+    "is_anonymous",
     "login_of",
     "refresh_session",
     "user_key",
-    "with_columns",
 ]
 
 IDENTITY_KEYS = ("user", "session", "auth")
-
-CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", "_prefetched_objects_cache")
-"""The attributes in which Django keeps what it has read for a user."""
 
 _MISSING = object()
 
@@ -92,9 +88,23 @@ def identity_is_evaluated(scope: dict[str, Any]) -> bool:
         if not is_evaluated(scope.get(key)):
             return False
     session = unwrap(scope.get("session"))
-    if not isinstance(session, SessionBase) or session.session_key is None:
-        return True
-    return "_session_cache" in vars(session)
+    return not isinstance(session, SessionBase) or is_read(session)
+
+
+def is_anonymous(scope: dict[str, Any]) -> bool:
+    """Return whether there is no user, session or token in `scope` that could change or end.
+
+    `False` for what is lazy, and for a session that gets its key when it is saved.
+    """
+    user, session = scope.get("user"), scope.get("session")
+    if issubclass(type(user), LazyObject) or getattr(user, "pk", None) is not None:
+        return False
+    if session is not None:
+        if issubclass(type(session), LazyObject) or getattr(session, "modified", False):
+            return False
+        if getattr(session, "session_key", None) is not None:
+            return False
+    return scope.get("auth") is None
 
 
 def evaluate_identity(scope: dict[str, Any]) -> None:
@@ -102,11 +112,13 @@ def evaluate_identity(scope: dict[str, Any]) -> None:
 
     The session of a key that does not exist keeps the key, so that it is found to have ended.
     """
-    _user, session, _auth = [evaluate(scope.get(key)) for key in IDENTITY_KEYS]
+    session = evaluate(scope.get("session"))
     if isinstance(session, SessionBase) and (key := session.session_key) is not None:
-        session.keys()
+        read_stored(session)
         if session.session_key is None:
             session._session_key = key
+    for name in IDENTITY_KEYS:
+        evaluate(scope.get(name))
 
 
 def user_key(user: Any) -> str | None:
@@ -126,17 +138,17 @@ def user_key(user: Any) -> str | None:
 
 
 class Identity:
-    """The session, user, password hash and token of a connection, when it was indexed.
+    """The session, user, account and token of a connection, when it was indexed.
 
     `token` is a token that is a row, and `token_key` its key in the index. Other tokens are `None`.
     """
 
     __slots__ = (
-        "password",
+        "account",
         "session",
-        "session_data",
         "session_newest",
         "session_object",
+        "session_read_at",
         "token",
         "token_key",
         "user",
@@ -146,9 +158,9 @@ class Identity:
     def __init__(self, scope: dict[str, Any], before: "Identity | None" = None) -> None:
         self.user_object = unwrap(scope.get("user"))
         self.user = user_key(self.user_object)
-        stored = self.is_stored_user
-        self.password = getattr(self.user_object, "password", None) if stored else None
         self.session_object = unwrap(scope.get("session"))
+        self.account = self._account(scope, before) if self.is_stored_user else None
+        keep_live(self.session_object)
         self.session: str | None = getattr(self.session_object, "session_key", None)
         token = unwrap(scope.get("auth"))
         self.token: Any = None
@@ -157,14 +169,19 @@ class Identity:
             self.token = token
             model: Any = token._meta.concrete_model
             self.token_key = model._meta.label_lower, str(token.pk)
-        self.session_data: dict[str, Any] | None = None
-        """What the store had when the session was read from it, or `None` if that is unknown."""
         self.session_newest: dict[str, Any] | None = None
         """What the store had at the last check. It may wait for a handler to end."""
-        if before is not None and before.session_object is self.session_object:
-            self.session_data = before.session_data
-        elif self.session is not None and not getattr(self.session_object, "modified", True):
-            self.session_data = deepcopy(vars(self.session_object).get("_session_cache"))
+        self.session_read_at = 0.0
+
+    def _account(self, scope: dict[str, Any], before: "Identity | None") -> Account:
+        """Return how the user has logged in. A token says nothing about the session."""
+        session, login = self.session_object, {}
+        has_session = isinstance(session, SessionBase) and scope.get("auth") is None
+        if has_session and login_of(session) == self.user:
+            login = vars(session)["_session_cache"]
+        finder = getattr(scope.get("authentication"), "successful_authenticator", None)
+        same = before.account if before is not None and before.user == self.user else None
+        return Account(self.user_object, login, finder is not None, same)
 
     @property
     def is_stored_user(self) -> bool:
@@ -203,53 +220,12 @@ def login_of(session: SessionBase) -> str | None:
     return None if login is None else str(login)
 
 
-def with_columns(user: Any, columns: dict[str, Any]) -> Any:
-    """Return `user` if it has these columns, else a copy with them.
+def refresh_session(identity: Identity) -> bool:
+    """Give the session what its store had at the last check, except for changes of its own.
 
-    The copy keeps the attributes that middleware has set. What Django has cached for the user, such
-    as related rows and permissions, is dropped. Columns that `user` has not loaded stay deferred.
+    Return `False` if the session was saved meanwhile, so that it has to be read once more.
     """
-    attributes = vars(user)
-    loaded = {name: value for name, value in columns.items() if name in attributes}
-    if all(attributes[name] == value for name, value in loaded.items()):
-        return user
-    fresh = user.__class__.__new__(user.__class__)
-    vars(fresh).update({name: value for name, value in attributes.items() if name not in CACHES})
-    for name in attributes:
-        kind = getattr_static(type(user), name, None)
-        if isinstance(kind, cached_property | django_cached_property):
-            vars(fresh).pop(name, None)
-    fresh._state = copy(user._state)
-    fresh._state.fields_cache = {}
-    for name, value in loaded.items():
-        setattr(fresh, name, value)
-    return fresh
-
-
-def refresh_session(identity: Identity) -> None:
-    """Give the session the data of its store, unless it has changes that are not saved yet."""
     session, stored = identity.session_object, identity.session_newest
-    if stored is None or identity.session_moved():
-        return
-    if session.modified and not _changes_are_saved(identity, stored):
-        return
-    session.modified = False
-    session._session_cache = deepcopy(stored)
-    identity.session_data = stored
-
-
-def _changes_are_saved(identity: Identity, stored: dict[str, Any]) -> bool:
-    """Return whether `stored` has every value that the connection has changed in its session."""
-    session, before = identity.session_object, identity.session_data
-    serializer = session.serializer()
-    try:
-        data = serializer.loads(serializer.dumps(session._session))
-    except (TypeError, ValueError):  # it cannot be saved
-        return False
-    if before is None:
-        return bool(data == stored)
-    return all(
-        data.get(name, _MISSING) == stored.get(name, _MISSING)
-        for name in data.keys() | before.keys()
-        if data.get(name, _MISSING) != before.get(name, _MISSING)
-    )
+    if stored is None or identity.session_moved() or not isinstance(session, LiveSession):
+        return True
+    return session.follow(stored, identity.session_read_at)

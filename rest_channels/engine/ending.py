@@ -8,9 +8,11 @@ all tasks are cancelled, as `asyncio.run` does at its end: the step that runs th
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import Any, Protocol
 
 from ..client_logs import log_for_client
+from ..concurrency.awaitables import DONE
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue
 from ..concurrency.tasks import start_task
@@ -51,8 +53,26 @@ class Ending:
         self._steps: Iterator[Awaitable[None]] = iter(())
 
     async def run(self, code: int) -> None:
-        """Run all steps, in a task that the server cannot cancel. Return when they are done."""
+        """Run all steps. Return when they are done."""
         self._steps = self._all_steps(code)
+        try:
+            if (step := self._next_step()) is not None:
+                self._steps = chain((step,), self._steps)
+                await self._run_in_task()
+        finally:
+            _drop_references(self._connection)
+            if self._new_queue is not None:
+                self._new_queue.drop_references()
+
+    def _next_step(self) -> Awaitable[None] | None:
+        """Run the steps up to the first that has to wait, and return it. Most have not to."""
+        for step in self._steps:
+            if step is not DONE:
+                return step
+        return None
+
+    async def _run_in_task(self) -> None:
+        """Run the steps that are left in a task that the server cannot cancel."""
         task = self._start()
         cancelled: asyncio.CancelledError | None = None
         while not task.done() or task.cancelled():
@@ -67,9 +87,6 @@ class Ending:
                 self._hurry = True
                 if self._disconnecting is not None:
                     self._disconnecting.cancel()
-        _drop_references(self._connection)
-        if self._new_queue is not None:
-            self._new_queue.drop_references()
         task.result()
         if cancelled is not None:
             try:
@@ -82,7 +99,7 @@ class Ending:
 
     async def _run(self) -> None:
         """Run the steps that have not begun."""
-        for step in self._steps:
+        while (step := self._next_step()) is not None:
             await step
 
     def _all_steps(self, code: int) -> Iterator[Awaitable[None]]:
@@ -100,7 +117,8 @@ class Ending:
                 queue = self._new_queue = connection.new_call_queue(queue)
             yield self._call_disconnect(queue, code)
             yield queue.stop(END_TIMEOUT)
-            yield bridge.end(END_TIMEOUT)  # what `disconnect` has started
+            if bridge.running_tasks:  # what `disconnect` has started
+                yield bridge.end(END_TIMEOUT)
         yield connection.outbox.stop()
         while connection.on_ended:  # a callback may be added until the last one has ended
             callback, *others = connection.on_ended
@@ -108,20 +126,35 @@ class Ending:
             yield self._call_back(callback)
         connection.handler = EndedHandler()
 
-    async def _call_back(self, callback: Callable[[], Awaitable[None]]) -> None:
+    def _call_back(self, callback: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        """Call `callback`, and return what to wait for. The other steps run whatever it raises."""
         try:
-            await callback()
-        except Exception as error:  # noqa: BLE001 - the other steps still have to run
-            text = "%r: %r failed at the end."
-            log_for_client(logger, logging.ERROR, text, self._connection, callback, error=error)
+            called = callback()
+        except Exception as error:  # noqa: BLE001 - logged
+            self._log_failure(callback, error)
+            return DONE
+        return called if called is DONE else self._await_callback(callback, called)
 
-    async def _call_disconnect(self, queue: SerialQueue[Any], code: int) -> None:
-        """Call `disconnect`, and wait until it is done or the server does not wait any longer."""
+    async def _await_callback(self, callback: object, called: Awaitable[None]) -> None:
+        try:
+            await called
+        except Exception as error:  # noqa: BLE001 - logged
+            self._log_failure(callback, error)
+
+    def _log_failure(self, callback: object, error: Exception) -> None:
+        text = "%r: %r failed at the end."
+        log_for_client(logger, logging.ERROR, text, self._connection, callback, error=error)
+
+    def _call_disconnect(self, queue: SerialQueue[Any], code: int) -> Awaitable[None]:
+        """Call `disconnect`. Return what to wait for, if it is not done yet."""
         queue.put(code)
-        if queue.busy:
-            wait = queue.drain(END_TIMEOUT if self._hurry else None)
-            self._disconnecting = start_task(wait, self._connection.loop_bridge.loop)
-            await asyncio.wait({self._disconnecting})
+        return self._await_disconnect(queue) if queue.busy else DONE
+
+    async def _await_disconnect(self, queue: SerialQueue[Any]) -> None:
+        """Wait until `disconnect` is done or the server does not wait any longer."""
+        wait = queue.drain(END_TIMEOUT if self._hurry else None)
+        self._disconnecting = start_task(wait, self._connection.loop_bridge.loop)
+        await asyncio.wait({self._disconnecting})
 
 
 def _drop_references(connection: Any) -> None:

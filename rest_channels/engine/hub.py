@@ -21,6 +21,7 @@ from ..cluster.listeners import Listeners
 from ..cluster.nodes import new_node
 from ..cluster.packet_sender import ALL_NODES_GROUP, node_group
 from ..cluster.standalone_publisher import publisher
+from ..concurrency.awaitables import DONE
 from ..concurrency.execution import empty_context
 from ..concurrency.tasks import EAGER_TASKS, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap
@@ -86,12 +87,11 @@ class Hub(PacketReceiver):
     def remove_address(self, member: Member) -> None:
         self.members.pop(member.address, None)
 
-    async def remove_connection(self, member: Member) -> None:
+    def remove_connection(self, member: Member) -> Awaitable[None]:
         """Note that `member` has ended. A hub without connections stops its work."""
         self._connection_count -= 1
         self.sockets.release(member)
-        if not self._connection_count:
-            await self._stop()
+        return DONE if self._connection_count else self._stop()
 
     async def _stop(self) -> None:
         link = self.link

@@ -1,6 +1,7 @@
 """Compare the identities of connections with the database, and apply what has changed there."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -9,13 +10,14 @@ from django.utils.translation import gettext as _
 
 from ..concurrency.execution import thread_lease
 from ..exceptions import CloseCode
-from ..handshake.identity import user_model
 from ..handshake.lazy_objects import unwrap
 from ..partitions import activated
 from . import account_status as queries
-from .connection_identity import Identity, refresh_session, with_columns
+from .account_rules import Account, read_accounts
+from .connection_identity import Identity, refresh_session
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
+from .related_rows import Renewal, renew
 
 __all__ = ["query", "run_check", "selected"]
 
@@ -80,6 +82,7 @@ class PartitionCheck:
         self._index = index
         self._partition = partition
         self._identities = identities
+        self._began_at = time.monotonic()
 
     async def check_all(self, end_session: EndSession) -> None:
         """Check all sessions, users and tokens. Read sessions again that have changed."""
@@ -93,7 +96,7 @@ class PartitionCheck:
             return
         for key in sessions.keys() - status.sessions:
             end_session(self._index, self._still_in(key, sessions[key]))
-        await self._apply_users(self._identities, status.passwords)
+        await self._check_users(self._identities, status)
         await self._check_tokens(self._identities)
         self._refresh_sessions(status.contents)
         versions = self._index.session_versions
@@ -111,8 +114,8 @@ class PartitionCheck:
         if users := self._stored_users(members):
             status = await self._query(queries.account_status, [], users)
             if status is not None:
-                await self._apply_users(members, status.passwords)
-        await self._check_tokens(tokens)
+                await self._check_users(members, status)
+        await self._check_tokens(members)
         await self._read_sessions(check.sessions)
 
     async def _query(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -129,75 +132,73 @@ class PartitionCheck:
 
     def _stored_users(self, members: Iterable[Member]) -> set[str]:
         identities = map(self._identities.__getitem__, members)
-        return {each.user for each in identities if each.user and each.is_stored_user}
+        return {each.user for each in identities if each.user and each.account is not None}
 
     # Users.
 
-    async def _apply_users(self, members: Iterable[Member], passwords: Mapping[str, str]) -> None:
-        """Close connections of users who are not active, or have another password now.
-
-        Give the others a new copy of their user, if its row has changed.
-        """
-        keys: dict[type[Any], set[str]] = {}
-        remaining = []
-        for member in dict.fromkeys(members):
+    async def _check_users(self, members: Iterable[Member], status: queries.AccountStatus) -> None:
+        """Close connections of users who may not stay. Renew the users of the others."""
+        accounts: dict[Member, Account] = {}
+        for member in members:
             identity = self._identities[member]
-            if not identity.is_stored_user or not self._is_current(member):
+            account = identity.account
+            if account is None or not self._is_current(member):
                 continue
-            user = identity.user or ""
-            password = passwords.get(user)
-            if password is None:
-                member.close(CloseCode.USER_INACTIVE, _("Your account is no longer active."))
-            elif identity.password not in (None, "", password):
-                member.close(CloseCode.PASSWORD_CHANGED, _("Your password has changed."))
+            is_here = account.user._state.db in (None, status.database)
+            if is_here and identity.user not in status.passwords:
+                member.close(CloseCode.USER_INACTIVE, _reason(CloseCode.USER_INACTIVE, account))
             else:
-                remaining.append(member)
-                keys.setdefault(_model_of(identity), set()).add(user)
-        key = user_model()._meta.pk.attname if keys else ""
-        columns = (await self._query(queries.stored_columns, keys, key) if keys else None) or {}
-        for member in remaining:
-            identity = self._identities[member]
-            row = columns.get((_model_of(identity), identity.user))
-            current = identity.user_object
-            if row is None or unwrap(member.scope.get("user")) is not current:
+                accounts[member] = account
+        found = await self._query(read_accounts, [*accounts.values()]) if accounts else None
+        for (member, account), result in zip(accounts.items(), found or (), strict=False):
+            if not self._is_current(member):
                 continue
-            identity.user_object = fresh = with_columns(current, row)
-            if fresh is not current:
+            if isinstance(result, Renewal):
+                self._renew_user(member, account, result)
+            else:
+                member.close(result, _reason(result, account))
+
+    def _renew_user(self, member: Member, account: Account, renewal: Renewal) -> None:
+        if unwrap(member.scope.get("user")) is renewal.instance:
+            fresh = account.user = self._identities[member].user_object = renewal.finish()
+            if fresh is not renewal.instance:
                 member.scope.replace("user", fresh)
+            self._index.note_loaded(fresh, fresh)
 
     # Tokens.
 
     async def _check_tokens(self, members: Iterable[Member]) -> None:
         """Close connections whose token is a row that was deleted. Follow the other rows."""
-        keys: dict[type[Any], set[Any]] = {}
-        for member in members:
-            if (token := self._identities[member].token) is not None:
-                keys.setdefault(token._meta.concrete_model, set()).add(token.pk)
-        columns = await self._query(queries.stored_columns, keys) if keys else None
-        if columns is None:
-            return
-        for member in members:
-            identity = self._identities[member]
-            token = identity.token
-            if token is None or not self._is_current(member):
+        tokens = {
+            member: token
+            for member in members
+            if (token := self._identities[member].token) is not None
+        }
+        found = await self._query(_read_tokens, [*tokens.values()]) if tokens else None
+        for member, renewal in zip(tokens, found or (), strict=False):
+            if not self._is_current(member):
                 continue
-            row = columns.get((token._meta.concrete_model, str(token.pk)))
-            if row is None:
+            if renewal is None:
                 _close_without_token(member)
-            elif (fresh := with_columns(token, row)) is not token:
-                await self._replace_token(member, identity, fresh)
+            elif renewal.fresh is not renewal.instance:
+                await self._replace_token(member, self._identities[member], renewal)
 
-    async def _replace_token(self, member: Member, identity: Identity, fresh: Any) -> None:
-        """Authenticate again, because the row of the token has changed.
+    async def _replace_token(self, member: Member, identity: Identity, renewal: Renewal) -> None:
+        """Authenticate again, if columns of the token have changed. Else renew its related rows.
 
-        A token that no authenticator has found is replaced by `fresh`, a copy with the new columns.
+        A token that no authenticator has found is replaced by a copy with the new columns.
         """
         authentication = member.scope.get("authentication")
-        if getattr(authentication, "token", None) is not identity.token:
-            identity.token = fresh
-            member.scope.replace("auth", fresh)
-        elif await self._query(authentication.repeat) is False and self._is_current(member):
-            _close_without_token(member)
+        is_authenticated = getattr(authentication, "token", None) is identity.token
+        if is_authenticated and renewal.is_changed:
+            if await self._query(authentication.repeat) is False and self._is_current(member):
+                _close_without_token(member)
+            return
+        identity.token = fresh = renewal.finish()
+        if is_authenticated:
+            authentication.token = fresh
+        member.scope.replace("auth", fresh)
+        self._index.note_loaded(fresh, identity.user_object)
 
     # Sessions.
 
@@ -212,21 +213,37 @@ class PartitionCheck:
             content = contents.get(identity.session or "")
             if content is None or not self._is_current(member):
                 continue
-            identity.session_newest = content
+            identity.session_newest, identity.session_read_at = content, self._began_at
             if member.call_queue.handler_lock.locked():
-                self._index.hub.start_task(_refresh_later(member, identity))
+                self._index.hub.start_task(self._refresh_later(member, identity))
             else:
-                refresh_session(identity)
+                self._refresh(identity)
+
+    async def _refresh_later(self, member: Member, identity: Identity) -> None:
+        async with member.call_queue.handler_lock:
+            self._refresh(identity)
+
+    def _refresh(self, identity: Identity) -> None:
+        if not refresh_session(identity):  # the next heartbeat reads it again
+            self._index.session_versions.pop(identity.session or "", None)
 
 
-async def _refresh_later(member: Member, identity: Identity) -> None:
-    async with member.call_queue.handler_lock:
-        refresh_session(identity)
+def _read_tokens(tokens: list[Any]) -> list[Renewal | None]:
+    rows = queries.stored_columns(tokens)
+    pairs = zip(tokens, rows, strict=True)
+    renewals = [None if row is None else Renewal(token, row) for token, row in pairs]
+    renew(filter(None, renewals))
+    return renewals
 
 
-def _model_of(identity: Identity) -> type[Any]:
-    model: type[Any] = identity.user_object._meta.concrete_model
-    return model
+def _reason(code: CloseCode, account: Account) -> str:
+    if code is CloseCode.USER_INACTIVE:
+        return _("Your account is no longer active.")
+    return (
+        _("Your password has changed.")
+        if account.hash is None
+        else _("Your login is no longer valid.")
+    )
 
 
 def _close_without_token(member: Member) -> None:

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any, Literal, get_args
 
+from ..handshake.identity import user_model
+from .account_rules import has_own_rules
 from .connection_identity import Identity, TokenKey
 from .fanout import Member
 from .hub import Hub
+from .related_rows import depends_on, loaded_models
 
 __all__ = ["IDENTITY_READ_AT", "IdentityCheck", "Kind", "RevocationIndex"]
 
@@ -82,6 +85,7 @@ class RevocationIndex:
         self.users: dict[str, set[Member]] = {}
         self.tokens: dict[TokenKey, set[Member]] = {}
         self.session_versions: dict[str, str] = {}  # as the last heartbeat has found them
+        self.loaded: set[Any] = set()  # models of rows that users and tokens have loaded
         self._changes: OrderedDict[tuple[str, str | None], float] = OrderedDict()  # → when
         self.running_check: IdentityCheck | None = None
         self.next_check: IdentityCheck | None = None
@@ -93,6 +97,10 @@ class RevocationIndex:
         if identity.is_empty:
             return
         self.identities[connection] = identity
+        if identity.account is not None:
+            self.note_loaded(identity.user_object, identity.user_object)
+        if identity.token is not None:
+            self.note_loaded(identity.token, identity.user_object)
         for connections, key in self._entries_of(identity):
             connections.setdefault(key, set()).add(connection)
 
@@ -107,6 +115,33 @@ class RevocationIndex:
                 del connections[key]
         if identity.session is not None and identity.session not in self.sessions:
             self.session_versions.pop(identity.session, None)
+
+    def note_loaded(self, row: Any, user: Any) -> None:
+        """Note of which models a user, or the token of `user`, has loaded rows."""
+        self.loaded |= loaded_models(row, user)
+
+    def is_being_read(self, member: Member) -> bool:
+        """Return whether a check that runs now may have read an earlier identity of `member`."""
+        check = self.running_check
+        return check is not None and check.holds(member) and member not in check.unevaluated
+
+    def users_with(self, label: str, keys: Collection[str]) -> set[str]:
+        """Return the users of connections that have loaded such rows, or may be computed of them.
+
+        Args:
+            label: The label of a model.
+            keys: Primary keys of its rows, as text.
+        """
+        model = user_model()
+        everyone = model is not None and has_own_rules(model)
+        found = set()
+        for identity in self.identities.values():
+            if identity.user is None or identity.account is None:
+                continue
+            rows = filter(None, (identity.user_object, identity.token))
+            if everyone or any(depends_on(row, label, keys) for row in rows):
+                found.add(identity.user)
+        return found
 
     def note_changes(self, *, sessions: Iterable[str] = (), users: Iterable[str] = ()) -> None:
         """Note that these change now, which a handshake may be reading."""

@@ -17,7 +17,7 @@ from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.tasks import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
-from ..protocol.asgi_messages import Message, close_message
+from ..protocol.asgi_messages import Message, UnlessRefused, close_message
 
 __all__ = ["FRAME_ERRORS", "Outbox"]
 
@@ -25,10 +25,6 @@ logger = logging.getLogger("rest_channels")
 
 FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
 """What servers raise for a frame that they cannot send. Anything else: the client has gone."""
-
-
-class UnlessRefused(tuple[Message, int]):
-    """A queued message, and its size, that is dropped if the client is refused."""
 
 
 class OutboxOwner(Protocol):
@@ -163,6 +159,14 @@ class Outbox:
         self.items.insert(0, (first, 0))
         self.start_writer()
 
+    async def open(self, first: Message) -> None:
+        """Start to send: `first` in the running task, then everything that is queued."""
+        self.started, self.busy = True, False
+        try:
+            await self.send(first, 0)
+        except UnsendableFrame as error:
+            await self.refuse(error)
+
     def send_only(self, message: Message) -> None:
         """Send only `message`, which rejects the handshake."""
         self.items.clear()
@@ -247,12 +251,11 @@ class Outbox:
         """End `task`, which waits for this client, with the connection."""
         self._task = task
 
-    async def stop(self) -> None:
-        """Drop everything that is queued, and end the writer."""
+    def stop(self) -> Awaitable[None]:
+        """Drop everything that is queued, and end the writer. Return `DONE` if none runs."""
         self._close()
-        if self._task is not None and not self._task.done():
-            await cancel_tasks({self._task}, 0.5)
-        self._task = None  # its context has the connection
+        task, self._task = self._task, None  # its context has the connection
+        return DONE if task is None or task.done() else cancel_tasks({task}, 0.5)
 
     async def refuse(self, error: Exception) -> None:
         """Close the client, because the server cannot send one of its frames."""

@@ -9,23 +9,19 @@ connection waits for the result. All other changes are found by the heartbeat: a
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from ..client_logs import log_for_client, short_path
-from ..concurrency.execution import handshake_thread, run
 from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
 from .identity_checks import query, run_check, selected
-from .identity_index import IDENTITY_READ_AT, IdentityCheck, Kind, RevocationIndex
+from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
 from .row_signals import watch_rows
-from .shared_login import SHARED_LOGIN
 from .socket_limits import limit_user
 
 __all__ = [
@@ -34,60 +30,17 @@ __all__ = [
     "check_connections",
     "close_connections",
     "forget_connection",
-    "identify_connection",
     "index_connection",
+    "index_evaluated",
+    "next_check",
+    "recheck_related",
     "recheck_sessions",
     "recheck_users",
+    "watch_related",
     "watch_tokens",
 ]
 
 logger = logging.getLogger("rest_channels")
-
-
-async def identify_connection(hub: Hub, connection: Any) -> bool:
-    """Watch the session, user and token of a new connection, also when its scope gets others.
-
-    Return `False` if they cannot be read, or if the user has too many sockets. Then the connection
-    is closed. In the first case its client is asked to connect again.
-    """
-    scope = connection.scope
-    if not identity_is_evaluated(scope):
-        try:
-            async with handshake_thread():
-                await run(evaluate_identity, scope)
-        except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
-            text = "Cannot read the session and the user for %r."
-            log_for_client(logger, logging.ERROR, text, short_path(scope), error=error)
-            connection.accept()
-            connection.close(CloseCode.CONNECT_FAILED)
-            return False
-
-    scope.owner, scope.changed = connection, _scope_changed
-    if (login := scope.get(SHARED_LOGIN)) is not None:
-        login.add(scope)
-    index = hub.get_component(RevocationIndex)
-    _index_evaluated(index, connection)
-    if index.has_changed(connection, scope.get(IDENTITY_READ_AT)):
-        _next_check(index).check_again(connection)
-    return connection.address in hub.members  # its user has no more sockets than allowed
-
-
-def _scope_changed(connection: Any) -> None:
-    if connection.loop_bridge.on_loop():
-        _identity_replaced(connection)
-    else:
-        with suppress(RuntimeError):  # the loop is closed: the handler has outlived it
-            connection.hub.loop.call_soon_threadsafe(_identity_replaced, connection)
-
-
-def _identity_replaced(connection: Any) -> None:
-    hub = connection.hub
-    index = hub.get_component(RevocationIndex)
-    before = index.identities.get(connection)
-    index_connection(hub, connection)
-    login = connection.scope.get(SHARED_LOGIN)
-    if login is not None and identity_is_evaluated(connection.scope):
-        login.user_changed(connection.scope, None if before is None else before.user)
 
 
 def index_connection(hub: Hub, connection: Member) -> None:
@@ -99,20 +52,26 @@ def index_connection(hub: Hub, connection: Member) -> None:
     if connection.address not in hub.members:
         return  # it has ended
     if not identity_is_evaluated(connection.scope):
-        check = _next_check(index)
+        check = next_check(index)
         check.unevaluated.add(connection)
         check.hold([connection])
     else:
-        _index_evaluated(index, connection)
+        index_evaluated(index, connection)
 
 
-def _index_evaluated(index: RevocationIndex, connection: Member) -> None:
+def index_evaluated(index: RevocationIndex, connection: Member) -> None:
+    """Watch what the scope of `connection` has, of which nothing is lazy."""
     identity = Identity(connection.scope, index.identities.get(connection))
     index.add(connection, identity)
     if identity.user is not None:
         limit_user(connection, index.users[identity.user])
     if identity.token is not None:
         watch_tokens(type(identity.token))
+    while index.loaded:
+        watch_related(index.loaded.pop())
+    is_incomplete = identity.account is not None and not identity.account.is_complete
+    if is_incomplete or index.is_being_read(connection):
+        next_check(index).check_again(connection)
     for callback in connection.on_identity_changed:
         callback()
     if getattr(identity.session_object, "modified", False):  # it may get its key when it is saved
@@ -229,26 +188,37 @@ def recheck_tokens(hub: Hub, label: str, keys: list[str]) -> None:
     _check_soon(hub, "tokens", [(label, key) for key in keys])
 
 
+@command("recheck_related")
+def recheck_related(hub: Hub, label: str, keys: list[str]) -> None:
+    """Read users again who depend on these rows of the model `label`."""
+    _check_soon(hub, "users", hub.get_component(RevocationIndex).users_with(label, keys))
+
+
 def _check_soon(hub: Hub, kind: Kind, keys: Iterable[Any]) -> None:
     """Add those `keys` that have connections here to the next check, which holds their events."""
     index = hub.get_component(RevocationIndex)
     connections: dict[Any, set[Member]] = getattr(index, kind)
     for key in keys:
         if key in connections:
-            check = _next_check(index)
+            check = next_check(index)
             getattr(check, kind).add(key)
             check.hold(connections[key])
 
 
 def watch_tokens(model: Any) -> None:
     """Notice changed and deleted rows of `model`, whose instances authenticate connections."""
-    watch_rows(model, partial(broadcast_command, recheck_tokens))
+    watch_rows(model, "tokens", partial(broadcast_command, recheck_tokens))
+
+
+def watch_related(model: Any) -> None:
+    """Notice changed and deleted rows of `model`, which users or tokens have loaded."""
+    watch_rows(model, "related", partial(broadcast_command, recheck_related))
 
 
 # Checks run one after another, so that what an earlier query found replaces nothing newer.
 
 
-def _next_check(index: RevocationIndex) -> IdentityCheck:
+def next_check(index: RevocationIndex) -> IdentityCheck:
     """Return the check that starts next. The changes of the meantime are added to it."""
     if index.next_check is None:
         index.next_check = IdentityCheck(index.hub.loop)
@@ -277,7 +247,11 @@ async def check_connections(
             await query(connection.partition, evaluate_identity, connection.scope)
             if identity_is_evaluated(connection.scope):
                 index_connection(index.hub, connection)
+                if index.has_changed(connection, None):  # while it was in no index
+                    check.outdated.add(connection)
         await run_check(index, check, end_session, only)
+        while index.loaded:
+            watch_related(index.loaded.pop())
     except Exception:
         logger.exception("Cannot check what has changed. The next heartbeat tries again.")
 
@@ -294,6 +268,6 @@ async def check_accounts(hub: Hub) -> None:
             # Later, if a handler runs: it may not have inserted the row of the new key yet.
             hub.start_task(_index_again(index, connection, identity))
     if index.identities:
-        check = _next_check(index)
+        check = next_check(index)
         check.everything = True
         await asyncio.wait({check.done})

@@ -9,20 +9,21 @@ from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 
-__all__ = ["ignores_saves", "watch_rows"]
+__all__ = ["ignores_saves", "is_watched", "watch_rows"]
 
 ignores_saves: ContextVar[bool] = ContextVar("rest_channels_ignores_saves", default=False)
 """Whether the running code saves watched rows without a consequence."""
 
-_watched: set[type[Model]] = set()
+_watched: set[tuple[type[Model], str]] = set()
 
 
-def watch_rows(model: type[Model], notify: Callable[[str, list[str]], Any]) -> None:
+def watch_rows(model: type[Model], purpose: str, notify: Callable[[str, list[str]], Any]) -> None:
     """Call `notify(label, [primary key])` after each commit of a changed or deleted row.
 
-    For a model that is watched already nothing changes. A row may be an instance of a proxy.
+    For a model that is watched for this purpose nothing changes. A row may be an instance of a
+    proxy.
     """
-    if model in _watched:
+    if is_watched(model, purpose):
         return
     concrete: Any = model._meta.concrete_model
     label = concrete._meta.label_lower
@@ -34,7 +35,13 @@ def watch_rows(model: type[Model], notify: Callable[[str, list[str]], Any]) -> N
         transaction.on_commit(lambda: notify(label, keys), using=using, robust=True)
 
     for each in (model, *apps.get_models()):
-        if each._meta.concrete_model is concrete and each not in _watched:
-            _watched.add(each)
+        if each._meta.concrete_model is concrete and not is_watched(each, purpose):
+            _watched.add((each, purpose))
             for signal in (post_save, post_delete):
-                signal.connect(row_changed, each, weak=False, dispatch_uid="rest_channels.rows")
+                uid = f"rest_channels.{purpose}"
+                signal.connect(row_changed, each, weak=False, dispatch_uid=uid)
+
+
+def is_watched(model: type[Model], purpose: str) -> bool:
+    """Return whether the rows of `model` are watched for this purpose."""
+    return (model, purpose) in _watched

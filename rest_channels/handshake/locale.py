@@ -40,18 +40,24 @@ def locale_of(scope: dict[str, Any]) -> Locale | None:
     the time zone in the session.
     """
     time_zone = _active_time_zone() or _parse_time_zone(scope.get("time_zone"))
-    language = _language_of(scope) if settings.USE_I18N else None
+    language = _language_of(scope)
     return None if language is None and time_zone is None else Locale(language, time_zone)
 
 
 def _language_of(scope: dict[str, Any]) -> str | None:
+    is_active, accepted, has_cookie = _language.may_be_set(), [], False
+    for name, value in scope.get("headers", ()):
+        if name == b"accept-language":
+            accepted.append(value)
+        elif name == b"cookie":
+            has_cookie = True
+    if not (is_active or accepted or has_cookie) or not settings.USE_I18N:
+        return None
     # Django's management commands leave the project's own language active: it was not chosen.
-    active = translation.get_language() if _language.may_be_set() else None
+    active = translation.get_language() if is_active else None
     if active is not None and active != settings.LANGUAGE_CODE.lower():
         return active
-    headers = scope.get("headers", ())
-    accepted = [value for name, value in headers if name == b"accept-language"]
-    if not accepted and not any(name == b"cookie" for name, _value in headers):
+    if not accepted and not has_cookie:
         return None
     # All that Django reads. To make a whole request of the handshake would take five times as long.
     meta = {"HTTP_ACCEPT_LANGUAGE": b",".join(accepted).decode("latin-1")}

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
+from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 
 __all__ = ["Labels", "NamedObserver", "find_observer"]
@@ -69,7 +70,7 @@ class NamedObserver:
     def serializer(self, func: Callable[..., Any]) -> Self:
         """Decorate `func(self, instance, action)`, called in the process that saves."""
         observer = self._unregistered()
-        observer._serializer = func
+        observer._serializer = _sync(func, "serializer")
         return observer
 
     def groups_for_signal(self, func: Labels) -> Self:
@@ -78,7 +79,7 @@ class NamedObserver:
         It is called often, also when rows are loaded: it must make no queries.
         """
         observer = self._unregistered()
-        observer._labels_for_signal = func
+        observer._labels_for_signal = _sync(func, "groups_for_signal")
         return observer
 
     def groups_for_consumer(self, func: Labels) -> Self:
@@ -87,12 +88,12 @@ class NamedObserver:
         `self` has the consumer's `scope`. A parameter `consumer` receives the consumer.
         """
         observer = self._unregistered()
-        observer._labels_for_consumer = func
+        observer._labels_for_consumer = _sync(func, "groups_for_consumer")
         return observer
 
     def groups(self, func: Labels) -> Self:
         """Decorate one function for both `groups_for_signal` and `groups_for_consumer`."""
-        return self.groups_for_signal(func).groups_for_consumer(func)
+        return self.groups_for_signal(_sync(func, "groups")).groups_for_consumer(func)
 
     def _unregistered(self) -> Self:
         """Return this observer while its class is made; later, for a subclass, a copy."""
@@ -121,6 +122,17 @@ class NamedObserver:
         if self._labels_for_signal is None:
             return [self.group(label) for label in self.default_labels(**kwargs)]
         return self.groups_of_labels(self._labels_for_signal(self, *args, **kwargs))
+
+
+def _sync(func: Callable[..., Any], hook: str) -> Callable[..., Any]:
+    """Return `func`. Raise `TypeError` if it is async: code that saves rows cannot await it."""
+    if iscoroutinefunction(func):
+        name = getattr(func, "__name__", "name")
+        raise TypeError(
+            f"@{name}.{hook} takes a def, which is called where rows are saved, and not an async "
+            "def or database_sync_to_async."
+        )
+    return func
 
 
 def find_observer(identity: str) -> NamedObserver | None:

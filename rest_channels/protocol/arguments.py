@@ -20,6 +20,7 @@ from ..settings import api_settings
 __all__ = [
     "Parameters",
     "accepted_arguments",
+    "accepted_by",
     "check_request_id",
     "fit_arguments",
     "method_parameters",
@@ -74,12 +75,17 @@ def accepted_arguments(
     method: Callable[..., Any], positional_count: int, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return those of `arguments` that `method` takes after `positional_count` positional ones."""
-    known = method_parameters(method, positional_count)
+    return accepted_by(method_parameters(method, positional_count), arguments)
+
+
+def accepted_by(known: Parameters, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return those of `arguments` that a function with the parameters `known` takes."""
     if not known.has_var_keyword:
         return {name: arguments[name] for name in known.names & arguments.keys()}
-    if known.positional.isdisjoint(arguments):
-        return arguments
-    return {name: value for name, value in arguments.items() if name not in known.positional}
+    for name in known.positional:  # mostly `self`; `isdisjoint` would visit all `arguments`
+        if name in arguments:
+            return {key: value for key, value in arguments.items() if key not in known.positional}
+    return arguments
 
 
 def check_request_id(request_id: Any) -> None:

@@ -3,9 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["Message", "accept_message", "close_message", "frame_message"]
+__all__ = ["Message", "UnlessRefused", "accept_message", "close_message", "frame_message"]
 
 Message = dict[str, Any]
+
+
+class UnlessRefused(tuple[Message, int]):
+    """A queued message, and its size, that is dropped if the client is refused."""
 
 
 def accept_message(subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> Message:

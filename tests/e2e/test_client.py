@@ -325,6 +325,80 @@ async def test_stopping_a_watch_with_a_name_sends_that_request(fake, connect):
     assert fake.frames[1] == {"action": "unsubscribe_instance", "request_id": 1, "pk": 1}
 
 
+async def test_a_watch_that_ends_while_the_connection_opens_unsubscribes_too(fake, connect):
+    page = await connect(dialect="action")
+    await page.evaluate("socket.close()")
+    await page.evaluate(WATCH)
+    await page.evaluate("socket.connect()")
+    await eventually(lambda: fake.frames)
+    await page.evaluate("stop('unsubscribe_instance')")
+    await fake.push({**fake.frames[0], "data": None, "response_status": 201})
+    await eventually(lambda: len(fake.frames) == 2)
+    assert fake.frames[1]["action"] == "unsubscribe_instance"
+
+
+HOLD_TIMEOUTS = """() => {  // the timeouts of requests pass when `expire()` is called
+    const { setTimeout: set, clearTimeout: clear } = window;
+    window.held = new Map();
+    window.setTimeout = (fn, delay) => {
+        const id = set(delay === 12_345 ? () => {} : fn, delay);
+        if (delay === 12_345) held.set(id, fn);
+        return id;
+    };
+    window.clearTimeout = (id) => (held.delete(id), clear(id));
+    window.expire = () => held.forEach((fn) => fn());
+}"""
+
+
+async def test_a_watch_that_ends_before_its_reply_unsubscribes_and_keeps_the_connection(
+    fake, connect
+):
+    page = await connect(dialect="action", timeout=12_345)
+    await page.evaluate(HOLD_TIMEOUTS)
+    await page.evaluate(WATCH)
+    await page.evaluate("stop('unsubscribe_instance')")
+    await eventually(lambda: fake.frames)
+    await fake.push({**fake.frames[0], "data": None, "response_status": 201})
+    await eventually(lambda: len(fake.frames) == 2)
+    assert fake.frames[1] == {"action": "unsubscribe_instance", "request_id": 1, "pk": 1}
+    await fake.push({**fake.frames[1], "data": None, "response_status": 204})
+    await page.wait_for_function("eventsOf('message').length === 2")
+    await page.evaluate("expire()")
+    assert (await page.evaluate("eventsOf('error')"), len(fake.connections)) == ([], 1)
+
+
+async def test_the_timeout_of_an_answered_request_does_not_end_the_next_one_of_its_watch(
+    fake, connect
+):
+    page = await connect(dialect="action", timeout=12_345)
+    await page.evaluate(HOLD_TIMEOUTS)
+    await page.evaluate(WATCH)
+    await eventually(lambda: fake.frames)
+    await fake.push({**fake.frames[0], "data": None, "response_status": 201})
+    await page.wait_for_function("eventsOf('message').length === 1")
+    await page.evaluate("window.earlier = [...held.values()]")
+    await fake.close(1012)
+    await eventually(lambda: len(fake.frames) == 2)
+    await page.evaluate("earlier.forEach((fn) => fn())")
+    await fake.push({**fake.frames[1], "data": None, "response_status": 201})
+    await page.wait_for_function("socket.state === 'ready'")
+
+
+async def test_an_answered_request_keeps_no_timer_and_no_listener(fake, connect):
+    page = await connect(dialect="method", timeout=12_345)
+    await page.evaluate(HOLD_TIMEOUTS)
+    fake.reply = lambda frame: {**frame, "status": 200}
+    left = await page.evaluate("""async () => {
+        const { signal } = new AbortController();
+        let listeners = 0;
+        signal.addEventListener = () => (listeners += 1);
+        signal.removeEventListener = () => (listeners -= 1);
+        await socket.request("save", {}, { signal });
+        return [held.size, listeners];
+    }""")
+    assert left == [0, 0]
+
+
 async def test_sends_are_queued_in_order_up_to_a_limit_while_disconnected(fake, connect):
     page = await connect(queue=2, idle=True, base=60_000)
     await fake.close(1012)
@@ -434,6 +508,68 @@ async def test_subscriptions_run_after_every_connect_and_before_queued_requests(
     await page.wait_for_function("socket.state === 'waiting' || eventsOf('close').length")
     await page.evaluate("socket.request('save')")
     assert [frame["method"] for frame in fake.frames] == ["sign_in", "sign_in", "save"]
+
+
+@pytest.mark.parametrize("event", ["open", "state"])
+async def test_a_subscription_that_a_listener_adds_while_the_connection_opens_runs_once(
+    fake, connect, event
+):
+    page = await connect(dialect="method")
+    await page.evaluate(
+        """(event) => {
+            const signIn = (now) => now.send("sign_in");
+            socket.on(event, () => socket.state === "open" && socket.subscribe(signIn));
+        }""",
+        event,
+    )
+    for count in (1, 2):
+        await fake.close(1012)
+        await page.wait_for_function("n => eventsOf('close').length === n", arg=count)
+        await page.wait_for_function("socket.state === 'ready'")
+        await page.evaluate("socket.send('last')")
+        await eventually(lambda count=count: len(fake.frames) == 2 * count)
+    assert [frame["method"] for frame in fake.frames] == ["sign_in", "last"] * 2
+
+
+async def test_a_subscription_that_another_one_ends_does_not_run(fake, connect):
+    page = await connect(dialect="method")
+    await page.evaluate("""() => {
+        socket.close();
+        socket.subscribe(() => stop());
+        window.stop = socket.subscribe((now) => now.send("second"));
+        socket.connect();
+    }""")
+    await page.wait_for_function("socket.state === 'ready'")
+    await page.evaluate("socket.send('last')")
+    await eventually(lambda: fake.frames)
+    assert [frame["method"] for frame in fake.frames] == ["last"]
+
+
+async def test_a_listener_that_closes_while_the_connection_opens_lets_nothing_else_run(
+    fake, connect
+):
+    page = await connect()
+    await page.evaluate("""() => {
+        window.calls = [];
+        socket.subscribe(() => calls.push("subscription"));
+        calls.length = 0;
+        socket.on("state", (state) => state === "open" && socket.close());
+        for (const event of ["open", "ready"]) socket.on(event, () => calls.push(event));
+    }""")
+    await fake.close(1012)
+    await page.wait_for_function("socket.state === 'closed'")
+    assert await page.evaluate("calls") == []
+
+
+async def test_a_listener_that_closes_after_a_loss_causes_one_close_event(fake, connect):
+    page = await connect()
+    await page.evaluate("""() => {
+        socket.on("state", (state) => state === "waiting" && socket.close());
+    }""")
+    await fake.close(1012)
+    await page.wait_for_function("socket.state === 'closed'")
+    closes = await page.evaluate("eventsOf('close')")
+    assert [(close["code"], close["reconnect"]) for close in closes] == [(1000, False)]
 
 
 async def test_a_subscription_with_a_client_error_closes_the_connection(fake, connect):

@@ -269,6 +269,7 @@ def test_the_wire_names_of_commands_never_change() -> None:
         "expel",
         "expire",
         "recheck",
+        "recheck_related",
         "recheck_sessions",
         "recheck_tokens",
         "shut_each",

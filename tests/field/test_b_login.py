@@ -10,6 +10,7 @@ from django.contrib.auth import alogout, get_user_model
 from django.contrib.auth import logout as django_logout
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
+from django.utils.functional import SimpleLazyObject
 from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.permissions import IsAuthenticated
 
@@ -487,3 +488,18 @@ async def test_a_logout_in_a_detached_action_keeps_the_connection(ada, adas_sess
         assert await enter(socket, None) == ""
         await deactivate(ada, None)
         await socket.expect_nothing()
+
+
+async def test_a_lazy_user_who_is_deleted_while_being_read_ends_the_connection(ada) -> None:
+    class LazyDoor(Door):
+        async def receive_json(self, content):
+            self.scope["user"] = SimpleLazyObject(read_and_delete)
+
+    def read_and_delete():
+        user = User.objects.get(pk=ada.pk)
+        User.objects.get(pk=ada.pk).delete()
+        return user
+
+    async with SocketCommunicator(LazyDoor.as_asgi()) as socket:
+        await socket.send_json("ada")
+        await socket.expect_close(4442)

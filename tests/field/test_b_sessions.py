@@ -107,7 +107,7 @@ async def test_a_change_that_is_not_saved_yet_is_kept() -> None:
         await sync_to_async(change)(key, cart=[2])
         await check_accounts(current_hub())
         await socket.send_json({"save": True})
-        await socket.expect_event({"cart": [1], "seen": 1})
+        await socket.expect_event({"cart": [2], "seen": 1})
 
 
 async def test_an_event_of_a_group_reads_the_session_as_it_is_now() -> None:

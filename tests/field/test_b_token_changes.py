@@ -13,7 +13,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
-from rest_channels.engine.revocation_index import check_accounts
+from rest_channels.engine.revocation_index import check_accounts, watch_related
 from rest_channels.testing import SocketCommunicator
 from tests.observer.models import Comment
 
@@ -150,6 +150,8 @@ async def test_a_token_that_is_saved_unchanged_is_not_looked_up_again(token) -> 
 
 
 async def test_an_authenticator_that_saves_its_token_is_not_called_for_ever(token) -> None:
+    watch_related(Comment)  # as if a user had loaded comments
+
     class Counting(PassToken):
         def authenticate_credentials(self, key):
             user, found = super().authenticate_credentials(key)

@@ -1,6 +1,6 @@
 """Situations of people who test their sockets: other clients, unit tests, every dialect."""
 
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import ANY, AsyncMock, Mock
 
 import pytest
 from channels.routing import URLRouter
@@ -20,6 +20,7 @@ from rest_channels.consumers import (
 )
 from rest_channels.decorators import action, socket_route
 from rest_channels.observer import model_observer
+from rest_channels.protocol.messages import Call
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
@@ -272,6 +273,26 @@ async def test_handlers_of_a_view_can_be_called_without_a_connection() -> None:
     view.receive(Mock(data={"text": "x"}), pk=1)
     assert view.state == {"pk": 1}
     assert list(view.connection.groups) == ["note-1"]
+
+
+def test_a_view_without_a_connection_has_no_call_and_may_be_given_a_connection() -> None:
+    view = SocketRouteView()
+    assert view.call == Call(None)
+    assert view.connection is view.connection
+    view.connection = connection = Mock()
+    view.join("notes")
+    assert connection.groups.join.call_args.args == ("notes",)
+
+
+async def test_a_view_has_the_connection_and_the_call_of_its_request() -> None:
+    class Editor(SocketRouteView):
+        @socket_route
+        async def save(self, request, data):
+            same = self.connection is request.connection and self.call is request.call
+            return [same, self.call.name, self.call.request_id]
+
+    async with SocketCommunicator(Editor.as_asgi(), "/") as socket:
+        await socket.expect_reply(await socket.call("save", 1), data=[True, "save", ANY])
 
 
 class RoutedHandlerTests(TestCase):

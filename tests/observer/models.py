@@ -225,3 +225,13 @@ class Message(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="messages"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Profile(models.Model):
+    """A row that belongs to one user, and that has a row of its own."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, related_name="profile", on_delete=models.CASCADE
+    )
+    theme = models.CharField(max_length=20, default="light")
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, null=True)

@@ -177,13 +177,14 @@ export class SocketClient {
   }
 
   /**
-   * Run `fn(now)` whenever the connection opens. The state is "ready" when all such calls are done.
+   * Run `fn(now)` once whenever the connection opens. The state is "ready" when all such calls are done.
    * If `fn` throws a client error (4xx), the connection is closed. After other errors it reconnects.
    * @param {(now: Now) => unknown} fn  @returns {() => void} removes the subscription
    */
   subscribe(fn) {
+    const isNew = !this.#subscriptions.has(fn);
     this.#subscriptions.add(fn);
-    if (this.#state === "open" || this.#state === "ready") this.#runSubscription(fn, this.#socket);
+    if (isNew && (this.#state === "open" || this.#state === "ready")) this.#runSubscription(fn, this.#socket);
     return () => this.#subscriptions.delete(fn);
   }
 
@@ -193,7 +194,7 @@ export class SocketClient {
    * An error frame ends the watch. Then `data` is null, `frame.errors` says why, and an error event follows.
    * @param {string} name  @param {object | undefined} data  @param {(data: any, frame: any) => unknown} fn
    * @returns {(name?: string) => void} ends the watch; with a name, for example
-   *   "unsubscribe_instance", it also sends that request with the same data and request_id
+   *   "unsubscribe_instance", it also sends that request with the same data and request_id, after the first reply
    */
   watch(name, data, fn) {
     this.#requireReplies();
@@ -203,12 +204,17 @@ export class SocketClient {
       if (failure) end();
       if (failure || data !== null) fn(data, frame);
     });
-    const stop = this.subscribe((now) => now.request(name, data, { id }).catch((error) => {
-      if (!error.status) throw error; // the connection was lost, and will be opened again
-    }));
+    let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
+    const stop = this.subscribe((now) => {
+      const reply = now.request(name, data, { id });
+      sendLast = (lastName) => reply.then(() => now.request(lastName, data, { id })).catch(() => {});
+      return reply.catch((error) => {
+        if (!error.status) throw error; // the connection was lost, and will be opened again
+      });
+    });
     return (lastName) => {
       end();
-      if (lastName && this.#state === "ready") this.request(lastName, data, { id }).catch(() => {});
+      if (lastName) sendLast(lastName);
     };
   }
 
@@ -253,16 +259,22 @@ export class SocketClient {
     return new Promise((resolve, reject) => {
       const dialect = this.#dialect;
       const repeats = retry === "always" || (retry && !(dialect === DIALECTS.action && WRITES.has(name)));
-      const call = { id, frame, dialect, retry: repeats && !via, resolve, reject };
+      const settle = (fn) => (value) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        fn(value);
+      };
+      const call = { id, frame, dialect, retry: repeats && !via, resolve: settle(resolve), reject: settle(reject) };
       if (isNamed) call.rewrite = () => (call.frame = encode((call.dialect = this.#dialect).wrap(name, data, id)));
       const abandon = (error) => {
         this.#pending.delete(id);
         this.#queue = this.#queue.filter((waiting) => waiting !== call);
-        reject(error);
+        call.reject(error);
       };
+      const abort = () => abandon(signal.reason);
       const expire = () => abandon(new SocketError(`No reply to "${name}" within ${timeout} ms.`));
-      if (timeout > 0 && timeout < 2 ** 31) setTimeout(expire, timeout);
-      signal?.addEventListener("abort", () => abandon(signal.reason));
+      const timer = timeout > 0 && timeout < 2 ** 31 ? setTimeout(expire, timeout) : 0;
+      signal?.addEventListener("abort", abort);
       this.#sendOrQueue(call, via);
     });
   }
@@ -287,12 +299,15 @@ export class SocketClient {
     this.#restartHeartbeat();
     this.#refusals = 0;
     this.#runningSubscriptions = 0;
+    const subscriptions = [...this.#subscriptions]; // those that a listener adds now run at once
     this.#setState("open");
-    this.#emit("open", {});
-    for (const fn of [() => {}, ...this.#subscriptions]) this.#runSubscription(fn, socket);
+    if (socket === this.#socket) this.#emit("open", {});
+    this.#runSubscription(() => {}, socket);
+    for (const fn of subscriptions) if (this.#subscriptions.has(fn)) this.#runSubscription(fn, socket);
   }
 
   async #runSubscription(fn, socket) {
+    if (socket !== this.#socket) return; // a listener or another subscription has closed the connection
     this.#runningSubscriptions += 1;
     try {
       await fn({ send: this.#send.bind(this, socket), request: this.#request.bind(this, socket) });
@@ -315,7 +330,7 @@ export class SocketClient {
     this.#readySince = Date.now();
     for (const call of this.#queue.splice(0)) this.#transmit(call);
     this.#setState("ready");
-    this.#emit("ready", {});
+    if (socket === this.#socket) this.#emit("ready", {});
   }
 
   #received(raw) {
@@ -402,6 +417,7 @@ export class SocketClient {
     this.#notBefore = Date.now() + least;
     this.#setTimer(delay, () => this.connect());
     this.#setState("waiting");
+    if (this.#state === "closed") return; // a listener has closed it, which has its own close event
     this.#emitClose(code, error, true);
     if (this.#state === "waiting") this.#emit("reconnecting", { tries: this.#attempts, delay });
   }

@@ -1,0 +1,194 @@
+"""Instances of models with the columns and the related rows that are stored now."""
+
+from collections.abc import Iterable, Iterator
+from copy import copy
+from functools import cached_property
+from inspect import getattr_static
+from typing import Any
+
+from django.db import router
+from django.db.models import Model, Prefetch, QuerySet, prefetch_related_objects
+from django.utils.functional import cached_property as django_cached_property
+
+__all__ = ["Renewal", "depends_on", "loaded_models", "renew"]
+
+RELATED = "_prefetched_objects_cache"
+"""The attribute in which Django keeps what `prefetch_related` has read."""
+
+CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", RELATED)
+"""The attributes in which Django keeps what it has read for a user."""
+
+_MISSING = object()
+
+Pair = tuple[Any, Any]
+"""An instance that is used, and its copy."""
+
+
+class Renewal:
+    """An instance, and the copy that replaces it. They are the same if nothing may have changed.
+
+    The copy keeps the attributes that middleware has set. The permissions that Django has cached
+    are dropped. Columns that the instance has not loaded stay deferred.
+    """
+
+    __slots__ = ("_attributes", "_columns", "computed", "fresh", "instance", "is_changed")
+
+    def __init__(self, instance: Any, columns: dict[str, Any]) -> None:
+        self.instance = self.fresh = instance
+        self._attributes = attributes = vars(instance).copy()  # handlers may set others meanwhile
+        self._columns = {name: columns[name] for name in columns if name in attributes}
+        self.computed = _computed(instance, attributes)
+        self.is_changed = any(attributes[name] != self._columns[name] for name in self._columns)
+        if (
+            self.is_changed
+            or self.computed
+            or instance._state.fields_cache
+            or RELATED in attributes
+        ):
+            self.fresh = self._copy()
+
+    def _copy(self) -> Any:
+        fresh = self.instance.__class__.__new__(self.instance.__class__)
+        vars(fresh).update(self._kept(self._attributes))
+        fresh._state = copy(self.instance._state)
+        fresh._state.fields_cache = {}
+        for name, value in self._columns.items():
+            setattr(fresh, name, value)
+        return fresh
+
+    def _kept(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        """Return those of `attributes` that are neither read from the database nor computed."""
+        read = {*CACHES, *self.computed, *self._columns}
+        return {name: value for name, value in attributes.items() if name not in read}
+
+    def compute(self) -> None:
+        """Compute those cached properties of the copy that were computed for the instance."""
+        for name in self.computed:
+            try:
+                value = getattr(self.fresh, name)
+                if isinstance(value, QuerySet) and self._attributes[name]._result_cache is not None:
+                    len(value)
+            except Exception:  # noqa: BLE001, S112 - the handler that uses it gets its error
+                continue
+
+    def finish(self) -> Any:
+        """Return the copy, with what handlers have set for the instance since it was made."""
+        if self.fresh is not self.instance:
+            now = self._kept(vars(self.instance).copy())
+            before = self._attributes
+            changed = {n: each for n, each in now.items() if before.get(n, _MISSING) is not each}
+            changed.pop("_state", None)
+            computed = _computed(self.instance, changed)
+            vars(self.fresh).update({n: changed[n] for n in changed if n not in computed})
+        return self.fresh
+
+
+def _computed(instance: Any, attributes: Iterable[str]) -> list[str]:
+    """Return the names of cached properties among `attributes`."""
+    kinds, model = (cached_property, django_cached_property), type(instance)
+    columns = model._meta._forward_fields_map  # most attributes are columns
+    others = [name for name in attributes if name not in columns]
+    return [name for name in others if isinstance(getattr_static(model, name, None), kinds)]
+
+
+def renew(renewals: Iterable[Renewal]) -> None:
+    """Load what each instance has loaded or computed for its copy, too. Call this in a thread.
+
+    Rows that belong to one row each are read in one query for all copies.
+    """
+    renewals = [each for each in renewals if each.fresh is not each.instance]
+    pairs: list[Pair] = [(each.instance, each.fresh) for each in renewals]
+    seen: set[int] = set()
+    while pairs:
+        seen.update(id(row) for row, _ in pairs)
+        found = [*_load_rows(pairs), *_load_lists(pairs)]
+        pairs = [pair for pair in found if id(pair[0]) not in seen]
+    for each in renewals:
+        each.compute()
+
+
+def _load_rows(pairs: list[Pair]) -> Iterator[Pair]:
+    """Load the other ends of foreign keys and one-to-one relations. Yield these in pairs."""
+    by_relation: dict[tuple[Any, ...], list[Pair]] = {}
+    for row, fresh in pairs:
+        for name in row._state.fields_cache.copy():
+            if name not in fresh._state.fields_cache:
+                key = type(fresh), fresh._state.db, name
+                by_relation.setdefault(key, []).append((row, fresh))
+    for (model, _db, name), found in by_relation.items():
+        copies = [fresh for _row, fresh in found]
+        if not hasattr(getattr_static(model, name, None), "get_prefetch_querysets"):
+            continue  # a cache of other code
+        prefetch_related_objects(copies, _lookup(copies[0], name))
+        for row, fresh in found:
+            related = row._state.fields_cache.get(name), fresh._state.fields_cache.get(name)
+            if None not in related:
+                yield related
+
+
+def _lookup(fresh: Model, name: str) -> Any:
+    """Return what reads a relation from the database that is written to: a replica may lag."""
+    descriptor = getattr_static(type(fresh), name)
+    if (field := getattr(descriptor, "field", None)) is not None:
+        model = field.remote_field.model
+    elif (relation := getattr(descriptor, "related", None)) is not None:
+        model = relation.related_model
+    else:
+        return name  # a generic relation, whose model each row names
+    rows = model._base_manager.using(router.db_for_write(model, instance=fresh))
+    return Prefetch(name, rows.all())
+
+
+def _load_lists(pairs: list[Pair]) -> Iterator[Pair]:
+    """Load the lists of rows that `prefetch_related` has read, with their filters."""
+    for row, fresh in pairs:
+        for name, rows in vars(row).get(RELATED, {}).copy().items():
+            try:
+                query = rows._chain()
+            except TypeError:  # a slice of all rows, which one row alone cannot have
+                continue
+            query = query.using(router.db_for_write(query.model, instance=fresh))
+            for known in query._known_related_objects.values():
+                known.update({key: fresh for key, each in known.items() if each is row})
+            fresh.__dict__.setdefault(RELATED, {})[name] = query
+            before = {each.pk: each for each in rows}
+            default = next(iter(before.values()), None)
+            for each in query:
+                if (old := before.get(each.pk, default)) is not None:
+                    yield old, each
+
+
+def _loaded(instance: Any) -> Iterator[tuple[type[Model], list[Any]]]:
+    """Yield the rows that `instance` and its related rows have loaded, with their models."""
+    seen, instances = {id(instance)}, [instance]
+    while instances:
+        row = instances.pop()
+        lists = [(each.model, list(each)) for each in vars(row).get(RELATED, {}).copy().values()]
+        found = [(type(each), [each]) for each in row._state.fields_cache.copy().values() if each]
+        for model, rows in (*lists, *found):
+            yield model, rows
+            instances += [each for each in rows if id(each) not in seen]
+            seen.update(map(id, rows))
+
+
+def loaded_models(instance: Any, user: Any) -> set[type[Model]]:
+    """Return the models of the rows that `instance` and its related rows have loaded.
+
+    Except for rows of `user`, the user of the connection: it is read again whenever it is saved.
+    """
+    if not instance._state.fields_cache and RELATED not in vars(instance):
+        return set()
+    return {model for model, rows in _loaded(instance) if rows != [user]}
+
+
+def depends_on(instance: Any, label: str, keys: Iterable[str]) -> bool:
+    """Return whether `instance` has loaded one of the rows of a model, or may be computed of it."""
+    if _computed(instance, vars(instance).copy()):
+        return True
+    if not instance._state.fields_cache and RELATED not in vars(instance):
+        return False
+    for model, rows in _loaded(instance):
+        meta: Any = model._meta.concrete_model
+        if meta._meta.label_lower == label and any(str(each.pk) in keys for each in rows):
+            return True
+    return False
