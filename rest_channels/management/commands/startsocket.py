@@ -11,7 +11,7 @@ __all__ = ["Command"]
 TEMPLATE = Path(__file__).parents[1] / "app_template"
 
 FIRST = """\
-Created the app {app}. It is used as soon as the project knows it.
+Created the app {app}. Now let the project use it:
 
 1. Add to the end of the settings:
 
@@ -30,13 +30,13 @@ Created the app {app}. It is used as soon as the project knows it.
 """
 
 NEXT = """\
-Created the app {app}. It is used as soon as the project knows it.
+Created the app {app}. Now let the project use it:
 
 1. Add to the end of the settings:
 
     INSTALLED_APPS += ["{app}"]
 
-2. Add to the routes of your SocketApplication:
+2. Add to the routes of your SocketApplication (include is in django.urls):
 
     path("", include("{app}.live")),
 """
@@ -59,7 +59,7 @@ class Command(StartApp):
     help = "Create an app with a socket and a page that two windows can try."
     missing_args_message = "Give the app a name: manage.py startsocket chat"
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:  # type: ignore[override]
         name = options["name"]
         options["template"] = options["template"] or str(TEMPLATE)
         super().handle(**options)
