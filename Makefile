@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PACKAGES := $(wildcard rest_channels sockets)
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS)
 
-.PHONY: help demo demo-cluster test test-fast check bench bench-quick dist clean environment
+.PHONY: help demo demo-cluster test test-fast check bench bench-quick docs dist clean environment
 
 help: ## Show this list
 	@echo 'make COMMAND, where COMMAND is one of'
@@ -47,11 +47,14 @@ bench: environment ## Compare the speed with raw Channels and plain ASGI, and wr
 bench-quick: environment ## Compare the short cases with the committed results, in two minutes
 	@$(BIN)/python -m benchmarks --quick --compare $(ARGS) || true
 
+docs: environment ## Build the documentation site into site/. Warnings are errors
+	@$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet -d build/doctrees docs site
+
 dist: environment ## Build sdist and wheel, and test the wheel in an empty environment
 	@$(BIN)/python scripts/check_dist.py
 
 clean: ## Remove everything that these commands created, with the environments
-	@rm -rf .venv .venv-* build dist *.egg-info .*_cache .hypothesis demo/db.sqlite3*
+	@rm -rf .venv .venv-* build dist site *.egg-info .*_cache .hypothesis demo/db.sqlite3*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

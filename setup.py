@@ -11,10 +11,19 @@ HERE = Path(__file__).parent
 INIT = (HERE / "rest_channels" / "__init__.py").read_text(encoding="utf-8")
 VERSION = re.search(r'^__version__ = "([^"]+)"$', INIT, re.MULTILINE)[1]
 
+# The address of the repository, for all links of the metadata and of the documentation site.
+REPOSITORY = "https://git.example/rest-channels/django-rest-channels"
+
+
+def read_page(name: str) -> str:
+    """Return a page with links that work everywhere, also on the page of the package at PyPI."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^]]*\]\()(?=[\w.])(?!https?:)", rf"\1{REPOSITORY}/raw/main/", text)
+    return re.sub(r"(\]\()(?=[\w.])(?!https?:)", rf"\1{REPOSITORY}/blob/main/", text)
+
+
 # The policy is part of the metadata: a person who finds a vulnerability may have the package only.
-DESCRIPTION = "\n".join(
-    (HERE / name).read_text(encoding="utf-8") for name in ("README.md", "SECURITY.md")
-)
+DESCRIPTION = "\n".join(map(read_page, ("README.md", "SECURITY.md")))
 
 REQUIRES = [
     "Django>=5.2",  # the oldest supported LTS
@@ -57,6 +66,12 @@ EXTRAS = {
     ],
     "bench": ["picows>=1.9"],  # a client fast enough not to be the bottleneck
     "dist": ["build>=1.3", "twine>=6.1"],
+    # Exact versions: warnings are errors, and a new release may have new ones.
+    "docs": [
+        "sphinx==9.0.4",  # builds the site, and the reference from docstrings
+        "myst-parser==5.2.0",  # reads the Markdown of docs/
+        "furo==2025.12.19",  # a theme that works on phones, and in the dark
+    ],
 }
 EXTRAS["dev"] = sorted({need for needs in EXTRAS.values() for need in needs})
 
@@ -67,6 +82,13 @@ setup(
     long_description=DESCRIPTION,
     long_description_content_type="text/markdown",
     author="The REST Channels authors",
+    url=REPOSITORY,
+    project_urls={
+        "Documentation": f"{REPOSITORY}/blob/main/docs/README.md",
+        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+        "Security": f"{REPOSITORY}/security/policy",
+    },
     license="MIT",
     license_files=["LICENSE"],
     keywords=["django", "channels", "rest", "websocket", "asgi", "realtime"],
@@ -93,6 +115,8 @@ setup(
     packages=find_packages(include=["rest_channels*", "sockets*"]),
     # With this, an editable install also finds packages that are added later.
     package_dir={"": "."},
-    package_data={"": ["py.typed", "static/**/*", "templates/**/*", "locale/**/*"]},
+    package_data={
+        "": ["py.typed", "static/**/*", "templates/**/*", "locale/**/*", "app_template/**/*"]
+    },
     zip_safe=False,
 )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 DIST = Path("dist")
 REQUIRED_FILES = {
+    "rest_channels/management/app_template/templates/app_name/page.html",
+    "rest_channels/management/app_template/views.py-tpl",
     "rest_channels/py.typed",
     "rest_channels/static/rest_channels/client.js",
     "rest_channels/static/rest_channels/console/console.css",

@@ -1,11 +1,13 @@
 """Observers: subscriptions of clients to changes of rows and to Django's signals.
 
-class Shop(GenericAsyncAPIConsumer):
-    comments = model_observer(Comment, serializer_class=CommentSerializer)
+    class Shop(GenericAsyncAPIConsumer):
+        comments = model_observer(Comment, serializer_class=CommentSerializer)
 
-    @action()
-    async def subscribe_to_comments(self, request_id, **kwargs):
-        await self.comments.subscribe(request_id=request_id)
+        @action()
+        async def subscribe_to_comments(self, request_id, **kwargs):
+            await self.comments.subscribe(request_id=request_id)
+
+`notify_changed` and `ObservedQuerySet` report writes for which Django sends no signal.
 """
 
 from inspect import signature

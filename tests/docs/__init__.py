@@ -1,4 +1,4 @@
 """The examples of the pages in `docs/`, and the tests of these pages.
 
-The examples build on the example of the README: its app is called `notes` here as well.
+The examples build on the quickstart: its app is called `notes` here as well.
 """

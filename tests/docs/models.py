@@ -1,4 +1,4 @@
-"""The model of the README's example, under the name that the pages use."""
+"""The model of the quickstart, under the name that the pages use."""
 
 from tests.readme.models import Note
 

@@ -22,12 +22,18 @@ TEXTS = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     *(f"docs/{name}" for name in PAGES),
+    *(str(path.relative_to(ROOT)) for path in sorted(DOCS.glob("tutorials/*.md"))),
 ]
-EXAMPLES = [text for name, text in PAGES.items() if name != "architecture.md"]
+EXAMPLES = [
+    # tests/e2e/test_quickstart.py copies and uses all blocks of the quickstart.
+    text
+    for name, text in PAGES.items()
+    if name not in ("architecture.md", "quickstart.md")
+]
 BLOCKS = [
     (path, code)
     for page in EXAMPLES
-    for path, code in re.findall(r"```python\n# notes/(\S+)\n(.*?)```", page, re.DOTALL)
+    for path, code in re.findall(r"```python\n# (?:notes|mysite)/(\S+)\n(.*?)```", page, re.DOTALL)
 ]
 NOT_SHOWN = {"__init__.py", "settings/__init__.py", "models.py", "views.py"}
 SHOWN_TESTS = {"test_editor.py", "test_notes.py"}
@@ -59,7 +65,7 @@ def test_links_lead_to_files_and_headings_that_exist(page) -> None:
 
 def test_the_index_lists_every_page() -> None:
     linked = set(re.findall(r"\]\((\w+\.md)\)", PAGES["README.md"]))
-    assert linked == set(PAGES) - {"README.md"}
+    assert linked == set(PAGES) - {"README.md", "index.md"}
 
 
 @pytest.mark.parametrize(

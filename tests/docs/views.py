@@ -1,4 +1,4 @@
-"""The view and the serializer of the README's example, under the name that the pages use."""
+"""The view and the serializer of the quickstart, under the name that the pages use."""
 
 from tests.readme.views import Editor, NoteSerializer
 

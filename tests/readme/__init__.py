@@ -1,1 +1,1 @@
-"""The example of the README, as a Django app. `tests/test_readme.py` compares and runs it."""
+"""The first socket of the quickstart, as a Django app for the examples of other pages."""

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(max_length=100)),
                 ('text', models.TextField(blank=True)),
-                ('writers', models.ManyToManyField(related_name='notes', to=settings.AUTH_USER_MODEL)),
+                ('writers', models.ManyToManyField(blank=True, related_name="notes", to=settings.AUTH_USER_MODEL)),
             ],
         ),
     ]
