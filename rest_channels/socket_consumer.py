@@ -30,6 +30,7 @@ from .cluster.listeners import Listener
 from .concurrency.awaitables import DONE, Sent, adapt_overrides, is_awaitable
 from .concurrency.execution import run
 from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
+from .declarations.hints import FrameHints
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
 from .dispatch.errors import check_result
@@ -48,7 +49,7 @@ __all__ = ["SocketConsumer"]
 SENDING_METHODS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "reply")
 
 
-class SocketConsumer:
+class SocketConsumer(FrameHints):
     """A consumer of one WebSocket; the module's docstring has an example.
 
     Attributes:

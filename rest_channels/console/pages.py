@@ -6,7 +6,13 @@ from typing import Any
 from django.utils.encoding import force_str
 
 from ..exceptions import CloseCode
-from ..introspection.descriptions import Argument, Operation, SocketDescription
+from ..introspection.descriptions import (
+    Argument,
+    Operation,
+    SentMessage,
+    SocketDescription,
+    hint_name,
+)
 from ..introspection.examples import example_frame, fields_of
 
 __all__ = ["close_codes", "socket_data"]
@@ -27,6 +33,8 @@ def socket_data(socket: SocketDescription) -> dict[str, Any]:
         "description": socket.description,
         "permissions": list(socket.permissions),
         "operations": [_operation(each, socket.dialect) for each in socket.operations],
+        "sends": [_message(each) for each in socket.sends],
+        "sendsOthers": socket.sends_others,
     }
 
 
@@ -48,6 +56,21 @@ def _operation(operation: Operation, dialect: str) -> dict[str, Any]:
         "hasData": operation.has_data,
         "partial": operation.partial,
         "example": example_frame(operation, dialect),
+        "label": operation.label,
+        "content": hint_name(operation.content),
+        "response": hint_name(operation.response),
+        "isList": operation.is_list,
+        "isAnswered": operation.is_answered,
+    }
+
+
+def _message(message: SentMessage) -> dict[str, Any]:
+    contents = [hint_name(hint) for hint in message.contents if hint is not None]
+    return {
+        "name": message.name,
+        "contents": contents,
+        "status": message.status,
+        "description": message.description,
     }
 
 
@@ -56,7 +79,7 @@ def _argument(argument: Argument) -> dict[str, Any]:
     default = argument.default if isinstance(argument.default, str | int | float) else None
     return {
         "name": argument.name,
-        "type": getattr(kind, "__name__", None if kind is None else str(kind)),
+        "type": hint_name(kind),
         "required": argument.is_required,
         "default": default,
         "helpText": argument.help_text,

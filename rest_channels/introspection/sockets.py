@@ -9,6 +9,7 @@ from ..routing.application import SocketApplication
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .descriptions import Argument, SocketDescription, docstring_of
+from .messages import messages_of
 from .operations import frame_operation, operations_of, permission_names
 from .routes import Entry, class_of, entries, project_applications
 
@@ -85,6 +86,8 @@ def describe_entry(entry: Entry) -> SocketDescription:
         entry.stream,
         entry.multiplexer,
         attributes,
+        messages_of(cls) if is_own else (),
+        not is_own or cls.sends is None,
     )
 
 
