@@ -64,6 +64,7 @@ class Operation:
         permissions: The permission classes, as text.
         is_pattern: Whether `name` is a regular expression.
         label: What to call it where it has no name.
+        requires_data: Whether each frame has `data`.
         is_answered: Whether a frame gets an answer, in dialects with answers.
         pagination: The pagination class of a list.
     """
@@ -81,6 +82,7 @@ class Operation:
     permissions: tuple[str, ...] = ()
     is_pattern: bool = False
     label: str | None = None
+    requires_data: bool = False
     is_answered: bool = True
     pagination: Any = None
 

@@ -78,12 +78,14 @@ def _methods(cls: Any) -> Iterable[Operation]:
         function = getattr(cls, attribute)
         permissions = permission_names(cls.permission_classes)
         response = response_of(function, returns_data=True)
+        content = request_of(function, _argument_at(function, 2))
         yield Operation(
             name,
             function,
             docstring_of(function),
-            content=request_of(function, _argument_at(function, 2)),
+            content=content,
             has_data=True,
+            requires_data=content not in (None, NoneType),
             response=response.hint,
             permissions=permissions,
             is_answered=response.is_answered,
@@ -159,7 +161,7 @@ def _action(cls: Any, plan: ActionPlan) -> Operation:
     arguments = [] if known is None else row_arguments(cls, known)
     names = {argument.name for argument in arguments}
     own = [each for each in arguments_of(function, 1) if each.name not in names]
-    has_data = any(argument.name == DATA for argument in own)
+    data = next((argument for argument in own if argument.name == DATA), None)
     request, response = request_of(function, DATA), response_of(function, returns_data=False)
     if request is None and known is not None and known.has_data:
         request = serializer
@@ -171,7 +173,8 @@ def _action(cls: Any, plan: ActionPlan) -> Operation:
         (*arguments, *(each for each in own if each.name not in (DATA, *RESERVED_ARGUMENTS))),
         takes_any=known is None and plan.parameters.has_var_keyword,
         content=request,
-        has_data=has_data,
+        has_data=data is not None,
+        requires_data=data is not None and data.is_required,
         partial=plan.name == "patch" and known is not None,
         response=serializer if is_row else _answer_of(known, response),
         is_list=is_row and known is not None and known.is_list,
@@ -234,6 +237,7 @@ def _view_action(cls: Any, name: str) -> Operation:
         tuple(arguments),
         content=serializer if writes else None,
         has_data=writes,
+        requires_data=writes and serializer is not None and method != "PATCH",
         partial=method == "PATCH",
         response=None if method == "DELETE" else serializer,
         is_list=name == "list",
