@@ -1,8 +1,8 @@
 """The messages that the server sends without being asked: those of observers and of `sends`."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from functools import singledispatch
-from inspect import getattr_static
 from types import NoneType
 from typing import Any, TypedDict
 
@@ -50,12 +50,13 @@ def _declared(cls: Any) -> Iterator[SentMessage]:
 
 def _observed(cls: Any) -> Iterator[SentMessage]:
     """Yield the messages of observers that no handler of the project's sends."""
-    for name in dir(cls):
-        observer = getattr_static(cls, name)
+    attributes = ChainMap(*(dict(vars(base)) for base in cls.__mro__))
+    observers = {name: each for name, each in attributes.items() if isinstance(each, ModelObserver)}
+    for _name, observer in sorted(observers.items()):
         if isinstance(observer, InstanceObserver):
             if observer.model_cls is not None and cls._notifies_by_default:
                 yield from _row_messages(cls.serializer_class, ("update", "delete"), "A row")
-        elif isinstance(observer, ModelObserver) and observer.func is None:
+        elif observer.func is None:
             described = f"A row of {observer.model_label}"
             yield from _row_messages(_content_of(observer), STATUS_BY_ACTION, described)
 

@@ -53,8 +53,6 @@ class SchemaChanges:
                 return  # a type that contains itself
             self._seen.add(references)
         old, new = _merged(self.before, old), _merged(self.after, new)
-        if old == new:
-            return
         if _kind(old) != _kind(new):
             yield from self._other_kind(old, new, path)
             return

@@ -79,6 +79,7 @@ class _Socket:
         messages = list(self._messages(direction))
         if dialect in NAMES:
             messages = [each for each in messages if each.key == "error" or each.name == name]
+        messages.sort(key=lambda each: each.key == "error")  # the first message is explained
         found = [_errors(each.payload, self._schemas, frame) for each in messages]
         is_known = any(each.key != "error" for each in messages)
         if None in found or (not is_known and self._is_open(direction)):
