@@ -11,6 +11,7 @@ from pathlib import Path
 DIST = Path("dist")
 REQUIRED_FILES = {
     "rest_channels/py.typed",
+    "rest_channels/static/rest_channels/client.d.ts",
     "rest_channels/static/rest_channels/client.js",
     "sockets/py.typed",
     "sockets/migrations/0001_initial.py",

@@ -3,13 +3,21 @@
 import datetime
 import decimal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, is_typeddict
 
-__all__ = ["UNKNOWN", "FrameHints", "check_hints", "hint_error", "received_error", "sent_error"]
+__all__ = [
+    "UNKNOWN",
+    "FrameHints",
+    "check_hints",
+    "hint_error",
+    "received_error",
+    "request_error",
+    "sent_error",
+]
 
 UNKNOWN: Any = object()
 """The value of a hint that was not given."""
@@ -56,6 +64,23 @@ def check_hints(where: str, hints: Mapping[str, Any]) -> None:
     for name, hint in hints.items():
         if hint is not None and (error := hint_error(hint)):
             raise TypeError(f"{where}({name}={hint!r}): it {error}.")
+
+
+def request_error(
+    hints: Mapping[str, Any], arguments: Collection[str], *, takes_others: bool
+) -> str | None:
+    """Return why a method cannot have its hint `request`; `None` if it can, or has none.
+
+    Args:
+        hints: The hints that its decorator was given.
+        arguments: The names of the arguments that a frame may give.
+        takes_others: Whether a frame may give any.
+    """
+    if "request" not in hints:
+        return None
+    if hints["request"] is None:
+        return "takes data, but has request=None" if "data" in arguments else None
+    return None if takes_others else "takes no arguments, so it cannot have request=…"
 
 
 def sent_error(value: Any) -> str | None:

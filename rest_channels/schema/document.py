@@ -68,7 +68,7 @@ class Document:
             writer.add_operation(operation)
         for message in socket.sends:
             writer.add_message(message)
-        if socket.dialect:
+        if socket.dialect and socket.operations:
             self._dialects.add(socket.dialect)
 
     def as_dict(self) -> Schema:
@@ -147,7 +147,9 @@ class _Channel:
 
     def _error(self) -> Schema:
         if "error" not in self.messages:
-            payload = {"$ref": f"#/components/schemas/{error_name(self.dialect)}"}
+            is_known = self.dialect in ERRORS  # that of a project's own dialect is not
+            name = error_name(self.dialect)
+            payload: Schema = {"$ref": f"#/components/schemas/{name}"} if is_known else {}
             self._add_message("error", "error", "A frame was refused.", payload)
         return self._reference("error")
 

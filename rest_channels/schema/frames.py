@@ -1,5 +1,6 @@
 """The JSON Schema of the frames of each dialect."""
 
+import re
 from collections.abc import Iterable
 from types import NoneType
 from typing import Any
@@ -147,5 +148,6 @@ class Frames:
 def _name(operation: Operation) -> Schema:
     """Return the schema of the name in a frame. Python matches patterns at their beginning."""
     if operation.is_pattern:
-        return {"type": "string", "pattern": f"^(?:{operation.name})"}
+        unnamed = re.sub(r"\(\?P<\w+>", "(", str(operation.name))  # other languages write them (?<
+        return {"type": "string", "pattern": f"^(?:{unnamed})"}
     return {"const": operation.name}

@@ -197,6 +197,20 @@ def test_serializers_and_types_that_json_can_carry_are_hints(hint) -> None:
     action(request=hint, response=hint)
 
 
+def test_a_request_that_the_action_could_not_take_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Tickets.move takes no arguments"):
+
+        class Tickets(AsyncAPIConsumer):
+            @action(request=Move)
+            def move(self, request_id): ...
+
+    with pytest.raises(TypeError, match=r"Users.move takes data, but has request=None"):
+
+        class Users(AsyncAPIConsumer):
+            @action(request=None)
+            def move(self, data): ...
+
+
 @pytest.mark.parametrize("base", [AsyncAPIConsumer, SocketRouteView])
 def test_receives_is_refused_where_decorators_describe_frames(base) -> None:
     with pytest.raises(TypeError, match=r"has no effect: write @action\(request=…\)"):

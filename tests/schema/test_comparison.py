@@ -8,6 +8,7 @@ from django.urls import path
 from rest_framework import serializers
 
 from rest_channels.consumers import AsyncAPIConsumer
+from rest_channels.declarations.hints import UNKNOWN
 from rest_channels.decorators import action
 from rest_channels.introspection.sockets import describe_sockets
 from rest_channels.routing import SocketApplication
@@ -22,7 +23,7 @@ def fields(**given):
     return type("TicketSerializer", (serializers.Serializer,), given)
 
 
-def consumer(request=None, response=None, sends=None, name="move", function=None):
+def consumer(request=UNKNOWN, response=None, sends=None, name="move", function=None):
     def method(self, data): ...
 
     function = method if function is None else function
@@ -81,7 +82,7 @@ def test_a_request_may_demand_no_more_than_before(before, after, expected) -> No
 
 @pytest.mark.parametrize(("before", "after", "expected"), RESPONSES)
 def test_an_answer_may_have_no_less_than_before(before, after, expected) -> None:
-    found = differences(consumer(None, fields(**before)), consumer(None, fields(**after)))
+    found = differences(consumer(UNKNOWN, fields(**before)), consumer(UNKNOWN, fields(**after)))
     assert found[0].startswith(expected.format("/0/ move answer.data"))
 
 
@@ -146,7 +147,7 @@ def test_types_inside_lists_dicts_and_unions_are_compared() -> None:
         c: int | str | bool
         d: tuple[int, str]
 
-    assert differences(consumer(None, Before), consumer(None, After)) == [
+    assert differences(consumer(UNKNOWN, Before), consumer(UNKNOWN, After)) == [
         "breaking: /0/ move answer.data.a[]: is string, and was integer",
         "breaking: /0/ move answer.data.b[…]: is string, and was integer",
         "breaking: /0/ move answer.data.c: may be more kinds of values",
@@ -169,7 +170,7 @@ def test_a_type_that_contains_itself_is_compared_once() -> None:
     class Node(TypedDict):
         inner: "list[Node]"
 
-    before = document(consumer(None, Node))
+    before = document(consumer(UNKNOWN, Node))
     after = deepcopy(before)
     after["components"]["schemas"]["Node"]["properties"]["name"] = {"type": "string"}
     assert list(map(str, compare(before, after))) == ["additive: /0/ move answer.data.name: is new"]

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import enum
 import json
+import re
 import subprocess
 import sys
 import time
@@ -23,9 +24,12 @@ from rest_channels.pagination import (
     WebsocketLimitOffsetPagination,
     WebsocketPageNumberPagination,
 )
-from rest_channels.routing import SocketApplication
+from rest_channels.protocol.dialects import PlainDialect
+from rest_channels.routing import SocketApplication, route
 from rest_channels.schema.components import Components
 from rest_channels.schema.document import build_document
+from rest_channels.views import SocketView
+from sockets import SocketRouter
 from tests.introspection.test_operations import UserViewSet
 
 from .site import Draft, MoveSerializer, Users, UserSerializer, application
@@ -332,6 +336,34 @@ def test_paths_that_look_alike_are_two_channels() -> None:
     routes = [path("a/<b>/", Users.as_asgi()), path("a/b/", Users.as_asgi())]
     document = build_document(describe_sockets([SocketApplication(routes)])).as_dict()
     assert list(document["channels"]) == ["a.b", "a.b.2"]
+
+
+def test_a_function_of_a_route_and_a_dialect_of_its_own_take_anything() -> None:
+    class OwnDialect(PlainDialect):
+        pass
+
+    class Own(SocketView):
+        dialect = OwnDialect()
+
+        def receive(self, request): ...
+
+    def on_message(message): ...
+
+    routes = [route("websocket.receive", on_message, path="^/a/$"), path("b/", Own.as_asgi())]
+    document = build_document(describe_sockets([SocketApplication(routes)])).as_dict()
+    for channel in ("a", "b"):
+        assert payload(document, channel, "frame.request") == {}
+        assert payload(document, channel, "error") == {}
+
+
+def test_a_pattern_has_no_names_that_other_languages_write_differently() -> None:
+    router = SocketRouter()
+
+    @router.route(re.compile("BET_(?P<amount>.+)"))
+    def on_bet(socket, content): ...
+
+    request = payload(document_of(router.as_asgi()), "0", "BET_.Pamount.request")
+    assert request["properties"]["type"]["pattern"] == "^(?:BET_(.+))"
 
 
 WRITE = """
