@@ -32,7 +32,8 @@ test: environment ## Run the tests (ARGS="-k name" chooses)
 	@$(PYTEST) $(ARGS)
 
 test-fast: environment ## Run the tests that start no servers, brokers, browsers or scripts
-	@$(PYTEST) -m "not programs" --ignore=tests/servers --ignore=tests/e2e $(ARGS)
+	@$(PYTEST) -m "not programs" --ignore=tests/servers --ignore=tests/e2e \
+		--ignore=tests/typescript $(ARGS)
 
 check: environment ## Check style, types, imports and sizes
 	@$(BIN)/ruff check

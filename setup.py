@@ -36,6 +36,7 @@ REQUIRES = [
 EXTRAS = {
     "redis": ["channels-redis>=4.3"],  # several server processes
     "msgpack": ["msgpack>=1.1"],  # MessagePack in binary frames
+    "schema": ["drf-spectacular>=0.30"],  # maps serializers to JSON Schema, as a widely used tool
     "server": [
         "uvicorn>=0.35",  # the first with --ws websockets-sansio
         "uvloop>=0.21; sys_platform != 'win32'",  # a faster event loop, not for Windows

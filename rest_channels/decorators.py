@@ -11,6 +11,7 @@ from django.utils.decorators import method_decorator
 
 from .concurrency.execution import mark_thread_form, run
 from .declarations.classes import is_own_class
+from .declarations.hints import UNKNOWN, check_hints
 from .declarations.unsupported import OPTIONS, refuse_options
 from .declarations.values import check_values
 
@@ -23,6 +24,7 @@ __all__ = [
     "check_marks",
     "detached",
     "detail_action",
+    "hints_of",
     "list_action",
     "overridable_property",
     "rest_channels",
@@ -36,6 +38,7 @@ T = TypeVar("T")
 ROUTE = "_rest_channels_route"
 ACTION = "_rest_channels_action"
 DETACHED = "_rest_channels_detached"
+HINTS = "_rest_channels_hints"
 """Attributes of marked methods."""
 
 HTTP_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -51,24 +54,50 @@ MARKS = {
 @overload
 def socket_route(name: F) -> F: ...
 @overload
-def socket_route(name: str | None = None) -> Callable[[F], F]: ...
-def socket_route(name: F | str | None = None, **options: Any) -> F | Callable[[F], F]:
+def socket_route(
+    name: str | None = None, *, request: Any = UNKNOWN, response: Any = UNKNOWN
+) -> Callable[[F], F]: ...
+def socket_route(
+    name: F | str | None = None, *, request: Any = UNKNOWN, response: Any = UNKNOWN, **options: Any
+) -> F | Callable[[F], F]:
     """Let frames of the method dialect reach this method of a `SocketRouteView`.
 
     Frames name it by the name of the method, or by the one in `@socket_route("save")`. The
-    method is called as `method(request, data, *args, **kwargs)`. Raises `TypeError` for `options`.
+    method is called as `method(request, data, *args, **kwargs)`.
+
+    Args:
+        name: The name.
+        request: A serializer class or a type, of `data`; for schemas.
+        response: A serializer class or a type, of the answer's data; for schemas.
+        **options: Raise `TypeError`.
     """
-    refuse_options("@socket_route", options, ["name"])
+    refuse_options("@socket_route", options, ["name", "request", "response"])
+    hints = _given_hints("@socket_route", request, response)
     if callable(name):
-        return _mark(name, name.__name__)
+        return _mark(name, name.__name__, hints)
     if name is not None and (not isinstance(name, str) or not name):
         raise TypeError(f"@socket_route takes the name a frame uses, as text, not {name!r}.")
-    return lambda method: _mark(method, name or method.__name__)
+    return lambda method: _mark(method, name or method.__name__, hints)
 
 
-def _mark(method: F, name: str) -> F:
+def _mark(method: F, name: str, hints: dict[str, Any]) -> F:
     setattr(method, ROUTE, name)
+    setattr(method, HINTS, hints)
     return method
+
+
+def _given_hints(decorator: str, request: Any, response: Any) -> dict[str, Any]:
+    """Return the hints that were given. Raises `TypeError` for a wrong one."""
+    hints = {"request": request, "response": response}
+    hints = {name: hint for name, hint in hints.items() if hint is not UNKNOWN}
+    check_hints(decorator, hints)
+    return hints
+
+
+def hints_of(method: object) -> dict[str, Any]:
+    """Return the hints `request` and `response` that a decorator was given for `method`."""
+    hints: dict[str, Any] = getattr(method, HINTS, {})
+    return hints
 
 
 def route_name(method: object) -> str | None:
@@ -105,6 +134,8 @@ def action(
     *,
     name: str | None = None,
     http_method: str | None = None,
+    request: Any = UNKNOWN,
+    response: Any = UNKNOWN,
     **kwargs: Any,
 ) -> Callable[..., Any]:
     """Let frames of the action dialect reach this method of an `AsyncAPIConsumer`.
@@ -118,6 +149,9 @@ def action(
         name: The name that frames use. `None`: the method's.
         http_method: What DRF's permission classes see. `None`: the usual method of the name, else
             POST.
+        request: A serializer class or a type, for schemas: of `data` if the method has an argument
+            of this name, else of the frame's other keys.
+        response: A serializer class or a type, for schemas, of the answer's data. `None`: none.
         **kwargs: Class attributes that this action replaces, as in DRF's viewsets, such as
             `permission_classes` and `serializer_class`. They are kept as `method.kwargs`.
 
@@ -130,6 +164,7 @@ def action(
         return marked
     _check_options(atomic, detached, name, http_method)
     _check_kwargs(kwargs)
+    hints = _given_hints("@action", request, response)
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         _check_method(method)
@@ -142,11 +177,16 @@ def action(
             raise ValueError(f"{method.__name__} is def: only an async def can be detached.")
         awaitable = method if iscoroutinefunction(method) else _in_thread(method, atomic)
         mark = ActionMark(name or method.__name__, is_detached, http_method, kwargs)
-        setattr(awaitable, ACTION, mark)
-        awaitable.kwargs = kwargs  # type: ignore[union-attr]
-        return awaitable
+        return _with_marks(awaitable, mark, hints)
 
     return decorate
+
+
+def _with_marks(method: Any, mark: ActionMark, hints: dict[str, Any]) -> Callable[..., Any]:
+    setattr(method, ACTION, mark)
+    setattr(method, HINTS, hints)
+    method.kwargs = mark.kwargs
+    return method  # type: ignore[no-any-return]
 
 
 def _check_method(method: Any) -> None:

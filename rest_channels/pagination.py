@@ -74,6 +74,11 @@ class WebsocketLimitOffsetPagination(_WebsocketPagination, pagination.LimitOffse
         position = {"count": self.count, "limit": self.limit, "offset": self.offset}
         return {**position, "results": data}
 
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        """Return the schema of a page, or of the list of all rows if it may be one."""
+        page = _page_schema(schema, count="integer", limit="integer", offset="integer")
+        return page if self.get_limit() is not None else {"anyOf": [schema, page]}
+
 
 class _ArgumentPagination(_WebsocketPagination):
     """DRF's paginators with a page size, controlled by an action's arguments."""
@@ -108,6 +113,9 @@ class WebsocketPageNumberPagination(_ArgumentPagination, pagination.PageNumberPa
         position = {"count": pages.count, "page": page.number, "pages": pages.num_pages}
         return {**position, "results": data}
 
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        return _page_schema(schema, count="integer", page="integer", pages="integer")
+
 
 class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination):
     """Pages by `cursor`: `{"next", "previous", "results"}`, with cursors, or `None` at an end."""
@@ -128,8 +136,22 @@ class WebsocketCursorPagination(_ArgumentPagination, pagination.CursorPagination
         cursors = {name: self._cursor_of(link) for name, link in links.items()}
         return {**cursors, "results": data}
 
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        return _page_schema(schema, next=["string", "null"], previous=["string", "null"])
+
     def _cursor_of(self, link: str | None) -> str | None:
         return parse_qs(urlsplit(link).query)[self.cursor_query_param][0] if link else None
+
+
+def _page_schema(rows: Any, **position: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a page, as DRF's paginators do for OpenAPI."""
+    properties = {name: {"type": kind} for name, kind in position.items()}
+    required = [*position, "results"]
+    return {
+        "type": "object",
+        "properties": {**properties, "results": rows},
+        "required": required,
+    }
 
 
 def _request_with(arguments: dict[str, Any], view: Any) -> Any:

@@ -224,6 +224,9 @@ class Settings:
     PARTITION = Setting[Any](None, _partition)
     """class, path or None, default None: what keeps tenants apart, a `partitions.Partition`."""
 
+    VALIDATE_TEST_FRAMES = Setting(default=False)
+    """bool, default False: let `SocketCommunicator` check frames against the schema."""
+
     CHANNEL_SESSION_ENGINE = Setting[str | None](None, _session_engine)
     """str or None, default None: the session engine of `channel_session`. None: in memory."""
 

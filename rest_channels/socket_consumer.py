@@ -31,6 +31,7 @@ from .concurrency.awaitables import DONE, Sent, adapt_overrides, is_awaitable
 from .concurrency.execution import run
 from .concurrency.hooks import has_methods
 from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
+from .declarations.hints import FrameHints
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
 from .dispatch.invocation import FrameInvocation, Invocation
@@ -49,7 +50,7 @@ __all__ = ["SocketConsumer"]
 SENDING_METHODS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "reply")
 
 
-class SocketConsumer:
+class SocketConsumer(FrameHints):
     """A consumer of one WebSocket; the module's docstring has an example.
 
     Attributes:

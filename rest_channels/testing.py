@@ -14,7 +14,6 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -26,12 +25,21 @@ from .concurrency.testcase import (
     run_commit_hooks,
     shared_thread,
 )
+from .testing_frames import (
+    DIALECTS,
+    MISSING,
+    Headers,
+    Validator,
+    frame_validator,
+    has_status,
+    name_in,
+    new_scope,
+    parsed,
+    request_id_of,
+    with_fields,
+)
 
 __all__ = ["SocketCommunicator"]
-
-_MISSING: Any = object()
-DIALECTS = ("action", "method", "type")
-Headers = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 
 
 class SocketCommunicator:
@@ -43,6 +51,8 @@ class SocketCommunicator:
         dialect: `"action"`, `"method"` or `"type"`, the dialect of `call`; others: `ValueError`.
         timeout: For every expectation, in seconds.
     """
+
+    _validator: Validator | None = None
 
     def __init__(
         self,
@@ -62,7 +72,7 @@ class SocketCommunicator:
         self.application = application
         self.dialect = dialect
         self.timeout = timeout
-        self.scope = _scope(path, headers, subprotocols)
+        self.scope = new_scope(path, headers, subprotocols)
         given = {"user": user, "session": session}
         self.scope |= {key: value for key, value in given.items() if value is not None}
         if kwargs is not None:
@@ -91,6 +101,7 @@ class SocketCommunicator:
         if self._savepoints:
             context.run(shared_thread.set, True)
             await self._commit()
+        self._validator = await frame_validator(self.application, self.scope)
         receive, send = self._to_application.get, self._from_application.put
         running: Any = self.application(self.scope, receive, send)
         self._task = asyncio.create_task(running, context=context)
@@ -112,13 +123,17 @@ class SocketCommunicator:
             await cancel_tasks({task}, 1.0)
             raise AssertionError("The application did not end after its client had left.")
         task.result()
+        while not self._from_application.empty():
+            self._validate(self._from_application.get_nowait())
 
     async def send_to(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Send a frame unchanged."""
         assert self._task is not None, "Connect first."
-        content = _parsed(text_data or "")
-        if (request_id := _request_id(content)) is not None:
-            self._calls[repr(request_id)] = (_name_in(content), False)
+        content = parsed(text_data or "")
+        if (request_id := request_id_of(content)) is not None:
+            self._calls[repr(request_id)] = (name_in(content), False)
+        if self._validator is not None:
+            self._validator.note_sent(content)
         frame = {"text": text_data} if bytes_data is None else {"bytes": bytes_data}
         self._to_application.put_nowait({"type": "websocket.receive", **frame})
 
@@ -126,10 +141,10 @@ class SocketCommunicator:
         """Send `content` as JSON."""
         await self.send_to(orjson.dumps(content).decode())
 
-    async def call(self, name: str, data: Any = _MISSING, **fields: Any) -> Any:
+    async def call(self, name: str, data: Any = MISSING, **fields: Any) -> Any:
         """Call a handler in the client's dialect. Returns the `request_id` of the frame."""
         frame = {self.dialect: name, "request_id": next(self._ids), **fields}
-        if data is not _MISSING:
+        if data is not MISSING:
             frame["data"] = data
         await self.send_json(frame)
         return frame["request_id"]
@@ -139,7 +154,7 @@ class SocketCommunicator:
         message = await self._next("a frame")
         assert message["type"] == "websocket.send", f"Expected a frame, but got {message}."
         content: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
-        self._is_event(_parsed(content))
+        self._is_event(parsed(content))
         return content
 
     async def receive_json(self) -> Any:
@@ -153,21 +168,21 @@ class SocketCommunicator:
         its type is ERROR.
         """
         expected = f"a reply {request_id}"
-        frame = await self._find(lambda frame, _: _request_id(frame) == request_id, expected)
-        status = fields.pop("status", _MISSING)
-        same = status is _MISSING or _has_status(frame, status)
+        frame = await self._find(lambda frame, _: request_id_of(frame) == request_id, expected)
+        status = fields.pop("status", MISSING)
+        same = status is MISSING or has_status(frame, status)
         assert same, f"Expected status={status!r}, but got {frame!r}."
-        return _with_fields(frame, fields)
+        return with_fields(frame, fields)
 
-    async def expect_event(self, content: Any = _MISSING, **fields: Any) -> Any:
+    async def expect_event(self, content: Any = MISSING, **fields: Any) -> Any:
         """Return the next frame that answers no call. Check its `content`, or its `fields`.
 
         An event of an observer has the `request_id` of the call that subscribed, but is not the
         answer to it. The answer is the first frame with that id and the name of the call.
         """
         frame = await self._find(lambda _, is_event: is_event, "an event")
-        assert content is _MISSING or frame == content, f"Expected {content!r}, but got {frame!r}."
-        return _with_fields(frame, fields)
+        assert content is MISSING or frame == content, f"Expected {content!r}, but got {frame!r}."
+        return with_fields(frame, fields)
 
     async def expect_nothing(self, timeout: float = 0.05) -> None:
         """Check that no frame is left, and that none comes within `timeout` seconds."""
@@ -202,10 +217,10 @@ class SocketCommunicator:
 
     def _is_event(self, frame: Any) -> bool:
         """Return whether `frame` answers no call. The call that it answers is answered then."""
-        if (request_id := _request_id(frame)) is None:
+        if (request_id := request_id_of(frame)) is None:
             return True
         called, answered = self._calls.get(repr(request_id), (None, False))
-        if answered or (called is not None and _name_in(frame) not in (None, called, "ERROR")):
+        if answered or (called is not None and name_in(frame) not in (None, called, "ERROR")):
             return True
         if repr(request_id) in self._calls:
             self._calls[repr(request_id)] = (called, True)
@@ -214,12 +229,18 @@ class SocketCommunicator:
     async def _next(self, expected: str) -> dict[str, Any]:
         assert self._task is not None, "Connect first."
         if (message := await self._wait(self.timeout)) is not None:
+            self._validate(message)
             return message
         if self._task.done():
             self._task.result()
         raise AssertionError(
             f"Expected {expected}, but nothing came; kept: {[kept[0] for kept in self._set_aside]}."
         )
+
+    def _validate(self, message: dict[str, Any]) -> None:
+        """Raise `AssertionError` for a frame that the schema does not have, if it is checked."""
+        if self._validator is not None and (content := parsed(message.get("text") or "")):
+            self._validator.check_received(content)
 
     async def _wait(self, timeout: float) -> dict[str, Any] | None:
         """Return the next message, or `None` if the time or the application ends before."""
@@ -244,56 +265,3 @@ class SocketCommunicator:
         """Run the commit hooks that a test's transaction, which never commits, holds back."""
         if self._savepoints:
             await sync_to_async(run_commit_hooks)(self._savepoints)
-
-
-def _scope(path: str, headers: Headers, subprotocols: Iterable[str]) -> dict[str, Any]:
-    parts = urlsplit(path)
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    host = (b"host", b"testserver")
-    return {
-        "type": "websocket",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "scheme": "ws",
-        "path": unquote(parts.path),
-        "raw_path": parts.path.encode(),
-        "root_path": "",
-        "query_string": parts.query.encode(),
-        "headers": [host, *((_bytes(name).lower(), _bytes(value)) for name, value in pairs)],
-        "client": ("127.0.0.1", 50_000),
-        "server": ("testserver", 80),
-        "subprotocols": list(subprotocols),
-    }
-
-
-def _bytes(part: str | bytes) -> bytes:
-    return part if isinstance(part, bytes) else part.encode("latin-1")
-
-
-def _request_id(frame: Any) -> Any:
-    return frame.get("request_id") if isinstance(frame, dict) else None
-
-
-def _name_in(frame: dict[str, Any]) -> Any:
-    """Return the action, method or type that `frame` names, or `None`."""
-    return next((frame[key] for key in DIALECTS if frame.get(key) is not None), None)
-
-
-def _parsed(content: str | bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _has_status(frame: Any, status: Any) -> bool:
-    if frame.get("type") == "ERROR":
-        return bool(status >= 400 and status == frame.get("status", status))
-    return bool(frame.get("status", frame.get("response_status", 200)) == status)
-
-
-def _with_fields(frame: Any, fields: dict[str, Any]) -> Any:
-    for key, value in fields.items():
-        given = frame.get(key) if isinstance(frame, dict) else _MISSING
-        assert given == value, f"Expected {key}={value!r}, but got {frame!r}."
-    return frame

@@ -25,6 +25,7 @@ from asgiref.sync import markcoroutinefunction
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
 from .declarations.classes import check_arguments, check_class, check_initkwargs
+from .declarations.hints import FrameHints
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import call_own_dispatch, dispatch
@@ -44,7 +45,7 @@ from .request import NO_CALL, SocketRequest
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
 
-class SocketView(ViewGuards, SendingMixin):
+class SocketView(FrameHints, ViewGuards, SendingMixin):
     """A view for the events of a WebSocket; the module's docstring has an example.
 
     Each class attribute may also be given to `as_asgi(…)`. `None` stands for the setting

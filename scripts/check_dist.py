@@ -13,6 +13,7 @@ REQUIRED_FILES = {
     "rest_channels/management/app_template/templates/app_name/page.html",
     "rest_channels/management/app_template/views.py-tpl",
     "rest_channels/py.typed",
+    "rest_channels/static/rest_channels/client.d.ts",
     "rest_channels/static/rest_channels/client.js",
     "rest_channels/static/rest_channels/console/console.css",
     "rest_channels/static/rest_channels/console/console.js",

@@ -45,7 +45,7 @@ from rest_channels.request import SocketRequest
 from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
 from .presence import Presence
-from .route_targets import RouteTarget, check_route
+from .route_targets import RouteTarget, check_received, check_route
 from .rows import set_identity, socket_from_scope
 from .signals import socket_connected, socket_disconnected
 
@@ -82,6 +82,8 @@ class RoutedSocketHandler(SocketConsumer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._route_table = RouteTable(check_route(cls, route) for route in cls.routes)
+        handles_others = cls.default_route is not RoutedSocketHandler.default_route
+        check_received(cls, cls._route_table.routes, handles_others=handles_others)
         cls._uses_default_parsing = all(
             getattr_static(cls, name) is getattr_static(RoutedSocketHandler, name)
             for name in ("receive", "receive_json", "decode_json")

@@ -1,12 +1,12 @@
 """The targets of a handler's routes, checked when its class is created."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rest_framework.serializers import BaseSerializer
 
-__all__ = ["RouteTarget", "check_route"]
+__all__ = ["RouteTarget", "check_received", "check_route"]
 
 
 class RouteTarget(NamedTuple):
@@ -39,3 +39,22 @@ def check_route(cls: type[Any], route: Any) -> tuple[Any, RouteTarget]:
     if serializer_class is not None and not hasattr(serializer_class, "is_valid"):
         raise TypeError(f"{cls.__name__}.routes: {name!r}: {serializer_class!r} is no serializer.")
     return name, target
+
+
+def check_received(
+    cls: Any, routes: Iterable[tuple[Any, RouteTarget]], *, handles_others: bool
+) -> None:
+    """Raise `TypeError` for a part of `cls.receives` that describes no message it may receive."""
+    if cls.receives is None:
+        return
+    where = f"{cls.__name__}.receives"
+    if not isinstance(cls.receives, Mapping):
+        raise TypeError(f"{where} is no dict of types: write {{'MOVE': MoveSerializer}}.")
+    targets = {getattr(name, "pattern", name): target for name, target in routes}
+    for name in cls.receives:
+        if name in targets and targets[name].serializer_class is not None:
+            raise TypeError(f"{where}: the route {name!r} has a serializer_class already.")
+        if name not in targets and not handles_others:
+            raise TypeError(
+                f"{where}: there is no route {name!r}. Add it to routes, or write default_route()."
+            )

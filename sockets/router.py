@@ -15,7 +15,7 @@ or `async def`, and decorating does not change them. Source: the README of djang
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -32,7 +32,7 @@ __all__ = ["SocketRouter", "routers"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-HANDLER_ATTRIBUTES = ("login_required", "groups")
+HANDLER_ATTRIBUTES = ("login_required", "groups", "sends", "receives")
 """Attributes of a router that its handler class gets."""
 
 routers: "WeakSet[SocketRouter]" = WeakSet()
@@ -50,6 +50,10 @@ class SocketRouter:
     """Whether anonymous clients are refused, as in a handler class. `None`: as `handler` has it."""
     groups: Iterable[str] | None = None
     """The groups that each socket joins. `None`: as `handler` has them."""
+    sends: Mapping[str, Any] | None = None
+    """The types of messages that the server sends, as in a handler class."""
+    receives: Mapping[str, Any] | None = None
+    """The types of messages that clients send, as in a handler class."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -204,6 +208,10 @@ class SocketRouter:
                 login_required = router.login_required
             if router.groups is not None:
                 groups = router.groups
+            if router.sends is not None:
+                sends = router.sends
+            if router.receives is not None:
+                receives = router.receives
 
         Handler.__module__ = self._module
         Handler.__qualname__ = f"{self._name}.Handler"

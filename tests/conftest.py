@@ -90,7 +90,7 @@ def escaped(report: Any) -> Any:
 def group_of(nodeid: str) -> str:
     """Return a name that the test shares with those that use the same servers, or its own."""
     path, _, name = nodeid.partition("::")
-    if path.startswith("tests/e2e/"):
+    if path.startswith(("tests/e2e/", "tests/typescript/")):
         return path
     if path.startswith("tests/servers/"):
         layer = re.search(r"\[(core|pubsub)\b", name)
@@ -100,7 +100,7 @@ def group_of(nodeid: str) -> str:
 
 def starts_programs(item: pytest.Item) -> bool:
     """Return whether the folder or the fixtures of the test say that it starts programs."""
-    folders = ("tests/servers/", "tests/e2e/")
+    folders = ("tests/servers/", "tests/e2e/", "tests/typescript/")
     return item.nodeid.startswith(folders) or "redis_url" in getattr(item, "fixturenames", ())
 
 

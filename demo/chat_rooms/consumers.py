@@ -19,6 +19,15 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
     serializer_class = RoomSerializer
     permission_classes = [IsAuthenticated]
     observer_many_to_many_relationships = True
+    sends = {
+        "room_create": RoomSerializer,
+        "room_update": RoomSerializer,
+        "room_delete": RoomSerializer,
+        "message_create": MessageSerializer,
+        "message_update": MessageSerializer,
+        "message_delete": MessageSerializer,
+        "gap": None,
+    }
 
     presence = None
     is_disconnected = False
@@ -33,7 +42,7 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
         for request_id in subscribing_request_ids:
             await self.reply(f"room_{action}", data=message, request_id=request_id)
 
-    @action()
+    @action(response=RoomSerializer(many=True))
     def subscribe_to_rooms(self, request_id):
         self.rooms.unsubscribe()  # from an earlier request
         self.rooms.subscribe(request_id=request_id)
@@ -54,21 +63,21 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
     def messages(self, room, **kwargs):
         yield f"room {room.pk}"
 
-    @action()
-    def subscribe_to_messages_in_room(self, pk, request_id):
+    @action(response=MessageSerializer(many=True))
+    def subscribe_to_messages_in_room(self, pk: int, request_id):
         """Subscribe first, then return the latest messages: so none is missed in between."""
         room = self.get_object(pk=pk)
         self.messages.unsubscribe(room=room)
         self.messages.subscribe(room=room, request_id=request_id)
         return MessageSerializer(room.history(), many=True).data, 201
 
-    @action(http_method="GET")
-    def earlier_messages(self, pk, before):
+    @action(http_method="GET", response=MessageSerializer(many=True))
+    def earlier_messages(self, pk: int, before: int):
         before = IntegerField().run_validation(before)
         messages = self.get_object(pk=pk).history(before)
         return MessageSerializer(messages, many=True).data, 200
 
-    @action()
+    @action(request=MessageSerializer, response=MessageSerializer)
     def create_message(self, data):
         serializer = MessageSerializer(data=data)
         serializer.is_valid(raise_exception=True)
@@ -77,8 +86,8 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
 
     # Which users are in a room
 
-    @action(atomic=True)
-    def join_room(self, pk):
+    @action(atomic=True, response=RoomSerializer)
+    def join_room(self, pk: int):
         room = self.get_object(pk=pk)
         self.remove_presence()
         self.presence = Presence.objects.create(room=room, user=self.scope["user"])
@@ -86,8 +95,8 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
             self.remove_presence()
         return self.get_serializer(room).data, 200
 
-    @action()
-    def leave_room(self, pk):
+    @action(response=None)
+    def leave_room(self, pk: int):
         room = self.get_object(pk=pk)
         self.messages.unsubscribe(room=room)
         self.remove_presence()

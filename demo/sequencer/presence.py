@@ -1,9 +1,18 @@
 """Record which users have a composition open, in all server processes."""
 
+from typing import TypedDict
+
 from django.db import transaction
 from django.db.models import F
 
 from .models import Composition, Presence
+
+
+class PresenceList(TypedDict):
+    """The users who have a composition open. The list with the highest number is the latest."""
+
+    number: int
+    names: list[str]
 
 
 @transaction.atomic

@@ -10,13 +10,14 @@ from rest_channels.groups import Group
 from rest_channels.views import SocketRouteView
 
 from .models import Composition
-from .presence import add_presence, remove_presence
+from .presence import PresenceList, add_presence, remove_presence
 from .serializers import ChangeSerializer, VersionSerializer
 
 
 class CompositionSocketView(SocketRouteView):
     COMPOSITION_GROUP_TEMPLATE = "Composition-%s"
     permission_classes = [IsAuthenticated]
+    sends = {"presence": PresenceList, "version": VersionSerializer, "server": str}
 
     def connect(self, request, pk):
         check_composition_perms(request.user, pk)
@@ -24,19 +25,19 @@ class CompositionSocketView(SocketRouteView):
         if settings.SERVER:
             self.route_send(request.reply_channel, settings.SERVER, method="server")
 
-    @socket_route
+    @socket_route(response=VersionSerializer)
     def sign_in(self, request, data, pk):
         composition = check_composition_perms(request.user, pk)
         presence = add_presence(pk, request.reply_channel.name, request.user)
         self.send_to_editors(pk, "presence", presence)
         return VersionSerializer(composition.latest()).data
 
-    @socket_route
+    @socket_route(response=VersionSerializer(many=True))
     def history(self, request, data, pk):
         composition = check_composition_perms(request.user, pk)
         return VersionSerializer(composition.versions.reverse()[:20], many=True).data
 
-    @socket_route
+    @socket_route(request=ChangeSerializer, response=VersionSerializer)
     def edit(self, request, data, pk):
         composition = check_composition_perms(request.user, pk)
         serializer = ChangeSerializer(data=data)

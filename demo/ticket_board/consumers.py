@@ -15,7 +15,13 @@ from rest_channels.permissions import IsAuthenticated
 from .access import MaySeeBoard, OnlyInDebug, PanelAuthentication, set_access
 from .models import Ticket
 from .query_counter import CountingObserver, measured
-from .serializers import AccessSerializer, MoveSerializer, TicketSerializer, UserSerializer
+from .serializers import (
+    AccessSerializer,
+    BoardSerializer,
+    MoveSerializer,
+    TicketSerializer,
+    UserSerializer,
+)
 
 
 class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, GenericAsyncAPIConsumer):
@@ -30,7 +36,9 @@ class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, Generic
     # This is model_observer(Ticket, serializer_class=TicketSerializer) that also counts queries.
     tickets = CountingObserver(None, Ticket, serializer_class=TicketSerializer)
 
-    @action()
+    sends = {"gap": None}  # beside what the observer sends
+
+    @action(response=BoardSerializer)
     def subscribe_to_board(self, request_id):
         """Subscribe first, then return all tickets: so no change is missed in between."""
         self.tickets.unsubscribe()  # from an earlier request
@@ -43,8 +51,8 @@ class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, Generic
         ticket.move(Ticket.Status.TODO)
         serializer.instance = ticket
 
-    @action(atomic=True)
-    def move(self, pk, data):
+    @action(atomic=True, request=MoveSerializer, response=TicketSerializer)
+    def move(self, pk: int, data):
         serializer = MoveSerializer(data=data)
         serializer.is_valid(raise_exception=True)
         ticket = self.get_object(pk=pk)
@@ -82,13 +90,13 @@ class MonitorConsumer(AsyncAPIConsumer):
     def measurements(self, signal, measurement, **kwargs):
         return measurement
 
-    @action()
+    @action(response=UserSerializer(many=True))
     def subscribe_to_monitor(self, request_id):
         self.users.subscribe(request_id=request_id)
         self.measurements.subscribe(request_id=request_id)
         return UserSerializer(demo_users(), many=True).data, 201
 
-    @action()
+    @action(request=AccessSerializer, response=None)
     def set_access(self, data):
         serializer = AccessSerializer(data=data)
         serializer.is_valid(raise_exception=True)

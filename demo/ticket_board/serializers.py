@@ -14,6 +14,13 @@ class TicketSerializer(serializers.ModelSerializer):
         read_only_fields = ["status", "position"]
 
 
+class BoardSerializer(serializers.Serializer):
+    """What a panel shows first. Only the schema of the sockets uses it."""
+
+    tickets = TicketSerializer(many=True)
+    server = serializers.CharField(allow_null=True)
+
+
 class MoveSerializer(serializers.Serializer):
     status = serializers.ChoiceField(Ticket.Status)
     before = serializers.IntegerField(
@@ -29,7 +36,7 @@ class UserSerializer(serializers.ModelSerializer):
         model = get_user_model()
         fields = ["name", "may_see"]
 
-    def get_may_see(self, user):
+    def get_may_see(self, user) -> bool:
         return may_see_board(user)
 
 

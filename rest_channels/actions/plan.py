@@ -8,8 +8,9 @@ from typing import Any
 
 from ..concurrency.execution import has_thread_form
 from ..declarations.classes import is_own_class
+from ..declarations.hints import request_error
 from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
-from ..decorators import DETACHED, action_mark
+from ..decorators import DETACHED, action_mark, hints_of
 from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
 
@@ -115,6 +116,10 @@ def action_plan(cls: type[Any], base: type[Any], attribute: str) -> ActionPlan |
         )
     method = http_method_of(mark.name, mark.http_method)
     accepted = parameters(function, 1)
+    free = accepted.names.difference(RESERVED_ARGUMENTS)
+    takes_others = bool(free) or accepted.has_var_keyword
+    if error := request_error(hints_of(function), free, takes_others=takes_others):
+        raise TypeError(f"{cls.__name__}.{attribute} {error}.")
     takes_reserved = accepted.has_var_keyword or not accepted.names.isdisjoint(RESERVED_ARGUMENTS)
     options = _options(cls, attribute, mark.kwargs)
     in_thread = has_thread_form(function)

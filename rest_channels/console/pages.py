@@ -13,7 +13,13 @@ from django.urls import get_script_prefix
 from django.utils.encoding import force_str
 from django.utils.translation import gettext as _
 
-from ..introspection.descriptions import Argument, Operation, SocketDescription
+from ..introspection.descriptions import (
+    Argument,
+    Operation,
+    SentMessage,
+    SocketDescription,
+    hint_name,
+)
 from ..introspection.examples import example_frame, fields_of
 from .close_codes import close_codes, other_codes
 from .texts import TEXTS
@@ -55,6 +61,8 @@ def socket_data(socket: SocketDescription) -> dict[str, Any]:
         **_described(socket.description),
         "permissions": list(socket.permissions),
         "operations": [_operation(each, socket) for each in socket.operations],
+        "sends": [_message(each) for each in socket.sends],
+        "sendsOthers": socket.sends_others,
     }
 
 
@@ -91,10 +99,23 @@ def _operation(operation: Operation, socket: SocketDescription) -> dict[str, Any
         "takesAny": operation.takes_any,
         "hasData": operation.has_data,
         "partial": operation.partial,
-        "response": _type_name(operation.response),
-        "isList": operation.is_list,
         "example": example,
         "exampleText": _json(framed),
+        "label": operation.label,
+        "content": hint_name(operation.content),
+        "response": hint_name(operation.response),
+        "isList": operation.is_list,
+        "isAnswered": operation.is_answered,
+    }
+
+
+def _message(message: SentMessage) -> dict[str, Any]:
+    contents = [hint_name(hint) for hint in message.contents if hint is not None]
+    return {
+        "name": message.name,
+        "contents": contents,
+        "status": message.status,
+        "description": message.description,
     }
 
 
@@ -116,16 +137,12 @@ def _argument(argument: Argument) -> dict[str, Any]:
     default = None if argument.is_required else _plain(argument.default)
     return {
         "name": argument.name,
-        "type": _type_name(argument.annotation),
+        "type": hint_name(argument.annotation),
         "required": argument.is_required,
         "default": "" if default in (None, "") else _json(default),
         "helpText": argument.help_text,
     }
 
-
-def _type_name(kind: Any) -> str | None:
-    """Return a class or an annotation as the project's code names it."""
-    return None if kind is None else getattr(kind, "__name__", str(kind))
 
 
 def _field(name: str, field: Mapping[str, Any]) -> dict[str, Any]:

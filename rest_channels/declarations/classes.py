@@ -26,7 +26,9 @@ CLASS_ONLY = {
     "handles_gaps",
     "observer_many_to_many_relationships",
     "overrides_sending",
+    "receives",
     "routes",
+    "sends",
     "view",
 }
 """Attributes that are read from the class, so that an instance cannot have another value."""
@@ -42,7 +44,7 @@ OTHER_BASES = {
 GUARDS = ("check_permissions", "check_throttles", "get_permissions", "get_throttles")
 """Methods that guard a class. A name in the singular counts as misspelt."""
 
-CALLED = {**METHODS, **{name: ATTRIBUTES[name] for name in VALUES}}
+CALLED = {**METHODS, **{name: ATTRIBUTES[name] for name in VALUES if name in ATTRIBUTES}}
 """Names that are refused for methods. Events may call methods of any other name."""
 
 NOT_MISSPELT = {"router": object, "serializer_classes": Mapping}
@@ -104,7 +106,7 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
     if any(hasattr(value, mark) for mark in ("_rest_channels_action", "_rest_channels_route")):
         return
     if name in supported:
-        if name == "available_actions" and owner is cls:  # a base has that of the library
+        if _is_read_elsewhere(cls, owner, name):
             raise TypeError(f"{where} has no effect: {ATTRIBUTES[name]}.")
         if name in VALUES and (isfunction(value) or not hasattr(value, "__get__")):
             _check_values(cls, f"{owner.__name__}.", {name: value})
@@ -120,6 +122,13 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
         raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
     if other := None if advice else _misspelt(name, value, supported):
         raise misspelling(where, other)
+
+
+def _is_read_elsewhere(cls: type, owner: type, name: str) -> bool:
+    """Return whether decorators say what the attribute `name` of `owner` would say."""
+    if name == "available_actions":
+        return owner is cls  # a base has that of the library
+    return name == "receives" and bool(getattr(cls, "_read_marks", ()))
 
 
 def _check_values(cls: type, where: str, values: Mapping[str, Any]) -> None:

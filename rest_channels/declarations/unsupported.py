@@ -74,6 +74,7 @@ ATTRIBUTES: dict[str, str] = {
     "dialect": "only a SocketView has it: override receive_json()",
     "http_user": "the user is always that of the HTTP session: delete the line",
     "login_required": "only a RoutedSocketHandler has it: write permission_classes",
+    "receives": "write @action(request=…) or @socket_route(request=…) above the method",
     "routes": "derive the class from RoutedSocketHandler",
     "text_parser_class": "only a SocketView has it: override decode_json()",
     "text_renderer_class": "only a SocketView has it: override encode_json()",

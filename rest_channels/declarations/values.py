@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
+from .hints import received_error, sent_error
 from .names import package_of
 
 __all__ = ["VALUES", "check_values", "dialect_error", "type_error", "value_error"]
@@ -167,6 +168,8 @@ VALUES: dict[str, Check] = {
     "pagination_class": _pagination_class,
     "permission_classes": _classes("has_permission"),
     "queryset": _queryset,
+    "receives": received_error,
+    "sends": sent_error,
     "serializer_class": _class("is_valid"),
     "sleep_time_between_pages": _seconds,
     "text_parser_class": _parser_class,

@@ -3,9 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple, get_origin
 
-__all__ = ["NO_DEFAULT", "Argument", "Operation", "SocketDescription", "docstring_of"]
+from rest_framework.serializers import BaseSerializer
+
+__all__ = [
+    "NO_DEFAULT",
+    "Argument",
+    "Operation",
+    "SentMessage",
+    "SocketDescription",
+    "docstring_of",
+    "hint_name",
+]
 
 NO_DEFAULT: Any = object()
 """The default of an argument that has none."""
@@ -52,6 +63,10 @@ class Operation:
         is_list: Whether the answer is a list of `response`.
         permissions: The permission classes, as text.
         is_pattern: Whether `name` is a regular expression.
+        label: What to call it where it has no name.
+        requires_data: Whether each frame has `data`.
+        is_answered: Whether a frame gets an answer, in dialects with answers.
+        pagination: The pagination class of a list.
     """
 
     name: str | None
@@ -66,6 +81,22 @@ class Operation:
     is_list: bool = False
     permissions: tuple[str, ...] = ()
     is_pattern: bool = False
+    label: str | None = None
+    requires_data: bool = False
+    is_answered: bool = True
+    pagination: Any = None
+
+
+class SentMessage(NamedTuple):
+    """A message that the server sends without being asked."""
+
+    name: str
+    """The action, method or type in its frame; in other dialects a name for readers."""
+    contents: tuple[Any, ...] = ()
+    """The serializer classes and types of its data, of which each message has one."""
+    status: int | None = None
+    """The status in its frame, if it is always the same."""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +116,8 @@ class SocketDescription:
         stream: The name of the stream, in a multiplexer.
         multiplexer: The multiplexer of the stream.
         attributes: The class attributes that `as_asgi(…)` was given.
+        sends: The messages that it sends without being asked, as far as they are known.
+        sends_others: Whether it may send others, because its class does not declare `sends`.
     """
 
     path: str
@@ -99,6 +132,8 @@ class SocketDescription:
     stream: str | None = None
     multiplexer: Any = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    sends: tuple[SentMessage, ...] = ()
+    sends_others: bool = True
 
 
 def docstring_of(documented: Any) -> str:
@@ -106,3 +141,17 @@ def docstring_of(documented: Any) -> str:
     text = documented.__dict__.get("__doc__") if isinstance(documented, type) else None
     text = text if isinstance(documented, type) else getattr(documented, "__doc__", None)
     return cleandoc(text) if isinstance(text, str) else ""
+
+
+def hint_name(hint: Any) -> str | None:
+    """Return a serializer or a type as text: `TicketSerializer`, `dict[str, int]`."""
+    if hint is None:
+        return None
+    if isinstance(hint, BaseSerializer):
+        inner = getattr(hint, "child", hint)
+        return f"{type(inner).__name__}(many=True)" if inner is not hint else type(hint).__name__
+    if hint is NoneType:
+        return "None"
+    if isinstance(hint, type) and get_origin(hint) is None:
+        return hint.__name__
+    return str(hint).replace("typing.", "")

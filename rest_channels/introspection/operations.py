@@ -1,9 +1,11 @@
 """The frames that a class takes, found from its actions, routes, serializers and signatures."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import singledispatch
-from typing import Any
+from types import NoneType
+from typing import Any, TypedDict
 
 from rest_framework import permissions as drf
 
@@ -17,11 +19,19 @@ from ..settings import api_settings
 from ..socket_consumer import SocketConsumer
 from ..views import SocketRouteView, SocketView
 from .descriptions import NO_DEFAULT, Argument, Operation, docstring_of
-from .row_actions import row_action, row_arguments
+from .hints import Content, request_of, response_of, types_of
+from .row_actions import RowAction, row_action, row_arguments, row_pagination
 
 __all__ = ["describe_class", "frame_operation", "operations_of", "permission_names"]
 
 DATA = "data"
+AUTHENTICATE = "authenticate"
+
+
+class Identity(TypedDict):
+    """The user whom a token belongs to."""
+
+    user: int | str | None
 
 
 def operations_of(cls: type[Any]) -> tuple[Operation, ...]:
@@ -38,7 +48,18 @@ def describe_class(cls: Any) -> Iterable[Operation]:
 @describe_class.register(AsyncAPIConsumer)
 def _actions(cls: Any) -> Iterable[Operation]:
     plans = sorted(cls._plans.values(), key=lambda plan: _line(getattr(cls, plan.attribute)))
-    return [_action(cls, plan) for plan in plans]
+    found = [_action(cls, plan) for plan in plans]
+    return found if AUTHENTICATE in cls._plans else [*found, *_authenticate(cls)]
+
+
+def _authenticate(cls: Any) -> Iterable[Operation]:
+    """Yield the action that takes a new token, which consumers with authenticators have."""
+    own, default = cls.authentication_classes, api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    if default if own is None else own:
+        token = Argument("token", str, help_text="The token, without its scheme.")
+        scheme = Argument("scheme", str, None, "The word before the token, such as Bearer.")
+        text = "Send a token, or a new one when it has expired."
+        yield Operation(AUTHENTICATE, None, text, (token, scheme), response=Identity)
 
 
 @describe_class.register(DjangoViewAsConsumer)
@@ -56,28 +77,53 @@ def _methods(cls: Any) -> Iterable[Operation]:
     for name, attribute in cls.routes.routes:
         function = getattr(cls, attribute)
         permissions = permission_names(cls.permission_classes)
-        description = docstring_of(function)
-        yield Operation(name, function, description, has_data=True, permissions=permissions)
+        response = response_of(function, returns_data=True)
+        content = request_of(function, _argument_at(function, 2))
+        yield Operation(
+            name,
+            function,
+            docstring_of(function),
+            content=content,
+            has_data=True,
+            requires_data=content not in (None, NoneType),
+            response=response.hint,
+            permissions=permissions,
+            is_answered=response.is_answered,
+        )
 
 
 @describe_class.register(SocketView)
 def _view_frames(cls: Any) -> Iterable[Operation]:
     if (receive := getattr(cls, "receive", None)) is not None:
-        yield frame_operation(receive, cls)
+        yield from _frame_operations(receive, cls)
 
 
 @describe_class.register(SocketConsumer)
 def _consumer_frames(cls: Any) -> Iterable[Operation]:
     for name in ("receive_json", "receive", "websocket_receive"):
         if getattr(cls, name) is not getattr(SocketConsumer, name):
-            yield frame_operation(getattr(cls, name), cls)
+            yield from _frame_operations(getattr(cls, name), cls)
             return
+
+
+def _frame_operations(function: Callable[..., Any], cls: Any) -> Iterator[Operation]:
+    """Yield the operation of a function that takes frames, once for each kind of `receives`."""
+    operation = frame_operation(function, cls)
+    if not isinstance(cls.receives, Mapping):
+        yield operation
+        return
+    for label, hint in cls.receives.items():
+        yield replace(operation, content=NoneType if hint is None else hint, label=label)
 
 
 def frame_operation(function: Callable[..., Any], cls: Any = None) -> Operation:
     """Return the operation of a function that takes frames without a name."""
     permissions = permission_names(getattr(cls, "permission_classes", ()))
-    return Operation(None, function, docstring_of(function), permissions=permissions)
+    content = getattr(cls, "receives", None)
+    if content is None and function.__name__ == "receive_json":
+        content = request_of(function, _argument_at(function, 1))
+    description = docstring_of(function)
+    return Operation(None, function, description, content=content, permissions=permissions)
 
 
 def permission_names(classes: Sequence[Any] | None) -> tuple[str, ...]:
@@ -115,35 +161,55 @@ def _action(cls: Any, plan: ActionPlan) -> Operation:
     arguments = [] if known is None else row_arguments(cls, known)
     names = {argument.name for argument in arguments}
     own = [each for each in arguments_of(function, 1) if each.name not in names]
-    has_data = any(argument.name == DATA for argument in own)
+    data = next((argument for argument in own if argument.name == DATA), None)
+    request, response = request_of(function, DATA), response_of(function, returns_data=False)
+    if request is None and known is not None and known.has_data:
+        request = serializer
+    is_row = known is not None and known.answers_row and response.hint is None
     return Operation(
         plan.name,
         function,
         docstring_of(function),
         (*arguments, *(each for each in own if each.name not in (DATA, *RESERVED_ARGUMENTS))),
         takes_any=known is None and plan.parameters.has_var_keyword,
-        content=serializer if known is not None and known.has_data else None,
-        has_data=has_data,
+        content=request,
+        has_data=data is not None,
+        requires_data=data is not None and data.is_required,
         partial=plan.name == "patch" and known is not None,
-        response=serializer if known is not None and known.answers_row else None,
-        is_list=known is not None and known.is_list,
+        response=serializer if is_row else _answer_of(known, response),
+        is_list=is_row and known is not None and known.is_list,
         permissions=permission_names(permissions),
+        is_answered=response.is_answered or (known is not None and known.answers_row),
+        pagination=row_pagination(cls) if is_row and known is not None and known.is_list else None,
     )
+
+
+def _answer_of(known: RowAction | None, response: Content) -> Any:
+    """Return the hint of an answer that is no row. Other actions of mixins have no data."""
+    has_no_data = known is not None and not known.answers_row and not response.is_given
+    return NoneType if has_no_data else response.hint
 
 
 def arguments_of(function: Callable[..., Any], positional_count: int) -> list[Argument]:
     """Return the arguments that `function` takes by name, after the first `positional_count`."""
     every = list(inspect.signature(function).parameters.values())
     single = [each for each in every if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    types = types_of(function)
     return [
         Argument(
             each.name,
-            None if each.annotation is each.empty else each.annotation,
+            types.get(each.name, None if each.annotation is each.empty else each.annotation),
             NO_DEFAULT if each.default is each.empty else each.default,
         )
         for each in single[positional_count:]
         if each.kind is not each.POSITIONAL_ONLY
     ]
+
+
+def _argument_at(function: Callable[..., Any], position: int) -> str:
+    """Return the name of the argument that is the content of a frame; "" if there is none."""
+    names = list(inspect.signature(function).parameters)
+    return names[position] if len(names) > position else ""
 
 
 def _is_offered(cls: Any, name: str) -> bool:
@@ -171,8 +237,10 @@ def _view_action(cls: Any, name: str) -> Operation:
         tuple(arguments),
         content=serializer if writes else None,
         has_data=writes,
+        requires_data=writes and serializer is not None and method != "PATCH",
         partial=method == "PATCH",
         response=None if method == "DELETE" else serializer,
         is_list=name == "list",
+        pagination=getattr(view, "pagination_class", None) if name == "list" else None,
         permissions=(*permission_names(cls.permission_classes), *permission_names(permissions)),
     )

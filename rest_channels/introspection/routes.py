@@ -21,7 +21,15 @@ from ..routing.application import SocketApplication
 from ..routing.channel_routes import Include, Route
 from ..routing.first_use import first_use
 
-__all__ = ["Entry", "class_of", "entries", "project_applications", "routes_of", "socket_part"]
+__all__ = [
+    "Entry",
+    "class_of",
+    "entries",
+    "own_entries",
+    "project_applications",
+    "routes_of",
+    "socket_part",
+]
 
 MAX_DEPTH = 20
 """How many lists may be inside each other, and how much middleware around an application."""
@@ -97,6 +105,11 @@ def entries(application: Any) -> Iterator[Entry]:
     routes = routes_of(socket_part(application))
     if routes is not None:
         yield from _entries_of(routes, Outer())
+
+
+def own_entries(application: Any, path: str) -> Iterator[Entry]:
+    """Yield `application` itself, and its streams, as if it were routed at `path`."""
+    yield from _with_streams(Entry("", application, path=path))
 
 
 def routes_of(application: Any) -> Any:

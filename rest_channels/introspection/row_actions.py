@@ -15,11 +15,15 @@ from ..mixins import (
     UpdateModelMixin,
 )
 from ..observer.generics import ObserverModelInstanceMixin
-from ..pagination import WebsocketCursorPagination, WebsocketPageNumberPagination
+from ..pagination import (
+    WebsocketCursorPagination,
+    WebsocketLimitOffsetPagination,
+    WebsocketPageNumberPagination,
+)
 from ..settings import api_settings
 from .descriptions import Argument
 
-__all__ = ["RowAction", "row_action", "row_arguments"]
+__all__ = ["RowAction", "row_action", "row_arguments", "row_pagination"]
 
 
 class RowAction(NamedTuple):
@@ -64,6 +68,14 @@ def row_arguments(cls: Any, action: RowAction) -> list[Argument]:
     return found
 
 
+def row_pagination(cls: Any) -> Any:
+    """Return the class that makes the pages of the action `list`; `None` for lists without them."""
+    if not issubclass(cls, PaginatedModelListMixin):
+        return None
+    chosen = cls.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
+    return chosen or WebsocketLimitOffsetPagination
+
+
 def _key_type(cls: Any) -> type[Any] | None:
     """Return the type of the column that rows are looked up by, if it is a column."""
     model = getattr(cls.queryset, "model", None)
@@ -77,9 +89,8 @@ def _key_type(cls: Any) -> type[Any] | None:
 
 
 def _page_arguments(cls: Any) -> list[Argument]:
-    if not issubclass(cls, PaginatedModelListMixin):
+    if (pages := row_pagination(cls)) is None:
         return []
-    pages = cls.pagination_class or api_settings.DEFAULT_PAGINATION_CLASS
     kind = pages if isinstance(pages, type) else object
     size = getattr(pages, "page_size_query_param", None)
     sizes = [Argument(size, int, None, "The number of rows in a page.")] if size else []

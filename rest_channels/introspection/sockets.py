@@ -9,10 +9,19 @@ from ..routing.application import SocketApplication
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .descriptions import Argument, SocketDescription, docstring_of
+from .messages import messages_of
 from .operations import frame_operation, operations_of, permission_names
-from .routes import Entry, class_of, entries, project_applications
+from .routes import (
+    Entry,
+    class_of,
+    entries,
+    own_entries,
+    project_applications,
+    routes_of,
+    socket_part,
+)
 
-__all__ = ["describe_entry", "describe_sockets", "sockets_at"]
+__all__ = ["describe_entry", "describe_sockets", "sockets_at", "sockets_of"]
 
 DIALECTS = {
     ActionDialect: "action",
@@ -62,6 +71,23 @@ def sockets_at(application: SocketApplication, scope: dict[str, Any]) -> list[So
     ]
 
 
+def sockets_of(application: Any, scope: dict[str, Any]) -> list[SocketDescription]:
+    """Return the socket that serves `scope`, or its streams; none if it is not of this library.
+
+    Args:
+        application: A whole application, or that of a class: `Editor.as_asgi()`.
+        scope: The scope of a connection.
+    """
+    part = socket_part(application)
+    if isinstance(part, SocketApplication):
+        found = sockets_at(part, scope)
+    elif part is None or routes_of(part) is not None:
+        return []
+    else:
+        found = list(_described(own_entries(part, scope["path"])))
+    return [each for each in found if each.cls is not None]
+
+
 def describe_entry(entry: Entry) -> SocketDescription:
     """Return the description of one route."""
     target = entry.target
@@ -85,6 +111,8 @@ def describe_entry(entry: Entry) -> SocketDescription:
         entry.stream,
         entry.multiplexer,
         attributes,
+        messages_of(cls) if is_own else (),
+        not is_own or cls.sends is None,
     )
 
 

@@ -46,6 +46,7 @@ VALID = {
     "observer_many_to_many_relationships": True,
     "login_required": True,
     "queryset": User.objects.none(),
+    "receives": {"HELLO": str},
     "routes": (),
     "max_limit": 5,
     "max_page_size": 5,
@@ -56,6 +57,7 @@ VALID = {
     "page_query_param": "at",
     "page_size_query_param": "at",
     "schema": None,
+    "sends": {"note": str},
     "sleep_time_between_pages": 1.0,
     "throttle_classes": [BaseThrottle],
     "throttle_scope": "notes",
@@ -88,8 +90,11 @@ HONOURED = {
     "test_permission_classes_of_an_action_replace_those_of_the_class",
     "queryset": "tests/field/test_a_guards.py::"
     "test_an_action_may_have_a_queryset_a_serializer_and_filters_of_its_own",
+    "receives": "tests/introspection/test_hints.py::"
+    "test_receives_describes_the_frames_of_a_view_or_a_consumer",
     "routes": "tests/sockets/test_handlers.py::"
     "test_a_route_with_a_serializer_passes_the_validated_data",
+    "sends": "tests/introspection/test_hints.py::test_sends_lists_what_the_server_sends",
     "serializer_class": "tests/field/test_a_guards.py::"
     "test_an_action_may_have_a_queryset_a_serializer_and_filters_of_its_own",
     "sleep_time_between_pages": f"{GENERICS}::"
@@ -191,7 +196,11 @@ def table(names: dict[str, str], classes: tuple[type, ...] = CLASSES) -> str:
 
 HONOURED_OPTIONS = {
     "@action": dict.fromkeys(ACTION_OPTIONS, "replaces the attribute while the action runs"),
-    "@socket_route": {"name": "the name that frames use"},
+    "@socket_route": {
+        "name": "the name that frames use",
+        "request": "describes `data` in schemas",
+        "response": "describes the answer in schemas",
+    },
     "@observer": {
         "sender": "only signals of this sender",
         "weak": "as in the signal's `connect`",
@@ -204,7 +213,8 @@ HONOURED_OPTIONS = {
     },
 }
 NEXT_TO = {
-    "@action": ", next to `atomic`, `detached`, `name`, `http_method`, `detail`",
+    "@action": ", next to `atomic`, `detached`, `name`, `http_method`, `detail`, and to `request` "
+    "and `response`, which describe frames",
     "@model_observer": ", next to the model",
     "@observer": ", next to the signal",
 }

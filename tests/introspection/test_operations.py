@@ -1,6 +1,7 @@
 """What is known of the frames that a class takes, from its own code."""
 
 import re
+from types import NoneType
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -117,10 +118,10 @@ def test_default_permissions_are_those_of_the_setting(settings) -> None:
     ("name", "arguments", "content", "response"),
     [
         ("create", [], UserSerializer, UserSerializer),
-        ("delete", ["pk"], None, None),
+        ("delete", ["pk"], None, NoneType),
         ("patch", ["pk"], UserSerializer, UserSerializer),
         ("retrieve", ["pk"], None, UserSerializer),
-        ("subscribe_instance", ["pk"], None, None),
+        ("subscribe_instance", ["pk"], None, NoneType),
         ("update", ["pk"], UserSerializer, UserSerializer),
     ],
 )

@@ -6,7 +6,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ...introspection.descriptions import Argument, Operation, SocketDescription
+from ...introspection.descriptions import (
+    Argument,
+    Operation,
+    SentMessage,
+    SocketDescription,
+    hint_name,
+)
 from ...introspection.sockets import describe_sockets
 
 __all__ = ["Command"]
@@ -38,7 +44,8 @@ def _text(socket: SocketDescription) -> str:
     lines = [f"{socket.path}{stream}", f"    {socket.name}"]
     if socket.permissions:
         lines[1] += f" [{', '.join(socket.permissions)}]"
-    return "\n".join([*lines, *(f"        {_frame(each, socket)}" for each in socket.operations)])
+    lines += [f"        {_frame(each, socket)}" for each in socket.operations]
+    return "\n".join([*lines, *(f"        sends {_sent(each)}" for each in socket.sends)])
 
 
 def _frame(operation: Operation, socket: SocketDescription) -> str:
@@ -49,8 +56,14 @@ def _frame(operation: Operation, socket: SocketDescription) -> str:
     if operation.takes_any and operation.content is None:
         keys.append("…")
     text = f"{KEYS.get(socket.dialect, 'frame')} {name}({', '.join(keys)})"
-    content = getattr(operation.content, "__name__", None)
-    return f"{text}: {content}" if content else text
+    content, response = hint_name(operation.content), hint_name(operation.response)
+    text = f"{text}: {content}" if content else text
+    return f"{text} -> {response}{'[]' * operation.is_list}" if response else text
+
+
+def _sent(message: SentMessage) -> str:
+    contents = " or ".join(hint_name(hint) or "anything" for hint in message.contents)
+    return f"{message.name}: {contents}"
 
 
 def _shown(argument: Argument) -> str:
@@ -67,11 +80,21 @@ def _record(socket: SocketDescription) -> dict[str, Any]:
         "description": socket.description,
         "permissions": list(socket.permissions),
         "operations": [_operation(each) for each in socket.operations],
+        "sends": [_message(each) for each in socket.sends],
+        "sends_others": socket.sends_others,
+    }
+
+
+def _message(message: SentMessage) -> dict[str, Any]:
+    return {
+        "name": message.name,
+        "contents": [hint_name(hint) for hint in message.contents],
+        "status": message.status,
+        "description": message.description,
     }
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    content, response = operation.content, operation.response
     return {
         "name": operation.name,
         "is_pattern": operation.is_pattern,
@@ -79,8 +102,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "arguments": _arguments(operation.arguments),
         "takes_any": operation.takes_any,
         "has_data": operation.has_data,
-        "content": None if content is None else getattr(content, "__name__", str(content)),
-        "response": None if response is None else getattr(response, "__name__", str(response)),
+        "label": operation.label,
+        "content": hint_name(operation.content),
+        "response": hint_name(operation.response),
+        "is_list": operation.is_list,
+        "is_answered": operation.is_answered,
         "permissions": list(operation.permissions),
     }
 
@@ -89,7 +115,7 @@ def _arguments(arguments: Iterable[Argument]) -> list[dict[str, Any]]:
     return [
         {
             "name": each.name,
-            "type": getattr(each.annotation, "__name__", each.annotation and str(each.annotation)),
+            "type": hint_name(each.annotation),
             "required": each.is_required,
             "help_text": each.help_text,
         }

@@ -18,6 +18,8 @@
  *   With `true` this repeats none of the actions in WRITES; "always" repeats any request
  * @typedef {{ code: number, reason: string, status: number, detail: any, reconnect: boolean }} CloseEvent
  *   `reason` is text for users; `status` and `detail` are from the error frame before the close
+ * @typedef {{ open: object, ready: object, state: State, message: any, error: SocketError, close: CloseEvent,
+ *   reconnecting: { tries: number, delay: number } }} ConnectionEvents  what the functions of each event get
  * @typedef {Pick<SocketClient, "send" | "request">} Now  sends at once, ahead of the queue
  */
 
@@ -166,8 +168,11 @@ export class SocketClient {
   }
 
   /**
-   * Call `fn(data, frame)` for messages of a name, or `fn(event)` for an event of the connection.
-   * @param {string} event  @param {(...args: any[]) => unknown} fn
+   * Call `fn(event)` for an event of the connection, or `fn(data, frame)` for messages of a name.
+   * @template {string} E
+   * @param {E} event
+   * @param {E extends keyof ConnectionEvents ? (event: ConnectionEvents[E]) => unknown
+   *   : (data: any, frame: any) => unknown} fn
    * @returns {() => void} removes the listener
    */
   on(event, fn) {
@@ -192,7 +197,7 @@ export class SocketClient {
    * Send a request whenever the connection opens, and call `fn(data, frame)` for every frame with
    * its request_id: the reply if it has data, events of observers, pages of a list.
    * An error frame ends the watch. Then `data` is null, `frame.errors` says why, and an error event follows.
-   * @param {string} name  @param {object | undefined} data  @param {(data: any, frame: any) => unknown} fn
+   * @param {string} name  @param {unknown} data  @param {(data: any, frame: any) => unknown} fn
    * @returns {(name?: string) => void} ends the watch; with a name, for example
    *   "unsubscribe_instance", it also sends that request with the same data and request_id, after the first reply
    */
@@ -204,10 +209,11 @@ export class SocketClient {
       if (failure) end();
       if (failure || data !== null) fn(data, frame);
     });
+    const options = /** @type {any} */ ({ id });
     let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
     const stop = this.subscribe((now) => {
-      const reply = now.request(name, data, { id });
-      sendLast = (lastName) => reply.then(() => now.request(lastName, data, { id })).catch(() => {});
+      const reply = now.request(name, data, options);
+      sendLast = (lastName) => reply.then(() => now.request(lastName, data, options)).catch(() => {});
       return reply.catch((error) => {
         if (!error.status) throw error; // the connection was lost, and will be opened again
       });
@@ -220,7 +226,7 @@ export class SocketClient {
 
   /**
    * Send a message of the dialect, `send("move", { x: 1 })`, or a whole frame, `send({ … })`.
-   * @param {string | object} name  @param {object} [data]
+   * @param {unknown} name  @param {unknown} [data]
    * @returns {Promise<void>} fulfilled when sent, rejected when not; the rejection may be ignored
    */
   send(name, data) {
@@ -228,10 +234,19 @@ export class SocketClient {
   }
 
   /**
-   * Send a request and wait for its reply. With the dialect "none" leave out the name.
-   * @param {string} name  @param {object} [data]  @param {RequestOptions} [options]
+   * Send a request and wait for its reply.
+   * @overload
+   * @param {string} name  @param {unknown} [data]  @param {RequestOptions} [options]
    * @returns {Promise<any>} the data of the reply; rejected with `SocketError` or the signal's reason
    */
+  /**
+   * Send a frame without a name, with the dialect "none", and wait for its reply.
+   * @overload
+   * @param {object} name  the frame
+   * @param {RequestOptions} [data]
+   * @returns {Promise<any>} the reply; rejected with `SocketError` or the signal's reason
+   */
+  /** @param {any} name  @param {any} [data]  @param {RequestOptions} [options]  @returns {Promise<any>} */
   request(name, data, options) {
     return this.#request(null, name, data, options);
   }
