@@ -144,7 +144,6 @@ def _argument(argument: Argument) -> dict[str, Any]:
     }
 
 
-
 def _field(name: str, field: Mapping[str, Any]) -> dict[str, Any]:
     options, label = field.get("choices", ()), force_str(field.get("label", ""))
     choices = [(_plain(each["value"]), force_str(each["display_name"])) for each in options]
