@@ -27,6 +27,7 @@ urlpatterns = [
     path("dice-game/<int:pk>/", GamePage.as_view(), name="dice_game"),
     path("plants/", PlantPage.as_view(), name="plants"),
     path("api/", include(api.urls)),
+    path("sockets/", include("rest_channels.console.urls")),
     path("login/", views.LogIn.as_view(), name="login"),
     path("login/<str:username>/", views.LogInAs.as_view(), name="log_in_as"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -1,7 +1,5 @@
 """The pages of the console: the list of all sockets, and one for each."""
 
-from typing import Any
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -11,7 +9,7 @@ from django.views.decorators.http import require_GET
 from ..introspection.descriptions import SocketDescription
 from ..introspection.sockets import describe_sockets
 from .access import check_access
-from .pages import close_codes, socket_data
+from .pages import page_data, socket_data
 
 __all__ = ["index", "render_sockets", "socket_page"]
 
@@ -21,7 +19,7 @@ __all__ = ["index", "render_sockets", "socket_page"]
 def index(request: HttpRequest) -> HttpResponse:
     """List all sockets of the project. Raises `Http404` for a client that may not see them."""
     check_access(request)
-    sockets = list(enumerate(describe_sockets()))
+    sockets = [socket_data(each) for each in describe_sockets()]
     return render(request, "rest_channels/console_index.html", {"sockets": sockets})
 
 
@@ -46,12 +44,7 @@ def render_sockets(
         sockets: The descriptions to show.
         path: The path to connect to. `None`: the page asks for the arguments in it.
     """
-    content: dict[str, Any] = {
-        "path": path,
-        "sockets": [socket_data(each) for each in sockets],
-        "closeCodes": close_codes(),
-    }
-    context = {"sockets": sockets, "content": content, "index_url": _index_url()}
+    context = {"content": page_data(sockets, path), "index_url": _index_url()}
     return render(request, "rest_channels/console.html", context)
 
 

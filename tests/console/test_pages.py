@@ -16,6 +16,7 @@ from . import site
 
 HTML = [(b"accept", b"text/html,application/xhtml+xml")]
 User = get_user_model()
+TIMEOUT = 30  # seconds
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -40,9 +41,9 @@ async def get(path, headers=HTML, method="GET", application=None):
     }
     client = ApplicationCommunicator(application, scope)
     await client.send_input({"type": "http.request", "body": b""})
-    start = await client.receive_output()
-    body = (await client.receive_output())["body"]
-    await client.wait()
+    start = await client.receive_output(TIMEOUT)
+    body = (await client.receive_output(TIMEOUT))["body"]
+    await client.wait(TIMEOUT)
     return start["status"], dict(start["headers"]), body.decode()
 
 
@@ -159,3 +160,9 @@ async def test_pages_have_no_inline_script_and_no_inline_style() -> None:
         _status, text = await answers(path)
         assert not re.search(r"<script(?![^>]*(src=|application/json))", text)
         assert not re.search(r"<style|\sstyle=|\son\w+=", text)
+
+
+async def test_a_page_says_who_connects() -> None:
+    ada = await sync_to_async(cookie_of)()
+    assert "logged in as ada" in (await answers("/table/", ada))[1]
+    assert "not logged in" in (await answers("/table/"))[1]
