@@ -57,7 +57,16 @@ def mark_examples(
             lines[number:number] = ["::", ""]
 
 
+def keep_colons(
+    app: Any, what: str, name: str, member: Any, options: Any, lines: list[str]
+) -> None:
+    """Keep napoleon from reading the words before a colon of an attribute's docstring as a type."""
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]  # an empty comment, which napoleon takes for the first line
+
+
 def setup(app: Any) -> None:
-    """Connect the functions above; the second one before napoleon."""
+    """Connect the functions above, those for docstrings before napoleon."""
     app.connect("source-read", link_to_repository)
     app.connect("autodoc-process-docstring", mark_examples, priority=400)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
