@@ -130,11 +130,13 @@ class SerializerMapper(AutoSchema):
 
     def _map_response_type_hint(self, method: Any) -> Any:
         if has_override(method, "field"):
-            return super()._map_response_type_hint(method)
+            untyped: Any = super()
+            return untyped._map_response_type_hint(method)
         return self.components.schema_of(types_of(method).get("return"), "response")
 
     def _get_serializer_field_meta(self, field: Any, direction: Any) -> Any:
-        meta = super()._get_serializer_field_meta(field, direction)
+        untyped: Any = super()
+        meta = untyped._get_serializer_field_meta(field, direction)
         is_set = isinstance(field, MultipleChoiceField) or isinstance(
             getattr(field, "default", None), set | frozenset
         )

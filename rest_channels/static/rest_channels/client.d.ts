@@ -34,7 +34,7 @@ export class SocketClient {
      */
     on<E extends string>(event: E, fn: E extends keyof ConnectionEvents ? (event: ConnectionEvents[E]) => unknown : (data: any, frame: any) => unknown): () => void;
     /**
-     * Run `fn(now)` whenever the connection opens. The state is "ready" when all such calls are done.
+     * Run `fn(now)` once whenever the connection opens. The state is "ready" when all such calls are done.
      * If `fn` throws a client error (4xx), the connection is closed. After other errors it reconnects.
      * @param {(now: Now) => unknown} fn  @returns {() => void} removes the subscription
      */
@@ -45,7 +45,7 @@ export class SocketClient {
      * An error frame ends the watch. Then `data` is null, `frame.errors` says why, and an error event follows.
      * @param {string} name  @param {unknown} data  @param {(data: any, frame: any) => unknown} fn
      * @returns {(name?: string) => void} ends the watch; with a name, for example
-     *   "unsubscribe_instance", it also sends that request with the same data and request_id
+     *   "unsubscribe_instance", it also sends that request with the same data and request_id, after the first reply
      */
     watch(name: string, data: unknown, fn: (data: any, frame: any) => unknown): (name?: string) => void;
     /**
