@@ -1,5 +1,6 @@
 """A handshake that needs no event has the same outcome as one that is handled as an event."""
 
+import asyncio
 from unittest import mock
 
 import pytest
@@ -8,6 +9,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
+from rest_channels.groups import Group
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 
@@ -102,3 +104,23 @@ async def test_hooks_that_an_override_of_the_handshake_replaces_are_called() -> 
 async def test_a_hook_that_a_test_puts_in_the_base_class_is_called(name) -> None:
     with mock.patch.object(AsyncAPIConsumer, name, side_effect=PermissionDenied):
         assert await connect(Desk) == (False, None)
+
+
+async def test_a_message_that_waits_is_not_sent_after_an_accept_that_the_server_refuses() -> None:
+    class Greeting(SocketConsumer):
+        groups = ["lobby"]
+
+        async def connect(self):
+            Group("lobby").send({"text": "hello"})
+
+    async def send(message):
+        sent.append(message["type"])
+        if message["type"] == "websocket.accept":
+            raise TypeError("The server takes no such header.")
+        received.put_nowait({"type": "websocket.disconnect"})
+
+    sent, received = [], asyncio.Queue()
+    received.put_nowait({"type": "websocket.connect"})
+    scope = {"type": "websocket", "path": "/", "headers": []}
+    await Greeting.as_asgi()(scope, received.get, send)
+    assert sent == ["websocket.accept", "websocket.close"]
