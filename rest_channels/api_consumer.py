@@ -23,6 +23,7 @@ from rest_framework.exceptions import ValidationError
 
 from .actions.answers import may_send
 from .actions.authorization import (
+    allow_everyone,
     authorize_action,
     authorize_connection,
     permission_instances,
@@ -56,7 +57,7 @@ from .protocol.dialects import ActionDialect
 from .protocol.messages import Call, Frame, Reply
 from .request import SocketRequest
 from .settings import api_settings
-from .socket_consumer import SocketConsumer
+from .socket_consumer import WEBSOCKET_CONNECT, SocketConsumer
 
 __all__ = ["AsyncAPIConsumer"]
 
@@ -148,6 +149,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Authenticate the client and check permissions, before the handshake is accepted."""
+        note_replaced_hooks(self, AsyncAPIConsumer)  # also by an override of this method
         try:
             if (check := authorize_connection(self)) is not None:
                 await check
@@ -163,9 +165,10 @@ class AsyncAPIConsumer(SocketConsumer):
 
     def _connects_at_once(self) -> bool:
         note_replaced_hooks(self, AsyncAPIConsumer)
-        if not (self._default_connect and self._default_checks and self._default_authenticators):
+        plain = self._default_connect and self._default_checks and self._default_authenticators
+        if not plain or self.groups or SocketConsumer.websocket_connect is not WEBSOCKET_CONNECT:
             return False
-        return not (self.groups or self._authenticator_classes() or self._make_permissions())
+        return not self._authenticator_classes() and allow_everyone(self._permission_classes())
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""
@@ -244,9 +247,12 @@ class AsyncAPIConsumer(SocketConsumer):
         default, own = api_settings.DEFAULT_AUTHENTICATION_CLASSES, self.authentication_classes
         return default if own is None else own
 
-    def _make_permissions(self) -> Sequence[Any]:
+    def _permission_classes(self) -> Sequence[Any]:
         own = self.permission_classes
-        return permission_instances(api_settings.DEFAULT_PERMISSION_CLASSES if own is None else own)
+        return api_settings.DEFAULT_PERMISSION_CLASSES if own is None else own
+
+    def _make_permissions(self) -> Sequence[Any]:
+        return permission_instances(self._permission_classes())
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Answer an action that raised `exc`, as DRF would. Log any other error, and answer 500."""

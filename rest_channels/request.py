@@ -22,6 +22,8 @@ from .settings import api_settings
 __all__ = ["NO_CALL", "SocketRequest"]
 
 EVENT_METHODS = {"connect": "GET", "receive": "POST", "disconnect": "GET", "event": "GET"}
+PARSE = JSONParser.parse
+"""The method as it is defined: a test may replace it."""
 _UNSET = object()
 NO_CALL = Call(None)
 """The call of an event that calls nothing by its name."""
@@ -189,7 +191,8 @@ class SocketRequest(RequestNames):
             self._data = {}
         elif (text := frame[0]) is not None:
             parser = self.text_parser_class or api_settings.DEFAULT_TEXT_PARSER_CLASS
-            self._data = parse_json(text) if parser is JSONParser else parser().parse(text)
+            is_default = parser is JSONParser and JSONParser.parse is PARSE
+            self._data = parse_json(text) if is_default else parser().parse(text)
         else:
             parser = self.bytes_parser_class or api_settings.DEFAULT_BYTES_PARSER_CLASS
             if parser is None:

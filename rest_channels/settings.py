@@ -252,6 +252,14 @@ class Settings:
                 )
         return user_settings
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)  # a test gives a setting a value
+        self.__dict__.pop("guards_by_default", None)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self.__dict__.pop("guards_by_default", None)
+
     def reload(self, *, setting: str | None = None, **kwargs: Any) -> None:
         """Forget all values. Django's signal `setting_changed` calls this."""
         if setting in (None, SETTING_NAME, "DEBUG"):

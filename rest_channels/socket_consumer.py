@@ -132,8 +132,7 @@ class SocketConsumer(FrameHints):
             await self._connection.groups.wait_joined()
         if self._connection.state <= State.OPEN:  # a revocation may have closed it meanwhile
             check_result(await run(self.connect), "connect")
-        overridden = type(self).accept is not SocketConsumer.accept
-        if overridden and self._connection.state is State.CONNECTING:
+        if self._connection.state is State.CONNECTING and not has_methods(self, (ACCEPT,)):
             await run(self.accept)
 
     def _connects_at_once(self) -> bool:
@@ -297,4 +296,6 @@ class SocketConsumer(FrameHints):
         return self._connection.loop_bridge.start_or_wait(work)
 
 
-CONNECT_METHODS = SocketConsumer.websocket_connect, SocketConsumer.connect, SocketConsumer.accept
+# As they are defined. A test may replace them in the class.
+ACCEPT, WEBSOCKET_CONNECT = SocketConsumer.accept, SocketConsumer.websocket_connect
+CONNECT_METHODS = WEBSOCKET_CONNECT, SocketConsumer.connect, ACCEPT

@@ -37,6 +37,7 @@ from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 
 __all__ = [
+    "allow_everyone",
     "authorize_action",
     "authorize_connection",
     "authorize_object",
@@ -47,6 +48,11 @@ __all__ = [
     "throttle_action",
     "while_not_expired",
 ]
+
+
+def allow_everyone(classes: Sequence[Any]) -> bool:
+    """Return whether `permission_instances` would be empty, without making any."""
+    return all(each is AllowAny or each is drf.AllowAny for each in classes)
 
 
 def permission_instances(classes: Sequence[Any]) -> list[Any]:

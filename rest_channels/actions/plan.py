@@ -152,7 +152,7 @@ def note_overridden_hooks(cls: type[Any], base: type[Any]) -> None:
     """Set the attributes `OVERRIDABLE` of the class `cls`, and the functions they were found by."""
     cls._hooks = _hooks_of(cls)
     for attribute, names in OVERRIDABLE.items():
-        setattr(cls, attribute, not replaces_any(cls, base, names))
+        setattr(cls, attribute, not _replaces_hooks(cls, base, names))
 
 
 def note_replaced_hooks(consumer: Any, base: type[Any]) -> None:
@@ -160,12 +160,22 @@ def note_replaced_hooks(consumer: Any, base: type[Any]) -> None:
     if _hooks_of(type(consumer)) == consumer._hooks and _HOOKS.isdisjoint(vars(consumer)):
         return
     for attribute, names in OVERRIDABLE.items():
-        if replaces_any(consumer, base, names):
+        if _replaces_hooks(consumer, base, names):
             setattr(consumer, attribute, False)
 
 
 _HOOKS = frozenset(name for names in OVERRIDABLE.values() for name in names)
 _hooks_of = attrgetter(*_HOOKS)
+
+
+def _replaces_hooks(consumer: Any, base: type[Any], names: Sequence[str]) -> bool:
+    """Return whether `consumer`, a class or an instance, has other hooks than `base` had at first.
+
+    A test may have replaced a hook in `base` itself.
+    """
+    hooks = dict(zip(_HOOKS, base._hooks, strict=True))
+    defined = {name: getattr(hooks[name], "__func__", hooks[name]) for name in names}
+    return any(_function(consumer, name) is not defined[name] for name in names)
 
 
 def replaces_any(consumer: Any, base: type[Any], names: Sequence[str]) -> bool:

@@ -89,16 +89,20 @@ class ViewAdapter(RequestAdapter):
 
     def connect(self) -> Awaitable[None] | None:
         """Handle the handshake. A class with nothing to call for it needs no request."""
-        cls, connection = self.view_class, self.connection
-        if (
-            hasattr(cls, "connect")
-            or self.initkwargs
-            or not (cls._default_dispatch and cls.lets_everyone_connect())
-            or connection.identity_check is not None
-        ):
+        if not self._connects_at_once():
             return RequestAdapter.connect(self)
-        connection.connect_called = True
+        self.connection.connect_called = True
         return None
+
+    def _connects_at_once(self) -> bool:
+        cls = self.view_class
+        if hasattr(cls, "connect") or self.initkwargs or self.connection.identity_check is not None:
+            return False
+        try:
+            at_once: bool = cls._default_dispatch and cls.lets_everyone_connect()
+        except Exception:  # noqa: BLE001 - a wrong setting: the event answers and logs it
+            return False
+        return at_once
 
     def handle(self, request: SocketRequest) -> Coroutine[Any, Any, None]:
         if self.initkwargs or not self.view_class._default_dispatch:
@@ -144,13 +148,21 @@ class ConsumerAdapter:
 
     def connect(self) -> Awaitable[None] | None:
         """Call `websocket_connect`. A class with nothing to call for a handshake needs no event."""
-        connection = self.connection
-        at_once = self.consumer._connects_at_once() and connection.identity_check is None
-        if connection.hub.listeners.opens_slowly() or not at_once:
+        if not self._connects_at_once():
             return self._connect()
-        connection.connect_called = True
+        self.connection.connect_called = True
         self.consumer.groups = set()
         return None
+
+    def _connects_at_once(self) -> bool:
+        connection = self.connection
+        if connection.identity_check is not None or connection.hub.listeners.opens_slowly():
+            return False
+        try:
+            at_once: bool = self.consumer._connects_at_once()
+        except Exception:  # noqa: BLE001 - as in a view
+            return False
+        return at_once
 
     async def _connect(self) -> None:
         if self.connection.hub.listeners.opens_slowly():  # until the channel layer knows it

@@ -18,6 +18,9 @@ from ..settings import api_settings
 
 __all__ = ["SendingMixin"]
 
+RENDER = JSONRenderer.render
+"""The method as it is defined: a test may replace it."""
+
 SENDING_METHODS = ("accept", "broadcast", "close", "join", "leave", "send", "send_json")
 
 
@@ -41,10 +44,13 @@ class SendingMixin:
         adapt_overrides(cls, SENDING_METHODS, "_perform")
 
     request: SocketRequest
+    _given_connection: Connection | None = None  # by a unit test
 
     @property
     def connection(self) -> Connection:
         """The connection that this handles an event of: that of its request."""
+        if self._given_connection is not None:
+            return self._given_connection
         try:
             return self.request.connection
         except AttributeError:  # a unit test has made the instance
@@ -52,7 +58,7 @@ class SendingMixin:
 
     @connection.setter
     def connection(self, connection: Connection) -> None:
-        self._unconnected = connection  # a unit test gives another one
+        self._given_connection = connection
 
     @cached_property
     def _unconnected(self) -> Connection:
@@ -126,7 +132,7 @@ class SendingMixin:
     def render_text(self, data: Any) -> str:
         """Return `data` as the text of a frame."""
         renderer = self.text_renderer_class or api_settings.DEFAULT_TEXT_RENDERER_CLASS
-        if renderer is JSONRenderer:  # what it does, in two calls less
+        if renderer is JSONRenderer and JSONRenderer.render is RENDER:  # in two calls less
             return encode_text(data)
         text: str | bytes = _rendered(renderer, data)
         return text.decode() if isinstance(text, bytes) else text

@@ -162,10 +162,7 @@ class Outbox:
     async def open(self, first: Message) -> None:
         """Start to send: `first` in the running task, then everything that is queued."""
         self.started, self.busy = True, False
-        try:
-            await self.send(first, 0)
-        except UnsendableFrame as error:
-            await self.refuse(error)
+        await self.send(first, 0)
 
     def send_only(self, message: Message) -> None:
         """Send only `message`, which rejects the handshake."""
@@ -187,8 +184,10 @@ class Outbox:
             raise
         except FRAME_ERRORS as error:
             self.size -= size
-            self.start_writer()
-            raise UnsendableFrame(f"The server cannot send this frame: {error!r}") from error
+            if message["type"] != "websocket.accept":
+                self.start_writer()
+                raise UnsendableFrame(f"The server cannot send this frame: {error!r}") from error
+            await self.refuse(error)  # nothing but a close may follow
         except Exception as error:  # noqa: BLE001 - each server reports a lost client differently
             self.fail(error)
         else:
