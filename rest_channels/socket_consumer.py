@@ -55,8 +55,7 @@ class SocketConsumer(FrameHints):
 
     Attributes:
         groups: In the class: the groups to join on connecting. In an instance: those it is in.
-        scope: ASGI's, with the `user`, `session` and `url_route` that `SocketApplication` or
-            Channels' middleware set.
+        scope: ASGI's, with `user`, `session` and `url_route`, which the application has set.
     """
 
     groups: Iterable[str] | None = None
