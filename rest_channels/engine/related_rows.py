@@ -1,16 +1,20 @@
 """Instances of models with the columns and the related rows that are stored now."""
 
+import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
-from django.db import router
+from django.db import InterfaceError, OperationalError, router
 from django.db.models import Model, Prefetch, QuerySet, prefetch_related_objects
 from django.utils.functional import cached_property as django_cached_property
 
-__all__ = ["Renewal", "depends_on", "loaded_models", "renew"]
+__all__ = ["Renewal", "depends_on", "errors_logged", "loaded_models", "renew"]
+
+logger = logging.getLogger("rest_channels")
 
 RELATED = "_prefetched_objects_cache"
 """The attribute in which Django keeps what `prefetch_related` has read."""
@@ -19,6 +23,9 @@ CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", RELATED)
 """The attributes in which Django keeps what it has read for a user."""
 
 _MISSING = object()
+
+DATABASE_IS_DOWN = (InterfaceError, OperationalError)
+"""Errors that say nothing about a single row."""
 
 Pair = tuple[Any, Any]
 """An instance that is used, and its copy."""
@@ -38,7 +45,9 @@ class Renewal:
         self._attributes = attributes = vars(instance).copy()  # handlers may set others meanwhile
         self._columns = {name: columns[name] for name in columns if name in attributes}
         self.computed = _computed(instance, attributes)
-        self.is_changed = any(attributes[name] != self._columns[name] for name in self._columns)
+        self.is_changed = any(
+            _differ(attributes[name], value) for name, value in self._columns.items()
+        )
         if (
             self.is_changed
             or self.computed
@@ -94,17 +103,41 @@ def _computed(instance: Any, attributes: Iterable[str]) -> list[str]:
 def renew(renewals: Iterable[Renewal]) -> None:
     """Load what each instance has loaded or computed for its copy, too. Call this in a thread.
 
-    Rows that belong to one row each are read in one query for all copies.
+    Rows that belong to one row each are read in one query for all copies. If that fails, each copy
+    is loaded alone. A copy for which it fails loads its rows when they are used.
     """
     renewals = [each for each in renewals if each.fresh is not each.instance]
+    try:
+        _load(renewals)
+    except DATABASE_IS_DOWN:
+        raise
+    except Exception:  # noqa: BLE001 - raised once more, and logged, for the row that has caused it
+        for each in renewals:
+            with errors_logged(each.instance):
+                _load([each])
+    for each in renewals:
+        each.compute()
+
+
+@contextmanager
+def errors_logged(row: Any) -> Iterator[None]:
+    """Log an error that only says something about `row`: others are read all the same."""
+    try:
+        yield
+    except DATABASE_IS_DOWN:
+        raise
+    except Exception:
+        text = "Cannot check %s %s. The next heartbeat tries again."
+        logger.exception(text, type(row).__name__, getattr(row, "pk", None))
+
+
+def _load(renewals: list[Renewal]) -> None:
     pairs: list[Pair] = [(each.instance, each.fresh) for each in renewals]
     seen: set[int] = set()
     while pairs:
         seen.update(id(row) for row, _ in pairs)
         found = [*_load_rows(pairs), *_load_lists(pairs)]
         pairs = [pair for pair in found if id(pair[0]) not in seen]
-    for each in renewals:
-        each.compute()
 
 
 def _load_rows(pairs: list[Pair]) -> Iterator[Pair]:
@@ -192,3 +225,10 @@ def depends_on(instance: Any, label: str, keys: Iterable[str]) -> bool:
         if meta._meta.label_lower == label and any(str(each.pk) in keys for each in rows):
             return True
     return False
+
+
+def _differ(value: Any, other: Any) -> bool:
+    try:
+        return bool(value != other)
+    except Exception:  # noqa: BLE001 - arrays, for example, cannot tell
+        return True
