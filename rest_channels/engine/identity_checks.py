@@ -17,7 +17,7 @@ from .account_rules import Account, read_accounts
 from .connection_identity import Identity, refresh_session
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
-from .related_rows import Renewal, renew
+from .related_rows import Renewal, errors_logged, renew
 
 __all__ = ["query", "run_check", "selected"]
 
@@ -151,7 +151,7 @@ class PartitionCheck:
                 accounts[member] = account
         found = await self._query(read_accounts, [*accounts.values()]) if accounts else None
         for (member, account), result in zip(accounts.items(), found or (), strict=False):
-            if not self._is_current(member):
+            if result is None or not self._is_current(member):
                 continue
             if isinstance(result, Renewal):
                 self._renew_user(member, account, result)
@@ -217,15 +217,18 @@ class PartitionCheck:
             if member.call_queue.handler_lock.locked():
                 self._index.hub.start_task(self._refresh_later(member, identity))
             else:
-                self._refresh(identity)
+                self._refresh(member, identity)
 
     async def _refresh_later(self, member: Member, identity: Identity) -> None:
         async with member.call_queue.handler_lock:
-            self._refresh(identity)
+            self._refresh(member, identity)
 
-    def _refresh(self, identity: Identity) -> None:
-        if not refresh_session(identity):  # the next heartbeat reads it again
-            self._index.session_versions.pop(identity.session or "", None)
+    def _refresh(self, member: Member, identity: Identity) -> None:
+        with errors_logged(identity.session_object):
+            if not refresh_session(identity):  # the next heartbeat reads it again
+                self._index.session_versions.pop(identity.session or "", None)
+            elif identity.has_lost_login():
+                member.close(CloseCode.SESSION_ENDED, _("Your session has ended."))
 
 
 def _read_tokens(tokens: list[Any]) -> list[Renewal | None]:
