@@ -17,7 +17,7 @@ from django.utils.crypto import constant_time_compare
 from ..exceptions import CloseCode
 from ..handshake.identity import user_model
 from . import account_status as queries
-from .related_rows import Renewal, errors_logged, renew
+from .related_rows import Renewal, errors_logged, private_names, renew
 
 __all__ = ["Account", "has_own_rules", "is_computed", "read_accounts"]
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("rest_channels")
 class Account:
     """How the user of a connection has logged in, and whether the user was active then."""
 
-    __slots__ = ("authenticated", "backend", "hash", "password", "user", "was_active")
+    __slots__ = ("authenticated", "backend", "hash", "own", "password", "user", "was_active")
 
     def __init__(
         self, user: Any, login: Mapping[str, Any], authenticated: bool, before: "Account | None"
@@ -37,6 +37,8 @@ class Account:
         """The backend of the session in which the user has logged in."""
         self.authenticated = authenticated
         """Whether an authenticator of DRF has found the user."""
+        self.own = private_names(vars(user).copy())
+        """The private attributes that the user had when it was connected."""
         self.password: str | None = vars(user).get("password")
         self.hash: str | None = None
         """The hash of the login, if the project computes it."""
@@ -119,7 +121,7 @@ def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal | Non
             row = None if columns is None or is_hidden else account.with_backend(columns)
             if row is not None:
                 account.complete(row)
-                renewals.setdefault(id(account.user), Renewal(account.user, row))
+                renewals.setdefault(id(account.user), Renewal(account.user, row, account.own))
             stored[account] = row
     renew(renewals.values())
     results: list[CloseCode | Renewal | None] = [None] * len(accounts)
