@@ -148,3 +148,31 @@ async def test_what_an_authenticator_saves_each_time_does_not_let_it_be_asked_fo
         await check_accounts(current_hub())
         await socket.expect_nothing()
         assert Using.counted == before + 1
+
+
+class ByProfile(TokenAuthentication):
+    """The key is that of a profile, which is the token."""
+
+    def authenticate_credentials(self, key):
+        profile = Profile.objects.select_related("user").get(pk=key)
+        return profile.user, profile
+
+
+async def test_a_token_that_cannot_be_made_again_keeps_no_other_connected(
+    ada, eve, monkeypatch
+) -> None:
+    class Consumer(AsyncAPIConsumer):
+        authentication_classes = [ByProfile]
+
+    def connect(profile):
+        header = ("authorization", f"Token {profile.pk}")
+        return SocketCommunicator(Consumer.as_asgi(), headers=[header])
+
+    profiles = [await Profile.objects.acreate(user=user) for user in (ada, eve)]
+    async with connect(profiles[0]) as first, connect(profiles[1]) as second:
+        monkeypatch.setattr(Profile, "from_db", None)
+        await Profile.objects.filter(user=ada).aupdate(theme="dark")
+        await sync_to_async(Profile.objects.filter(user=eve)._raw_delete)("default")
+        await check_accounts(current_hub())
+        await second.expect_close(4401)
+        await first.expect_nothing()
