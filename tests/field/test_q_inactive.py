@@ -342,7 +342,7 @@ async def test_a_user_whom_the_default_manager_hides_is_closed(ada, monkeypatch)
 
     async with await sync_to_async(connect)(ada) as socket:
         manager = Known()
-        manager.contribute_to_class(User, "known")
+        manager.model = User  # contribute_to_class would add it for all later tests
         monkeypatch.setitem(vars(User._meta), "default_manager", manager)
         await expect_open(socket)
         await User.objects.aupdate(last_name="removed")
