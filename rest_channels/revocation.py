@@ -1,11 +1,11 @@
 """Tell all hubs what Django signals about sessions, users and tokens, and revoke on demand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.signals import user_logged_out
-from django.db import DEFAULT_DB_ALIAS, router, transaction
+from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
@@ -24,6 +24,7 @@ from .engine.revocation_index import (
     recheck_users,
     watch_tokens,
 )
+from .engine.row_signals import after_commit, ignores_saves
 from .exceptions import CloseCode, check_close_code
 from .handshake.identity import user_model
 from .handshake.lazy_objects import evaluate
@@ -120,25 +121,24 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
         model = session_model()
         using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
         end = [[key], [], SESSION_ENDED["code"], str(SESSION_ENDED["reason"])]
-        _on_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
+        after_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
 
 
 def _session_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
     if not created:
-        _on_commit(using, broadcast_command, recheck_sessions, [instance.pk])
+        after_commit(using, broadcast_command, recheck_sessions, [instance.pk])
 
 
 def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
     # `clearsessions` deletes many expired ones. The heartbeat closes their connections.
-    if instance.expire_date > timezone.now():
-        _on_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
+    end = vars(instance).get("expire_date")  # not loaded by `only()`, or not set by hand
+    if end is None or end > timezone.now():
+        after_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
 
 
 def _user_changed(instance: Any, using: str, created: bool = False, **kwargs: Any) -> None:
     """Let the users be read again. What has logged them in decides whether they may stay."""
-    if not created:  # the key of a parent's row is that of the user's
-        _on_commit(using, broadcast_command, recheck_users, [str(instance.pk)])
-
-
-def _on_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    transaction.on_commit(lambda: function(*args, **kwargs), using=using, robust=True)
+    # The key of a parent's row is that of the user's. What an authenticator saves when it is asked
+    # again must not let it be asked once more.
+    if not created and not ignores_saves.get():
+        after_commit(using, broadcast_command, recheck_users, [str(instance.pk)])

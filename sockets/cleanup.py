@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 
 from rest_channels.client_logs import log_for_client
+from rest_channels.engine.row_signals import after_commit
 
 from .models import Socket
 from .relations import deleting_partition, is_home
@@ -58,7 +59,7 @@ def _related_row_deleted(
     keys = _deleted.setdefault(origin, {}) if isinstance(origin, QuerySet) else {}
     partition = deleting_partition(name, using)
     keys.setdefault((name, partition), []).append(instance.pk)
-    transaction.on_commit(partial(_delete_rows, keys), using, robust=True)
+    after_commit(using, _delete_rows, keys)
 
 
 def _delete_rows(deleted: Deleted) -> None:

@@ -1,5 +1,6 @@
 """Decide whether a user may stay logged in, as Django decides it for the next HTTP request."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from inspect import getattr_static
@@ -16,15 +17,17 @@ from django.utils.crypto import constant_time_compare
 from ..exceptions import CloseCode
 from ..handshake.identity import user_model
 from . import account_status as queries
-from .related_rows import Renewal, renew
+from .related_rows import Renewal, errors_logged, private_names, renew
 
 __all__ = ["Account", "has_own_rules", "is_computed", "read_accounts"]
+
+logger = logging.getLogger("rest_channels")
 
 
 class Account:
     """How the user of a connection has logged in, and whether the user was active then."""
 
-    __slots__ = ("authenticated", "backend", "hash", "password", "user", "was_active")
+    __slots__ = ("authenticated", "backend", "hash", "own", "password", "user", "was_active")
 
     def __init__(
         self, user: Any, login: Mapping[str, Any], authenticated: bool, before: "Account | None"
@@ -34,6 +37,8 @@ class Account:
         """The backend of the session in which the user has logged in."""
         self.authenticated = authenticated
         """Whether an authenticator of DRF has found the user."""
+        self.own = private_names(vars(user).copy())
+        """The private attributes that the user had when it was connected."""
         self.password: str | None = vars(user).get("password")
         self.hash: str | None = None
         """The hash of the login, if the project computes it."""
@@ -60,15 +65,15 @@ class Account:
         if self.hash is None and _has_own_hash(self.user):
             self.hash = _hash_of(self.user)
 
-    def ask_backend(self) -> dict[str, Any] | None:
-        """Return the attributes of the user that an own `get_user` finds, or `None` without one."""
-        backend = _backends().get(self.backend or "")
+    def with_backend(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """Return `row` with what an own `get_user` adds, or `None` if it does not find the user."""
+        backend = _backends().get(path := self.backend or "")
         if backend is None or not _is_own(backend, "get_user"):
-            return {}
-        found = backend.get_user(self.user.pk)
+            return row
+        found = load_backend(path).get_user(self.user.pk)
         if found is None:
             return None
-        return {name: value for name, value in vars(found).items() if name[0] != "_"}
+        return {**{name: value for name, value in vars(found).items() if name[0] != "_"}, **row}
 
     def end(self, user: Any, row: Mapping[str, Any]) -> CloseCode | None:
         """Return why `user`, who has that row now, may not stay, or `None`."""
@@ -87,54 +92,55 @@ class Account:
         users who were accepted as such stay.
         """
         backends = _backends()
-        backend = backends.get(self.backend or "")
+        backend = backends.get(path := self.backend or "")
         if backend is not None:
-            if not (_is_own(backend, "get_user") or _allows(backend, user)):
+            if not (_is_own(backend, "get_user") or _allows(path, user)):
                 return False
             if not self.authenticated:
                 return True
         if self.was_active is False or _is_active(user):
             return True
-        return not self.authenticated and any(_allows(each, user) for each in backends.values())
+        return not self.authenticated and any(_allows(each, user) for each in backends)
 
 
-def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal]:
+def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal | None]:
     """Read the users again. Return for each why it may not stay, or its renewal.
 
-    Accounts with the same object as their user share the renewal. Call this in a thread.
+    Accounts with the same object as their user share the renewal. `None`: code of the project has
+    raised an error for this user, which is logged and says nothing about the others. Call this in
+    a thread.
     """
-    rows = _rows_of(accounts)
-    stored = {each: row for each, row in zip(accounts, rows, strict=True) if row is not None}
-    renewals: dict[int, Renewal] = {}
-    for account, row in stored.items():
-        account.complete(row)
-        if id(account.user) not in renewals:
-            renewals[id(account.user)] = Renewal(account.user, row)
-    renew(renewals.values())
-    computed = {kind: is_computed(kind) for kind in {type(each.user) for each in accounts}}
-    results: list[CloseCode | Renewal] = []
-    for account in accounts:
-        if account not in stored:
-            results.append(CloseCode.USER_INACTIVE)
-            continue
-        renewal, row = renewals[id(account.user)], stored[account]
-        is_plain = not computed[type(account.user)]
-        user = renewal.fresh if is_plain else _instance(account.user, row)
-        results.append(account.end(user, row) or renewal)
-    return results
-
-
-def _rows_of(accounts: Sequence[Account]) -> list[dict[str, Any] | None]:
-    """Return the columns of each user, with what its backend adds, or `None` if it is gone."""
     key = user_model()._meta.pk.attname
     rows = queries.stored_columns([each.user for each in accounts], key)
     hidden = _hidden_users(accounts)
-    found: list[dict[str, Any] | None] = []
-    for account, row in zip(accounts, rows, strict=True):
-        is_gone = row is None or account.user.pk in hidden.get(account.user._state.db, ())
-        added = None if is_gone else account.ask_backend()
-        found.append(None if row is None or added is None else {**added, **row})
-    return found
+    stored: dict[Account, dict[str, Any] | None] = {}
+    renewals: dict[int, Renewal] = {}
+    for account, columns in zip(accounts, rows, strict=True):
+        with errors_logged(account.user):
+            is_hidden = account.user.pk in hidden.get(account.user._state.db, ())
+            row = None if columns is None or is_hidden else account.with_backend(columns)
+            if row is not None:
+                account.complete(row)
+                renewals.setdefault(id(account.user), Renewal(account.user, row, account.own))
+            stored[account] = row
+    renew(renewals.values())
+    results: list[CloseCode | Renewal | None] = [None] * len(accounts)
+    for number, account in enumerate(accounts):
+        with errors_logged(account.user):
+            if account in stored:
+                renewal = renewals.get(id(account.user))
+                results[number] = _verdict(account, stored[account], renewal)
+    return results
+
+
+def _verdict(
+    account: Account, row: dict[str, Any] | None, renewal: Renewal | None
+) -> CloseCode | Renewal:
+    if row is None or renewal is None:
+        return CloseCode.USER_INACTIVE
+    is_plain = not is_computed(type(account.user))
+    user = renewal.fresh if is_plain else _instance(account.user, row)
+    return account.end(user, row) or renewal
 
 
 def _hidden_users(accounts: Iterable[Account]) -> dict[Any, set[Any]]:
@@ -171,22 +177,30 @@ def has_own_rules(model: type[Any]) -> bool:
     return is_computed(model) or any(_is_own(each, "get_user") for each in _backends().values())
 
 
-def _backends() -> dict[str, Any]:
+def _backends() -> dict[str, type[Any]]:
+    """Return the classes of the backends. Like Django, create one for each use of it."""
     return _load_backends(tuple(settings.AUTHENTICATION_BACKENDS))
 
 
 @lru_cache(maxsize=8)
-def _load_backends(paths: tuple[str, ...]) -> dict[str, Any]:
-    return {path: load_backend(path) for path in paths}
+def _load_backends(paths: tuple[str, ...]) -> dict[str, type[Any]]:
+    found = {}
+    for path in paths:
+        try:
+            found[path] = type(load_backend(path))
+        except Exception:  # a process that only saves rows, and has no LDAP, must not fail
+            logger.exception("Cannot load %r of AUTHENTICATION_BACKENDS.", path)
+    return found
 
 
-def _is_own(backend: Any, name: str) -> bool:
+def _is_own(backend: type[Any], name: str) -> bool:
     """Return whether a backend has a method that is not one of Django's."""
-    module = getattr(getattr(type(backend), name, None), "__module__", "")
+    module = getattr(getattr(backend, name, None), "__module__", "")
     return bool(module) and module != "django.contrib.auth.backends"
 
 
-def _allows(backend: Any, user: Any) -> bool:
+def _allows(path: str, user: Any) -> bool:
+    backend = load_backend(path)
     return hasattr(backend, "user_can_authenticate") and bool(backend.user_can_authenticate(user))
 
 

@@ -202,6 +202,18 @@ class Identity:
             return self.user is None
         return self.user is None or login_of(self.session_object) == self.user
 
+    def has_lost_login(self) -> bool:
+        """Return whether others have taken the login of the user out of the session.
+
+        The store decides, and not only the session of the connection: a handler that logs a user
+        in or out may not have saved it yet.
+        """
+        if self.account is None or self.account.backend is None or self.session_newest is None:
+            return False
+        stored, own = self.session_newest.get(SESSION_KEY), login_of(self.session_object)
+        is_lost = self.user not in (own, None if stored is None else str(stored))
+        return is_lost and not self.session_is_being_replaced()
+
     def session_is_being_replaced(self) -> bool:
         """Return whether a handler of the connection seems to give the session another key.
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ from .account_rules import Account, read_accounts
 from .connection_identity import Identity, refresh_session
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
-from .related_rows import Renewal, renew
+from .related_rows import Renewal, errors_logged, renew
 
 __all__ = ["query", "run_check", "selected"]
 
@@ -151,7 +151,7 @@ class PartitionCheck:
                 accounts[member] = account
         found = await self._query(read_accounts, [*accounts.values()]) if accounts else None
         for (member, account), result in zip(accounts.items(), found or (), strict=False):
-            if not self._is_current(member):
+            if result is None or not self._is_current(member):
                 continue
             if isinstance(result, Renewal):
                 self._renew_user(member, account, result)
@@ -175,12 +175,14 @@ class PartitionCheck:
             if (token := self._identities[member].token) is not None
         }
         found = await self._query(_read_tokens, [*tokens.values()]) if tokens else None
-        for member, renewal in zip(tokens, found or (), strict=False):
+        if found is None:
+            return
+        for member, token in tokens.items():
             if not self._is_current(member):
                 continue
-            if renewal is None:
+            if id(token) in found.gone:
                 _close_without_token(member)
-            elif renewal.fresh is not renewal.instance:
+            elif (renewal := found.renewals.get(id(token))) is not None:
                 await self._replace_token(member, self._identities[member], renewal)
 
     async def _replace_token(self, member: Member, identity: Identity, renewal: Renewal) -> None:
@@ -217,23 +219,41 @@ class PartitionCheck:
             if member.call_queue.handler_lock.locked():
                 self._index.hub.start_task(self._refresh_later(member, identity))
             else:
-                self._refresh(identity)
+                self._refresh(member, identity)
 
     async def _refresh_later(self, member: Member, identity: Identity) -> None:
         async with member.call_queue.handler_lock:
-            self._refresh(identity)
+            self._refresh(member, identity)
 
-    def _refresh(self, identity: Identity) -> None:
-        if not refresh_session(identity):  # the next heartbeat reads it again
-            self._index.session_versions.pop(identity.session or "", None)
+    def _refresh(self, member: Member, identity: Identity) -> None:
+        with errors_logged(identity.session_object):
+            if not refresh_session(identity):  # the next heartbeat reads it again
+                self._index.session_versions.pop(identity.session or "", None)
+            elif self._is_current(member) and identity.has_lost_login():
+                member.close(CloseCode.SESSION_ENDED, _("Your session has ended."))
 
 
-def _read_tokens(tokens: list[Any]) -> list[Renewal | None]:
-    rows = queries.stored_columns(tokens)
-    pairs = zip(tokens, rows, strict=True)
-    renewals = [None if row is None else Renewal(token, row) for token, row in pairs]
-    renew(filter(None, renewals))
-    return renewals
+class Tokens(NamedTuple):
+    """What was found for tokens. One whose row has raised an error is in neither."""
+
+    gone: set[int]
+    """The `id` of those that are deleted."""
+    renewals: dict[int, Renewal]
+    """The `id` of each that may have changed → its renewal."""
+
+
+def _read_tokens(tokens: list[Any]) -> Tokens:
+    found = Tokens(set(), {})
+    for token, row in zip(tokens, queries.stored_columns(tokens), strict=True):
+        if row is None:
+            found.gone.add(id(token))
+            continue
+        with errors_logged(token):
+            renewal = Renewal(token, row)
+            if renewal.fresh is not token:
+                found.renewals[id(token)] = renewal
+    renew(found.renewals.values())
+    return found
 
 
 def _reason(code: CloseCode, account: Account) -> str:

@@ -7,12 +7,16 @@ the data that is stored now.
 """
 
 import math
-import time
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
@@ -23,6 +27,10 @@ from ..handshake.identity import session_store
 from .account_status import session_model, stored_session
 
 __all__ = ["LiveSession", "is_read", "keep_live", "read_stored"]
+
+PLAIN_TYPES = frozenset(
+    {bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID}
+)
 
 _MISSING = object()
 
@@ -63,7 +71,7 @@ class LiveSession(SessionBase):
             self._stored, self._is_cleared = deepcopy(self._get_session()), False
             self.modified = False
         finally:
-            self._saved_at = time.monotonic()
+            self._saved_at = monotonic()
 
     async def asave(self, must_create: bool = False) -> None:
         await sync_to_async(self.save)(must_create)
@@ -167,4 +175,22 @@ def _row_lock() -> Iterator[bool]:
 
 
 def _differ(name: str, left: dict[str, Any], right: dict[str, Any]) -> bool:
-    return bool(left.get(name, _MISSING) != right.get(name, _MISSING))
+    """Return whether a value is different, as a cache writes it.
+
+    Objects need not be comparable, and rows with the same key are equal whatever they contain.
+    """
+    value, other = left.get(name, _MISSING), right.get(name, _MISSING)
+    if value is other or value is _MISSING or other is _MISSING:
+        return value is not other
+    if _is_plain(value) and _is_plain(other):
+        return bool(value != other)
+    return pickle.dumps(value) != pickle.dumps(other)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether `value` is data, such as that of JSON, which Python compares completely."""
+    if type(value) is dict:
+        return all(_is_plain(key) and _is_plain(each) for key, each in value.items())
+    if type(value) in {list, tuple, set, frozenset}:
+        return all(map(_is_plain, value))
+    return value is None or type(value) in PLAIN_TYPES

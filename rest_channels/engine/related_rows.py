@@ -1,16 +1,27 @@
 """Instances of models with the columns and the related rows that are stored now."""
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
-from django.db import router
+from django.db import InterfaceError, OperationalError, router
 from django.db.models import Model, Prefetch, QuerySet, prefetch_related_objects
 from django.utils.functional import cached_property as django_cached_property
 
-__all__ = ["Renewal", "depends_on", "loaded_models", "renew"]
+__all__ = [
+    "Renewal",
+    "depends_on",
+    "errors_logged",
+    "loaded_models",
+    "private_names",
+    "renew",
+]
+
+logger = logging.getLogger("rest_channels")
 
 RELATED = "_prefetched_objects_cache"
 """The attribute in which Django keeps what `prefetch_related` has read."""
@@ -20,6 +31,9 @@ CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", RELATED)
 
 _MISSING = object()
 
+DATABASE_IS_DOWN = (InterfaceError, OperationalError)
+"""Errors that say nothing about a single row."""
+
 Pair = tuple[Any, Any]
 """An instance that is used, and its copy."""
 
@@ -27,39 +41,69 @@ Pair = tuple[Any, Any]
 class Renewal:
     """An instance, and the copy that replaces it. They are the same if nothing may have changed.
 
-    The copy keeps the attributes that middleware has set. The permissions that Django has cached
-    are dropped. Columns that the instance has not loaded stay deferred.
+    The copy is made as a query makes it: so its model's `__init__` and `post_init` note which
+    columns are stored now. It keeps the attributes that middleware has set, and columns that the
+    instance has not loaded stay deferred. The permissions that Django has cached are dropped.
     """
 
-    __slots__ = ("_attributes", "_columns", "computed", "fresh", "instance", "is_changed")
+    __slots__ = (
+        "_attributes",
+        "_columns",
+        "_dropped",
+        "computed",
+        "fresh",
+        "instance",
+        "is_changed",
+    )
 
-    def __init__(self, instance: Any, columns: dict[str, Any]) -> None:
+    def __init__(
+        self, instance: Any, columns: dict[str, Any], own: Collection[str] | None = None
+    ) -> None:
+        """Make the copy.
+
+        Args:
+            instance: The instance.
+            columns: What is stored for it.
+            own: Its private attributes. Others are caches of methods, as those of Wagtail for
+                permissions, and are dropped. By default none is.
+        """
         self.instance = self.fresh = instance
         self._attributes = attributes = vars(instance).copy()  # handlers may set others meanwhile
         self._columns = {name: columns[name] for name in columns if name in attributes}
         self.computed = _computed(instance, attributes)
-        self.is_changed = any(attributes[name] != self._columns[name] for name in self._columns)
+        caches = set() if own is None else private_names(attributes).difference(own)
+        self._dropped = {*CACHES, *self.computed, *self._columns, *caches, "_state"}
+        self.is_changed = any(
+            _differ(attributes[name], value) for name, value in self._columns.items()
+        )
         if (
             self.is_changed
             or self.computed
+            or caches
             or instance._state.fields_cache
             or RELATED in attributes
         ):
             self.fresh = self._copy()
 
     def _copy(self) -> Any:
-        fresh = self.instance.__class__.__new__(self.instance.__class__)
-        vars(fresh).update(self._kept(self._attributes))
-        fresh._state = copy(self.instance._state)
+        instance, columns = self.instance, self._columns
+        fresh = _made(instance, columns)
+        fresh._state = copy(instance._state)
         fresh._state.fields_cache = {}
-        for name, value in self._columns.items():
-            setattr(fresh, name, value)
+        for name in columns.keys() - vars(fresh).keys():  # a backend has added them
+            setattr(fresh, name, columns[name])
+        made = vars(fresh).keys() - columns.keys()
+        if public := made - private_names(made) - {"_state"}:
+            before = vars(_made(instance, self._attributes))
+            is_set = {n for n in public if _differ(before.get(n), self._attributes.get(n))}
+            made -= is_set  # after `__init__`, for example by a middleware
+        self._dropped |= made
+        vars(fresh).update(self._kept(self._attributes))
         return fresh
 
     def _kept(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """Return those of `attributes` that are neither read from the database nor computed."""
-        read = {*CACHES, *self.computed, *self._columns}
-        return {name: value for name, value in attributes.items() if name not in read}
+        return {name: value for name, value in attributes.items() if name not in self._dropped}
 
     def compute(self) -> None:
         """Compute those cached properties of the copy that were computed for the instance."""
@@ -77,10 +121,20 @@ class Renewal:
             now = self._kept(vars(self.instance).copy())
             before = self._attributes
             changed = {n: each for n, each in now.items() if before.get(n, _MISSING) is not each}
-            changed.pop("_state", None)
             computed = _computed(self.instance, changed)
             vars(self.fresh).update({n: changed[n] for n in changed if n not in computed})
         return self.fresh
+
+
+def _made(instance: Any, values: dict[str, Any]) -> Any:
+    """Return an instance as a query makes it that finds these values of columns."""
+    names = [each.attname for each in instance._meta.concrete_fields if each.attname in values]
+    return type(instance).from_db(instance._state.db, names, [values[name] for name in names])
+
+
+def private_names(attributes: Iterable[str]) -> set[str]:
+    """Return the private ones, except those that Django sets and the library knows."""
+    return {name for name in attributes if name[0] == "_" and name not in CACHES} - {"_state"}
 
 
 def _computed(instance: Any, attributes: Iterable[str]) -> list[str]:
@@ -94,17 +148,41 @@ def _computed(instance: Any, attributes: Iterable[str]) -> list[str]:
 def renew(renewals: Iterable[Renewal]) -> None:
     """Load what each instance has loaded or computed for its copy, too. Call this in a thread.
 
-    Rows that belong to one row each are read in one query for all copies.
+    Rows that belong to one row each are read in one query for all copies. If that fails, each copy
+    is loaded alone. A copy for which it fails loads its rows when they are used.
     """
     renewals = [each for each in renewals if each.fresh is not each.instance]
+    try:
+        _load(renewals)
+    except DATABASE_IS_DOWN:
+        raise
+    except Exception:  # noqa: BLE001 - raised once more, and logged, for the row that has caused it
+        for each in renewals:
+            with errors_logged(each.instance):
+                _load([each])
+    for each in renewals:
+        each.compute()
+
+
+@contextmanager
+def errors_logged(row: Any) -> Iterator[None]:
+    """Log an error that only says something about `row`: others are read all the same."""
+    try:
+        yield
+    except DATABASE_IS_DOWN:
+        raise
+    except Exception:
+        text = "Cannot check %s %s. The next heartbeat tries again."
+        logger.exception(text, type(row).__name__, getattr(row, "pk", None))
+
+
+def _load(renewals: list[Renewal]) -> None:
     pairs: list[Pair] = [(each.instance, each.fresh) for each in renewals]
     seen: set[int] = set()
     while pairs:
         seen.update(id(row) for row, _ in pairs)
         found = [*_load_rows(pairs), *_load_lists(pairs)]
         pairs = [pair for pair in found if id(pair[0]) not in seen]
-    for each in renewals:
-        each.compute()
 
 
 def _load_rows(pairs: list[Pair]) -> Iterator[Pair]:
@@ -192,3 +270,10 @@ def depends_on(instance: Any, label: str, keys: Iterable[str]) -> bool:
         if meta._meta.label_lower == label and any(str(each.pk) in keys for each in rows):
             return True
     return False
+
+
+def _differ(value: Any, other: Any) -> bool:
+    try:
+        return bool(value != other)
+    except Exception:  # noqa: BLE001 - arrays, for example, cannot tell
+        return True

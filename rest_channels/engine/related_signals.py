@@ -2,22 +2,22 @@
 
 A profile is noticed wherever it is saved, and so is what a foreign key of the user model refers to.
 Any other row that refers to a user, such as each of its comments, is noticed if it may decide
-whether the user stays logged in, or if a user of this process has loaded rows of its model.
+whether the user stays logged in, or if a user of this process has loaded rows of its model. The
+same holds for relations to many rows that other models have, such as the members of a team.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
 from django.apps import apps
-from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from .account_rules import has_own_rules
 from .publish import broadcast_command
 from .revocation_index import recheck_related, recheck_users, watch_related
-from .row_signals import ignores_saves, is_watched
+from .row_signals import after_commit, ignores_saves, is_watched
 
 __all__ = ["connect_related"]
 
@@ -36,16 +36,14 @@ def connect_related(user: type[Model]) -> None:
         remote = field.remote_field
         if remote is not None and not remote.parent_link and remote.model is not user:
             watch_related(remote.model)
-    for relation in user._meta.many_to_many:
-        through: Any = relation.remote_field.through
-        receiver = partial(_user_relation_changed, user)
-        m2m_changed.connect(receiver, through, weak=False, dispatch_uid=UID)
+    relations: Any = user._meta.many_to_many
+    own = {relation.remote_field.through for relation in relations}
+    receiver = partial(_relation_changed, user, own)
+    m2m_changed.connect(receiver, weak=False, dispatch_uid=UID)
     if apps.is_installed("django.contrib.auth"):
         from django.contrib.auth.models import Group  # noqa: PLC0415 - its app may be missing
 
         watch_related(Group)
-        through = Group.permissions.through
-        m2m_changed.connect(_group_changed, through, weak=False, dispatch_uid=UID)
 
 
 def _connect_rows(model: type[Model], user: type[Model]) -> None:
@@ -60,8 +58,7 @@ def _refers_to(field: Any, user: type[Model]) -> bool:
     remote = field.remote_field
     if remote is None or remote.parent_link or not isinstance(remote.model, type):
         return False
-    is_user = issubclass(remote.model, user) or issubclass(user, remote.model)
-    return is_user and bool(field.target_field.primary_key)
+    return _is_user(remote.model, user) and bool(field.target_field.primary_key)
 
 
 def _row_changed(
@@ -69,33 +66,48 @@ def _row_changed(
 ) -> None:
     if not (is_watched(type(instance), "related") or has_own_rules(user)):
         fields = [field for field in fields if field.one_to_one]
-    values = {field: vars(instance).get(field.attname) for field in fields}
-    keys = {str(field.target_field.to_python(value)) for field, value in values.items() if value}
-    _on_commit(using, recheck_users, sorted(keys))
+    found = ((field, vars(instance).get(field.attname)) for field in fields)
+    keys = {
+        field.target_field.to_python(value)
+        for field, value in found
+        if value and not hasattr(value, "resolve_expression")  # F() has no value here
+    }
+    _recheck(using, recheck_users, keys)
 
 
-def _user_relation_changed(
-    user: type[Model], action: str, instance: Model, using: str, pk_set: Any, **kwargs: Any
+def _relation_changed(
+    user: type[Model],
+    own: Collection[type[Model]],
+    sender: type[Model],
+    action: str,
+    instance: Model,
+    model: type[Model],
+    pk_set: Collection[Any] | None,
+    using: str,
+    **kwargs: Any,
 ) -> None:
-    """Notice that users get or lose groups, permissions and so on."""
+    """Notice that rows of a relation to many get or lose others, on both of its sides.
+
+    `own` are the relations of the user model itself: groups, permissions and so on.
+    """
     if not action.startswith("post_"):
         return
-    if isinstance(instance, user):
-        _on_commit(using, recheck_users, [str(instance.pk)])
-    elif pk_set is not None:
-        _on_commit(using, recheck_users, [str(key) for key in pk_set])
-    else:
-        _group_changed(action, instance, using)
+    sides = [(type(instance), [instance.pk]), (model, pk_set or ())]
+    is_followed = sender in own or any(is_watched(side, "related") for side, _ in sides)
+    for side, keys in sides:
+        if not _is_user(side, user):
+            if is_watched(side, "related"):
+                concrete: Any = side._meta.concrete_model
+                _recheck(using, recheck_related, keys, concrete._meta.label_lower)
+        elif is_followed or has_own_rules(user):
+            _recheck(using, recheck_users, keys)
 
 
-def _group_changed(action: str, instance: Model, using: str, **kwargs: Any) -> None:
-    """Notice that a group gets or loses permissions, or all of its users."""
-    if action.startswith("post_"):
-        label = instance._meta.concrete_model._meta.label_lower  # type: ignore[union-attr]
-        _on_commit(using, recheck_related, label, [str(instance.pk)])
+def _is_user(model: type[Model], user: type[Model]) -> bool:
+    return issubclass(model, user) or issubclass(user, model)
 
 
-def _on_commit(using: str, command: Any, *args: Any) -> None:
-    if args[-1] and not ignores_saves.get():
-        send = partial(broadcast_command, command, *args)
-        transaction.on_commit(send, using=using, robust=True)
+def _recheck(using: str, command: Any, keys: Iterable[Any], *args: Any) -> None:
+    found = sorted(map(str, keys))
+    if found and not ignores_saves.get():  # else it is the time at which a token was used last
+        after_commit(using, broadcast_command, command, *args, found)

@@ -1,15 +1,18 @@
 """Notice changed and deleted rows of models that are known only at run time."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
+from django.db.transaction import TransactionManagementError
 
-__all__ = ["ignores_saves", "is_watched", "watch_rows"]
+__all__ = ["after_commit", "ignores_saves", "is_watched", "watch_rows"]
 
 ignores_saves: ContextVar[bool] = ContextVar("rest_channels_ignores_saves", default=False)
 """Whether the running code saves watched rows without a consequence."""
@@ -32,7 +35,7 @@ def watch_rows(model: type[Model], purpose: str, notify: Callable[[str, list[str
         if created or ignores_saves.get():
             return
         keys = [str(instance.pk)]
-        transaction.on_commit(lambda: notify(label, keys), using=using, robust=True)
+        after_commit(using, notify, label, keys)
 
     for each in (model, *apps.get_models()):
         if each._meta.concrete_model is concrete and not is_watched(each, purpose):
@@ -40,6 +43,15 @@ def watch_rows(model: type[Model], purpose: str, notify: Callable[[str, list[str
             for signal in (post_save, post_delete):
                 uid = f"rest_channels.{purpose}"
                 signal.connect(row_changed, each, weak=False, dispatch_uid=uid)
+
+
+def after_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Call `function` after the commit, and never let it fail the code that saves.
+
+    Without autocommit nobody knows when that is: then the heartbeat finds the change.
+    """
+    with suppress(TransactionManagementError):
+        transaction.on_commit(partial(function, *args, **kwargs), using=using, robust=True)
 
 
 def is_watched(model: type[Model], purpose: str) -> bool:

@@ -76,19 +76,12 @@ async def test_what_a_page_saves_is_there_at_the_next_frame(socket):
 
 async def test_an_update_is_there_after_a_heartbeat(socket):
     await check_accounts(current_hub())
-    await sync_to_async(change)(other := await sync_to_async(log_in_as_eve)(), cart=2)
-    row = await UserSession.objects.aget(pk=other)
-    await UserSession.objects.filter(pk=socket.key).aupdate(session_data=row.session_data)
+    stored = await sync_to_async(SessionStore(socket.key).load)()
+    data = SessionStore().encode({**stored, "cart": 2})
+    await UserSession.objects.filter(pk=socket.key).aupdate(session_data=data)
     await check_accounts(current_hub())
     await socket.send_json(None)
     await socket.expect_event(["ada", 2])
-
-
-def log_in_as_eve():
-    session = SessionStore(user_agent="Firefox")
-    session["cart"] = 1
-    session.save()
-    return session.session_key
 
 
 async def test_a_deleted_row_closes_the_socket_at_once(socket):
