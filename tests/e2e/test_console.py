@@ -217,7 +217,7 @@ async def test_a_token_is_sent_as_a_subprotocol_and_copied_to_no_code(console):
     await page.get_by_text("Query string, token, subprotocols").click()
     await page.get_by_label("Token", exact=True).fill("secret")
     await page.get_by_role("button", name="Connect", exact=True).click()
-    whoami = operation(page, "whoami")
+    whoami = await opened(page, "whoami")
     await whoami.get_by_role("button", name="Send").click()
     await expect(page.get_by_text("Open, with the subprotocol rest-channels")).to_be_visible()
     await expect(entries(page, "received")).to_contain_text('"name":"ada"')

@@ -227,7 +227,7 @@ def test_a_misspelt_name_is_reported_with_the_right_one(messages, base, name, va
     assert repr(meant) in message.msg
 
 
-@pytest.mark.parametrize("name", ["connected", "receives", "send_text", "rooms", "tell"])
+@pytest.mark.parametrize("name", ["connected", "receiving", "send_text", "rooms", "tell"])
 def test_a_method_of_the_projects_own_is_no_typo(messages, name) -> None:
     assert messages([path("x/", typo(SocketConsumer, name, method).as_asgi())]) == []
 
