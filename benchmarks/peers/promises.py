@@ -95,9 +95,9 @@ class Context(Reading):
 class Checks(guarded.Connection):
     """What the library looks at for each frame as well, even where it mostly finds nothing.
 
-    The state of the connection, a control frame, the depth of the JSON, a user who has to be read
-    again, the permissions that Django keeps with the user, those of the settings, the throttles,
-    and groups that are being joined.
+    The state of the connection, a control frame, the depth of the JSON, whether the user is being
+    read again, the permissions that Django keeps with the user, those of the settings, the
+    throttles, and groups that are being joined.
     """
 
     identity_check = close_code = None

@@ -1,4 +1,4 @@
-"""Who may open the console."""
+"""Checks whether a client may open the console."""
 
 from typing import Any
 

@@ -14,6 +14,7 @@ from django.utils.encoding import force_str
 from django.utils.translation import gettext as _
 
 from ..introspection.descriptions import (
+    NAMING_DIALECTS,
     Argument,
     Operation,
     SentMessage,
@@ -25,9 +26,6 @@ from .close_codes import close_codes, other_codes
 from .texts import TEXTS
 
 __all__ = ["page_data", "socket_data"]
-
-KEYS = {"action": "action", "method": "method", "type": "type"}
-"""The keys of a frame that name its handler, by dialect."""
 
 
 def page_data(sockets: list[SocketDescription], path: str | None) -> dict[str, Any]:
@@ -57,7 +55,7 @@ def socket_data(socket: SocketDescription) -> dict[str, Any]:
         "stream": socket.stream,
         "name": socket.name,
         "dialect": socket.dialect,
-        "key": KEYS.get(socket.dialect),
+        "key": socket.dialect if socket.dialect in NAMING_DIALECTS else None,
         **_described(socket.description),
         "permissions": list(socket.permissions),
         "operations": [_operation(each, socket) for each in socket.operations],

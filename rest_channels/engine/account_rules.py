@@ -76,7 +76,7 @@ class Account:
         return {**{name: value for name, value in vars(found).items() if name[0] != "_"}, **row}
 
     def end(self, user: Any, row: Mapping[str, Any]) -> CloseCode | None:
-        """Return why `user`, who has that row now, may not stay, or `None`."""
+        """Return the close code if `user`, whose row is `row` now, has to be closed, or `None`."""
         if not self._may_log_in(user):
             return CloseCode.USER_INACTIVE
         if self.password not in (None, "", row.get("password")):
@@ -104,7 +104,7 @@ class Account:
 
 
 def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal | None]:
-    """Read the users again. Return for each why it may not stay, or its renewal.
+    """Read the users again. Return for each the code to close it with, or its renewal.
 
     Accounts with the same object as their user share the renewal. `None`: code of the project has
     raised an error for this user, which is logged and says nothing about the others. Call this in

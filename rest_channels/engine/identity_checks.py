@@ -137,7 +137,7 @@ class PartitionCheck:
     # Users.
 
     async def _check_users(self, members: Iterable[Member], status: queries.AccountStatus) -> None:
-        """Close connections of users who may not stay. Renew the users of the others."""
+        """Close connections whose user may not be logged in any more. Renew other users."""
         accounts: dict[Member, Account] = {}
         for member in members:
             identity = self._identities[member]

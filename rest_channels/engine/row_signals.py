@@ -48,7 +48,7 @@ def watch_rows(model: type[Model], purpose: str, notify: Callable[[str, list[str
 def after_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Call `function` after the commit, and never let it fail the code that saves.
 
-    Without autocommit nobody knows when that is: then the heartbeat finds the change.
+    Without autocommit the time of the commit is unknown: then the heartbeat finds the change.
     """
     with suppress(TransactionManagementError):
         transaction.on_commit(partial(function, *args, **kwargs), using=using, robust=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_origin
 from rest_framework.serializers import BaseSerializer
 
 __all__ = [
+    "NAMING_DIALECTS",
     "NO_DEFAULT",
     "Argument",
     "Operation",
@@ -17,6 +18,9 @@ __all__ = [
     "docstring_of",
     "hint_name",
 ]
+
+NAMING_DIALECTS = ("action", "method", "type")
+"""The dialects whose frames name their handler, each under the key of the same name."""
 
 NO_DEFAULT: Any = object()
 """The default of an argument that has none."""

@@ -9,7 +9,7 @@ from typing import Any
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.serializers import BaseSerializer
 
-from .descriptions import NO_DEFAULT, Argument, Operation
+from .descriptions import NAMING_DIALECTS, NO_DEFAULT, Argument, Operation
 
 __all__ = ["example_frame", "fields_of"]
 
@@ -61,7 +61,7 @@ def fields_of(content: Any) -> dict[str, dict[str, Any]] | None:
 def example_frame(operation: Operation, dialect: str) -> dict[str, Any]:
     """Return a frame that calls `operation` in a dialect, with a value for each required key."""
     content = _example_content(operation)
-    if operation.name is None or dialect not in ("action", "method", "type"):
+    if operation.name is None or dialect not in NAMING_DIALECTS:
         return content
     frame: dict[str, Any] = {dialect: operation.name}
     if dialect == "action":

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from types import NoneType
 from typing import Any
 
-from ..introspection.descriptions import NO_DEFAULT, Argument, Operation, SentMessage
+from ..introspection.descriptions import (
+    NAMING_DIALECTS,
+    NO_DEFAULT,
+    Argument,
+    Operation,
+    SentMessage,
+)
 from .components import Components, Direction
 from .types import Schema
 
@@ -69,7 +75,7 @@ class Frames:
     def request(self, operation: Operation) -> Schema:
         """Return what clients send."""
         content = self.components.schema_of(operation.content, "request", partial=operation.partial)
-        if operation.name is None or self.dialect not in ("action", "method", "type"):
+        if operation.name is None or self.dialect not in NAMING_DIALECTS:
             return content
         properties = {self.dialect: _name(operation), "request_id": ANY}
         properties |= {each.name: self._argument(each) for each in operation.arguments}

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from ...introspection.descriptions import (
+    NAMING_DIALECTS,
     Argument,
     Operation,
     SentMessage,
@@ -16,9 +17,6 @@ from ...introspection.descriptions import (
 from ...introspection.sockets import describe_sockets
 
 __all__ = ["Command"]
-
-KEYS = {"action": "action", "method": "method", "type": "type"}
-"""What the names of a dialect's frames are."""
 
 
 class Command(BaseCommand):
@@ -55,7 +53,8 @@ def _frame(operation: Operation, socket: SocketDescription) -> str:
         keys.append("data")
     if operation.takes_any and operation.content is None:
         keys.append("…")
-    text = f"{KEYS.get(socket.dialect, 'frame')} {name}({', '.join(keys)})"
+    kind = socket.dialect if socket.dialect in NAMING_DIALECTS else "frame"
+    text = f"{kind} {name}({', '.join(keys)})"
     content, response = hint_name(operation.content), hint_name(operation.response)
     text = f"{text}: {content}" if content else text
     return f"{text} -> {response}{'[]' * operation.is_list}" if response else text
