@@ -211,16 +211,15 @@ class Identity:
         if self.account is None or self.account.backend is None or self.session_newest is None:
             return False
         stored, own = self.session_newest.get(SESSION_KEY), login_of(self.session_object)
-        is_lost = self.user not in (own, None if stored is None else str(stored))
-        return is_lost and not self.session_is_being_replaced()
+        return self.user not in (own, None if stored is None else str(stored))
 
     def session_is_being_replaced(self) -> bool:
-        """Return whether a handler of the connection seems to give the session another key.
+        """Return whether a handler of the connection seems to delete the session, or its key.
 
         Django's `flush()` clears the data, deletes the row, and removes the key, in this order.
         """
         session = self.session_object
-        if self.session_moved():
+        if self.session_moved() or getattr(session, "is_deleted", False):
             return True
         is_cleared = vars(session).get("_session_cache", _MISSING) == {}
         return bool(is_cleared and session.modified)

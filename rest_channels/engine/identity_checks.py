@@ -14,17 +14,23 @@ from ..handshake.lazy_objects import unwrap
 from ..partitions import activated
 from . import account_status as queries
 from .account_rules import Account, read_accounts
-from .connection_identity import Identity, refresh_session
+from .connection_identity import Identity, login_of, refresh_session
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
 from .related_rows import Renewal, errors_logged, renew
 
-__all__ = ["query", "run_check", "selected"]
+__all__ = ["Ends", "query", "run_check", "selected"]
 
 logger = logging.getLogger("rest_channels")
 
-EndSession = Callable[[RevocationIndex, Collection[Member]], None]
-"""Closes the connections of a session that has ended."""
+
+class Ends(NamedTuple):
+    """What closes connections, once their handlers have ended if these have caused it."""
+
+    end_session: Callable[[RevocationIndex, Collection[Member]], None]
+    """Called for the connections of a session that has ended."""
+    end_login: Callable[[RevocationIndex, Member, bool], None]
+    """Called for a connection whose session has lost the login of its user."""
 
 
 async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -45,15 +51,15 @@ async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any
 async def run_check(
     index: RevocationIndex,
     check: IdentityCheck,
-    end_session: EndSession,
+    ends: Ends,
     only: Member | None = None,
 ) -> None:
     """Check what `check` names, in the partition of each connection, or of `only` one."""
     everything = set(index.identities) if check.everything else check.outdated
-    for checked in _by_partition(index, selected(everything, only)):
-        await checked.check_all(end_session)
+    for checked in _by_partition(index, ends, selected(everything, only)):
+        await checked.check_all()
     if not check.everything:
-        for checked in _by_partition(index, selected(index.members_of(check), only)):
+        for checked in _by_partition(index, ends, selected(index.members_of(check), only)):
             await checked.check_changed(check)
 
 
@@ -62,12 +68,14 @@ def selected(members: set[Member], only: Member | None) -> set[Member]:
     return members if only is None else members & {only}
 
 
-def _by_partition(index: RevocationIndex, members: Iterable[Member]) -> list["PartitionCheck"]:
+def _by_partition(
+    index: RevocationIndex, ends: Ends, members: Iterable[Member]
+) -> list["PartitionCheck"]:
     partitions: dict[str, dict[Member, Identity]] = {}
     for member in members:
         if (identity := index.identities.get(member)) is not None:
             partitions.setdefault(member.partition, {})[member] = identity
-    return [PartitionCheck(index, *partition) for partition in partitions.items()]
+    return [PartitionCheck(index, ends, *partition) for partition in partitions.items()]
 
 
 class PartitionCheck:
@@ -76,15 +84,17 @@ class PartitionCheck:
     def __init__(
         self,
         index: RevocationIndex,
+        ends: Ends,
         partition: str,
         identities: Mapping[Member, Identity],
     ) -> None:
         self._index = index
+        self._ends = ends
         self._partition = partition
         self._identities = identities
         self._began_at = time.monotonic()
 
-    async def check_all(self, end_session: EndSession) -> None:
+    async def check_all(self) -> None:
         """Check all sessions, users and tokens. Read sessions again that have changed."""
         sessions: dict[str, list[Member]] = {}
         for member, identity in self._identities.items():
@@ -95,7 +105,7 @@ class PartitionCheck:
         if status is None:
             return
         for key in sessions.keys() - status.sessions:
-            end_session(self._index, self._still_in(key, sessions[key]))
+            self._ends.end_session(self._index, self._still_in(key, sessions[key]))
         await self._check_users(self._identities, status)
         await self._check_tokens(self._identities)
         self._refresh_sessions(status.contents)
@@ -227,10 +237,11 @@ class PartitionCheck:
 
     def _refresh(self, member: Member, identity: Identity) -> None:
         with errors_logged(identity.session_object):
+            by_handler = login_of(identity.session_object) != identity.user
             if not refresh_session(identity):  # the next heartbeat reads it again
                 self._index.session_versions.pop(identity.session or "", None)
             elif self._is_current(member) and identity.has_lost_login():
-                member.close(CloseCode.SESSION_ENDED, _("Your session has ended."))
+                self._ends.end_login(self._index, member, by_handler)
 
 
 class Tokens(NamedTuple):

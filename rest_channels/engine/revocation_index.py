@@ -18,7 +18,7 @@ from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
-from .identity_checks import query, run_check, selected
+from .identity_checks import Ends, query, run_check, selected
 from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
 from .row_signals import watch_rows
@@ -145,6 +145,27 @@ def end_session(
                 close()
 
 
+def end_login(index: RevocationIndex, connection: Member, by_handler: bool) -> None:
+    """Close `connection`, whose session has lost the login of its user.
+
+    If a handler of the connection has taken it out, then only once its handlers have ended, and
+    have not logged the user in again.
+    """
+    identity, reason = index.identities[connection], _("Your session has ended.")
+
+    def close() -> None:
+        if identity.has_lost_login():
+            connection.close(CloseCode.SESSION_ENDED, reason)
+
+    if not by_handler and not identity.session_is_being_replaced():
+        close()
+        return
+    found = index.sessions.get(identity.session or "", ())
+    session = identity.session_object
+    sharing = [each for each in found if index.identities[each].session_object is session]
+    index.hub.start_task(_close_later(index, connection, identity, sharing, close))
+
+
 async def _close_later(
     index: RevocationIndex,
     connection: Member,
@@ -249,7 +270,7 @@ async def check_connections(
                 index_connection(index.hub, connection)
                 if index.has_changed(connection, None):  # while it was in no index
                     check.outdated.add(connection)
-        await run_check(index, check, end_session, only)
+        await run_check(index, check, Ends(end_session, end_login), only)
         while index.loaded:
             watch_related(index.loaded.pop())
     except Exception:
