@@ -147,6 +147,8 @@ class SerialQueue(Generic[T]):
         remaining = self._deadline - time.monotonic()
         if remaining > 0:
             self._timer = call_later(self._loop, remaining, self._check_deadline)
+        elif self.answering is not None and self.answering.outbox.is_sending_answer:
+            self._start_deadline()  # cancelled now, it would not know whether that was sent
         else:
             self._expired = True
             self._task.cancel()
