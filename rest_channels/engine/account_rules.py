@@ -82,7 +82,7 @@ class Account:
         return {**{name: value for name, value in added if name[0] != "_"}, **row}
 
     def end(self, rules: "UserRules", row: Mapping[str, Any]) -> CloseCode | None:
-        """Return the close code if the user, whose row is `row` now, has to be closed, or `None`."""
+        """Return the code to close the user with, whose row is `row` now, or `None`."""
         if not self._may_log_in(rules):
             return CloseCode.USER_INACTIVE
         if self.password not in (None, "", row.get("password")):
