@@ -17,6 +17,7 @@ from django.utils.crypto import constant_time_compare
 from ..exceptions import CloseCode
 from ..handshake.identity import user_model
 from . import account_status as queries
+from .loaded_rows import LoadedRows
 from .related_rows import Renewal, errors_logged, private_names, renew
 
 __all__ = ["Account", "has_own_rules", "is_computed", "read_accounts"]
@@ -157,6 +158,9 @@ def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal | Non
                 renewals.setdefault(id(account.user), Renewal(account.user, row, account.own))
             stored[account] = row
     renew(renewals.values())
+    for each in renewals.values():
+        if each.fresh is not each.instance:
+            each.loaded = LoadedRows(each.fresh, each.fresh)
     results: list[CloseCode | Renewal | None] = [None] * len(accounts)
     for number, account in enumerate(accounts):
         with errors_logged(account.user):

@@ -12,6 +12,7 @@ from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 from .account_rules import Account
 from .live_sessions import LiveSession, is_read, keep_live, read_stored
+from .loaded_rows import LoadedRows
 
 __all__ = [
     "ConnectionScope",
@@ -145,6 +146,7 @@ class Identity:
 
     __slots__ = (
         "account",
+        "loaded",
         "session",
         "session_newest",
         "session_object",
@@ -169,6 +171,8 @@ class Identity:
             self.token = token
             model: Any = token._meta.concrete_model
             self.token_key = model._meta.label_lower, str(token.pk)
+        self.loaded: tuple[LoadedRows, ...] = ()
+        """Which rows the user and the token have loaded."""
         self.session_newest: dict[str, Any] | None = None
         """What the store had at the last check. It may wait for a handler to end."""
         self.session_read_at = 0.0

@@ -173,7 +173,7 @@ class PartitionCheck:
             fresh = account.user = self._identities[member].user_object = renewal.finish()
             if fresh is not renewal.instance:
                 member.scope.replace("user", fresh)
-            self._index.note_loaded(fresh, fresh)
+            self._index.note_loaded(self._identities[member], renewal.loaded)
 
     # Tokens.
 
@@ -210,7 +210,7 @@ class PartitionCheck:
         if is_authenticated:
             authentication.token = fresh
         member.scope.replace("auth", fresh)
-        self._index.note_loaded(fresh, identity.user_object)
+        self._index.note_loaded(identity)
 
     # Sessions.
 

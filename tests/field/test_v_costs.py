@@ -8,11 +8,12 @@ from django.test import Client
 from django.urls import path
 
 from rest_channels.consumers import SocketConsumer
+from rest_channels.engine import loaded_rows
 from rest_channels.engine.publish import current_hub
-from rest_channels.engine.revocation_index import check_accounts
+from rest_channels.engine.revocation_index import RevocationIndex, check_accounts
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
-from tests.observer.models import Profile
+from tests.observer.models import Comment, Profile, Tag
 
 User = get_user_model()
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,3 +78,58 @@ async def test_a_heartbeat_asks_for_each_user_once_however_many_sockets_it_has(
         queries.clear()
         await check_accounts(current_hub())
         assert profiles_read(queries) == 2
+
+
+class Theme(SocketConsumer):
+    """Answers with the theme of the user's profile, which a frame may load."""
+
+    async def receive_json(self, content):
+        user = self.scope["user"]
+        if content == "load":
+            user.profile = await Profile.objects.aget(user=user)
+        await self.send_json(user.profile.theme)
+
+
+async def test_a_row_that_is_saved_is_looked_for_without_a_walk_through_loaded_lists(
+    monkeypatch,
+) -> None:
+    ada = await make("ada")
+    comment = await Comment.objects.acreate(text="old", user=ada)
+    user = await User.objects.prefetch_related("comments").aget()
+    async with SocketCommunicator(Theme.as_asgi(), user=user):
+        monkeypatch.setattr(loaded_rows, "_loaded", None)
+        index = current_hub().get_component(RevocationIndex)
+        assert index.users_with("observer.comment", [str(comment.pk)]) == {str(ada.pk)}
+        assert index.users_with("observer.comment", ["0"]) == set()
+
+
+async def test_a_row_that_a_handler_loads_later_is_current_at_the_next_event() -> None:
+    ada, tag = await make("ada"), await Tag.objects.acreate(name="old")
+    await Profile.objects.filter(user=ada).aupdate(tag=tag)
+    user = await User.objects.aget()
+    other = await User.objects.select_related("profile__tag").aget()
+    app = Theme.as_asgi()
+    async with (
+        SocketCommunicator(app, user=user) as socket,
+        SocketCommunicator(app, user=other),
+    ):
+        await socket.send_json("load")
+        await socket.expect_event("light")
+        index = current_hub().get_component(RevocationIndex)
+        assert index.users_with("observer.tag", [str(tag.pk)]) == {str(ada.pk)}
+        profile = await Profile.objects.aget()
+        profile.theme = "dark"
+        await profile.asave()
+        await socket.send_json("look")
+        await socket.expect_event("dark")
+
+
+async def test_a_row_is_found_in_what_was_loaded_since_the_handshake() -> None:
+    ada = await make("ada")
+    profile = await Profile.objects.aget()
+    user = await User.objects.aget()
+    async with SocketCommunicator(Theme.as_asgi(), user=user):
+        index = current_hub().get_component(RevocationIndex)
+        assert index.users_with("observer.profile", [str(profile.pk)]) == set()
+        user.profile = profile
+        assert index.users_with("observer.profile", [str(profile.pk)]) == {str(ada.pk)}
