@@ -132,13 +132,16 @@ class Authentication:
     def repeat(self) -> bool:
         """Authenticate again with the same token, whose row has changed. Call this in a thread.
 
-        Return whether the token is still accepted, and that of the same user. What authenticators
-        save meanwhile is no reason to repeat it once more.
+        Return whether the token is still accepted, and that of the same user. An error that says
+        nothing about it, such as 503, is raised. What authenticators save is no reason to repeat.
         """
         token, reset = self.token, ignores_saves.set(True)
         try:
             found = self._authenticate(self.with_authorization(self._scope(self._left_out)))
-        except (drf.APIException, PermissionDenied):
+        except (drf.APIException, PermissionDenied) as error:
+            code = getattr(error, "status_code", status.HTTP_403_FORBIDDEN)
+            if status.is_server_error(code) or code == status.HTTP_429_TOO_MANY_REQUESTS:
+                raise
             return False
         finally:
             ignores_saves.reset(reset)
@@ -255,9 +258,8 @@ class Authentication:
         self.expiry_count += 1
         self._connection.suspend()
         self._leaves_user = True
-        calls = self._connection.call_queue
-        if calls.busy:
-            calls.call_after_item(self.remove_expired_user)
+        if self._connection.call_queue.busy:
+            self._connection.call_queue.call_after_item(self.remove_expired_user)
         else:
             self.remove_expired_user()
         grace_period = api_settings.REAUTHENTICATE_WITHIN
