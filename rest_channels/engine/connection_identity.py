@@ -206,6 +206,11 @@ class Identity:
             return self.user is None
         return self.user is None or login_of(self.session_object) == self.user
 
+    def has_removed_login(self) -> bool:
+        """Return whether a handler has taken the login of the user out of the session."""
+        is_of_session = self.account is not None and self.account.backend is not None
+        return is_of_session and login_of(self.session_object) != self.user
+
     def has_lost_login(self) -> bool:
         """Return whether others have taken the login of the user out of the session.
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -14,7 +14,7 @@ from ..handshake.lazy_objects import unwrap
 from ..partitions import activated
 from . import account_status as queries
 from .account_rules import Account, read_accounts
-from .connection_identity import Identity, login_of, refresh_session
+from .connection_identity import Identity, refresh_session
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
 from .related_rows import Renewal, errors_logged, renew
@@ -31,6 +31,8 @@ class Ends(NamedTuple):
     """Called for the connections of a session that has ended."""
     end_login: Callable[[RevocationIndex, Member, bool], None]
     """Called for a connection whose session has lost the login of its user."""
+    read_again: Callable[[RevocationIndex, Member, str], Coroutine[Any, Any, None]]
+    """Reads a session once more when the handlers of the connection have ended."""
 
 
 async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -237,9 +239,11 @@ class PartitionCheck:
 
     def _refresh(self, member: Member, identity: Identity) -> None:
         with errors_logged(identity.session_object):
-            by_handler = login_of(identity.session_object) != identity.user
+            by_handler, key = identity.has_removed_login(), identity.session or ""
             if not refresh_session(identity):  # the next heartbeat reads it again
-                self._index.session_versions.pop(identity.session or "", None)
+                self._index.session_versions.pop(key, None)
+                if by_handler:
+                    self._index.hub.start_task(self._ends.read_again(self._index, member, key))
             elif self._is_current(member) and identity.has_lost_login():
                 self._ends.end_login(self._index, member, by_handler)
 

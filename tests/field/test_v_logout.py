@@ -98,3 +98,36 @@ async def test_a_login_that_a_page_takes_out_does_not_wait_for_a_handler(ada, se
         await page.aget("any")
         await remove_keys(page)
         await socket.expect_close(4440)
+
+
+async def flush(session):
+    await session.aflush()
+
+
+class Recording(SocketConsumer):
+    """Ends its session by `step`. Other frames note their user."""
+
+    async def receive_json(self, content):
+        if content == "leave":
+            await type(self).step(self.scope["session"])
+        else:
+            type(self).users.append(self.scope["user"].username)
+
+
+@pytest.mark.parametrize("step", [flush, delete])
+async def test_no_frame_is_handled_after_the_one_that_ends_the_session(step, ada, session) -> None:
+    door = type("Door", (Recording,), {"step": staticmethod(step), "users": []})
+    async with SocketCommunicator(door.as_asgi(), session=session, user=ada) as socket:
+        for content in ("leave", "next", "next"):
+            await socket.send_json(content)
+        await socket.expect_close(4440)
+    assert door.users == []
+
+
+async def test_a_session_that_a_handler_has_cleared_closes_without_a_heartbeat(
+    ada, session
+) -> None:
+    door = type("Door", (Recording,), {"step": staticmethod(clear), "users": []})
+    async with SocketCommunicator(door.as_asgi(), session=session, user=ada) as socket:
+        await socket.send_json("leave")
+        await socket.expect_close(4440)
