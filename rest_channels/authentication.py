@@ -28,10 +28,10 @@ from .engine.connection import Connection
 from .engine.row_signals import ignores_saves
 from .exceptions import CloseCode
 from .handshake.http_request import http_request
-from .handshake.identity import unauthenticated_user
+from .handshake.identity import owner_of, unauthenticated_user
 from .handshake.lazy_objects import evaluate
 from .handshake.origins import origin_safe
-from .handshake.subprotocols import authorization_of, choose_subprotocol
+from .handshake.subprotocols import authorization_of, choose_subprotocol, with_header
 from .settings import api_settings
 
 __all__ = ["Authentication"]
@@ -70,6 +70,8 @@ class Authentication:
         self._on_expired = on_expired
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
+        self._leaves_user = False
+        """Whether the token has expired, and its user stays until the running call ends."""
 
     @property
     def _connection(self) -> Connection:
@@ -104,7 +106,7 @@ class Authentication:
 
     def with_authorization(self, scope: dict[str, Any]) -> dict[str, Any]:
         """Return `scope` with the token of a subprotocol or a frame as the header it stands for."""
-        return scope if self.authorization is None else _with_header(scope, self.authorization)
+        return scope if self.authorization is None else with_header(scope, self.authorization)
 
     async def reauthenticate(self, token: Any, scheme: Any = None) -> None:
         """Authenticate with the token and the scheme (such as "Bearer") of a frame, or raise 401.
@@ -119,7 +121,7 @@ class Authentication:
             raise drf.AuthenticationFailed(_("Send your token as text."))
         found = await run(self._authenticate_token, self._scope(TOKEN_ONLY), token, scheme)
         user, auth, authenticator, authorization = found
-        if self._owner not in (None, _owner_of(user)):
+        if self._owner not in (None, owner_of(user)):
             message = _("This connection belongs to another user. Open a new one.")
             raise drf.PermissionDenied(message)
         self.successful_authenticator, self.authorization = authenticator, authorization
@@ -130,18 +132,21 @@ class Authentication:
     def repeat(self) -> bool:
         """Authenticate again with the same token, whose row has changed. Call this in a thread.
 
-        Return whether the token is still accepted, and that of the same user. What authenticators
-        save meanwhile is no reason to repeat it once more.
+        Return whether the token is still accepted, and that of the same user. An error that says
+        nothing about it, such as 503, is raised. What authenticators save is no reason to repeat.
         """
         token, reset = self.token, ignores_saves.set(True)
         try:
             found = self._authenticate(self.with_authorization(self._scope(self._left_out)))
-        except (drf.APIException, PermissionDenied):
+        except (drf.APIException, PermissionDenied) as error:
+            code = getattr(error, "status_code", status.HTTP_403_FORBIDDEN)
+            if status.is_server_error(code) or code == status.HTTP_429_TOO_MANY_REQUESTS:
+                raise
             return False
         finally:
             ignores_saves.reset(reset)
         user, auth, authenticator = found
-        if authenticator is None or _owner_of(user) != self._owner:
+        if authenticator is None or owner_of(user) != self._owner:
             return False
 
         def renew() -> None:
@@ -178,7 +183,8 @@ class Authentication:
 
     def _set_user(self, user: Any, auth: Any) -> None:
         if self._owner is None:
-            self._owner = _owner_of(user)
+            self._owner = owner_of(user)
+        self._leaves_user = False
         self.token = auth
         self._connection.scope.update(user=user, auth=auth)
         self._start_timer(auth)
@@ -196,7 +202,7 @@ class Authentication:
         for each in self._schemes(scope) if scheme is None else [scheme]:
             authorization = f"{each} {token}"
             try:
-                found = self._authenticate(_with_header(scope, authorization))
+                found = self._authenticate(with_header(scope, authorization))
             except drf.AuthenticationFailed as error:
                 errors.append(error)
                 continue
@@ -244,15 +250,28 @@ class Authentication:
         self._connection.call_queue.context.copy().run(callback)
 
     def _expire(self) -> None:
-        """Log the client out and ask for a new token. Close the connection if none comes."""
+        """Log the client out and ask for a new token. Close the connection if none comes.
+
+        A call that runs keeps the user that it was permitted for, as a request over HTTP does.
+        """
         self.successful_authenticator = self.authorization = None
         self.expiry_count += 1
         self._connection.suspend()
-        self._set_user(unauthenticated_user(), None)
+        self._leaves_user = True
+        if self._connection.call_queue.busy:
+            self._connection.call_queue.call_after_item(self.remove_expired_user)
+        else:
+            self.remove_expired_user()
         grace_period = api_settings.REAUTHENTICATE_WITHIN
         self._set_timer(grace_period or 0, self._close)
         if grace_period and self._on_expired is not None:
             self._on_expired()
+
+    def remove_expired_user(self) -> None:
+        """Take the user whose token has expired from the connection, if it still has it."""
+        if self._leaves_user:
+            self._leaves_user, self.token = False, None
+            self._connection.scope.update(user=unauthenticated_user(), auth=None)
 
     def _close(self) -> None:
         self._connection.close(CloseCode.UNAUTHENTICATED, _("Your token has expired."))
@@ -263,20 +282,6 @@ class Authentication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _owner_of(user: Any) -> Any:
-    """Return a key that identifies the user, also among users of different models."""
-    if not getattr(user, "is_authenticated", user is not None):
-        return None
-    model = getattr(getattr(user, "_meta", None), "concrete_model", user.__class__)
-    pk = getattr(user, "pk", None)
-    return user if pk is None else (model, pk)
-
-
-def _with_header(scope: dict[str, Any], authorization: str) -> dict[str, Any]:
-    headers = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
-    return {**scope, "headers": [*headers, (b"authorization", authorization.encode())]}
 
 
 def expiry_of(auth: Any) -> float | None:

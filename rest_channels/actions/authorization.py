@@ -5,7 +5,7 @@ with the same classes would give. A class of this library without `can_connect` 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
@@ -31,6 +31,7 @@ from ..protocol.arguments import (
     method_parameters,
     parameters,
 )
+from ..protocol.function_cache import FunctionCache
 from ..request import SocketRequest
 from ..settings import api_settings
 from ..throttling import FailedAuthentications, check_throttles
@@ -255,10 +256,16 @@ def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
         return bool(await_in_thread(permission.has_permission(request, consumer)))
 
 
-@lru_cache(maxsize=1_000)
 def _awaited_parameters(function: Any) -> Parameters | None:
     """Return the parameters of a method's `function` if that is an `async def`, else `None`."""
-    return parameters(function, 1) if function is not None and is_async(function) else None
+    key = id(function)
+    if key in _awaited:
+        return _awaited[key]
+    known = parameters(function, 1) if function is not None and is_async(function) else None
+    return _awaited.keep(function, key, known)
+
+
+_awaited = FunctionCache[Parameters | None]()
 
 
 def _accepted_by(method: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class ActionInvocation(ActionContext):
         is_part = around is not None and around.action is not None
         in_frame = isinstance(around, FrameContext)
         self.is_held = in_frame or (not is_part and connection.state <= State.OPEN)
+        if self.is_held:
+            consumer._authentication.remove_expired_user()
         self.consumer = consumer
         self.request_id = request_id
         self.plan = None

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from contextvars import Context, ContextVar
-from functools import lru_cache, partial
+from functools import partial
 from inspect import CO_COROUTINE
 from types import FunctionType
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from ..client_logs import log_for_client
 from ..exceptions import HandlerTimeout
+from ..protocol.function_cache import FunctionCache
 from ..settings import api_settings
 from .awaitables import is_awaitable
 from .pool_blocks import use_thread_pool
@@ -63,9 +64,16 @@ def is_async(handler: Callable[..., Any]) -> bool:
         return _is_async_object(handler, code)
     if not function.__dict__:  # nothing has marked it
         return False
-    # A function that refers to variables outside is not kept: one of them may be a connection.
-    is_kept = function is not handler or function.__closure__ is None
-    return _is_marked(function) if is_kept else iscoroutinefunction(function)
+    if function is handler and function.__closure__ is not None:
+        return iscoroutinefunction(function)  # often made for one call: keeping would cost more
+    key = id(function)
+    if (marked := _marked.get(key)) is not None:
+        return marked
+    return _marked.keep(function, key, iscoroutinefunction(function))
+
+
+_marked = FunctionCache[bool]()
+"""Whether `markcoroutinefunction` has marked a `def`."""
 
 
 def _is_async_object(handler: Any, code: Any) -> bool:
@@ -76,12 +84,6 @@ def _is_async_object(handler: Any, code: Any) -> bool:
         if code is not None and code.co_flags & CO_COROUTINE:
             return True
     return iscoroutinefunction(handler) or (call is not None and iscoroutinefunction(call))
-
-
-@lru_cache(maxsize=1_000)
-def _is_marked(function: Callable[..., Any]) -> bool:
-    """Return whether `markcoroutinefunction` has marked a `def`."""
-    return iscoroutinefunction(function)
 
 
 async def run(handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -55,7 +55,7 @@ class SerialQueue(Generic[T]):
     _timer: asyncio.TimerHandle | None = None
     _deadline: float = 0.0
     _expired: bool = False
-    _after_item: Callable[[], None] | None = None
+    _after_item: tuple[Callable[[], None], ...] = ()
     _handler_lock: asyncio.Lock | None = None  # most connections never need one
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class SerialQueue(Generic[T]):
                 task.add_done_callback(self._resume)
                 self._start_deadline()
                 return
-            if self.lease.thread is not None or self._after_item is not None:
+            if self.lease.thread is not None or self._after_item:
                 self._end_item()
             if not self.items:
                 break
@@ -101,14 +101,14 @@ class SerialQueue(Generic[T]):
         return self.work(self.items.pop(0))
 
     def call_after_item(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the running item has ended. There is one: it replaces another."""
-        self._after_item = callback
+        """Call `callback` when the running item has ended, before the next one starts."""
+        self._after_item += (callback,)
 
     def _end_item(self) -> None:
         if self.lease.thread is not None:
             self.lease.release()
-        if self._after_item is not None:
-            callback, self._after_item = self._after_item, None
+        callbacks, self._after_item = self._after_item, ()
+        for callback in callbacks:
             callback()
 
     async def let_item_run(self) -> None:
@@ -147,6 +147,8 @@ class SerialQueue(Generic[T]):
         remaining = self._deadline - time.monotonic()
         if remaining > 0:
             self._timer = call_later(self._loop, remaining, self._check_deadline)
+        elif self.answering is not None and self.answering.outbox.is_sending_answer:
+            self._start_deadline()  # cancelled now, it would not know whether that was sent
         else:
             self._expired = True
             self._task.cancel()

@@ -17,6 +17,7 @@ from django.utils.crypto import constant_time_compare
 from ..exceptions import CloseCode
 from ..handshake.identity import user_model
 from . import account_status as queries
+from .loaded_rows import LoadedRows
 from .related_rows import Renewal, errors_logged, private_names, renew
 
 __all__ = ["Account", "has_own_rules", "is_computed", "read_accounts"]
@@ -65,28 +66,34 @@ class Account:
         if self.hash is None and _has_own_hash(self.user):
             self.hash = _hash_of(self.user)
 
-    def with_backend(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """Return `row` with what an own `get_user` adds, or `None` if it does not find the user."""
+    def with_backend(self, row: dict[str, Any], found: dict[Any, Any]) -> dict[str, Any] | None:
+        """Return `row` with what an own `get_user` adds, or `None` if it does not find the user.
+
+        `found` is what it has returned: each user is asked for once.
+        """
         backend = _backends().get(path := self.backend or "")
         if backend is None or not _is_own(backend, "get_user"):
             return row
-        found = load_backend(path).get_user(self.user.pk)
-        if found is None:
+        key = path, self.user.pk
+        if key not in found:
+            found[key] = load_backend(path).get_user(self.user.pk)
+        if found[key] is None:
             return None
-        return {**{name: value for name, value in vars(found).items() if name[0] != "_"}, **row}
+        added = vars(found[key]).items()
+        return {**{name: value for name, value in added if name[0] != "_"}, **row}
 
-    def end(self, user: Any, row: Mapping[str, Any]) -> CloseCode | None:
-        """Return the close code if `user`, whose row is `row` now, has to be closed, or `None`."""
-        if not self._may_log_in(user):
+    def end(self, rules: "UserRules", row: Mapping[str, Any]) -> CloseCode | None:
+        """Return the code to close the user with, whose row is `row` now, or `None`."""
+        if not self._may_log_in(rules):
             return CloseCode.USER_INACTIVE
         if self.password not in (None, "", row.get("password")):
             return CloseCode.PASSWORD_CHANGED
-        if self.hash is not None and not _accepts(user, self.hash):
+        if self.hash is not None and not rules.accepts(self.hash):
             return CloseCode.PASSWORD_CHANGED
         return None
 
-    def _may_log_in(self, user: Any) -> bool:
-        """Return whether a login of `user` would be accepted.
+    def _may_log_in(self, rules: "UserRules") -> bool:
+        """Return whether a login of the user would be accepted.
 
         If it is unknown which backend has logged the user in, any may accept the user. Inactive
         users who were accepted as such stay.
@@ -94,13 +101,38 @@ class Account:
         backends = _backends()
         backend = backends.get(path := self.backend or "")
         if backend is not None:
-            if not (_is_own(backend, "get_user") or _allows(path, user)):
+            if not (_is_own(backend, "get_user") or rules.may_log_in(path)):
                 return False
             if not self.authenticated:
                 return True
-        if self.was_active is False or _is_active(user):
+        if self.was_active is False or rules.is_active():
             return True
-        return not self.authenticated and any(_allows(each, user) for each in backends)
+        return not self.authenticated and any(map(rules.may_log_in, backends))
+
+
+class UserRules:
+    """What code of the project says about one user. It may query, and is asked once."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+        self._answers: dict[Any, bool] = {}
+
+    def is_active(self) -> bool:
+        """Return whether the user is active."""
+        return self._ask(_is_active)
+
+    def may_log_in(self, path: str) -> bool:
+        """Return whether the backend with that path lets the user log in."""
+        return self._ask(_allows, path)
+
+    def accepts(self, hashed: str) -> bool:
+        """Return whether a session with that hash of a login is one of the user."""
+        return self._ask(_accepts, hashed)
+
+    def _ask(self, question: Callable[..., bool], *args: str) -> bool:
+        if (question, args) not in self._answers:
+            self._answers[question, args] = question(self._user, *args)
+        return self._answers[question, args]
 
 
 def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal | None]:
@@ -115,32 +147,44 @@ def read_accounts(accounts: Sequence[Account]) -> list[CloseCode | Renewal | Non
     hidden = _hidden_users(accounts)
     stored: dict[Account, dict[str, Any] | None] = {}
     renewals: dict[int, Renewal] = {}
+    found: dict[Any, Any] = {}
+    rules: dict[Any, UserRules] = {}
     for account, columns in zip(accounts, rows, strict=True):
         with errors_logged(account.user):
             is_hidden = account.user.pk in hidden.get(account.user._state.db, ())
-            row = None if columns is None or is_hidden else account.with_backend(columns)
+            row = None if columns is None or is_hidden else account.with_backend(columns, found)
             if row is not None:
                 account.complete(row)
                 renewals.setdefault(id(account.user), Renewal(account.user, row, account.own))
             stored[account] = row
     renew(renewals.values())
+    for each in renewals.values():
+        if each.fresh is not each.instance:
+            each.loaded = LoadedRows(each.fresh, each.fresh)
     results: list[CloseCode | Renewal | None] = [None] * len(accounts)
     for number, account in enumerate(accounts):
         with errors_logged(account.user):
             if account in stored:
                 renewal = renewals.get(id(account.user))
-                results[number] = _verdict(account, stored[account], renewal)
+                results[number] = _verdict(account, stored[account], renewal, rules)
     return results
 
 
 def _verdict(
-    account: Account, row: dict[str, Any] | None, renewal: Renewal | None
+    account: Account,
+    row: dict[str, Any] | None,
+    renewal: Renewal | None,
+    rules: dict[Any, UserRules],
 ) -> CloseCode | Renewal:
     if row is None or renewal is None:
         return CloseCode.USER_INACTIVE
-    is_plain = not is_computed(type(account.user))
-    user = renewal.fresh if is_plain else _instance(account.user, row)
-    return account.end(user, row) or renewal
+    user = account.user
+    if not is_computed(type(user)):
+        return account.end(UserRules(renewal.fresh), row) or renewal
+    key = type(user), user._state.db, user.pk
+    if key not in rules:
+        rules[key] = UserRules(_instance(user, row))
+    return account.end(rules[key], row) or renewal
 
 
 def _hidden_users(accounts: Iterable[Account]) -> dict[Any, set[Any]]:
@@ -199,7 +243,7 @@ def _is_own(backend: type[Any], name: str) -> bool:
     return bool(module) and module != "django.contrib.auth.backends"
 
 
-def _allows(path: str, user: Any) -> bool:
+def _allows(user: Any, path: str) -> bool:
     backend = load_backend(path)
     return hasattr(backend, "user_can_authenticate") and bool(backend.user_can_authenticate(user))
 

@@ -12,6 +12,7 @@ from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 from .account_rules import Account
 from .live_sessions import LiveSession, is_read, keep_live, read_stored
+from .loaded_rows import LoadedRows
 
 __all__ = [
     "ConnectionScope",
@@ -145,6 +146,7 @@ class Identity:
 
     __slots__ = (
         "account",
+        "loaded",
         "session",
         "session_newest",
         "session_object",
@@ -169,6 +171,8 @@ class Identity:
             self.token = token
             model: Any = token._meta.concrete_model
             self.token_key = model._meta.label_lower, str(token.pk)
+        self.loaded: tuple[LoadedRows, ...] = ()
+        """Which rows the user and the token have loaded."""
         self.session_newest: dict[str, Any] | None = None
         """What the store had at the last check. It may wait for a handler to end."""
         self.session_read_at = 0.0
@@ -202,6 +206,11 @@ class Identity:
             return self.user is None
         return self.user is None or login_of(self.session_object) == self.user
 
+    def has_removed_login(self) -> bool:
+        """Return whether a handler has taken the login of the user out of the session."""
+        is_of_session = self.account is not None and self.account.backend is not None
+        return is_of_session and login_of(self.session_object) != self.user
+
     def has_lost_login(self) -> bool:
         """Return whether others have taken the login of the user out of the session.
 
@@ -211,16 +220,15 @@ class Identity:
         if self.account is None or self.account.backend is None or self.session_newest is None:
             return False
         stored, own = self.session_newest.get(SESSION_KEY), login_of(self.session_object)
-        is_lost = self.user not in (own, None if stored is None else str(stored))
-        return is_lost and not self.session_is_being_replaced()
+        return self.user not in (own, None if stored is None else str(stored))
 
     def session_is_being_replaced(self) -> bool:
-        """Return whether a handler of the connection seems to give the session another key.
+        """Return whether a handler of the connection seems to delete the session, or its key.
 
         Django's `flush()` clears the data, deletes the row, and removes the key, in this order.
         """
         session = self.session_object
-        if self.session_moved():
+        if self.session_moved() or getattr(session, "is_deleted", False):
             return True
         is_cleared = vars(session).get("_session_cache", _MISSING) == {}
         return bool(is_cleared and session.modified)

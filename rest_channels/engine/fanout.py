@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from ..concurrency.awaitables import Sent
 from ..concurrency.serial_queue import SerialQueue
 from ..concurrency.tasks import EAGER_TASKS, start_task
-from ..protocol.asgi_messages import Message, frame_message
+from ..protocol.asgi_messages import FRAME_ERRORS, Message, frame_message
 from ..protocol.messages import Event, Gap
-from .outbox import FRAME_ERRORS, Outbox
+from .outbox import Outbox
 
 __all__ = ["AddressedFrame", "Member", "deliver", "fan_out", "fan_out_each"]
 
@@ -31,6 +31,10 @@ class Member(Protocol):
     call_queue: SerialQueue[Any]
     needs_queue: bool
     """Whether rendered messages have to go through its handler too."""
+
+    @property
+    def has_other_handlers(self) -> bool:
+        """Whether handlers of messages, or detached actions, run beside the running call."""
 
     @property
     def partition(self) -> str:

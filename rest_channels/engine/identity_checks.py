@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -19,12 +19,20 @@ from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
 from .related_rows import Renewal, errors_logged, renew
 
-__all__ = ["query", "run_check", "selected"]
+__all__ = ["Ends", "query", "run_check", "selected"]
 
 logger = logging.getLogger("rest_channels")
 
-EndSession = Callable[[RevocationIndex, Collection[Member]], None]
-"""Closes the connections of a session that has ended."""
+
+class Ends(NamedTuple):
+    """What closes connections, once their handlers have ended if these have caused it."""
+
+    end_session: Callable[[RevocationIndex, Collection[Member]], None]
+    """Called for the connections of a session that has ended."""
+    end_login: Callable[[RevocationIndex, Member, bool], None]
+    """Called for a connection whose session has lost the login of its user."""
+    read_again: Callable[[RevocationIndex, Member, str], Coroutine[Any, Any, None]]
+    """Reads a session once more when the handlers of the connection have ended."""
 
 
 async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -45,15 +53,15 @@ async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any
 async def run_check(
     index: RevocationIndex,
     check: IdentityCheck,
-    end_session: EndSession,
+    ends: Ends,
     only: Member | None = None,
 ) -> None:
     """Check what `check` names, in the partition of each connection, or of `only` one."""
     everything = set(index.identities) if check.everything else check.outdated
-    for checked in _by_partition(index, selected(everything, only)):
-        await checked.check_all(end_session)
+    for checked in _by_partition(index, ends, selected(everything, only)):
+        await checked.check_all()
     if not check.everything:
-        for checked in _by_partition(index, selected(index.members_of(check), only)):
+        for checked in _by_partition(index, ends, selected(index.members_of(check), only)):
             await checked.check_changed(check)
 
 
@@ -62,12 +70,14 @@ def selected(members: set[Member], only: Member | None) -> set[Member]:
     return members if only is None else members & {only}
 
 
-def _by_partition(index: RevocationIndex, members: Iterable[Member]) -> list["PartitionCheck"]:
+def _by_partition(
+    index: RevocationIndex, ends: Ends, members: Iterable[Member]
+) -> list["PartitionCheck"]:
     partitions: dict[str, dict[Member, Identity]] = {}
     for member in members:
         if (identity := index.identities.get(member)) is not None:
             partitions.setdefault(member.partition, {})[member] = identity
-    return [PartitionCheck(index, *partition) for partition in partitions.items()]
+    return [PartitionCheck(index, ends, *partition) for partition in partitions.items()]
 
 
 class PartitionCheck:
@@ -76,15 +86,17 @@ class PartitionCheck:
     def __init__(
         self,
         index: RevocationIndex,
+        ends: Ends,
         partition: str,
         identities: Mapping[Member, Identity],
     ) -> None:
         self._index = index
+        self._ends = ends
         self._partition = partition
         self._identities = identities
         self._began_at = time.monotonic()
 
-    async def check_all(self, end_session: EndSession) -> None:
+    async def check_all(self) -> None:
         """Check all sessions, users and tokens. Read sessions again that have changed."""
         sessions: dict[str, list[Member]] = {}
         for member, identity in self._identities.items():
@@ -95,7 +107,7 @@ class PartitionCheck:
         if status is None:
             return
         for key in sessions.keys() - status.sessions:
-            end_session(self._index, self._still_in(key, sessions[key]))
+            self._ends.end_session(self._index, self._still_in(key, sessions[key]))
         await self._check_users(self._identities, status)
         await self._check_tokens(self._identities)
         self._refresh_sessions(status.contents)
@@ -163,7 +175,7 @@ class PartitionCheck:
             fresh = account.user = self._identities[member].user_object = renewal.finish()
             if fresh is not renewal.instance:
                 member.scope.replace("user", fresh)
-            self._index.note_loaded(fresh, fresh)
+            self._index.note_loaded(self._identities[member], renewal.loaded)
 
     # Tokens.
 
@@ -200,7 +212,7 @@ class PartitionCheck:
         if is_authenticated:
             authentication.token = fresh
         member.scope.replace("auth", fresh)
-        self._index.note_loaded(fresh, identity.user_object)
+        self._index.note_loaded(identity)
 
     # Sessions.
 
@@ -227,10 +239,13 @@ class PartitionCheck:
 
     def _refresh(self, member: Member, identity: Identity) -> None:
         with errors_logged(identity.session_object):
+            by_handler, key = identity.has_removed_login(), identity.session or ""
             if not refresh_session(identity):  # the next heartbeat reads it again
-                self._index.session_versions.pop(identity.session or "", None)
+                self._index.session_versions.pop(key, None)
+                if by_handler:
+                    self._index.hub.start_task(self._ends.read_again(self._index, member, key))
             elif self._is_current(member) and identity.has_lost_login():
-                member.close(CloseCode.SESSION_ENDED, _("Your session has ended."))
+                self._ends.end_login(self._index, member, by_handler)
 
 
 class Tokens(NamedTuple):

@@ -12,7 +12,7 @@ from .account_rules import has_own_rules
 from .connection_identity import Identity, TokenKey
 from .fanout import Member
 from .hub import Hub
-from .related_rows import depends_on, loaded_models
+from .loaded_rows import LoadedRows
 
 __all__ = ["IDENTITY_READ_AT", "IdentityCheck", "Kind", "RevocationIndex"]
 
@@ -97,10 +97,7 @@ class RevocationIndex:
         if identity.is_empty:
             return
         self.identities[connection] = identity
-        if identity.account is not None:
-            self.note_loaded(identity.user_object, identity.user_object)
-        if identity.token is not None:
-            self.note_loaded(identity.token, identity.user_object)
+        self.note_loaded(identity)
         for connections, key in self._entries_of(identity):
             connections.setdefault(key, set()).add(connection)
 
@@ -116,9 +113,21 @@ class RevocationIndex:
         if identity.session is not None and identity.session not in self.sessions:
             self.session_versions.pop(identity.session, None)
 
-    def note_loaded(self, row: Any, user: Any) -> None:
-        """Note of which models a user, or the token of `user`, has loaded rows."""
-        self.loaded |= loaded_models(row, user)
+    def note_loaded(self, identity: Identity, found: LoadedRows | None = None) -> None:
+        """Note which rows the user and the token of a connection have loaded, of which models.
+
+        `found`: those of one of them, if they are known already.
+        """
+        user, known = identity.user_object, {}
+        for each in (*identity.loaded, *filter(None, [found])):
+            known[id(each.instance)] = each
+        instances = [user] if identity.account is not None else []
+        if identity.token is not None:
+            instances.append(identity.token)
+        identity.loaded = tuple(known.get(id(each)) or LoadedRows(each, user) for each in instances)
+        for loaded in identity.loaded:
+            loaded.update()
+            self.loaded |= loaded.models
 
     def is_being_read(self, member: Member) -> bool:
         """Return whether a check that runs now may have read an earlier identity of `member`."""
@@ -138,8 +147,7 @@ class RevocationIndex:
         for identity in self.identities.values():
             if identity.user is None or identity.account is None:
                 continue
-            rows = filter(None, (identity.user_object, identity.token))
-            if everyone or any(depends_on(row, label, keys) for row in rows):
+            if everyone or any(each.depends_on(label, keys) for each in identity.loaded):
                 found.add(identity.user)
         return found
 

@@ -41,6 +41,8 @@ class LiveSession(SessionBase):
     _stored: dict[str, Any] | None = None
     """What the store had when it was last read or written, or `None` if that is unknown."""
     _is_cleared = False
+    is_deleted = False
+    """Whether a handler of the connection has deleted it, and has not saved it since."""
     _get_session: Callable[[], dict[str, Any]]  # Django's stubs do not know it
     _saved_at = -math.inf  # infinite during a save
 
@@ -56,6 +58,18 @@ class LiveSession(SessionBase):
         super().clear()
         self._is_cleared = True
 
+    def delete(self, session_key: str | None = None) -> None:
+        self._note_deletion(session_key)
+        super().delete(session_key)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        self._note_deletion(session_key)
+        await super().adelete(session_key)
+
+    def _note_deletion(self, session_key: str | None) -> None:
+        if session_key in (None, self.session_key):
+            self.is_deleted = True
+
     def save(self, must_create: bool = False) -> None:
         """Save what has changed here, together with what others have saved meanwhile.
 
@@ -69,7 +83,7 @@ class LiveSession(SessionBase):
             else:
                 self._save_changes()
             self._stored, self._is_cleared = deepcopy(self._get_session()), False
-            self.modified = False
+            self.modified = self.is_deleted = False
         finally:
             self._saved_at = monotonic()
 

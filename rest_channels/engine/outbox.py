@@ -17,14 +17,11 @@ from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.tasks import EAGER_TASKS, cancel_tasks, start_task
 from ..exceptions import CloseCode, OutboxFull, UnsendableFrame
-from ..protocol.asgi_messages import Message, UnlessRefused, close_message
+from ..protocol.asgi_messages import FRAME_ERRORS, Message, UnlessRefused, close_message
 
-__all__ = ["FRAME_ERRORS", "Outbox"]
+__all__ = ["Outbox"]
 
 logger = logging.getLogger("rest_channels")
-
-FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
-"""What servers raise for a frame that they cannot send. Anything else: the client has gone."""
 
 
 class OutboxOwner(Protocol):
@@ -62,6 +59,13 @@ class Outbox:
     def half(self) -> float:
         """Half of `limit`. Before `start` nothing is sent, and nothing waits for it."""
         return self.limit // 2 if self.started else float("inf")
+
+    @property
+    def is_sending_answer(self) -> bool:
+        """Whether a call sends in its own task, in `send`, and no writer does."""
+        waits = self._wake is not None and not self._wake.done()
+        no_writer = self._task is None or self._task.done() or waits
+        return self.busy and self.started and no_writer
 
     # Queueing.
 
@@ -260,7 +264,7 @@ class Outbox:
         """Close the client, because the server cannot send one of its frames."""
         text = "The server cannot send a frame. Its client is closed: %r"
         log_for_client(logger, logging.ERROR, text, error)
-        self._fail()
+        self.fail(error)
         await self.try_to_close()
 
     async def try_to_close(self) -> None:
@@ -272,9 +276,6 @@ class Outbox:
     def fail(self, error: BaseException) -> None:
         """Drop everything after a failed `send`: usually the client has gone."""
         logger.debug("Sending to a client failed: %r", error)
-        self._fail()
-
-    def _fail(self) -> None:
         self._close()
         if self.owner is not None:
             self.owner.start_close_timer()

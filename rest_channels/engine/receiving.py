@@ -119,6 +119,12 @@ class Receiving:
             if queue is not None:
                 await queue.wait_for_current()
 
+    @property
+    def has_other_handlers(self) -> bool:
+        """Whether handlers of messages, or detached actions, run beside the running call."""
+        is_busy = self.event_queue is not None and self.event_queue.busy
+        return is_busy or bool(self.loop_bridge.running_tasks)
+
     async def wait_for_detached(self) -> None:
         """Wait until the detached actions that run now have ended, at most `DETACHED_GRACE`."""
         if tasks := self.loop_bridge.running_tasks:

@@ -4,27 +4,22 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from functools import cached_property
 from inspect import getattr_static
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, router
 from django.db.models import Model, Prefetch, QuerySet, prefetch_related_objects
-from django.utils.functional import cached_property as django_cached_property
+
+from .loaded_rows import RELATED, LoadedRows, computed_names
 
 __all__ = [
     "Renewal",
-    "depends_on",
     "errors_logged",
-    "loaded_models",
     "private_names",
     "renew",
 ]
 
 logger = logging.getLogger("rest_channels")
-
-RELATED = "_prefetched_objects_cache"
-"""The attribute in which Django keeps what `prefetch_related` has read."""
 
 CACHES = ("_perm_cache", "_user_perm_cache", "_group_perm_cache", RELATED)
 """The attributes in which Django keeps what it has read for a user."""
@@ -54,7 +49,11 @@ class Renewal:
         "fresh",
         "instance",
         "is_changed",
+        "loaded",
     )
+
+    loaded: LoadedRows | None
+    """Which rows the copy has loaded, or `None` if that was not found out."""
 
     def __init__(
         self, instance: Any, columns: dict[str, Any], own: Collection[str] | None = None
@@ -68,9 +67,10 @@ class Renewal:
                 permissions, and are dropped. By default none is.
         """
         self.instance = self.fresh = instance
+        self.loaded = None
         self._attributes = attributes = vars(instance).copy()  # handlers may set others meanwhile
         self._columns = {name: columns[name] for name in columns if name in attributes}
-        self.computed = _computed(instance, attributes)
+        self.computed = computed_names(instance, attributes)
         caches = set() if own is None else private_names(attributes).difference(own)
         self._dropped = {*CACHES, *self.computed, *self._columns, *caches, "_state"}
         self.is_changed = any(
@@ -121,7 +121,7 @@ class Renewal:
             now = self._kept(vars(self.instance).copy())
             before = self._attributes
             changed = {n: each for n, each in now.items() if before.get(n, _MISSING) is not each}
-            computed = _computed(self.instance, changed)
+            computed = computed_names(self.instance, changed)
             vars(self.fresh).update({n: changed[n] for n in changed if n not in computed})
         return self.fresh
 
@@ -135,14 +135,6 @@ def _made(instance: Any, values: dict[str, Any]) -> Any:
 def private_names(attributes: Iterable[str]) -> set[str]:
     """Return the private ones, except those that Django sets and the library knows."""
     return {name for name in attributes if name[0] == "_" and name not in CACHES} - {"_state"}
-
-
-def _computed(instance: Any, attributes: Iterable[str]) -> list[str]:
-    """Return the names of cached properties among `attributes`."""
-    kinds, model = (cached_property, django_cached_property), type(instance)
-    columns = model._meta._forward_fields_map  # most attributes are columns
-    others = [name for name in attributes if name not in columns]
-    return [name for name in others if isinstance(getattr_static(model, name, None), kinds)]
 
 
 def renew(renewals: Iterable[Renewal]) -> None:
@@ -234,42 +226,6 @@ def _load_lists(pairs: list[Pair]) -> Iterator[Pair]:
             for each in query:
                 if (old := before.get(each.pk, default)) is not None:
                     yield old, each
-
-
-def _loaded(instance: Any) -> Iterator[tuple[type[Model], list[Any]]]:
-    """Yield the rows that `instance` and its related rows have loaded, with their models."""
-    seen, instances = {id(instance)}, [instance]
-    while instances:
-        row = instances.pop()
-        lists = [(each.model, list(each)) for each in vars(row).get(RELATED, {}).copy().values()]
-        found = [(type(each), [each]) for each in row._state.fields_cache.copy().values() if each]
-        for model, rows in (*lists, *found):
-            yield model, rows
-            instances += [each for each in rows if id(each) not in seen]
-            seen.update(map(id, rows))
-
-
-def loaded_models(instance: Any, user: Any) -> set[type[Model]]:
-    """Return the models of the rows that `instance` and its related rows have loaded.
-
-    Except for rows of `user`, the user of the connection: it is read again whenever it is saved.
-    """
-    if not instance._state.fields_cache and RELATED not in vars(instance):
-        return set()
-    return {model for model, rows in _loaded(instance) if rows != [user]}
-
-
-def depends_on(instance: Any, label: str, keys: Iterable[str]) -> bool:
-    """Return whether `instance` has loaded one of the rows of a model, or may be computed of it."""
-    if _computed(instance, vars(instance).copy()):
-        return True
-    if not instance._state.fields_cache and RELATED not in vars(instance):
-        return False
-    for model, rows in _loaded(instance):
-        meta: Any = model._meta.concrete_model
-        if meta._meta.label_lower == label and any(str(each.pk) in keys for each in rows):
-            return True
-    return False
 
 
 def _differ(value: Any, other: Any) -> bool:

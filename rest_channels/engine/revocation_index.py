@@ -8,7 +8,7 @@ connection waits for the result. All other changes are found by the heartbeat: a
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 
 from ..exceptions import CloseCode
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
+from .deferred_ends import close_later
 from .fanout import Member
 from .hub import Hub, command, on_heartbeat
-from .identity_checks import query, run_check, selected
+from .identity_checks import Ends, query, run_check, selected
 from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command
 from .row_signals import watch_rows
@@ -139,30 +140,36 @@ def end_session(
         for connection in sharing:
             close = partial(connection.close, code, reason)
             if is_replaced:
-                identity = index.identities[connection]  # as it is now, not when the task starts
-                index.hub.start_task(_close_later(index, connection, identity, sharing, close))
+                close_later(index, connection, sharing, close, index_connection)
             else:
                 close()
 
 
-async def _close_later(
-    index: RevocationIndex,
-    connection: Member,
-    identity: Identity,
-    sharing: Collection[Member],
-    close: Callable[[], Any],
-) -> None:
-    """Close `connection`, unless the handlers of those `sharing` its session log in or out."""
-    handlers = [each.wait_for_handlers for each in sharing]
-    for waits in (handlers, [each.wait_for_detached for each in sharing]):
-        for wait in waits:
-            await wait()
-        if index.identities.get(connection) is not identity:
-            return  # a handler has logged a user in or out
-        if identity.session_moved() and identity.keeps_login():
-            index_connection(index.hub, connection)
-            return
-    close()
+def end_login(index: RevocationIndex, connection: Member, by_handler: bool) -> None:
+    """Close `connection`, whose session has lost the login of its user.
+
+    If a handler of the connection has taken it out, then only once its handlers have ended, and
+    have not logged the user in again.
+    """
+    identity, reason = index.identities[connection], _("Your session has ended.")
+
+    def close() -> None:
+        if identity.has_lost_login():
+            connection.close(CloseCode.SESSION_ENDED, reason)
+
+    if not by_handler and not identity.session_is_being_replaced():
+        close()
+        return
+    found = index.sessions.get(identity.session or "", ())
+    session = identity.session_object
+    sharing = [each for each in found if index.identities[each].session_object is session]
+    close_later(index, connection, sharing, close, index_connection)
+
+
+async def _read_again(index: RevocationIndex, connection: Member, session: str) -> None:
+    """Read a session again, whose login a handler has removed, once the handler has ended."""
+    await connection.wait_for_handlers()
+    _check_soon(index.hub, "sessions", [session])
 
 
 # Changes whose consequences the database knows.
@@ -249,7 +256,7 @@ async def check_connections(
                 index_connection(index.hub, connection)
                 if index.has_changed(connection, None):  # while it was in no index
                     check.outdated.add(connection)
-        await run_check(index, check, end_session, only)
+        await run_check(index, check, Ends(end_session, end_login, _read_again), only)
         while index.loaded:
             watch_related(index.loaded.pop())
     except Exception:

@@ -33,6 +33,7 @@ __all__ = [
     "anonymous_user",
     "cookies_of",
     "open_session",
+    "owner_of",
     "session_key",
     "session_store",
     "session_user",
@@ -138,6 +139,15 @@ def unauthenticated_user(user: Any = None) -> Any:
 def _is_anonymous_user(user: Any) -> bool:
     kind = user.__class__  # of what it wraps, if it is lazy
     return (kind.__module__, kind.__name__) == ("django.contrib.auth.models", "AnonymousUser")
+
+
+def owner_of(user: Any) -> Any:
+    """Return a key that identifies the user, also among users of different models."""
+    if not getattr(user, "is_authenticated", user is not None):
+        return None
+    model = getattr(getattr(user, "_meta", None), "concrete_model", user.__class__)
+    pk = getattr(user, "pk", None)
+    return user if pk is None else (model, pk)
 
 
 def session_user(session: Any) -> Any:

@@ -1,8 +1,9 @@
 """The subprotocols of a handshake. One may hold a token, because browsers cannot set headers."""
 
 from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["acceptable", "authorization_of", "choose_subprotocol", "holds_token"]
+__all__ = ["acceptable", "authorization_of", "choose_subprotocol", "holds_token", "with_header"]
 
 TOKEN_PREFIX = "authorization."  # noqa: S105 - of a subprotocol that holds a scheme and a token
 
@@ -34,3 +35,9 @@ def authorization_of(offered: Sequence[str]) -> str | None:
     with_token = next((name for name in offered if name.startswith(TOKEN_PREFIX)), "")
     scheme, _dot, token = with_token.removeprefix(TOKEN_PREFIX).partition(".")
     return f"{scheme} {token}" if token else None
+
+
+def with_header(scope: dict[str, Any], authorization: str) -> dict[str, Any]:
+    """Return `scope` with that text as its header `Authorization`."""
+    headers = [pair for pair in scope.get("headers", ()) if pair[0] != b"authorization"]
+    return {**scope, "headers": [*headers, (b"authorization", authorization.encode())]}

@@ -7,7 +7,7 @@ before a function receives it with `**`.
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -16,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 
 from ..renderers import encode
 from ..settings import api_settings
+from .function_cache import FunctionCache
 
 __all__ = [
     "Parameters",
@@ -40,9 +41,15 @@ class Parameters:
     """Whether the function takes `**kwargs`."""
 
 
-@lru_cache(maxsize=1_000)
-def parameters(function: Callable[..., Any], positional_count: int) -> Parameters:
+def parameters(function: Any, positional_count: int) -> Parameters:
     """Return the parameters of `function` after the first `positional_count`."""
+    key = id(function), positional_count
+    if (known := _known.get(key)) is not None:
+        return known
+    return _known.keep(function, key, _read(function, positional_count))
+
+
+def _read(function: Any, positional_count: int) -> Parameters:
     every = list(inspect.signature(function).parameters.values())
     single = [item for item in every if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)]
     rest = [item for item in single[positional_count:] if item.kind is not item.POSITIONAL_ONLY]
@@ -55,20 +62,23 @@ def parameters(function: Callable[..., Any], positional_count: int) -> Parameter
     )
 
 
+_known = FunctionCache[Parameters]()
+
+
 def method_parameters(method: Callable[..., Any], positional_count: int) -> Parameters:
     """Return the parameters of a bound method, without `self`.
 
     Those of its function are cached, because a bound method is a new object at each access.
-    asgiref's `@sync_to_async` binds a method as a `partial`. A function that refers to variables
-    outside is not cached: one of them may be the consumer of a connection.
+    asgiref's `@sync_to_async` binds a method as a `partial`. A function with variables of an outer
+    one is often made for one call, and not cached.
     """
     if (function := getattr(method, "__func__", None)) is not None:
         return parameters(function, 1 + positional_count)
-    if isinstance(method, FunctionType) and method.__closure__ is None:
-        return parameters(method, positional_count)
     if isinstance(method, partial) and (function := getattr(method, "__wrapped__", None)):
         return parameters(function, 1 + positional_count)
-    return parameters.__wrapped__(method, positional_count)
+    if isinstance(method, FunctionType) and method.__closure__ is None:
+        return parameters(method, positional_count)
+    return _read(method, positional_count)
 
 
 def accepted_arguments(

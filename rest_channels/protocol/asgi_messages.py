@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["Message", "UnlessRefused", "accept_message", "close_message", "frame_message"]
+__all__ = [
+    "FRAME_ERRORS",
+    "Message",
+    "UnlessRefused",
+    "accept_message",
+    "close_message",
+    "frame_message",
+]
+
+FRAME_ERRORS = (TypeError, ValueError, AttributeError, AssertionError)
+"""What servers raise for a frame that they cannot send. Anything else: the client has gone."""
 
 Message = dict[str, Any]
 
