@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -153,14 +154,27 @@ def every_line_is_logged() -> None:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """End the publisher and all threads with the test. Fail if a handler still runs."""
+    """End the publisher and all threads with the test. Fail if a handler still runs.
+
+    Then later tests get other threads: one that is blocked would fail or stop all of them.
+    """
     yield
     publisher.stop()
     deadline = time.monotonic() + 5
     while len(thread_pool) and time.monotonic() < deadline:
         thread_pool.shutdown()
         time.sleep(0.001)
-    assert not len(thread_pool), "A handler still runs in its thread."
+    left = thread_pool._all
+    if left:
+        thread_pool.reset()
+        for thread in left:
+            thread.inbox.put(None)
+    assert not left, "A handler still runs in its thread."
+    try:
+        SyncToAsync.single_thread_executor.submit(int).result(5)
+    except TimeoutError:  # a test has ended before its `sync_to_async`
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
+        raise
 
 
 @pytest_asyncio.fixture(autouse=True)
