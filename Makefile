@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 PACKAGES := $(wildcard rest_channels sockets)
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS)
 
+# Tests start hundreds of Python processes. Without bytecode, each compiles the project again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo demo-cluster test test-fast check bench bench-quick docs dist clean environment
 
 help: ## Show this list

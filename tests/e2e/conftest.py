@@ -24,6 +24,7 @@ from tests.templates import made_once
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "rest_channels/static/rest_channels/client.js"
+PREPARED = "tests.e2e.prepared_demo"
 TIMEOUT = 60  # seconds to wait for what a test expects
 BROWSERS = (  # the first takes a third of the time
     "chromium-headless-shell",
@@ -95,11 +96,17 @@ def prepare_demo(database: Path) -> None:
 
 
 class DemoServer:
-    """The demo as `script` serves it, with a port and a database (a copy of one) of its own."""
+    """The demo as `script` serves it, with a port and a database (a copy of one) of its own.
 
-    def __init__(self, script: str, folder: Path, database: Path) -> None:
+    `later_script` serves it when it is started again.
+    """
+
+    def __init__(
+        self, script: str, folder: Path, database: Path, later_script: str | None = None
+    ) -> None:
         self.port = free_port()
-        self.command = [sys.executable, "-m", script, str(self.port)]
+        self.script = script
+        self.later_script = later_script or script
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.environ = {**os.environ, "DEMO_DB": str(folder / "demo.sqlite3")}
@@ -115,7 +122,7 @@ class DemoServer:
             return
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                self.command,
+                [sys.executable, "-m", self.script, str(self.port)],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=log,
@@ -127,6 +134,7 @@ class DemoServer:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The demo does not start:\n{self.log.read_text()}")
             time.sleep(0.05)
+        self.script = self.later_script
 
     def answers(self) -> bool:
         """Return whether it serves. The port is open earlier, and then requests wait."""
@@ -160,7 +168,8 @@ def demo_database(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_process(tmp_path_factory, demo_database) -> Iterator[DemoServer]:
-    server = DemoServer("scripts.serve_demo", tmp_path_factory.mktemp("demo"), demo_database)
+    folder = tmp_path_factory.mktemp("demo")
+    server = DemoServer("scripts.serve_demo", folder, demo_database, PREPARED)
     yield server
     server.stop()
 

@@ -15,7 +15,7 @@ from playwright.async_api import expect
 
 from scripts.serve_cluster import valkey
 
-from .conftest import ROOT, TIMEOUT, DemoServer
+from .conftest import PREPARED, ROOT, TIMEOUT, DemoServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,7 +28,7 @@ def two_servers(folder: Path, database: Path) -> Iterator[list[DemoServer]]:
     """Two processes with one database and one Valkey. Each has its own address."""
     with ExitStack() as stack:
         url = stack.enter_context(valkey())
-        servers = [DemoServer("scripts.serve_demo", folder, database) for _ in range(2)]
+        servers = [DemoServer(PREPARED, folder, database) for _ in range(2)]
         for name, server in enumerate(servers, 1):
             server.environ |= {"DEMO_REDIS_URL": url, "DEMO_SERVER": str(name)}
             stack.callback(server.stop, signal.SIGTERM)

@@ -486,7 +486,7 @@ async def test_the_close_event_does_not_use_an_earlier_error_frame_for_a_later_l
 
 
 async def test_the_client_reconnects_when_the_server_stops_answering_pings(fake, connect):
-    page = await connect(heartbeat=50, timeout=500)
+    page = await connect(heartbeat=50, patience=1000)
     fake.is_silent = True
     await page.wait_for_function("window.lastClose?.reason === 'The server stopped answering.'")
     await eventually(lambda: len(fake.connections) >= 2)

@@ -24,17 +24,20 @@ async def staff(visitor, demo_server):
     fast_script = script.replace("SECONDS = 5;", "SECONDS = 0.5;")
 
     async def open_list(query="", **options):
-        page = await visitor(base_url=demo_server.url, **options)
+        cookies = demo_server.cookies.get("admin")
+        page = await visitor(base_url=demo_server.url, storage_state=cookies, **options)
         await page.context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
         await page.context.route(
             "**/sockets/live.js",
             lambda route: route.fulfill(body=fast_script, content_type="text/javascript"),
         )
         await page.goto(LIST + query)
-        await page.get_by_label("Username").fill("admin")
-        await page.get_by_label("Password").fill("demo")
-        await page.get_by_role("button", name="Log in").click()
+        if not cookies:
+            await page.get_by_label("Username").fill("admin")
+            await page.get_by_label("Password").fill("demo")
+            await page.get_by_role("button", name="Log in").click()
         await expect(page.locator("#sockets-live")).to_contain_text("live · updated")
+        demo_server.cookies["admin"] = await page.context.storage_state()
         return page
 
     return open_list
