@@ -45,7 +45,7 @@ async def console(visitor, site):
 
 async def open_from_index(page, path):
     await page.get_by_role("link", name=path, exact=True).click()
-    await page.wait_for_url("**/sockets/*/")
+    await page.wait_for_url("**/sockets/at/**")
 
 
 def operation(page, name):
