@@ -14,4 +14,4 @@ class StaffSocketAdmin(SocketAdmin):
     @admin.action(permissions=["send"], description="Announce a restart")
     def announce_restart(self, request, queryset):
         count = queryset.send_action("RESTART", minutes=5)
-        self.message_user(request, f"{count} sockets were warned.")
+        self.message_user(request, f"Warned sockets: {count}")

@@ -117,7 +117,7 @@ async def test_the_action_of_the_page_warns_the_selected_sockets(ada, monkeypatc
         registered, selected = staff_site.get_model_admin(Socket), Socket.objects.filter(user=ada)
         await sync_to_async(registered.announce_restart)(None, selected)
         await socket.expect_event(type="RESTART", minutes=5)
-    assert shown == ["1 sockets were warned."]
+    assert shown == ["Warned sockets: 1"]
 
 
 def test_the_extended_admin_has_the_actions_of_the_library_and_its_own() -> None:
