@@ -28,5 +28,6 @@ class Desk(ModelConsumer):
 
     @action(permission_classes=[IsAdminUser])
     def remove_all(self):
-        count, _rows = Note.objects.all().delete()
+        count = Note.objects.count()
+        Note.objects.all().delete()
         return {"removed": count}, 200
