@@ -10,6 +10,7 @@ from pathlib import Path
 
 DIST = Path("dist")
 REQUIRED_FILES = {
+    "rest_channels/locale/de/LC_MESSAGES/django.mo",
     "rest_channels/management/app_template/templates/app_name/page.html",
     "rest_channels/management/app_template/views.py-tpl",
     "rest_channels/py.typed",
@@ -18,6 +19,7 @@ REQUIRED_FILES = {
     "rest_channels/static/rest_channels/console/console.css",
     "rest_channels/static/rest_channels/console/console.js",
     "rest_channels/templates/rest_channels/console.html",
+    "sockets/locale/de/LC_MESSAGES/django.mo",
     "sockets/py.typed",
     "sockets/migrations/0001_initial.py",
     "sockets/static/sockets/live.js",

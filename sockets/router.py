@@ -61,6 +61,7 @@ class SocketRouter:
 
     def __init__(self, handler: Any = None) -> None:
         self._name = "SocketRouter()"
+        self._page_docstring: str | None = None
         self._module = __name__
         _check_handler(handler)
         self._base_handler = handler
@@ -89,6 +90,7 @@ class SocketRouter:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"{owner.__name__}.{name}"
+        self._page_docstring = vars(owner).get("__doc__")
         self._module = owner.__module__
 
     def __repr__(self) -> str:
@@ -215,8 +217,14 @@ class SocketRouter:
 
         Handler.__module__ = self._module
         Handler.__qualname__ = f"{self._name}.Handler"
-        Handler.__doc__ = f"The sockets of {self._name}."
+        Handler.__doc__ = self._docstring
         return Handler
+
+    @property
+    def _docstring(self) -> str | None:
+        """That of the given handler class, or else of the page that the router is written in."""
+        own = None if self._base_handler is None else vars(self._base_handler).get("__doc__")
+        return own or self._page_docstring
 
     def as_asgi(self) -> Callable[..., Awaitable[None]]:
         """Return an ASGI application for `path()` and any ASGI router."""

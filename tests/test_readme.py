@@ -15,6 +15,7 @@ README = (ROOT / "README.md").read_text()
 START = (ROOT / "docs/start.md").read_text()
 QUICKSTART = (ROOT / "docs/quickstart.md").read_text()
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"https?://[^\s)>\"]+")
 
 
 @pytest.fixture
@@ -98,6 +99,22 @@ def test_the_metadata_has_the_urls_that_pypi_shows(metadata) -> None:
     urls = metadata["project_urls"]
     assert {"Documentation", "Changelog", "Issues"} <= urls.keys()
     assert all(url.startswith(metadata["url"]) for url in urls.values())
+
+
+def test_templates_of_issues_link_to_the_address_of_the_metadata(metadata) -> None:
+    """The only copy of that address: a template cannot read it from `setup.py`."""
+    templates = sorted((ROOT / ".github/ISSUE_TEMPLATE").iterdir())
+    links = [link for each in templates for link in LINK.findall(each.read_text())]
+    assert links
+    assert [link for link in links if not link.startswith(f"{metadata['url']}/")] == []
+
+
+def test_no_page_repeats_the_address_of_the_repository(metadata) -> None:
+    host = metadata["url"].split("/")[2]
+    pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "package.json"]
+    texts = [*map(ROOT.joinpath, pages), *(ROOT / "docs").rglob("*.md")]
+    assert [path.name for path in texts if host in path.read_text()] == []
+    assert (ROOT / "setup.py").read_text().count(host) == 1
 
 
 def test_commit_hooks_use_the_environment_of_the_project_and_download_nothing() -> None:

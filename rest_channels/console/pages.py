@@ -1,6 +1,7 @@
 """What a page of the console shows of a socket, for its template and its script."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from math import isfinite
@@ -25,7 +26,10 @@ from ..introspection.examples import example_frame, fields_of
 from .close_codes import close_codes, other_codes
 from .texts import TEXTS
 
-__all__ = ["page_data", "socket_data"]
+__all__ = ["page_data", "page_key", "socket_data"]
+
+CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+"""Words in backquotes: `one` or ``several``, as in Markdown and reStructuredText."""
 
 
 def page_data(sockets: list[SocketDescription], path: str | None) -> dict[str, Any]:
@@ -40,6 +44,7 @@ def page_data(sockets: list[SocketDescription], path: str | None) -> dict[str, A
         "prefix": get_script_prefix().rstrip("/"),
         "application": settings.ASGI_APPLICATION or "mysite.asgi.application",
         "client": static("rest_channels/client.js"),
+        "takesToken": any(each.takes_token for each in sockets),
         "sockets": [socket_data(each) for each in sockets],
         "closeCodes": close_codes(),
         "otherCodes": other_codes(),
@@ -47,10 +52,19 @@ def page_data(sockets: list[SocketDescription], path: str | None) -> dict[str, A
     }
 
 
+def page_key(socket: SocketDescription) -> str:
+    """Return what the URL of the page of `socket` has: its path, as `/tables/int:pk/`.
+
+    Other routes do not change it. Streams of one multiplexer have the same key.
+    """
+    return re.sub(r"<(\w+:)?(\w+)>", lambda found: f"{found[1] or ':'}{found[2]}", socket.path)
+
+
 def socket_data(socket: SocketDescription) -> dict[str, Any]:
     """Return what pages show of `socket`; everything in it can be JSON."""
     return {
         "path": socket.path,
+        "pageKey": page_key(socket),
         "pathArguments": [_argument(each) for each in socket.path_arguments],
         "stream": socket.stream,
         "name": socket.name,
@@ -67,7 +81,7 @@ def socket_data(socket: SocketDescription) -> dict[str, Any]:
 def _described(description: str) -> dict[str, Any]:
     return {
         "description": description,
-        "summary": description.partition("\n")[0],
+        "summary": _spans(description.partition("\n")[0]),
         "blocks": list(_blocks(description)),
     }
 
@@ -80,7 +94,20 @@ def _blocks(description: str) -> Iterator[dict[str, Any]]:
             paragraph = list(group)
             is_code = any(line.startswith((" ", "* ", "- ", ">>> ")) for line in paragraph)
             text = ("\n" if is_code else " ").join(paragraph)
-            yield {"text": text, "isCode": is_code}
+            yield {"isCode": is_code, "spans": [_span(text)] if is_code else _spans(text)}
+
+
+def _spans(text: str) -> list[dict[str, Any]]:
+    """Split a text at its words in backquotes, which pages show as code."""
+    spans, end = [], 0
+    for found in CODE.finditer(text):
+        spans += [_span(text[end : found.start()]), _span(found[2].strip(), is_code=True)]
+        end = found.end()
+    return [each for each in (*spans, _span(text[end:])) if each["text"]]
+
+
+def _span(text: str, *, is_code: bool = False) -> dict[str, Any]:
+    return {"text": text, "isCode": is_code}
 
 
 def _operation(operation: Operation, socket: SocketDescription) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the script of the console's pages says, in the user's language."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 __all__ = ["TEXTS"]
 
@@ -28,7 +29,7 @@ TEXTS = {
     "notCopied": _("The browser does not allow to copy"),
     "notSent": _("Not sent"),
     "notSentBecause": _("Not sent. The top of the page says why."),
-    "open": _("Open"),
+    "open": pgettext_lazy("the state of a connection", "Open"),
     "openWith": _("Open, with the subprotocol {protocol}"),
     "received": _("Received"),
     "refused": _("Refused"),

@@ -1,11 +1,11 @@
 """The list of sockets, for `path("sockets/", include("rest_channels.console.urls"))`."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from .views import index, socket_page
 
 app_name = "rest_channels"
 urlpatterns = [
     path("", index, name="sockets"),
-    path("<int:number>/", socket_page, name="socket"),
+    re_path(r"^at(?P<key>/.*)$", socket_page, name="socket"),
 ]

@@ -4,16 +4,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.common import no_append_slash
 from django.views.decorators.http import require_GET
 
 from ..introspection.descriptions import SocketDescription
 from ..introspection.sockets import describe_sockets
 from .access import check_access
-from .pages import page_data, socket_data
+from .pages import page_data, page_key, socket_data
 
 __all__ = ["index", "render_sockets", "socket_page"]
 
 
+@no_append_slash  # the redirect would show clients without access that there is a console
 @require_GET
 @never_cache
 def index(request: HttpRequest) -> HttpResponse:
@@ -23,15 +25,21 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "rest_channels/console_index.html", {"sockets": sockets})
 
 
+@no_append_slash
 @require_GET
 @never_cache
-def socket_page(request: HttpRequest, number: int) -> HttpResponse:
-    """Show the socket with a number in the list. Raises `Http404` if there is none."""
+def socket_page(request: HttpRequest, key: str) -> HttpResponse:
+    """Show the sockets with a key: one, or the streams of one, or the stream that the query names.
+
+    Raises `Http404` if there is none.
+    """
     check_access(request)
-    sockets = describe_sockets()
-    if number >= len(sockets):
+    sockets = [each for each in describe_sockets() if page_key(each) == key]
+    if (stream := request.GET.get("stream")) is not None:
+        sockets = [each for each in sockets if each.stream == stream]
+    if not sockets:
         raise Http404
-    return render_sockets(request, [sockets[number]])
+    return render_sockets(request, sockets)
 
 
 def render_sockets(

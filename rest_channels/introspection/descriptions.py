@@ -122,6 +122,7 @@ class SocketDescription:
         attributes: The class attributes that `as_asgi(…)` was given.
         sends: The messages that it sends without being asked, as far as they are known.
         sends_others: Whether it may send others, because its class does not declare `sends`.
+        takes_token: Whether its class has authenticators, which may find a token in the handshake.
     """
 
     path: str
@@ -138,6 +139,7 @@ class SocketDescription:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     sends: tuple[SentMessage, ...] = ()
     sends_others: bool = True
+    takes_token: bool = True
 
 
 def docstring_of(documented: Any) -> str:

@@ -22,7 +22,13 @@ from .descriptions import NO_DEFAULT, Argument, Operation, docstring_of
 from .hints import Content, request_of, response_of, types_of
 from .row_actions import RowAction, row_action, row_arguments, row_pagination
 
-__all__ = ["describe_class", "frame_operation", "operations_of", "permission_names"]
+__all__ = [
+    "describe_class",
+    "frame_operation",
+    "has_authenticators",
+    "operations_of",
+    "permission_names",
+]
 
 DATA = "data"
 AUTHENTICATE = "authenticate"
@@ -54,12 +60,22 @@ def _actions(cls: Any) -> Iterable[Operation]:
 
 def _authenticate(cls: Any) -> Iterable[Operation]:
     """Yield the action that takes a new token, which consumers with authenticators have."""
-    own, default = cls.authentication_classes, api_settings.DEFAULT_AUTHENTICATION_CLASSES
-    if default if own is None else own:
+    if has_authenticators(cls, {}):
         token = Argument("token", str, help_text="The token, without its scheme.")
         scheme = Argument("scheme", str, None, "The word before the token, such as Bearer.")
         text = "Send a token, or a new one when it has expired."
         yield Operation(AUTHENTICATE, None, text, (token, scheme), response=Identity)
+
+
+def has_authenticators(cls: Any, attributes: Mapping[str, Any]) -> bool:
+    """Return whether `cls` authenticates handshakes, with the `attributes` of its `as_asgi()`."""
+    if not issubclass(cls, AsyncAPIConsumer):
+        return False
+    own = attributes.get("authentication_classes", cls.authentication_classes)
+    found = api_settings.DEFAULT_AUTHENTICATION_CLASSES if own is None else own
+    if not found and issubclass(cls, DjangoViewAsConsumer):
+        found = getattr(view_class_of(cls.view), "authentication_classes", ())
+    return bool(found)
 
 
 @describe_class.register(DjangoViewAsConsumer)

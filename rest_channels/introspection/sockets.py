@@ -10,7 +10,7 @@ from ..socket_consumer import SocketConsumer
 from ..views import SocketView
 from .descriptions import Argument, SocketDescription, docstring_of
 from .messages import messages_of
-from .operations import frame_operation, operations_of, permission_names
+from .operations import frame_operation, has_authenticators, operations_of, permission_names
 from .routes import (
     Entry,
     class_of,
@@ -113,6 +113,7 @@ def describe_entry(entry: Entry) -> SocketDescription:
         attributes,
         messages_of(cls) if is_own else (),
         not is_own or cls.sends is None,
+        not is_own or has_authenticators(cls, attributes),
     )
 
 

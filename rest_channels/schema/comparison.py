@@ -25,6 +25,7 @@ def compare(before: Schema, after: Schema) -> list[Difference]:
     old, new = _messages(before), _messages(after)
     found = list(_sockets(before, after))
     gone = {each.path for each in found}
+    found += _permissions(before, after)
     for path, message in old.items():
         if path not in new:
             found.append(Difference(path, "was removed", breaking=True))
@@ -50,6 +51,27 @@ def _sockets(before: Schema, after: Schema) -> Iterator[Difference]:
             change = "sends others, too" if opened else "lists all messages that it sends"
             yield Difference(f"{name} messages", change, breaking=False)
     yield from (Difference(name, "is new", breaking=False) for name in new if name not in old)
+
+
+def _permissions(before: Schema, after: Schema) -> Iterator[Difference]:
+    """Yield the permission classes that differ. A new one may refuse clients, so it breaks them."""
+    old, new = _restricted(before), _restricted(after)
+    for path in [path for path in old if path in new]:
+        gained = [each for each in new[path] if each not in old[path]]
+        lost = [each for each in old[path] if each not in new[path]]
+        yield from (Difference(path, f"needs {each}", breaking=True) for each in gained)
+        yield from (Difference(path, f"needs no {each}", breaking=False) for each in lost)
+
+
+def _restricted(document: Schema) -> dict[str, list[str]]:
+    """Return the permission classes of each socket and of each frame that it takes."""
+    found = {f"{path} handshake": each for path, each in _channels(document).items()}
+    for operation in document["operations"].values():
+        if operation["action"] == "receive":
+            message = _resolve(document, operation["messages"][0])
+            socket = _resolve(document, operation["channel"])
+            found[f"{_name(socket)} {message['name']} request"] = operation
+    return {path: each.get("x-permissions", []) for path, each in found.items()}
 
 
 def _channels(document: Schema) -> dict[str, Schema]:

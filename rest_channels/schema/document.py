@@ -15,6 +15,9 @@ from .types import Schema
 
 __all__ = ["Document", "build_document"]
 
+MULTIPLEXER = "action"
+"""The dialect in which a multiplexer says that a stream is closed or refused."""
+
 ABOUT = 'Every socket answers {"$ping": n} with {"$pong": n}.'
 
 
@@ -69,7 +72,9 @@ class Document:
         for message in socket.sends:
             writer.add_message(message)
         if socket.dialect and socket.operations:
-            self._dialects.add(socket.dialect)
+            self._dialects |= (
+                {socket.dialect} if socket.stream is None else {socket.dialect, MULTIPLEXER}
+            )
 
     def as_dict(self) -> Schema:
         """Return the whole document."""
@@ -147,11 +152,18 @@ class _Channel:
 
     def _error(self) -> Schema:
         if "error" not in self.messages:
-            is_known = self.dialect in ERRORS  # that of a project's own dialect is not
-            name = error_name(self.dialect)
-            payload: Schema = {"$ref": f"#/components/schemas/{name}"} if is_known else {}
-            self._add_message("error", "error", "A frame was refused.", payload)
+            self._add_message("error", "error", "A frame was refused.", self._error_schema())
         return self._reference("error")
+
+    def _error_schema(self) -> Schema:
+        """Return the error frames of the dialect, and those of the multiplexer for its stream."""
+        if self.dialect not in ERRORS:
+            return {}  # a project's own dialect
+        names = [self.dialect] if self.stream is None else [self.dialect, MULTIPLEXER]
+        errors = [
+            {"$ref": f"#/components/schemas/{error_name(name)}"} for name in dict.fromkeys(names)
+        ]
+        return errors[0] if len(errors) == 1 else {"anyOf": errors}
 
     def _reference(self, message: str | None = None) -> Schema:
         within = "" if message is None else f"/messages/{message}"

@@ -6,109 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from .types import Schema
+from .typed_sockets import TYPED_SOCKETS
 from .typescript import comment, declaration, key, type_of
 
-__all__ = ["CLIENT", "typescript_of"]
+__all__ = ["typescript_of"]
 
 NAMED = ("action", "method", "type")
 INDENT = 8 * " "
 """That of the members of a handler."""
-
-CLIENT = """\
-/** What a named handler of the server takes and answers. */
-type Handlers = Record<string, { data: unknown; response: unknown }>;
-interface Named { requests: Handlers; events: object; others: boolean }
-interface Plain { frame: unknown; message: unknown }
-
-type ClientOptions = NonNullable<ConstructorParameters<typeof SocketClient>[1]>;
-export type Options = Omit<ClientOptions, "dialect"> & {
-  /** The URL of the server, such as "wss://example.com". By default that of the page. */
-  server?: string;
-};
-
-type Optional<D> = [D] extends [null | undefined] ? true : {} extends D ? true : false;
-type Data<D, Rest extends unknown[] = []> =
-  Optional<D> extends true ? [data?: D, ...rest: Rest] : [data: D, ...rest: Rest];
-
-interface Connection {
-  readonly state: State;
-  connect(): void;
-  close(): void;
-}
-
-/** A socket whose frames name a handler, and whose server answers. */
-export interface RequestSocket<S extends Named> extends Connection {
-  request<N extends keyof S["requests"] & string>(
-    name: N, ...rest: Data<S["requests"][N]["data"], [options?: RequestOptions]>
-  ): Promise<S["requests"][N]["response"]>;
-  send<N extends keyof S["requests"] & string>(
-    name: N, ...rest: Data<S["requests"][N]["data"]>
-  ): Promise<void>;
-  watch<N extends keyof S["requests"] & string>(
-    name: N,
-    data: S["requests"][N]["data"] | undefined,
-    listener: (
-      data: S["requests"][N]["response"] | S["events"][keyof S["events"]] | null, frame: unknown
-    ) => unknown,
-  ): (name?: keyof S["requests"] & string) => void;
-  subscribe(run: (now: Pick<RequestSocket<S>, "request" | "send">) => unknown): () => void;
-  on<N extends keyof S["events"] & string>(
-    name: N, listener: (data: S["events"][N], frame: unknown) => unknown
-  ): () => void;
-  on<E extends keyof ConnectionEvents>(
-    event: E, listener: (event: ConnectionEvents[E]) => unknown
-  ): () => void;
-  on<N extends string>(
-    name: S["others"] extends true ? N : never, listener: (data: unknown, frame: unknown) => unknown
-  ): () => void;
-}
-
-/** A socket whose frames have a type, and are not answered. */
-export interface MessageSocket<S extends Named> extends Connection {
-  send<N extends keyof S["requests"] & string>(
-    type: N, ...rest: Data<S["requests"][N]["data"]>
-  ): Promise<void>;
-  subscribe(run: (now: Pick<MessageSocket<S>, "send">) => unknown): () => void;
-  on: RequestSocket<S>["on"];
-}
-
-/** A socket whose frames have no name. */
-export interface PlainSocket<S extends Plain> extends Connection {
-  send(frame: S["frame"]): Promise<void>;
-  request(frame: S["frame"], options?: RequestOptions): Promise<unknown>;
-  subscribe(run: (now: Pick<PlainSocket<S>, "send" | "request">) => unknown): () => void;
-  on(event: "message", listener: (frame: S["message"]) => unknown): () => void;
-  on<E extends Exclude<keyof ConnectionEvents, "message">>(
-    event: E, listener: (event: ConnectionEvents[E]) => unknown
-  ): () => void;
-}
-
-export type Socket<P extends keyof Sockets> =
-  Sockets[P] extends Named
-    ? (typeof DIALECTS)[P] extends "type" ? MessageSocket<Sockets[P]> : RequestSocket<Sockets[P]>
-    : Sockets[P] extends Plain ? PlainSocket<Sockets[P]> : never;
-
-type Parameters_<P extends keyof Sockets> = Sockets[P]["parameters"];
-
-/**
- * Open a socket. It connects again by itself.
- *
- * `parameters` are the arguments in the path; leave them out if it has none.
- */
-export function openSocket<P extends keyof Sockets>(
-  path: P,
-  ...[parameters, options]: {} extends Parameters_<P>
-    ? [parameters?: Parameters_<P>, options?: Options]
-    : [parameters: Parameters_<P>, options?: Options]
-): Socket<P> {
-  const given: Record<string, unknown> = parameters ?? {};
-  const { server = "", ...rest } = options ?? {};
-  const filled = path.replace(/\\{(\\w+)\\}/g, (_, name: string) =>
-    encodeURIComponent(String(given[name])));
-  const dialect = DIALECTS[path];
-  return new SocketClient(server + filled, { ...rest, dialect }) as unknown as Socket<P>;
-}
-"""
 
 
 def typescript_of(document: Schema, module: str) -> str:
@@ -122,8 +27,9 @@ def typescript_of(document: Schema, module: str) -> str:
     for channel in document["channels"].values():
         sockets.setdefault(channel["address"], []).append(channel)
     types = [_Socket(address, channels, document) for address, channels in sockets.items()]
-    dialects = [f"  {key(each.address)}: {_text(each.client_dialect)},\n" for each in types]
+    dialects = [f"  {key(each.address)}: {each.client_dialects},\n" for each in types]
     schemas = document["components"]["schemas"]
+    streams = [stream for each in types for stream in each.streams]
     return "\n".join(
         [
             "// Written by `manage.py socket_schema --format ts`. Do not change it by hand.",
@@ -134,30 +40,47 @@ def typescript_of(document: Schema, module: str) -> str:
             "export interface Sockets {",
             *(each.declaration() for each in types),
             "}\n",
+            "/** The streams of sockets, by path and name. */",
+            "export interface Streams {",
+            *(each.declaration() for each in streams),
+            "}\n",
             f"const DIALECTS = {{\n{''.join(dialects)}}} as const;\n",
-            CLIENT,
+            TYPED_SOCKETS,
         ]
     )
 
 
 class _Socket:
-    """The type of the socket at one address, which may have several streams."""
+    """The type of the socket at one address, which may have several streams, or of one stream."""
 
-    def __init__(self, address: str, channels: list[Schema], document: Schema) -> None:
+    def __init__(
+        self, address: str, channels: list[Schema], document: Schema, stream: str | None = None
+    ) -> None:
         self.address = address
         self.channels = channels
         self.document = document
-        has_streams = len(channels) > 1 or "x-stream" in channels[0]
+        self.stream = stream
+        named = [each for each in channels if "x-stream" in each and stream is None]
+        self.streams = [_Socket(address, [each], document, each["x-stream"]) for each in named]
+        has_streams = len(channels) > 1 or bool(self.streams)
         self.dialect = "plain" if has_streams else channels[0]["x-dialect"]
 
     @property
-    def client_dialect(self) -> str:
-        """The option `dialect` of the client."""
-        return self.dialect if self.dialect in NAMED else "none"
+    def key(self) -> str:
+        """The key of this socket in the list of all, or of its stream in that of streams."""
+        return _text(self.address if self.stream is None else f"{self.address}#{self.stream}")
+
+    @property
+    def client_dialects(self) -> str:
+        """The option `dialect` of the client, or the option `streams`."""
+        if not self.streams:
+            return _text(self.dialect if self.dialect in NAMED else "none")
+        found = {key(each.stream or ""): each.client_dialects for each in self.streams}
+        return f"{{ {', '.join(f'{name}: {each}' for name, each in found.items())} }}"
 
     def declaration(self) -> str:
         """Return the line of this socket in the list of all."""
-        members = {"parameters": self._parameters()}
+        members = {} if self.stream is not None else {"parameters": self._parameters()}
         if self.dialect in NAMED:
             members["requests"] = self._handlers()
             members["events"] = _members(self._events(), "    ")
@@ -165,10 +88,21 @@ class _Socket:
         else:
             members["frame"] = _union(self._payloads("receive"))
             others = any(each["x-sends-others"] for each in self.channels)
-            sent = [] if others else self._payloads("send")
-            members["message"] = _union(sent)
+            members["message"] = _union([] if others else self._payloads("send"))
+        if self.streams:
+            members |= self._multiplexed()
         text = comment(self.channels[0].get("description"), "  ")
-        return f"  {text}{key(self.address)}: {_members(members, '  ')};"
+        return f"  {text}{self.key}: {_members(members, '  ')};"
+
+    def _multiplexed(self) -> dict[str, str]:
+        """Return the members of a socket with streams. Its messages are those of all of them."""
+        found = {
+            each.stream or "": f"{{ socket: Streams[{each.key}]; dialect: {each.client_dialects} }}"
+            for each in self.streams
+        }
+        names = " | ".join(map(_text, found))
+        message = f"{{ stream: {names} | null; payload: unknown }}"
+        return {"message": message, "streams": _members(found, "    ")}
 
     def _parameters(self) -> str:
         found = {
@@ -213,7 +147,9 @@ class _Socket:
     def _message(self, reference: Schema) -> Schema:
         *_, channel, _messages, name = reference["$ref"].split("/")
         message: Schema = self.document["channels"][channel]["messages"][name]
-        return message
+        if self.stream is None:
+            return message
+        return {**message, "payload": message["payload"]["properties"]["payload"]}
 
 
 def _data_of(payload: Schema, dialect: str) -> Schema:

@@ -8,6 +8,7 @@ import pytest
 from django.template.loader import render_to_string
 from django.urls import set_script_prefix
 from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
 
 import rest_channels
 from rest_channels.console.close_codes import close_codes
@@ -43,7 +44,7 @@ class Tickets(CreateModelMixin, GenericAsyncAPIConsumer):
 
     @action()
     def escalate(self, pk: int, reason="none", loud=False, note=None):
-        """Escalate a ticket: <script>alert(1)</script>"""
+        """Escalate a ticket: <script>alert(1)</script> `<i>now</i>`, or ``later`` `."""
 
 
 def described(target, **values):
@@ -66,12 +67,43 @@ def operation(data, name):
 
 def test_a_docstring_has_paragraphs_and_code(data) -> None:
     socket = data["sockets"][0]
-    assert socket["summary"] == "The tickets of a shop."
-    assert [(block["text"], block["isCode"]) for block in socket["blocks"]] == [
+    assert socket["summary"] == [{"text": "The tickets of a shop.", "isCode": False}]
+    assert [(block["spans"][0]["text"], block["isCode"]) for block in socket["blocks"]] == [
         ("The tickets of a shop.", False),
         ("They are shown to all.", False),
         ("    >>> Ticket()", True),
     ]
+
+
+def test_words_in_backquotes_are_code_and_a_single_backquote_is_text(data) -> None:
+    spans = operation(data, "escalate")["summary"]
+    assert [span["text"] for span in spans if span["isCode"]] == ["<i>now</i>", "later"]
+    assert spans[-1] == {"text": " `.", "isCode": False}
+
+
+def test_code_in_a_docstring_is_shown_as_code_and_never_becomes_html(page) -> None:
+    assert page.count("<code>&lt;i&gt;now&lt;/i&gt;</code>") == 2  # the summary, and the text
+    assert page.count("<code>later</code>") == 2
+    assert "<i>now" not in page
+
+
+def test_the_token_of_a_class_without_authenticators_is_not_asked_for(page) -> None:
+    assert 'name="token"' not in page
+    assert "token" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+
+
+def test_a_class_with_authenticators_and_one_that_is_not_known_take_a_token() -> None:
+    class Members(Tickets):
+        authentication_classes = [BaseAuthentication]
+
+    async def other(scope, receive, send): ...
+
+    assert page_data([described(Members.as_asgi())], None)["takesToken"]
+    assert page_data([described(Tickets.as_asgi()), described(other)], None)["takesToken"]
+    page = render_to_string(
+        "rest_channels/console.html", {"content": page_data([described(other)], None)}
+    )
+    assert 'name="token"' in page
 
 
 def test_limits_and_defaults_are_words(data) -> None:

@@ -9,7 +9,9 @@ from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth import get_user_model
 from django.core.asgi import get_asgi_application
 from django.test import Client
+from django.urls import path as url
 
+from rest_channels.multiplexer import Multiplexer
 from rest_channels.routing import SocketApplication
 
 from . import site
@@ -27,7 +29,7 @@ def project(settings):
     settings.DEBUG = True
 
 
-async def get(path, headers=HTML, method="GET", application=None):
+async def get(path, headers=HTML, method="GET", application=None, query=b""):
     """Return the status, the headers and the text of a response."""
     if application is None:
         application = SocketApplication(site.application.routes, http=get_asgi_application())
@@ -36,7 +38,7 @@ async def get(path, headers=HTML, method="GET", application=None):
         "method": method,
         "path": path,
         "headers": [*headers, (b"host", b"testserver")],
-        "query_string": b"",
+        "query_string": query,
         "server": ("testserver", 80),
     }
     client = ApplicationCommunicator(application, scope)
@@ -121,10 +123,11 @@ async def test_without_debug_only_staff_sees_it(production) -> None:
     assert shown(text)["sockets"][0]["dialect"] == "type"
 
 
-async def test_for_others_it_is_as_if_there_were_none(production) -> None:
+async def test_for_others_it_is_as_if_there_were_none(production, settings) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.common.CommonMiddleware"]
     user = await sync_to_async(cookie_of)()
     absent = await answers("/nowhere/")
-    for path in ("/table/", "/sockets/", "/sockets/0/", "/sockets/99/"):
+    for path in ("/table/", "/sockets/", "/sockets", "/sockets/at/table/", "/sockets/at/none"):
         for cookie in (None, user):
             assert await answers(path, cookie) == absent
 
@@ -134,7 +137,7 @@ async def test_the_permission_classes_are_those_of_the_setting(production, setti
     assert (await answers("/table/"))[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/table/", "/sockets/", "/sockets/0/"])
+@pytest.mark.parametrize("path", ["/table/", "/sockets/", "/sockets/at/table/"])
 async def test_it_can_be_switched_off(path, settings) -> None:
     settings.REST_CHANNELS = {"CONSOLE": False}
     assert (await answers(path))[0] == 404
@@ -143,20 +146,38 @@ async def test_it_can_be_switched_off(path, settings) -> None:
 async def test_the_list_names_every_socket_and_links_to_its_page() -> None:
     status, text = await answers("/sockets/")
     assert status == 200
-    assert 'href="/sockets/0/"' in text
+    assert 'href="/sockets/at/tickets/slug:shop/"' in text
     assert "/tickets/&lt;slug:shop&gt;/" in text
     assert "tests.console.site.Tickets" in text
 
 
 async def test_a_page_of_the_list_asks_for_the_arguments_in_the_path() -> None:
-    _status, text = await answers("/sockets/0/")
+    _status, text = await answers("/sockets/at/tickets/slug:shop/")
     data = shown(text)
     assert data["path"] is None
     assert data["sockets"][0]["pathArguments"][0]["name"] == "shop"
 
 
+async def test_the_url_of_a_page_stays_when_routes_are_added(monkeypatch) -> None:
+    routes = [url("first/", site.Tickets.as_asgi()), *site.application.routes]
+    monkeypatch.setattr(site, "application", SocketApplication(routes))
+    _status, text = await answers("/sockets/at/table/")
+    assert [each["path"] for each in shown(text)["sockets"]] == ["/table/"]
+
+
+async def test_each_stream_of_a_multiplexer_has_a_page_and_so_have_all(monkeypatch) -> None:
+    streams = {"a b": site.Tickets.as_asgi(), "table": site.Table.socket.as_asgi()}
+    routes = [url("all/", Multiplexer(streams))]
+    monkeypatch.setattr(site, "application", SocketApplication(routes))
+    assert 'href="/sockets/at/all/?stream=a%20b"' in (await answers("/sockets/"))[1]
+    for query, names in [(b"stream=a%20b", ["a b"]), (b"", ["a b", "table"])]:
+        _status, _headers, text = await get("/sockets/at/all/", query=query)
+        assert [each["stream"] for each in shown(text)["sockets"]] == names
+    assert (await get("/sockets/at/all/", query=b"stream=none"))[0] == 404
+
+
 async def test_pages_have_no_inline_script_and_no_inline_style() -> None:
-    for path in ("/sockets/", "/sockets/0/"):
+    for path in ("/sockets/", "/sockets/at/table/"):
         _status, text = await answers(path)
         assert not re.search(r"<script(?![^>]*(src=|application/json))", text)
         assert not re.search(r"<style|\sstyle=|\son\w+=", text)

@@ -1,4 +1,4 @@
-"""The examples and lists of docs/views.md, consumers.md, actions.md and routing.md."""
+"""The examples and lists of docs/views.md, consumers.md, actions.md, permissions.md, routing.md."""
 
 import re
 from importlib import import_module
@@ -58,7 +58,7 @@ async def test_an_invalid_move_or_method_is_answered_with_400(frame) -> None:
 
 
 def test_the_methods_and_attributes_of_views_exist() -> None:
-    for text in [row[0] for row in rows("views.md", "Method")[4:]]:
+    for text in [row[0] for row in rows("views.md", "Method | Effect")]:
         for name in re.findall(r"self\.(\w+)\(", text):
             assert hasattr(SocketView, name)
     for text in [row[0] for row in rows("views.md", "Attribute")]:
@@ -172,7 +172,7 @@ class Recorded(StreamedPaginatedListMixin, ModelConsumer):
 async def test_permission_classes_see_the_http_methods_of_the_table() -> None:
     table = {
         name: method
-        for names, method in rows("actions.md", "Action | Method")
+        for names, method in rows("permissions.md", "Action | Method")
         for name in re.findall(r"`(\w+)`", names) or ["other"]
     }
     Recording.methods.clear()

@@ -29,7 +29,7 @@ def test_the_list_of_the_page_shows_the_sockets_of_the_examples(client) -> None:
 
 def test_each_socket_of_the_list_has_a_page(client) -> None:
     text = client.get("/sockets/").content.decode()
-    links = re.findall(r'href="(/sockets/\d+/)"', text)
+    links = re.findall(r'href="(/sockets/at/[^"]+)"', text)
     assert len(links) == 4
     assert {client.get(link).status_code for link in links} == {200}
 

@@ -63,7 +63,7 @@ def test_every_system_check_is_listed() -> None:
 
 def test_the_options_of_the_client_are_listed_with_their_defaults() -> None:
     defaults = CLIENT.split("const DEFAULTS = {")[1].split("\n};")[0]
-    pattern = re.compile(r'^ +(?:/\*\*.*?\*/ )?(\w+): ("\w+"|[\d_]+|\[\]),', re.MULTILINE)
+    pattern = re.compile(r'^ +(?:/\*\*.*?\*/ )?(\w+): ("\w+"|[\d_]+|\[\]|\{\}),', re.MULTILINE)
     options = {name: value.replace("_", ",") for name, value in pattern.findall(defaults)}
     listed = {row[0].strip("`"): row[1] for row in rows("client.md", "Option")}
     assert {name: value.strip("`").split()[0] for name, value in listed.items()} == options

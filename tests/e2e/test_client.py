@@ -741,3 +741,84 @@ async def test_a_token_as_the_only_protocol_gets_another_one_that_servers_can_ac
     offered = request.headers["Sec-WebSocket-Protocol"]
     assert offered == "authorization.Bearer.secret, rest-channels"
     assert fake.connections[-1].subprotocol == "rest-channels"
+
+
+# Streams of a multiplexer
+
+
+def answer(frame, **payload):
+    """The answer of an action, in the frame of its stream."""
+    sent = frame["payload"]
+    head = {"action": sent.get("action"), "request_id": sent.get("request_id"), "errors": []}
+    return {"stream": frame["stream"], "payload": {**head, "response_status": 200, **payload}}
+
+
+async def test_a_stream_has_requests_and_messages_of_its_own(fake, connect):
+    fake.reply = lambda frame: answer(frame, data=frame["stream"])
+    page = await connect(streams={"notes": "action", "users": "action"})
+    names = await page.evaluate("""() => {
+        window.heard = [];
+        socket.stream("notes").on("moved", (data) => heard.push(data));
+        return Promise.all(["notes", "users"].map((name) => socket.stream(name).request("list")));
+    }""")
+    assert names == ["notes", "users"]
+    payload = {"action": "list", "request_id": 1}
+    assert fake.frames == [{"stream": name, "payload": payload} for name in names]
+    moved = {"action": "moved", "data": 5, "errors": [], "response_status": 200}
+    await fake.push({"stream": "users", "payload": {**moved, "data": 4}})
+    await fake.push({"stream": "notes", "payload": moved})
+    await page.wait_for_function("heard.length")
+    assert await page.evaluate("heard") == [5]
+
+
+async def test_subscriptions_of_a_stream_are_sent_again_after_a_reconnect(fake, connect):
+    fake.reply = lambda frame: answer(frame, data=1)
+    page = await connect(streams={"notes": "action"})
+    await page.evaluate("void socket.stream('notes').watch('subscribe', { pk: 1 }, () => {})")
+    await eventually(lambda: len(fake.frames) == 1)
+    await page.wait_for_function("socket.stream('notes').state === 'ready'")
+    await fake.connections[-1].close(1012)
+    await eventually(lambda: len(fake.frames) == 2)
+    assert fake.frames[0] == fake.frames[1]
+    assert len(fake.connections) == 2
+
+
+async def test_a_stream_that_is_refused_rejects_its_requests_and_no_others(fake, connect):
+    def reply(frame):
+        if frame["stream"] == "notes":
+            return answer(frame, data=1)
+        return answer(frame, data=None, errors=["The stream refuses you."], response_status=403)
+
+    fake.reply = reply
+    page = await connect(streams={"notes": "action", "staff": "action"})
+    error = await page.evaluate("settled(socket.stream('staff').request('list'))")
+    assert (error["status"], error["message"]) == (403, "The stream refuses you.")
+    assert await page.evaluate("socket.stream('notes').request('list')") == 1
+
+
+async def test_text_in_a_stream_is_json_and_bytes_are_refused(fake, connect):
+    page = await connect()
+    await page.evaluate("socket.stream('chat').send('hi')")
+    await eventually(lambda: fake.frames)
+    assert fake.frames == [{"stream": "chat", "payload": "hi"}]
+    send = "() => { try { socket.stream('chat').send(new Blob()) } catch (e) { return e.message } }"
+    assert await page.evaluate(send) == "A stream takes no bytes."
+
+
+async def test_a_stream_ends_with_its_connection_and_opens_it_again(fake, connect):
+    page = await connect()
+    await page.evaluate("() => { window.chat = socket.stream('chat') }")
+    await page.wait_for_function("chat.state === 'ready'")
+    await fake.connections[-1].close(4443, "Revoked.")
+    await page.wait_for_function("chat.state === 'closed'")
+    assert await page.evaluate("socket.state") == "closed"
+    await page.evaluate("chat.connect()")
+    await page.wait_for_function("socket.state === 'ready' && chat.state === 'ready'")
+
+
+async def test_a_closed_stream_leaves_the_connection_open(fake, connect):
+    page = await connect()
+    await page.evaluate("() => { window.chat = socket.stream('chat') }")
+    await page.wait_for_function("chat.state === 'ready'")
+    await page.evaluate("chat.close()")
+    assert await page.evaluate("[chat.state, socket.state]") == ["closed", "ready"]

@@ -45,7 +45,7 @@ async def console(visitor, site):
 
 async def open_from_index(page, path):
     await page.get_by_role("link", name=path, exact=True).click()
-    await page.wait_for_url("**/sockets/*/")
+    await page.wait_for_url("**/sockets/at/**")
 
 
 def operation(page, name):
@@ -155,6 +155,19 @@ async def test_streams_of_a_multiplexer_are_on_one_page(console):
     await (await opened(page, "water")).get_by_role("button", name="send").click()
     await expect(entries(page, "received").filter(has_text="plants: water")).to_contain_text("200")
     await expect(entries(page, "received").filter(has_text="members")).to_contain_text("403")
+
+
+async def test_client_js_calls_the_consumers_of_streams(console):
+    page = await console("/ws/streams/", "ada")
+    found = await page.evaluate("""async () => {
+        const { SocketClient } = await import("/static/rest_channels/client.js");
+        const streams = { plants: "action", members: "action" };
+        const socket = new SocketClient("/ws/streams/", { streams });
+        const plants = await socket.stream("plants").request("list");
+        const greet = socket.stream("members").request("greet", { name: "Ada" });
+        return [Array.isArray(plants.results ?? plants), await greet.catch((error) => error.status)];
+    }""")
+    assert found == [True, 403]
 
 
 async def test_a_plain_socket_takes_text_and_bytes_and_frames_can_be_sent_again(console):

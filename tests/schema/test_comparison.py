@@ -6,6 +6,7 @@ from typing import TypedDict
 import pytest
 from django.urls import path
 from rest_framework import serializers
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.declarations.hints import UNKNOWN
@@ -39,6 +40,29 @@ def document(*classes):
 
 def differences(before, after):
     return [str(each) for each in compare(document(before), document(after))]
+
+
+def permitted(*classes, action_classes=None):
+    @action(permission_classes=classes if action_classes is None else action_classes)
+    def move(self): ...
+
+    attributes = {"move": move, "permission_classes": classes, **SOCKET}
+    return type("Tickets", (AsyncAPIConsumer,), attributes)
+
+
+def test_a_new_permission_class_breaks_clients_and_a_removed_one_does_not() -> None:
+    free, members = permitted(), permitted(IsAuthenticated)
+    assert differences(free, members) == [
+        "breaking: /0/ handshake: needs IsAuthenticated",
+        "breaking: /0/ move request: needs IsAuthenticated",
+    ]
+    assert [each.partition(": ")[0] for each in differences(members, free)] == ["additive"] * 2
+    assert differences(members, members) == []
+
+
+def test_the_permission_classes_of_an_action_are_compared() -> None:
+    found = differences(permitted(), permitted(action_classes=[IsAuthenticated | IsAdminUser]))
+    assert found == ["breaking: /0/ move request: needs (IsAuthenticated | IsAdminUser)"]
 
 
 text, number = serializers.CharField, serializers.IntegerField

@@ -186,6 +186,14 @@ def test_a_stream_has_its_name_around_each_frame(document) -> None:
     assert not accepts(document, request, {"stream": "tickets", "payload": "hello"})
 
 
+def test_an_error_of_a_stream_is_that_of_its_class_or_of_the_multiplexer(document) -> None:
+    error = payload(document, "all.echo", "error")
+    closed = {"action": None, "data": None, "errors": ["Closed."], "request_id": None}
+    for content in ({"status": 400}, {**closed, "response_status": 410}):
+        assert accepts(document, error, {"stream": "echo", "payload": content})
+    assert not accepts(document, error, {"stream": "echo", "payload": {**closed, "status": 200}})
+
+
 def test_close_codes_say_whether_to_connect_again(document) -> None:
     codes = {each["code"]: each["reconnect"] for each in document["x-close-codes"]}
     assert (codes[4403], codes[4503]) == (False, True)

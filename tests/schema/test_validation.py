@@ -125,6 +125,23 @@ async def test_methods_and_frames_without_a_name_are_compared() -> None:
             await socket.receive_json()
 
 
+async def test_a_stream_that_refuses_a_client_sends_a_frame_of_the_schema() -> None:
+    class Staff(SocketRouteView):
+        sends = {}
+
+        def connect(self, request):
+            self.close()
+
+        @socket_route
+        def greet(self, request, data): ...
+
+    streams = Multiplexer(tickets=Tickets.as_asgi(), staff=Staff.as_asgi())
+    application = SocketApplication([path("all/", streams)])
+    async with SocketCommunicator(application, "/all/") as socket:
+        frame = await socket.receive_json()
+        assert (frame["stream"], frame["payload"]["response_status"]) == ("staff", 403)
+
+
 async def test_the_socket_is_found_by_its_path_and_its_stream() -> None:
     streams = Multiplexer(editor=Editor.as_asgi(), tickets=Tickets.as_asgi())
     application = SocketApplication([path("all/", streams), path("own/", Editor.as_asgi())])

@@ -209,6 +209,21 @@ async def test_a_router_extends_the_handler_that_it_is_given() -> None:
         await socket.expect_event(type="OLD_ANSWER")
 
 
+def test_the_docstring_of_a_handler_is_its_own_or_that_of_the_page() -> None:
+    class Own(RoutedSocketHandler):
+        """Plays poker."""
+
+    class Page:
+        """A table."""
+
+        socket = SocketRouter()
+        own = SocketRouter(Own)
+
+    assert Page.socket.Handler.__doc__ == "A table."
+    assert Page.own.Handler.__doc__ == "Plays poker."
+    assert SocketRouter().Handler.__doc__ is None
+
+
 def test_decorators_return_the_decorated_function() -> None:
     router = SocketRouter()
     decorators = (router.connect, router.disconnect, router.gap, router.default_route)

@@ -40,5 +40,12 @@ echo.on("message", (frame: string | number) => frame);
 const all = openSocket("/all/");
 all.send({ stream: "echo", payload: "text" });
 all.send({ stream: "tickets", payload: { action: "escalate", pk: 1 } });
+all.on("message", ({ stream }) => stream === "echo" || stream === null);
+all.on("ready", () => all.close());
+const stream = all.stream("tickets");
+stream.request("escalate", { pk: 1 }).then(({ title }) => title.trim());
+stream.on("update", (user) => user.username.trim());
+all.stream("echo").on("message", (frame: string | number) => frame);
+echo.request(5).then((answer: string | number) => answer);
 
 ada.then(({ id }) => id.toFixed());

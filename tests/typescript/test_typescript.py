@@ -54,6 +54,15 @@ WRONG = {
     'openSocket("/table/{name}/", { name: "a" }).send("STAND")': "TS2345",
     'openSocket("/echo/").send(true)': "TS2345",
     'openSocket("/all/").send({ stream: "echo", payload: true })': "TS2322",
+    'openSocket("/all/").request({ stream: "echo", payload: 1 })': "TS2339",
+    'openSocket("/all/").stream("users")': "TS2345",
+    'openSocket("/all/").stream("echo").send(true)': "TS2345",
+    'openSocket("/all/").stream("tickets").request("escalate")': "TS2554",
+    'openSocket("/all/").stream("tickets").request("list", {})': "TS2345",
+    'openSocket("/all/").stream("tickets").request("move", { seat: "1" })': "TS2322",
+    'openSocket("/all/").stream("tickets").on("gap", (none: string) => none)': "TS2769",
+    'openSocket("/all/", {}, { streams: {} })': "TS2353",
+    'openSocket("/echo/").request(5).then((answer: boolean) => answer)': "TS2345",
 }
 
 

@@ -16,14 +16,24 @@ export class SocketError extends Error {
 }
 /** A connection that reconnects by itself, with messages, requests and subscriptions. */
 export class SocketClient {
-    /** @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options] */
-    constructor(url: string, options?: Partial<typeof DEFAULTS>);
+    /**
+     * @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options]
+     * @param {() => any} [openOther] only for `stream()`
+     */
+    constructor(url: string, options?: Partial<typeof DEFAULTS>, openOther?: () => any);
     /** @returns {State} */
     get state(): State;
     /** Connect now. Only needed in the state "closed". */
     connect(): void;
     /** Close the connection and do not reconnect. Waiting calls are rejected. */
     close(): void;
+    /**
+     * One stream of a `Multiplexer`, with the methods of a client of its own. All calls with a name return the same
+     * client. The option `streams` has its dialect. It connects again with this connection, and ends with it.
+     * Its own `close()` leaves this connection open.
+     * @param {string} name  @returns {SocketClient}
+     */
+    stream(name: string): SocketClient;
     /**
      * Call `fn(event)` for an event of the connection, or `fn(data, frame)` for messages of a name.
      * @template {string} E
@@ -81,6 +91,7 @@ export class SocketClient {
  *     socket.on("version", (data) => show(data));              // messages, by name
  *     await socket.request("save", { title: "Waltz" });        // one reply, by request_id
  *     socket.watch("subscribe_instance", { pk: 1 }, show);     // all frames with one request_id
+ *     socket.stream("notes").send({ line: "hi" });             // of a Multiplexer
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, finally closed.
  * Events: the names of messages, and open, ready, close, reconnecting, message, error, state.
@@ -135,5 +146,6 @@ declare namespace DEFAULTS {
     let refusals: number;
     let queue: number;
     let protocols: string[];
+    let streams: Record<string, "action" | "method" | "type" | "none">;
 }
 export {};

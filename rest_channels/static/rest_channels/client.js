@@ -8,6 +8,7 @@
  *     socket.on("version", (data) => show(data));              // messages, by name
  *     await socket.request("save", { title: "Waltz" });        // one reply, by request_id
  *     socket.watch("subscribe_instance", { pk: 1 }, show);     // all frames with one request_id
+ *     socket.stream("notes").send({ line: "hi" });             // of a Multiplexer
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, finally closed.
  * Events: the names of messages, and open, ready, close, reconnecting, message, error, state.
@@ -35,6 +36,7 @@ const DEFAULTS = {
   refusals: 5, // stop after this many refused handshakes in a row; 0 for never
   queue: 100, // the most messages that may wait for a connection
   /** @type {string[]} */ protocols: [], // subprotocols; send a token as `authorization.Bearer.<token>`
+  /** @type {Record<string, "action" | "method" | "type" | "none">} */ streams: {}, // dialects, for `stream(name)`
 };
 
 /**
@@ -129,9 +131,15 @@ export class SocketClient {
   #notBefore = 0; // the time before which the server refuses to connect
   #timer; // of the next attempt, ping or timeout: one at a time
   #pageListeners; // an AbortController of listeners on window and document
+  #streams = new Map(); // name → SocketClient
+  #openOther; // for a stream: returns what it has in place of a WebSocket
 
-  /** @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options] */
-  constructor(url, options) {
+  /**
+   * @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options]
+   * @param {() => any} [openOther] only for `stream()`
+   */
+  constructor(url, options, openOther) {
+    this.#openOther = openOther;
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#options = { ...DEFAULTS, ...options };
@@ -153,7 +161,8 @@ export class SocketClient {
     this.#listenToPage();
     this.#lastFailure = null;
     this.#readySince = Infinity;
-    const socket = (this.#socket = new WebSocket(this.#url, withAcceptable(this.#options.protocols)));
+    const socket = (this.#socket =
+      this.#openOther?.() ?? new WebSocket(this.#url, withAcceptable(this.#options.protocols)));
     this.#setTimer(this.#options.patience, () => this.#connectionLost(socket, 1006, "The server does not answer."));
     socket.onopen = () => socket === this.#socket && this.#opened(socket);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#received(data);
@@ -163,8 +172,59 @@ export class SocketClient {
 
   /** Close the connection and do not reconnect. Waiting calls are rejected. */
   close() {
-    if (this.#state === "waiting") this.#connectionEnded(1000, new SocketError(REASONS[1000]));
-    else this.#connectionLost(this.#socket, 1000, "", false);
+    this.#end(1000, REASONS[1000]);
+  }
+
+  #end(code, reason) {
+    if (this.#state === "waiting") this.#connectionEnded(code, new SocketError(reason));
+    else this.#connectionLost(this.#socket, code, reason, false);
+  }
+
+  /**
+   * One stream of a `Multiplexer`, with the methods of a client of its own. All calls with a name return the same
+   * client. The option `streams` has its dialect. It connects again with this connection, and ends with it.
+   * Its own `close()` leaves this connection open.
+   * @param {string} name  @returns {SocketClient}
+   */
+  stream(name) {
+    if (!this.#streams.has(name)) {
+      const { timeout, queue, streams } = this.#options;
+      // This connection has the heartbeat, and the delays of reconnecting.
+      const options = { timeout, queue, heartbeat: 0, patience: DAY, base: 0, cap: 0, refusals: 0 };
+      const chosen = streams[name] ? { ...options, dialect: streams[name] } : options;
+      const client = new SocketClient(this.#url.href, chosen, () => this.#openStream(name));
+      this.#streams.set(name, client);
+    }
+    return this.#streams.get(name);
+  }
+
+  /** What a stream has in place of a WebSocket. */
+  #openStream(name) {
+    if (this.#state === "closed") this.connect();
+    const stream = /** @type {any} */ ({ readyState: 0 });
+    stream.send = (json) => this.#socket.send(`{"stream":${JSON.stringify(name)},"payload":${json}}`);
+    stream.close = () => {
+      stream.readyState = 3;
+      for (const stop of stops) stop();
+    };
+    const open = () => {
+      if (stream.readyState !== 0) return;
+      stream.readyState = 1;
+      stream.onopen();
+    };
+    const stops = [
+      this.on("open", open),
+      this.on("message", (frame) => {
+        if (frame?.stream === name) stream.onmessage({ data: JSON.stringify(frame.payload) });
+      }),
+      this.on("close", ({ code, reason, reconnect }) => {
+        stream.close();
+        if (reconnect) stream.onclose({ code: 1006, reason });
+        else this.#streams.get(name).#end(code, reason);
+      }),
+    ];
+    if (this.#state === "open" || this.#state === "ready") queueMicrotask(open);
+    return stream;
   }
 
   /**
@@ -251,6 +311,13 @@ export class SocketClient {
     return this.#request(null, name, data, options);
   }
 
+  /** Keep text and bytes, and convert everything else to JSON. A stream takes JSON only. */
+  #encode(data) {
+    const isBytes = data instanceof Blob || data instanceof ArrayBuffer || ArrayBuffer.isView(data);
+    if (isBytes && this.#openOther) throw new SocketError("A stream takes no bytes.");
+    return isBytes || (typeof data === "string" && !this.#openOther) ? data : JSON.stringify(data);
+  }
+
   #requireReplies() {
     if (this.#dialect === DIALECTS.type) throw new SocketError('The dialect "type" has no replies: use send().');
   }
@@ -258,7 +325,7 @@ export class SocketClient {
   #send(via, name, data) {
     const isNamed = typeof name === "string" && this.#dialect !== DIALECTS.none;
     if (!isNamed && data !== undefined) throw new SocketError('send(name, data) needs the option "dialect".');
-    const frame = encode(isNamed ? this.#dialect.wrap(name, data) : name);
+    const frame = this.#encode(isNamed ? this.#dialect.wrap(name, data) : name);
     const sent = new Promise((resolve, reject) => this.#sendOrQueue({ frame, resolve, reject }, via));
     sent.catch(() => {});
     return sent;
@@ -270,7 +337,7 @@ export class SocketClient {
     this.#requireReplies();
     const { timeout = this.#options.timeout, retry = false, signal, id = ++this.#lastId } = options ?? {};
     signal?.throwIfAborted();
-    const frame = encode(this.#dialect.wrap(name, data, id));
+    const frame = this.#encode(this.#dialect.wrap(name, data, id));
     return new Promise((resolve, reject) => {
       const dialect = this.#dialect;
       const repeats = retry === "always" || (retry && !(dialect === DIALECTS.action && WRITES.has(name)));
@@ -280,7 +347,7 @@ export class SocketClient {
         fn(value);
       };
       const call = { id, frame, dialect, retry: repeats && !via, resolve: settle(resolve), reject: settle(reject) };
-      if (isNamed) call.rewrite = () => (call.frame = encode((call.dialect = this.#dialect).wrap(name, data, id)));
+      if (isNamed) call.rewrite = () => (call.frame = this.#encode((call.dialect = this.#dialect).wrap(name, data, id)));
       const abandon = (error) => {
         this.#pending.delete(id);
         this.#queue = this.#queue.filter((waiting) => waiting !== call);
@@ -506,12 +573,6 @@ export class SocketClient {
       }
     }
   }
-}
-
-/** Keep text and bytes, and convert everything else to JSON. */
-function encode(data) {
-  const bytes = data instanceof Blob || data instanceof ArrayBuffer || ArrayBuffer.isView(data);
-  return bytes || typeof data === "string" ? data : JSON.stringify(data);
 }
 
 function decode(data) {

@@ -352,8 +352,9 @@ class ConnectionForm {
     return this.form.reportValidity();
   }
 
+  /** The text of an input; "" where the page has none, such as that of a token. */
   #value(name) {
-    return this.fields.namedItem(name).value.trim();
+    return this.fields.namedItem(name)?.value.trim() ?? "";
   }
 
   #addArguments() {
