@@ -7,7 +7,9 @@ from .chat_rooms.consumers import RoomConsumer
 from .dice_game.views import GamePage
 from .plants.consumers import PlantConsumer, PlantStreamConsumer
 from .sequencer.socket_views import CompositionSocketView
+from .shopping_list.consumers import ShoppingList
 from .ticket_board.consumers import BoardConsumer, MonitorConsumer
+from .visitors import Visitors
 
 urlpatterns = [
     re_path(r"ws/channels-tutorial/(?P<room_name>\w+)/$", ChatConsumer.as_asgi()),
@@ -16,6 +18,8 @@ urlpatterns = [
     path("plants/", PlantConsumer.as_asgi()),
     path("plants/stream/", PlantStreamConsumer.as_asgi()),
     path("sequencer/<int:pk>/", CompositionSocketView.as_asgi()),
+    path("shopping-list/", ShoppingList.as_asgi()),
     path("ticket-board/", BoardConsumer.as_asgi()),
     path("ticket-board/monitor/", MonitorConsumer.as_asgi()),
+    re_path(r"visitors(?P<page>/.*)$", Visitors.socket.as_asgi()),
 ]

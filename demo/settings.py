@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "rest_channels",
     "sockets",
     "demo",
+    "demo.shopping_list",
     "demo.sequencer",
     "demo.channels_tutorial",
     "demo.chat_rooms",

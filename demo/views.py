@@ -6,12 +6,18 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views import View
 from django.views.generic import TemplateView
 
-from .people import demo_users
+from .pages import CONSOLE, PAGES
+from .people import ADMIN, PASSWORD, demo_users
 
 
 class Home(TemplateView):
     template_name = "demo/home.html"
-    extra_context = {"people": demo_users}
+    extra_context = {
+        "people": demo_users,
+        "pages": [*PAGES, CONSOLE],
+        "admin": ADMIN,
+        "password": PASSWORD,
+    }
 
 
 class LogIn(LoginView):

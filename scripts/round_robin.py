@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from asyncio import StreamReader, StreamWriter
-from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Self
@@ -13,11 +12,16 @@ CHUNK = 64 * 1024
 
 
 class RoundRobin:
-    """`async with RoundRobin(listener, targets):` serves `listener` until the block ends."""
+    """`async with RoundRobin(listener, targets):` serves `listener` until the block ends.
+
+    Each round begins with another server. Otherwise a page that opens as many connections as there
+    are servers would have its first one at the same server after each reload.
+    """
 
     def __init__(self, listener: socket.socket, targets: Iterable[Address]) -> None:
         self._listener = listener
-        self._targets = deque(targets)
+        self._targets = tuple(targets)
+        self._accepted = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
@@ -37,8 +41,10 @@ class RoundRobin:
         if not self._server.is_serving():  # the connection arrived while the server closed
             writer.transport.abort()
             return
-        order = tuple(self._targets)
-        self._targets.rotate(-1)
+        finished, place = divmod(self._accepted, len(self._targets))
+        first = (finished + place) % len(self._targets)
+        self._accepted += 1
+        order = self._targets[first:] + self._targets[:first]
         task = asyncio.create_task(serve(reader, writer, order))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

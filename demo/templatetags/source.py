@@ -1,22 +1,21 @@
-"""`{% source "demo.plants.views" %}` shows the source code of a module, class or function."""
+"""Tags that show code.
+
+`{% source "demo.plants.views" %}` shows a module, class or function, and
+`{% source_file "demo/live.py" "The sockets" %}` a file.
+"""
 
 import inspect
-import io
-import keyword
-import tokenize
 from importlib import import_module
 from pathlib import Path
 
 from django import template
 from django.conf import settings
-from django.utils.html import format_html_join
 from django.utils.module_loading import import_string
 
+from demo.highlighting import highlighted
+
 register = template.Library()
-STRINGS = {
-    getattr(tokenize, name, None)
-    for name in ("STRING", "FSTRING_START", "FSTRING_MIDDLE", "FSTRING_END")
-}
+ROOT = settings.BASE_DIR.parent
 
 
 @register.inclusion_tag("demo/source.html")
@@ -26,38 +25,22 @@ def source(dotted_path, title="The code of this page"):
         found = import_module(dotted_path)
     except ModuleNotFoundError:
         found = import_string(dotted_path)
-    file = Path(inspect.getsourcefile(found)).relative_to(settings.BASE_DIR.parent)
-    code = inspect.getsource(found).rstrip()
+    file = Path(inspect.getsourcefile(found)).relative_to(ROOT)
+    return shown(inspect.getsource(found), file, title)
+
+
+@register.inclusion_tag("demo/source.html")
+def source_file(path, title, group="", is_open=False):
+    """Show a file. Of those with the same `group` only one is open at a time."""
+    code = (ROOT / path).read_text(encoding="utf-8")
+    return {**shown(code, Path(path), title), "group": group, "is_open": is_open}
+
+
+def shown(code, file, title):
+    code = code.rstrip()
     return {
         "title": title,
-        "file": file,
+        "file": file.as_posix(),
         "lines": code.count("\n") + 1,
-        "code": highlighted(code),
+        "code": highlighted(code, file.name),
     }
-
-
-def highlighted(code):
-    """Return Python code as HTML with marked comments, strings, keywords and names."""
-    starts = [0]
-    for line in code.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    parts, end, previous = [], 0, ""
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        start, stop = (
-            starts[min(row, len(starts)) - 1] + column for row, column in (token.start, token.end)
-        )
-        parts += [("", code[end:start]), (css_class(token, previous), code[start:stop])]
-        end, previous = stop, token.string
-    return format_html_join("", '<span class="{}">{}</span>', parts)
-
-
-def css_class(token, previous):
-    if token.type == tokenize.COMMENT:
-        return "comment"
-    if token.type in STRINGS:
-        return "string"
-    if previous in ("def", "class"):
-        return "name"
-    if "@" in (token.string, previous):
-        return "decorator"
-    return "keyword" if keyword.iskeyword(token.string) or token.string in ("match", "case") else ""

@@ -266,7 +266,7 @@ async def test_refused_handshakes_are_explained(console):
 async def test_the_index_lists_and_filters_all_sockets(console):
     page = await console("/sockets/")
     links = page.locator("#sockets").get_by_role("link")
-    assert await links.count() == 15
+    assert await links.count() == 17
     await page.get_by_label("Filter").fill("takes orders")
     await expect(links).to_have_count(1)
     await links.click()

@@ -17,6 +17,9 @@ PAGES = [
     "/chat-rooms/",
     "/chat-rooms/1/",
     "/ticket-board/",
+    "/shopping-list/",
+    "/files/docs/README.md",
+    "/files/demo/live.py",
 ]
 KITCHEN = "/channels-tutorial/kitchen/"
 PHONE = {"width": 390, "height": 844}

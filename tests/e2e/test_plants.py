@@ -90,7 +90,7 @@ async def fill(page, **fields):
         await page.locator("#form").get_by_label(label.replace("_", " ")).fill(value)
 
 
-async def with_proxy(person, name, path="/plants/$", cut_after=None) -> tuple:
+async def with_proxy(person, name, path=r"[0-9]/plants/$", cut_after=None) -> tuple:
     """Return a page, its frames (sent and received, in order) and its connections.
 
     `cut_after` closes the first connection after that number of frames from the server.
@@ -304,7 +304,7 @@ async def test_the_export_is_sent_page_by_page_and_can_be_saved(person, plants):
 
 
 async def test_the_export_can_be_cancelled(person, plants):
-    page, frames, _connections = await with_proxy(person, "ada", "/plants/stream/$")
+    page, frames, _connections = await with_proxy(person, "ada", r"[0-9]/plants/stream/$")
     await button(page, "Export the list").click()
     await expect(page.locator("#exported")).to_contain_text(f"of {plants.count()}")
     await button(page, "Cancel").click()
@@ -318,7 +318,7 @@ async def test_the_export_can_be_cancelled(person, plants):
 
 
 async def test_an_export_continues_after_a_lost_connection(person, plants):
-    page, _frames, connections = await with_proxy(person, "ada", "/plants/stream/$", cut_after=2)
+    page, _frames, connections = await with_proxy(person, "ada", r"[0-9]/plants/stream/$", cut_after=2)
     await button(page, "Export the list").click()
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Save plants.json").click()

@@ -28,7 +28,7 @@ def test_the_parser_of_asyncapi_accepts_the_documents(node_modules) -> None:
     (node_modules / "validate.js").write_text((FOLDER / "validate.js").read_text())
     documents = json.dumps([json.dumps(document()), (ROOT / "demo/schema.json").read_text()])
     printed = run(node_modules, "node", "validate.js", text=documents)
-    assert printed == "7 channels\n8 channels\n"
+    assert printed == "7 channels\n10 channels\n"
 
 
 def test_correct_use_of_a_typed_client_compiles(tsc) -> None:

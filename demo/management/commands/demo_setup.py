@@ -12,6 +12,7 @@ from demo.dice_game.models import Game
 from demo.people import ADMIN, NAMES, PASSWORD
 from demo.plants.samples import create_plants
 from demo.sequencer.samples import create_compositions
+from demo.shopping_list.samples import create_items
 from demo.ticket_board.samples import create_tickets
 
 INSTRUCTIONS = f"""
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             users = {name: self.create_user(name) for name in NAMES}
             self.create_user(ADMIN, is_staff=True, is_superuser=True)
+            create_items()
             create_compositions(users)
             self.create_game("The green table", seats=4)
             create_plants([*users.values()])

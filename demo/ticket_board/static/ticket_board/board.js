@@ -119,6 +119,7 @@ class Panel {
 
   showNote() {
     const isWithdrawn = this.maySee === false && !this.isLocked;
+    this.element.classList.toggle("withdrawn", isWithdrawn);
     this.find(".note").textContent = isWithdrawn ? "Access withdrawn. It takes effect with the next change." : "";
   }
 

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ShoppingListConfig(AppConfig):
+    name = "demo.shopping_list"
+    verbose_name = "Shopping list"
