@@ -7,7 +7,8 @@ TYPED_SOCKETS = """\
 type Handlers = Record<string, { data: unknown; response: unknown }>;
 interface Named { requests: Handlers; events: object; others: boolean }
 interface Plain { frame: unknown; message: unknown }
-interface Multiplexed extends Plain { streams: Record<string, { socket: Named | Plain; dialect: string }> }
+interface Stream { socket: Named | Plain; dialect: string }
+interface Multiplexed extends Plain { streams: Record<string, Stream> }
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof SocketClient>[1]>;
 export type Options = Omit<ClientOptions, "dialect" | "streams"> & {

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from .types import Schema
 from .typed_sockets import TYPED_SOCKETS
+from .types import Schema
 from .typescript import comment, declaration, key, type_of
 
 __all__ = ["typescript_of"]
