@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from rest_channels.console.pages import page_key
 from rest_channels.introspection.sockets import describe_sockets
 
 
@@ -51,9 +52,7 @@ class Page:
 
     @property
     def console_url(self):
-        if not self.socket:
-            return reverse("rest_channels:sockets")
-        return reverse("rest_channels:socket", args=[console_paths().index(self.socket)])
+        return console_url(self.socket) if self.socket else reverse("rest_channels:sockets")
 
     @property
     def admin_url(self):
@@ -156,9 +155,10 @@ CONSOLE = Page(
 
 
 @cache
-def console_paths():
-    """Return the paths of all sockets, in the order of the console."""
-    return [each.path for each in describe_sockets()]
+def console_url(path):
+    """Return the address of the console's page for the socket at `path`."""
+    socket = next(each for each in describe_sockets() if each.path == path)
+    return reverse("rest_channels:socket", args=[page_key(socket)])
 
 
 def page_at(path):
