@@ -318,7 +318,9 @@ async def test_the_export_can_be_cancelled(person, plants):
 
 
 async def test_an_export_continues_after_a_lost_connection(person, plants):
-    page, _frames, connections = await with_proxy(person, "ada", r"[0-9]/plants/stream/$", cut_after=2)
+    page, _frames, connections = await with_proxy(
+        person, "ada", r"[0-9]/plants/stream/$", cut_after=2
+    )
     await button(page, "Export the list").click()
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Save plants.json").click()
