@@ -12,8 +12,11 @@ class HistoryGroup(models.Model):
     """The name in the channel layer."""
     epoch = models.CharField(max_length=40)
     last_offset = models.BigIntegerField(default=0)
-    writers = models.JSONField(default=dict)
-    """Writer → its last number, the offset of that message, and the time in seconds."""
+    writers = models.TextField(default="{}")
+    """JSON: writer → its last number, the offset of that message, and the time in seconds.
+
+    A `JSONField` would let `manage.py check` query the database.
+    """
     used_at = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -27,9 +30,7 @@ class HistoryGroup(models.Model):
 class HistoryMessage(models.Model):
     """A message of a group."""
 
-    group = models.ForeignKey(
-        HistoryGroup, models.CASCADE, related_name="messages", db_index=False
-    )
+    group = models.ForeignKey(HistoryGroup, models.CASCADE, related_name="messages", db_index=False)
     offset = models.BigIntegerField()
     text = models.TextField()
     writer = models.CharField(max_length=40, blank=True)

@@ -140,7 +140,9 @@ class MemoryStore(HistoryStore):
     async def positions(self, groups: Sequence[str]) -> list[Position | None]:
         with self._lock:
             now = time.monotonic()
-            return [self._use(each, now).position if each in self._groups else None for each in groups]
+            return [
+                self._use(each, now).position if each in self._groups else None for each in groups
+            ]
 
     async def new_epoch(self, group: str, history: Retention) -> Position:
         with self._lock:

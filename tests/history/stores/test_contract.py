@@ -172,7 +172,9 @@ async def test_a_repetition_of_part_of_a_batch_appends_the_rest(store) -> None:
     assert [position.offset for position in positions] == [1, 2, 3, 4]
 
 
-async def test_a_repetition_of_a_message_that_was_trimmed_is_refused_and_not_appended(store) -> None:
+async def test_a_repetition_of_a_message_that_was_trimmed_is_refused_and_not_appended(
+    store,
+) -> None:
     await fill(store, "abcd", History(size=2))
     with pytest.raises(StoreUnavailable, match="no longer kept"):
         await store.append("board", "a", History(size=2), ADA, 1)
@@ -249,3 +251,9 @@ async def test_names_that_groups_may_have_are_kept_apart(store) -> None:
         await fill(store, [name], group=name)
     kept = [await store.last(name, 9) for name in names]
     assert kept == [[KeptMessage(1, name)] for name in names]
+
+
+async def test_a_batch_may_repeat_what_it_has(store) -> None:
+    items = [Append("board", text, KEPT, ADA, number) for text, number in (("a", 1), ("b", 2))]
+    positions = await store.append_many([*items, *items])
+    assert [position.offset for position in positions] == [1, 2, 1, 2]
