@@ -17,6 +17,7 @@ from channels_redis.utils import create_pool
 from django.core.exceptions import ImproperlyConfigured
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
@@ -93,9 +94,12 @@ class RedisHost:
             raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
-        """Close the connections that no call uses."""
+        """Close the connections that no call uses, and those to Sentinels."""
         while self._idle:
-            await self._idle.pop().raw.disconnect()
+            await self._idle.pop().raw.disconnect(nowait=True)
+        if isinstance(self._pool, SentinelConnectionPool):
+            for client in self._pool.sentinel_manager.sentinels:
+                await client.connection_pool.disconnect()
 
     async def _call(self, calls: Sequence[ScriptCall]) -> list[Any]:
         async with self._free:

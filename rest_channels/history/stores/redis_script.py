@@ -20,12 +20,18 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- The hash and the stream begin together: either may have been evicted alone.
 if operation == 'begin' or not epoch or known[3] ~= run then
   if not epoch and (operation == 'look' or operation == 'last') then return false end
+  redis.call('HSET', hash, 'r', run)  -- first: a server without memory refuses it, and not a DEL
   redis.call('DEL', hash, stream)
   epoch, last, before = fresh, 0, false
   redis.call('HSET', hash, 'e', epoch, 'n', 0, 'r', run)
 end
+
 -- Every call writes, so a replica answers with an error, and not with what it had in the past.
-redis.call('PEXPIRE', hash, math.max(keep, redis.call('PTTL', hash)))
+-- An append does it last: after a write, a server without memory lets a script write anything.
+local function keep_hash()
+  redis.call('PEXPIRE', hash, math.max(keep, redis.call('PTTL', hash)))
+end
+if operation ~= 'append' then keep_hash() end
 
 local function parts(id)
   local offset, expiry = string.match(id, '^(%d+)-(%d+)$')
@@ -57,6 +63,7 @@ if operation == 'append' then
   redis.call('XADD', stream, 'MAXLEN', size, offset .. '-' .. now + age, 't', text, 'w', mark)
   redis.call('HSET', hash, 'n', offset, 'w' .. writer, ARGV[6] .. ' ' .. offset .. ' ' .. now)
   redis.call('PEXPIRE', stream, age)
+  keep_hash()
   while true do
     local first, expiry = parts(redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1])
     if expiry > now or first == offset then break end
