@@ -123,7 +123,7 @@ def new_epoch_name() -> str:
 
 def text_size(text: str) -> int:
     """Return the bytes of `text` in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode())
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def no_longer_kept(group: str, number: int) -> str:

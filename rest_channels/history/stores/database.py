@@ -83,7 +83,7 @@ class DatabaseStore(HistoryStore):
             raise StoreUnavailable(text) from error
         try:
             return task.result()
-        except (DatabaseError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError, ValueError) as error:  # or a text it cannot store
             raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
     def _start(self, function: Callable[[], T], begun: list[bool]) -> asyncio.Task[T]:

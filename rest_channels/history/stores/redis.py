@@ -52,7 +52,7 @@ class RedisStore(HistoryStore):
         [found] = await self._call([(group, self._script_call(group, "since", *arguments))])
         _, _, is_gap, has_more, *texts = found
         numbered = enumerate(texts, position.offset + 1)
-        messages = tuple(KeptMessage(offset, text.decode()) for offset, text in numbered)
+        messages = tuple(KeptMessage(offset, _text(text)) for offset, text in numbered)
         return Page(_position(found), messages, bool(has_more), bool(is_gap))
 
     async def position(self, group: str, history: Retention) -> Position:
@@ -72,7 +72,7 @@ class RedisStore(HistoryStore):
     async def last(self, group: str, limit: int) -> list[KeptMessage]:
         [found] = await self._call([(group, self._script_call(group, "last", limit))])
         pairs = zip(*[iter(found or ())] * 2, strict=True)
-        return [KeptMessage(offset, text.decode()) for offset, text in pairs][::-1]
+        return [KeptMessage(offset, _text(text)) for offset, text in pairs][::-1]
 
     async def close(self) -> None:
         for host in self._hosts:
@@ -115,3 +115,7 @@ class RedisStore(HistoryStore):
 
 def _position(found: list[Any]) -> Position:
     return Position(found[0].decode(), found[1])
+
+
+def _text(found: bytes) -> str:
+    return found.decode(errors="surrogatepass")

@@ -64,11 +64,6 @@ if operation == 'append' then
   redis.call('HSET', hash, 'n', offset, 'w' .. writer, ARGV[6] .. ' ' .. offset .. ' ' .. now)
   redis.call('PEXPIRE', stream, age)
   keep_hash()
-  while true do
-    local first, expiry = parts(redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1])
-    if expiry > now or first == offset then break end
-    redis.call('XTRIM', stream, 'MINID', first + 1)
-  end
   return {epoch, offset}
 end
 

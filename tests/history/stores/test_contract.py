@@ -257,3 +257,16 @@ async def test_a_batch_may_repeat_what_it_has(store) -> None:
     items = [Append("board", text, KEPT, ADA, number) for text, number in (("a", 1), ("b", 2))]
     positions = await store.append_many([*items, *items])
     assert [position.offset for position in positions] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "", "😀"])
+async def test_any_text_is_kept_as_it_is_or_refused_and_harms_no_other(store, text) -> None:
+    try:
+        await store.append("board", text, KEPT, ADA, 1)
+    except StoreUnavailable:
+        expected = []
+    else:
+        expected = [text]
+    await store.append("board", "next", KEPT, ADA, 2)
+    page = await store.since("board", Position((await store.position("board", KEPT)).epoch, 0))
+    assert [message.text for message in page.messages] == [*expected, "next"]
