@@ -69,7 +69,7 @@ class RedisHost:
         own = {"retry": Retry(NoBackoff(), 0), "retry_on_timeout": False, "socket_timeout": None}
         try:
             self._pool = create_pool({**options, **own})
-            self._pool.make_connection()  # it only checks the options
+            self._new_connection()  # it only checks the options
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ImproperlyConfigured(
                 "The history of groups cannot use an entry of 'hosts' in CHANNEL_LAYERS['default']"
@@ -126,8 +126,14 @@ class RedisHost:
         self._idle.append(connection)
         return results
 
+    def _new_connection(self) -> AbstractConnection:
+        """Return a connection that is not open yet, and that the pool does not count."""
+        connection: AbstractConnection
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        return connection
+
     async def _open(self) -> _Connection:
-        raw = self._pool.make_connection()
+        raw = self._new_connection()
         try:
             await raw.connect()
         except BaseException:
