@@ -158,7 +158,7 @@ async def read_time(reader: Reader) -> float:
 
 
 async def kept_size(redis: Redis, store: HistoryStore) -> float:
-    """Return the bytes that the broker uses for a message, hash and stream of its group included."""
+    """Return the bytes that the broker uses for a message, with its share of all keys."""
     names = [f"kept-{number}" for number in range(GROUPS)]
     appends = [Append(name, TEXT, Kept(), "aaaaaaaaaa-1", n) for name in names for n in range(100)]
     before = (await redis.info("memory"))["used_memory"]

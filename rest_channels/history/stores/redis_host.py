@@ -135,7 +135,7 @@ class RedisHost:
     async def _open(self) -> _Connection:
         raw = self._new_connection()
         try:
-            await raw.connect()
+            await raw.connect()  # type: ignore[no-untyped-call]
         except BaseException:
             await raw.disconnect(nowait=True)
             raise

@@ -14,6 +14,7 @@ from rest_channels.history.stores.database import DatabaseStore
 from rest_channels.history.stores.memory import MemoryStore
 from rest_channels.history.stores.redis import RedisStore
 from tests.brokers import LAYERS, layers
+from tests.field.scripts import run_script
 
 from .conftest import History
 
@@ -113,3 +114,18 @@ def test_the_child_of_a_fork_has_other_epochs_in_memory() -> None:
     assert asyncio.run(position()) == before
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.programs
+def test_a_process_that_keeps_nothing_imports_neither_redis_nor_the_tables() -> None:
+    script = """
+import sys
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "rest_channels"])
+import django
+django.setup()
+import rest_channels.consumers, rest_channels.views, rest_channels.history.stores
+names = ("redis", "channels_redis", "rest_channels.history.models")
+print([name for name in names if name in sys.modules])
+"""
+    assert run_script(script) == "[]\n"

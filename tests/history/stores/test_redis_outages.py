@@ -243,16 +243,27 @@ async def test_a_replica_is_refused(store, broker) -> None:
     await store.position("board", KEPT)
 
 
-async def test_a_full_broker_raises_and_later_calls_work(store, broker) -> None:
-    await fill(store, "a")
+@contextlib.contextmanager
+def without_memory(broker):
     with broker.client() as client:
         client.config_set("maxmemory", "1")
         try:
-            with pytest.raises(StoreUnavailable, match="memory"):
-                await fill(store, "b", first=2)
+            yield
         finally:
             client.config_set("maxmemory", "0")
-    assert (await fill(store, "b", first=2))[0].offset == 2
+
+
+async def test_a_full_broker_refuses_what_needs_memory_and_is_read_from(store, broker) -> None:
+    positions = await fill(store, "ab")
+    with without_memory(broker):
+        for call in ("append", "append_many", "new_epoch"):
+            with pytest.raises(StoreUnavailable, match="memory"):
+                await CALLS[call](store)
+        with pytest.raises(StoreUnavailable, match="memory"):
+            await store.position("other", KEPT)
+        assert len((await store.since("board", positions[0])).messages) == 1
+        assert await store.positions(["board"]) == [positions[1]]
+    assert (await fill(store, "c", first=3))[0] == positions[1]._replace(offset=3)
 
 
 async def test_a_process_that_was_blocked_does_not_take_redis_for_lost(store, monkeypatch) -> None:
