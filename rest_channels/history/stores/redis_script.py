@@ -13,8 +13,6 @@ local operation, run, fresh, keep = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local writer = operation == 'append' and ARGV[5] or ''
 local known = redis.call('HMGET', hash, 'e', 'n', 'r', 'w' .. writer)
 local epoch, last, before = known[1], tonumber(known[2] or 0), known[4]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Another run id: the server may have started from an old snapshot, with offsets that were used.
 -- The hash and the stream begin together: either may have been evicted alone.
@@ -28,10 +26,15 @@ end
 
 -- Every call writes, so a replica answers with an error, and not with what it had in the past.
 -- An append does it last: after a write, a server without memory lets a script write anything.
-local function keep_hash()
+if operation ~= 'append' then
   redis.call('PEXPIRE', hash, math.max(keep, redis.call('PTTL', hash)))
 end
-if operation ~= 'append' then keep_hash() end
+if operation == 'look' or operation == 'position' or operation == 'begin' then
+  return {epoch, last}
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function parts(id)
   local offset, expiry = string.match(id, '^(%d+)-(%d+)$')
@@ -63,7 +66,7 @@ if operation == 'append' then
   redis.call('XADD', stream, 'MAXLEN', size, offset .. '-' .. now + age, 't', text, 'w', mark)
   redis.call('HSET', hash, 'n', offset, 'w' .. writer, ARGV[6] .. ' ' .. offset .. ' ' .. now)
   redis.call('PEXPIRE', stream, age)
-  keep_hash()
+  redis.call('PEXPIRE', hash, keep)
   return {epoch, offset}
 end
 
@@ -100,8 +103,6 @@ if operation == 'last' then
   end
   return found
 end
-
-return {epoch, last}
 """
 """KEYS: the hash, the stream.
 
