@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 import pytest_asyncio
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, transaction
+from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
 from rest_channels.concurrency.threads import thread_pool
@@ -313,3 +314,26 @@ async def test_a_use_is_written_down_now_and_then(store, alias) -> None:
     await store.positions(["board"])
     assert (after - before).total_seconds() > EPOCH_AGE / 3
     assert await sync_to_async(lambda: groups.get().used_at)() == after
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("thread_sensitive", [False, True])
+def test_def_code_in_the_transaction_of_a_test_reads_what_it_has_appended(
+    thread_sensitive, settings
+) -> None:
+    settings.REST_CHANNELS = {"THREAD_SENSITIVE": thread_sensitive}
+    position = append_in_transaction("board", "a", KEPT)
+    assert async_to_sync(DatabaseStore().position)("board", KEPT) == position
+    assert async_to_sync(DatabaseStore().append)("board", "b", KEPT, ADA, 1).offset == 2
+    assert texts("default") == [(1, "a"), (2, "b")]
+
+
+class AppendsInTestCase(TestCase):
+    """The transaction of Django's `TestCase`, which an `async def` test shares."""
+
+    async def test_async_code_reads_what_def_code_has_appended(self) -> None:
+        position = await sync_to_async(append_in_transaction)("board", "a", KEPT)
+        store = DatabaseStore()
+        assert await store.position("board", KEPT) == position
+        assert (await store.append("board", "b", KEPT, ADA, 1)).offset == 2
+        await store.close()
