@@ -161,6 +161,16 @@ def at_most(limit: float, unit: str) -> Requirement:
     return Requirement(f"≤ {limit:g} {unit}".rstrip(), test)
 
 
+def at_least(limit: float, unit: str) -> Requirement:
+    """Require at least `limit` of ours."""
+
+    def test(line: Line) -> bool | None:
+        value = line.values.get("ours")
+        return None if value is None else value >= limit
+
+    return Requirement(f"≥ {limit:,g} {unit}".rstrip(), test)
+
+
 def of_raw_at_most(share: float) -> Requirement:
     """Allow at most this share of the value of raw Channels."""
     return Requirement(f"≤ {share:g}× raw", lambda line: _reaches(line.gain("raw"), 1 / share))

@@ -30,6 +30,7 @@ HEADINGS = {
     "redis": "Two processes over Redis",
     "publish": "Publishing to Redis",
     "outage": "Outages of the broker",
+    "history": "Messages that groups keep",
     "handlers": "Many connections in a slow handler",
     "postgresql": "PostgreSQL",
     "lists": "Long lists",

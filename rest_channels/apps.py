@@ -22,6 +22,7 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_settings, TAG)
         register(checks.check_layer, TAG)
         register(checks.check_layer_crosses_processes, TAG)
+        register(checks.check_history, TAG)
         register(checks.check_limits, TAG)
         register(checks.check_origins, TAG)
         register(checks.check_asgi_application, TAG)

@@ -104,6 +104,14 @@ def _session_engine(value: str | None) -> str | None:
     return value
 
 
+def _history(value: str | None) -> str | None:
+    if value not in (None, "redis", "memory", "database"):
+        raise ImproperlyConfigured(
+            f"HISTORY must be 'redis', 'memory', 'database' or None, not {value!r}."
+        )
+    return value
+
+
 def _partition(value: Any) -> Any:
     """Return an instance of the class that tells partitions apart, or `None`."""
     cls = _import(value)
@@ -223,6 +231,12 @@ class Settings:
 
     PARTITION = Setting[Any](None, _partition)
     """class, path or None, default None: what keeps tenants apart, a `partitions.Partition`."""
+
+    HISTORY = Setting[str | None](None, _history)
+    """str or None, default None: where groups keep messages: "redis", "memory" or "database".
+
+    None: in Redis if the channel layer is one of channels-redis, else in memory.
+    """
 
     VALIDATE_TEST_FRAMES = Setting(default=False)
     """bool, default False: let `SocketCommunicator` check frames against the schema."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 DIST = Path("dist")
 REQUIRED_FILES = {
+    "rest_channels/history/migrations/0001_initial.py",
     "rest_channels/locale/de/LC_MESSAGES/django.mo",
     "rest_channels/management/app_template/templates/app_name/page.html",
     "rest_channels/management/app_template/views.py-tpl",

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "rest_channels",
+    "rest_channels.history",
     "sockets",
     "tests.readme",
     "tests.observer",

@@ -54,6 +54,29 @@ def test_a_wrong_setting_is_an_error_that_names_it(settings, error_text) -> None
     assert error_text in message.msg
 
 
+@pytest.mark.parametrize(
+    ("history", "layer", "error_text"),
+    [
+        ("redis", {"BACKEND": "channels.layers.InMemoryChannelLayer"}, "set CHANNEL_LAYERS"),
+        ("memory", layers(LAYERS[1], "redis://localhost:1")["default"], "write 'database'"),
+        ("mongodb", {"BACKEND": "channels.layers.InMemoryChannelLayer"}, "must be 'redis', "),
+    ],
+)
+def test_a_history_that_the_layer_does_not_allow_is_an_error(history, layer, error_text) -> None:
+    changed = {"REST_CHANNELS": {"HISTORY": history}, "CHANNEL_LAYERS": {"default": layer}}
+    with override_settings(**changed, SILENCED_SYSTEM_CHECKS=["rest_channels.W003"]):
+        messages = [each for each in run_checks() if not each.is_silenced()]
+    assert [message.id for message in messages] in (["rest_channels.E013"], ["rest_channels.E001"])
+    assert error_text in messages[0].msg
+
+
+def test_a_history_in_the_database_needs_its_app(monkeypatch) -> None:
+    with override_settings(REST_CHANNELS={"HISTORY": "database"}):
+        assert found() == []
+        monkeypatch.setattr(apps, "is_installed", {"rest_channels"}.__contains__)
+        assert "rest_channels.E013" in found()
+
+
 def test_deployment_checks_warn_that_daphne_cannot_bound_the_outbox(monkeypatch) -> None:
     monkeypatch.setattr(apps, "is_installed", {"daphne"}.__contains__)
     assert found() == []

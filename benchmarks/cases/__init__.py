@@ -11,6 +11,7 @@ from . import (
     end_to_end,
     frames,
     handlers,
+    history,
     idle_server,
     imports,
     latency,
@@ -42,6 +43,7 @@ CASES: dict[str, Case] = {
     "idle-server": idle_server.run,
     "deflate": deflate.run,
     "postgresql": postgresql.run,
+    "history": history.run,
 }
 
 #: The cases of `make bench-quick`.

@@ -26,6 +26,7 @@ __all__ = [
     "check_asgi_application",
     "check_debug_errors",
     "check_drf_settings",
+    "check_history",
     "check_layer",
     "check_layer_crosses_processes",
     "check_limits",
@@ -131,6 +132,19 @@ def check_layer_crosses_processes(
     )
     warning = Warning(message, hint, id="rest_channels.W003")
     return [] if check_layer(None) or crosses_processes() else [warning]
+
+
+def check_history(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E013: `HISTORY` names a store that the other settings do not allow."""
+    try:
+        if api_settings.HISTORY is None or check_layer(None):
+            return []
+    except ImproperlyConfigured:  # E001 reports it
+        return []
+    from ..history.stores import configuration_error as history_error  # noqa: PLC0415
+
+    message = history_error()
+    return [Error(message, id="rest_channels.E013")] if message else []
 
 
 def check_debug_errors(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 from ..concurrency.tasks import cancel_until_done
+from ..concurrency.timers import await_in_time
 
 __all__ = [
     "BROKER_TIMEOUT",
@@ -31,6 +32,7 @@ __all__ = [
     "crosses_processes",
     "group_expiry",
     "new_channel",
+    "redis_layer",
     "shared_layer",
 ]
 
@@ -48,9 +50,6 @@ JOIN_TYPE = "rest_channels.join"
 
 JOIN_INTERVAL = 0.05
 """Seconds between two of these."""
-
-TIMER_INTERVAL = 0.1
-"""Seconds between two timer calls; a late call counts for no more than this."""
 
 
 @cache
@@ -93,6 +92,26 @@ def configuration_error() -> str:
 def group_expiry(layer: Any) -> float:
     """Return the seconds after which `layer` ends a membership that is not renewed."""
     return float(getattr(layer, "group_expiry", 86_400))
+
+
+class RedisLayer(NamedTuple):
+    """How a layer of channels_redis reaches its brokers."""
+
+    hosts: Any
+    """The option `hosts`; `None` if it is missing."""
+    prefix: str
+    is_encrypted: bool
+
+
+def redis_layer() -> RedisLayer | None:
+    """Return the options of the shared layer, or `None` if it is not one of channels_redis."""
+    layer = shared_layer()
+    if not any(base.__module__.startswith("channels_redis.") for base in type(layer).__mro__):
+        return None
+    options = vars(layer)
+    options = options.get("_kwargs", options)  # the pub/sub layer keeps them for its loops
+    is_encrypted = layer._serializer.crypter is not None
+    return RedisLayer(options.get("hosts"), options.get("prefix", "asgi"), is_encrypted)
 
 
 async def new_channel(layer: Any) -> str:
@@ -195,35 +214,12 @@ class LayerConnection:
 
     async def _call(self, operation: Awaitable[Any], message: Any = None) -> Any:
         try:
-            return await self._with_timeout(operation)
+            return await await_in_time(operation, BROKER_TIMEOUT)
         except Exception as error:
             self._check_serializable(message)
             self.fail(error)
             reason = str(error) or f"{type(error).__name__} after {BROKER_TIMEOUT:g} s"
             raise LayerUnavailable(reason) from error
-
-    async def _with_timeout(self, operation: Awaitable[Any]) -> Any:
-        """Await `operation` for `BROKER_TIMEOUT`, not counting the time this loop was blocked.
-
-        Otherwise a busy process would believe that it had lost the broker.
-        """
-        ticks = int(BROKER_TIMEOUT / TIMER_INTERVAL)
-        timer: asyncio.TimerHandle
-
-        def tick() -> None:
-            nonlocal ticks, timer
-            ticks -= 1
-            if ticks > 0:
-                timer = self._loop.call_later(TIMER_INTERVAL, tick)
-            else:
-                timeout.reschedule(self._loop.time())
-
-        timer = self._loop.call_later(TIMER_INTERVAL, tick)
-        try:
-            async with asyncio.timeout(None) as timeout:
-                return await operation
-        finally:
-            timer.cancel()
 
     def _check_serializable(self, message: Any) -> None:
         """Raise `TypeError` if the error came from `message` and not from the layer."""

@@ -5,10 +5,16 @@ does its context. The context of a handler has its connection.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
+from typing import TypeVar
 
-__all__ = ["call_later", "start_timeout"]
+__all__ = ["await_in_time", "call_later", "start_timeout"]
+
+T = TypeVar("T")
+
+TICK = 0.1
+"""Seconds between two timer calls of `await_in_time`; a late call counts for no more than this."""
 
 
 def call_later(
@@ -23,3 +29,29 @@ def start_timeout(timeout: asyncio.Timeout, seconds: float | None) -> None:
     if seconds is not None:
         when = asyncio.get_running_loop().time() + seconds
         Context().run(timeout.reschedule, when)
+
+
+async def await_in_time(awaitable: Awaitable[T], seconds: float) -> T:
+    """Await another program's answer, and raise `TimeoutError` if it takes longer than `seconds`.
+
+    The time that this loop was blocked does not count. Otherwise a busy process would believe that
+    it had lost its broker.
+    """
+    loop = asyncio.get_running_loop()
+    ticks = int(seconds / TICK)
+    timer: asyncio.TimerHandle
+
+    def tick() -> None:
+        nonlocal ticks, timer
+        ticks -= 1
+        if ticks > 0:
+            timer = loop.call_later(TICK, tick)
+        else:
+            timeout.reschedule(loop.time())
+
+    timer = loop.call_later(TICK, tick)
+    try:
+        async with asyncio.timeout(None) as timeout:
+            return await awaitable
+    finally:
+        timer.cancel()

@@ -111,6 +111,7 @@ RESET = {
     "rest_channels.cluster.nodes._process": "the name of the process",
     "rest_channels.cluster.standalone_publisher.publisher": "its thread, loop and lock",
     "rest_channels.concurrency.threads.thread_pool": "its threads and lock",
+    "rest_channels.history.stores._stores": "connections and epochs of the parent",
     "rest_channels.engine.publish._hubs": "loops that do not run in the child",
     "rest_channels.engine.publish._lock": "may be locked",
 }

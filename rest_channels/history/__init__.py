@@ -1,0 +1,1 @@
+"""Messages of groups that are kept, for clients that were away."""
