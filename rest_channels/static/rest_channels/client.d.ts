@@ -94,7 +94,8 @@ export class SocketClient {
  *     socket.stream("notes").send({ line: "hi" });             // of a Multiplexer
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, finally closed.
- * Events: the names of messages, and open, ready, close, reconnecting, message, error, state.
+ * Events: the names of messages, and open, ready, close, reconnecting, message, error, state; and where the
+ * server keeps a history of a group, recovered and gap.
  */
 export type State = "connecting" | "open" | "ready" | "waiting" | "closed";
 /**
@@ -129,6 +130,13 @@ export type ConnectionEvents = {
     reconnecting: {
         tries: number;
         delay: number;
+    };
+    recovered: {
+        messages: number;
+    };
+    gap: {
+        groups: string[];
+        missed: number | null;
     };
 };
 /**

@@ -11,7 +11,8 @@
  *     socket.stream("notes").send({ line: "hi" });             // of a Multiplexer
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, finally closed.
- * Events: the names of messages, and open, ready, close, reconnecting, message, error, state.
+ * Events: the names of messages, and open, ready, close, reconnecting, message, error, state; and where the
+ * server keeps a history of a group, recovered and gap.
  *
  * @typedef {"connecting" | "open" | "ready" | "waiting" | "closed"} State
  * @typedef {{ timeout?: number, retry?: boolean | "always", signal?: AbortSignal }} RequestOptions
@@ -20,7 +21,8 @@
  * @typedef {{ code: number, reason: string, status: number, detail: any, reconnect: boolean }} CloseEvent
  *   `reason` is text for users; `status` and `detail` are from the error frame before the close
  * @typedef {{ open: object, ready: object, state: State, message: any, error: SocketError, close: CloseEvent,
- *   reconnecting: { tries: number, delay: number } }} ConnectionEvents  what the functions of each event get
+ *   reconnecting: { tries: number, delay: number }, recovered: { messages: number },
+ *   gap: { groups: string[], missed: number | null } }} ConnectionEvents  what the functions of each event get
  * @typedef {Pick<SocketClient, "send" | "request">} Now  sends at once, ahead of the queue
  */
 
@@ -64,6 +66,7 @@ const withAcceptable = (protocols) => {
   return tokensOnly ? [...offered, "rest-channels"] : offered;
 };
 
+/** Events that a message of that name does not cause. A server may send messages named "gap" and "recovered". */
 const LIFECYCLE = new Set(["open", "ready", "close", "reconnecting", "message", "error", "state"]);
 
 const FLOOD = 4429;
@@ -133,6 +136,7 @@ export class SocketClient {
   #pageListeners; // an AbortController of listeners on window and document
   #streams = new Map(); // name → SocketClient
   #openOther; // for a stream: returns what it has in place of a WebSocket
+  #recovery;
 
   /**
    * @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options]
@@ -147,6 +151,12 @@ export class SocketClient {
     this.#isDialectGiven = options?.dialect !== undefined;
     const names = Object.keys(DIALECTS).join(", ");
     if (!this.#dialect) throw new TypeError(`There is no dialect "${this.#options.dialect}". Use one of ${names}.`);
+    this.#recovery = new Recovery({
+      patience: this.#options.patience,
+      send: (frame) => this.#socket.send(JSON.stringify(frame)),
+      handle: (frame, raw) => this.#handle(frame, raw),
+      emit: (event, detail) => this.#emit(event, detail),
+    });
     this.connect();
   }
 
@@ -418,7 +428,10 @@ export class SocketClient {
   #received(raw) {
     this.#restartHeartbeat();
     const frame = decode(raw);
-    if (frame?.$pong !== undefined) return;
+    if (frame?.$pong === undefined && !this.#recovery.takes(frame, raw)) this.#handle(frame, raw);
+  }
+
+  #handle(frame, raw) {
     if (this.#dialect === DIALECTS.type && frame?.type === "PING") this.#socket.send(raw); // answer the server's ping
     const failure = (this.#lastFailure = this.#failureOf(frame));
     const data = this.#dialect.whole ? frame : frame?.data;
@@ -473,6 +486,7 @@ export class SocketClient {
     if (!socket || socket !== this.#socket) return;
     reconnect ||= code === FLOOD && this.#lastFailure?.retryAfter > 0; // refused until others are closed
     this.#socket = null;
+    this.#recovery.disconnected();
     if (socket.readyState < 2) socket.close(code < 3000 ? 1000 : code); // not awaited: it may take minutes
     const text = reason || REASONS[code] || `The connection was lost (${code}).`;
     const error = (code >= 4000 && this.#lastFailure) || new SocketError(text);
@@ -573,6 +587,210 @@ export class SocketClient {
       }
     }
   }
+}
+
+const HELD_FRAMES = 1000; // the most frames of all groups that wait for an earlier one
+const HELD_SIZE = 2 ** 20; // and the most characters of them
+const RESUMED_AT_ONCE = 16; // groups in one request; the server takes no more
+const PAUSE = 100; // ms until the client asks again, after an answer that brought nothing
+const FRUITLESS = 10; // after so many such answers in a row, the missing messages are taken for lost
+
+/**
+ * The client's position in each group that has a history. The messages of such a group are numbered. One
+ * that comes twice is dropped, and one that comes too early is held until those before it have come.
+ * Frames name a group by its tag, which is the same on every connection.
+ *
+ *     ← {"$joined": {tag: [epoch, offset]}}    the connection is in the group, whose last message is `offset`;
+ *                                              with another epoch than before, the numbers began anew
+ *     ← {"$at": "tag.offset", …frame}          a message; {"$at", "$data": frame} if the frame is no object
+ *     → {"$resume": {tag: [epoch, offset]}}    asks for the messages after a position
+ *     ← {"$resumed": {tag: "ok" | "more" | "gap" | "later"}}    comes after those messages
+ */
+class Recovery {
+  #groups = new Map(); // tag → group, also of earlier connections
+  #heldFrames = 0;
+  #heldSize = 0;
+  #returning = new Map(); // group that is behind since the connection opened → number of its messages that came
+  #patience;
+  #send;
+  #handle;
+  #emit;
+
+  constructor({ patience, send, handle, emit }) {
+    this.#patience = patience;
+    this.#send = send;
+    this.#handle = handle;
+    this.#emit = emit;
+  }
+
+  /** Whether a frame is about a history. Then it is handled here: now, later, or never. */
+  takes(frame, raw) {
+    const [, tag, offset] = (typeof frame?.$at === "string" && /^(.+)\.(\d+)$/.exec(frame.$at)) || [];
+    if (tag) this.#arrived(tag, Number(offset), frame, raw);
+    else if (frame?.$joined !== undefined) this.#joined(frame.$joined);
+    else if (frame?.$resumed !== undefined) this.#resumed(frame.$resumed);
+    else return false;
+    return true;
+  }
+
+  /** Keep only the positions. The next connection asks for all that comes after them. */
+  disconnected() {
+    for (const group of this.#groups.values()) {
+      this.#dropHeld(group);
+      this.#endRequest(group);
+      Object.assign(group, { joined: null, top: group.offset, hasMore: false, fruitless: 0 });
+    }
+    this.#returning.clear();
+  }
+
+  #joined(positions) {
+    const groups = [];
+    const renumbered = [];
+    for (const [tag, [epoch, offset]] of Object.entries(positions)) {
+      const group = this.#groups.get(tag) ?? newGroup(tag, epoch, offset);
+      this.#groups.set(tag, group);
+      groups.push(group);
+      if (group.epoch !== epoch) {
+        this.#dropHeld(group);
+        Object.assign(group, { epoch, offset, top: offset, hasMore: false, fruitless: 0 });
+        renumbered.push(group);
+      }
+      group.joined = offset;
+      group.top = Math.max(group.top, offset);
+    }
+    if (renumbered.length) this.#announceGap(renumbered, null);
+    for (const group of groups) if (isBehind(group)) this.#returning.set(group, this.#returning.get(group) ?? 0);
+    this.#ask(groups);
+  }
+
+  #arrived(tag, offset, frame, raw) {
+    const group = this.#groups.get(tag);
+    if (!group || group.joined === null) return this.#handle(messageIn(frame), raw);
+    group.top = Math.max(group.top, offset);
+    if (offset > group.offset + 1) this.#hold(group, offset, raw);
+    else if (offset === group.offset + 1) {
+      this.#handleNext(group, frame, raw);
+      this.#handleHeld(group);
+    }
+    this.#ask([group]);
+  }
+
+  #handleNext(group, frame, raw) {
+    group.offset += 1;
+    const count = this.#returning.get(group);
+    if (count !== undefined && group.offset <= group.joined) this.#returning.set(group, count + 1);
+    this.#handle(messageIn(frame), raw);
+  }
+
+  /** Handle what follows the position. A listener may close the connection, and then nothing is held. */
+  #handleHeld(group) {
+    for (let raw; (raw = this.#release(group, group.offset + 1)); ) this.#handleNext(group, decode(raw), raw);
+  }
+
+  /** Hold a frame. If this is too much, hold none of its group: the server sends them once more. */
+  #hold(group, offset, raw) {
+    if (group.held.has(offset)) return;
+    if (this.#heldFrames >= HELD_FRAMES || this.#heldSize + raw.length > HELD_SIZE) return this.#dropHeld(group);
+    group.held.set(offset, raw);
+    this.#heldFrames += 1;
+    this.#heldSize += raw.length;
+  }
+
+  #release(group, offset) {
+    const raw = group.held.get(offset);
+    if (raw === undefined) return;
+    group.held.delete(offset);
+    this.#heldFrames -= 1;
+    this.#heldSize -= raw.length;
+    return raw;
+  }
+
+  #dropHeld(group) {
+    for (const offset of group.held.keys()) this.#release(group, offset);
+  }
+
+  /** Ask for the messages that groups miss, once at a time for each. */
+  #ask(groups) {
+    const due = groups.filter((group) => !group.timer && isBehind(group));
+    for (let first = 0; first < due.length; first += RESUMED_AT_ONCE) {
+      const some = due.slice(first, first + RESUMED_AT_ONCE);
+      for (const group of some) {
+        group.asked = [group.epoch, group.offset];
+        this.#askLater(group, this.#patience); // in case that no answer comes
+      }
+      this.#send({ $resume: Object.fromEntries(some.map(({ tag, asked }) => [tag, asked])) });
+    }
+  }
+
+  #askLater(group, delay) {
+    group.timer = setTimeout(() => {
+      group.timer = null;
+      this.#ask([group]);
+    }, delay);
+  }
+
+  #endRequest(group) {
+    clearTimeout(group.timer);
+    Object.assign(group, { timer: null, asked: null });
+  }
+
+  #resumed(answers) {
+    const groups = Object.keys(answers).map((tag) => this.#groups.get(tag)).filter((group) => group?.asked);
+    const lost = groups.filter((group) => this.#isLost(group, answers[group.tag]));
+    if (lost.length) this.#skip(lost);
+    this.#ask(groups);
+    const counts = [...this.#returning.values()];
+    if (!counts.length || [...this.#returning.keys()].some((group) => group.asked || isBehind(group))) return;
+    this.#returning.clear();
+    this.#emit("recovered", { messages: counts.reduce((sum, count) => sum + count) });
+  }
+
+  /** Note the answer to the last request for a group. Return whether the messages in question are gone. */
+  #isLost(group, answer) {
+    const [epoch, offset] = group.asked;
+    this.#endRequest(group);
+    if (epoch !== group.epoch) return false; // asked before the numbers began anew, which was announced
+    group.hasMore = answer === "more";
+    if (answer === "later") this.#askLater(group, 200 + 800 * Math.random());
+    if (answer === "later") return false;
+    const isFruitless = isBehind(group) && group.offset === offset;
+    group.fruitless = isFruitless ? group.fruitless + 1 : 0;
+    if (answer === "gap" || group.fruitless === FRUITLESS) return group.offset < group.top;
+    if (isFruitless) this.#askLater(group, PAUSE);
+    return false;
+  }
+
+  /** Continue with the first message that there is: after `$joined`, or the first that is held. */
+  #skip(groups) {
+    let missed = 0;
+    for (const group of groups) {
+      const before = [...group.held.keys()].map((offset) => offset - 1);
+      if (group.joined > group.offset) before.push(group.joined);
+      const offset = Math.min(group.top, ...before);
+      missed += offset - group.offset;
+      Object.assign(group, { offset, fruitless: 0 });
+    }
+    this.#announceGap(groups, missed);
+    for (const group of groups) this.#handleHeld(group);
+  }
+
+  #announceGap(groups, missed) {
+    this.#returning.clear();
+    this.#emit("gap", { groups: groups.map(({ tag }) => tag), missed });
+  }
+}
+
+/** `offset` is the last message handled, `top` the last one known, `joined` that of this connection's `$joined`. */
+const newGroup = (tag, epoch, offset) =>
+  ({ tag, epoch, offset, top: offset, joined: null, held: new Map(), asked: null, timer: null, hasMore: false,
+    fruitless: 0 });
+
+/** Whether the server has, or may have, messages of the group that are missing here. */
+const isBehind = ({ joined, offset, top, hasMore }) => joined !== null && (hasMore || offset < top);
+
+/** What the server sent to the group, without the position. */
+function messageIn({ $at: _, ...message }) {
+  return "$data" in message ? message.$data : message;
 }
 
 function decode(data) {
