@@ -5,23 +5,28 @@ in handlers, views, tasks and the shell. A message to a channel or a group is a 
 `bytes`. With `close` (`True` or a close code) it ends the connection afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from copy import deepcopy
 from typing import Any
 
+import orjson
 from asgiref.sync import markcoroutinefunction
 
 from .cluster.layer import crosses_processes, shared_layer
 from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import packable
+from .cluster.standalone_publisher import publisher
 from .concurrency.awaitables import DONE, Sent
 from .engine import commands
 from .engine.connection import Connection
 from .engine.hub import check_group
-from .engine.publish import publish, send_command, send_command_and_wait
+from .engine.publish import publish, running_loop, send_command, send_command_and_wait
+from .engine.publish_kept import publish_kept, read_history
 from .engine.receiving import hold_messages_to
 from .exceptions import CloseCode, check_close_code
+from .history.policy import history_of
+from .history.records import KeptMessage
 from .partitions import group_name
 from .protocol.messages import Event, encoded_size, plain_bytes, plain_text
 
@@ -87,7 +92,44 @@ class Group:
 
     def send(self, content: dict[str, Any]) -> Sent:
         """Send `content` to every member. Raises `TypeError` if it is not a message."""
-        return publish(content_event(group_name(self.name), content))
+        event = content_event(group_name(self.name), content)
+        if (history := history_of(self.name)) is None or not event.size:
+            return publish(event)
+        if event.text is None:
+            raise TypeError(
+                f"The group {self.name!r} has a history, which keeps text frames: send 'text'."
+            )
+        return publish_kept(event, history)
+
+    def history(self, limit: int = 50) -> list[tuple[int, Any]]:
+        """Return the last messages of a group with a history, for example for a page that opens.
+
+        Args:
+            limit: The most messages to return.
+
+        Returns:
+            (offset, data) of each message, oldest first. Data that is no JSON is text.
+
+        Raises:
+            ValueError: The group has no history.
+            StoreUnavailable: The store does not answer (`rest_channels.history`).
+            RuntimeError: Called in an event loop. Await `ahistory` there.
+        """
+        if running_loop() is not None:
+            raise RuntimeError("Group.history() was called in an event loop: await ahistory().")
+        return _decoded(publisher.run(self._read(limit)).result())
+
+    async def ahistory(self, limit: int = 50) -> list[tuple[int, Any]]:
+        """Do what `history` does, in `async def`."""
+        return _decoded(await self._read(limit))
+
+    def _read(self, limit: int) -> Coroutine[Any, Any, list[KeptMessage]]:
+        if history_of(self.name) is None:
+            raise ValueError(
+                f"The group {self.name!r} has no history. Name it in REST_CHANNELS['HISTORIES'], "
+                "or in the attribute histories of a class."
+            )
+        return read_history(group_name(self.name), limit)
 
     async def aadd(self, channel: Channel | str) -> None:
         await self.add(channel)
@@ -172,6 +214,17 @@ class HubLayer:
             return DONE
         bridge = self.connection.loop_bridge
         return bridge.call(self._listeners.call_layer, lambda: getattr(layer, method)(*args))
+
+
+def _decoded(messages: list[KeptMessage]) -> list[tuple[int, Any]]:
+    return [(offset, _parsed(text)) for offset, text in messages]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # not every renderer writes JSON
+        return text
 
 
 def content_event(address: str, content: dict[str, Any]) -> Event:

@@ -104,12 +104,9 @@ def _session_engine(value: str | None) -> str | None:
     return value
 
 
-def _history(value: str | None) -> str | None:
-    if value not in (None, "redis", "memory", "database"):
-        raise ImproperlyConfigured(
-            f"HISTORY must be 'redis', 'memory', 'database' or None, not {value!r}."
-        )
-    return value
+def _histories(value: Any) -> Any:
+    """Return a copy of a dict, and anything else as it is, to be refused."""
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _partition(value: Any) -> Any:
@@ -229,10 +226,13 @@ class Settings:
     DEBUG_ERRORS = Setting[bool | None](None, _follow_debug)
     """bool or None, default None: send tracebacks to clients. None: as Django's `DEBUG`."""
 
+    HISTORIES = Setting[Any]({}, _histories)
+    """dict of str to `History`, default {}: the groups that keep messages, by name or pattern."""
+
     PARTITION = Setting[Any](None, _partition)
     """class, path or None, default None: what keeps tenants apart, a `partitions.Partition`."""
 
-    HISTORY = Setting[str | None](None, _history)
+    HISTORY = Setting[str | None](None)
     """str or None, default None: where groups keep messages: "redis", "memory" or "database".
 
     None: in Redis if the channel layer is one of channels-redis, else in memory.

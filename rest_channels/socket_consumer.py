@@ -31,7 +31,6 @@ from .concurrency.awaitables import DONE, Sent, adapt_overrides, is_awaitable
 from .concurrency.execution import run
 from .concurrency.hooks import has_methods
 from .declarations.classes import check_arguments, check_asgi_kwargs, check_class, check_initkwargs
-from .declarations.hints import FrameHints
 from .decorators import check_marks, overridable_property
 from .dispatch.adapters import ConsumerAdapter
 from .dispatch.invocation import FrameInvocation, Invocation
@@ -40,6 +39,7 @@ from .engine.connection import Connection, State
 from .engine.unconnected import unconnected
 from .exceptions import CloseCode
 from .groups import HubLayer
+from .history.policy import KeepsHistories
 from .parsers import JSONParser
 from .protocol.dialects import Dialect, PlainDialect
 from .protocol.messages import Application, Event, Frame, Scope
@@ -50,7 +50,7 @@ __all__ = ["SocketConsumer"]
 SENDING_METHODS = ("send", "send_json", "close", "accept", "add_group", "remove_group", "reply")
 
 
-class SocketConsumer(FrameHints):
+class SocketConsumer(KeepsHistories):
     """A consumer of one WebSocket; the module's docstring has an example.
 
     Attributes:
@@ -76,6 +76,7 @@ class SocketConsumer(FrameHints):
             for name in ("send", "send_json", "encode_json")
         )
         cls.handles_gaps = cls.gap is not SocketConsumer.gap
+        cls._declare_histories()
         adapt_overrides(cls, SENDING_METHODS, "_perform")
 
     def __init__(self, *args: Any, **initkwargs: Any) -> None:
@@ -90,8 +91,7 @@ class SocketConsumer(FrameHints):
     def as_asgi(cls, **initkwargs: Any) -> Application:
         """Return an ASGI application; each connection gets an instance made with `initkwargs`.
 
-        They are class attributes, or arguments of an `__init__` of your own. Raises `TypeError` for
-        others.
+        They are class attributes, or arguments of an own `__init__`. Raises `TypeError` for others.
         """
         check_asgi_kwargs(cls, initkwargs)
 

@@ -32,6 +32,7 @@ from .testing_frames import (
     Validator,
     frame_validator,
     has_status,
+    keeping_in,
     name_in,
     new_scope,
     parsed,
@@ -50,6 +51,7 @@ class SocketCommunicator:
         kwargs: The named groups of the route, for a view without a router.
         dialect: `"action"`, `"method"` or `"type"`, the dialect of `call`; others: `ValueError`.
         timeout: For every expectation, in seconds.
+        recovery: Whether to show what `client.js` needs to get what it missed: `$joined`, `$at`.
     """
 
     _validator: Validator | None = None
@@ -66,17 +68,16 @@ class SocketCommunicator:
         subprotocols: Iterable[str] = (),
         dialect: str = "method",
         timeout: float = 2.0,
+        recovery: bool = False,
     ) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect is {dialect!r}. Use one of: {', '.join(DIALECTS)}.")
-        self.application = application
-        self.dialect = dialect
-        self.timeout = timeout
+        self.application, self.dialect = application, dialect
+        self.timeout, self.recovery = timeout, recovery
         self.scope = new_scope(path, headers, subprotocols)
         given = {"user": user, "session": session}
         self.scope |= {key: value for key, value in given.items() if value is not None}
-        if kwargs is not None:
-            self.scope["url_route"] = {"args": (), "kwargs": dict(kwargs)}
+        self.scope |= {} if kwargs is None else {"url_route": {"args": (), "kwargs": dict(kwargs)}}
         self._ids = itertools.count(1)
         self._to_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._from_application: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -102,8 +103,8 @@ class SocketCommunicator:
             context.run(shared_thread.set, True)
             await self._commit()
         self._validator = await frame_validator(self.application, self.scope)
-        receive, send = self._to_application.get, self._from_application.put
-        running: Any = self.application(self.scope, receive, send)
+        send = keeping_in(self._from_application, recovery=self.recovery)
+        running: Any = self.application(self.scope, self._to_application.get, send)
         self._task = asyncio.create_task(running, context=context)
         self._to_application.put_nowait({"type": "websocket.connect"})
         message = await self._next("an answer to the handshake")

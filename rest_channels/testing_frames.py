@@ -1,6 +1,7 @@
 """What `SocketCommunicator` reads from frames, and what it writes into scopes."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,7 @@ __all__ = [
     "Validator",
     "frame_validator",
     "has_status",
+    "keeping_in",
     "name_in",
     "new_scope",
     "parsed",
@@ -77,6 +79,33 @@ def new_scope(path: str, headers: Headers, subprotocols: Iterable[str]) -> dict[
         "server": ("testserver", 80),
         "subprotocols": list(subprotocols),
     }
+
+
+def keeping_in(queue: asyncio.Queue[Any], *, recovery: bool) -> Callable[..., Awaitable[None]]:
+    """Return ASGI's `send`, which puts messages into `queue`, without those of recovery if told so.
+
+    It does not refer to the test's client, which would keep the connection alive.
+    """
+
+    async def send(message: dict[str, Any]) -> None:
+        shown = message if recovery else _without_recovery(message)
+        if shown is not None:
+            await queue.put(shown)
+
+    return send
+
+
+def _without_recovery(message: dict[str, Any]) -> dict[str, Any] | None:
+    """Return `message` as a client without recovery understands it; `None` if it ignores it."""
+    text = message.get("text") or ""
+    content = parsed(text) if text.startswith('{"$') else None
+    if not isinstance(content, dict):
+        return message
+    if not content.keys().isdisjoint({"$joined", "$resumed"}):
+        return None
+    if content.pop("$at", None) is None:
+        return message
+    return {**message, "text": orjson.dumps(content.get("$data", content)).decode()}
 
 
 def _bytes(part: str | bytes) -> bytes:

@@ -25,7 +25,6 @@ from asgiref.sync import markcoroutinefunction
 from .concurrency.awaitables import Sent
 from .concurrency.execution import run
 from .declarations.classes import check_arguments, check_class, check_initkwargs
-from .declarations.hints import FrameHints
 from .decorators import ROUTE, check_marks, route_name
 from .dispatch.adapters import ViewAdapter
 from .dispatch.dispatcher import call_own_dispatch, dispatch
@@ -37,6 +36,7 @@ from .dispatch.view_guards import ViewGuards
 from .dispatch.view_permissions import check_permission_classes
 from .engine.connection import Connection
 from .exceptions import EventNotAllowed
+from .history.policy import KeepsHistories
 from .protocol.dialects import Dialect, MethodDialect, PlainDialect
 from .protocol.messages import Application, Call, Reply, Scope
 from .protocol.route_table import RouteTable
@@ -45,7 +45,7 @@ from .request import NO_CALL, SocketRequest
 __all__ = ["SocketRouteView", "SocketView", "WebSocketView"]
 
 
-class SocketView(FrameHints, ViewGuards, SendingMixin):
+class SocketView(KeepsHistories, ViewGuards, SendingMixin):
     """A view for the events of a WebSocket; the module's docstring has an example.
 
     Each class attribute may also be given to `as_asgi(…)`. `None` stands for the setting
@@ -76,6 +76,7 @@ class SocketView(FrameHints, ViewGuards, SendingMixin):
         super().__init_subclass__(**kwargs)
         check_class(cls)
         check_marks(cls, cls._read_marks)
+        cls._declare_histories()
         check_permission_classes(cls.__name__, cls.permission_classes)
 
     def __init__(self, *args: Any, **initkwargs: Any) -> None:

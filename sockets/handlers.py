@@ -44,6 +44,7 @@ from rest_channels.request import SocketRequest
 
 from .constants import GOT_HELLO, HELLO, PING, RECONNECT
 from .models import Socket, SocketQuerySet
+from .path_group import HasPathGroup
 from .presence import Presence
 from .route_targets import RouteTarget, check_received, check_route
 from .rows import set_identity, socket_from_scope
@@ -57,7 +58,7 @@ HANDLED = {"type": "websocket.receive"}
 """The message of a frame whose handler has ended."""
 
 
-class RoutedSocketHandler(SocketConsumer):
+class RoutedSocketHandler(HasPathGroup, SocketConsumer):
     """The handler of one connection; the module's docstring has an example.
 
     Attributes:
@@ -107,6 +108,8 @@ class RoutedSocketHandler(SocketConsumer):
         await self._presence.add(row)
         self.row = row
         self._connection.on_identity_changed += (partial(self._identity_changed, row),)
+        if self.history is not None:
+            self._connection.groups.join(self.everyone.name)
         await socket_connected.asend_robust(type(self), socket=self.row, handler=self)
         await super().websocket_connect(message)
 

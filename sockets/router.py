@@ -26,13 +26,16 @@ from rest_channels.concurrency.execution import run
 from rest_channels.declarations.classes import check_class
 from rest_channels.declarations.unsupported import ATTRIBUTES
 from rest_channels.declarations.values import check_values
+from rest_channels.history.policy import History
 from rest_channels.protocol.dialects import TypeDialect
+
+from .path_group import check_history
 
 __all__ = ["SocketRouter", "routers"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-HANDLER_ATTRIBUTES = ("login_required", "groups", "sends", "receives")
+HANDLER_ATTRIBUTES = ("login_required", "groups", "history", "sends", "receives")
 """Attributes of a router that its handler class gets."""
 
 routers: "WeakSet[SocketRouter]" = WeakSet()
@@ -50,6 +53,8 @@ class SocketRouter:
     """Whether anonymous clients are refused, as in a handler class. `None`: as `handler` has it."""
     groups: Iterable[str] | None = None
     """The groups that each socket joins. `None`: as `handler` has them."""
+    history: History | None = None
+    """What is kept of the messages to `socket.everyone`. `None`: as `handler` has it."""
     sends: Mapping[str, Any] | None = None
     """The types of messages that the server sends, as in a handler class."""
     receives: Mapping[str, Any] | None = None
@@ -59,7 +64,7 @@ class SocketRouter:
         super().__init_subclass__(**kwargs)
         check_class(cls)
 
-    def __init__(self, handler: Any = None) -> None:
+    def __init__(self, handler: Any = None, history: History | None = None) -> None:
         self._name = "SocketRouter()"
         self._page_docstring: str | None = None
         self._module = __name__
@@ -69,6 +74,8 @@ class SocketRouter:
         self._connect_functions: list[Callable[..., Any]] = []
         self._disconnect_functions: list[Callable[..., Any]] = []
         self._gap_functions: list[Callable[..., Any]] = []
+        if history is not None:
+            self.history = history
         self._default_function: Callable[..., Any] | None = None
         routers.add(self)
 
@@ -76,6 +83,8 @@ class SocketRouter:
         if name in HANDLER_ATTRIBUTES:
             self._check_not_built()
             check_values(f"{self._name}.", {name: value})
+            if name == "history":
+                check_history(f"{self._name}.", value)
         elif (
             not name.startswith("_")
             and name != "routes"
@@ -187,9 +196,7 @@ class SocketRouter:
         base: Any = self._base_handler or RoutedSocketHandler
         router = self
 
-        class Handler(base):  # type: ignore[misc]
-            routes = (*base.routes, *router.routes)
-
+        class Events(base):  # type: ignore[misc]
             async def connect(self) -> None:
                 await run(super().connect)
                 await _call_each(router._connect_functions, self, self.message)
@@ -204,21 +211,19 @@ class SocketRouter:
                     await run(super().gap, groups)
                     await _call_each(router._gap_functions, self, groups)
 
-            if router._default_function is not None:
-                default_route = router._default_function
-            if router.login_required is not None:
-                login_required = router.login_required
-            if router.groups is not None:
-                groups = router.groups
-            if router.sends is not None:
-                sends = router.sends
-            if router.receives is not None:
-                receives = router.receives
+        return type("Handler", (Events,), self._handler_attributes(base))
 
-        Handler.__module__ = self._module
-        Handler.__qualname__ = f"{self._name}.Handler"
-        Handler.__doc__ = self._docstring
-        return Handler
+    def _handler_attributes(self, base: Any) -> dict[str, Any]:
+        given = {name: getattr(self, name) for name in HANDLER_ATTRIBUTES}
+        if self._default_function is not None:
+            given["default_route"] = self._default_function
+        return {
+            "__module__": self._module,
+            "__qualname__": f"{self._name}.Handler",
+            "__doc__": self._docstring,
+            "routes": (*base.routes, *self.routes),
+            **{name: value for name, value in given.items() if value is not None},
+        }
 
     @property
     def _docstring(self) -> str | None:

@@ -15,7 +15,7 @@ from asgiref.sync import SyncToAsync
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management.commands import flush
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.test import TransactionTestCase
@@ -27,6 +27,9 @@ from rest_channels.engine.publish import current_hub
 from rest_channels.routing.application import SocketApplication
 from rest_channels.routing.first_use import first_use
 from tests.brokers import Broker
+from tests.settings import database
+
+POSTGRESQL_URL = "postgres://postgres@127.0.0.1:5432/rest_channels_field"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -266,3 +269,42 @@ def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     original = CursorWrapper.execute
     monkeypatch.setattr(CursorWrapper, "execute", execute)
     return statements
+
+
+@pytest.fixture(scope="session")
+def postgresql_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """The alias of a PostgreSQL database with all tables, at `DATABASE_URL` or on this machine."""
+    url = os.environ.get("DATABASE_URL", POSTGRESQL_URL)
+    alias, name = "postgresql", f"field_{os.getpid()}"
+    settings = database(url) | {"TEST": {"NAME": name, "MIGRATE": False}}
+    configured = connections.configure_settings({"default": {}, alias: settings})
+    connections.settings[alias] = configured[alias]
+    with django_db_blocker.unblock():
+        try:
+            connections[alias].creation.create_test_db(0, autoclobber=True)
+        except OperationalError as error:
+            del connections.settings[alias]
+            pytest.skip(f"No PostgreSQL answers at {url}: {error}")
+    yield alias
+    with django_db_blocker.unblock():
+        with connections[alias].cursor() as cursor:  # asgiref's thread keeps a connection
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        connections[alias].creation.destroy_test_db(settings["NAME"], 0)
+        del connections.settings[alias]
+
+
+@pytest.fixture
+def postgresql(postgresql_database: str, django_db_blocker: Any) -> Iterator[str]:
+    """The alias of a PostgreSQL database with all tables. A test deletes what it writes."""
+    with django_db_blocker.unblock():
+        yield postgresql_database
+        close_connection(postgresql_database)
+        SyncToAsync.single_thread_executor.submit(close_connection, postgresql_database).result(5)
+
+
+def close_connection(alias: str) -> None:
+    """Close the connection of the running thread. The next test gets a new one."""
+    connections[alias].close()

@@ -39,6 +39,7 @@ def test_a_consumer_has_the_public_names_of_channels_and_of_dcrf() -> None:
     assert CHANNELS_NAMES | {"add_group", "remove_group", "gap"} == names - {
         "overrides_sending",
         "handles_gaps",
+        "histories",
         "receives",
         "sends",
     }

@@ -20,6 +20,7 @@ from rest_channels.history.stores.memory import MemoryStore
 from rest_channels.history.stores.redis import RedisStore
 
 from ..cluster.broker import Broker, running
+from ..cpu import Workbench, line
 from ..measuring import Line, Plan, Requirement, at_least, at_most, interleave, line_of
 from ..peers import Peer
 
@@ -76,7 +77,19 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
         ]
         await in_redis.close()
         await redis.aclose()
-    return lines
+    return [*lines, fan_out(plan)]
+
+
+def fan_out(plan: Plan) -> Line:
+    """Measure a message to 1,000 members of one process, with and without a history in memory."""
+
+    def test(line: Line) -> bool | None:
+        kept = line.values.get("kept")  # not in a quick run
+        return None if kept is None else line.values["ours"] / kept >= 0.8
+
+    requirement = Requirement("≥ 0.8 of without a history", test)
+    bench = Workbench("fan-out", ("ours", "kept"), {"members": 1_000})
+    return line("history, fan-out, 1,000 members, per delivery", bench, plan, (requirement,))
 
 
 @contextmanager

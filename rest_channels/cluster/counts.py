@@ -19,6 +19,8 @@ class Counts:
         """How often the channel layer was lost."""
         self.unreadable = 0
         """Packets of another release that this release ignores."""
+        self.unkept = 0
+        """Messages of groups with a history that the store did not take."""
 
     def add(self, name: str, number: int = 1) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ understand the packet. A reader ignores packets with a newer `v`, and unknown ki
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..protocol.messages import Event, utf8_size
+from ..protocol.messages import Event, Position, utf8_size
 
 __all__ = [
     "Acknowledgement",
@@ -164,6 +164,7 @@ def _pack_event(event: Event) -> dict[str, Any]:
         "accept": event.accept or None,
         "rendered": (event.text is not None and event.data is not None) or None,
         "listeners_know": event.also_on_layer or None,
+        "at": None if event.position is None else list(event.position),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -180,6 +181,7 @@ def _unpack_event(group: str, fields: Mapping[str, Any]) -> Event:
         accept=bool(fields.get("accept")),
         rendered_elsewhere=bool(fields.get("rendered")),
         also_on_layer=bool(fields.get("listeners_know")),
+        position=Position(*fields["at"]) if "at" in fields else None,
     )
 
 

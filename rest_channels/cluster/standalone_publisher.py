@@ -12,9 +12,9 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 
@@ -30,6 +30,8 @@ __all__ = ["OutgoingPacket", "Publisher", "publisher"]
 IDLE_TIMEOUT = 30.0
 """Seconds without a message after which the link is closed."""
 
+
+T = TypeVar("T")
 
 OutgoingPacket = tuple[str, Event | Packet]
 """A group, and what to send to it."""
@@ -48,6 +50,9 @@ class Publisher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link: Link | None = None
         self._used_at = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self.on_stop: list[Callable[[], Awaitable[None]]] = []
+        """Awaited before the link is closed, because it is not used, or the process ends."""
 
     def send(self, packets: Sequence[OutgoingPacket]) -> "Future[None]":
         """Send `packets`. The future is done when they are sent or lost."""
@@ -56,6 +61,10 @@ class Publisher:
     def send_command(self, node: str, command: str, *args: Any) -> "Future[bool]":
         """Let `node` run `command`. The future's result says whether it did."""
         return self._start(self._send_command(node, command, *args))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run `work`, which may send, in the thread's loop."""
+        return self._start(self._run(work))
 
     def flush(self) -> "Future[None] | None":
         """Return a future for everything queued now, or `None` if there is no thread."""
@@ -72,6 +81,8 @@ class Publisher:
             with contextlib.suppress(TimeoutError):
                 closing = run_in_loop(self._close_link(), loop)
                 closing.result(3 * BROKER_TIMEOUT)
+            self.on_stop.clear()  # what is stopped belongs to the loop, which ends
+            self._idle_timer = None
             loop.call_soon_threadsafe(loop.stop)
             thread.join(BROKER_TIMEOUT)
 
@@ -91,6 +102,10 @@ class Publisher:
             sender.put(*packet)
         await sender.flush()
 
+    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        self._note_use()
+        return await work
+
     async def _flush(self) -> None:
         if self._link is not None:
             await self._link.sender.flush()
@@ -99,21 +114,29 @@ class Publisher:
         return await self._get_link().send_command(node, command, *args)
 
     def _get_link(self) -> Link:
-        self._used_at = time.monotonic()
+        self._note_use()
         if self._link is None:
             self._link = Link(new_node(), PacketReceiver())
-            asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._close_idle_link)
         return self._link
 
-    def _close_idle_link(self) -> None:
+    def _note_use(self) -> None:
+        self._used_at = time.monotonic()
+        if self._idle_timer is None:
+            loop = asyncio.get_running_loop()
+            self._idle_timer = loop.call_later(IDLE_TIMEOUT, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
         loop = asyncio.get_running_loop()
         remaining = self._used_at + IDLE_TIMEOUT - time.monotonic()
         if remaining > 0:
-            loop.call_later(remaining, self._close_idle_link)
+            self._idle_timer = loop.call_later(remaining, self._close_if_idle)
         else:
+            self._idle_timer = None
             self._closing = loop.create_task(self._close_link())
 
     async def _close_link(self) -> None:
+        for stop in self.on_stop:
+            await stop()
         link, self._link = self._link, None
         if link is not None:
             await link.stop()

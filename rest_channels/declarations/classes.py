@@ -24,6 +24,7 @@ CLASS_ONLY = {
     "available_actions",
     "check_deliveries",
     "handles_gaps",
+    "histories",
     "observer_many_to_many_relationships",
     "overrides_sending",
     "receives",

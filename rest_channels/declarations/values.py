@@ -152,6 +152,20 @@ def _groups(value: Any) -> str | None:
     return f"has {wrong[0]!r}, which is not text" if wrong else None
 
 
+def _histories(value: Any) -> str | None:
+    """Check a dict of group names, or patterns of them, to `History`, or `None`."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        return 'is not a dict: write {"group-*": History(size=100, age=300)}'
+    for pattern, history in value.items():
+        if not isinstance(pattern, str) or not pattern:
+            return f"has the key {pattern!r}: write the name of a group, or a pattern such as 'a-*'"
+        if not hasattr(history, "size") or not hasattr(history, "age"):
+            return f"has {history!r} for {pattern!r}: write History(size=100, age=300)"
+    return None
+
+
 VALUES: dict[str, Check] = {
     "authentication_classes": _classes("authenticate"),
     "bytes_parser_class": _parser_class,
@@ -160,6 +174,7 @@ VALUES: dict[str, Check] = {
     "dialect": dialect_error,
     "filter_backends": _classes("filter_queryset", optional=False),
     "groups": _groups,
+    "histories": _histories,
     "http_user": _always,
     "login_required": _flag,
     "lookup_field": _text,

@@ -8,8 +8,10 @@ from django.utils.functional import cached_property
 from ..concurrency.awaitables import DONE, Sent, adapt_overrides
 from ..engine.connection import Connection
 from ..engine.publish import publish
+from ..engine.publish_kept import publish_kept
 from ..engine.unconnected import unconnected
 from ..exceptions import CloseCode
+from ..history.policy import history_of
 from ..partitions import group_name
 from ..protocol.messages import Event
 from ..renderers import JSONRenderer, encode_text
@@ -92,6 +94,8 @@ class SendingMixin:
         """Send `data` to every member of `group`. It is rendered once."""
         name = group_name(group, self.connection.partition)
         event = Event.rendered(name, data, self.render_text(data))
+        if (history := history_of(group)) is not None:
+            return publish_kept(event, history)
         return self.connection.loop_bridge.call(publish, event)  # in order, in threads too
 
     def send_json(self, data: Any) -> Sent:

@@ -6,8 +6,9 @@ meantime are skipped.
 
 from ..concurrency.awaitables import Sent
 from ..protocol.messages import Event
+from .command_registry import command
 from .fanout import Member
-from .hub import Hub, command, with_data
+from .hub import Hub, with_data
 
 __all__ = [
     "close_each",

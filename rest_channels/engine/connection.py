@@ -24,14 +24,15 @@ from ..exceptions import CloseCode, ProtocolViolation, check_close_code
 from ..handshake.locale import locale_of
 from ..handshake.subprotocols import acceptable
 from ..partitions import connection_partition, handlers_partition
-from ..protocol.asgi_messages import Message, accept_message, close_message, frame_message
-from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text, utf8_size
+from ..protocol.asgi_messages import Message, accept_message, close_message
+from ..protocol.messages import Frame, encoded_size, plain_bytes, plain_text
 from ..settings import api_settings
 from .connection_identity import ConnectionScope
+from .control_frames import CONTROL_SIZE, answer_control_frame
 from .ending import Ending
 from .handler import OPEN, Handler, State
 from .identification import identify_connection
-from .inbox import PING_SIZE, Inbox, ping
+from .inbox import Inbox
 from .memberships import GroupMemberships
 from .outbox import Outbox
 from .publish import current_hub
@@ -128,9 +129,8 @@ class Connection(Receiving):
             return None
         try:
             frame = text, _data, size = self.inbox.admit(message)
-            if size < PING_SIZE and text and '"$ping"' in text and (pong := ping(text)) is not None:
-                if not self.outbox.put_if_room(frame_message(pong, None), utf8_size(pong)):
-                    self.close_slow_client()
+            if size < CONTROL_SIZE and text and '"$' in text and answer_control_frame(self, text):
+                pass
             elif self.call_queue.busy:
                 self.inbox.wait(size)
                 self.call_queue.put(frame)

@@ -33,6 +33,10 @@ class Member(Protocol):
     """Whether rendered messages have to go through its handler too."""
 
     @property
+    def overrides_sending(self) -> bool:
+        """Whether its class sends messages itself, so that they have no offsets."""
+
+    @property
     def has_other_handlers(self) -> bool:
         """Whether handlers of messages, or detached actions, run beside the running call."""
 

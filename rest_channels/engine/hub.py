@@ -8,9 +8,10 @@ processes, the hub has a link to their hubs.
 import asyncio
 import contextlib
 import itertools
+import logging
 import re
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -26,12 +27,16 @@ from ..concurrency.execution import empty_context
 from ..concurrency.tasks import EAGER_TASKS, cancel_tasks, start_task
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
+from .command_registry import commands
 from .fanout import Member, deliver, fan_out
+from .recovery import Recovery
 from .socket_limits import SocketCounts
 
 P = TypeVar("P")
 
-__all__ = ["Command", "Hub", "check_group", "command", "on_heartbeat", "with_data"]
+__all__ = ["Hub", "check_group", "on_heartbeat", "with_data"]
+
+logger = logging.getLogger("rest_channels")
 
 _GROUP = re.compile(r"[\w.-]{1,99}", re.ASCII)
 
@@ -53,8 +58,11 @@ class Hub(PacketReceiver):
         self.link: Link | None = None
         self.listeners = Listeners()
         self.sockets = SocketCounts()
+        self.recovery = Recovery(self.start_task, self._members_of, self._deliver_rendered)
+        self.on_stop: list[Callable[[], Awaitable[None]]] = []
         self._ids = itertools.count(1)
         self._depth = 0
+        self._warned = False
         self._connection_count = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._components: dict[Any, Any] = {}
@@ -73,6 +81,11 @@ class Hub(PacketReceiver):
             self.link = Link(self.node, self, after=publisher.flush())
         if self._timer is None:
             self._schedule_heartbeat()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has connections, or still sends what they have published."""
+        return self._connection_count > 0 or self.link is not None
 
     async def reachable(self, member: Member) -> bool:
         """Wait until other processes reach the addresses here, for at most `BROKER_TIMEOUT`.
@@ -104,6 +117,8 @@ class Hub(PacketReceiver):
             self._timer.cancel()
             self._timer = None
         listeners, self.listeners = self.listeners, Listeners()
+        for stop in (*self.on_stop, self.recovery.stop):
+            await stop()
         await cancel_tasks(self._tasks, 1.0)
         await listeners.stop()
         if link is not None:
@@ -154,6 +169,7 @@ class Hub(PacketReceiver):
         members = self.groups.get(group)
         if members is not None:
             members.pop(member, None)
+            self.recovery.leave(group, member)
             if not members:
                 del self.groups[group]
                 if self.link is not None:
@@ -191,16 +207,37 @@ class Hub(PacketReceiver):
         return [ALL_NODES_GROUP, *self.groups]
 
     def receive(self, event: Event) -> None:
-        """Deliver `event`."""
+        """Deliver `event`; in order, if it has a position."""
+        if event.group in self.recovery.groups:
+            if event.position is not None:
+                self.recovery.receive(event)
+                return
+            self._warn_of_missing_history(event)
         self.publish(with_data(event, self.groups.get(event.group, ())))
+
+    def _warn_of_missing_history(self, event: Event) -> None:
+        """Log once that another process sends to a group whose history it does not know."""
+        if event.text is not None and not self._warned:
+            self._warned = True
+            logger.warning(
+                "Another process sends to the group %r and does not know its history, so the "
+                "message is not kept. Name the group in REST_CHANNELS['HISTORIES'].",
+                event.group,
+            )
+
+    def _members_of(self, group: str) -> Collection[Member]:
+        return self.groups.get(group, ())
+
+    def _deliver_rendered(self, event: Event, members: Sequence[Member]) -> None:
+        self.deliver_to_members(with_data(event, members), members)
 
     def run_command(self, name: str, args: tuple[Any, ...]) -> Awaitable[Any] | None:
         """Run the command that another process sent. Ignore commands of a newer release."""
-        command = _commands.get(name)
+        command = commands.get(name)
         return None if command is None else command(self, *args)
 
     def messages_lost(self, groups: list[str]) -> None:
-        """Deliver a `Gap` to the members of `groups`.
+        """Deliver a `Gap` to the members of `groups`, and read what the store has of them.
 
         A lost command may have been a revocation: all accounts are checked now. A lost message to
         this node may have been for any connection: each receives a gap under its own address.
@@ -209,6 +246,7 @@ class Hub(PacketReceiver):
             self._start_heartbeat_work()
         missing: dict[Member, list[str]] = {}
         for group in groups:
+            self.recovery.catch_up(group)
             for member in self.groups.get(group, ()):
                 missing.setdefault(member, []).append(group)
         if node_group(self.node) in groups:
@@ -231,37 +269,9 @@ def with_data(event: Event, members: Iterable[Member]) -> Event:
     return event
 
 
-class Command:
-    """A function of a hub that other processes may call, by a name that never changes.
-
-    Two releases share a broker during an upgrade. Therefore the name on the wire is not the name
-    of the function: the other release would ignore a command whose function was renamed.
-    """
-
-    def __init__(self, wire_name: str, function: Callable[..., Awaitable[Any] | None]) -> None:
-        self.wire_name = wire_name
-        self._function = function
-        self.__doc__ = function.__doc__
-
-    def __call__(self, hub: Hub, *args: Any) -> Awaitable[Any] | None:
-        """Run the command on `hub`. Return an awaitable if it is not done yet."""
-        return self._function(hub, *args)
-
-
 Work = TypeVar("Work", bound=Callable[..., Coroutine[Any, Any, None]])
 
-_commands: dict[str, Command] = {}
 _heartbeat_work: list[Callable[[Hub], Coroutine[Any, Any, None]]] = []
-
-
-def command(wire_name: str) -> Callable[[Callable[..., Any]], Command]:
-    """Let other processes call the decorated `function(hub, *args)` by `wire_name`."""
-
-    def register(function: Callable[..., Any]) -> Command:
-        _commands[wire_name] = registered = Command(wire_name, function)
-        return registered
-
-    return register
 
 
 def on_heartbeat(work: Work) -> Work:

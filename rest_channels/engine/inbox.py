@@ -1,4 +1,4 @@
-"""Limits on the size, number and rate of a client's frames, and the control frame.
+"""Limits on the size, number and rate of a client's frames.
 
 Reading never waits for handlers. Therefore the frames that wait to be handled are limited here.
 
@@ -12,16 +12,11 @@ import time
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from ..exceptions import CloseCode, ProtocolViolation
 from ..protocol.messages import Frame, utf8_size
 from ..settings import api_settings
 
-__all__ = ["Inbox", "ping"]
-
-PING_SIZE = 64
-"""Bytes; a control frame is shorter."""
+__all__ = ["Inbox"]
 
 
 class Inbox:
@@ -148,14 +143,3 @@ def _seconds(rate: float | None, burst: float) -> tuple[float, float]:
     """
     seconds = 0.0 if rate is None else 1.0 / rate
     return seconds, burst * seconds
-
-
-def ping(text: str) -> str | None:
-    """Return the answer to a control frame (`{"$ping": n}` → `{"$pong": n}`), else `None`."""
-    try:
-        content = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(content, dict) or content.keys() != {"$ping"}:
-        return None
-    return orjson.dumps({"$pong": content["$ping"]}).decode()

@@ -7,6 +7,8 @@ from typing import Any
 from ..cluster.layer import BROKER_TIMEOUT
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
+from ..history.policy import history_of
+from ..history.stores import check_store
 from ..partitions import group_name
 from .fanout import Member
 from .hub import Hub, check_group
@@ -16,6 +18,10 @@ __all__ = ["GroupMemberships"]
 
 LAYER_SUBSCRIBER = "channels"
 """The subscriber of groups whose messages the connection also receives from the channel layer."""
+
+
+KEEPING_SUBSCRIBERS = (None, "group", LAYER_SUBSCRIBER)
+"""Subscribers to groups that code sends frames to. Groups of observers have no history."""
 
 
 class GroupMemberships(GroupSubscriptions):
@@ -57,7 +63,11 @@ class GroupMemberships(GroupSubscriptions):
             check_group(group)
         if not self.add(group, subscriber):
             return DONE
-        return self.add_pending(self._hub.join(self._name(group), self._member))
+        joined = self._hub.join(name := self._name(group), self._member)
+        if subscriber in KEEPING_SUBSCRIBERS and (history := history_of(group)) is not None:
+            check_store()
+            joined = self._hub.recovery.join(name, self._member, history, joined)
+        return self.add_pending(joined)
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:
         """End one subscription. The last one to `group` ends the membership."""

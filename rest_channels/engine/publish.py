@@ -23,20 +23,26 @@ from ..cluster.packets import CommandPacket
 from ..cluster.standalone_publisher import OutgoingPacket, publisher
 from ..concurrency.awaitables import DONE, Sent
 from ..protocol.messages import Event
-from .hub import Command, Hub
+from .command_registry import Command
+from .hub import Hub
 from .receiving import hold_messages_to
 
 __all__ = [
     "broadcast_command",
     "current_hub",
     "deliver_to_addresses",
+    "find_hub",
     "may_have_members",
     "note_serving",
     "on_every_hub",
     "publish",
+    "run_on",
+    "running_loop",
     "send_command",
     "send_command_and_wait",
     "send_command_to_each",
+    "send_packets",
+    "wait_for_future",
 ]
 
 logger = logging.getLogger("rest_channels")
@@ -59,7 +65,9 @@ def current_hub() -> Hub:
 def publish(event: Event) -> Sent:
     """Send `event` to its group. Members on the calling thread's own loop receive it at once."""
     hold_messages_to((event.group,))
-    sent = _send((event.group, event))  # first, so that other processes do not wait for this one
+    sent = send_packets(
+        (event.group, event)
+    )  # first, so that other processes do not wait for this one
     on_every_hub(Hub.publish, event)
     return sent
 
@@ -97,7 +105,7 @@ _warned = False
 def broadcast_command(command: Command, *args: Any) -> Sent:
     """Let every hub of every process run `command(hub, *args)`."""
     on_every_hub(command, *args)
-    return _send((ALL_NODES_GROUP, CommandPacket(command.wire_name, args)))
+    return send_packets((ALL_NODES_GROUP, CommandPacket(command.wire_name, args)))
 
 
 def send_command(address: str, command: Command, *args: Any) -> Sent:
@@ -107,7 +115,7 @@ def send_command(address: str, command: Command, *args: Any) -> Sent:
     if is_here(node):
         on_every_hub(_only_on(node, command), address, *args)
         return DONE
-    return _send((node_group(node), CommandPacket(command.wire_name, (address, *args))))
+    return send_packets((node_group(node), CommandPacket(command.wire_name, (address, *args))))
 
 
 def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any) -> Sent:
@@ -128,7 +136,7 @@ def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any)
             for start in range(0, len(numbers), ADDRESSES_PER_PACKET):
                 batch = numbers[start : start + ADDRESSES_PER_PACKET]
                 packets.append((node_group(node), CommandPacket(command.wire_name, (batch, *args))))
-    return _send(*packets)
+    return send_packets(*packets)
 
 
 def deliver_to_addresses(addresses: Sequence[str], command: Command, event: Event) -> Sent:
@@ -136,7 +144,7 @@ def deliver_to_addresses(addresses: Sequence[str], command: Command, event: Even
 
     Those of the running loop are found by their whole addresses.
     """
-    loop = _running_loop()
+    loop = running_loop()
     hub = None if loop is None else _hubs.get(loop)
     if hub is None:
         return send_command_to_each(addresses, command, event)
@@ -153,24 +161,24 @@ def send_command_and_wait(address: str, command: Command, *args: Any) -> Sent:
     """Call `send_command`, and wait until the command is done, for at most `BROKER_TIMEOUT`."""
     if (node := _checked_node_of(address)) is None:
         return DONE
-    hub = _hub_with_link()
+    hub = find_hub()
     if is_here(node):
         owner = next((hub for hub in _all_hubs() if hub.node == node), None)
         if owner is None or owner.loop.is_closed():
             return DONE
-        return _run_on(owner, _run_command(owner, command, (address, *args)))
+        return run_on(owner, _run_command(owner, command, (address, *args)))
     if not crosses_processes():
         return DONE
     if hub is not None and hub.link is not None:
-        return _run_on(hub, hub.link.send_command(node, command.wire_name, address, *args))
-    return _wait_for(publisher.send_command(node, command.wire_name, address, *args))
+        return run_on(hub, hub.link.send_command(node, command.wire_name, address, *args))
+    return wait_for_future(publisher.send_command(node, command.wire_name, address, *args))
 
 
 def on_every_hub(method: Callable[..., Any], *args: Any) -> None:
     """Call `method(hub, *args)` for every hub of this process, each on its own loop."""
-    running_loop = _running_loop()
+    running = running_loop()
     for hub in _all_hubs():
-        if hub.loop is running_loop:
+        if hub.loop is running:
             method(hub, *args)
         else:
             with contextlib.suppress(RuntimeError):  # the loop is closed and has no members
@@ -191,24 +199,24 @@ def _group_by_prefix(addresses: Iterable[str]) -> dict[str, list[str]]:
     return numbers_by_prefix
 
 
-def _send(*packets: OutgoingPacket) -> Sent:
+def send_packets(*packets: OutgoingPacket) -> Sent:
     """Send `packets` to other processes, through an open link or through the publisher."""
     if not packets or not crosses_processes():
         if packets and not _hubs:
             _warn_that_nothing_receives()
         return DONE
-    hub = _hub_with_link()
+    hub = find_hub()
     if hub is None or hub.link is None:
-        return _wait_for(publisher.send(packets))
-    if hub.loop is _running_loop():
+        return wait_for_future(publisher.send(packets))
+    if hub.loop is running_loop():
         return [hub.link.sender.put(*packet) for packet in packets][-1]
-    return _run_on(hub, _put(hub, packets))
+    return run_on(hub, _put(hub, packets))
 
 
 async def _put(hub: Hub, packets: Sequence[OutgoingPacket]) -> None:
     for index, packet in enumerate(packets):
         if hub.link is None:  # its last connection has ended in the meantime
-            await _wait_for(publisher.send(packets[index:]))
+            await wait_for_future(publisher.send(packets[index:]))
             return
         await hub.link.sender.put(*packet)
 
@@ -218,14 +226,15 @@ async def _run_command(hub: Hub, command: Command, args: tuple[Any, ...]) -> Non
         await done
 
 
-def _run_on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
-    if hub.loop is _running_loop():
+def run_on(hub: Hub, work: Coroutine[Any, Any, Any]) -> Sent:
+    """Run `work` in the loop of `hub`. A thread waits for it, for at most `BROKER_TIMEOUT`."""
+    if hub.loop is running_loop():
         task = hub.start_task(work)
         if task.done():
             task.result()
             return DONE
         return Sent(lambda: _result_of(task))
-    return _wait_for(asyncio.run_coroutine_threadsafe(work, hub.loop))
+    return wait_for_future(asyncio.run_coroutine_threadsafe(work, hub.loop))
 
 
 async def _result_of(task: "asyncio.Task[Any]") -> None:
@@ -233,9 +242,9 @@ async def _result_of(task: "asyncio.Task[Any]") -> None:
     task.result()
 
 
-def _wait_for(future: "Future[Any]") -> Sent:
+def wait_for_future(future: "Future[Any]") -> Sent:
     """Wait for `future`: now if called in a thread, else when the result is awaited."""
-    if _running_loop() is None:
+    if running_loop() is None:
         with contextlib.suppress(TimeoutError):
             future.result(BROKER_TIMEOUT)
         return DONE
@@ -259,7 +268,8 @@ def _only_on(node: str, command: Command) -> Callable[..., None]:
     return run_on_owner
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the running event loop, or `None` in a thread without one."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -270,13 +280,10 @@ def _all_hubs() -> list[Hub]:
     return list(_hubs.values())  # one atomic step, so it needs no lock
 
 
-def _hub_with_link() -> Hub | None:
-    """Return a hub with a link: the running loop's if it has one, else any."""
-    loop = _running_loop()
-    if loop is not None and (hub := _hubs.get(loop)) is not None and hub.link is not None:
-        return hub
-    linked = (hub for hub in _all_hubs() if hub.link is not None and not hub.loop.is_closed())
-    return next(linked, None)
+def find_hub() -> Hub | None:
+    """Return a hub that is used: that of the running loop if possible, else any."""
+    used = [hub for hub in _all_hubs() if hub.is_used and not hub.loop.is_closed()]
+    return next((hub for hub in used if hub.loop is running_loop()), used[0] if used else None)
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}

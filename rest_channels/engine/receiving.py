@@ -65,6 +65,11 @@ class Receiving:
         return partition
 
     @property
+    def overrides_sending(self) -> bool:
+        """Whether the class sends messages itself, so that its clients get them without offsets."""
+        return self.handler.overrides_sending
+
+    @property
     def has_ended(self) -> bool:
         """Whether everything has ended, so that nothing would stop what begins now."""
         return isinstance(self.handler, EndedHandler)

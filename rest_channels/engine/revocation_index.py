@@ -15,10 +15,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from ..exceptions import CloseCode
+from .command_registry import command
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
 from .deferred_ends import close_later
 from .fanout import Member
-from .hub import Hub, command, on_heartbeat
+from .hub import Hub, on_heartbeat
 from .identity_checks import Ends, query, run_check, selected
 from .identity_index import IdentityCheck, Kind, RevocationIndex
 from .publish import broadcast_command

@@ -1,1 +1,5 @@
-"""Messages of groups that are kept, for clients that were away."""
+"""Messages of groups that are kept, for clients that were away: docs/recovery.md."""
+
+from .policy import History
+
+__all__ = ["History"]

@@ -2,16 +2,9 @@
 
 from typing import NamedTuple
 
+from ..protocol.messages import Position
+
 __all__ = ["KeptMessage", "Page", "Position", "StoreUnavailable"]
-
-
-class Position(NamedTuple):
-    """A place in the messages of a group with a history."""
-
-    epoch: str
-    """Names one unbroken numbering. After a loss in the store another one begins."""
-    offset: int
-    """The number of a message; the first of an epoch has 1."""
 
 
 class KeptMessage(NamedTuple):

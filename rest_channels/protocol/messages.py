@@ -9,6 +9,7 @@ __all__ = [
     "Event",
     "Frame",
     "Gap",
+    "Position",
     "Reply",
     "Scope",
     "encoded_size",
@@ -46,6 +47,15 @@ class Reply(NamedTuple):
     """The detail of a DRF exception (text, list or dict), or `None` after a success."""
 
 
+class Position(NamedTuple):
+    """A place in the messages of a group with a history."""
+
+    epoch: str
+    """Names one unbroken numbering. After a loss in the store another one begins."""
+    offset: int
+    """The number of a message; the first of an epoch has 1."""
+
+
 class Event(NamedTuple):
     """A message for the members of a group, or for the connection at an address.
 
@@ -68,6 +78,8 @@ class Event(NamedTuple):
     """Another process rendered the event, and its data can be read from `text`."""
     queued_size: int = 0
     """The bytes that `data` takes while it waits for a handler; 0: to be measured."""
+    position: Position | None = None
+    """Where it is among the messages of its group, if they are kept."""
 
     @classmethod
     def rendered(cls, group: str, data: Any, text: str) -> "Event":

@@ -18,7 +18,10 @@ __all__ = ["Document", "build_document"]
 MULTIPLEXER = "action"
 """The dialect in which a multiplexer says that a stream is closed or refused."""
 
-ABOUT = 'Every socket answers {"$ping": n} with {"$pong": n}.'
+ABOUT = (
+    'Every socket answers {"$ping": n} with {"$pong": n}. Messages of groups with a history have '
+    'one more key, "$at", and {"$joined": …} tells their position: see docs/recovery.md.'
+)
 
 
 def build_document(

@@ -14,7 +14,7 @@ from rest_channels.cluster.link import Link, PacketReceiver
 from rest_channels.cluster.packet_sender import node_group
 from rest_channels.cluster.standalone_publisher import publisher
 from rest_channels.consumers import SocketConsumer
-from rest_channels.engine import hub
+from rest_channels.engine.command_registry import commands
 from rest_channels.engine.commands import deliver_to_each
 from rest_channels.engine.publish import current_hub, send_command_to_each
 from rest_channels.groups import Channel, Group
@@ -262,7 +262,7 @@ async def test_messages_stay_in_order_while_connections_open_and_close(grace, aw
 
 def test_the_wire_names_of_commands_never_change() -> None:
     """Two releases share a broker during a rolling restart. A new name would lose a revocation."""
-    assert sorted(hub._commands) == [
+    assert sorted(commands) == [
         "dismiss",
         "enlist",
         "enroll",

@@ -19,6 +19,7 @@ from rest_channels.declarations.unsupported import (
     OPTIONS,
 )
 from rest_channels.declarations.values import VALUES
+from rest_channels.history import History
 from rest_channels.pagination import (
     WebsocketCursorPagination,
     WebsocketLimitOffsetPagination,
@@ -40,6 +41,7 @@ VALID = {
     "check_deliveries": True,
     "dialect": PlainDialect(),
     "groups": ["lobby"],
+    "histories": {"note-*": History()},
     "http_user": True,
     "lookup_field": "username",
     "lookup_url_kwarg": "name",
@@ -77,6 +79,8 @@ HONOURED = {
     "filter_backends": f"{TABLE}::test_an_action_may_set_what_filter_backends_read",
     "groups": "tests/test_socket_consumer.py::"
     "test_a_consumer_joins_its_groups_before_connect_and_handles_events_by_type",
+    "histories": "tests/recovery/test_views.py::"
+    "test_a_client_that_comes_back_receives_what_it_missed",
     "http_user": f"{TABLE}::test_http_user_cannot_be_switched_off",
     "login_required": "tests/sockets/test_handlers.py::"
     "test_with_login_required_an_anonymous_client_receives_only_reconnect",

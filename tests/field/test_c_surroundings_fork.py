@@ -107,6 +107,7 @@ in_child(child)
 
 
 RESET = {
+    "rest_channels.engine.publish_kept._writers": "cleared",
     "rest_channels.cluster.counts.counts": "its lock",
     "rest_channels.cluster.nodes._process": "the name of the process",
     "rest_channels.cluster.standalone_publisher.publisher": "its thread, loop and lock",
@@ -119,10 +120,11 @@ KEPT = {
     "rest_channels.client_logs._counts": "counts log lines",
     "rest_channels.concurrency.pool_blocks._leasing": "its leases belong to tasks",
     "rest_channels.concurrency.serial_queue.waiting_tasks": "belongs to tasks",
+    "rest_channels.history.policy._declared": "filled by classes",
+    "rest_channels.engine.command_registry.commands": "filled by imports",
     "rest_channels.actions.authorization._awaited": "known of functions",
     "rest_channels.concurrency.execution._marked": "known of functions",
     "rest_channels.protocol.arguments._known": "known of functions",
-    "rest_channels.engine.hub._commands": "filled by imports",
     "rest_channels.engine.hub._heartbeat_work": "filled by imports",
     "rest_channels.engine.row_signals._watched": "its receivers are copied, too",
     "rest_channels.observer.naming._observers": "filled by imports",

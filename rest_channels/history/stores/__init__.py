@@ -16,7 +16,17 @@ from ...settings import SETTING_NAME, api_settings
 from .base import Append, HistoryStore
 from .memory import MemoryStore
 
-__all__ = ["Append", "HistoryStore", "configuration_error", "current_store"]
+__all__ = [
+    "Append",
+    "HistoryStore",
+    "check_store",
+    "close_store",
+    "configuration_error",
+    "current_store",
+    "uses_database",
+]
+
+NAMES = ("redis", "memory", "database")
 
 APP = "rest_channels.history"
 """The app with the tables of the database store."""
@@ -57,9 +67,25 @@ def current_store() -> HistoryStore:
     return store
 
 
-def _new_store() -> HistoryStore:
+async def close_store() -> None:
+    """Close the store of the running event loop, if it has one. It may be used again."""
+    if (store := _stores.by_loop.get(asyncio.get_running_loop())) is not None:
+        await store.close()
+
+
+def check_store() -> None:
+    """Raise `ImproperlyConfigured` if the settings allow no store."""
     if error := configuration_error():
         raise ImproperlyConfigured(error)
+
+
+def uses_database() -> bool:
+    """Return whether messages are kept in the site's database."""
+    return _chosen() == "database"
+
+
+def _new_store() -> HistoryStore:
+    check_store()
     name = _chosen()
     if name == "redis":
         from .redis import RedisStore  # noqa: PLC0415 - redis-py is slow to import
@@ -83,6 +109,8 @@ def configuration_error() -> str:
     """Return why the store cannot be used, and what to write instead; an empty string if it can."""
     name = _chosen()
     setting = f"{SETTING_NAME}['HISTORY']"
+    if name not in NAMES:
+        return f"{setting} must be {', '.join(map(repr, NAMES))} or None, not {name!r}."
     if name == "memory" and crosses_processes():
         return (
             f"{setting} is 'memory', which other processes cannot read, and the channel layer "

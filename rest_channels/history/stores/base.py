@@ -15,7 +15,6 @@ __all__ = [
     "HistoryStore",
     "Retention",
     "new_epoch_name",
-    "no_longer_kept",
     "text_size",
 ]
 
@@ -77,7 +76,8 @@ class HistoryStore(ABC):
             number: Higher than all numbers that the writer has appended to the group.
 
         Returns:
-            The position of the message. For a repeated number that of the first call.
+            The position of the message. For a repeated number that of the first call, or the offset
+            0 if that message is not kept any more, or was appended before the epoch.
         """
         return (await self.append_many([Append(group, text, history, writer, number)]))[0]
 
@@ -104,8 +104,18 @@ class HistoryStore(ABC):
         """Return the position of each group, `None` for one that has no epoch, and keep them."""
 
     @abstractmethod
-    async def new_epoch(self, group: str, history: Retention) -> Position:
-        """Delete the messages, and begin another epoch at offset 0."""
+    async def new_epoch(
+        self, group: str, history: Retention, writer: str = "", number: int = 0
+    ) -> Position:
+        """Delete the messages, and begin another epoch at offset 0.
+
+        Args:
+            group: The name of the group.
+            history: How much of the group is kept.
+            writer: The name of the node that begins it.
+            number: A number of the writer, as for an append. Appends of lower numbers, which may
+                still arrive, append nothing. A repeated number begins nothing.
+        """
 
     @abstractmethod
     async def last(self, group: str, limit: int) -> list[KeptMessage]:
@@ -124,8 +134,3 @@ def new_epoch_name() -> str:
 def text_size(text: str) -> int:
     """Return the bytes of `text` in UTF-8."""
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-
-
-def no_longer_kept(group: str, number: int) -> str:
-    """Return the error for a repeated append whose message was trimmed meanwhile."""
-    return f"the message {number} to the group {group} was appended, and is no longer kept"

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 
 from ...cluster.layer import BROKER_TIMEOUT
 from ...concurrency.execution import thread_lease
@@ -24,7 +24,7 @@ from ..records import KeptMessage, Page, Position, StoreUnavailable
 from . import database_rows
 from .base import PAGE_BYTES, Append, HistoryStore, Retention
 
-__all__ = ["DatabaseStore", "append_in_transaction"]
+__all__ = ["DatabaseStore", "append_and_call", "append_in_transaction"]
 
 T = TypeVar("T")
 
@@ -58,8 +58,10 @@ class DatabaseStore(HistoryStore):
     async def positions(self, groups: Sequence[str]) -> list[Position | None]:
         return await self._in_thread(partial(database_rows.positions, groups))
 
-    async def new_epoch(self, group: str, history: Retention) -> Position:
-        return await self._in_thread(partial(database_rows.new_epoch, group))
+    async def new_epoch(
+        self, group: str, history: Retention, writer: str = "", number: int = 0
+    ) -> Position:
+        return await self._in_thread(partial(database_rows.new_epoch, group, writer, number))
 
     async def last(self, group: str, limit: int) -> list[KeptMessage]:
         return await self._in_thread(partial(database_rows.last, group, limit))
@@ -106,6 +108,15 @@ class DatabaseStore(HistoryStore):
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + SWEEP_INTERVAL
             self._start(database_rows.sweep, [])
+
+
+def append_and_call(
+    group: str, text: str, history: Retention, function: Callable[[Position], None]
+) -> None:
+    """Append a message with `append_in_transaction`, and call `function(position)` on commit."""
+    using = database_rows.write_alias()
+    position = append_in_transaction(group, text, history, using)
+    transaction.on_commit(partial(function, position), using=using, robust=True)
 
 
 def append_in_transaction(

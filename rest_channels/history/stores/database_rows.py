@@ -18,13 +18,12 @@ from django.db.models import (
 from django.db.models.functions import Now
 
 from ..models import HistoryGroup, HistoryMessage
-from ..records import KeptMessage, Page, Position, StoreUnavailable
+from ..records import KeptMessage, Page, Position
 from .base import (
     EPOCH_AGE,
     WRITER_AGE,
     Append,
     new_epoch_name,
-    no_longer_kept,
     text_size,
 )
 
@@ -101,9 +100,7 @@ class _Appending:
                 return message.offset
         found = _messages(self.row).filter(writer=item.writer, number=item.number)
         offset: int | None = found.values_list("offset", flat=True).first()
-        if offset is None:
-            raise StoreUnavailable(no_longer_kept(item.group, item.number))
-        return offset
+        return offset or 0
 
     def _message(self, item: Append) -> HistoryMessage:
         age = timedelta(seconds=item.history.age)
@@ -181,13 +178,22 @@ def positions(groups: Sequence[str]) -> list[Position | None]:
     return [found.get(group) for group in groups]
 
 
-def new_epoch(group: str) -> Position:
-    """Delete the messages of `group`, and begin another epoch."""
+def new_epoch(group: str, writer: str, number: int) -> Position:
+    """Delete the messages of `group`, and begin another epoch.
+
+    What writers have appended before is not appended once more.
+    """
     using = write_alias()
     with transaction.atomic(using):
         row = _locked(group, using)
+        before = json.loads(row.writers).get(writer)
+        if before is not None and number <= before[0]:  # the same call has begun it
+            return Position(row.epoch, row.last_offset)
         _messages(row).delete()
-        row.epoch, row.last_offset, row.writers = new_epoch_name(), 0, "{}"
+        writers = {name: (n, 0, at) for name, (n, _, at) in json.loads(row.writers).items()}
+        if writer:
+            writers[writer] = number, 0, row.used_at.timestamp()
+        row.epoch, row.last_offset, row.writers = new_epoch_name(), 0, json.dumps(writers)
         row.save(using=using, update_fields=["epoch", "last_offset", "writers"])
     return Position(row.epoch, 0)
 

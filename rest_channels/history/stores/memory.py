@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import NamedTuple
 
-from ..records import KeptMessage, Page, Position, StoreUnavailable
+from ..records import KeptMessage, Page, Position
 from .base import (
     EPOCH_AGE,
     PAGE_BYTES,
@@ -17,7 +17,6 @@ from .base import (
     HistoryStore,
     Retention,
     new_epoch_name,
-    no_longer_kept,
     text_size,
 )
 
@@ -49,14 +48,23 @@ class _Group:
     def __init__(self) -> None:
         self.used_at = 0.0
         self.is_queued = False  # for the deletion of expired messages
+        self.writers: dict[str, _Written] = {}
         self.begin()
 
     def begin(self) -> None:
-        """Begin an epoch."""
+        """Begin an epoch. What writers have appended before is not appended once more."""
         self.epoch = new_epoch_name()
         self.last = 0
         self.messages: deque[_Message] = deque()
-        self.writers: dict[str, _Written] = {}
+        self.writers = {name: each._replace(offset=0) for name, each in self.writers.items()}
+
+    def begin_once(self, writer: str, number: int, now: float) -> None:
+        """Begin an epoch, unless the writer has begun it with the same call."""
+        before = self.writers.get(writer)
+        if before is None or number > before.number:
+            self.begin()
+            if writer:
+                self.writers[writer] = _Written(number, 0, now)
 
     @property
     def position(self) -> Position:
@@ -87,7 +95,7 @@ class _Group:
         for message in self.messages:
             if (message.writer, message.number) == (item.writer, item.number):
                 return message.offset
-        raise StoreUnavailable(no_longer_kept(item.group, item.number))
+        return 0
 
     def _forget_silent_writers(self, now: float) -> None:
         silent = [name for name, each in self.writers.items() if each.at <= now - WRITER_AGE]
@@ -144,10 +152,13 @@ class MemoryStore(HistoryStore):
                 self._use(each, now).position if each in self._groups else None for each in groups
             ]
 
-    async def new_epoch(self, group: str, history: Retention) -> Position:
+    async def new_epoch(
+        self, group: str, history: Retention, writer: str = "", number: int = 0
+    ) -> Position:
         with self._lock:
-            used = self._use(group, time.monotonic())
-            used.begin()
+            now = time.monotonic()
+            used = self._use(group, now)
+            used.begin_once(writer, number, now)
             return used.position
 
     async def last(self, group: str, limit: int) -> list[KeptMessage]:

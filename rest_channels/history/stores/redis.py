@@ -7,7 +7,7 @@ from typing import Any
 from channels_redis.utils import decode_hosts
 from django.core.exceptions import ImproperlyConfigured
 
-from ..records import KeptMessage, Page, Position, StoreUnavailable
+from ..records import KeptMessage, Page, Position
 from .base import (
     EPOCH_AGE,
     PAGE_BYTES,
@@ -15,7 +15,6 @@ from .base import (
     Append,
     HistoryStore,
     Retention,
-    no_longer_kept,
 )
 from .redis_host import RedisHost, ScriptCall
 
@@ -42,9 +41,6 @@ class RedisStore(HistoryStore):
 
     async def append_many(self, items: Sequence[Append]) -> list[Position]:
         found = await self._call((item.group, self._append(item)) for item in items)
-        for item, (_, offset) in zip(items, found, strict=True):
-            if not offset:
-                raise StoreUnavailable(no_longer_kept(item.group, item.number))
         return [_position(each) for each in found]
 
     async def since(self, group: str, position: Position, limit: int = PAGE_BYTES) -> Page:
@@ -64,8 +60,10 @@ class RedisStore(HistoryStore):
         found = await self._call((group, self._script_call(group, "look")) for group in groups)
         return [None if each is None else _position(each) for each in found]
 
-    async def new_epoch(self, group: str, history: Retention) -> Position:
-        call = self._script_call(group, "begin", history=history)
+    async def new_epoch(
+        self, group: str, history: Retention, writer: str = "", number: int = 0
+    ) -> Position:
+        call = self._script_call(group, "begin", writer, number, history=history)
         [found] = await self._call([(group, call)])
         return _position(found)
 

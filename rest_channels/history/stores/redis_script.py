@@ -10,18 +10,39 @@ __all__ = ["SCRIPT"]
 SCRIPT = """
 local hash, stream = KEYS[1], KEYS[2]
 local operation, run, fresh, keep = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local writer = operation == 'append' and ARGV[5] or ''
+local writer = (operation == 'append' or operation == 'begin') and ARGV[5] or ''
 local known = redis.call('HMGET', hash, 'e', 'n', 'r', 'w' .. writer)
 local epoch, last, before = known[1], tonumber(known[2] or 0), known[4]
 
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
 -- Another run id: the server may have started from an old snapshot, with offsets that were used.
 -- The hash and the stream begin together: either may have been evicted alone.
-if operation == 'begin' or not epoch or known[3] ~= run then
+local begins = operation == 'begin'
+if begins and before and tonumber(ARGV[6]) <= tonumber(string.match(before, '^%d+')) then
+  begins = false  -- the same call has begun it
+end
+if begins or not epoch or known[3] ~= run then
   if not epoch and (operation == 'look' or operation == 'last') then return false end
   redis.call('HSET', hash, 'r', run)  -- first: a server without memory refuses it, and not a DEL
+  local fields = redis.call('HGETALL', hash)
   redis.call('DEL', hash, stream)
-  epoch, last, before = fresh, 0, false
+  epoch, last = fresh, 0
   redis.call('HSET', hash, 'e', epoch, 'n', 0, 'r', run)
+  -- What writers have appended before is not appended once more.
+  for i = 1, #fields, 2 do
+    local number, at = string.match(fields[i + 1], '^(%d+) %d+ (%d+)$')
+    if string.sub(fields[i], 1, 1) == 'w' then
+      redis.call('HSET', hash, fields[i], number .. ' 0 ' .. at)
+    end
+  end
+  if before then before = redis.call('HGET', hash, 'w' .. writer) end
+  if operation == 'begin' and ARGV[5] ~= '' then
+    redis.call('HSET', hash, 'w' .. ARGV[5], ARGV[6] .. ' 0 ' .. clock())
+  end
 end
 
 -- Every call writes, so a replica answers with an error, and not with what it had in the past.
@@ -33,8 +54,7 @@ if operation == 'look' or operation == 'position' or operation == 'begin' then
   return {epoch, last}
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = clock()
 
 local function parts(id)
   local offset, expiry = string.match(id, '^(%d+)-(%d+)$')
@@ -113,5 +133,6 @@ then what the operation needs:
 offset of 0 if a repeated message is no longer kept
 `since`: epoch, offset, most bytes → epoch, last offset, gap (0 or 1), more (0 or 1), texts
 `last`: the number of messages → offset, text, offset, text …, newest first
-`position`, `begin` (another epoch), `look` (nothing if there is none) → epoch, last offset
+`begin` (another epoch): writer, number → epoch, offset 0
+`position`, `look` (nothing if there is none) → epoch, last offset
 """

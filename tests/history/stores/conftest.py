@@ -13,7 +13,6 @@ from rest_channels.history.stores.database import DatabaseStore
 from rest_channels.history.stores.memory import MemoryStore
 from rest_channels.history.stores.redis import RedisStore
 from tests.brokers import PREFIX
-from tests.field.conftest import postgresql, postgresql_database  # noqa: F401
 
 
 class History(NamedTuple):
@@ -37,7 +36,7 @@ class HistoryRouter:
 
 
 @pytest.fixture
-def history_on_postgresql(postgresql: str, settings: Any) -> Iterator[str]:  # noqa: F811
+def history_on_postgresql(postgresql: str, settings: Any) -> Iterator[str]:
     settings.DATABASE_ROUTERS = [HistoryRouter(postgresql)]
     yield postgresql
     HistoryGroup.objects.using(postgresql).all().delete()

@@ -172,13 +172,33 @@ async def test_a_repetition_of_part_of_a_batch_appends_the_rest(store) -> None:
     assert [position.offset for position in positions] == [1, 2, 3, 4]
 
 
-async def test_a_repetition_of_a_message_that_was_trimmed_is_refused_and_not_appended(
-    store,
-) -> None:
-    await fill(store, "abcd", History(size=2))
-    with pytest.raises(StoreUnavailable, match="no longer kept"):
-        await store.append("board", "a", History(size=2), ADA, 1)
+async def test_a_repetition_of_a_message_that_was_trimmed_has_no_offset(store) -> None:
+    positions = await fill(store, "abcd", History(size=2))
+    again = await store.append("board", "a", History(size=2), ADA, 1)
+    assert again == Position(positions[0].epoch, 0)
     assert (await store.position("board", KEPT)).offset == 4
+
+
+async def test_a_repetition_of_a_message_of_an_earlier_epoch_is_not_appended(store) -> None:
+    await fill(store, "ab")
+    begun = await store.new_epoch("board", KEPT, GRACE, 1)
+    again = [await store.append("board", text, KEPT, ADA, n) for n, text in enumerate("ab", 1)]
+    assert again == [begun, begun]
+    assert await store.position("board", KEPT) == begun
+
+
+async def test_an_append_that_arrives_after_the_epoch_of_its_writer_appends_nothing(store) -> None:
+    await fill(store, "ab")
+    begun = await store.new_epoch("board", KEPT, ADA, 4)
+    assert await store.append("board", "c", KEPT, ADA, 3) == begun
+    assert await store.append("board", "d", KEPT, ADA, 5) == Position(begun.epoch, 1)
+
+
+async def test_an_epoch_that_is_begun_repeatedly_with_one_number_begins_once(store) -> None:
+    begun = await store.new_epoch("board", KEPT, ADA, 3)
+    await store.append("board", "a", KEPT, GRACE, 1)
+    assert await store.new_epoch("board", KEPT, ADA, 3) == Position(begun.epoch, 1)
+    assert (await store.new_epoch("board", KEPT, ADA, 4)).epoch != begun.epoch
 
 
 async def test_the_number_of_one_writer_is_not_that_of_another(store) -> None:
@@ -206,7 +226,7 @@ async def test_a_new_epoch_begins_at_zero_without_messages(store) -> None:
     assert (begun.offset, begun.epoch != positions[0].epoch) == (0, True)
     assert (await store.since("board", positions[2])).is_gap
     assert await store.last("board", 9) == []
-    assert await store.append("board", "d", KEPT, ADA, 1) == Position(begun.epoch, 1)
+    assert await store.append("board", "d", KEPT, ADA, 4) == Position(begun.epoch, 1)
 
 
 async def test_a_new_epoch_may_begin_where_there_was_none(store) -> None:

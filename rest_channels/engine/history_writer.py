@@ -1,0 +1,200 @@
+"""Appends the messages of groups with a history to the store, in order, before they are sent.
+
+The store numbers the messages, so all processes deliver them in one order. A store that fails does
+not stop a message: it is sent without a number, to this process, and the group gets another epoch
+as soon as the store is back. Then every client is told that something may be missing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+from ..cluster.counts import counts
+from ..concurrency.awaitables import DONE, Sent
+from ..concurrency.execution import empty_context
+from ..concurrency.tasks import cancel_tasks, start_task
+from ..history.policy import History
+from ..history.records import Position, StoreUnavailable
+from ..history.stores import current_store
+from ..history.stores.base import Append, HistoryStore
+from ..protocol.messages import Event
+
+__all__ = ["HistoryWriter"]
+
+logger = logging.getLogger("rest_channels")
+
+RETRY_FOR = 1.0
+"""Seconds for which an append is repeated."""
+
+RETRY_DELAY = 0.1
+"""Seconds between two attempts, and between two attempts to begin an epoch that is owed."""
+
+BATCH = 100
+"""Messages that are appended at once, and epochs that are begun at once."""
+
+MAX_WAITING_BYTES = 8 * 1024 * 1024
+"""Messages that wait for the store. More are sent without a number."""
+
+
+class Waiting(NamedTuple):
+    """A message that waits to be appended."""
+
+    event: Event
+    history: History
+    done: asyncio.Future[None]
+
+
+class Owed(NamedTuple):
+    """An epoch that is to begin."""
+
+    history: History
+    number: int
+    """Of the writer, from the first attempt on; 0 before it."""
+
+
+class HistoryWriter:
+    """Appends the messages of one event loop, one batch after another.
+
+    Args:
+        writer: A name that no other writer has: that of the node.
+        hand_on: Sends a message to all hubs; its `position` is `None` if the store failed.
+        note_loss: Told the group before a message is handed on without a position.
+        store: Returns the store of the running loop.
+    """
+
+    def __init__(
+        self,
+        writer: str,
+        hand_on: Callable[[Event], object],
+        note_loss: Callable[[str], object],
+        store: Callable[[], HistoryStore] = current_store,
+    ) -> None:
+        self.writer = writer
+        self._hand_on = hand_on
+        self._note_loss = note_loss
+        self._store = store
+        self._number = 0
+        self._waiting: list[Waiting] = []
+        self._bytes = 0
+        self._owed: dict[str, Owed] = {}
+        self._is_down = False  # the store has failed, and has not answered since
+        self._is_working = False
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, event: Event, history: History) -> Sent:
+        """Append `event`, a rendered message, and hand it on. Awaiting it waits for both."""
+        loop = asyncio.get_running_loop()
+        if self._is_down or self._bytes + event.size > MAX_WAITING_BYTES:
+            self._send_unnumbered(event, history)
+            self._start(loop)
+            return DONE
+        waiting = Waiting(event, history, loop.create_future())
+        self._waiting.append(waiting)
+        self._bytes += event.size
+        self._start(loop)
+        return DONE if waiting.done.done() else Sent(lambda: asyncio.wait({waiting.done}))
+
+    async def stop(self) -> None:
+        """Append what waits, for at most `RETRY_FOR`. Send the rest without numbers."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=RETRY_FOR)
+            await cancel_tasks({self._task}, RETRY_FOR)
+        self._send_all_unnumbered()
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_working:
+            self._is_working = True  # the task may start at once, and what it sends may be answered
+            self._task = start_task(self._work(), loop, empty_context())
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting or self._owed:
+                if self._owed:
+                    await self._begin_epochs()
+                else:
+                    await self._append(self._waiting[:BATCH])
+        except Exception:
+            logger.exception("Messages of groups with a history could not be kept.")
+            self._send_all_unnumbered()
+        finally:
+            self._is_working = False
+
+    async def _append(self, batch: list[Waiting]) -> None:
+        positions = await self._positions(batch)
+        if positions is None:
+            self._is_down = True
+            self._send_all_unnumbered()
+            return
+        del self._waiting[: len(batch)]
+        for each, position in zip(batch, positions, strict=True):
+            self._bytes -= each.event.size
+            each.done.set_result(None)
+            if position.offset:
+                self._send(each.event._replace(position=position))
+
+    async def _positions(self, batch: list[Waiting]) -> list[Position] | None:
+        """Append messages. Repeating it appends none twice: they have numbers of this writer."""
+        appends = []
+        for event, history, _ in batch:
+            self._number += 1
+            text = event.text or ""
+            appends.append(Append(event.group, text, history, self.writer, self._number))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + RETRY_FOR
+        while True:
+            try:
+                return await self._store().append_many(appends)
+            except StoreUnavailable as error:
+                if loop.time() >= until:
+                    logger.warning("Messages of groups with a history were not kept: %s", error)
+                    return None
+            await asyncio.sleep(RETRY_DELAY)
+
+    def _send(self, event: Event) -> None:
+        try:
+            self._hand_on(event)
+        except Exception:  # the other messages are sent all the same
+            logger.exception("A message to the group %r could not be sent.", event.group)
+
+    def _send_all_unnumbered(self) -> None:
+        """Send all that waits, in order. Later messages must not overtake it."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        for event, history, done in waiting:
+            self._send_unnumbered(event, history)
+            done.set_result(None)
+
+    def _send_unnumbered(self, event: Event, history: History) -> None:
+        """Send a message that is not kept. Its group owes its clients another epoch."""
+        counts.add("unkept")
+        self._owed[event.group] = Owed(history, 0)
+        self._note_loss(event.group)
+        self._send(event)
+
+    async def _begin_epochs(self) -> None:
+        """Begin epochs that are owed, so that all clients are told of the loss."""
+        self._number += 1
+        owed = {
+            group: each if each.number else each._replace(number=self._number)
+            for group, each in islice(self._owed.items(), BATCH)
+        }
+        for group in owed:  # it may be owed once more while the store is asked
+            del self._owed[group]
+        begun = await asyncio.gather(
+            *(self._begin_epoch(group, each) for group, each in owed.items())
+        )
+        self._is_down = not all(begun)
+        for (group, each), is_begun in zip(owed.items(), begun, strict=True):
+            if not is_begun:
+                self._owed.setdefault(group, each)
+        if self._is_down:
+            await asyncio.sleep(RETRY_DELAY)
+
+    async def _begin_epoch(self, group: str, owed: Owed) -> bool:
+        """Begin an epoch. Return whether the store has done so. Repeating it begins no other."""
+        try:
+            await self._store().new_epoch(group, owed.history, self.writer, owed.number)
+        except StoreUnavailable:
+            return False
+        return True

@@ -1,0 +1,165 @@
+"""The groups of a hub that have a history: their members, their messages, and clients that return.
+
+Each member is told its position when it joins. A client that was away says what it has, and gets
+the rest. Once a second the last offsets are compared with the store's, which finds messages that
+never arrived.
+"""
+
+import asyncio
+import itertools
+import logging
+import math
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from ..concurrency.tasks import cancel_tasks
+from ..history.policy import History
+from ..history.records import Position, StoreUnavailable
+from ..history.stores import close_store, current_store
+from ..history.stores.base import HistoryStore
+from ..protocol.messages import Event
+from ..protocol.recovery_frames import GAP, resumed_frame
+from .fanout import Member
+from .kept_group import KeptGroup
+from .ordered_delivery import HubServices
+from .replay import send_frame
+
+__all__ = ["Recovery"]
+
+logger = logging.getLogger("rest_channels")
+
+COMPARE_EVERY = 1.0
+"""Seconds between two comparisons with the store, which find messages that never arrived."""
+
+COMPARE_AT_ONCE = 500
+"""Groups that are compared at once. In a hub with more, groups without messages take turns."""
+
+LATELY = 10.0
+"""Seconds after a message for which its group is compared each time."""
+
+
+class Recovery:
+    """The groups of a hub that have a history.
+
+    Args:
+        start_task: Starts work that ends with the hub.
+        members_of: Returns the members of a group in this hub.
+        deliver: Delivers an event to members.
+        store: Returns the store of the running loop.
+    """
+
+    def __init__(
+        self,
+        start_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        members_of: Callable[[str], Collection[Member]],
+        deliver: Callable[[Event, tuple[Member, ...]], None],
+        store: Callable[[], HistoryStore] = current_store,
+    ) -> None:
+        self.groups: dict[str, KeptGroup] = {}
+        self._by_tag: dict[str, KeptGroup] = {}
+        self._services = HubServices(start_task, members_of, deliver, store)
+        self._comparing: asyncio.Task[None] | None = None
+
+    # Members.
+
+    def join(
+        self, name: str, member: Member, history: History, joined: asyncio.Future[Any] | None
+    ) -> asyncio.Future[Any] | None:
+        """Tell `member`, which has joined the group `name`, its position, and what follows.
+
+        Args:
+            joined: Done when messages of other processes arrive; `None` if they do.
+
+        Returns:
+            A future that is done when the position was sent, or `None` if it is sent.
+        """
+        if member.overrides_sending:
+            return joined
+        group = self.groups.get(name)
+        if group is None:
+            group = self.groups[name] = KeptGroup(name, history, self._services)
+            self._by_tag[group.tag] = group
+        if self._comparing is None or self._comparing.done():
+            self._comparing = self._services.start_task(self._compare_often())
+        return group.join(member, joined)
+
+    def leave(self, name: str, member: Member) -> None:
+        """Note that `member` has left the group `name`."""
+        if (group := self.groups.get(name)) is None:
+            return
+        group.leave(member)
+        if not group.members and not group.joining:
+            del self.groups[name], self._by_tag[group.tag]
+            group.stop()
+
+    async def stop(self) -> None:
+        """End all work."""
+        for group in self.groups.values():
+            group.stop()
+        self.groups.clear()
+        self._by_tag.clear()
+        if self._comparing is not None:
+            await cancel_tasks({self._comparing}, 1.0)
+        await close_store()
+
+    # Messages.
+
+    def receive(self, event: Event) -> None:
+        """Deliver `event`, which has a position, in order. Drop it if it was delivered before."""
+        if (group := self.groups.get(event.group)) is not None and event.position is not None:
+            group.receive(event, event.position)
+
+    def note_loss(self, name: str) -> None:
+        """Note that a message to the group `name` is sent here only, and without an offset."""
+        if (group := self.groups.get(name)) is not None:
+            group.note_loss()
+
+    def catch_up(self, name: str) -> None:
+        """Read what is missing: messages of other processes may have been lost."""
+        if (group := self.groups.get(name)) is not None:
+            group.catch_up()
+
+    # Comparing with the store.
+
+    async def _compare_often(self) -> None:
+        turns = itertools.count()
+        while self.groups:
+            await asyncio.sleep(COMPARE_EVERY)
+            names = self._due(next(turns))
+            for start in range(0, len(names), COMPARE_AT_ONCE):
+                try:
+                    await self._compare(names[start : start + COMPARE_AT_ONCE])
+                except StoreUnavailable:
+                    break
+                except Exception:
+                    logger.exception("Groups with a history could not be compared with the store.")
+                    break
+
+    def _due(self, turn: int) -> list[str]:
+        """Return the groups that had messages lately, and those of others whose turn it is."""
+        heard_since = asyncio.get_running_loop().time() - LATELY
+        turns = math.ceil(len(self.groups) / COMPARE_AT_ONCE)
+        return [
+            name
+            for number, (name, group) in enumerate(self.groups.items(), turn)
+            if group.heard_at > heard_since or not number % turns
+        ]
+
+    async def _compare(self, names: list[str]) -> None:
+        positions = await self._services.store().positions(names)
+        for name, position in zip(names, positions, strict=True):
+            if (group := self.groups.get(name)) is not None:
+                group.compare(position)
+
+    # Clients that were away.
+
+    def resume(self, member: Member, asked: dict[str, tuple[str, int]]) -> None:
+        """Send `member` what it has missed of each tag in `asked`: tag → (epoch, offset)."""
+        results = {}
+        for tag, position in asked.items():
+            group = self._by_tag.get(tag)
+            result = GAP if group is None else group.resume(member, Position(*position))
+            if result is not None:
+                results[tag] = result
+        if results:
+            send_frame(member, resumed_frame(results))

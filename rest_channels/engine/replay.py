@@ -1,0 +1,190 @@
+"""Sends clients of one group what they have missed, with one read of the store for all who wait."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any, Protocol
+
+from ..history.records import Page, Position, StoreUnavailable
+from ..history.stores.base import HistoryStore
+from ..protocol.messages import Event, encoded_size
+from ..protocol.recovery_frames import LATER, MORE, OK, resumed_frame, with_position
+from ..settings import api_settings
+from .fanout import Member
+
+__all__ = ["Replay", "send_frame", "send_resumed"]
+
+logger = logging.getLogger("rest_channels")
+
+READ_EVERY = 0.02
+"""Seconds between two reads of a group: clients that come back together wait for the same one."""
+
+PAGE_BYTES = 256 * 1024
+"""Bytes that one client is sent at once. It asks for the next page."""
+
+TURN = 50
+"""Clients that are served before other work of the loop runs."""
+
+
+class Services(Protocol):
+    """What is needed of the hub."""
+
+    @property
+    def start_task(self) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
+        """Starts work that ends with the hub."""
+
+    @property
+    def store(self) -> Callable[[], HistoryStore]:
+        """Returns the store of the running loop."""
+
+
+class Replay:
+    """The clients of one group that wait for what they missed.
+
+    Args:
+        name: The group, as the layer knows it.
+        members: The connections that are members, and know their position.
+        refuse: Tells a client that what followed an offset is gone.
+        services: The hub's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tag: str,
+        members: Collection[Member],
+        refuse: Callable[[Member, int], None],
+        services: Services,
+    ) -> None:
+        self._name = name
+        self._tag = tag
+        self._members = members
+        self._refuse = refuse
+        self._services = services
+        self._waiting: dict[Member, int] = {}
+        self._gone = -1  # the highest offset whose next message is known to be gone
+        self._epoch = ""
+        self._read_at = -math.inf
+        self._is_serving = False
+        self._task: asyncio.Task[None] | None = None
+
+    def ask(self, member: Member, position: Position) -> None:
+        """Send `member` what came after `position`, whose epoch is that of the group."""
+        if position.epoch != self._epoch:
+            self.refuse_all()
+            self._epoch, self._gone = position.epoch, -1
+        if position.offset <= self._gone:
+            self._refuse(member, position.offset)
+            return
+        self._waiting[member] = position.offset
+        if not self._is_serving:
+            self._is_serving = True
+            self._task = self._services.start_task(self._serve())
+
+    def refuse_all(self) -> None:
+        """Let all clients ask again: the epoch ends."""
+        self._epoch = ""
+        waiting, self._waiting = self._waiting, {}
+        for member in waiting:
+            if member in self._members:
+                send_resumed(member, self._tag, LATER)
+
+    def stop(self) -> None:
+        """Serve nobody any more: the group has no members."""
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _serve(self) -> None:
+        is_gap = False
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                await asyncio.sleep(self._read_at + READ_EVERY - loop.time())
+                if self._waiting:
+                    is_gap = await self._read(self._first(is_gap))
+        except Exception:
+            logger.exception("The history of the group %r could not be replayed.", self._name)
+            self.refuse_all()
+        finally:
+            self._is_serving = False
+
+    def _first(self, after_gap: bool) -> int:
+        """Return the offset to read from: the lowest, or after a gap one in the middle.
+
+        So clients that have each missed something else take few reads, even if all is gone.
+        """
+        offsets = sorted(set(self._waiting.values()))
+        return offsets[len(offsets) // 2 if after_gap else 0]
+
+    async def _read(self, first: int) -> bool:
+        """Read what came after `first`, and send it. Return whether it is gone."""
+        self._read_at = asyncio.get_running_loop().time()
+        epoch = self._epoch
+        try:
+            page = await self._services.store().since(
+                self._name, Position(epoch, first), PAGE_BYTES
+            )
+        except StoreUnavailable:
+            self.refuse_all()
+            return False
+        if epoch != self._epoch or page.position.epoch != epoch:
+            self.refuse_all()
+            return False
+        if page.is_gap:
+            self._gone = max(self._gone, first)
+            self._refuse_gone()
+        else:
+            await self._send_page(first, page)
+        return page.is_gap
+
+    def _refuse_gone(self) -> None:
+        for member, offset in [each for each in self._waiting.items() if each[1] <= self._gone]:
+            del self._waiting[member]
+            if member in self._members:
+                self._refuse(member, offset)
+
+    async def _send_page(self, first: int, page: Page) -> None:
+        """Send `page` to all who wait for messages of it. The others wait for another page."""
+        events = [(offset, self._event(offset, text)) for offset, text in page.messages]
+        end = events[-1][0] if page.has_more else page.position.offset + 1
+        served = {each: after for each, after in self._waiting.items() if first <= after < end}
+        self._waiting = {each: n for each, n in self._waiting.items() if each not in served}
+        epoch = self._epoch
+        for number, (member, after) in enumerate(served.items(), 1):
+            if member in self._members:
+                # Offsets have no epoch: of another one, the client would take them for its own.
+                is_current = epoch == self._epoch
+                result = self._send(member, after, events, page) if is_current else LATER
+                send_resumed(member, self._tag, result)
+            if not number % TURN:
+                await asyncio.sleep(0)
+
+    def _event(self, offset: int, text: str) -> Event:
+        framed = with_position(text, self._tag, offset)
+        return Event(self._name, None, framed, None, encoded_size(framed))
+
+    def _send(
+        self, member: Member, after: int, events: Sequence[tuple[int, Event]], page: Page
+    ) -> str:
+        """Send `member` the events after `after`, as many as a page has. Return the result."""
+        limit, sent = min(PAGE_BYTES, api_settings.OUTBOX_BYTES // 2), 0
+        begin = after + 1 - events[0][0] if events else 0
+        for offset, event in events[begin:]:
+            if sent and sent + event.size > limit:
+                break
+            member.deliver(event)
+            sent += event.size
+            after = offset
+        return OK if after >= page.position.offset else MORE
+
+
+def send_resumed(member: Member, tag: str, result: str) -> None:
+    """Send `member` the answer to what it asked of one group."""
+    send_frame(member, resumed_frame({tag: result}))
+
+
+def send_frame(member: Member, text: str) -> None:
+    """Send `text` to the client of `member`, in order with the messages of its groups."""
+    member.deliver(Event("", None, text, None, encoded_size(text)))

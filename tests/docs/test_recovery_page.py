@@ -1,0 +1,51 @@
+"""The example of docs/recovery.md."""
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.test import RequestFactory
+from django.urls import path
+
+from rest_channels.routing import SocketApplication
+from rest_channels.testing import SocketCommunicator
+
+from .lines import Lines, last_lines
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+APPLICATION = SocketApplication([path("ws/lines/<slug:room>/", Lines.as_asgi())])
+
+
+@pytest.fixture
+async def ada():
+    return await User.objects.acreate_user("ada")
+
+
+async def joined(client) -> tuple[str, list]:
+    [(tag, position)] = (await client.receive_json())["$joined"].items()
+    return tag, position
+
+
+async def test_a_client_that_was_away_receives_the_lines_it_missed(ada) -> None:
+    line = {"from": "ada", "text": "hello"}
+    async with SocketCommunicator(APPLICATION, "/ws/lines/1/", user=ada, recovery=True) as away:
+        tag, (epoch, offset) = await joined(away)
+    async with SocketCommunicator(APPLICATION, "/ws/lines/1/", user=ada, recovery=True) as other:
+        await joined(other)
+        await other.send_json("hello")
+        await other.receive_json()
+    async with SocketCommunicator(APPLICATION, "/ws/lines/1/", user=ada, recovery=True) as back:
+        await joined(back)
+        await back.send_json({"$resume": {tag: [epoch, offset]}})
+        assert await back.receive_json() == {"$at": f"{tag}.{offset + 1}", **line}
+
+
+async def test_a_page_opens_with_the_last_lines(ada) -> None:
+    async with SocketCommunicator(APPLICATION, "/ws/lines/2/", user=ada, recovery=True) as client:
+        await joined(client)
+        await client.send_json("hello")
+        await client.receive_json()
+    response = await sync_to_async(last_lines)(RequestFactory().get("/"), room="2")
+    assert json.loads(response.content) == {"lines": [{"from": "ada", "text": "hello"}]}

@@ -1,0 +1,149 @@
+"""The writer of messages of groups with a history, in virtual time."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rest_channels.engine.history_writer import BATCH, MAX_WAITING_BYTES, HistoryWriter
+from rest_channels.history.records import Position, StoreUnavailable
+from rest_channels.history.stores.memory import MemoryStore
+from rest_channels.protocol.messages import Event
+from tests.recovery.simulation import KEPT, run
+
+
+class Failing(MemoryStore):
+    """A store that fails as often as it is told to."""
+
+    failures = 0
+
+    async def append_many(self, items: Any) -> list[Position]:
+        await self._fail()
+        return await super().append_many(items)
+
+    async def new_epoch(self, *args: Any) -> Position:
+        await self._fail()
+        return await super().new_epoch(*args)
+
+    async def _fail(self) -> None:
+        await asyncio.sleep(0.001)
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("made up")
+
+
+class Written:
+    """A writer, and what it has handed on."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.events: list[tuple[str | None, int | None]] = []
+        self.losses: list[str] = []
+        self.writer = HistoryWriter("ada", self.hand_on, self.losses.append, lambda: store)
+
+    def hand_on(self, event: Event) -> None:
+        self.events.append((event.text, event.position and event.position.offset))
+
+    def put(self, text: str, group: str = "board") -> Any:
+        return self.writer.put(Event.rendered(group, None, text), KEPT)
+
+
+def test_messages_are_handed_on_in_order_with_their_offsets() -> None:
+    async def test() -> None:
+        written = Written(Failing())
+        sent = [written.put(str(number)) for number in range(BATCH + 5)]
+        await sent[-1]
+        assert written.events == [(str(number), number + 1) for number in range(BATCH + 5)]
+
+    run(test())
+
+
+def test_what_is_published_while_a_message_is_handed_on_is_not_lost() -> None:
+    async def test() -> None:
+        written = Written(store := MemoryStore())
+
+        def answer(event: Event) -> None:
+            Written.hand_on(written, event)
+            if len(written.events) < 300:
+                written.put(f"{event.text}!")
+
+        written.writer = HistoryWriter("ada", answer, written.losses.append, lambda: store)
+        await written.put("a")
+        assert [offset for _, offset in written.events] == list(range(1, 301))
+
+    run(test())
+
+
+def test_a_failure_that_ends_in_time_loses_nothing() -> None:
+    async def test() -> None:
+        written = Written(store := Failing())
+        store.failures = 5
+        await written.put("a")
+        assert (written.events, written.losses) == ([("a", 1)], [])
+
+    run(test())
+
+
+def test_a_longer_failure_sends_all_that_waits_and_begins_one_epoch() -> None:
+    async def test() -> None:
+        written = Written(store := Failing())
+        await written.put("a")
+        epoch = (await store.position("board", KEPT)).epoch
+        store.failures = 20
+        texts = [str(number) for number in range(2 * BATCH)]
+        await [written.put(text) for text in texts][-1]
+        assert written.events == [("a", 1), *((text, None) for text in texts)]
+        assert set(written.losses) == {"board"}
+        written.put("down")
+        assert written.events[-1] == ("down", None)
+        await asyncio.sleep(2)
+        assert (await store.position("board", KEPT)).epoch != epoch
+        await written.put("back")
+        assert written.events[-1] == ("back", 1)
+
+    run(test())
+
+
+def test_messages_beyond_the_bound_are_sent_without_an_offset() -> None:
+    async def test() -> None:
+        written = Written(Failing())
+        half = "x" * (MAX_WAITING_BYTES // 2)
+        sent = [written.put(half), written.put(half), written.put("more")]
+        assert written.events == [("more", None)]
+        for each in sent:
+            await each
+        offsets = [offset for _, offset in written.events]
+        assert offsets == [None, 1, 1]  # the second is of the epoch that was owed
+
+    run(test())
+
+
+def test_an_error_while_a_message_is_handed_on_is_logged_and_stops_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        written = Written(store := MemoryStore())
+
+        def fail_once(event: Event) -> None:
+            if event.text == "a":
+                raise ValueError("made up")
+            Written.hand_on(written, event)
+
+        written.writer = HistoryWriter("ada", fail_once, written.losses.append, lambda: store)
+        await written.put("a")
+        await written.put("b")
+        assert written.events == [("b", 2)]
+
+    run(test())
+    assert "could not be sent" in caplog.text
+
+
+def test_a_writer_that_stops_sends_what_waits() -> None:
+    async def test() -> None:
+        written = Written(store := Failing())
+        store.failures = 10**6
+        sent = written.put("a")
+        await written.writer.stop()
+        await sent
+        assert written.events == [("a", None)]
+
+    run(test())
