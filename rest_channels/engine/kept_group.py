@@ -168,17 +168,39 @@ class KeptGroup(OrderedDelivery):
         """Return what `read` returns, as soon as the store answers."""
         while True:
             try:
-                return await read()
+                found = await read()
             except StoreUnavailable:
+                self._services.health.note_failure()
                 await asyncio.sleep(STRAGGLERS + MERGE / 5)
+            else:
+                self._services.health.note_answer()
+                return found
+
+    async def _read_position(self) -> Position:
+        return await self._read(lambda: self._services.store().position(self.name, self._history))
+
+    async def _settled(self, position: Position) -> Position:
+        """Wait until no other epoch has followed that of `position` for `MERGE` seconds.
+
+        After an outage several writers begin one, and members are told of the last only.
+        """
+        for _ in range(math.ceil(OWED_FOR / MERGE)):
+            await asyncio.sleep(MERGE)
+            previous, position = position, await self._read_position()
+            if position.epoch == previous.epoch:
+                break
+        return position
 
     async def _begin(self) -> None:
         """Find the position of a group that has its first member here."""
         if self._joined is not None:
             await asyncio.wait({self._joined}, timeout=BROKER_TIMEOUT)
-        position = await self._read(
-            lambda: self._services.store().position(self.name, self._history)
-        )
+        position = await self._read_position()
+        while rest := self._services.health.rest_of(MERGE):  # several epochs may begin now
+            losses = self._losses
+            await asyncio.sleep(rest)
+            position = await self._read_position()
+            self._losses -= losses
         self._order = GroupOrder(position)
         self._is_changing = self._losses > 0
         self._introduce_joining()
@@ -214,10 +236,7 @@ class KeptGroup(OrderedDelivery):
     async def _find_epoch(self) -> None:
         """Find the epoch of a group that has another one, or none, or soon will have."""
         losses = self._losses
-        await asyncio.sleep(MERGE)
-        position = await self._read(
-            lambda: self._services.store().position(self.name, self._history)
-        )
+        position = await self._settled(await self._read_position())
         if position.epoch == self._known.position.epoch and losses:
             position = await self._wait_for_writer(position)
         if losses != self._losses:
@@ -234,11 +253,9 @@ class KeptGroup(OrderedDelivery):
         """Wait for the epoch that a writer owes. Begin it if the writer does not: it has ended."""
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
-            found = await self._read(
-                lambda: self._services.store().position(self.name, self._history)
-            )
+            found = await self._read_position()
             if found.epoch != position.epoch:
-                return found
+                return await self._settled(found)
         return await self._read(lambda: self._services.store().new_epoch(self.name, self._history))
 
     def _continue_at(self, position: Position) -> None:

@@ -21,7 +21,7 @@ from ..protocol.messages import Event
 from ..protocol.recovery_frames import GAP, resumed_frame
 from .fanout import Member
 from .kept_group import KeptGroup
-from .ordered_delivery import HubServices
+from .ordered_delivery import HubServices, StoreHealth
 from .replay import send_frame
 
 __all__ = ["Recovery"]
@@ -57,7 +57,7 @@ class Recovery:
     ) -> None:
         self.groups: dict[str, KeptGroup] = {}
         self._by_tag: dict[str, KeptGroup] = {}
-        self._services = HubServices(start_task, members_of, deliver, store)
+        self._services = HubServices(start_task, members_of, deliver, store, StoreHealth())
         self._comparing: asyncio.Task[None] | None = None
 
     # Members.
@@ -111,6 +111,7 @@ class Recovery:
 
     def note_loss(self, name: str) -> None:
         """Note that a message to the group `name` is sent here only, and without an offset."""
+        self._services.health.note_failure()
         if (group := self.groups.get(name)) is not None:
             group.note_loss()
 
@@ -130,6 +131,7 @@ class Recovery:
                 try:
                     await self._compare(names[start : start + COMPARE_AT_ONCE])
                 except StoreUnavailable:
+                    self._services.health.note_failure()
                     break
                 except Exception:
                     logger.exception("Groups with a history could not be compared with the store.")
@@ -147,6 +149,7 @@ class Recovery:
 
     async def _compare(self, names: list[str]) -> None:
         positions = await self._services.store().positions(names)
+        self._services.health.note_answer()
         for name, position in zip(names, positions, strict=True):
             if (group := self.groups.get(name)) is not None:
                 group.compare(position)

@@ -1,0 +1,126 @@
+"""What members of a process get while the store is down, and after it: one new position."""
+
+import asyncio
+
+import pytest
+
+from rest_channels.engine import history_writer, kept_group, recovery
+from rest_channels.history import History
+from rest_channels.history.records import StoreUnavailable
+from rest_channels.history.stores import current_store
+from rest_channels.history.stores.memory import MemoryStore
+from rest_channels.testing import SocketCommunicator
+from rest_channels.views import SocketView
+
+pytestmark = pytest.mark.asyncio
+
+
+KEPT = History(size=100)
+
+
+class Board(SocketView):
+    histories = {"outage": KEPT}
+
+    def connect(self, request):
+        self.join("outage")
+
+    async def receive(self, request):
+        await self.broadcast("outage", request.data)
+
+
+@pytest.fixture
+def store_back(monkeypatch):
+    """An event. Until it is set, messages are kept, but no writer gets an answer of the store."""
+    back = asyncio.Event()
+    append, new_epoch = MemoryStore.append_many, MemoryStore.new_epoch
+
+    async def append_without_answer(self, items):
+        await append(self, items)
+        raise StoreUnavailable("The connection was lost")
+
+    async def new_epoch_when_back(self, *args):
+        if back.is_set():
+            return await new_epoch(self, *args)
+        raise StoreUnavailable("There is no connection")
+
+    monkeypatch.setattr(MemoryStore, "append_many", append_without_answer)
+    monkeypatch.setattr(MemoryStore, "new_epoch", new_epoch_when_back)
+    monkeypatch.setattr(history_writer, "RETRY_FOR", 0)
+    monkeypatch.setattr(kept_group, "MERGE", 0.05)
+    monkeypatch.setattr(recovery, "COMPARE_EVERY", 0.01)
+    return back
+
+
+async def test_a_message_that_was_kept_without_an_answer_is_not_delivered_again(store_back):
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        await client.receive_json()
+        await client.send_json({"x": 1})
+        assert await client.receive_json() == {"x": 1}
+        await client.expect_nothing(0.2)  # the hub has compared with the store by now
+        store_back.set()
+        assert "$joined" in await client.receive_json()
+
+
+class Store:
+    """The store in memory, which can be down."""
+
+    is_down = False
+
+    def __init__(self, monkeypatch) -> None:
+        for name in ("append_many", "position", "positions", "since", "new_epoch"):
+            monkeypatch.setattr(MemoryStore, name, self._guarded(getattr(MemoryStore, name)))
+
+    def _guarded(self, method):
+        async def call(store, *args):
+            if self.is_down:
+                raise StoreUnavailable("There is no connection")
+            return await method(store, *args)
+
+        return call
+
+    async def come_back(self) -> None:
+        """Come back, and let processes begin the epochs that they owe, one after another."""
+        self.is_down = False
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            await current_store().new_epoch("outage", KEPT)
+
+
+@pytest.fixture
+def store(monkeypatch):
+    monkeypatch.setattr(history_writer, "RETRY_FOR", 0)
+    monkeypatch.setattr(recovery, "COMPARE_EVERY", 0.01)
+    monkeypatch.setattr(kept_group, "MERGE", 0.2)
+    return Store(monkeypatch)
+
+
+async def test_epochs_that_follow_each_other_after_an_outage_are_told_once(store):
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        await client.receive_json()
+        store.is_down = True
+        await client.send_json({"x": 1})
+        assert await client.receive_json() == {"x": 1}
+        await asyncio.sleep(0.5)  # the hub waits for the store
+        await store.come_back()
+        assert "$joined" in await client.receive_json()
+        await client.expect_nothing(0.5)
+
+
+async def test_a_client_that_comes_during_an_outage_is_told_of_the_last_epoch_only(store):
+    store.is_down = True
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        await store.come_back()
+        assert "$joined" in await client.receive_json()
+        await client.expect_nothing(0.5)
+
+
+async def test_a_client_that_comes_just_after_an_outage_is_told_of_the_last_epoch_only(store):
+    async with SocketCommunicator(Board.as_asgi(), recovery=True):
+        store.is_down = True
+        await asyncio.sleep(0.1)
+    coming_back = asyncio.create_task(store.come_back())
+    await asyncio.sleep(0.01)
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        assert "$joined" in await client.receive_json()
+        await client.expect_nothing(0.5)
+    await coming_back
