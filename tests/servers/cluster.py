@@ -18,6 +18,7 @@ class Cluster:
         self.broker = Broker()
         database = shutil.copy(environ["TEST_SITE_DATABASE"], folder)  # users come and go here
         self.environ = {
+            **environ,
             "TEST_SITE_DATABASE": str(database),
             "TEST_LAYERS": json.dumps(layers(layer, self.broker.url)),
             "TEST_ROUTES": site,

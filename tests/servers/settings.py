@@ -18,6 +18,8 @@ if "TEST_LAYERS" in os.environ:
     CHANNEL_LAYERS = json.loads(os.environ["TEST_LAYERS"])
 if "TEST_BEAT" in os.environ:
     REST_CHANNELS = {"BEAT": float(os.environ["TEST_BEAT"])}
+if "TEST_HISTORY" in os.environ:
+    REST_CHANNELS = {"HISTORY": os.environ["TEST_HISTORY"]}
 if "TEST_HANDLER_TIMEOUT" in os.environ:
     REST_CHANNELS = {"HANDLER_TIMEOUT": float(os.environ["TEST_HANDLER_TIMEOUT"])}
 if "TEST_MAX_SOCKETS_PER_ADDRESS" in os.environ:
