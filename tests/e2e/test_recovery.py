@@ -103,7 +103,10 @@ class Story:
             yield
             self._is_over.set()
             cutting.cancel()
-        await eventually(self.is_complete, 10)
+        try:
+            await eventually(self.is_complete, 10)
+        finally:
+            await self.report()
 
     async def _write(self, by: str, connection) -> None:
         async with connection as client:
@@ -230,7 +233,6 @@ def gaps(log: Log) -> list[int | None]:
 
 
 async def assert_kept_promises(story: Story) -> None:
-    await story.report()
     for group in ("long", "short"):
         logs = await story.logs(group)
         assert [faults(log) for log in logs] == [[]] * PAGES
