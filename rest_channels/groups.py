@@ -5,7 +5,7 @@ in handlers, views, tasks and the shell. A message to a channel or a group is a 
 `bytes`. With `close` (`True` or a close code) it ends the connection afterwards.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -16,13 +16,12 @@ from .cluster.layer import crosses_processes, shared_layer
 from .cluster.listeners import Listeners
 from .cluster.nodes import node_of
 from .cluster.packets import packable
-from .cluster.standalone_publisher import publisher
 from .concurrency.awaitables import DONE, Sent
 from .engine import commands
 from .engine.connection import Connection
 from .engine.hub import check_group
 from .engine.publish import publish, running_loop, send_command, send_command_and_wait
-from .engine.publish_kept import publish_kept, read_history
+from .engine.publish_kept import aread_history, publish_kept, read_history
 from .engine.receiving import hold_messages_to
 from .exceptions import CloseCode, check_close_code
 from .history.policy import history_of
@@ -111,25 +110,27 @@ class Group:
             (offset, data) of each message, oldest first. Data that is no JSON is text.
 
         Raises:
-            ValueError: The group has no history.
+            ValueError: The group has no history, or `limit` is less than 1.
             StoreUnavailable: The store does not answer (`rest_channels.history`).
             RuntimeError: Called in an event loop. Await `ahistory` there.
         """
         if running_loop() is not None:
             raise RuntimeError("Group.history() was called in an event loop: await ahistory().")
-        return _decoded(publisher.run(self._read(limit)).result())
+        return _decoded(read_history(self._kept_name(limit), limit))
 
     async def ahistory(self, limit: int = 50) -> list[tuple[int, Any]]:
         """Do what `history` does, in `async def`."""
-        return _decoded(await self._read(limit))
+        return _decoded(await aread_history(self._kept_name(limit), limit))
 
-    def _read(self, limit: int) -> Coroutine[Any, Any, list[KeptMessage]]:
+    def _kept_name(self, limit: int) -> str:
         if history_of(self.name) is None:
             raise ValueError(
                 f"The group {self.name!r} has no history. Name it in REST_CHANNELS['HISTORIES'], "
                 "or in the attribute histories of a class."
             )
-        return read_history(group_name(self.name), limit)
+        if limit < 1:
+            raise ValueError(f"limit is {limit!r}. Use a number of at least 1.")
+        return group_name(self.name)
 
     async def aadd(self, channel: Channel | str) -> None:
         await self.add(channel)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextvars import Context
 from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
@@ -63,8 +64,11 @@ class Publisher:
         return self._start(self._send_command(node, command, *args))
 
     def run(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Run `work`, which may send, in the thread's loop."""
-        return self._start(self._run(work))
+        """Run `work`, which may send, in the thread's loop, and not in the context of the caller.
+
+        That has what asgiref knows of the caller's thread, which waits.
+        """
+        return Context().run(self._start, self._run(work))
 
     def flush(self) -> "Future[None] | None":
         """Return a future for everything queued now, or `None` if there is no thread."""

@@ -19,7 +19,7 @@ from .hub import Hub
 from .publish import find_hub, on_every_hub, run_on, running_loop, send_packets, wait_for_future
 from .receiving import hold_messages_to
 
-__all__ = ["publish_kept", "read_history"]
+__all__ = ["aread_history", "publish_kept", "read_history"]
 
 
 def publish_kept(event: Event, history: History) -> Sent:
@@ -51,8 +51,22 @@ def _append_in_transaction(event: Event, history: History) -> None:
     append_and_call(event.group, event.text or "", history, send)
 
 
-async def read_history(group: str, limit: int) -> list[KeptMessage]:
-    """Return the last `limit` messages of `group`, oldest first. Raise `StoreUnavailable`."""
+def read_history(group: str, limit: int) -> list[KeptMessage]:
+    """Return the last `limit` messages of `group`, oldest first, in a thread.
+
+    In the database they are read in the transaction of the thread. Raise `StoreUnavailable`.
+    """
+    check_store()
+    if uses_database():
+        from ..history.stores.database_rows import last  # noqa: PLC0415 - it needs its app
+
+        return last(group, limit)
+    return publisher.run(_read_last(group, limit)).result()
+
+
+async def aread_history(group: str, limit: int) -> list[KeptMessage]:
+    """Do what `read_history` does, in an event loop."""
+    check_store()
     hub = find_hub()
     if hub is not None and hub.loop is running_loop():
         return await current_store().last(group, limit)

@@ -137,6 +137,11 @@ async def test_the_history_of_a_group_without_one_is_refused():
         await Group("unkept").ahistory()
 
 
+async def test_a_history_of_no_messages_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        await Group("board-7").ahistory(limit=0)
+
+
 async def test_a_history_is_not_read_in_an_event_loop_that_would_wait():
     with pytest.raises(RuntimeError, match="await ahistory"):
         Group("board-7").history()
