@@ -101,8 +101,10 @@ async def test_permissions_of_the_settings_are_read_at_each_handshake() -> None:
 
 async def test_a_permission_that_a_consumer_gets_later_refuses(monkeypatch) -> None:
     monkeypatch.setattr(PlainConsumer, "permission_classes", [Nobody])
-    accepted, _code = await SocketCommunicator(PlainConsumer.as_asgi()).connect()
+    socket = SocketCommunicator(PlainConsumer.as_asgi())
+    accepted, _code = await socket.connect()
     assert not accepted
+    await socket.disconnect()
 
 
 async def test_a_client_without_session_user_and_token_is_not_indexed() -> None:
