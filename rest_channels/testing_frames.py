@@ -54,7 +54,7 @@ async def frame_validator(application: Any, scope: dict[str, Any]) -> Validator 
     except ModuleNotFoundError as error:
         raise ImproperlyConfigured(
             f"REST_CHANNELS['VALIDATE_TEST_FRAMES'] needs {error.name}: "
-            "pip install 'django-rest-channels[schema]'."
+            "pip install drf-spectacular."
         ) from error
     # In a thread, because serializers of the project may query.
     return await sync_to_async(FrameValidator)(application, scope)

@@ -205,7 +205,7 @@ class RoutedSocketHandler(HasPathGroup, SocketConsumer):
             await self._presence.send_pings(peers, row.user_id, row.path)
 
     async def on_ping(self, content: dict[str, Any]) -> None:
-        """Do not answer: `_route` has recorded the ping already."""
+        """The client is still there. This is not answered, but written to its row."""
 
     # Sending.
 

@@ -124,6 +124,8 @@ class SocketRouter:
 
         def decorate(function: F) -> F:
             self._check_not_built()
+            if self._module == __name__:  # it is no attribute of a class
+                self._module = function.__module__
             self.routes.append((type, function, serializer_class))
             return function
 

@@ -1,3 +1,4 @@
+from django.contrib.auth.decorators import login_required
 from django.http import JsonResponse
 from rest_framework.permissions import IsAuthenticated
 
@@ -18,6 +19,7 @@ class Lines(SocketView):
         self.broadcast(f"lines-{room}", line)
 
 
+@login_required
 def last_lines(request, room):
     kept = Group(f"lines-{room}").history(limit=50)
     return JsonResponse({"lines": [line for _offset, line in kept]})

@@ -47,5 +47,7 @@ async def test_a_page_opens_with_the_last_lines(ada) -> None:
         await joined(client)
         await client.send_json("hello")
         await client.receive_json()
-    response = await sync_to_async(last_lines)(RequestFactory().get("/"), room="2")
+    request = RequestFactory().get("/")
+    request.user = ada
+    response = await sync_to_async(last_lines)(request, room="2")
     assert json.loads(response.content) == {"lines": [{"from": "ada", "text": "hello"}]}

@@ -78,7 +78,7 @@ def test_a_file_without_a_schema_is_named(printed, tmp_path, text) -> None:
 
 def test_a_missing_dependency_is_named(printed, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "rest_channels.schema.document", None)
-    with pytest.raises(CommandError, match=r"pip install 'django-rest-channels\[schema\]'"):
+    with pytest.raises(CommandError, match=r"pip install drf-spectacular"):
         printed()
 
 
@@ -90,3 +90,8 @@ def test_the_committed_schema_of_the_demo_is_current() -> None:
     assert done.stdout == (ROOT / "demo/schema.json").read_text(), (
         "Run python demo/manage.py socket_schema --output demo/schema.json"
     )
+
+
+def test_a_file_in_a_folder_that_is_missing_is_an_error(tmp_path) -> None:
+    with pytest.raises(CommandError, match=r"missing.sockets\.ts cannot be written: No such file"):
+        call_command("socket_schema", output=tmp_path / "missing" / "sockets.ts")

@@ -167,5 +167,5 @@ async def test_an_application_of_another_library_is_not_compared() -> None:
 
 async def test_a_missing_dependency_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "rest_channels.schema.validation", None)
-    with pytest.raises(ImproperlyConfigured, match=r"pip install 'django-rest-channels\[schema\]'"):
+    with pytest.raises(ImproperlyConfigured, match=r"pip install drf-spectacular"):
         await SocketCommunicator(Tickets.as_asgi()).connect()

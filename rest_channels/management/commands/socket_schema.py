@@ -10,7 +10,7 @@ from ...introspection.sockets import describe_sockets
 
 __all__ = ["Command"]
 
-INSTALL = "This needs drf-spectacular: pip install 'django-rest-channels[schema]'"
+INSTALL = "This needs drf-spectacular: pip install drf-spectacular"
 
 
 class Command(BaseCommand):
@@ -44,7 +44,10 @@ class Command(BaseCommand):
         text = _written(document, options)
         if (path := options["output"]) is None:
             return text.removesuffix("\n")
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"--output {path} cannot be written: {error.strerror}.") from error
         return None
 
     def _document(self, options: dict[str, Any]) -> dict[str, Any]:
