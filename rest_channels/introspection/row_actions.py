@@ -31,6 +31,7 @@ class RowAction(NamedTuple):
 
     mixin: type[Any]
     has_key: bool = False
+    may_omit_key: bool = False
     has_data: bool = False
     answers_row: bool = False
     is_list: bool = False
@@ -44,7 +45,9 @@ ROW_ACTIONS = {
     "patch": RowAction(PatchModelMixin, has_key=True, has_data=True, answers_row=True),
     "retrieve": RowAction(RetrieveModelMixin, has_key=True, answers_row=True),
     "subscribe_instance": RowAction(ObserverModelInstanceMixin, has_key=True),
-    "unsubscribe_instance": RowAction(ObserverModelInstanceMixin, has_key=True),
+    "unsubscribe_instance": RowAction(
+        ObserverModelInstanceMixin, has_key=True, may_omit_key=True
+    ),
     "update": RowAction(UpdateModelMixin, has_key=True, has_data=True, answers_row=True),
 }
 
@@ -60,7 +63,8 @@ def row_arguments(cls: Any, action: RowAction) -> list[Argument]:
     found = []
     if action.has_key:
         key = cls.lookup_url_kwarg or cls.lookup_field
-        found.append(Argument(key, _key_type(cls), help_text="The row."))
+        default = {"default": None} if action.may_omit_key else {}
+        found.append(Argument(key, _key_type(cls), help_text="The row.", **default))
     if action.is_list:
         found += _page_arguments(cls)
     if (action.has_key or action.is_list) and cls.filter_backends:

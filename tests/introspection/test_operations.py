@@ -134,6 +134,12 @@ def test_actions_of_a_model_have_its_serializer_and_key(name, arguments, content
     assert not found.takes_any
 
 
+def test_a_subscription_may_be_ended_by_its_request_alone() -> None:
+    (begin,) = operation(Users, "subscribe_instance").arguments
+    (end,) = operation(Users, "unsubscribe_instance").arguments
+    assert (begin.is_required, end.name, end.is_required) == (True, "pk", False)
+
+
 def test_the_key_has_the_type_of_its_column() -> None:
     class ByName(Users):
         lookup_field = "username"
