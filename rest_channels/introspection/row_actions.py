@@ -45,9 +45,7 @@ ROW_ACTIONS = {
     "patch": RowAction(PatchModelMixin, has_key=True, has_data=True, answers_row=True),
     "retrieve": RowAction(RetrieveModelMixin, has_key=True, answers_row=True),
     "subscribe_instance": RowAction(ObserverModelInstanceMixin, has_key=True),
-    "unsubscribe_instance": RowAction(
-        ObserverModelInstanceMixin, has_key=True, may_omit_key=True
-    ),
+    "unsubscribe_instance": RowAction(ObserverModelInstanceMixin, has_key=True, may_omit_key=True),
     "update": RowAction(UpdateModelMixin, has_key=True, has_data=True, answers_row=True),
 }
 
