@@ -10,7 +10,7 @@ import orjson
 from ..protocol.asgi_messages import frame_message
 from ..protocol.messages import utf8_size
 from ..protocol.recovery_frames import LATER, read_resume, resumed_frame
-from .replay import send_frame
+from .kept_messages import send_frame
 
 __all__ = ["CONTROL_SIZE", "answer_control_frame"]
 

@@ -185,6 +185,11 @@ class Hub(PacketReceiver):
             members = [member for member in members if member not in listening]
         self.deliver_to_members(event, tuple(members))
 
+    def publish_unnumbered(self, event: Event) -> None:
+        """Deliver a message that the store did not take to the members of its group on this hub."""
+        if not self.recovery.deliver_unnumbered(event):
+            self.publish(event)
+
     def deliver_to_members(self, event: Event, members: Sequence[Member]) -> None:
         if self._depth >= MAX_NESTING:
             self.loop.call_soon(deliver, event, members)

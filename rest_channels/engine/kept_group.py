@@ -14,10 +14,11 @@ from ..history.ordering import GroupOrder
 from ..history.policy import History
 from ..history.records import Page, Position, StoreUnavailable
 from ..protocol.messages import Event, encoded_size
-from ..protocol.recovery_frames import GAP, LATER, OK
+from ..protocol.recovery_frames import GAP, LATER, OK, resumed_frame
 from .fanout import Member
-from .ordered_delivery import Framed, HubServices, OrderedDelivery
-from .replay import Replay, send_resumed
+from .kept_messages import KeptMessages, Numbered, send_frame
+from .ordered_delivery import HubServices, OrderedDelivery
+from .replay import Replay
 
 __all__ = ["KeptGroup"]
 
@@ -41,8 +42,10 @@ T = TypeVar("T")
 class KeptGroup(OrderedDelivery):
     """A group with a history that has members in this hub."""
 
-    def __init__(self, name: str, history: History, services: HubServices) -> None:
-        super().__init__(name, services)
+    def __init__(
+        self, name: str, history: History, messages: KeptMessages, services: HubServices
+    ) -> None:
+        super().__init__(name, messages, services)
         self._history = history
         self.heard_at = asyncio.get_running_loop().time()  # when a message came, or it began
         self._early: list[Event] = []
@@ -52,7 +55,7 @@ class KeptGroup(OrderedDelivery):
         self._joined: asyncio.Future[Any] | None = None
         self._is_working = False
         self._work: asyncio.Future[None] | None = None
-        self._replay = Replay(name, self.tag, self.members, self._refuse, services)
+        self._replay = Replay(name, messages, self.members, self._refuse, services)
 
     # Members.
 
@@ -99,6 +102,10 @@ class KeptGroup(OrderedDelivery):
         elif position.epoch not in self._order.past:
             self._last_seen = position
             self._change()
+
+    def deliver_unnumbered(self, event: Event) -> bool:
+        """Send a message that the store did not take. Return whether this was done."""
+        return self.messages.deliver_unnumbered(event, self.members)
 
     def note_loss(self) -> None:
         """Note that members get a message without an offset. It may be in the store all the same.
@@ -209,7 +216,7 @@ class KeptGroup(OrderedDelivery):
             if event.position is not None:
                 self.receive(event, event.position)
 
-    async def _read_missing(self, order: GroupOrder[Framed]) -> None:
+    async def _read_missing(self, order: GroupOrder[Numbered]) -> None:
         """Wait for stragglers, then deliver what the store has after the last message."""
         await asyncio.sleep(STRAGGLERS)
         if self._is_changing or order.position.offset >= max(self._wanted, order.highest):
@@ -282,15 +289,13 @@ class KeptGroup(OrderedDelivery):
         if self._losses:
             return LATER
         recent = self._known.recent_after(position.offset)
-        if recent is None:
-            self._replay.ask(member, position)
-            return None
-        for _, each in recent:
-            member.deliver(each.framed)
-        return OK
+        if recent is not None and self.messages.resend(member, [each for _, each in recent]):
+            return OK
+        self._replay.ask(member, position)
+        return None
 
     def _refuse(self, member: Member, offset: int) -> None:
         """Tell `member` that what followed `offset` is gone. It goes on where it was told last."""
         if offset >= self.members[member].offset:
             self._introduce((member,))
-        send_resumed(member, self.tag, GAP)
+        send_frame(member, resumed_frame({self.messages.tag_for(member): GAP}))

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from ..history.ordering import GroupOrder
 from ..history.records import Position
 from ..history.stores.base import HistoryStore
-from ..protocol.messages import Event, encoded_size
-from ..protocol.recovery_frames import joined_frame, tag_of, with_position
+from ..protocol.messages import Event
+from ..protocol.recovery_frames import joined_frame
 from .fanout import Member
-from .replay import send_frame
+from .kept_messages import DeliverEvent, KeptMessages, MembersOf, Numbered, send_frame
 
-__all__ = ["Framed", "HubServices", "OrderedDelivery", "StoreHealth"]
+__all__ = ["HubServices", "OrderedDelivery", "StoreHealth"]
 
 
 class StoreHealth:
@@ -47,21 +47,14 @@ class HubServices(NamedTuple):
 
     start_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     """Starts work that ends with the hub."""
-    members_of: Callable[[str], Collection[Member]]
+    members_of: MembersOf
     """Returns the members of a group in this hub."""
-    deliver: Callable[[Event, tuple[Member, ...]], None]
+    deliver: DeliverEvent
     """Delivers an event to members."""
     store: Callable[[], HistoryStore]
     """Returns the store of the running loop."""
     health: StoreHealth
     """Whether the store was down just now."""
-
-
-class Framed(NamedTuple):
-    """A message, as it was published and with its position."""
-
-    event: Event
-    framed: Event
 
 
 class OrderedDelivery:
@@ -73,15 +66,15 @@ class OrderedDelivery:
         joining: Those who will be told their position. They get no messages until then.
     """
 
-    def __init__(self, name: str, services: HubServices) -> None:
+    def __init__(self, name: str, messages: KeptMessages, services: HubServices) -> None:
         self.name = name
-        self.tag = tag_of(name)
+        self.messages = messages
         self.members: dict[Member, Position] = {}
         self.joining: dict[Member, None] = {}
         self._services = services
-        self._order: GroupOrder[Framed] | None = None  # until the store was read
+        self._order: GroupOrder[Numbered] | None = None  # until the store was read
         self._losses = 0  # messages that were sent without an offset, since the epoch began
-        self._ready: deque[Framed] = deque()
+        self._ready: deque[Numbered] = deque()
         self._is_delivering = False
 
     def leave(self, member: Member) -> None:
@@ -92,13 +85,12 @@ class OrderedDelivery:
     def _introduce(self, members: Collection[Member]) -> None:
         """Tell `members` the position of the group. From now on they get messages with offsets."""
         position = self._known.position
-        text = joined_frame(self.tag, position)
         self.members.update(dict.fromkeys(members, position))
         for member in members:
-            send_frame(member, text)
+            send_frame(member, joined_frame(self.messages.tag_for(member), position))
 
     @property
-    def _known(self) -> GroupOrder[Framed]:
+    def _known(self) -> GroupOrder[Numbered]:
         assert self._order is not None  # noqa: S101 - the callers have looked
         return self._order
 
@@ -109,11 +101,10 @@ class OrderedDelivery:
     def _take(self, event: Event, offset: int) -> None:
         if self._losses:  # it may be one of those that were sent without an offset
             return
-        text = with_position(event.text or "", self.tag, offset)
-        framed = event._replace(text=text, data=None, size=encoded_size(text))
-        self._deliver(self._known.receive(offset, Framed(event, framed)))
+        message = Numbered(offset, event, self.messages.prepare(event, offset))
+        self._deliver(self._known.receive(offset, message))
 
-    def _deliver(self, ready: list[tuple[int, Framed]]) -> None:
+    def _deliver(self, ready: list[tuple[int, Numbered]]) -> None:
         """Deliver messages. A handler that gets one may publish another: it is the next then."""
         self._ready.extend(each for _, each in ready)
         if self._is_delivering:
@@ -121,15 +112,6 @@ class OrderedDelivery:
         self._is_delivering = True
         try:
             while self._ready:
-                self._deliver_one(*self._ready.popleft())
+                self.messages.deliver(self._ready.popleft(), self.members, self.joining)
         finally:
             self._is_delivering = False
-
-    def _deliver_one(self, event: Event, framed: Event) -> None:
-        members = self.members
-        if members:
-            self._services.deliver(framed, tuple(members))
-        everyone = self._services.members_of(self.name)
-        if len(everyone) > len(members):  # some override how messages are sent
-            others = [each for each in everyone if each not in members and each not in self.joining]
-            self._services.deliver(event, tuple(others))

@@ -84,7 +84,7 @@ async def _put(event: Event, history: History, hub: Hub | None) -> None:
 def _hand_on(event: Event) -> None:
     """Send `event` to all hubs. Without a position, only to those of this process."""
     if event.position is None:
-        on_every_hub(Hub.publish, event)
+        on_every_hub(Hub.publish_unnumbered, event)
     else:
         send_packets((event.group, event))
         on_every_hub(Hub.receive, event)

@@ -9,8 +9,8 @@ import asyncio
 import itertools
 import logging
 import math
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 from ..concurrency.tasks import cancel_tasks
 from ..history.policy import History
@@ -18,11 +18,18 @@ from ..history.records import Position, StoreUnavailable
 from ..history.stores import close_store, current_store
 from ..history.stores.base import HistoryStore
 from ..protocol.messages import Event
-from ..protocol.recovery_frames import GAP, resumed_frame
+from ..protocol.recovery_frames import GAP, resumed_frame, tag_of
 from .fanout import Member
 from .kept_group import KeptGroup
+from .kept_messages import (
+    DeliverEvent,
+    KeptMessages,
+    MembersOf,
+    MessagesAreFrames,
+    Receiver,
+    send_frame,
+)
 from .ordered_delivery import HubServices, StoreHealth
-from .replay import send_frame
 
 __all__ = ["Recovery"]
 
@@ -51,24 +58,31 @@ class Recovery:
     def __init__(
         self,
         start_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-        members_of: Callable[[str], Collection[Member]],
-        deliver: Callable[[Event, tuple[Member, ...]], None],
+        members_of: MembersOf,
+        deliver: DeliverEvent,
         store: Callable[[], HistoryStore] = current_store,
     ) -> None:
         self.groups: dict[str, KeptGroup] = {}
         self._by_tag: dict[str, KeptGroup] = {}
+        self._receivers: dict[tuple[Member, str], tuple[KeptGroup, Receiver]] = {}  # by tag
         self._services = HubServices(start_task, members_of, deliver, store, StoreHealth())
         self._comparing: asyncio.Task[None] | None = None
 
     # Members.
 
     def join(
-        self, name: str, member: Member, history: History, joined: asyncio.Future[Any] | None
+        self,
+        name: str,
+        member: Member,
+        history: History,
+        joined: asyncio.Future[Any] | None,
+        receiver: Receiver | None = None,
     ) -> asyncio.Future[Any] | None:
         """Tell `member`, which has joined the group `name`, its position, and what follows.
 
         Args:
             joined: Done when messages of other processes arrive; `None` if they do.
+            receiver: Gets the messages instead of `member`.
 
         Returns:
             A future that is done when the position was sent, or `None` if it is sent.
@@ -77,19 +91,27 @@ class Recovery:
             return joined
         group = self.groups.get(name)
         if group is None:
-            group = self.groups[name] = KeptGroup(name, history, self._services)
-            self._by_tag[group.tag] = group
+            messages = self._messages(name) if receiver is None else receiver.messages
+            group = self.groups[name] = KeptGroup(name, history, messages, self._services)
+            self._by_tag[tag_of(name)] = group
+        if receiver is not None:
+            self._receivers[member, receiver.tag] = group, receiver
         if self._comparing is None or self._comparing.done():
             self._comparing = self._services.start_task(self._compare_often())
-        return group.join(member, joined)
+        return group.join(member if receiver is None else cast(Member, receiver), joined)
 
-    def leave(self, name: str, member: Member) -> None:
-        """Note that `member` has left the group `name`."""
+    def _messages(self, name: str) -> KeptMessages:
+        return MessagesAreFrames(name, self._services.members_of, self._services.deliver)
+
+    def leave(self, name: str, member: Member, receiver: Receiver | None = None) -> None:
+        """Note that `member`, or its `receiver`, has left the group `name`."""
+        if receiver is not None:
+            self._receivers.pop((member, receiver.tag), None)
         if (group := self.groups.get(name)) is None:
             return
-        group.leave(member)
+        group.leave(member if receiver is None else cast(Member, receiver))
         if not group.members and not group.joining:
-            del self.groups[name], self._by_tag[group.tag]
+            del self.groups[name], self._by_tag[tag_of(name)]
             group.stop()
 
     async def stop(self) -> None:
@@ -98,6 +120,7 @@ class Recovery:
             group.stop()
         self.groups.clear()
         self._by_tag.clear()
+        self._receivers.clear()
         if self._comparing is not None:
             await cancel_tasks({self._comparing}, 1.0)
         await close_store()
@@ -108,6 +131,11 @@ class Recovery:
         """Deliver `event`, which has a position, in order. Drop it if it was delivered before."""
         if (group := self.groups.get(event.group)) is not None and event.position is not None:
             group.receive(event, event.position)
+
+    def deliver_unnumbered(self, event: Event) -> bool:
+        """Send a message that the store did not take, if the hub does not know how to."""
+        group = self.groups.get(event.group)
+        return group is not None and group.deliver_unnumbered(event)
 
     def note_loss(self, name: str) -> None:
         """Note that a message to the group `name` is sent here only, and without an offset."""
@@ -160,8 +188,9 @@ class Recovery:
         """Send `member` what it has missed of each tag in `asked`: tag → (epoch, offset)."""
         results = {}
         for tag, position in asked.items():
-            group = self._by_tag.get(tag)
-            result = GAP if group is None else group.resume(member, Position(*position))
+            group, receiver = self._receivers.get((member, tag), (self._by_tag.get(tag), member))
+            asking = cast(Member, receiver)
+            result = GAP if group is None else group.resume(asking, Position(*position))
             if result is not None:
                 results[tag] = result
         if results:

@@ -3,28 +3,21 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Protocol
 
 from ..history.records import Page, Position, StoreUnavailable
 from ..history.stores.base import HistoryStore
-from ..protocol.messages import Event, encoded_size
-from ..protocol.recovery_frames import LATER, MORE, OK, resumed_frame, with_position
-from ..settings import api_settings
+from ..protocol.recovery_frames import LATER, resumed_frame
 from .fanout import Member
+from .kept_messages import PAGE_BYTES, KeptMessages, PageReaders, send_frame
 
-__all__ = ["Replay", "send_frame", "send_resumed"]
+__all__ = ["Replay"]
 
 logger = logging.getLogger("rest_channels")
 
 READ_EVERY = 0.02
 """Seconds between two reads of a group: clients that come back together wait for the same one."""
-
-PAGE_BYTES = 256 * 1024
-"""Bytes that one client is sent at once. It asks for the next page."""
-
-TURN = 50
-"""Clients that are served before other work of the loop runs."""
 
 
 class Services(Protocol):
@@ -44,7 +37,8 @@ class Replay:
 
     Args:
         name: The group, as the layer knows it.
-        members: The connections that are members, and know their position.
+        messages: How messages become frames.
+        members: The members that are members, and know their position.
         refuse: Tells a client that what followed an offset is gone.
         services: The hub's.
     """
@@ -52,13 +46,13 @@ class Replay:
     def __init__(
         self,
         name: str,
-        tag: str,
+        messages: KeptMessages,
         members: Collection[Member],
         refuse: Callable[[Member, int], None],
         services: Services,
     ) -> None:
         self._name = name
-        self._tag = tag
+        self._messages = messages
         self._members = members
         self._refuse = refuse
         self._services = services
@@ -88,7 +82,7 @@ class Replay:
         waiting, self._waiting = self._waiting, {}
         for member in waiting:
             if member in self._members:
-                send_resumed(member, self._tag, LATER)
+                send_frame(member, resumed_frame({self._messages.tag_for(member): LATER}))
 
     def stop(self) -> None:
         """Serve nobody any more: the group has no members."""
@@ -147,44 +141,9 @@ class Replay:
 
     async def _send_page(self, first: int, page: Page) -> None:
         """Send `page` to all who wait for messages of it. The others wait for another page."""
-        events = [(offset, self._event(offset, text)) for offset, text in page.messages]
-        end = events[-1][0] if page.has_more else page.position.offset + 1
+        end = page.messages[-1].offset if page.has_more else page.position.offset + 1
         served = {each: after for each, after in self._waiting.items() if first <= after < end}
         self._waiting = {each: n for each, n in self._waiting.items() if each not in served}
         epoch = self._epoch
-        for number, (member, after) in enumerate(served.items(), 1):
-            if member in self._members:
-                # Offsets have no epoch: of another one, the client would take them for its own.
-                is_current = epoch == self._epoch
-                result = self._send(member, after, events, page) if is_current else LATER
-                send_resumed(member, self._tag, result)
-            if not number % TURN:
-                await asyncio.sleep(0)
-
-    def _event(self, offset: int, text: str) -> Event:
-        framed = with_position(text, self._tag, offset)
-        return Event(self._name, None, framed, None, encoded_size(framed))
-
-    def _send(
-        self, member: Member, after: int, events: Sequence[tuple[int, Event]], page: Page
-    ) -> str:
-        """Send `member` the events after `after`, as many as a page has. Return the result."""
-        limit, sent = min(PAGE_BYTES, api_settings.OUTBOX_BYTES // 2), 0
-        begin = after + 1 - events[0][0] if events else 0
-        for offset, event in events[begin:]:
-            if sent and sent + event.size > limit:
-                break
-            member.deliver(event)
-            sent += event.size
-            after = offset
-        return OK if after >= page.position.offset else MORE
-
-
-def send_resumed(member: Member, tag: str, result: str) -> None:
-    """Send `member` the answer to what it asked of one group."""
-    send_frame(member, resumed_frame({tag: result}))
-
-
-def send_frame(member: Member, text: str) -> None:
-    """Send `text` to the client of `member`, in order with the messages of its groups."""
-    member.deliver(Event("", None, text, None, encoded_size(text)))
+        readers = PageReaders(served, self._members, lambda: epoch == self._epoch)
+        await self._messages.send_page(page, readers)
