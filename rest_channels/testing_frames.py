@@ -101,7 +101,7 @@ def _without_recovery(message: dict[str, Any]) -> dict[str, Any] | None:
     content = parsed(text) if text.startswith('{"$') else None
     if not isinstance(content, dict):
         return message
-    if not content.keys().isdisjoint({"$joined", "$resumed"}):
+    if not content.keys().isdisjoint({"$joined", "$left", "$resumed", "$skip"}):
         return None
     if content.pop("$at", None) is None:
         return message

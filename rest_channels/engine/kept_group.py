@@ -13,7 +13,7 @@ from ..cluster.layer import BROKER_TIMEOUT
 from ..history.ordering import GroupOrder
 from ..history.policy import History
 from ..history.records import Page, Position, StoreUnavailable
-from ..protocol.messages import Event, encoded_size
+from ..protocol.messages import Event
 from ..protocol.recovery_frames import GAP, LATER, OK, resumed_frame
 from .fanout import Member
 from .kept_messages import KeptMessages, Numbered, send_frame
@@ -234,8 +234,7 @@ class KeptGroup(OrderedDelivery):
 
     def _take_page(self, page: Page) -> None:
         for offset, text in page.messages:
-            size = encoded_size(text)
-            event = Event(self.name, None, text, None, size, rendered_elsewhere=True)
+            event = Event.rendered(self.name, None, text)._replace(rendered_elsewhere=True)
             self._take(event, offset)
         if page.has_more:
             self._wanted = max(self._wanted, page.position.offset)

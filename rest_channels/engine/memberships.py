@@ -12,6 +12,7 @@ from ..history.stores import check_store
 from ..partitions import group_name
 from .fanout import Member
 from .hub import Hub, check_group
+from .kept_messages import Receiver
 from .subscriptions import GroupSubscriptions
 
 __all__ = ["GroupMemberships"]
@@ -21,7 +22,7 @@ LAYER_SUBSCRIBER = "channels"
 
 
 KEEPING_SUBSCRIBERS = (None, "group", LAYER_SUBSCRIBER)
-"""Subscribers to groups that code sends frames to. Groups of observers have no history."""
+"""Subscribers to groups that code sends frames to. Observers name the receiver of theirs."""
 
 
 class GroupMemberships(GroupSubscriptions):
@@ -53,20 +54,30 @@ class GroupMemberships(GroupSubscriptions):
         self._pending: tuple[asyncio.Future[Any], ...] = ()  # an empty list takes 56 bytes
         self.all_joined = True  # whether other processes' messages arrive for every joined group
 
-    def join(self, group: str, subscriber: Hashable = None) -> Sent:
-        """Receive the messages to `group`. Raise `TooManySubscriptions`, `TypeError` (bad name)."""
+    def join(
+        self, group: str, subscriber: Hashable = None, receiver: Receiver | None = None
+    ) -> Sent:
+        """Receive the messages to `group`. Raise `TooManySubscriptions`, `TypeError` (bad name).
+
+        Args:
+            group: The name of the group.
+            subscriber: The part of the connection that subscribes.
+            receiver: Gets the messages of a group with a history, instead of the connection.
+        """
         if self._ended:
             return DONE
         if not self._loop_bridge.on_loop():
-            return self._loop_bridge.call(self.join, group, subscriber)
+            return self._loop_bridge.call(self.join, group, subscriber, receiver)
         if group not in self._hub.groups:
             check_group(group)
-        if not self.add(group, subscriber):
+        is_first = self.add(group, subscriber)
+        if not is_first and receiver is None:
             return DONE
         joined = self._hub.join(name := self._name(group), self._member)
-        if subscriber in KEEPING_SUBSCRIBERS and (history := history_of(group)) is not None:
+        is_kept = receiver is not None or subscriber in KEEPING_SUBSCRIBERS
+        if is_kept and (history := history_of(group)) is not None:
             check_store()
-            joined = self._hub.recovery.join(name, self._member, history, joined)
+            joined = self._hub.recovery.join(name, self._member, history, joined, receiver)
         return self.add_pending(joined)
 
     def leave(self, group: str, subscriber: Hashable = None) -> None:

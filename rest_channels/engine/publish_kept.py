@@ -5,6 +5,7 @@ The functions may be called where those of `engine.publish` may be.
 
 import asyncio
 import os
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from ..cluster.nodes import new_node
@@ -19,7 +20,7 @@ from .hub import Hub
 from .publish import find_hub, on_every_hub, run_on, running_loop, send_packets, wait_for_future
 from .receiving import hold_messages_to
 
-__all__ = ["aread_history", "publish_kept", "read_history"]
+__all__ = ["aread_history", "publish_all_kept", "publish_kept", "read_history"]
 
 
 def publish_kept(event: Event, history: History) -> Sent:
@@ -39,6 +40,32 @@ def publish_kept(event: Event, history: History) -> Sent:
     if hub.loop is running_loop():
         return _writer_of(hub.loop, hub).put(event, history)
     return run_on(hub, _put(event, history, hub))
+
+
+def publish_all_kept(messages: Sequence[tuple[Event, History]]) -> None:
+    """Publish rendered events with the histories of their groups, in order, as `publish_kept` does.
+
+    They share round trips to the store.
+    """
+    if not messages:
+        return
+    check_store()
+    if running_loop() is None and uses_database():
+        for event, history in messages:
+            _append_in_transaction(event, history)
+        return
+    hub = find_hub()
+    work = _put_all(messages, hub)
+    if hub is None:
+        wait_for_future(publisher.run(work))
+    else:
+        run_on(hub, work)
+
+
+async def _put_all(messages: Sequence[tuple[Event, History]], hub: Hub | None) -> None:
+    writer = _writer_of(asyncio.get_running_loop(), hub)
+    for sent in [writer.put(event, history) for event, history in messages]:
+        await sent
 
 
 def _append_in_transaction(event: Event, history: History) -> None:

@@ -153,7 +153,7 @@ class UnconnectedGroups(GroupSubscriptions):
 
     all_joined = True
 
-    def join(self, group: str, subscriber: Hashable = None) -> Sent:
+    def join(self, group: str, subscriber: Hashable = None, receiver: None = None) -> Sent:
         self.add(group, subscriber)
         return DONE
 

@@ -18,6 +18,7 @@ from django.dispatch import Signal
 
 from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
+from ..history.policy import History
 from .base_observer import BaseObserver
 from .capture.changes import Action
 from .generics import ObserverConsumerMixin, ObserverModelInstanceMixin
@@ -54,6 +55,7 @@ def model_observer(
     serializer_class: Any = None,
     many_to_many: bool = False,
     partition: str = "*",
+    history: History | int | None = None,
     **options: Any,
 ) -> ModelObserver:
     """Observe the rows of a model: decorate a handler, or assign the result to an attribute.
@@ -66,17 +68,24 @@ def model_observer(
         serializer_class: A DRF serializer class; with `None` the message is `{"pk": …}`.
         many_to_many: Whether a changed many-to-many relation is an update of the row.
         partition: A part of the observer's id. Observers have different ids without it, too.
+        history: How many changes each group keeps, for clients that were away: a `History`, or a
+            number for `History(size=number)`.
 
     Raises:
         TypeError: An argument has a wrong type, or there are other `options`.
+        ValueError: The history has no size.
 
     Source: djangochannelsrestframework 1.3.
     """
-    known = ("serializer_class", "many_to_many", "partition")
+    known = ("serializer_class", "many_to_many", "partition", "history")
     refuse_options("@model_observer", options, known)
     if not (isinstance(model, type) and issubclass(model, Model)):
         raise TypeError(f"model_observer() takes a model class, not {model!r}.")
     check_values("model_observer(): ", {"serializer_class": serializer_class})
     if not isinstance(many_to_many, bool):
         raise TypeError(f"model_observer(many_to_many={many_to_many!r}): write True or False.")
-    return ModelObserver(None, model, partition, serializer_class, many_to_many)
+    if isinstance(history, int) and not isinstance(history, bool):
+        history = History(size=history)
+    if not isinstance(history, History | None):
+        raise TypeError(f"model_observer(history={history!r}): write History(size=100, age=300).")
+    return ModelObserver(None, model, partition, serializer_class, many_to_many, history)

@@ -115,7 +115,8 @@ class BaseObserver(NamedObserver):
         }
         try:
             for group, subscription in new.items():
-                memberships.join(group, subscription)
+                self.set_receiver(subscription, group)
+                memberships.join(group, subscription, subscription.receiver)
         except Exception:
             for group, subscription in new.items():
                 memberships.leave(group, subscription)
@@ -123,6 +124,9 @@ class BaseObserver(NamedObserver):
         consumer.groups = {*(consumer.groups or ()), *groups}
         if is_connected(consumer._connection):
             self.on_subscribed(consumer)
+
+    def set_receiver(self, subscription: Subscription, group: str) -> None:
+        """Prepare a subscription to a group with a history."""
 
     def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
         """Prepare deliveries to `consumer`, which has just subscribed."""
@@ -142,6 +146,8 @@ class BaseObserver(NamedObserver):
         memberships = consumer._connection.groups
         for subscription in ended:
             subscription.ended = True
+            if subscription.receiver is not None:
+                subscription.receiver.leave()
             memberships.leave(group, subscription)
         if group not in memberships:
             consumer.groups = {*(consumer.groups or ())} - {group}

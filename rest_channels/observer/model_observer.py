@@ -1,6 +1,7 @@
 """`model_observer`: subscriptions of clients to the committed changes of a model's rows."""
 
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import Any, Self
 
 from django.db.models import Model
@@ -8,8 +9,11 @@ from django.db.models import Model
 from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
 from ..engine.publish import may_have_members
+from ..engine.unconnected import is_connected
 from ..handshake.locale import Locale
-from ..partitions import activated
+from ..history.policy import History, declare_histories
+from ..partitions import activated, group_name
+from ..protocol.recovery_frames import tag_of
 from ..renderers import Rendered
 from ..serializer_fields import keep_fields
 from .base_observer import BaseObserver
@@ -18,6 +22,7 @@ from .capture.changes import Action, Change
 from .capture.instances import as_instance_of
 from .delivery.delivery import STATUS_BY_ACTION, Delivery
 from .delivery.dispatcher import ChangeDispatcher
+from .delivery.kept_changes import ChangeReceiver, KeptChanges
 from .delivery.publish import hub_group
 from .delivery.rendering import PER_USER, Bodies, PerUser, render, render_each
 from .subscriptions import Subscription
@@ -52,26 +57,51 @@ class ModelObserver(BaseObserver):
         partition: str = "*",
         serializer_class: Any = None,
         many_to_many: bool = False,
+        history: History | None = None,
     ) -> None:
         super().__init__(func, partition)
         self.model_cls: Any = model_cls
         self.serializer_class = serializer_class
         self.many_to_many = many_to_many
+        self.history = history
         self._renders_per_user = False  # whether its serializer has been seen to read its context
 
     def __call__(self, func: Handler) -> Self:
+        if self.history is not None:
+            raise TypeError(
+                f"@model_observer({self.model_cls.__name__}, history=…) takes no handler: what it "
+                f"sends would have no position. Write {func.__name__} = model_observer(…), with a "
+                "serializer_class or @….serializer."
+            )
         self.func = func
         return self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        if self.history is not None:
+            others = vars(owner).get("kept_observers", ())
+            owner.kept_observers = (*others, name)  # type: ignore[attr-defined]
 
     def register(self, path: str, name: str) -> None:
         """Set the id, which includes the model, and start to observe the model's rows."""
         super().register(f"{path}:{self.model_label}", name)
+        if self.history is not None:
+            declare_histories(self, {f"{self.kept_prefix}*": self.history})
         signals.connect_observer(self)
 
     @property
     def model_label(self) -> str:
         """The label of the model, `app.model`."""
         return str(self.model_cls._meta.label_lower)
+
+    @property
+    def kept_prefix(self) -> str:
+        """What the names of the groups begin with, if they have a history."""
+        return f"observer.{blake2b(self.id.encode(), digest_size=12).hexdigest()}."
+
+    def group(self, label: str) -> str:
+        name = super().group(label)
+        return name if self.history is None else name.replace("observer.", self.kept_prefix)
 
     def groups_for_signal(self, func: Callable[..., Iterable[str]]) -> Self:
         observer = super().groups_for_signal(func)
@@ -91,7 +121,9 @@ class ModelObserver(BaseObserver):
 
     def has_subscribers(self) -> bool:
         """Return whether any process may have a subscriber; if not, no query is made."""
-        return may_have_members(hub_group(self.model_cls._meta.concrete_model))
+        # A client that is away is no subscriber, but will ask for what it missed.
+        hubs = hub_group(self.model_cls._meta.concrete_model)
+        return self.history is not None or may_have_members(hubs)
 
     def groups_of(self, pk: Any, row: Any) -> Iterable[str]:
         if self.groups_need_row:
@@ -113,6 +145,15 @@ class ModelObserver(BaseObserver):
         return Rendered.json(getattr(result, "data", result))  # it may return a serializer
 
     # Delivery.
+
+    def set_receiver(self, subscription: Subscription, group: str) -> None:
+        if self.history is None or not is_connected(subscription.consumer._connection):
+            return
+        connection = subscription.consumer._connection
+        name = group_name(group, connection.partition)
+        subscription.tag = tag_of(f"{name}|{subscription.frame_end}")
+        messages = KeptChanges(self, group, name, connection.hub)
+        subscription.receiver = ChangeReceiver(subscription, messages)
 
     def on_subscribed(self, consumer: AsyncAPIConsumer) -> None:
         """Receive the changes of the model in the consumer's hub."""

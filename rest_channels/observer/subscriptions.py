@@ -37,6 +37,10 @@ class Subscription:
     """Done when the subscribing action has replied. Nothing is delivered before."""
     options: Mapping[str, Any] | None = None
     """The attributes that `@action` replaced in the action that subscribed."""
+    receiver: Any = None
+    """What is the member of the group, if it has a history: a `ChangeReceiver`."""
+    tag: str = ""
+    """The tag of that group in the frames of this subscription."""
     ended: bool = False
     frame_end: str = field(init=False)
     """The end of each of its frames: the request's id, and the closing brace."""

@@ -2,11 +2,14 @@
 
     ← {"$joined": {"k3f9a1qz": ["epoch", 45]}}      the position of a group, after a join
     ← {"$at": "k3f9a1qz.46", …}                     a message of the group, with its offset
+    ← {"$at": "k3f9a1qz.47", "$skip": true}         one that has nothing for this client
     → {"$resume": {"k3f9a1qz": ["epoch", 41]}}      what the client has
     ← {"$resumed": {"k3f9a1qz": "ok"}}              or "more", "gap", "later"
+    ← {"$left": ["k3f9a1qz"]}                       no message of the group follows
 
-A group has the same tag for all clients, so that its messages are rendered once. The tag does not
-reveal the name of the group. Clients that do not know these keys ignore them.
+A group has the same tag for all clients, so that its messages are rendered once. Only a group of an
+observer has a tag for each `request_id`, because each request of a client receives its changes. A
+tag does not reveal the name of the group. Clients that do not know these keys ignore them.
 """
 
 import json
@@ -26,8 +29,10 @@ __all__ = [
     "MORE",
     "OK",
     "joined_frame",
+    "left_frame",
     "read_resume",
     "resumed_frame",
+    "skip_frame",
     "tag_of",
     "with_position",
 ]
@@ -70,6 +75,16 @@ def _json(text: str) -> str:
 def joined_frame(tag: str, position: Position) -> str:
     """Return the frame with the position of a group."""
     return orjson.dumps({"$joined": {tag: [*position]}}).decode()
+
+
+def left_frame(tag: str) -> str:
+    """Return the frame that says that no message of a group follows."""
+    return orjson.dumps({"$left": [tag]}).decode()
+
+
+def skip_frame(tag: str, offset: int) -> str:
+    """Return the frame for a message that has nothing for this client."""
+    return with_position('{"$skip":true}', tag, offset)
 
 
 def resumed_frame(results: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from weakref import ref
 
 from django.db.models import Model
 
+from ...history.policy import History
 from .instances import as_instance_of
 
 __all__ = [
@@ -37,6 +38,8 @@ class RowObserver(Protocol):
     """An observer of a model's rows, as a `ModelObserver` is. It is hashed by identity."""
 
     id: str
+    history: History | None
+    """What its groups keep for clients that were away."""
     many_to_many: bool
     """Whether a changed many-to-many relation counts as a change of the row."""
     groups_need_row: bool

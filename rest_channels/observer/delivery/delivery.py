@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
-from django.db.models import Model
 
 from ...concurrency.execution import run
 from ...engine.connection import Connection, State
@@ -22,53 +20,14 @@ from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode_text
 from ..subscriptions import REJECTIONS, Subscription, subscriptions
 from .rendering import Bodies, PerUser, rendering_key
+from .rows import Row
 
-__all__ = ["STATUS_BY_ACTION", "Delivery", "Row", "Subscribers"]
+__all__ = ["STATUS_BY_ACTION", "Delivery", "Subscribers"]
 
 STATUS_BY_ACTION = {"create": 201, "update": 200, "delete": 204}
 """The `response_status` of the frames that observers send, by action."""
 
 Subscribers = list[tuple[Connection, list[Subscription]]]
-
-
-class Row:
-    """A changed row. It is read at most once, from the database it was written to."""
-
-    def __init__(self, model: type[Model], pk: Any, using: str, partition: str = "") -> None:
-        self.model = model
-        self.pk = pk
-        self.using = using
-        self.partition = partition
-        self._result: list[Any] | None = None
-        self._lock = Lock()
-
-    def read(self) -> Any:
-        """Return the row, or `None` if it is gone. Call this in a thread."""
-        with self._lock:
-            if self._result is None:
-                with activated(self.partition):
-                    self._result = [self.filter(self.model._base_manager.get_queryset()).first()]
-            return self._result[0]
-
-    @property
-    def size(self) -> int:
-        """The bytes of the text in the row, if it was read."""
-        row = self._result[0] if self._result else None
-        values = vars(row).values() if row is not None else ()
-        return sum(len(value) for value in values if isinstance(value, str | bytes))
-
-    def read_again(self) -> Any:
-        """Read the row as it is now. Call this in a thread."""
-        self._result = None
-        return self.read()
-
-    def filter(self, rows: Any) -> Any:
-        """Return the queryset `rows` limited to this row.
-
-        It is read from the database that was written to, unless `rows` names another one.
-        """
-        rows = rows.all() if rows._db else rows.using(self.using)
-        return rows.filter(pk=tuple(self.pk) if isinstance(self.pk, list) else self.pk)
 
 
 @dataclass(eq=False, repr=False)
@@ -88,16 +47,19 @@ class Delivery:
         self.published_body = None if self.body is None else Rendered(self.body.encode())
         self._bodies_by_key: dict[Any, asyncio.Future[Rendered | None]] = {}
 
-    async def send(self, subscribers: Subscribers) -> None:
-        """Send frames at once where possible, otherwise through the connections' event queues."""
-        locales = {connection.locale for connection, _requests in subscribers}
+    async def prepare(self, locales: set[Locale | None]) -> bool:
+        """Render what subscribers share. Return whether there is anything to send."""
         if self.published_body is not None:
             self.bodies = dict.fromkeys(locales, self.published_body)
-        else:
-            shared = await sync_to_async(self._render_shared)(locales)
-            if shared is None:
-                return
-            self.bodies = None if isinstance(shared, PerUser) else shared
+            return True
+        shared = await sync_to_async(self._render_shared)(locales)
+        self.bodies = None if shared is None or isinstance(shared, PerUser) else shared
+        return shared is not None
+
+    async def send(self, subscribers: Subscribers) -> None:
+        """Send frames at once where possible, otherwise through the connections' event queues."""
+        if not await self.prepare({connection.locale for connection, _requests in subscribers}):
+            return
         frames = self._frames() if self.observer.sends_directly(self.consumer_class) else {}
         queued = [] if frames else [connection for connection, _requests in subscribers]
         if frames:
@@ -120,13 +82,7 @@ class Delivery:
     ) -> Iterator[AddressedFrame]:
         """Yield the frames to send at once. Add all other connections to `queued`."""
         for connection, requests in subscribers:
-            queue = connection.event_queue
-            if (
-                connection.needs_queue
-                or (queue is not None and queue.busy)
-                or not all(request.ready for request in requests)
-                or not self._shares_body(requests[0].consumer)
-            ):
+            if self._must_queue(connection, requests):
                 queued.append(connection)
             elif connection.state <= State.OPEN and not connection.outbox.closed:
                 frame_start, size = frames[connection.locale]
@@ -134,6 +90,16 @@ class Delivery:
                     if not request.ended:
                         text = frame_start + request.frame_end
                         yield connection, frame_message(text, None), size + request.frame_end_size
+
+    def _must_queue(self, connection: Connection, requests: list[Subscription]) -> bool:
+        """Return whether the frames of a connection cannot be sent at once."""
+        queue = connection.event_queue
+        return (
+            connection.needs_queue
+            or (queue is not None and queue.busy)
+            or not all(request.ready for request in requests)
+            or not self._shares_body(requests[0].consumer)
+        )
 
     @property
     def size(self) -> int:
@@ -150,11 +116,15 @@ class Delivery:
         """Return for each locale the frame without its request id, and the size in bytes."""
         frames = {}
         for locale, body in (self.bodies or {}).items():
-            status = STATUS_BY_ACTION[self.action]
-            frame = ActionDialect().build_content(self.action, body, status, None, [])
-            frame_start = encode_text(frame).removesuffix("null}")
-            frames[locale] = frame_start, utf8_size(frame_start)
+            start = self.frame_start(body)
+            frames[locale] = start, utf8_size(start)
         return frames
+
+    def frame_start(self, body: Any) -> str:
+        """Return the frame with this body up to the request id."""
+        status = STATUS_BY_ACTION[self.action]
+        frame = ActionDialect().build_content(self.action, body, status, None, [])
+        return encode_text(frame).removesuffix("null}")
 
     def _queue(self, connection: Connection) -> None:
         """Queue the delivery. If the queue is full, a consumer that handles gaps receives one."""
@@ -165,12 +135,15 @@ class Delivery:
         elif queue is not None and not (queue.items and isinstance(queue.items[-1], Gap)):
             connection.deliver(Gap((self.group,)))
 
+    def requests_of(self, connection: Connection) -> list[Subscription]:
+        """Return the subscriptions of `connection` that receive the change."""
+        found = subscriptions(self.observer, connection, self.group)
+        return [request for request in found if request.using in (None, self.row.using)]
+
     async def deliver(self, consumer: Any) -> None:
         """Deliver the change to one consumer. This runs in its connection's event queue."""
         same: dict[tuple[bytes, int], list[Subscription]] = {}
-        for request in subscriptions(self.observer, consumer._connection, self.group):
-            if request.using not in (None, self.row.using):
-                continue
+        for request in self.requests_of(consumer._connection):
             if request.ready:
                 key = request.lookup_key, id(request.options)
                 same.setdefault(key, []).append(request)
@@ -195,7 +168,14 @@ class Delivery:
             await self.observer.reject(consumer, error, self.action, self.group, requests)
             return
         requests = [request for request in requests if not request.ended]
-        if body is not None and requests:
+        if requests:
+            await self._send_body(consumer, body, requests)
+
+    async def _send_body(
+        self, consumer: Any, body: Rendered | None, requests: list[Subscription]
+    ) -> None:
+        """Send the body to these requests of one consumer; `None` is nothing."""
+        if body is not None:
             await self.observer.deliver(consumer, self, orjson.loads(body.body), requests)
 
     async def _body(self, consumer: Any, request: Subscription) -> Rendered | None:

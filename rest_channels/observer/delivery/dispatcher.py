@@ -9,7 +9,8 @@ event queue of its connection.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, cast
 
 from django.db.models import Model
@@ -23,8 +24,9 @@ from ...partitions import group_name
 from ...protocol.messages import Event, Gap
 from ..naming import find_observer
 from ..subscriptions import Subscription, subscriptions
-from .delivery import Delivery, Row, Subscribers
+from .delivery import Delivery, Subscribers
 from .publish import hub_group
+from .rows import Row
 
 __all__ = ["ChangeDispatcher"]
 
@@ -44,7 +46,7 @@ class ChangeDispatcher:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._connections: dict[str, set[Connection]] = {}  # by the group of their model
-        self._changes: deque[list[Any]] = deque()
+        self._changes: deque[tuple[int, Callable[[], Awaitable[None]]]] = deque()
         self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._context = empty_context()
@@ -78,16 +80,21 @@ class ChangeDispatcher:
         """Queue changes that this process or another one has published."""
         if isinstance(event, Gap):
             self._deliver_gap(event.groups)
-        elif len(self._changes) >= MAX_WAITING_CHANGES or self._waiting_bytes >= MAX_WAITING_BYTES:
+            return
+        for change in event.data["changed"]:
+            self.put(partial(self._deliver_change, *change), _size_of(change))
+
+    def put(self, deliver: Callable[[], Awaitable[None]], size: int) -> None:
+        """Call `deliver()`, which keeps `size` bytes, after the changes that wait."""
+        if len(self._changes) >= MAX_WAITING_CHANGES or self._waiting_bytes >= MAX_WAITING_BYTES:
             logger.error("%s changes wait for delivery: dropped.", len(self._changes))
             self._clear()
             self._deliver_gap(tuple(self._connections))
-        else:
-            changes = event.data["changed"]
-            self._changes.extend(changes)
-            self._waiting_bytes += sum(map(_size_of, changes))
-            if self._task is None or self._task.done():
-                self._task = self._context.run(self._hub.start_task, self._deliver_changes())
+            return
+        self._changes.append((size, deliver))
+        self._waiting_bytes += size
+        if self._task is None or self._task.done():
+            self._task = self._context.run(self._hub.start_task, self._deliver_changes())
 
     def _clear(self) -> None:
         self._changes.clear()
@@ -108,11 +115,11 @@ class ChangeDispatcher:
     async def _deliver_changes(self) -> None:
         async with thread_lease(urgent=True):
             while self._changes:
-                change = self._changes.popleft()
-                self._waiting_bytes -= _size_of(change)
+                size, deliver = self._changes.popleft()
+                self._waiting_bytes -= size
                 try:
                     await wait_for_checks(self._hub)  # a user who was deactivated receives nothing
-                    await self._deliver_change(*change)
+                    await deliver()
                 except Exception:
                     logger.exception("A change could not be delivered.")
 

@@ -1,24 +1,49 @@
 """Publish committed changes to the hubs of all processes."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from django.db.models import Model
 
 from ...engine.publish import may_have_members, publish
+from ...engine.publish_kept import publish_all_kept
 from ...engine.receiving import hold_messages_to
+from ...history.policy import History
 from ...partitions import activated, group_name
 from ...protocol.messages import Event
 from ...renderers import encode_text
 from ..capture.changes import Action, Change, listeners
 
-__all__ = ["hub_group", "json_key", "publish_changes"]
+__all__ = ["KeptChange", "hub_group", "json_key", "publish_changes"]
 
 logger = logging.getLogger("rest_channels")
 
 CHANGES_PER_MESSAGE = 100
+
+
+class KeptChange(NamedTuple):
+    """A change as a group with a history keeps it."""
+
+    pk: Any
+    action: str
+    using: str
+    partition: str = ""
+    body: str | None = None
+    """The JSON text, if the publishing process has rendered it."""
+
+    @classmethod
+    def from_text(cls, text: str) -> "KeptChange":
+        """Return the change that `to_text` has written."""
+        return cls(*orjson.loads(text))
+
+    def to_text(self) -> str:
+        """Return the text that the store keeps."""
+        return encode_text(list(self))
 
 
 def hub_group(model: type[Model]) -> str:
@@ -43,6 +68,7 @@ def publish_changes(changes: list[Change]) -> None:
         for start in range(0, len(entries), CHANGES_PER_MESSAGE):
             data = {"changed": entries[start : start + CHANGES_PER_MESSAGE]}
             publish(Event(hub_group(model), data))
+    publish_all_kept([message for change in changes for message in _kept_messages(change)])
 
 
 listeners.append(publish_changes)
@@ -56,18 +82,43 @@ def _entry(change: Change) -> list[Any]:
     notifications, partition = [], change.partition
     observer: Any
     for observer, group, action in change.notifications():
-        if may_have_members(group_name(group, partition)):
-            try:
-                with activated(partition):
-                    body = observer.render_change(change, action)
-            except Exception:
-                label = change.model._meta.label
-                logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
-                if action is not Action.DELETE:
-                    continue
-                body = encode_text({"pk": json_key(change.pk)})  # related rows may be gone too
-            notifications.append([observer.id, group, str(action), body])
+        if observer.history is None and may_have_members(group_name(group, partition)):
+            with suppress(NotRendered):
+                body = _render(change, observer, action)
+                notifications.append([observer.id, group, str(action), body])
     if not notifications:
         return []
     entry = [json_key(change.pk), change.using, notifications]
     return [*entry, partition] if partition else entry
+
+
+def _kept_messages(change: Change) -> Iterator[tuple[Event, History]]:
+    """Yield the message to each group with a history. It is kept also if no client is there now."""
+    observer: Any
+    for observer, group, action in change.notifications():
+        if observer.history is not None:
+            with suppress(NotRendered):
+                body = _render(change, observer, action)
+                kept = KeptChange(
+                    json_key(change.pk), str(action), change.using, change.partition, body
+                )
+                name = group_name(group, change.partition)
+                yield Event.rendered(name, None, kept.to_text()), observer.history
+
+
+class NotRendered(Exception):
+    """A project's serializer has failed. This was logged."""
+
+
+def _render(change: Change, observer: Any, action: Action) -> str | None:
+    """Return the JSON text of a change that this process has to render. Raise `NotRendered`."""
+    try:
+        with activated(change.partition):
+            body: str | None = observer.render_change(change, action)
+            return body
+    except Exception as error:
+        label = change.model._meta.label
+        logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
+        if action is not Action.DELETE:
+            raise NotRendered from error
+        return encode_text({"pk": json_key(change.pk)})  # related rows may be gone too

@@ -1,0 +1,72 @@
+"""Deliver one change of a group with a history. Each frame says which one it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...engine.connection import Connection
+from ...handshake.locale import Locale
+from ...protocol.messages import Event, utf8_size
+from ...protocol.recovery_frames import skip_frame, with_position
+from ...renderers import Rendered
+from ..subscriptions import Subscription
+from .delivery import Delivery, Subscribers
+
+__all__ = ["KeptDelivery"]
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class KeptDelivery(Delivery):
+    """A change on its way to subscriptions that know their position in the group."""
+
+    offset: int
+    """Of the change; 0 if the store did not take it."""
+    requests: Mapping[Connection, list[Subscription]]
+    """The subscriptions of each connection that receive it."""
+    is_empty: bool = False
+    """Whether it has nothing for any client: its row is gone, or is in another group now."""
+
+    def requests_of(self, connection: Connection) -> list[Subscription]:
+        return self.requests.get(connection, [])
+
+    async def prepare(self, locales: set[Locale | None]) -> bool:
+        self.is_empty = not await super().prepare(locales)
+        return True
+
+    async def send(self, subscribers: Subscribers) -> None:
+        await self.prepare({connection.locale for connection, _requests in subscribers})
+        is_direct = self.observer.sends_directly(self.consumer_class)
+        frames = self._frames() if is_direct else {}
+        for connection, requests in subscribers:
+            is_ready = bool(frames) or (is_direct and self.is_empty)
+            if not is_ready or self._must_queue(connection, requests):
+                self._queue(connection)
+                continue
+            start = frames[connection.locale][0] if frames else None
+            for text in self._texts(start, requests):
+                connection.deliver(Event("", None, text, None, utf8_size(text)))
+
+    async def resend(self, request: Subscription, consumer: Any) -> None:
+        """Send the change to one request that has missed it, in its connection's event queue."""
+        await self._deliver([request], consumer)
+
+    def _texts(self, start: str | None, requests: list[Subscription]) -> list[str]:
+        """Return the frame of each request. `start` is `None` if the change has nothing for it."""
+        texts = []
+        for request in requests:
+            if start is not None:
+                text = start + request.frame_end
+                texts.append(with_position(text, request.tag, self.offset) if self.offset else text)
+            elif self.offset:
+                texts.append(skip_frame(request.tag, self.offset))
+        return texts
+
+    async def _body(self, consumer: Any, request: Subscription) -> Rendered | None:
+        return None if self.is_empty else await super()._body(consumer, request)
+
+    async def _send_body(
+        self, consumer: Any, body: Rendered | None, requests: list[Subscription]
+    ) -> None:
+        start = None if body is None else self.frame_start(body)
+        for text in self._texts(start, requests):
+            await consumer._connection.send(text=text)
