@@ -178,6 +178,38 @@ async def test_a_server_may_still_send_messages_that_are_named_gap_or_recovered(
     assert seen["log"] == ["own", "own"]
 
 
+async def test_a_message_that_has_nothing_for_the_client_only_moves_its_position(run):
+    seen = await run("""
+        served.joined({ a: ["e", 5] });
+        served.messages("a", 7);
+        served.send({ $at: "a.6", $skip: true }, { $at: "b.6", $skip: true });
+        served.messages("a", 8);
+    """)
+    assert seen["log"] == [7, 8]
+
+
+async def test_a_group_that_was_left_is_forgotten(run):
+    seen = await run("""
+        served.joined({ a: ["e", 5] });
+        served.messages("a", 8);
+        served.send({ $left: ["a", "unknown"] });
+        served.joined({ a: ["e", 9] });
+        served.messages("a", 10);
+    """)
+    assert seen["log"] == [10]
+    assert seen["asked"] == [{"a": ["e", 5]}]
+
+
+async def test_positions_in_more_than_a_thousand_groups_are_not_kept(run):
+    seen = await run("""
+        served.joined({ first: ["e", 1], second: ["e", 1] });
+        const many = Object.fromEntries(Array.from({ length: 999 }, (_, n) => [`g${n}`, ["e", 1]]));
+        served.reconnect(many);
+        served.reconnect({ second: ["e", 5], first: ["e", 5] });
+    """)
+    assert seen["asked"] == [{"second": ["e", 1]}]
+
+
 # After a reconnect
 
 

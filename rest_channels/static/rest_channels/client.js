@@ -592,6 +592,7 @@ export class SocketClient {
 const HELD_FRAMES = 1000; // the most frames of all groups that wait for an earlier one
 const HELD_SIZE = 2 ** 20; // and the most characters of them
 const RESUMED_AT_ONCE = 16; // groups in one request; the server takes no more
+const KNOWN_GROUPS = 1000; // beyond, groups that this connection has not joined are forgotten
 const PAUSE = 100; // ms until the client asks again, after an answer that brought nothing
 const FRUITLESS = 10; // after so many such answers in a row, the missing messages are taken for lost
 
@@ -602,9 +603,11 @@ const FRUITLESS = 10; // after so many such answers in a row, the missing messag
  *
  *     ← {"$joined": {tag: [epoch, offset]}}    the connection is in the group, whose last message is `offset`;
  *                                              with another epoch than before, the numbers began anew
- *     ← {"$at": "tag.offset", …frame}          a message; {"$at", "$data": frame} if the frame is no object
+ *     ← {"$at": "tag.offset", …frame}          a message; {"$at", "$data": frame} if the frame is no object;
+ *                                              {"$at", "$skip": true} if it has nothing for this client
  *     → {"$resume": {tag: [epoch, offset]}}    asks for the messages after a position
  *     ← {"$resumed": {tag: "ok" | "more" | "gap" | "later"}}    comes after those messages
+ *     ← {"$left": [tag]}                       no message of the group follows
  */
 class Recovery {
   #groups = new Map(); // tag → group, also of earlier connections
@@ -629,6 +632,7 @@ class Recovery {
     if (tag) this.#arrived(tag, Number(offset), frame, raw);
     else if (frame?.$joined !== undefined) this.#joined(frame.$joined);
     else if (frame?.$resumed !== undefined) this.#resumed(frame.$resumed);
+    else if (frame?.$left !== undefined) this.#left(frame.$left);
     else return false;
     return true;
   }
@@ -647,8 +651,7 @@ class Recovery {
     const groups = [];
     const renumbered = [];
     for (const [tag, [epoch, offset]] of Object.entries(positions)) {
-      const group = this.#groups.get(tag) ?? newGroup(tag, epoch, offset);
-      this.#groups.set(tag, group);
+      const group = this.#groups.get(tag) ?? this.#addGroup(newGroup(tag, epoch, offset));
       groups.push(group);
       if (group.epoch !== epoch) {
         this.#dropHeld(group);
@@ -663,9 +666,29 @@ class Recovery {
     this.#ask(groups);
   }
 
+  #addGroup(group) {
+    if (this.#groups.size >= KNOWN_GROUPS) {
+      const unused = [...this.#groups.values()].find(({ joined }) => joined === null);
+      if (unused) this.#groups.delete(unused.tag);
+    }
+    this.#groups.set(group.tag, group);
+    return group;
+  }
+
+  #left(tags) {
+    for (const tag of tags) {
+      const group = this.#groups.get(tag);
+      if (!group) continue;
+      this.#dropHeld(group);
+      this.#endRequest(group);
+      this.#returning.delete(group);
+      this.#groups.delete(tag);
+    }
+  }
+
   #arrived(tag, offset, frame, raw) {
     const group = this.#groups.get(tag);
-    if (!group || group.joined === null) return this.#handle(messageIn(frame), raw);
+    if (!group || group.joined === null) return frame.$skip || this.#handle(messageIn(frame), raw);
     group.top = Math.max(group.top, offset);
     if (offset > group.offset + 1) this.#hold(group, offset, raw);
     else if (offset === group.offset + 1) {
@@ -677,6 +700,7 @@ class Recovery {
 
   #handleNext(group, frame, raw) {
     group.offset += 1;
+    if (frame.$skip) return;
     const count = this.#returning.get(group);
     if (count !== undefined && group.offset <= group.joined) this.#returning.set(group, count + 1);
     this.#handle(messageIn(frame), raw);
