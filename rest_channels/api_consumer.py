@@ -281,7 +281,7 @@ class AsyncAPIConsumer(SocketConsumer):
         close: bool | int = False,
     ) -> Sent:
         """Send a frame, as `SocketConsumer.send` does."""
-        if may_send():
+        if may_send(text_data, bytes_data):
             return super().send(text_data, bytes_data, close)
         return self.close(close) if close else DONE
 

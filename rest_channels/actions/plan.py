@@ -11,7 +11,6 @@ from ..declarations.classes import is_own_class
 from ..declarations.hints import request_error
 from ..declarations.unsupported import ACTION_OPTIONS, ATTRIBUTES
 from ..decorators import DETACHED, action_mark, hints_of
-from ..history.policy import refuse_kept_observers
 from ..protocol.arguments import Parameters, parameters
 from .http_methods import http_method_of
 
@@ -154,8 +153,6 @@ def note_overridden_hooks(cls: type[Any], base: type[Any]) -> None:
     cls._hooks = _hooks_of(cls)
     for attribute, names in OVERRIDABLE.items():
         setattr(cls, attribute, not _replaces_hooks(cls, base, names))
-    if not cls._default_replies:
-        refuse_kept_observers(cls)
 
 
 def note_replaced_hooks(consumer: Any, base: type[Any]) -> None:

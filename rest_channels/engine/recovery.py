@@ -87,7 +87,7 @@ class Recovery:
         Returns:
             A future that is done when the position was sent, or `None` if it is sent.
         """
-        if member.overrides_sending:
+        if receiver is None and member.overrides_sending:
             return joined
         group = self.groups.get(name)
         if group is None:

@@ -27,7 +27,6 @@ __all__ = [
     "declare_histories",
     "declared_histories",
     "history_of",
-    "refuse_kept_observers",
 ]
 
 
@@ -86,8 +85,6 @@ class KeepsHistories(FrameHints):
 
     histories: ClassVar[Mapping[str, History] | None] = None
     overrides_sending: ClassVar[bool] = False
-    kept_observers: ClassVar[tuple[str, ...]] = ()
-    """The names of its own observers with a history, without those that it inherits."""
 
     @classmethod
     def _declare_histories(cls) -> None:
@@ -99,17 +96,6 @@ class KeepsHistories(FrameHints):
             )
         if cls.histories:
             declare_histories(cls, cls.histories)
-
-
-def refuse_kept_observers(cls: type) -> None:
-    """Raise `TypeError` if `cls`, which sends frames itself, has an observer with a history."""
-    for base in cls.__mro__:
-        for name in vars(base).get("kept_observers", ()):
-            raise TypeError(
-                f"{cls.__name__}.{name} has a history, but a class that overrides reply(), send(), "
-                "send_json() or encode_json() sends changes without their position. Leave out the "
-                "history, or do not override the method."
-            )
 
 
 @lru_cache(maxsize=10_000)

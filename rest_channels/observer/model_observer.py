@@ -67,20 +67,8 @@ class ModelObserver(BaseObserver):
         self._renders_per_user = False  # whether its serializer has been seen to read its context
 
     def __call__(self, func: Handler) -> Self:
-        if self.history is not None:
-            raise TypeError(
-                f"@model_observer({self.model_cls.__name__}, history=…) takes no handler: what it "
-                f"sends would have no position. Write {func.__name__} = model_observer(…), with a "
-                "serializer_class or @….serializer."
-            )
         self.func = func
         return self
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        super().__set_name__(owner, name)
-        if self.history is not None:
-            others = vars(owner).get("kept_observers", ())
-            owner.kept_observers = (*others, name)  # type: ignore[attr-defined]
 
     def register(self, path: str, name: str) -> None:
         """Set the id, which includes the model, and start to observe the model's rows."""

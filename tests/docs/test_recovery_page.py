@@ -1,4 +1,4 @@
-"""The example of docs/recovery.md."""
+"""The examples of docs/recovery.md."""
 
 import json
 
@@ -11,7 +11,9 @@ from django.urls import path
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 
+from .kept import KeptNotes
 from .lines import Lines, last_lines
+from .models import Note
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,3 +53,20 @@ async def test_a_page_opens_with_the_last_lines(ada) -> None:
     request.user = ada
     response = await sync_to_async(last_lines)(request, room="2")
     assert json.loads(response.content) == {"lines": [{"from": "ada", "text": "hello"}]}
+
+
+async def test_a_client_that_was_away_receives_the_changes_it_missed(ada) -> None:
+    follow = {"action": "follow", "request_id": 1}
+    async with SocketCommunicator(KeptNotes.as_asgi(), user=ada, recovery=True) as away:
+        await away.send_json(follow)
+        assert (await away.receive_json())["response_status"] == 201
+        tag, (epoch, offset) = await joined(away)
+    note = await Note.objects.acreate(title="Moon")
+    async with SocketCommunicator(KeptNotes.as_asgi(), user=ada, recovery=True) as back:
+        await back.send_json(follow)
+        assert (await back.receive_json())["response_status"] == 201
+        await joined(back)
+        await back.send_json({"$resume": {tag: [epoch, offset]}})
+        change = await back.receive_json()
+    assert (change["$at"], change["action"]) == (f"{tag}.{offset + 1}", "create")
+    assert change["data"] == {"id": note.pk, "title": "Moon"}

@@ -10,10 +10,14 @@ from rest_framework.permissions import BasePermission
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.history import History
+from rest_channels.multiplexer import Multiplexer
 from rest_channels.observer import model_observer
 from rest_channels.testing import SocketCommunicator
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+FOLLOW = {"action": "follow", "request_id": 7}
 
 
 class GroupSerializer(serializers.ModelSerializer):
@@ -262,15 +266,80 @@ async def test_the_database_keeps_changes_too(settings):
     assert await missed_by(Groups, lambda: create("a")) == [("create", {"name": "a"})]
 
 
+async def test_a_stream_of_a_multiplexer_receives_what_it_missed():
+    streams = Multiplexer(groups=Groups.as_asgi())
+    async with SocketCommunicator(streams, recovery=True) as client:
+        await client.send_json({"stream": "groups", "payload": FOLLOW})
+        await client.receive_json()
+        [(tag, position)] = (await client.receive_json())["payload"]["$joined"].items()
+    await create("a")
+    async with SocketCommunicator(streams, recovery=True) as client:
+        for payload in (FOLLOW, {"$resume": {tag: position}}):
+            await client.send_json({"stream": "groups", "payload": payload})
+        payloads = [(await client.receive_json())["payload"] for _ in range(4)]
+    assert payloads[2]["data"] == {"name": "a"}
+    assert payloads[3] == {"$resumed": {tag: "ok"}}
+
+
+# Handlers, and consumers that send frames themselves.
+
+
+class Handled(Groups):
+    @model_observer(Group, serializer_class=GroupSerializer, history=History(20))
+    async def rows(self, message, action, subscribing_request_ids, **kwargs):
+        assert self.scope["path"] != "/fails/"
+        for request_id in subscribing_request_ids:
+            for name in message["name"].split():
+                await self.reply(f"group_{action}", data=name, request_id=request_id)
+
+
+async def test_a_handler_is_called_again_for_a_client_that_comes_back():
+    frames = await missed_by(Handled, lambda: create("a", "b"))
+    assert frames == [("group_create", "a"), ("group_create", "b")]
+
+
+async def test_the_last_frame_of_a_handler_has_the_position():
+    async with Client(Handled) as client:
+        tag, (_epoch, offset) = await client.follow()
+        await create("a b")
+        assert "$at" not in await client.receive_json()
+        assert (await client.receive_json())["$at"] == f"{tag}.{offset + 1}"
+
+
+async def test_a_handler_that_sends_nothing_moves_the_position():
+    assert await missed_by(Handled, lambda: create(" ")) == [(None, None)]
+
+
+async def test_a_handler_that_fails_is_not_called_again_for_the_same_change(caplog):
+    assert await missed_by(Handled, lambda: create("a"), path="/fails/") == [(None, None)]
+    assert "AssertionError" in caplog.text
+
+
+async def test_a_handler_is_called_for_each_subscription():
+    async with Client(Handled) as client:
+        await client.follow(1)
+        await client.follow(2)
+        await create("a")
+        assert [(await client.change())[1:] for _ in range(2)] == [
+            (1, "group_create", "a"),
+            (2, "group_create", "a"),
+        ]
+
+
+class Sending(Groups):
+    async def send_json(self, content, **kwargs):
+        await super().send_json({**content, "sent": True}, **kwargs)
+
+
+async def test_frames_of_a_consumer_that_sends_itself_have_a_position():
+    async with Client(Sending) as client:
+        tag, (_epoch, offset) = await client.follow()
+        await create("a")
+        frame = await client.receive_json()
+        assert (frame["$at"], frame["sent"]) == (f"{tag}.{offset + 1}", True)
+
+
 # What is refused.
-
-
-def test_a_handler_is_refused():
-    with pytest.raises(TypeError, match="takes no handler"):
-
-        @model_observer(Group, history=History(20))
-        def changed(self, message, **kwargs):
-            """What it sends would have no position."""
 
 
 @pytest.mark.parametrize("history", [0, True, "100", {"size": 1}])
@@ -281,11 +350,3 @@ def test_another_history_is_refused(history):
 
 def test_a_number_is_the_size_of_the_history():
     assert model_observer(Group, history=100).history == History(size=100)
-
-
-def test_a_consumer_that_sends_frames_itself_is_refused():
-    with pytest.raises(TypeError, match=r"Sending\.rows has a history"):
-
-        class Sending(Groups):
-            async def send_json(self, content, **kwargs):
-                await super().send_json({"wrapped": content})

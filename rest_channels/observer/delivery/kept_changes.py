@@ -218,11 +218,18 @@ async def _resend(receiver: ChangeReceiver, skipped: int, reading: Reading, cons
             result = MORE
         else:
             if delivery is not None:
-                await delivery.resend(receiver.subscription, consumer)
+                await _resend_one(delivery, receiver.subscription, consumer)
                 sent += delivery.size
             continue
         break
     await _send_text(resumed_frame({receiver.tag: result}), consumer)
+
+
+async def _resend_one(delivery: KeptDelivery, request: Subscription, consumer: Any) -> None:
+    try:
+        await delivery.resend(request, consumer)
+    except Exception:  # a handler of the project: the changes that follow are sent all the same
+        logger.exception("A change could not be delivered to %s.", type(consumer).__qualname__)
 
 
 def _by_class(receivers: Iterable[ChangeReceiver]) -> dict[type, list[ChangeReceiver]]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from ...actions.answers import CollectedFrames
 from ...engine.connection import Connection
 from ...handshake.locale import Locale
 from ...protocol.messages import Event, utf8_size
@@ -67,6 +70,27 @@ class KeptDelivery(Delivery):
     async def _send_body(
         self, consumer: Any, body: Rendered | None, requests: list[Subscription]
     ) -> None:
+        is_own = self.observer.func is not None or not self.consumer_class._default_replies
+        if body is not None and is_own:
+            for request in requests:
+                await self._send_own_frames(consumer, body, request)
+            return
         start = None if body is None else self.frame_start(body)
         for text in self._texts(start, requests):
             await consumer._connection.send(text=text)
+
+    async def _send_own_frames(self, consumer: Any, body: Rendered, request: Subscription) -> None:
+        """Send what a handler sends, or an overridden `reply`. The last frame has the position."""
+        content = orjson.loads(body.body)
+        try:
+            with CollectedFrames() as frames:
+                await self.observer.deliver(consumer, self, content, [request])
+        finally:
+            if self.offset and not request.ended:
+                text, data = frames.pop() if frames and frames[-1][0] is not None else (None, None)
+                position = skip_frame(request.tag, self.offset)
+                if text is not None:
+                    position = with_position(text, request.tag, self.offset)
+                frames.append((position, None))
+            for text, data in frames:
+                await consumer._connection.send(text=text, data=data)
