@@ -21,5 +21,5 @@ urlpatterns = [
     path("shopping-list/", ShoppingList.as_asgi()),
     path("ticket-board/", BoardConsumer.as_asgi()),
     path("ticket-board/monitor/", MonitorConsumer.as_asgi()),
-    re_path(r"visitors(?P<page>/.*)$", Visitors.socket.as_asgi()),
+    re_path(r"visitors/(?P<page>.*)$", Visitors.socket.as_asgi()),
 ]

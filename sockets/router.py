@@ -15,6 +15,7 @@ or `async def`, and decorating does not change them. Source: the README of djang
 
 import inspect
 import re
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -124,8 +125,7 @@ class SocketRouter:
 
         def decorate(function: F) -> F:
             self._check_not_built()
-            if self._module == __name__:  # it is no attribute of a class
-                self._module = function.__module__
+            self._notice_module(function)
             self.routes.append((type, function, serializer_class))
             return function
 
@@ -169,7 +169,12 @@ class SocketRouter:
             raise TypeError(
                 f"{self._name}: @socket.{decorator} takes a function. Write it without parentheses."
             )
+        self._notice_module(function)
         return function
+
+    def _notice_module(self, function: Any) -> None:
+        if self._module == __name__:  # it is no attribute of a class
+            self._module = getattr(function, "__module__", self._module)
 
     def _check_not_built(self) -> None:
         if "Handler" in vars(self):
@@ -221,7 +226,7 @@ class SocketRouter:
             given["default_route"] = self._default_function
         return {
             "__module__": self._module,
-            "__qualname__": f"{self._name}.Handler",
+            "__qualname__": f"{_variable_name(self, self._module) or self._name}.Handler",
             "__doc__": self._docstring,
             "routes": (*base.routes, *self.routes),
             **{name: value for name, value in given.items() if value is not None},
@@ -245,6 +250,12 @@ class SocketRouter:
         application.required_app = "sockets"  # type: ignore[attr-defined]
         application.socket_router = self  # type: ignore[attr-defined]
         return application
+
+
+def _variable_name(router: SocketRouter, module: str) -> str | None:
+    """Return the name of the variable of a module that holds `router`, if there is one."""
+    variables = vars(sys.modules[module]) if module in sys.modules else {}
+    return next((name for name, value in variables.items() if value is router), None)
 
 
 def _check_handler(handler: Any) -> None:

@@ -39,6 +39,13 @@ class Table:
     def on_sit(socket, content): ...
 
 
+lobby = SocketRouter()
+
+
+@lobby.connect
+def on_lobby(socket): ...
+
+
 def on_message(message, room): ...
 
 
@@ -86,6 +93,21 @@ def test_a_router_is_named_after_its_page() -> None:
     (found,) = describe_sockets([SocketApplication([path("", Table.socket.as_asgi())])])
     assert found.name == f"{__name__}.Table.socket"
     assert (found.dialect, [each.name for each in found.operations][-1]) == ("type", "SIT")
+
+
+def test_a_router_of_a_module_is_named_after_its_variable() -> None:
+    (found,) = describe_sockets([SocketApplication([path("", lobby.as_asgi())])])
+    assert found.name == f"{__name__}.lobby"
+
+
+def test_a_router_without_a_variable_is_named_after_its_class() -> None:
+    router = SocketRouter()
+
+    @router.route("SIT")
+    def on_sit(socket, content): ...
+
+    (found,) = describe_sockets([SocketApplication([path("", router.as_asgi())])])
+    assert found.name == f"{__name__}.SocketRouter()"
 
 
 def test_the_streams_of_a_multiplexer_are_sockets_with_one_path() -> None:

@@ -92,6 +92,13 @@ def test_the_committed_schema_of_the_demo_is_current() -> None:
     )
 
 
+def test_each_argument_in_a_path_of_the_demo_is_a_whole_segment() -> None:
+    channels = json.loads((ROOT / "demo/schema.json").read_text())["channels"].values()
+    segments = {part for each in channels for part in each["address"].split("/")}
+    arguments = {part for part in segments if "{" in part}
+    assert arguments == {"{pk}", "{room_name}", "{page}"}
+
+
 def test_a_file_in_a_folder_that_is_missing_is_an_error(tmp_path) -> None:
     with pytest.raises(CommandError, match=r"missing.sockets\.ts cannot be written: No such file"):
         call_command("socket_schema", output=tmp_path / "missing" / "sockets.ts")
