@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from ..declarations.hints import hint_error
 from ..decorators import hints_of
+from .descriptions import NO_DEFAULT, Argument
 
-__all__ = ["Content", "request_of", "response_of", "types_of"]
+__all__ = ["Content", "arguments_of", "request_of", "response_of", "types_of"]
 
 WEAK = (Any, dict, object, inspect.Parameter.empty)
 """Annotations that say nothing of a frame's content."""
@@ -32,6 +33,22 @@ def types_of(function: Callable[..., Any]) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - evaluates the project's text
         found = getattr(original, "__annotations__", {})
         return {name: each for name, each in found.items() if not isinstance(each, str)}
+
+
+def arguments_of(function: Callable[..., Any], positional_count: int) -> list[Argument]:
+    """Return the arguments that `function` takes by name, after the first `positional_count`."""
+    every = list(inspect.signature(function).parameters.values())
+    single = [each for each in every if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    types = types_of(function)
+    return [
+        Argument(
+            each.name,
+            types.get(each.name, None if each.annotation is each.empty else each.annotation),
+            NO_DEFAULT if each.default is each.empty else each.default,
+        )
+        for each in single[positional_count:]
+        if each.kind is not each.POSITIONAL_ONLY
+    ]
 
 
 def request_of(function: Callable[..., Any], argument: str) -> Any:

@@ -19,7 +19,7 @@ from ..settings import api_settings
 from ..socket_consumer import SocketConsumer
 from ..views import SocketRouteView, SocketView
 from .descriptions import NO_DEFAULT, Argument, Operation, docstring_of
-from .hints import Content, request_of, response_of, types_of
+from .hints import Content, arguments_of, request_of, response_of
 from .row_actions import RowAction, row_action, row_arguments, row_pagination
 
 __all__ = [
@@ -174,14 +174,14 @@ def _action(cls: Any, plan: ActionPlan) -> Operation:
     serializer = options.get("serializer_class", getattr(cls, "serializer_class", None))
     permissions = options.get("permission_classes", cls.permission_classes)
     known = row_action(cls, plan.name)
-    arguments = [] if known is None else row_arguments(cls, known)
-    names = {argument.name for argument in arguments}
-    own = [each for each in arguments_of(function, 1) if each.name not in names]
+    arguments = [] if known is None else row_arguments(cls, plan.name, options)
+    own = _without(arguments_of(function, 1), arguments)
     data = next((argument for argument in own if argument.name == DATA), None)
     request, response = request_of(function, DATA), response_of(function, returns_data=False)
     if request is None and known is not None and known.has_data:
         request = serializer
     is_row = known is not None and known.answers_row and response.hint is None
+    is_list = is_row and known is not None and known.is_list
     return Operation(
         plan.name,
         function,
@@ -193,33 +193,22 @@ def _action(cls: Any, plan: ActionPlan) -> Operation:
         requires_data=data is not None and data.is_required,
         partial=plan.name == "patch" and known is not None,
         response=serializer if is_row else _answer_of(known, response),
-        is_list=is_row and known is not None and known.is_list,
+        is_list=is_list,
         permissions=permission_names(permissions),
         is_answered=response.is_answered or (known is not None and known.answers_row),
-        pagination=row_pagination(cls) if is_row and known is not None and known.is_list else None,
+        pagination=row_pagination(cls, options) if is_list else None,
     )
+
+
+def _without(arguments: list[Argument], others: list[Argument]) -> list[Argument]:
+    names = {each.name for each in others}
+    return [each for each in arguments if each.name not in names]
 
 
 def _answer_of(known: RowAction | None, response: Content) -> Any:
     """Return the hint of an answer that is no row. Other actions of mixins have no data."""
     has_no_data = known is not None and not known.answers_row and not response.is_given
     return NoneType if has_no_data else response.hint
-
-
-def arguments_of(function: Callable[..., Any], positional_count: int) -> list[Argument]:
-    """Return the arguments that `function` takes by name, after the first `positional_count`."""
-    every = list(inspect.signature(function).parameters.values())
-    single = [each for each in every if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    types = types_of(function)
-    return [
-        Argument(
-            each.name,
-            types.get(each.name, None if each.annotation is each.empty else each.annotation),
-            NO_DEFAULT if each.default is each.empty else each.default,
-        )
-        for each in single[positional_count:]
-        if each.kind is not each.POSITIONAL_ONLY
-    ]
 
 
 def _argument_at(function: Callable[..., Any], position: int) -> str:
