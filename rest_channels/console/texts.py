@@ -18,6 +18,7 @@ TEXTS = {
     "cut": _("Only the beginning of this frame is shown."),
     "disconnect": _("Disconnect"),
     "dropped": _("older ones dropped: {number}"),
+    "errorAfter": _("An error that names no request came after this frame."),
     "event": _("Event"),
     "failed": _("The browser cannot connect"),
     "failedAdvice": _("Correct the address, the token or the subprotocols."),

@@ -120,6 +120,27 @@ async def test_errors_of_the_server_are_shown_beside_their_inputs(console):
     await expect(entries(page, "received")).to_contain_text(f"name: {problem}")
 
 
+async def test_an_error_without_an_id_is_shown_at_the_only_form_whose_frame_waits(console):
+    page = await console("/ws/bar/")
+    order = await opened(page, "order")
+    await order.get_by_label("Frame").fill('{"method": "order", "data": {"cups": 0}}')
+    await order.get_by_role("button", name="send").click()
+    after = "An error that names no request came after this frame."
+    await expect(order.locator("output")).to_contain_text(f"{after} cups: Order at least one cup.")
+    await order.get_by_role("button", name="Show it").click()
+    await expect(entries(page, "received").locator("pre")).to_contain_text("at least one cup")
+    await send_raw(page, "no JSON", "Text")
+    await expect(page.locator("#raw output")).to_contain_text(after)
+
+
+async def test_an_error_without_an_id_is_only_in_the_log_while_several_frames_wait(console):
+    page = await console("/ws/echo/lobby/")
+    await send_raw(page, {"times": 0})
+    await send_raw(page, "no JSON", "Text")
+    await expect(entries(page, "received")).to_contain_text("400")
+    await expect(page.locator("#raw output")).to_have_text("Sent")
+
+
 async def test_json_and_inputs_stay_equal_and_wrong_json_is_not_sent(console):
     page = await console("/ws/bar/")
     order = await opened(page, "order")

@@ -538,9 +538,18 @@ class Outcome {
    */
   answered({ id, status, isError, errors }, duration, show) {
     if (id !== this.#lastId) return;
-    const left = isError ? this.showErrors(errors) : "";
     const values = { status, duration: durationText(duration) };
-    this.say([say(status ? "answeredWith" : "answered", values), left].filter(Boolean).join(" "), isError);
+    this.#showFrame(say(status ? "answeredWith" : "answered", values), isError ? errors : null, show);
+  }
+
+  /** An error came that names no request. @param {any} errors  @param {() => void} show */
+  failed(errors, show) {
+    this.#showFrame(say("errorAfter"), errors, show);
+  }
+
+  #showFrame(text, errors, show) {
+    const left = errors === null ? "" : this.showErrors(errors);
+    this.say([text, left].filter(Boolean).join(" "), errors !== null);
     const button = make("button", { type: "button", className: "small", textContent: say("showAnswer") });
     button.addEventListener("click", show);
     this.output.append(" ", button);
@@ -1071,6 +1080,7 @@ function announce(text, button) {
 /** Connects the parts of a socket's page. */
 class Console {
   #sent = new Map(); // id of a request → when it was sent, and where its form shows the answer
+  #nameless = []; // the outcomes of frames without an id, since a frame was received; at most two
   #lastId = 0;
   #attempt = 0; // how often the page has connected
 
@@ -1109,6 +1119,7 @@ class Console {
     const { name, form, id } = readEnvelope(data);
     this.log.add({ kind: "sent", data, title: name || say(form) });
     if (id !== null) this.#remember(id, { at: performance.now(), outcome });
+    else if (this.#nameless.length < 2) this.#nameless.push({ outcome });
     outcome?.sent(id);
   }
 
@@ -1134,7 +1145,16 @@ class Console {
     const preview = isError ? errorText(errors).slice(0, MAX_PREVIEW) : "";
     const title = name || say(form);
     const entry = this.log.add({ kind: "received", data, title, status, isError, duration, preview });
-    request?.outcome?.answered(envelope, duration, () => this.log.show(entry));
+    const show = () => this.log.show(entry);
+    request?.outcome?.answered(envelope, duration, show);
+    if (isError && id === null) this.#onlyOutcome()?.failed(errors, show);
+    this.#nameless = [];
+  }
+
+  /** That of the frame that waits, if no other one does: only then an error without an id is its own. */
+  #onlyOutcome() {
+    const waiting = [...this.#sent.values(), ...this.#nameless];
+    return waiting.length === 1 ? waiting[0].outcome : undefined;
   }
 
   #toggle(event) {
@@ -1162,6 +1182,7 @@ class Console {
   async #connectionClosed({ code, reason, isRefused, isOwn }) {
     for (const [id, { outcome }] of this.#sent) outcome?.lost(id);
     this.#sent.clear();
+    this.#nameless = [];
     if (isOwn) return this.log.add({ kind: "event", data: "", title: say("closedHere") });
     const attempt = this.#attempt;
     const found = isRefused ? await explainRefusal(this.connection.address) : explain(code);
