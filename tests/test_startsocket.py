@@ -26,7 +26,7 @@ def test_the_app_has_a_socket_its_route_its_page_and_a_test(tmp_path) -> None:
 def test_a_project_without_sockets_is_told_to_make_an_application(tmp_path) -> None:
     with override_settings(ASGI_APPLICATION=None):
         output = start("board", tmp_path / "board")
-    assert 'application = SocketApplication("board.live", http=http)' in output
+    assert 'application = SocketApplication("board.live", http=ASGI' in output
     assert 'ASGI_APPLICATION = "tests.asgi.application"' in output
 
 

@@ -1,7 +1,7 @@
 from rest_channels.groups import Group
 from rest_channels.routing import route, route_class
 
-from .consumers import Chat
+from .lobby_chat import Chat
 
 
 def on_connect(message, name):

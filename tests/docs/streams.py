@@ -3,7 +3,7 @@ from django.urls import path
 from rest_channels.multiplexer import Multiplexer
 
 from .api import Notes
-from .consumers import Chat
+from .lobby_chat import Chat
 
 urlpatterns = [
     path("ws/", Multiplexer(notes=Notes.as_asgi(), chat=Chat.as_asgi())),

@@ -15,9 +15,9 @@ from rest_channels.testing import SocketCommunicator
 from sockets.admin import SocketAdmin
 from sockets.models import Socket
 
-from .admin import StaffSocketAdmin, staff_site
 from .desk import Desk
 from .models import Note
+from .staff_site import StaffSocketAdmin, staff_site
 from .test_pages import PAGES
 from .test_reference_pages import rows
 from .tokens import HOUR, Phone, new_token

@@ -18,9 +18,9 @@ from rest_channels.views import SocketRouteView, SocketView
 
 from .api import Notes
 from .channel_routes import routing
-from .consumers import Chat
-from .live import urlpatterns
+from .lobby_chat import Chat
 from .methods import Game
+from .routing import urlpatterns
 from .streams import urlpatterns as streams
 from .test_pages import PAGES
 from .test_reference_pages import rows

@@ -10,7 +10,7 @@ from rest_channels.settings import Settings
 
 from .test_pages import PAGES, ROOT
 
-application = SocketApplication("tests.docs.live")
+application = SocketApplication("tests.docs.routing")
 
 
 @pytest.fixture

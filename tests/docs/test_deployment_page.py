@@ -15,11 +15,12 @@ from rest_channels.handshake.proxies import without_proxies
 from rest_channels.testing import SocketCommunicator
 from tests.brokers import PREFIX
 
+from . import settings_database as database
+from . import settings_proxy as proxy
 from .board import Board
 from .models import Note
 from .moderation import remove_writer
 from .rooms import Rooms
-from .settings import database, proxy
 from .test_groups_page import end, send_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ["pubsub", "core"])
 async def test_the_channel_layers_of_the_page_carry_messages(name, redis_url, monkeypatch) -> None:
     monkeypatch.setenv("REDIS_URL", redis_url)
-    module = importlib.import_module(f"tests.docs.settings.{name}")
+    module = importlib.import_module(f"tests.docs.settings_{name}")
     config = importlib.reload(module).CHANNEL_LAYERS
     config["default"]["CONFIG"]["prefix"] += PREFIX  # others may use this broker
     with override_settings(CHANNEL_LAYERS=config):

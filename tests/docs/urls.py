@@ -1,5 +1,5 @@
 from django.urls import include, path
 
-urlpatterns = [
-    path("sockets/", include("rest_channels.console.urls")),
-]
+urlpatterns = []  # those of the project
+
+urlpatterns += [path("sockets/", include("rest_channels.console.urls"))]

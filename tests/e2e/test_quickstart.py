@@ -1,9 +1,7 @@
 """The quickstart, and `startsocket`: followed in an empty folder, and used in a browser."""
 
-import re
 import subprocess
 import sys
-import textwrap
 import time
 from contextlib import asynccontextmanager
 
@@ -11,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.documents import Reader
+from tests.documents import Reader, printed_code
 from tests.ports import answers, free_port
 
 from .conftest import TIMEOUT
@@ -72,10 +70,7 @@ class Site:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(visitor, tmp_path):
-    reader = Reader(tmp_path)
-    reader.environ["DJANGO_SUPERUSER_PASSWORD"] = "secret"
-    reader.environ["DJANGO_SUPERUSER_EMAIL"] = "staff@example.com"
-    return Site(reader, visitor)
+    return Site(Reader(tmp_path), visitor)
 
 
 async def add_note(site):
@@ -84,6 +79,15 @@ async def add_note(site):
     await page.get_by_label("Writers").select_option(label="ada")
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.wait_for_url("**/admin/notes/note/")
+
+
+async def send_a_message_to_two_windows(site):
+    first, second = await site.window("/board/"), await site.window("/board/")
+    for page in (first, second):
+        await expect(page.get_by_text("Connected.")).to_be_visible()
+    await first.get_by_label("Message").fill("Hello")
+    await first.get_by_role("button", name="Send").click()
+    await expect(second.get_by_role("listitem")).to_have_text("Hello")
 
 
 async def edit_a_note_in_two_windows(site):
@@ -132,20 +136,18 @@ async def chat_as_two_users(site):
 
 
 async def test_the_quickstart_runs_when_it_is_copied_into_an_empty_folder(site):
-    parts = [edit_a_note_in_two_windows, follow_the_list_in_two_windows, chat_as_two_users]
-    site.reader.environ["DJANGO_SUPERUSER_USERNAME"] = "ada"
-    for server in site.reader.follow("quickstart.md"):
-        site.reader.environ["DJANGO_SUPERUSER_USERNAME"] = "ben"
+    parts = [
+        send_a_message_to_two_windows,
+        edit_a_note_in_two_windows,
+        follow_the_list_in_two_windows,
+        chat_as_two_users,
+    ]
+    users = iter(["ada", "ben"])
+    for server in site.reader.follow("quickstart.md", users):
         site.reader.run("python manage.py check --fail-level WARNING")
         async with site.served_by(server):
             await parts.pop(0)(site)
     assert parts == []
-
-
-def printed_code(output):
-    """Return the indented code of each numbered step that `startsocket` prints."""
-    steps = re.split(r"^\d\. ", output, flags=re.MULTILINE)[1:]
-    return [textwrap.dedent(step.partition(":\n\n")[2]) for step in steps]
 
 
 def create_project(reader):
@@ -157,10 +159,9 @@ def create_project(reader):
     added, asgi, urls, server = printed_code(reader.run("python manage.py startsocket board"))
     with settings.open("a") as file:
         file.write(added)
-    asgi_file = reader.folder / "mysite/asgi.py"
-    asgi_file.write_text(asgi_file.read_text().rpartition("application = ")[0] + asgi)
-    with (reader.folder / "mysite/urls.py").open("a") as file:
-        file.write(urls)
+    for name, text in {"asgi": asgi, "urls": urls}.items():
+        with (reader.folder / f"mysite/{name}.py").open("a") as file:
+            file.write(text)
     return [sys.executable, "-m", *server.split()]
 
 
@@ -169,9 +170,4 @@ async def test_the_app_of_startsocket_is_live_when_the_project_has_the_printed_l
     site.reader.run("python manage.py check --fail-level WARNING")
     site.reader.run("python manage.py test board")
     async with site.served_by(server):
-        first, second = await site.window("/board/"), await site.window("/board/")
-        for page in (first, second):
-            await expect(page.get_by_text("Connected.")).to_be_visible()
-        await first.get_by_label("Message").fill("Hello")
-        await first.get_by_role("button", name="Send").click()
-        await expect(second.get_by_role("listitem")).to_have_text("Hello")
+        await send_a_message_to_two_windows(site)

@@ -20,13 +20,12 @@ Created the app {app}. Now let the project use it:
     # One process needs no Redis (W003), and uvicorn replaces runserver (W022).
     SILENCED_SYSTEM_CHECKS = ["rest_channels.W003", "rest_channels.W022"]
 
-2. Replace the last line of {project}/asgi.py:
+2. Add to the end of {project}/asgi.py:
 
     from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
     from rest_channels.routing import SocketApplication
 
-    http = ASGIStaticFilesHandler(get_asgi_application())
-    application = SocketApplication("{app}.live", http=http)
+    application = SocketApplication("{app}.live", http=ASGIStaticFilesHandler(application))
 """
 
 NEXT = """\
@@ -45,6 +44,7 @@ LAST = """
 3. Add to the end of {urls}:
 
     from django.urls import include
+
     urlpatterns += [path("", include("{app}.urls"))]
 
 4. Start the server, and open http://127.0.0.1:8000/{app}/ in two windows:

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import Notes
-from .consumers import Chat
+from .lobby_chat import Chat
 from .methods import Game
 from .views import Editor
 
