@@ -4,7 +4,7 @@ POLICY = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; obje
 
 
 def strict_policy(get_response):
-    """Add the policy to the console's responses. The demo's own pages have an inline script."""
+    """Add the policy to the console's responses. The demo's own pages have an import map."""
 
     def middleware(request):
         response = get_response(request)

@@ -1,4 +1,4 @@
-"""The demo's settings, with a strict Content-Security-Policy on every page."""
+"""The demo's settings, with the Content-Security-Policy of docs/console.md for the console."""
 
 from demo.settings import *  # noqa: F403
 from demo.settings import MIDDLEWARE
