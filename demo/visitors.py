@@ -9,6 +9,8 @@ from sockets.models import Socket
 
 
 class Visitors:
+    """Says which users have a page open, and that this has changed."""
+
     socket = SocketRouter()
 
     @socket.connect

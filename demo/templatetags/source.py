@@ -41,6 +41,7 @@ def shown(code, file, title):
     return {
         "title": title,
         "file": file.as_posix(),
+        "parts": file.parts,
         "lines": code.count("\n") + 1,
         "code": highlighted(code, file.name),
     }

@@ -307,6 +307,19 @@ async def test_pages_fit_on_a_phone_and_every_control_has_a_name(console, path):
     assert await page.locator(controls).evaluate_all(UNNAMED) == []
 
 
+async def test_names_of_classes_break_only_between_their_parts(console):
+    page = await console("/sockets/", viewport=PHONE)
+    broken = await page.locator(".sockets .class").evaluate_all("""all => all
+        .flatMap((it) => [...it.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE))
+        .filter((part) => {
+            const range = document.createRange();
+            range.selectNodeContents(part);
+            return range.getClientRects().length > 1;
+        })
+        .map((part) => part.data)""")
+    assert broken == []
+
+
 async def test_the_page_is_readable_without_scripts(console):
     page = await console("/ws/members/", java_script_enabled=False)
     await expect(page.get_by_text("it needs JavaScript.")).to_be_visible()

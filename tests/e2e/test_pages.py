@@ -64,6 +64,18 @@ async def test_no_page_scrolls_sideways_on_a_phone(person, path):
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+async def test_numbers_of_a_table_and_their_units_are_on_one_line_on_a_phone(person):
+    page = await person("ada", "/files/docs/performance.md", viewport=PHONE)
+    table = page.locator(".document table").first
+    lines = await table.locator("td.right").evaluate_all("""all => all.map((it) => {
+        const range = document.createRange();
+        range.selectNodeContents(it);
+        return range.getClientRects().length;
+    })""")
+    assert set(lines) == {1}
+    assert await table.evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
 @pytest.mark.parametrize("path", PAGES)
 async def test_every_control_has_a_name(person, path):
     page = await person("ada", path)

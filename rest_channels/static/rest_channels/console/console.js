@@ -1206,6 +1206,14 @@ class Console {
   }
 }
 
+/** Let long paths and names of classes break after a slash or a dot. */
+function breakNames() {
+  for (const element of document.querySelectorAll(".sockets a code, .sockets .class")) {
+    const parts = element.textContent.split(/(?<=[./])/);
+    element.replaceChildren(...parts.flatMap((part) => [part, make("wbr")]));
+  }
+}
+
 /** Show only the sockets of the list that have the text of the filter. */
 function filterIndex() {
   const filter = byId("index-filter");
@@ -1221,4 +1229,7 @@ function filterIndex() {
 
 document.documentElement.classList.add("has-script");
 if (page) new Console();
-else if (byId("index-filter")) filterIndex();
+else if (byId("index-filter")) {
+  breakNames();
+  filterIndex();
+}
