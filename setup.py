@@ -11,15 +11,31 @@ HERE = Path(__file__).parent
 INIT = (HERE / "rest_channels" / "__init__.py").read_text(encoding="utf-8")
 VERSION = re.search(r'^__version__ = "([^"]+)"$', INIT, re.MULTILINE)[1]
 
-# The address of the repository, for all links of the metadata and of the documentation site.
-REPOSITORY = "https://git.example/rest-channels/django-rest-channels"
+# The public address of the repository, for all links of the metadata and of the documentation site.
+# There is none yet. Until there is, these links are left out, because none would work.
+REPOSITORY = ""
 
 
 def read_page(name: str) -> str:
     """Return a page with links that work everywhere, also on the page of the package at PyPI."""
     text = (HERE / name).read_text(encoding="utf-8")
+    if not REPOSITORY:
+        text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n*", "", text)
+        return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
     text = re.sub(r"(!\[[^]]*\]\()(?=[\w.])(?!https?:)", rf"\1{REPOSITORY}/raw/main/", text)
     return re.sub(r"(\]\()(?=[\w.])(?!https?:)", rf"\1{REPOSITORY}/blob/main/", text)
+
+
+def project_urls() -> dict[str, str]:
+    """Return the links that PyPI shows beside the description."""
+    if not REPOSITORY:
+        return {}
+    return {
+        "Documentation": f"{REPOSITORY}/blob/main/docs/README.md",
+        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+        "Security": f"{REPOSITORY}/security/policy",
+    }
 
 
 # The policy is part of the metadata: a person who finds a vulnerability may have the package only.
@@ -84,12 +100,7 @@ setup(
     long_description_content_type="text/markdown",
     author="The REST Channels authors",
     url=REPOSITORY,
-    project_urls={
-        "Documentation": f"{REPOSITORY}/blob/main/docs/README.md",
-        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
-        "Issues": f"{REPOSITORY}/issues",
-        "Security": f"{REPOSITORY}/security/policy",
-    },
+    project_urls=project_urls(),
     license="MIT",
     license_files=["LICENSE"],
     keywords=["django", "channels", "rest", "websocket", "asgi", "realtime"],

@@ -16,7 +16,7 @@ django.setup()
 from rest_channels import __version__  # noqa: E402 - the path is set above
 
 SETUP = (ROOT / "setup.py").read_text(encoding="utf-8")
-REPOSITORY = re.search(r'^REPOSITORY = "(.+)"$', SETUP, re.MULTILINE)[1]
+REPOSITORY = re.search(r'^REPOSITORY = "(.*)"$', SETUP, re.MULTILINE)[1]
 
 project = "REST Channels"
 author = "The REST Channels authors"
@@ -35,15 +35,19 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = f"REST Channels {__version__}"
-html_theme_options = {
-    "source_edit_link": f"{REPOSITORY}/edit/main/docs/{{filename}}",
-    "footer_icons": [{"name": "Source", "url": REPOSITORY, "html": "Source", "class": ""}],
-}
+if REPOSITORY:
+    html_theme_options = {
+        "source_edit_link": f"{REPOSITORY}/edit/main/docs/{{filename}}",
+        "footer_icons": [{"name": "Source", "url": REPOSITORY, "html": "Source", "class": ""}],
+    }
 
 
 def link_to_repository(app: Any, name: str, content: list[str]) -> None:
-    """Let links to files outside of this folder lead to the repository."""
-    content[0] = re.sub(r"\]\((?:\.\./)+([\w./-]+)", rf"]({REPOSITORY}/blob/main/\1", content[0])
+    """Let links to files outside of this folder lead to the repository, if it has an address."""
+    up = "../" * (name.count("/") + 1)
+    outside = re.compile(rf"\[([^]]*)\]\({re.escape(up)}([\w./-]+)\)")
+    link = rf"[\1]({REPOSITORY}/blob/main/\2)" if REPOSITORY else r"\1"
+    content[0] = outside.sub(link, content[0])
 
 
 def mark_examples(

@@ -1,6 +1,7 @@
 """The documentation site (`make docs`): its navigation, its reference lists, and its comparison."""
 
 import re
+import runpy
 from importlib import import_module
 
 import pytest
@@ -42,6 +43,23 @@ def test_the_reference_has_every_public_module() -> None:
 def test_each_page_of_the_reference_is_listed() -> None:
     pages = {path.stem for path in DOCS.glob("api/*.md")} - {"index"}
     assert pages <= set((DOCS / "api/index.md").read_text().split())
+
+
+def on_the_site(name: str) -> str:
+    """Return a page as `docs/conf.py` changes it for the site."""
+    content = [(DOCS / f"{name}.md").read_text()]
+    runpy.run_path(str(DOCS / "conf.py"))["link_to_repository"](None, name, content)
+    return content[0]
+
+
+def test_links_to_files_that_the_site_does_not_have_are_text_until_there_is_an_address() -> None:
+    assert "](../../" not in on_the_site("tutorials/chat")
+    assert "files are in `demo/chat_rooms/`. Next:" in on_the_site("tutorials/chat")
+    assert "README and the other" in on_the_site("architecture")
+
+
+def test_links_from_a_tutorial_to_other_pages_of_the_site_stay() -> None:
+    assert "[Actions](../actions.md)" in on_the_site("tutorials/chat")
 
 
 def listed(heading: str) -> set[str]:
