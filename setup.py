@@ -99,7 +99,7 @@ setup(
     long_description=DESCRIPTION,
     long_description_content_type="text/markdown",
     author="The REST Channels authors",
-    url=REPOSITORY,
+    url=REPOSITORY or None,
     project_urls=project_urls(),
     license="MIT",
     license_files=["LICENSE"],

@@ -47,7 +47,7 @@ def metadata(metadata_with):
 
 def test_without_a_public_address_the_metadata_has_no_links_at_all(metadata_with) -> None:
     metadata = metadata_with("")
-    assert (metadata["url"], metadata["project_urls"]) == ("", {})
+    assert (metadata["url"], metadata["project_urls"]) == (None, {})
     text = re.sub(r"```.*?```", "", metadata["long_description"], flags=re.DOTALL)
     assert re.findall(r"\]\((?!https://)(.+?)\)", text) == []
     assert "[" not in re.sub(r"\[.+?\]\(https://.+?\)", "", text)
