@@ -72,7 +72,7 @@ async def test_the_list_does_not_change_while_a_row_is_selected(staff, person) -
 
 
 async def test_an_action_can_be_run_on_rows_that_were_added_later(staff, person) -> None:
-    page = await staff()
+    page = await staff("?q=/dice-game/1/")
     ada, ben = await person("ada", "/dice-game/1/"), await person("ben", "/dice-game/1/")
     await expect(row(page, "/dice-game/1/")).to_have_count(2)
     await row(page, "ben").get_by_role("checkbox").check()
