@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -114,7 +115,8 @@ def run_to_its_end(port: int, folder: Path, change: str = "") -> subprocess.Comp
     )
 
 
-async def test_the_command_ends_if_a_server_does_not_start(tmp_path):
+async def test_the_command_ends_if_a_server_does_not_start(tmp_path, demo_database):
+    shutil.copy(demo_database, tmp_path / "demo.sqlite3")
     start = f"[ $DEMO_SERVER = 1 ] && exec {sys.executable} -m scripts.serve_cluster --server $0"
     ended = run_to_its_end(free_port(), tmp_path, f"serve_cluster.SERVER = ['sh', '-c', {start!r}]")
     assert b"Server 2 did not start (exit code 1)." in ended.stderr

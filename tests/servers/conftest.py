@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -156,15 +157,16 @@ def prepare_site(database: Path) -> None:
 
 @pytest.fixture(scope="session")
 def shared_server(site_environ, tmp_path_factory) -> Iterator[StartServer]:
-    """`shared_server(kind, app)` returns a running server that all tests share."""
-    servers: dict[tuple[str, ...], Server] = {}
+    """`shared_server(kind, app, NAME="value")` returns a running server that all tests share."""
+    servers: dict[tuple[Any, ...], Server] = {}
     folder = tmp_path_factory.mktemp("servers")
 
-    def serve(kind: str, app: str = "asgi") -> Server:
-        if (kind, app) not in servers:
-            servers[kind, app] = Server(kind, folder, app, **site_environ)
-            servers[kind, app].wait_until_ready()
-        return servers[kind, app]
+    def serve(kind: str, app: str = "asgi", **environ: str) -> Server:
+        key = (kind, app, *environ.items())
+        if key not in servers:
+            servers[key] = Server(kind, folder, app, **site_environ, **environ)
+            servers[key].wait_until_ready()
+        return servers[key]
 
     yield serve
     for server in servers.values():
@@ -176,8 +178,8 @@ def checked_server(shared_server) -> Iterator[StartServer]:
     """`shared_server`. At the end of the test its log may contain no problem."""
     used: dict[int, Server] = {}
 
-    def serve(*names: str) -> Server:
-        server = shared_server(*names)
+    def serve(*names: str, **environ: str) -> Server:
+        server = shared_server(*names, **environ)
         server.log()
         used[server.port] = server
         return server

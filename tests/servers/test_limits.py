@@ -68,10 +68,9 @@ async def test_a_flood_of_bytes_is_slowed_down_or_closed_and_others_are_still_se
 
 @pytest.mark.parametrize("line", [b"GET /%s HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nCookie: a=%s\r\n"])
 async def test_uvicorn_answers_handshakes_with_long_lines_as_the_page_configures_it(
-    start_server, line
+    shared_server, line
 ) -> None:
-    server = start_server("uvicorn-long-lines", **NO_LIMITS_OF_WEBSOCKETS)
-    server.wait_until_ready()
+    server = shared_server("uvicorn-long-lines", **NO_LIMITS_OF_WEBSOCKETS)
     for size in (9_000, 60_000):
         request = line % (b"x" * size) + UPGRADE
         assert b" 403 " in await first_line(server, request[:size], request[size:])
