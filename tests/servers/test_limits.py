@@ -52,18 +52,31 @@ async def test_one_socket_more_than_an_address_may_have_is_told_and_closed(
                 pass  # the server has not ended the other socket yet
 
 
-async def test_a_flood_of_bytes_is_slowed_down_or_closed_and_others_are_still_served(
-    server,
+TEXT = "x" * 60_000
+FRAME = Frame(Opcode.TEXT, f'"{TEXT}"'.encode()).serialize(mask=True)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio"])
+async def test_uvicorn_slows_down_a_flood_of_bytes_and_still_serves_others(
+    checked_server, kind
 ) -> None:
+    server = checked_server(kind)
     async with server.connect("bad_frames/echo/", max_size=None) as client:
         assert await client.receive_json() == "open"
-        text = "x" * 60_000
-        client.send_raw(Frame(Opcode.TEXT, f'"{text}"'.encode()).serialize(mask=True) * 110)
+        client.send_raw(FRAME * 110)
         assert await still_serves(server)
-        if server.kind == "daphne":  # it reads on, and keeps what it has read
-            assert (await client.receive_close())[0] == 4429
-        else:
-            assert [await client.receive_json() for _ in range(110)] == [text] * 110
+        assert [await client.receive_json() for _ in range(110)] == [TEXT] * 110
+
+
+async def test_daphne_reads_a_flood_of_bytes_so_its_client_is_closed_and_others_are_served(
+    checked_server,
+) -> None:
+    server = checked_server("daphne")
+    async with server.connect("bad_frames/echo/", max_size=None) as client:
+        assert await client.receive_json() == "open"
+        client.send_raw(FRAME * 440)  # so much that also a slow daphne reads it for too long
+        assert await still_serves(server)
+        assert (await client.receive_close())[0] == 4429
 
 
 @pytest.mark.parametrize("line", [b"GET /%s HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nCookie: a=%s\r\n"])
