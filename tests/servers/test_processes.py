@@ -5,9 +5,11 @@ import contextlib
 import re
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
+from rest_channels.cluster.streams import REPORT_UNTIL
 from tests.brokers import LAYERS
 
 from .cluster import Cluster, Shell
@@ -239,14 +241,16 @@ ENDS = [
     ("browser.logout()", 4440),
     ("browser.session.delete()", 4440),
     ("browser.session.flush()", 4440),
-    ("Session.objects.filter(pk=key).update(expire_date='2000-01-01 00:00Z')", 4440),
     ("bob.set_password('new'); bob.save()", 4441),
-    (f"{USER}.update(password='x')", 4441),
     ("bob.is_active = False; bob.save()", 4442),
-    (f"{USER}.update(is_active=False)", 4442),
     ("bob.delete()", 4442),
     ("revoke(user=bob)", 4443),
     ("revoke(session_key=key)", 4443),
+]
+ENDS_WITHOUT_SIGNAL = [
+    ("Session.objects.filter(pk=key).update(expire_date='2000-01-01 00:00Z')", 4440),
+    (f"{USER}.update(password='x')", 4441),
+    (f"{USER}.update(is_active=False)", 4442),
 ]
 LOG_IN = (
     "from django.contrib.auth.models import User\n"
@@ -265,6 +269,18 @@ LOG_IN = (
 async def test_the_end_of_a_session_or_user_closes_the_sockets_of_every_process(
     cluster, rooms, code_to_run, code
 ) -> None:
+    await ends_in_every_process(cluster, rooms, code_to_run, code)
+
+
+@pytest.mark.parametrize("running", LAYERS[:1], ids=["core"], indirect=True, scope="module")
+@pytest.mark.parametrize(("code_to_run", "code"), ENDS_WITHOUT_SIGNAL)
+async def test_each_process_finds_an_end_without_a_signal_in_the_database(
+    cluster, rooms, code_to_run, code
+) -> None:
+    await ends_in_every_process(cluster, rooms, code_to_run, code)
+
+
+async def ends_in_every_process(cluster, rooms, code_to_run, code) -> None:
     other = await rooms("one", "staying")
     headers = {"Cookie": f"sessionid={await asyncio.to_thread(cluster.shell, LOG_IN)}"}
     async with (
@@ -311,26 +327,29 @@ async def test_an_outage_of_the_broker_closes_no_socket(cluster, rooms, outage) 
 
     if outage == "restart":
         cluster.broker.kill()
-        await outlast(3)
+        await outlast(2)
         await asyncio.to_thread(cluster.broker.start)
     elif outage == "pause":
         with cluster.broker.paused():
-            await outlast(10)
+            await outlast(REPORT_UNTIL + 1)
     else:
         cluster.broker.flush()
 
-    async def send_until_received() -> None:
-        received = asyncio.create_task(frames_until(graces[0], "back"))
-        while not received.done():
-            await send("back")
-            await asyncio.wait({received}, timeout=0.05)
-
-    await asyncio.wait_for(send_until_received(), 15)
-    if outage == "flush":
-        await asyncio.sleep(3)
-    else:
-        gap = {"gap": sorted([*MANY[1900:], "outage"])}
-        await asyncio.wait_for(frames_until(graces[-1], gap), 15)
+    await asyncio.wait_for(repeat_until_received(lambda: send("back"), graces[0], "back"), 15)
     sender = await rooms("one", MANY[-1])
+    if outage == "flush":  # nothing tells when the last group is joined again
+        send_last = partial(request, sender, "broadcast", "last")
+        await asyncio.wait_for(repeat_until_received(send_last, graces[-1], "last"), 3)
+        return
+    gap = {"gap": sorted([*MANY[1900:], "outage"])}
+    await asyncio.wait_for(frames_until(graces[-1], gap), 15)
     await sender.send_json({"broadcast": "last"})
     await asyncio.wait_for(frames_until(graces[-1], "last"), 15)
+
+
+async def repeat_until_received(send, client, frame) -> None:
+    """Call `send` until `client` has received `frame`."""
+    received = asyncio.create_task(frames_until(client, frame))
+    while not received.done():
+        await send()
+        await asyncio.wait({received}, timeout=0.05)
