@@ -272,8 +272,8 @@ async def test_the_end_of_a_session_or_user_closes_the_sockets_of_every_process(
     await ends_in_every_process(cluster, rooms, code_to_run, code)
 
 
-@pytest.mark.parametrize("running", LAYERS[:1], ids=["core"], indirect=True, scope="module")
 @pytest.mark.parametrize(("code_to_run", "code"), ENDS_WITHOUT_SIGNAL)
+@pytest.mark.parametrize("running", LAYERS[:1], ids=["core"], indirect=True, scope="module")
 async def test_each_process_finds_an_end_without_a_signal_in_the_database(
     cluster, rooms, code_to_run, code
 ) -> None:
