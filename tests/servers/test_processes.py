@@ -1,6 +1,7 @@
 """Two server processes and a shell that share a broker work like one for their clients."""
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
 
 import pytest
@@ -116,3 +117,43 @@ async def test_the_send_method_of_the_layer_reaches_a_channel_name_of_another_pr
         name = await client.receive_json()
         cluster.shell(f"async_to_sync(get_channel_layer().send)('{name}', {message})")
         assert await client.receive_json() == "by name"
+
+
+async def test_every_message_of_fifty_publishers_is_received_or_counted_as_missed(
+    cluster, rooms
+) -> None:
+    client, other = [await rooms("two", name, "quiet") for name in ("flood", "other")]
+    cluster.shell(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from rest_channels.groups import Group\n"
+        "Group('flood').send({'text': '0'})\n"
+        "def publish(number):\n"
+        "    for _ in range(1000): Group('flood').send({'text': '1'})\n"
+    )
+    assert await client.receive_json() == 0  # later losses are counted at once
+    flood = asyncio.create_task(
+        asyncio.to_thread(
+            cluster.shell,
+            "with ThreadPoolExecutor(50) as pool: result = len(list(pool.map(publish, range(50))))",
+        )
+    )
+    for _ in range(10):
+        await request(other, "block", 0.3)
+    received = 0
+
+    def missing() -> int:  # of this group only: heads may still report losses of other tests
+        log = cluster.two.log_file.read_text()
+        return sum(map(int, re.findall(r"lost: {.*'flood': (\d+)", log)))
+
+    async with asyncio.timeout(120):
+        while not (flood.done() and received + missing() >= 50_000):
+            try:
+                async with asyncio.timeout(0.2):
+                    while True:
+                        frame = await client.receive_json()
+                        received += frame == 1
+            except TimeoutError:
+                continue
+    print(f"{received} received, {missing()} missed")
+    assert (await flood, received + missing()) == (50, 50_000)
+    assert received > 0
