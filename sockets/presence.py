@@ -167,7 +167,7 @@ class Presence:
                         rows = [self._row_to_restore(name) for name in missing]
                         await sync_to_async(repair_rows)(rows, orphans)
                     await self._save_changed()
-                    await sync_to_async(purge)()
+                    await sync_to_async(_purge_nodes)(self.node)
             except Exception:  # databases fail in many ways, and heartbeats must go on
                 logger.exception("The lease of this process was not renewed. Retrying later.")
                 self._pinged |= pinged & self.rows.keys()
@@ -186,13 +186,19 @@ async def run_heartbeat(hub: Hub) -> None:
 
 def purge(sockets: SocketQuerySet | None = None) -> int:
     """Delete the rows of dead processes, or those among `sockets`, and return their number."""
+    return _purge_nodes() if sockets is None else delete_rows(sockets.left_behind())
+
+
+def _purge_nodes(running: str = "") -> int:
+    """Delete dead nodes with their rows, and return the number of rows.
+
+    The node `running` is not dead, even if its heartbeat takes longer than its lease.
+    """
     cutoff = lease_cutoff()
     if cutoff is None:
         return 0
-    if sockets is not None:
-        return delete_rows(sockets.left_behind())
-    dead_nodes = writable(Node).filter(seen__lte=cutoff)
-    rows = writable(Socket).left_behind()
+    dead_nodes = writable(Node).filter(seen__lte=cutoff).exclude(name=running)
+    rows = writable(Socket).left_behind().exclude(node=running)
     if not dead_nodes.values_list("name").union(rows.values_list("node_id")).exists():
         return 0
     number = delete_rows(rows)

@@ -163,6 +163,8 @@ async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
             writer.write(bytes(1024 * 1024))
             await writer.drain()
             sent += 1024 * 1024
+        writer.close()
+        await writer.wait_closed()  # `drain` returns earlier
 
     async with through_proxy(handle) as (reader, _writer):
         await reader.read(1)

@@ -67,6 +67,7 @@ class Hub(PacketReceiver):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._components: dict[Any, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._heartbeat_tasks: dict[Any, asyncio.Task[Any]] = {}  # by work, the last one
 
     # Connections. The link and the heartbeat run from the first connection to the last.
 
@@ -131,11 +132,10 @@ class Hub(PacketReceiver):
     def _heartbeat(self) -> None:
         self._schedule_heartbeat()
         self.start_task(self.listeners.renew())
-        self._start_heartbeat_work()
-
-    def _start_heartbeat_work(self) -> None:
         for work in _heartbeat_work:
-            self.start_task(work(self))
+            last = self._heartbeat_tasks.get(work)
+            if last is None or last.done():
+                self._heartbeat_tasks[work] = self.start_task(work(self))
 
     def start_task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start `work`. It ends with the hub's last connection at the latest."""
@@ -248,7 +248,8 @@ class Hub(PacketReceiver):
         this node may have been for any connection: each receives a gap under its own address.
         """
         if not {ALL_NODES_GROUP, node_group(self.node)}.isdisjoint(groups):
-            self._start_heartbeat_work()
+            for work in _heartbeat_work:  # even if it runs: that may have begun before the loss
+                self.start_task(work(self))
         missing: dict[Member, list[str]] = {}
         for group in groups:
             self.recovery.catch_up(group)
@@ -280,7 +281,11 @@ _heartbeat_work: list[Callable[[Hub], Coroutine[Any, Any, None]]] = []
 
 
 def on_heartbeat(work: Work) -> Work:
-    """Call the decorated `work(hub)` every `BEAT` seconds for every hub with connections."""
+    """Call the decorated `work(hub)` every `BEAT` seconds for every hub with connections.
+
+    A heartbeat leaves out work that still runs since an earlier one, for example while the database
+    does not answer.
+    """
     _heartbeat_work.append(work)
     return work
 

@@ -281,7 +281,7 @@ async def test_after_an_outage_all_groups_return_and_losses_are_counted(
             await wait_until(lambda: len(grace.receiver.texts) > 5)
             if outage == "restart":
                 broker.kill()
-                await asyncio.sleep(2)
+                await asyncio.sleep(1)
                 await asyncio.to_thread(broker.start)
             elif outage == "flush":
                 broker.flush()

@@ -1,51 +1,19 @@
 """The chat rooms show every message that is saved, whichever code saves it."""
 
 import re
-import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from itertools import count
-from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
-from scripts.serve_cluster import valkey
-
-from .conftest import PREPARED, ROOT, TIMEOUT, DemoServer
+from .conftest import TIMEOUT, DemoServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"width": 390, "height": 844}
 numbers = count(1)
-
-
-@contextmanager
-def two_servers(folder: Path, database: Path) -> Iterator[list[DemoServer]]:
-    """Two processes with one database and one Valkey. Each has its own address."""
-    with ExitStack() as stack:
-        url = stack.enter_context(valkey())
-        servers = [DemoServer(PREPARED, folder, database) for _ in range(2)]
-        for name, server in enumerate(servers, 1):
-            server.environ |= {"DEMO_REDIS_URL": url, "DEMO_SERVER": str(name)}
-            stack.callback(server.stop, signal.SIGTERM)
-            server.start()
-        yield servers
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory, demo_database) -> Iterator[list[DemoServer]]:
-    with two_servers(tmp_path_factory.mktemp("pair"), demo_database) as servers:
-        yield servers
-
-
-def run_in_a_shell(server: DemoServer, code: str) -> None:
-    """Run code in `manage.py shell`, with the database and the Valkey of the servers."""
-    command = [sys.executable, "demo/manage.py", "shell", "-c", code]
-    subprocess.run(command, cwd=ROOT, env=server.environ, timeout=TIMEOUT, check=True)
 
 
 class Rooms:
@@ -269,34 +237,3 @@ async def test_the_page_fits_on_a_phone_and_every_control_has_a_name(person, roo
     for role in ("button", "link", "textbox"):
         for control in await page.get_by_role(role).all():
             assert await control.evaluate("it => it.ariaLabel || it.textContent.trim()"), control
-
-
-async def test_messages_of_two_servers_and_a_shell_appear_on_both_servers(visitor, pair):
-    rooms, first = Rooms(pair[0]), pair[0]
-    pk, path = rooms.new()
-    pages = {}
-    for name, server in zip(("ada", "ben"), pair, strict=True):
-        pages[name] = page = await visitor(base_url=server.url)
-        await page.goto(f"/login/?next={path}")
-        await page.get_by_role("button", name=name).click()
-        await page.wait_for_url(f"**{path}")
-    for page in pages.values():
-        await expect(present(page)).to_have_text(["ada", "ben"])
-    await send_message(pages["ada"], "One")
-    await expect(messages(pages["ben"])).to_have_text(["One"])
-    await send_message(pages["ben"], "Two")
-    await expect(messages(pages["ada"])).to_have_text(["One", "Two"])
-    run_in_a_shell(
-        first,
-        "from django.contrib.auth.models import User; from demo.chat_rooms.models import Message; "
-        f"Message.objects.create(room_id={pk}, user=User.objects.get(username='cleo'), text='3')",
-    )
-    for page in pages.values():
-        await expect(messages(page)).to_have_text(["One", "Two", "3"])
-    run_in_a_shell(
-        first,
-        "from demo.chat_rooms.models import Presence; "
-        f"Presence.objects.filter(room_id={pk}).delete()",
-    )
-    for page in pages.values():
-        await expect(present(page)).to_have_count(0)

@@ -39,6 +39,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.connections = []
         self.frames = []
+        self.pings = 0  # that it has answered
         self.is_silent = False  # accept connections, but answer nothing
         self.refuses = False  # answer handshakes with 403
         self.handshakes = 0
@@ -52,6 +53,7 @@ class FakeServer:
                 continue
             if "$ping" in frame:
                 await connection.send(json.dumps({"$pong": frame["$ping"]}))
+                self.pings += 1
                 continue
             self.frames.append(frame)
             if (answer := self.reply(frame)) is not None:
@@ -493,8 +495,8 @@ async def test_the_client_reconnects_when_the_server_stops_answering_pings(fake,
 
 
 async def test_the_client_stays_connected_to_a_server_that_answers_pings(fake, connect):
-    page = await connect(heartbeat=20, timeout=5000)
-    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 300))")
+    page = await connect(heartbeat=150, patience=1000)
+    await eventually(lambda: fake.pings >= 10)  # after 1.5 s, longer than its patience
     assert len(fake.connections) == 1
     assert await page.evaluate("[socket.state, eventsOf('message').length]") == ["ready", 0]
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from playwright.async_api import expect
 
 from tests.ports import free_port
 
+from . import test_dice_game as dice_game
 from .conftest import ROOT, TIMEOUT, DemoServer
 from .test_sequencer import COMPOSITION, live, pressed, step, toggled
 
@@ -35,9 +37,9 @@ async def server_of(page) -> str:
     return await page.locator("#server").text_content()
 
 
-async def open_on_both_servers(person) -> tuple:
-    """Open one composition as ada and as ben, connected to different servers."""
-    ada, ben = await person("ada", COMPOSITION), await person("ben", COMPOSITION)
+async def open_on_both_servers(person, path: str = COMPOSITION, **options) -> tuple:
+    """Open one page as ada and as ben, connected to different servers."""
+    ada, ben = [await person(name, path, **options) for name in ("ada", "ben")]
     async with asyncio.timeout(TIMEOUT):
         while await server_of(ben) == await server_of(ada):
             await ben.reload()
@@ -70,6 +72,19 @@ async def test_the_list_of_users_includes_users_on_the_other_server(person):
         await expect(page.locator("#present li")).to_have_text(["ada", "ben"])
     await ben.goto("/sequencer/")
     await expect(ada.locator("#present li")).to_have_text(["ada"])
+
+
+async def test_users_on_two_servers_play_and_chat(person, demo_server):
+    path = dice_game.Games(demo_server).new(turn=1, ada=0, ben=0)
+    ada, ben = await open_on_both_servers(person, path, **dice_game.NO_MOTION)
+    for page in (ada, ben):
+        await dice_game.live(page)
+        await expect(page.locator("#present li")).to_have_text(["ada", "ben"])
+    await dice_game.play_until_a_player_scores({"ada": ada, "ben": ben})
+    await dice_game.send_message(ben, "Well played.")
+    await expect(dice_game.messages(ada).last).to_have_text("benWell played.")
+    await ben.goto("/")
+    await expect(dice_game.messages(ada).last).to_have_text("User ben left chat.")
 
 
 async def test_a_page_reconnects_to_the_other_server_when_its_server_is_killed(person, demo_server):
@@ -114,7 +129,8 @@ def run_to_its_end(port: int, folder: Path, change: str = "") -> subprocess.Comp
     )
 
 
-async def test_the_command_ends_if_a_server_does_not_start(tmp_path):
+async def test_the_command_ends_if_a_server_does_not_start(tmp_path, demo_database):
+    shutil.copy(demo_database, tmp_path / "demo.sqlite3")
     start = f"[ $DEMO_SERVER = 1 ] && exec {sys.executable} -m scripts.serve_cluster --server $0"
     ended = run_to_its_end(free_port(), tmp_path, f"serve_cluster.SERVER = ['sh', '-c', {start!r}]")
     assert b"Server 2 did not start (exit code 1)." in ended.stderr

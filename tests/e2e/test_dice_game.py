@@ -1,10 +1,8 @@
 """Users play the dice game."""
 
-import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import cycle
 
@@ -333,33 +331,3 @@ async def test_the_page_fits_on_a_phone(person, games):
     for source in await ada.locator("details summary").all():
         await source.click()
     assert await ada.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-
-
-class TestCluster:
-    """Two server processes behind one address."""
-
-    @pytest.fixture
-    def demo_process(self, tmp_path, demo_database) -> Iterator[DemoServer]:
-        cluster = DemoServer("scripts.serve_cluster", tmp_path, demo_database)
-        yield cluster
-        cluster.stop()
-
-    async def test_users_on_two_servers_play_and_chat(self, person, games):
-        path = games.new(turn=1, ada=0, ben=0)
-        ada, ben = await open_game(person, path, "ada", "ben")
-        async with asyncio.timeout(TIMEOUT):
-            while await server_of(ben) == await server_of(ada):
-                await ben.reload()
-        for page in (ada, ben):
-            await expect(page.locator("#present li")).to_have_text(["ada", "ben"])
-        await play_until_a_player_scores({"ada": ada, "ben": ben})
-        await send_message(ben, "Well played.")
-        await expect(messages(ada).last).to_have_text("benWell played.")
-        await ben.goto("/")
-        await expect(messages(ada).last).to_have_text("User ben left chat.")
-
-
-async def server_of(page) -> str:
-    """Return the name of the server process that the page's socket is connected to."""
-    await live(page)
-    return await page.locator("#server").text_content()

@@ -251,6 +251,7 @@ async def test_pages_see_each_message_once_in_one_order_or_are_told_how_many_are
         assert sum(gaps(log)) == sum(holes(log))
 
 
+@only_redis  # no store notices that a sender is killed: the reader asks for the last position
 async def test_a_message_whose_sender_was_killed_before_it_told_anybody_arrives(story):
     await story.open_pages(1)
     shell = Shell(story.cluster.environ)

@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
 
@@ -10,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from .conftest import TIMEOUT, DemoServer, eventually
-from .test_chat_rooms import PHONE, csrf_header, run_in_a_shell, two_servers
+from .test_chat_rooms import PHONE, csrf_header
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,12 +59,6 @@ def board(demo_server) -> Board:
     board = Board(demo_server)
     board.clear()
     return board
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory, demo_database) -> Iterator[list[DemoServer]]:
-    with two_servers(tmp_path_factory.mktemp("pair"), demo_database) as servers:
-        yield servers
 
 
 def panel(page, name):
@@ -355,36 +348,3 @@ async def test_the_page_fits_on_a_phone_and_every_control_has_a_name(person, boa
     for role in ("button", "link", "textbox", "switch"):
         for control in await page.get_by_role(role).all():
             assert await control.evaluate("it => it.ariaLabel || it.textContent.trim()"), control
-
-
-async def test_changes_of_two_servers_and_a_shell_appear_on_both_servers(visitor, pair):
-    board = Board(pair[0])
-    board.clear()
-    title = board.new()
-    pages = []
-    for name, server in enumerate(pair, 1):
-        page = await visitor(base_url=server.url)
-        await page.goto(PAGE)
-        await ready(page)
-        await expect(panel(page, "ada").locator(".server")).to_have_text(f"server {name}")
-        await expect_tickets(page, "todo", [title])
-        pages.append(page)
-    await (await select(pages[0], "ada", title)).get_by_role("button", name="To the next").click()
-    for page in pages:
-        await expect_tickets(page, "doing", [title])
-        await expect(page.locator("#figures")).to_have_text("1 save · 6 subscribers · 9 queries")
-        await expect(page.locator("#details")).to_contain_text("2 to read it (by 2 servers)")
-    await switch(pages[1], "ben").click()
-    await expect(switch(pages[0], "ben")).not_to_be_checked()
-    run_in_a_shell(
-        pair[0],
-        "from demo.ticket_board.models import Ticket; ticket = Ticket.objects.get(); "
-        "ticket.title = 'From a shell'; ticket.save()",
-    )
-    for page in pages:
-        await expect_tickets(page, "doing", ["From a shell"], names=["ada", "cleo"])
-        await expect(panel(page, "ben").locator(".no-access")).to_contain_text("Refused (403)")
-        await expect(page.locator("#details")).to_contain_text(re.compile("^“From a shell”"))
-    await switch(pages[0], "ben").click()
-    for page in pages:
-        await expect_tickets(page, "doing", ["From a shell"])

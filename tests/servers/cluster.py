@@ -85,3 +85,17 @@ class Shell:
         self.process.stdin.close()
         assert self.process.wait(10) == 0
         self.process.stdout.close()
+
+
+async def request(client, name, data=None):
+    """Send a request and return the next frame."""
+    await client.send_json({name: data})
+    return await client.receive_json()
+
+
+async def frames_until(client, last) -> list:
+    """Return the frames that `client` receives, up to and including `last`."""
+    frames = []
+    while not frames or frames[-1] != last:
+        frames.append(await client.receive_json())
+    return frames

@@ -13,13 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.brokers import LAYERS
 from tests.ports import answers, free_port
 from tests.templates import made_once
 
@@ -156,15 +159,16 @@ def prepare_site(database: Path) -> None:
 
 @pytest.fixture(scope="session")
 def shared_server(site_environ, tmp_path_factory) -> Iterator[StartServer]:
-    """`shared_server(kind, app)` returns a running server that all tests share."""
-    servers: dict[tuple[str, ...], Server] = {}
+    """`shared_server(kind, app, NAME="value")` returns a running server that all tests share."""
+    servers: dict[tuple[Any, ...], Server] = {}
     folder = tmp_path_factory.mktemp("servers")
 
-    def serve(kind: str, app: str = "asgi") -> Server:
-        if (kind, app) not in servers:
-            servers[kind, app] = Server(kind, folder, app, **site_environ)
-            servers[kind, app].wait_until_ready()
-        return servers[kind, app]
+    def serve(kind: str, app: str = "asgi", **environ: str) -> Server:
+        key = (kind, app, *environ.items())
+        if key not in servers:
+            servers[key] = Server(kind, folder, app, **site_environ, **environ)
+            servers[key].wait_until_ready()
+        return servers[key]
 
     yield serve
     for server in servers.values():
@@ -176,8 +180,8 @@ def checked_server(shared_server) -> Iterator[StartServer]:
     """`shared_server`. At the end of the test its log may contain no problem."""
     used: dict[int, Server] = {}
 
-    def serve(*names: str) -> Server:
-        server = shared_server(*names)
+    def serve(*names: str, **environ: str) -> Server:
+        server = shared_server(*names, **environ)
         server.log()
         used[server.port] = server
         return server
@@ -210,6 +214,44 @@ def start_server(site_environ, tmp_path) -> Iterator[StartServer]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module", params=LAYERS, ids=["core", "pubsub"])
+def running(request, site_environ, tmp_path_factory):
+    """The site of `processes.py` on two servers. Modules with another site override this."""
+    from .cluster import Cluster  # a cluster consists of servers, which are defined here
+
+    folder = tmp_path_factory.mktemp("cluster")
+    cluster = Cluster(request.param, site_environ, folder, "tests.servers.processes")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def cluster(running):
+    """The two servers. After the test their logs must not contain errors.
+
+    channels_redis logs tracebacks when its broker goes down. None may lead through the library,
+    except through the application that calls plain consumers of Channels.
+    """
+    running.one.log(), running.two.log()
+    yield running
+    for log in (running.one.log(), running.two.log()):
+        assert not any(text in log for text in ("was destroyed", "never retrieved", "too long"))
+        rest = log.replace("/rest_channels/routing/application.py", "")
+        assert "/rest_channels/" not in rest, rest[-20_000:]
+
+
+@pytest.fixture
+async def rooms(cluster):
+    """`await rooms("one", "chess")` returns a client of server one in the room `chess`."""
+    async with AsyncExitStack() as stack:
+
+        async def enter(server: str, name: str, kind: str = "room"):
+            site = getattr(cluster, server)
+            return await stack.enter_async_context(site.connect(f"{kind}/{name}/"))
+
+        yield enter
 
 
 def logged_problems(log: str) -> list[str]:

@@ -52,26 +52,38 @@ async def test_one_socket_more_than_an_address_may_have_is_told_and_closed(
                 pass  # the server has not ended the other socket yet
 
 
-async def test_a_flood_of_bytes_is_slowed_down_or_closed_and_others_are_still_served(
-    server,
+TEXT = "x" * 60_000
+FRAME = Frame(Opcode.TEXT, f'"{TEXT}"'.encode()).serialize(mask=True)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-asyncio"])
+async def test_uvicorn_slows_down_a_flood_of_bytes_and_still_serves_others(
+    checked_server, kind
 ) -> None:
+    server = checked_server(kind)
     async with server.connect("bad_frames/echo/", max_size=None) as client:
         assert await client.receive_json() == "open"
-        text = "x" * 60_000
-        client.send_raw(Frame(Opcode.TEXT, f'"{text}"'.encode()).serialize(mask=True) * 110)
+        client.send_raw(FRAME * 110)
         assert await still_serves(server)
-        if server.kind == "daphne":  # it reads on, and keeps what it has read
-            assert (await client.receive_close())[0] == 4429
-        else:
-            assert [await client.receive_json() for _ in range(110)] == [text] * 110
+        assert [await client.receive_json() for _ in range(110)] == [TEXT] * 110
+
+
+async def test_daphne_reads_a_flood_of_bytes_so_its_client_is_closed_and_others_are_served(
+    checked_server,
+) -> None:
+    server = checked_server("daphne")
+    async with server.connect("bad_frames/echo/", max_size=None) as client:
+        assert await client.receive_json() == "open"
+        client.send_raw(FRAME * 440)  # so much that also a slow daphne reads it for too long
+        assert await still_serves(server)
+        assert (await client.receive_close())[0] == 4429
 
 
 @pytest.mark.parametrize("line", [b"GET /%s HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nCookie: a=%s\r\n"])
 async def test_uvicorn_answers_handshakes_with_long_lines_as_the_page_configures_it(
-    start_server, line
+    shared_server, line
 ) -> None:
-    server = start_server("uvicorn-long-lines", **NO_LIMITS_OF_WEBSOCKETS)
-    server.wait_until_ready()
+    server = shared_server("uvicorn-long-lines", **NO_LIMITS_OF_WEBSOCKETS)
     for size in (9_000, 60_000):
         request = line % (b"x" * size) + UPGRADE
         assert b" 403 " in await first_line(server, request[:size], request[size:])

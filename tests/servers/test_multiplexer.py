@@ -142,39 +142,34 @@ async def test_a_client_that_floods_a_stream_is_closed_with_4429(server) -> None
         assert await reply_of(client, "echo", 1) == 1
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_handshake_that_no_stream_answers_is_refused_in_time(start_server, kind) -> None:
-    server = start_server(kind, TEST_HANDLER_TIMEOUT="0.5")
-    server.wait_until_ready()
+@pytest.fixture(params=["uvicorn", "daphne"])
+def impatient(request, shared_server):
+    """A server that waits half a second for a handler."""
+    server = shared_server(request.param, TEST_HANDLER_TIMEOUT="0.5")
+    server.log()
+    return server
+
+
+async def test_a_handshake_that_no_stream_answers_is_refused_in_time(impatient) -> None:
     with pytest.raises(InvalidStatus) as refusal:
-        await server.connect("multiplexer/slow-application/", open_timeout=5)
+        await impatient.connect("multiplexer/slow-application/", open_timeout=5)
     assert refusal.value.response.status_code == 403
-    assert "no stream answered the handshake in time" in server.log()
+    assert "no stream answered the handshake in time" in impatient.log()
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_stream_whose_connect_is_too_slow_sends_a_504_and_closes(
-    start_server, kind
-) -> None:
-    server = start_server(kind, TEST_HANDLER_TIMEOUT="0.5")
-    server.wait_until_ready()
-    async with server.connect("multiplexer/slow-view/", open_timeout=5) as client:
+async def test_a_stream_whose_connect_is_too_slow_sends_a_504_and_closes(impatient) -> None:
+    async with impatient.connect("multiplexer/slow-view/", open_timeout=5) as client:
         timed_out = await client.receive_json()
         assert (timed_out["stream"], timed_out["payload"]["status"]) == ("slow", 504)
         assert (await client.receive_close())[0] == 4504
-    assert logged_problems(server.log()) == []
+    assert logged_problems(impatient.log()) == []
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_a_slow_stream_does_not_delay_the_answers_of_a_fast_stream(
-    start_server, kind
-) -> None:
-    server = start_server(kind, TEST_HANDLER_TIMEOUT="0.5")
-    server.wait_until_ready()
-    async with server.connect("multiplexer/slow-and-fast/", open_timeout=5) as client:
+async def test_a_slow_stream_does_not_delay_the_answers_of_a_fast_stream(impatient) -> None:
+    async with impatient.connect("multiplexer/slow-and-fast/", open_timeout=5) as client:
         assert await reply_of(client, "echo", 1) == 1
         timed_out, closed = await client.receive_json(), await client.receive_json()
         assert (timed_out["stream"], timed_out["payload"]["status"]) == ("view", 504)
         assert (closed["stream"], closed["payload"]["response_status"]) == ("view", 504)
         assert await reply_of(client, "echo", 2) == 2
-    assert logged_problems(server.log()) == []
+    assert logged_problems(impatient.log()) == []

@@ -26,7 +26,8 @@ class Game(RoutedSocketHandler):
 urlpatterns = [path("game/<int:pk>/", Game.as_asgi())]
 
 
-@pytest.fixture(scope="module", params=LAYERS, ids=["core", "pubsub"])
+# One layer is enough: rows are sent to by address, which test_processes.py tests with both.
+@pytest.fixture(scope="module", params=LAYERS[:1], ids=["core"])
 def running(request, site_environ, tmp_path_factory):
     cluster = Cluster(request.param, site_environ, tmp_path_factory.mktemp("cluster"), __name__)
     yield cluster

@@ -143,6 +143,23 @@ async def test_a_heartbeat_restores_rows_purged_while_its_process_was_slow(conne
     assert await Socket.objects.online().acount() == 3
 
 
+async def test_a_heartbeat_that_takes_longer_than_a_lease_keeps_the_rows_of_its_own_process(
+    connect_many, monkeypatch
+) -> None:
+    await connect_many(3)
+    renew = presence.renew_lease
+
+    def slow_renew(*args):
+        stored = renew(*args)
+        Node.objects.update(seen=LONG_AGO)
+        Socket.objects.update(connected_at=LONG_AGO)
+        return stored
+
+    monkeypatch.setattr(presence, "renew_lease", slow_renew)
+    await heartbeat()
+    assert await Socket.objects.acount() == 3
+
+
 async def test_a_heartbeat_does_not_restore_rows_of_deleted_sessions_or_users(ada) -> None:
     session = SessionStore()
     await session.acreate()

@@ -284,10 +284,11 @@ def test_groups_that_were_not_used_for_long_are_deleted_unless_they_have_message
 
 
 def test_what_is_locked_is_not_waited_for(postgresql, history_on_postgresql) -> None:
-    append_in_transaction("board", "a", History(age=0.01), postgresql)
-    time.sleep(0.05)
+    append_in_transaction("board", "a", KEPT, postgresql)
+    messages = HistoryMessage.objects.using(postgresql)
+    messages.update(expires_at=database_rows._ago(1))
     with transaction.atomic(postgresql):
-        list(HistoryMessage.objects.using(postgresql).select_for_update())
+        list(messages.select_for_update())
         in_threads(lambda number: database_rows.sweep(), 1)
     assert texts(postgresql) == [(1, "a")]
 
