@@ -16,7 +16,6 @@ from django.contrib.auth.models import Group
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 
-from rest_channels.concurrency.threads import WorkItem, thread_pool
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.engine.history_writer import HistoryWriter
@@ -29,6 +28,7 @@ from rest_channels.protocol.messages import Event
 from rest_channels.protocol.recovery_frames import tag_of
 from tests.recovery.client import Client, Tag
 from tests.recovery.simulation import FaultyStore, _View
+from tests.recovery.threads import no_loop, threads_on_loop
 
 LETTERS = "abc"
 KEPT = History(size=60, age=60)
@@ -112,17 +112,6 @@ class CheckedRows(Rows, GenericAsyncAPIConsumer):
 
 CLASSES = (Rows, CheckedRows)
 GROUPS = tuple(owner.rows.group(letter) for owner in CLASSES for letter in LETTERS)
-
-
-@contextmanager
-def no_loop() -> Iterator[None]:
-    """Run a block on the loop's thread as if it were a thread of its own."""
-    loop = asyncio.get_running_loop()
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(loop)
 
 
 class Following:
@@ -274,17 +263,8 @@ class RowWorld:
                 ("rest_channels.observer.delivery.publish.publish_all_kept", self._publish),
             ):
                 stack.enter_context(patch(name, value))
-            stack.enter_context(patch.object(thread_pool, "submit", self._submit))
-            stack.enter_context(patch.dict("os.environ", DJANGO_ALLOW_ASYNC_UNSAFE="1"))
+            stack.enter_context(threads_on_loop(self.delay))
             yield
-
-    def _submit(self, work: WorkItem) -> None:
-        def run() -> None:
-            with no_loop():
-                work.run()
-            work.deliver()
-
-        self.loop.call_later(self.delay(0.02), run)
 
     def _publish(self, messages: Sequence[tuple[Event, History]]) -> None:
         messages = [each for each in messages if each[0].group in GROUPS]
