@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 
 from ..protocol.asgi_messages import frame_message
-from ..protocol.messages import utf8_size
+from ..protocol.messages import Event, encoded_size, utf8_size
 from ..protocol.recovery_frames import LATER, read_resume, resumed_frame
-from .kept_messages import send_frame
 
 __all__ = ["CONTROL_SIZE", "answer_control_frame"]
 
@@ -32,7 +31,8 @@ def answer_control_frame(connection: Any, text: str) -> bool:
     if connection.missed is None:
         connection.hub.recovery.resume(connection, asked)
     else:  # its token has expired
-        send_frame(connection, resumed_frame(dict.fromkeys(asked, LATER)))
+        later = resumed_frame(dict.fromkeys(asked, LATER))
+        connection.send_rendered(Event("", None, later, None, encoded_size(later)))
     return True
 
 

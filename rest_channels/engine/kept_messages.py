@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from ..history.records import Page
+from ..history.records import Page, Position
 from ..protocol.messages import Event, Gap, encoded_size
 from ..protocol.recovery_frames import LATER, MORE, OK, resumed_frame, tag_of, with_position
 from ..settings import api_settings
@@ -14,6 +14,7 @@ __all__ = [
     "PAGE_BYTES",
     "DeliverEvent",
     "KeptMessages",
+    "Members",
     "MembersOf",
     "MessagesAreFrames",
     "Numbered",
@@ -30,6 +31,8 @@ TURN = 50
 
 MembersOf = Callable[[str], Collection[Member]]
 DeliverEvent = Callable[[Event, tuple[Member, ...]], None]
+Members = Mapping[Member, Position]
+"""The present members of a group, with the position that each was told last."""
 
 
 class Numbered(NamedTuple):
@@ -51,6 +54,8 @@ class PageReaders(NamedTuple):
     """The members of the group now: others have left."""
     is_current: Callable[[], bool]
     """Whether the epoch of the page is that of the group. Offsets do not name their epoch."""
+    refuse: Callable[[Member, int], None]
+    """Tells a client that what followed an offset cannot be sent."""
 
 
 class KeptMessages(Protocol):
@@ -62,12 +67,10 @@ class KeptMessages(Protocol):
     def prepare(self, event: Event, offset: int) -> Event:
         """Return the message with this offset as members get it."""
 
-    def deliver(
-        self, message: Numbered, members: Collection[Member], joining: Collection[Member]
-    ) -> None:
+    def deliver(self, message: Numbered, members: Members, joining: Collection[Member]) -> None:
         """Send a message to `members`, and not to those that are `joining`."""
 
-    def deliver_unnumbered(self, event: Event, members: Collection[Member]) -> bool:
+    def deliver_unnumbered(self, event: Event, members: Members) -> bool:
         """Send a message that has no offset. Return whether this was done: else the hub does it."""
 
     def resend(self, member: Member, messages: Sequence[Numbered]) -> bool:
@@ -114,9 +117,7 @@ class MessagesAreFrames:
         text = with_position(event.text or "", self._tag, offset)
         return event._replace(text=text, data=None, size=encoded_size(text))
 
-    def deliver(
-        self, message: Numbered, members: Collection[Member], joining: Collection[Member]
-    ) -> None:
+    def deliver(self, message: Numbered, members: Members, joining: Collection[Member]) -> None:
         if members:
             self._deliver(message.prepared, tuple(members))
         everyone = self._members_of(self._name)
@@ -124,7 +125,7 @@ class MessagesAreFrames:
             others = [each for each in everyone if each not in members and each not in joining]
             self._deliver(message.event, tuple(others))
 
-    def deliver_unnumbered(self, event: Event, members: Collection[Member]) -> bool:
+    def deliver_unnumbered(self, event: Event, members: Members) -> bool:
         return False
 
     def resend(self, member: Member, messages: Sequence[Numbered]) -> bool:

@@ -129,6 +129,10 @@ class GroupMemberships(GroupSubscriptions):
         """Return the name under which the hub, and the layer, know a group of the partition."""
         return group_name(group, self.partition) if self.partition else group
 
+    def introduce_again(self) -> None:
+        """Tell the client its position in each group with a history: it was sent nothing lately."""
+        self._hub.recovery.introduce_again(self._member, [self._name(group) for group in self])
+
     def own_names(self, names: Iterable[str]) -> list[str]:
         """Return the names that this connection knows for groups that the hub names."""
         known = {self._name(group): group for group in self}

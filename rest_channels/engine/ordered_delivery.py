@@ -82,6 +82,11 @@ class OrderedDelivery:
         self.members.pop(member, None)
         self.joining.pop(member, None)
 
+    def introduce_again(self, member: Member) -> None:
+        """Tell `member` its position once more, if it knows one."""
+        if member in self.members:
+            self._introduce((member,))
+
     def _introduce(self, members: Collection[Member]) -> None:
         """Tell `members` the position of the group. From now on they get messages with offsets."""
         position = self._known.position

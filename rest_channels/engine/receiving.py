@@ -106,11 +106,15 @@ class Receiving:
                 self.deliver(event)
 
     def resume(self) -> None:
-        """Deliver messages again. A handler of gaps receives the groups that had some meanwhile."""
+        """Deliver messages again. A handler of gaps receives the groups that had some meanwhile.
+
+        A client asks for what it has missed in groups with a history.
+        """
         missed, self.missed = self.missed, None
         self.update_needs_queue()
         if missed:
             self.deliver(Gap(tuple(missed)))
+            self.groups.introduce_again()
 
     def cancel_waiting(self) -> None:
         """Let no `def` begin that waits for its turn: the client may have lost its rights."""

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, cast
 
 from ..concurrency.tasks import cancel_tasks
@@ -64,7 +64,7 @@ class Recovery:
     ) -> None:
         self.groups: dict[str, KeptGroup] = {}
         self._by_tag: dict[str, KeptGroup] = {}
-        self._receivers: dict[tuple[Member, str], tuple[KeptGroup, Receiver]] = {}  # by tag
+        self._receivers: dict[Member, dict[str, tuple[KeptGroup, Receiver]]] = {}  # by tag
         self._services = HubServices(start_task, members_of, deliver, store, StoreHealth())
         self._comparing: asyncio.Task[None] | None = None
 
@@ -95,7 +95,7 @@ class Recovery:
             group = self.groups[name] = KeptGroup(name, history, messages, self._services)
             self._by_tag[tag_of(name)] = group
         if receiver is not None:
-            self._receivers[member, receiver.tag] = group, receiver
+            self._receivers.setdefault(member, {})[receiver.tag] = group, receiver
         if self._comparing is None or self._comparing.done():
             self._comparing = self._services.start_task(self._compare_often())
         return group.join(member if receiver is None else cast(Member, receiver), joined)
@@ -106,13 +106,31 @@ class Recovery:
     def leave(self, name: str, member: Member, receiver: Receiver | None = None) -> None:
         """Note that `member`, or its `receiver`, has left the group `name`."""
         if receiver is not None:
-            self._receivers.pop((member, receiver.tag), None)
+            self._forget(member, receiver)
         if (group := self.groups.get(name)) is None:
             return
         group.leave(member if receiver is None else cast(Member, receiver))
         if not group.members and not group.joining:
             del self.groups[name], self._by_tag[tag_of(name)]
             group.stop()
+
+    def _forget(self, member: Member, receiver: Receiver) -> None:
+        receivers = self._receivers.get(member, {})
+        if (known := receivers.get(receiver.tag)) is not None and known[1] is receiver:
+            del receivers[receiver.tag]
+            if not receivers:
+                del self._receivers[member]
+
+    def introduce_again(self, member: Member, names: Iterable[str]) -> None:
+        """Tell `member`, which was sent nothing for a while, its positions in the groups `names`.
+
+        Its client asks for what it has missed then.
+        """
+        for name in names:
+            if (group := self.groups.get(name)) is not None:
+                group.introduce_again(member)
+        for group, receiver in self._receivers.get(member, {}).values():
+            group.introduce_again(cast(Member, receiver))
 
     async def stop(self) -> None:
         """End all work."""
@@ -188,7 +206,8 @@ class Recovery:
         """Send `member` what it has missed of each tag in `asked`: tag → (epoch, offset)."""
         results = {}
         for tag, position in asked.items():
-            group, receiver = self._receivers.get((member, tag), (self._by_tag.get(tag), member))
+            own = self._receivers.get(member, {})
+            group, receiver = own.get(tag, (self._by_tag.get(tag), member))
             asking = cast(Member, receiver)
             result = GAP if group is None else group.resume(asking, Position(*position))
             if result is not None:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from ..history.records import Page, Position, StoreUnavailable
@@ -80,7 +81,10 @@ class Replay:
         """Let all clients ask again: the epoch ends."""
         self._epoch = ""
         waiting, self._waiting = self._waiting, {}
-        for member in waiting:
+        self._let_ask_again(waiting)
+
+    def _let_ask_again(self, members: Iterable[Member]) -> None:
+        for member in members:
             if member in self._members:
                 send_frame(member, resumed_frame({self._messages.tag_for(member): LATER}))
 
@@ -145,5 +149,13 @@ class Replay:
         served = {each: after for each, after in self._waiting.items() if first <= after < end}
         self._waiting = {each: n for each, n in self._waiting.items() if each not in served}
         epoch = self._epoch
-        readers = PageReaders(served, self._members, lambda: epoch == self._epoch)
-        await self._messages.send_page(page, readers)
+        is_current = partial(self._is_in, epoch)
+        readers = PageReaders(served, self._members, is_current, self._refuse)
+        try:
+            await self._messages.send_page(page, readers)
+        except Exception:
+            self._let_ask_again(served)
+            raise
+
+    def _is_in(self, epoch: str) -> bool:
+        return epoch == self._epoch

@@ -119,7 +119,7 @@ class BaseObserver(NamedObserver):
                 memberships.join(group, subscription, subscription.receiver)
         except Exception:
             for group, subscription in new.items():
-                memberships.leave(group, subscription)
+                self.end_subscriptions(consumer, group, [subscription])
             raise
         consumer.groups = {*(consumer.groups or ()), *groups}
         if is_connected(consumer._connection):

@@ -123,7 +123,9 @@ class ModelObserver(BaseObserver):
         row = as_instance_of(self.model_cls, change.row)
         if self._serializer is not None:
             return self._serialize(row, action).body.decode()
-        if change.exists or self.serializer_class is None:
+        # A row that has left a group is not read anew for those who are away: it may change there.
+        leaves = self.history is not None and action is Action.DELETE
+        if self.serializer_class is None or (change.exists and not leaves):
             return None
         body = render(self.serializer_class, row)
         return None if isinstance(body, PerUser) else body.body.decode()

@@ -1,5 +1,8 @@
 """Clients that were away receive the changes they missed: `model_observer(history=…)`."""
 
+import asyncio
+import threading
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
@@ -152,6 +155,28 @@ async def test_the_end_of_a_subscription_is_told():
         frames = [await client.receive_json() for _ in range(2)]
         assert {"$left": [tag]} in frames
         await create("a")
+        await client.expect_nothing()
+
+
+async def test_no_change_follows_the_end_of_a_subscription():
+    reads, may_read = threading.Event(), threading.Event()
+
+    class Slow(GroupSerializer):
+        def to_representation(self, row):
+            reads.set()
+            may_read.wait(2)
+            return super().to_representation(row)
+
+    class SlowGroups(Groups):
+        rows = model_observer(Group, serializer_class=Slow, history=History(20))
+
+    async with Client(SlowGroups) as client:
+        tag, _position = await client.follow()
+        await create("a")
+        await asyncio.to_thread(reads.wait, 2)
+        await client.send_json({"action": "unfollow", "request_id": 7})
+        assert {"$left": [tag]} in [await client.receive_json() for _ in range(2)]
+        may_read.set()
         await client.expect_nothing()
 
 

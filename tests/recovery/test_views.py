@@ -7,6 +7,7 @@ from django.test import override_settings
 
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
+from rest_channels.engine.publish import current_hub
 from rest_channels.groups import Group
 from rest_channels.history import History
 from rest_channels.testing import SocketCommunicator
@@ -175,3 +176,21 @@ async def test_histories_with_wrong_values_are_refused(histories, message):
 async def test_a_history_of_nothing_is_refused(options):
     with pytest.raises(ValueError, match="use"):
         History(**options)
+
+
+async def test_a_client_is_told_its_position_after_its_token_was_renewed():
+    class Board(SocketView):
+        histories = {"board-*": History(20)}
+
+        def connect(self, request):
+            self.join("board-1")
+
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        [(tag, (epoch, offset))] = (await client.receive_json())["$joined"].items()
+        [connection] = current_hub().members.values()
+        connection.suspend()  # the token has expired
+        await Group("board-1").asend({"text": "missed"})
+        await client.send_json({"$resume": {tag: [epoch, offset]}})
+        assert await client.receive_json() == {"$resumed": {tag: "later"}}
+        connection.resume()
+        assert await client.receive_json() == {"$joined": {tag: [epoch, offset + 1]}}

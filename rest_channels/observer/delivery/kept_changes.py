@@ -5,7 +5,7 @@ when it comes back.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -16,7 +16,7 @@ from ...engine.connection import Connection
 from ...engine.fanout import Member
 from ...engine.hub import Hub
 from ...engine.identity_waits import wait_for_checks
-from ...engine.kept_messages import PAGE_BYTES, Numbered, PageReaders
+from ...engine.kept_messages import PAGE_BYTES, Members, Numbered, PageReaders
 from ...history.records import KeptMessage, Page
 from ...protocol.messages import Event, Gap, encoded_size
 from ...protocol.recovery_frames import GAP, LATER, MORE, OK, left_frame, resumed_frame
@@ -68,6 +68,16 @@ class ChangeReceiver:
         else:
             self.connection.deliver(event)
 
+    def deliver_page(self, work: Callable[[Any], Awaitable[None]]) -> None:
+        """Call `work(consumer)` after what waits. Without room, the client asks again later."""
+        connection, queue = self.connection, self.connection.event_queue
+        size = min(PAGE_BYTES, api_settings.OUTBOX_BYTES // 2)
+        if queue is None or not queue.busy or queue.has_room(size, connection.outbox.size):
+            connection.deliver(Event("", work, queued_size=size))
+        else:
+            text = resumed_frame({self.tag: LATER})
+            connection.deliver(Event("", None, text, None, encoded_size(text)))
+
     async def _forget(self) -> None:
         self.connection.hub.recovery.leave(self.messages.name, self.connection, self)
 
@@ -91,7 +101,7 @@ class Reading(NamedTuple):
     """`None` for one that cannot be rendered: its clients will have a gap."""
     is_complete: bool
     """Whether no change follows."""
-    is_current: Callable[[], bool]
+    readers: PageReaders
 
 
 class KeptChanges:
@@ -116,31 +126,39 @@ class KeptChanges:
     def prepare(self, event: Event, offset: int) -> Event:
         return event
 
-    def deliver(
-        self, message: Numbered, members: Collection[Member], joining: Collection[Member]
-    ) -> None:
+    def deliver(self, message: Numbered, members: Members, joining: Collection[Member]) -> None:
         self._queue(message.offset, message.event, members)
 
-    def deliver_unnumbered(self, event: Event, members: Collection[Member]) -> bool:
+    def deliver_unnumbered(self, event: Event, members: Members) -> bool:
         self._queue(0, event, members)
         return True
 
     def resend(self, member: Member, messages: Sequence[Numbered]) -> bool:
         return False
 
-    def _queue(self, offset: int, event: Event, members: Iterable[Any]) -> None:
-        receivers = tuple(members)
-        if event.text is not None and receivers:
-            work = partial(self._deliver, offset, event.text, receivers)
+    def _queue(self, offset: int, event: Event, members: Members) -> None:
+        if event.text is not None and members:
+            work = partial(self._deliver, offset, event.text, dict(members), members)
             self._hub.get_component(ChangeDispatcher).put(work, len(event.text))
 
-    async def _deliver(self, offset: int, text: str, receivers: tuple[ChangeReceiver, ...]) -> None:
+    async def _deliver(self, offset: int, text: str, receivers: Any, members: Members) -> None:
+        """Deliver a change to `receivers`, with their positions when it came.
+
+        A receiver may have left meanwhile. Or it was told of another epoch, to which the offset
+        does not belong.
+        """
+
+        def is_current(request: Subscription) -> bool:
+            receiver = request.receiver
+            position = members.get(receiver)
+            return position is not None and position.epoch == receivers[receiver].epoch
+
         row = None
         for consumer_class, same in _by_class(receivers).items():
             delivery = self._delivery(consumer_class, KeptMessage(offset, text), same, row)
             row = delivery.row
             try:
-                await delivery.send(list(delivery.requests.items()))
+                await delivery.send_while(is_current)
             except Exception:
                 name = consumer_class.__qualname__
                 logger.exception("A change could not be delivered to %s.", name)
@@ -180,12 +198,11 @@ class KeptChanges:
             await wait_for_checks(self._hub)  # a user who was deactivated receives nothing
             for consumer_class, receivers in _by_class(present).items():
                 deliveries = await self._rendered(consumer_class, messages, receivers)
-                reading = Reading(deliveries, is_complete, readers.is_current)
+                reading = Reading(deliveries, is_complete, readers)
                 for receiver in receivers:
                     first = readers.offsets[cast(Member, receiver)] + 1
                     skipped = first - messages[0].offset if messages else 0
-                    work = partial(_resend, receiver, skipped, reading)
-                    receiver.connection.deliver(Event(self._group, work, queued_size=PAGE_BYTES))
+                    receiver.deliver_page(partial(_resend, receiver, skipped, reading))
 
     async def _rendered(
         self, consumer_class: Any, messages: Sequence[KeptMessage], receivers: list[ChangeReceiver]
@@ -206,30 +223,31 @@ class KeptChanges:
 
 
 async def _resend(receiver: ChangeReceiver, skipped: int, reading: Reading, consumer: Any) -> None:
-    """Send a client the changes of a page from the number `skipped` on, and the result."""
+    """Send a client the changes of a page from the number `skipped` on, and the result.
+
+    Changes that cannot be rendered are a gap. Those that follow are sent all the same.
+    """
     limit, sent = min(PAGE_BYTES, api_settings.OUTBOX_BYTES // 2), 0
-    result = OK if reading.is_complete else MORE
+    result, is_whole = OK if reading.is_complete else MORE, True
     for delivery in reading.deliveries[skipped:]:
         if receiver.subscription.ended:
             result = GAP
-        elif not reading.is_current():
+        elif not reading.readers.is_current():
             result = LATER
         elif sent > limit:
             result = MORE
         else:
-            if delivery is not None:
-                await _resend_one(delivery, receiver.subscription, consumer)
-                sent += delivery.size
+            request = receiver.subscription
+            is_sent = delivery is not None and await delivery.resend(request, consumer)
+            is_whole = is_whole and is_sent
+            sent += 0 if delivery is None else delivery.size
             continue
         break
+    member = cast(Member, receiver)
+    if not is_whole and member in reading.readers.members:
+        reading.readers.refuse(member, reading.readers.offsets[member])
+        return
     await _send_text(resumed_frame({receiver.tag: result}), consumer)
-
-
-async def _resend_one(delivery: KeptDelivery, request: Subscription, consumer: Any) -> None:
-    try:
-        await delivery.resend(request, consumer)
-    except Exception:  # a handler of the project: the changes that follow are sent all the same
-        logger.exception("A change could not be delivered to %s.", type(consumer).__qualname__)
 
 
 def _by_class(receivers: Iterable[ChangeReceiver]) -> dict[type, list[ChangeReceiver]]:

@@ -1,6 +1,8 @@
 """Deliver one change of a group with a history. Each frame says which one it is."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,8 @@ from .delivery import Delivery, Subscribers
 
 __all__ = ["KeptDelivery"]
 
+logger = logging.getLogger("rest_channels")
+
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class KeptDelivery(Delivery):
@@ -28,16 +32,29 @@ class KeptDelivery(Delivery):
     """The subscriptions of each connection that receive it."""
     is_empty: bool = False
     """Whether it has nothing for any client: its row is gone, or is in another group now."""
+    has_sent_position: bool = False
+    """Whether a handler was called, and the position was sent after it."""
 
     def requests_of(self, connection: Connection) -> list[Subscription]:
         return self.requests.get(connection, [])
 
     async def prepare(self, locales: set[Locale | None]) -> bool:
+        if self.action == "delete" and self.published_body is None:  # never what it has become
+            self.published_body = Rendered.json({"pk": self.row.pk})
         self.is_empty = not await super().prepare(locales)
         return True
 
-    async def send(self, subscribers: Subscribers) -> None:
-        await self.prepare({connection.locale for connection, _requests in subscribers})
+    async def send_while(self, is_current: Callable[[Subscription], bool]) -> None:
+        """Render the change, and send it to the requests for which `is_current` then."""
+        await self.prepare({connection.locale for connection in self.requests})
+        self.requests = {
+            connection: current
+            for connection, requests in self.requests.items()
+            if (current := [request for request in requests if is_current(request)])
+        }
+        self._send(list(self.requests.items()))
+
+    def _send(self, subscribers: Subscribers) -> None:
         is_direct = self.observer.sends_directly(self.consumer_class)
         frames = self._frames() if is_direct else {}
         for connection, requests in subscribers:
@@ -49,9 +66,18 @@ class KeptDelivery(Delivery):
             for text in self._texts(start, requests):
                 connection.deliver(Event("", None, text, None, utf8_size(text)))
 
-    async def resend(self, request: Subscription, consumer: Any) -> None:
-        """Send the change to one request that has missed it, in its connection's event queue."""
-        await self._deliver([request], consumer)
+    async def resend(self, request: Subscription, consumer: Any) -> bool:
+        """Send the change to one request that has missed it, in its connection's event queue.
+
+        Return whether its position was sent. After an error of a handler it was.
+        """
+        one = copy(self)
+        try:
+            await one._deliver([request], consumer)
+        except Exception:
+            logger.exception("A change could not be delivered to %s.", type(consumer).__qualname__)
+            return one.has_sent_position
+        return True
 
     def _texts(self, start: str | None, requests: list[Subscription]) -> list[str]:
         """Return the frame of each request. `start` is `None` if the change has nothing for it."""
@@ -92,5 +118,6 @@ class KeptDelivery(Delivery):
                 if text is not None:
                     position = with_position(text, request.tag, self.offset)
                 frames.append((position, None))
+                self.has_sent_position = True
             for text, data in frames:
                 await consumer._connection.send(text=text, data=data)
