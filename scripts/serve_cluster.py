@@ -62,10 +62,10 @@ def handle_signals_like_ctrl_c() -> None:
 @contextmanager
 def valkey() -> Iterator[str]:
     """Start a Valkey, with its files in a temporary folder, and yield its URL."""
-    with socket.socket() as probe:  # two Valkeys that start at once might choose the same port
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    server = ValkeyServer(port)
+    reserved = socket.socket()  # two Valkeys that start at once might choose the same port
+    reserved.bind(("", 0))
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server = ValkeyServer(reserved.getsockname()[1])
     # A terminal sends Ctrl-C to all its processes, but Valkey must end after the servers. A signal
     # that is blocked while a process starts is blocked in that process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -73,6 +73,7 @@ def valkey() -> Iterator[str]:
         server.start()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        reserved.close()
     try:
         yield server.connection_url
     finally:

@@ -10,11 +10,11 @@ def free_port() -> int:
     """Return a port for a server that this process starts, now or later, perhaps several times.
 
     Tests run in parallel, so the port must stay reserved. On Linux, a socket that is bound to a
-    port keeps it from other processes. A server that asks for this port may still listen, if both
-    sockets have `SO_REUSEADDR`.
+    port keeps it from other processes: at all addresses, because Valkey looks whether all are free.
+    A server that asks for this port may still listen, if both sockets have `SO_REUSEADDR`.
     """
     probe = socket.socket()
-    probe.bind(("127.0.0.1", 0))
+    probe.bind(("", 0))
     port: int = probe.getsockname()[1]
     if sys.platform == "linux":
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
