@@ -27,7 +27,7 @@ numbers = count(1)
 def two_servers(folder: Path, database: Path) -> Iterator[list[DemoServer]]:
     """Two processes with one database and one Valkey. Each has its own address."""
     with ExitStack() as stack:
-        url = stack.enter_context(valkey())
+        url = stack.enter_context(valkey()).connection_url
         servers = [DemoServer(PREPARED, folder, database) for _ in range(2)]
         for name, server in enumerate(servers, 1):
             server.environ |= {"DEMO_REDIS_URL": url, "DEMO_SERVER": str(name)}
