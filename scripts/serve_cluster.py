@@ -63,7 +63,7 @@ def handle_signals_like_ctrl_c() -> None:
 def valkey() -> Iterator[ValkeyServer]:
     """Start a Valkey, with its files in a temporary folder, and yield it."""
     with socket.socket() as probe:  # two Valkeys that start at once might choose the same port
-        probe.bind((HOST, 0))
+        probe.bind(("", 0))  # ValkeyServer takes only a port that is free on all addresses
         port = probe.getsockname()[1]
     server = ValkeyServer(port)
     start_valkey(server)
@@ -101,8 +101,8 @@ async def restart_on_signal(valkey_server: ValkeyServer) -> None:
         try:
             await asyncio.to_thread(restart_valkey, valkey_server)
             print("Valkey was killed and started again.", flush=True)
-        except ValkeyServerError as error:
-            sys.stderr.write(f"Valkey did not start again: {error}\n")
+        except (OSError, ValkeyServerError) as error:  # another program may use its port now
+            sys.stderr.write(f"Valkey did not start again ({error}). Press the button again.\n")
 
 
 async def serve_cluster(front: socket.socket, valkey_server: ValkeyServer) -> int:

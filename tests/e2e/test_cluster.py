@@ -18,6 +18,7 @@ from tests.ports import free_port
 from .conftest import ROOT, TIMEOUT, DemoServer
 from .test_chat_rooms import Rooms, csrf_header, messages, open_room, present, send_message
 from .test_sequencer import COMPOSITION, live, pressed, step, toggled
+from .test_ticket_board import Board, add, expect_tickets, ready
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -119,6 +120,16 @@ async def test_pages_load_their_messages_once_again_after_redis_was_restarted(pe
         ("After.",),
     ]
     assert len(loads) == 4  # each page at first, and after its gap
+
+
+async def test_the_panels_of_the_board_go_on_after_redis_was_restarted(person, demo_server):
+    Board(demo_server).clear()
+    page = await ready(await person("ada", "/ticket-board/"))
+    await page.get_by_role("button", name="Restart Redis").click()
+    await add(page, "ben", "Meanwhile")
+    await expect(page.locator("#outage")).to_have_text("Some changes are gone: loaded again.")
+    await add(page, "cleo", "After")
+    await expect_tickets(page, "todo", ["Meanwhile", "After"])
 
 
 async def test_redis_is_restarted_only_for_a_user_of_the_demo_with_a_csrf_token(person):

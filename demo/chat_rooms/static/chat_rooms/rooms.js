@@ -14,8 +14,8 @@ const rooms = new Map(); // by id
 const messages = new Map(); // those of the open room that are shown, by id
 let current = Number(first) || null; // the id of the open room
 
-// The connection. The server keeps a history of all changes. So after a reconnect the page receives
-// those that it missed. Only if the history has them no more, everything is loaded again.
+// The connection. The server keeps the changes for clients that are away. So after a reconnect the page
+// receives what it missed. Only if some of it is gone, which `gap` tells, it loads everything again.
 
 showConnection(socket, $("connection"));
 showOutages(socket, ["message_create"], "message");
