@@ -84,6 +84,7 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 SERVER = os.environ.get("DEMO_SERVER")
+CLUSTER = int(os.environ.get("DEMO_CLUSTER", "0"))  # the process of that command
 SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["rest_channels.W003"]
 
 LOGIN_URL = "login"

@@ -3,7 +3,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
-from . import files, views
+from . import files, outages, views
 from .channels_tutorial.views import RoomPage
 from .chat_rooms.views import ChatRoomsPage, MessageViewSet, RoomViewSet
 from .dice_game.views import GamePage
@@ -31,6 +31,7 @@ urlpatterns = [
     path("api/", include(api.urls)),
     path("files/<path:path>", files.FilePage.as_view(), name="file"),
     path("sockets/", include("rest_channels.console.urls")),
+    path("restart-redis/", outages.RestartRedis.as_view(), name="restart_redis"),
     path("login/", views.LogIn.as_view(), name="login"),
     path("login/<str:username>/", views.LogInAs.as_view(), name="log_in_as"),
     path("logout/", LogoutView.as_view(), name="logout"),

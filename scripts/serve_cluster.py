@@ -1,7 +1,7 @@
 """Serve the demo as two processes behind one address: `python -m scripts.serve_cluster PORT`.
 
-They exchange messages through a Valkey, which comes from a wheel. All processes end with this
-command.
+They exchange messages through a Valkey, which comes from a wheel. A button of the demo restarts it.
+All processes end with this command.
 """
 
 import asyncio
@@ -45,8 +45,8 @@ def main(port: str) -> int:
         if failed := prepare(port):
             return failed
         try:
-            with valkey() as url:
-                return asyncio.run(serve_cluster(front, url))
+            with valkey() as server:
+                return asyncio.run(serve_cluster(front, server))
         except ValkeyServerError as error:
             sys.exit(f"Valkey did not start: {error}")
 
@@ -60,29 +60,55 @@ def handle_signals_like_ctrl_c() -> None:
 
 
 @contextmanager
-def valkey() -> Iterator[str]:
-    """Start a Valkey, with its files in a temporary folder, and yield its URL."""
-    reserved = socket.socket()  # two Valkeys that start at once might choose the same port
-    reserved.bind(("", 0))
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server = ValkeyServer(reserved.getsockname()[1])
-    # A terminal sends Ctrl-C to all its processes, but Valkey must end after the servers. A signal
-    # that is blocked while a process starts is blocked in that process.
+def valkey() -> Iterator[ValkeyServer]:
+    """Start a Valkey, with its files in a temporary folder, and yield it."""
+    with socket.socket() as reserved:  # two Valkeys that start at once might choose the same port
+        reserved.bind(("", 0))  # ValkeyServer takes only a port that is free on all addresses
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server = ValkeyServer(reserved.getsockname()[1])
+        start_valkey(server)
+    try:
+        yield server
+    finally:
+        server.terminate()
+
+
+def start_valkey(server: ValkeyServer) -> None:
+    """Start it so that Ctrl-C, which a terminal sends to all its processes, does not end it.
+
+    It must end after the servers. A signal that is blocked while a process starts is blocked in it.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         server.start()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        reserved.close()
-    try:
-        yield server.connection_url
-    finally:
-        server.stop()
 
 
-async def serve_cluster(front: socket.socket, redis_url: str) -> int:
+def restart_valkey(server: ValkeyServer) -> None:
+    """Kill it, so that it loses everything that it has in memory, and start it again."""
+    server.terminate()
+    start_valkey(server)
+
+
+async def restart_on_signal(valkey_server: ValkeyServer) -> None:
+    """Restart it for each SIGUSR1, which `demo/outages.py` sends."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
+    while True:
+        await asked.wait()
+        asked.clear()
+        try:
+            await asyncio.to_thread(restart_valkey, valkey_server)
+            print("Valkey was killed and started again.", flush=True)
+        except (OSError, ValkeyServerError) as error:  # another program may use its port now
+            sys.stderr.write(f"Valkey did not start again ({error}). Press the button again.\n")
+
+
+async def serve_cluster(front: socket.socket, valkey_server: ValkeyServer) -> int:
     """Serve until cancelled. Return 1 if a server does not start, or if all of them have ended."""
-    async with servers(redis_url) as running:
+    restarting = asyncio.create_task(restart_on_signal(valkey_server))
+    async with servers(valkey_server.connection_url) as running:
         for server in running:
             if not await is_up(server):
                 code = server.process.returncode
@@ -91,6 +117,7 @@ async def serve_cluster(front: socket.socket, redis_url: str) -> int:
             print(f"Server {server.number} is process {server.process.pid}.", flush=True)
         async with RoundRobin(front, [server.address for server in running]):
             await asyncio.gather(*map(report_end, running))
+    restarting.cancel()
     return 1
 
 
@@ -109,7 +136,11 @@ async def servers(redis_url: str) -> AsyncIterator[list[Server]]:
 
 async def start(number: int, redis_url: str) -> Server:
     """Start a server in its own process group, which a terminal's Ctrl-C does not reach."""
-    environ = os.environ | {"DEMO_REDIS_URL": redis_url, "DEMO_SERVER": str(number)}
+    environ = os.environ | {
+        "DEMO_REDIS_URL": redis_url,
+        "DEMO_SERVER": str(number),
+        "DEMO_CLUSTER": str(os.getpid()),
+    }
     with socket.socket() as listener:
         listener.bind((HOST, 0))  # the process listens on it as soon as it can serve
         fd = listener.fileno()

@@ -4,21 +4,24 @@ from rest_framework.serializers import IntegerField
 
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
+from rest_channels.history import History
 from rest_channels.mixins import CreateModelMixin
-from rest_channels.observer import ObserverModelInstanceMixin, model_observer
+from rest_channels.observer import model_observer
 from rest_channels.permissions import IsAuthenticated
 
 from .models import Message, Presence, Room
 from .serializers import MessageSerializer, RoomSerializer
 
+# A client that was away for ten minutes at most receives what it missed.
+HISTORY = History(size=200, age=600)
 
-class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPIConsumer):
-    """`subscribe_instance` sends a room whenever it changes. `create` creates a room."""
+
+class RoomConsumer(CreateModelMixin, GenericAsyncAPIConsumer):
+    """Two observers send the rooms and messages that change. `create` creates a room."""
 
     queryset = Room.objects.all()
     serializer_class = RoomSerializer
     permission_classes = [IsAuthenticated]
-    observer_many_to_many_relationships = True
     sends = {
         "room_create": RoomSerializer,
         "room_update": RoomSerializer,
@@ -26,7 +29,6 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
         "message_create": MessageSerializer,
         "message_update": MessageSerializer,
         "message_delete": MessageSerializer,
-        "gap": None,
     }
 
     presence = None
@@ -37,7 +39,7 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
 
     # All rooms
 
-    @model_observer(Room, serializer_class=RoomSerializer, many_to_many=True)
+    @model_observer(Room, serializer_class=RoomSerializer, many_to_many=True, history=HISTORY)
     async def rooms(self, message, action, subscribing_request_ids, **kwargs):
         for request_id in subscribing_request_ids:
             await self.reply(f"room_{action}", data=message, request_id=request_id)
@@ -50,7 +52,7 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
 
     # The messages of a room, also those that other code saves
 
-    @model_observer(Message, serializer_class=MessageSerializer)
+    @model_observer(Message, serializer_class=MessageSerializer, history=HISTORY)
     async def messages(self, message, action, subscribing_request_ids, **kwargs):
         for request_id in subscribing_request_ids:
             await self.reply(f"message_{action}", data=message, request_id=request_id)
@@ -99,7 +101,8 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
     def leave_room(self, pk: int):
         room = self.get_object(pk=pk)
         self.messages.unsubscribe(room=room)
-        self.remove_presence()
+        if self.presence is not None and self.presence.room == room:  # it may be in the next room
+            self.remove_presence()
         return None, 204
 
     def disconnect(self, code):
@@ -109,7 +112,3 @@ class RoomConsumer(ObserverModelInstanceMixin, CreateModelMixin, GenericAsyncAPI
     def remove_presence(self):
         if self.presence is not None:
             Presence.objects.filter(pk=self.presence.pk).delete()
-
-    async def gap(self, groups):
-        """Messages between servers were lost: the page has to load everything again."""
-        await self.reply("gap")

@@ -8,6 +8,7 @@ from demo.people import NAMES, demo_users
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
+from rest_channels.history import History
 from rest_channels.mixins import CreateModelMixin, DeleteModelMixin, PatchModelMixin
 from rest_channels.observer import model_observer, observer
 from rest_channels.permissions import IsAuthenticated
@@ -33,10 +34,11 @@ class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, Generic
     permission_classes = [IsAuthenticated, MaySeeBoard]
     check_deliveries = True
 
-    # This is model_observer(Ticket, serializer_class=TicketSerializer) that also counts queries.
-    tickets = CountingObserver(None, Ticket, serializer_class=TicketSerializer)
-
-    sends = {"gap": None}  # beside what the observer sends
+    # This is model_observer(Ticket, serializer_class=…, history=…) that also counts queries.
+    # A client that was away for ten minutes at most receives what it missed.
+    tickets = CountingObserver(
+        None, Ticket, serializer_class=TicketSerializer, history=History(size=200, age=600)
+    )
 
     @action(response=BoardSerializer)
     def subscribe_to_board(self, request_id):
@@ -58,10 +60,6 @@ class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, Generic
         ticket = self.get_object(pk=pk)
         ticket.move(**serializer.validated_data)
         return self.get_serializer(ticket).data, 200
-
-    async def gap(self, groups):
-        """Messages between servers were lost: the page has to load everything again."""
-        await self.reply("gap")
 
 
 class MonitorConsumer(AsyncAPIConsumer):
@@ -105,4 +103,5 @@ class MonitorConsumer(AsyncAPIConsumer):
         return None, 204
 
     async def gap(self, groups):
+        """Messages between servers were lost: the page has to ask again who has access."""
         await self.reply("gap")

@@ -114,15 +114,10 @@ class CountingObserver(ModelObserver):
         try:
             with counting() as counted:
                 await super().check_permissions(consumer, action, row, options)
+            count.add(sent=1)
         except APIException:
             count.add(refused=1)
-            count.publish()
             raise
         finally:
             count.add(permission_queries=counted[0])
-
-    async def reply(self, consumer, delivery, body, requests):
-        await super().reply(consumer, delivery, body, requests)
-        count = self.count(delivery.row)
-        count.add(sent=len(requests))
-        count.publish()
+            count.publish()

@@ -68,6 +68,22 @@ async def send_message(page, text):
     await page.get_by_role("button", name="Send").click()
 
 
+async def cut_connection(page) -> None:
+    """Cut the page's connection until `connect_again`. For users it takes three seconds."""
+    await page.locator("#cut").evaluate("button => button.dataset.seconds = 60")
+    await page.locator("#cut").click()
+    await expect(page.locator("#outage")).to_have_text("Connection lost …")
+
+
+async def connect_again(page) -> None:
+    await page.get_by_role("button", name="Connect again").click()
+
+
+def missed(noun: str, number: int) -> str:
+    """Return what a page tells when it has received what it missed."""
+    return f"Connected again. Missed {noun} received: {number}."
+
+
 async def open_room(person, path, *names, **options) -> list:
     """Open a room as each of `names`. Return when each page lists all of them."""
     pages = [await person(name, path, **options) for name in names]
@@ -157,6 +173,30 @@ async def test_missed_messages_appear_once_after_a_reconnect(person, rooms, demo
     await send_message(ben, "After.")
     for page in (ada, ben):
         await expect(messages(page)).to_have_text(["Corrected.", "Meanwhile.", "After."])
+
+
+async def test_messages_that_were_missed_while_a_connection_was_cut_appear_once(person, rooms):
+    _, path = rooms.new()
+    ada, ben = await open_room(person, path, "ada", "ben")
+    await send_message(ada, "Before.")
+    await expect(messages(ben)).to_have_text(["Before."])
+    await cut_connection(ada)
+    for text in ("One", "Two", "Three"):
+        await send_message(ben, text)
+        await expect(messages(ben).last).to_have_text(text)
+    await expect(messages(ada)).to_have_text(["Before."])
+    await connect_again(ada)
+    await expect(ada.locator("#outage")).to_have_text(missed("messages", 3))
+    await expect(messages(ada)).to_have_text(["Before.", "One", "Two", "Three"])
+    await expect(present(ben)).to_have_text(["ada", "ben"])
+
+
+async def test_only_the_command_for_a_cluster_lets_a_page_restart_redis(person, rooms):
+    _, path = rooms.new()
+    [ada] = await open_room(person, path, "ada")
+    await expect(ada.get_by_role("button", name="Restart Redis")).to_have_count(0)
+    refused = await ada.request.post("/restart-redis/", headers=await csrf_header(ada))
+    assert refused.status == 403
 
 
 async def test_a_message_sent_over_http_appears_and_only_its_author_may_change_it(person, rooms):

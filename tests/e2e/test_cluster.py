@@ -18,7 +18,9 @@ from tests.ports import free_port
 
 from . import test_dice_game as dice_game
 from .conftest import ROOT, TIMEOUT, DemoServer
+from .test_chat_rooms import Rooms, csrf_header, messages, open_room, present, send_message
 from .test_sequencer import COMPOSITION, live, pressed, step, toggled
+from .test_ticket_board import Board, add, expect_tickets, ready
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -44,6 +46,16 @@ async def open_on_both_servers(person, path: str = COMPOSITION, **options) -> tu
         while await server_of(ben) == await server_of(ada):
             await ben.reload()
     return ada, ben
+
+
+def note_loads(page, loads: list) -> None:
+    """Note the frames with which a page asks for the messages of a room."""
+
+    def note(frame):
+        if "subscribe_to_messages_in_room" in frame:
+            loads.append(frame)
+
+    page.on("websocket", lambda web_socket: web_socket.on("framesent", note))
 
 
 def latest_log(cluster: DemoServer) -> str:
@@ -100,11 +112,58 @@ async def test_a_page_reconnects_to_the_other_server_when_its_server_is_killed(p
         demo_server.stop()  # the next test starts a complete one
 
 
+async def test_pages_load_their_messages_once_again_after_redis_was_restarted(person, demo_server):
+    rooms, loads = Rooms(demo_server), []
+    pk, path = rooms.new()
+    ada, ben = await open_room(person, path, "ada", "ben")
+    await send_message(ben, "Before.")
+    await expect(messages(ada)).to_have_text(["Before."])
+    for page in (ada, ben):
+        note_loads(page, loads)
+        await page.reload()
+        await expect(present(page)).to_have_text(["ada", "ben"])
+    await ada.get_by_role("button", name="Restart Redis").click()
+    await send_message(ben, "Meanwhile.")
+    for page in (ada, ben):
+        await expect(page.locator("#outage")).to_have_text("Some messages are gone: loaded again.")
+    await send_message(ada, "After.")
+    for page in (ada, ben):
+        await expect(messages(page)).to_have_text(["Before.", "Meanwhile.", "After."])
+    assert rooms.sql("SELECT text FROM chat_rooms_message WHERE room_id = ? ORDER BY id", pk) == [
+        ("Before.",),
+        ("Meanwhile.",),
+        ("After.",),
+    ]
+    assert len(loads) == 4  # each page at first, and after its gap
+
+
+async def test_the_panels_of_the_board_go_on_after_redis_was_restarted(person, demo_server):
+    Board(demo_server).clear()
+    page = await ready(await person("ada", "/ticket-board/"))
+    await page.get_by_role("button", name="Restart Redis").click()
+    await add(page, "ben", "Meanwhile")
+    await expect(page.locator("#outage")).to_have_text("Some changes are gone: loaded again.")
+    await add(page, "cleo", "After")
+    await expect_tickets(page, "todo", ["Meanwhile", "After"])
+
+
+async def test_redis_is_restarted_only_for_a_user_of_the_demo_with_a_csrf_token(person):
+    ada, visitor = await person("ada", "/ticket-board/"), await person(None, "/login/")
+    assert (await ada.request.post("/restart-redis/")).status == 403
+    with_token = await visitor.request.post("/restart-redis/", headers=await csrf_header(visitor))
+    assert with_token.status == 403
+    await visitor.goto("/ticket-board/")
+    await expect(visitor.get_by_role("button", name="Cut ada's connection")).to_be_visible()
+    await expect(visitor.get_by_role("button", name="Restart Redis")).to_have_count(0)
+    await expect(ada.get_by_role("button", name="Restart Redis")).to_be_visible()
+
+
 # A terminal sends Ctrl-C to all processes that were started from it, including Valkey.
 @pytest.mark.parametrize(
     ("kill", "how"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)], ids=["Ctrl-C", "TERM"]
 )
 async def test_the_command_ends_without_errors_or_processes(person, demo_server, kill, how):
+    logged_before = len(latest_log(demo_server))  # by other tests, which restart Redis
     await open_on_both_servers(person)
     command = demo_server.process.pid
     kill(command, how)
@@ -114,7 +173,7 @@ async def test_the_command_ends_without_errors_or_processes(person, demo_server,
             os.kill(pid, 0)
     with pytest.raises(ProcessLookupError):
         os.killpg(command, 0)
-    assert "Error" not in latest_log(demo_server)
+    assert "Error" not in latest_log(demo_server)[logged_before:]
 
 
 def run_to_its_end(port: int, folder: Path, change: str = "") -> subprocess.CompletedProcess:

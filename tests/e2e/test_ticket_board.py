@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from .conftest import TIMEOUT, DemoServer, eventually
-from .test_chat_rooms import PHONE, csrf_header
+from .test_chat_rooms import PHONE, connect_again, csrf_header, cut_connection, missed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -315,6 +315,23 @@ async def test_a_board_shows_missed_changes_after_a_reconnect(person, board, dem
     await expect_tickets(page, "todo", [title, later])
     await add(page, "ada", "After all")
     await expect_tickets(page, "todo", [title, later, "After all"])
+
+
+async def test_a_panel_receives_the_changes_that_it_missed_while_its_connection_was_cut(
+    person, board
+):
+    first, second = board.new(), board.new()
+    page = await open_board(person)
+    await expect_tickets(page, "todo", [first, second])
+    await cut_connection(page)
+    await card(page, "ben", first).drag_to(column(page, "ben", "doing").locator("h3"))
+    await add(page, "ben", "Third")
+    await expect_tickets(page, "todo", [second, "Third"], names=["ben", "cleo"])
+    await expect_tickets(page, "todo", [first, second], names=["ada"])
+    await connect_again(page)
+    await expect(page.locator("#outage")).to_have_text(missed("changes", 2))
+    await expect_tickets(page, "todo", [second, "Third"])
+    await expect_tickets(page, "doing", [first])
 
 
 FORGED = """(token) => new Promise((resolve) => {

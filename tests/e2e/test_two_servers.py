@@ -24,7 +24,7 @@ def pair(tmp_path_factory, demo_database) -> Iterator[list[DemoServer]]:
     """Two processes with one database and one Valkey. Each has its own address."""
     folder = tmp_path_factory.mktemp("pair")
     with ExitStack() as stack:
-        url = stack.enter_context(valkey())
+        url = stack.enter_context(valkey()).connection_url
         servers = [DemoServer(PREPARED, folder, demo_database) for _ in range(2)]
         for name, server in enumerate(servers, 1):
             server.environ |= {"DEMO_REDIS_URL": url, "DEMO_SERVER": str(name)}

@@ -2,6 +2,7 @@
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
+import { showOutages } from "demo/outages";
 import { person } from "demo/people";
 
 const $ = (id) => document.getElementById(id);
@@ -10,106 +11,103 @@ const socket = new SocketClient(home, { dialect: "action" });
 const LIMIT = 50; // messages that the server returns at once
 
 const rooms = new Map(); // by id
+const messages = new Map(); // those of the open room that are shown, by id
 let current = Number(first) || null; // the id of the open room
-let messages = new Map(); // those that are shown, by id
-let entered = 0; // counts the rooms that were entered
 
-// The connection. The page loads everything again after each reconnect, so it misses nothing.
+// The connection. The server keeps the changes for clients that are away. So after a reconnect the page
+// receives what it missed. Only if some of it is gone, which `gap` tells, it loads everything again.
 
 showConnection(socket, $("connection"));
-socket.subscribe(start);
-socket.on("gap", () => {
-  if (current) socket.send("unsubscribe_instance", { pk: current });
-  start(socket).catch(showProblem); // messages between two servers were lost
-});
+showOutages(socket, ["message_create"], "message");
 socket.on("close", ({ reason, reconnect }) => {
   if (reconnect) return;
   $("error").querySelector("p").textContent = reason;
   $("error").hidden = false;
 });
 
-async function start(now) {
-  const all = await now.request("subscribe_to_rooms");
-  rooms.clear();
-  for (const room of all) rooms.set(room.id, room);
-  listRooms();
-  for (let pk = null; current !== pk; ) {
-    pk = current;
-    if (pk) await enter(now);
-  }
+let loading; // a timer
+socket.on("gap", () => {
+  clearTimeout(loading); // once for the rooms and the messages
+  loading = setTimeout(loadAgain, 300 * Math.random()); // all pages at once would be a load peak
+});
+
+function loadAgain() {
+  followRooms();
+  if (current) followMessages();
 }
 
-/** Subscribe before joining, so that the list of users includes this user. */
-async function enter(now) {
-  const [pk, number] = [current, (entered += 1)];
-  if (!rooms.has(pk)) return showDeleted();
-  const received = await now.request("subscribe_to_messages_in_room", { pk });
-  if (number === entered) addMessages(received);
-  await now.request("subscribe_instance", { pk });
-  const room = await now.request("join_room", { pk });
-  if (number === entered) showRoom(room);
+// What the page follows. `watch` subscribes after each connect. The answer has the rows of now, and
+// may have some that the page has already.
+
+let stopRooms, stopMessages, leaveRoom; // end what `watch` began
+
+function followRooms() {
+  stopRooms?.();
+  rooms.clear();
+  stopRooms = socket.watch("subscribe_to_rooms", {}, (data, { action }) => {
+    if (action === "room_delete") return deleteRoom(data.id ?? data.pk);
+    for (const room of [data].flat()) rooms.set(room.id, room);
+    listRooms();
+    showRoom();
+  });
+}
+
+function followMessages() {
+  stopMessages?.();
+  messages.clear();
+  stopMessages = socket.watch("subscribe_to_messages_in_room", { pk: current }, (data, { action }) => {
+    if (!rooms.has(current)) showDeleted();
+    else if (!data) showProblem({ message: "The messages could not be loaded." });
+    else if (action === "message_delete") deleteMessage(data.id ?? data.pk);
+    else addMessages([data].flat());
+  });
+}
+
+function enterRoom() {
+  leaveRoom?.("leave_room");
+  leaveRoom = current && socket.watch("join_room", { pk: current }, () => {});
+  if (current) followMessages();
+  else stopMessages?.();
+  messages.clear();
+  showMessages();
 }
 
 // Changing the room
 
-async function changeRoom(pk, { isNew = true } = {}) {
+function changeRoom(pk, { isNew = true } = {}) {
   if (pk === current) return;
-  const previous = current;
   current = pk;
-  messages = new Map();
   if (isNew) history.pushState({}, "", pk ? `${home}${pk}/` : home);
+  $("deleted").textContent = "";
   showProblem();
+  enterRoom();
   listRooms();
-  showRoom(rooms.get(pk));
-  addMessages([]);
-  if (socket.state !== "ready") return; // `start` will enter the room
-  try {
-    if (previous) leave(previous);
-    if (pk) await enter(socket);
-  } catch (error) {
-    showProblem(error);
-  }
-}
-
-function leave(pk) {
-  socket.send("unsubscribe_instance", { pk });
-  socket.send("leave_room", { pk });
+  showRoom();
 }
 
 /** Show that the requested room does not exist. */
 function showDeleted(name = "This room") {
   current = null;
   history.replaceState({}, "", home);
+  enterRoom();
   showRoom();
   listRooms();
   $("deleted").textContent = `${name} was deleted.`;
 }
 
-onpopstate = () => changeRoom(Number(location.pathname.slice(home.length).replace("/", "")) || null, { isNew: false });
-
-// Messages of observers. `update` and `delete` are about the open room.
-
-socket.on("update", (room) => room?.id === current && showRoom(room)); // error frames have no room
-socket.on("delete", ({ pk }) => pk === current && showDeleted(rooms.get(pk)?.name));
-
-for (const event of ["room_create", "room_update"]) {
-  socket.on(event, (room) => {
-    rooms.set(room.id, room);
-    listRooms();
-  });
+function deleteRoom(id) {
+  const name = rooms.get(id)?.name;
+  rooms.delete(id);
+  if (id === current) showDeleted(name);
+  else listRooms();
 }
-socket.on("room_delete", ({ id, pk = id }) => {
-  rooms.delete(pk);
-  listRooms();
-});
 
-for (const event of ["message_create", "message_update"]) {
-  socket.on(event, (message) => message.room === current && addMessages([message], true));
-}
-socket.on("message_delete", ({ id, pk = id }) => {
-  messages.delete(pk);
+function deleteMessage(id) {
+  messages.delete(id);
   showMessages();
-});
+}
+
+onpopstate = () => changeRoom(Number(location.pathname.slice(home.length).replace("/", "")) || null, { isNew: false });
 
 // Actions of the user
 
@@ -134,7 +132,7 @@ $("new-room").onsubmit = async (event) => {
     const room = await socket.request("create", { data: { name: $("new-room").elements.name.value } });
     $("new-room").reset();
     rooms.set(room.id, room);
-    await changeRoom(room.id);
+    changeRoom(room.id);
     $("room-name").focus();
   } catch (error) {
     $("new-room-problem").textContent = errorText(error);
@@ -168,23 +166,13 @@ function errorText({ detail, message }) {
 
 // Display
 
-/**
- * Add received messages. A list, which comes after a reconnect, replaces all messages from its first
- * one on. Older messages stay only if the list overlaps with them. Otherwise some may be missing.
- */
-function addMessages(received, isSingle = false) {
-  const wasAtEnd = isAtEnd();
-  if (!isSingle) {
-    const from = received[0]?.id ?? 0;
-    const known = [...messages.values()];
-    const overlaps = received.length < LIMIT || known.some(({ id }) => id >= from);
-    const kept = received.length < LIMIT || !overlaps ? [] : known.filter(({ id }) => id < from);
-    if (!kept.length) $("earlier").hidden = received.length < LIMIT;
-    messages = new Map(kept.map((message) => [message.id, message]));
-  }
+/** Add received messages, or replace those that are shown. At first it is a list of the latest. */
+function addMessages(received) {
+  const mayScroll = !messages.size || isAtEnd() || received.at(-1)?.user === me;
+  if (!messages.size) $("earlier").hidden = received.length < LIMIT;
   for (const message of received) messages.set(message.id, message);
   showMessages();
-  if (!isSingle || wasAtEnd || received[0].user === me) $("scroll").scrollTop = $("scroll").scrollHeight;
+  if (mayScroll) $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
 function isAtEnd() {
@@ -227,11 +215,11 @@ function fillLine(line, { user, text, created_at }, previous) {
   time.textContent = at.toLocaleString([], isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
 }
 
-function showRoom(room) {
+function showRoom() {
+  const room = rooms.get(current);
   const wasHidden = $("room").hidden;
   $("room").hidden = !room;
   $("no-room").hidden = Boolean(room);
-  $("deleted").textContent = "";
   document.title = `${room?.name ?? "Chat rooms"} · REST Channels`;
   if (!room) return;
   $("room-id").textContent = room.id;
@@ -270,7 +258,8 @@ function roomLink({ id, name, people }) {
   link.onclick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens a new tab
     event.preventDefault();
-    changeRoom(id).then(() => $("room-name").focus());
+    changeRoom(id);
+    $("room-name").focus();
   };
   return item(link);
 }
@@ -280,3 +269,6 @@ function item(...children) {
   element.append(...children);
   return element;
 }
+
+followRooms();
+enterRoom();

@@ -2,11 +2,13 @@
 
 import { SocketClient } from "rest_channels";
 import { showConnection } from "demo/connection";
+import { showOutages } from "demo/outages";
 import { hue } from "demo/people";
 
 const $ = (id) => document.getElementById(id);
 const COLUMNS = [...document.querySelectorAll(".panel:first-child .column")].map(({ dataset }) => dataset.status);
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
+const LATE = 1000; // ms after a save; deliveries that are later are those to panels that were away
 const noMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Panel {
@@ -22,11 +24,11 @@ class Panel {
     this.element.style.setProperty("--hue", hue(name));
     this.socket = new SocketClient(location.pathname, { dialect: "action" });
     showConnection(this.socket, this.find(".connection"));
-    this.socket.subscribe(async (now) => {
-      await now.request("authenticate", { token });
-      await this.start(now);
-    });
-    this.listen();
+    if (this.element.matches(":first-child")) showOutages(this.socket, ["create", "update", "delete"], "change");
+    this.socket.subscribe((now) => now.request("authenticate", { token }));
+    this.socket.on("gap", () => this.follow());
+    this.socket.on("close", ({ reason, reconnect, status }) => reconnect || this.lock({ message: reason, status }));
+    this.follow();
     this.find(".add").onsubmit = (event) => this.add(event);
     this.find("[role=switch]").onchange = ({ target }) => monitor.setAccess(this, target.checked);
     for (const column of this.element.querySelectorAll(".column")) this.acceptDrops(column);
@@ -36,46 +38,35 @@ class Panel {
     return this.element.querySelector(selector);
   }
 
-  // Messages from the server
+  // Messages from the server. It keeps a history of the changes, for panels whose connection is lost.
 
-  listen() {
-    const socket = this.socket;
-    socket.on("message", ({ action, request_id }) => {
-      if (request_id !== this.subscription || action === "subscribe_to_board") return;
-      this.received += 1;
-      this.find(".received").textContent = this.received === 1 ? "1 message received" : `${this.received} messages received`;
+  /** Show all tickets, and then each change. After a reconnect `watch` subscribes again. */
+  follow() {
+    this.stop?.(); // what an earlier call follows
+    this.stop = this.socket.watch("subscribe_to_board", {}, (data, frame) => {
+      if (frame.action !== "subscribe_to_board") this.countReceived();
+      if (!data) this.refused(frame);
+      else if (frame.action === "subscribe_to_board") this.showAll(data);
+      else if (frame.action === "delete") this.remove(data.pk);
+      else this.put(data);
     });
-    for (const event of ["create", "update"]) {
-      socket.on(event, (ticket) => ticket && this.put(ticket)); // error frames have no ticket
-    }
-    socket.on("delete", ({ pk }) => this.remove(pk));
-    socket.on("error", (error) => this.deliveryRefused(error)); // not the answer to a request
-    socket.on("gap", () => this.subscribeAgain());
-    socket.on("close", ({ reason, reconnect, status }) => reconnect || this.lock({ message: reason, status }));
   }
 
-  /** Subscribe to changes and show all tickets. Show it if the server refuses access. */
-  async start(now) {
-    const stop = this.socket.on("message", ({ action, request_id }) => {
-      if (action === "subscribe_to_board") this.subscription = request_id;
-    });
-    try {
-      const { tickets, server } = await now.request("subscribe_to_board");
-      this.tickets = new Map(tickets.map((ticket) => [ticket.id, ticket]));
-      this.find(".server").textContent = server ? `server ${server}` : "";
-      this.unlock();
-    } catch (error) {
-      if (error.status !== 403) throw error;
-      this.lock(error);
-    } finally {
-      stop();
-    }
+  showAll({ tickets, server }) {
+    this.tickets = new Map(tickets.map((ticket) => [ticket.id, ticket]));
+    this.find(".server").textContent = server ? `server ${server}` : "";
+    this.unlock();
   }
 
-  /** Subscribe again. A connection that was lost does so by itself. */
-  subscribeAgain() {
-    if (this.socket.state === "ready") this.start(this.socket).catch((error) => this.showProblem(error));
-    else if (this.socket.state === "closed") this.socket.connect();
+  countReceived() {
+    this.received += 1;
+    this.find(".received").textContent = this.received === 1 ? "1 message received" : `${this.received} messages received`;
+  }
+
+  /** The server has ended the subscription. When this message arrives, the user may already have access again. */
+  refused({ action, errors, response_status: status }) {
+    this.lock({ message: errors.join(" "), status });
+    if (this.maySee && action !== "subscribe_to_board") this.follow();
   }
 
   // Access
@@ -99,12 +90,6 @@ class Panel {
     this.showNote();
   }
 
-  /** When this message arrives, the user may already have access again. */
-  deliveryRefused(error) {
-    this.lock(error);
-    if (this.maySee) this.subscribeAgain();
-  }
-
   get isLocked() {
     return this.element.classList.contains("locked");
   }
@@ -114,7 +99,9 @@ class Panel {
     this.maySee = maySee;
     Object.assign(this.find("[role=switch]"), { checked: maySee, disabled: false });
     this.showNote();
-    if (maySee && this.isLocked) this.subscribeAgain();
+    if (!maySee || !this.isLocked) return;
+    this.follow();
+    if (this.socket.state === "closed") this.socket.connect();
   }
 
   showNote() {
@@ -323,6 +310,7 @@ function animateMove(card, before) {
 class Monitor {
   #socket = new SocketClient(`${location.pathname}monitor/`, { dialect: "action" });
   #saved = null; // the latest change
+  #savedAt = 0;
   #deliveries = new Map(); // what each server measured for it
   #early = new Map(); // the same, of other changes
 
@@ -355,13 +343,17 @@ class Monitor {
     const { pk, delivery } = measurement;
     if (event === "saved") {
       this.#saved = measurement;
+      this.#savedAt = Date.now();
       // Another server may have told of its delivery before the message about the save arrived.
       this.#deliveries = new Map([...this.#early].filter(([, early]) => early.pk === pk));
       this.#early.clear();
+    } else if (pk === this.#saved?.pk && Date.now() - this.#savedAt > LATE) {
+      return; // the delivery to a panel that was away
     } else if (pk === this.#saved?.pk) {
       this.#deliveries.set(delivery, measurement);
     } else {
       this.#early.set(delivery, measurement);
+      setTimeout(() => this.#early.delete(delivery), LATE);
       return;
     }
     this.#show();
