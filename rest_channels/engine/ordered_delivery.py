@@ -74,6 +74,7 @@ class OrderedDelivery:
         self._services = services
         self._order: GroupOrder[Numbered] | None = None  # until the store was read
         self._losses = 0  # messages that were sent without an offset, since the epoch began
+        self._doubts = 0  # writers that do not know whether the store has their messages
         self._ready: deque[Numbered] = deque()
         self._is_delivering = False
 
@@ -81,6 +82,15 @@ class OrderedDelivery:
         """Note that `member` has left."""
         self.members.pop(member, None)
         self.joining.pop(member, None)
+
+    def deliver_unnumbered(self, event: Event) -> bool:
+        """Send a message that the store did not take. Return whether this was done."""
+        return self.messages.deliver_unnumbered(event, self.members)
+
+    @property
+    def _is_uncertain(self) -> bool:
+        """Whether a message of the store may be one that is sent without an offset, too."""
+        return self._losses > 0 or self._doubts > 0
 
     def introduce_again(self, member: Member) -> None:
         """Tell `member` its position once more, if it knows one."""
@@ -104,7 +114,7 @@ class OrderedDelivery:
         self._introduce(joining)
 
     def _take(self, event: Event, offset: int) -> None:
-        if self._losses:  # it may be one of those that were sent without an offset
+        if self._is_uncertain:
             return
         message = Numbered(offset, event, self.messages.prepare(event, offset))
         self._deliver(self._known.receive(offset, message))

@@ -125,12 +125,20 @@ def _note_loss_in(hub: Hub, group: str) -> None:
     hub.recovery.note_loss(group)
 
 
+def _note_doubt(group: str, is_doubtful: bool) -> None:
+    on_every_hub(_note_doubt_in, group, is_doubtful)
+
+
+def _note_doubt_in(hub: Hub, group: str, is_doubtful: bool) -> None:
+    hub.recovery.note_doubt(group, is_doubtful)
+
+
 def _writer_of(loop: asyncio.AbstractEventLoop, hub: Hub | None) -> HistoryWriter:
     """Return the writer of `loop`, the running one: that of `hub`, or of the publishing thread."""
     writer = _writers.get(loop)
     if writer is None:
         name = new_node() if hub is None else hub.node
-        writer = _writers[loop] = HistoryWriter(name, _hand_on, _note_loss)
+        writer = _writers[loop] = HistoryWriter(name, _hand_on, _note_loss, _note_doubt)
         (publisher if hub is None else hub).on_stop += [writer.stop, close_store]
     return writer
 

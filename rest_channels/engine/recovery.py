@@ -161,6 +161,11 @@ class Recovery:
         if (group := self.groups.get(name)) is not None:
             group.note_loss()
 
+    def note_doubt(self, name: str, is_doubtful: bool) -> None:
+        """Note whether it is unknown which messages to the group `name` the store has."""
+        if (group := self.groups.get(name)) is not None:
+            group.note_doubt(is_doubtful)
+
     def catch_up(self, name: str) -> None:
         """Read what is missing: messages of other processes may have been lost."""
         if (group := self.groups.get(name)) is not None:

@@ -232,6 +232,8 @@ class RowWorld:
         self.shown = 0
         self.may_repeat = True  # two changes may be shown in the same way
         self.loss = 0.05
+        self.thread_delay = 0.02
+        self.stale = STALE
         self.hubs = [Hub(self.loop) for _ in range(3)]
         self.silent_until = dict.fromkeys(self.hubs, 0.0)
         self.writers = []
@@ -252,7 +254,8 @@ class RowWorld:
                     self.transport(other, event)
             hub.receive(event)
 
-        return HistoryWriter(hub.node, hand_on, hub.recovery.note_loss, lambda: self.store)
+        noting = hub.recovery.note_loss, hub.recovery.note_doubt
+        return HistoryWriter(hub.node, hand_on, *noting, lambda: self.store)
 
     @contextmanager
     def patched(self) -> Iterator[None]:
@@ -263,7 +266,7 @@ class RowWorld:
                 ("rest_channels.observer.delivery.publish.publish_all_kept", self._publish),
             ):
                 stack.enter_context(patch(name, value))
-            stack.enter_context(threads_on_loop(self.delay))
+            stack.enter_context(threads_on_loop(lambda: self.delay(self.thread_delay)))
             yield
 
     def _publish(self, messages: Sequence[tuple[Event, History]]) -> None:
@@ -426,9 +429,9 @@ class RowWorld:
             self.errors.append(("gone or stale", frame, self.names[data["id"]], self.loop.time()))
 
     def _recent_names(self, pk: int) -> list[str | None]:
-        """Return the names that a row had within the last `STALE` seconds."""
+        """Return the names that a row had within the last seconds."""
         names = self.names[pk]
-        since = self.loop.time() - STALE
+        since = self.loop.time() - self.stale
         ends = [at for at, _name in names[1:]] + [self.loop.time()]
         return [name for (_at, name), end in zip(names, ends, strict=True) if end >= since]
 

@@ -191,7 +191,11 @@ class SimulatedHub:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.recovery = Recovery(self.start_task, self._members_of, self._deliver, lambda: store)
         self.writer = HistoryWriter(
-            f"node-{number}", self.hand_on, self.recovery.note_loss, lambda: store
+            f"node-{number}",
+            self.hand_on,
+            self.recovery.note_loss,
+            self.recovery.note_doubt,
+            lambda: store,
         )
 
     def start_task(self, work: Any) -> asyncio.Task[Any]:

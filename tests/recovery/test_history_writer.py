@@ -38,7 +38,12 @@ class Written:
     def __init__(self, store: MemoryStore) -> None:
         self.events: list[tuple[str | None, int | None]] = []
         self.losses: list[str] = []
-        self.writer = HistoryWriter("ada", self.hand_on, self.losses.append, lambda: store)
+        self.doubts: list[tuple[str, bool]] = []
+        self.writer = self.new_writer(self.hand_on, store)
+
+    def new_writer(self, hand_on: Any, store: MemoryStore) -> HistoryWriter:
+        noting = self.losses.append, lambda *doubt: self.doubts.append(doubt)
+        return HistoryWriter("ada", hand_on, *noting, lambda: store)
 
     def hand_on(self, event: Event) -> None:
         self.events.append((event.text, event.position and event.position.offset))
@@ -66,7 +71,7 @@ def test_what_is_published_while_a_message_is_handed_on_is_not_lost() -> None:
             if len(written.events) < 300:
                 written.put(f"{event.text}!")
 
-        written.writer = HistoryWriter("ada", answer, written.losses.append, lambda: store)
+        written.writer = written.new_writer(answer, store)
         await written.put("a")
         assert [offset for _, offset in written.events] == list(range(1, 301))
 
@@ -79,6 +84,27 @@ def test_a_failure_that_ends_in_time_loses_nothing() -> None:
         store.failures = 5
         await written.put("a")
         assert (written.events, written.losses) == ([("a", 1)], [])
+
+    run(test())
+
+
+def test_an_append_whose_answer_is_lost_is_asked_for_once_more() -> None:
+    class Lost(MemoryStore):
+        answers = 0
+
+        async def append_many(self, items: Any) -> list[Position]:
+            found = await super().append_many(items)
+            self.answers += 1
+            if self.answers == 1:
+                await asyncio.sleep(2)  # the connection is dead, and others work
+                raise StoreUnavailable("made up")
+            return found
+
+    async def test() -> None:
+        written = Written(Lost())
+        await written.put("kept")
+        assert (written.events, written.losses) == ([("kept", 1)], [])
+        assert written.doubts == [("board", True), ("board", False)]
 
     run(test())
 
@@ -130,7 +156,7 @@ def test_an_error_while_a_message_is_handed_on_is_logged_and_stops_no_other(
                 raise ValueError("made up")
             Written.hand_on(written, event)
 
-        written.writer = HistoryWriter("ada", fail_once, written.losses.append, lambda: store)
+        written.writer = written.new_writer(fail_once, store)
         await written.put("a")
         await written.put("b")
         assert written.events == [("b", 2)]

@@ -1,14 +1,17 @@
 """Changes that cannot be sent to clients that come back, and subscriptions that fail."""
 
 import asyncio
+import threading
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import DatabaseError
 
 from rest_channels.decorators import action
+from rest_channels.engine import kept_group
 from rest_channels.engine.publish import current_hub
 from rest_channels.history import History
+from rest_channels.history.stores import current_store
 from rest_channels.observer import model_observer
 from rest_channels.observer.delivery import kept_changes
 from tests.recovery.test_observers import ByLetter, Client, Groups, GroupSerializer, create
@@ -67,6 +70,31 @@ async def test_a_change_that_cannot_be_rendered_is_a_gap(consumer):
     assert (told, result) == ({"$joined": {tag: [epoch, offset + 3]}}, "gap")
 
 
+async def test_a_change_that_is_late_does_not_count_in_the_next_epoch(monkeypatch):
+    reads, may_read = threading.Event(), threading.Event()
+
+    class Slow(GroupSerializer):
+        def to_representation(self, row):
+            reads.set()
+            may_read.wait(2)
+            return super().to_representation(row)
+
+    class SlowGroups(Groups):
+        rows = model_observer(Group, serializer_class=Slow, history=History(20))
+
+    monkeypatch.setattr(kept_group, "MERGE", 0.01)
+    async with Client(SlowGroups) as client:
+        tag, _position = await client.follow()
+        await create("a")
+        await asyncio.to_thread(reads.wait, 2)
+        [group] = current_hub().recovery.groups.values()
+        begun = await current_store().new_epoch(group.name, History(20))
+        group.compare(begun)
+        assert await client.receive_json() == {"$joined": {tag: [*begun]}}
+        may_read.set()
+        await client.expect_nothing()
+
+
 async def test_a_client_may_ask_for_sixteen_subscriptions_at_once():
     async with Client(OwnFragileGroups) as client:
         known = dict([await client.follow(number) for number in range(16)])
@@ -118,13 +146,13 @@ async def test_nothing_is_left_of_a_subscription_that_fails(settings):
 
 
 async def test_nothing_is_left_of_clients_that_have_gone():
-    async with Client(Groups) as client:
-        await client.follow(1)
-        await client.follow(2)
-        recovery = current_hub().recovery
-        assert len(recovery.groups) == len(recovery._receivers) == 1
-    await asyncio.sleep(0)
-    assert (recovery.groups, recovery._by_tag, recovery._receivers) == ({}, {}, {})
+    async with Client(Groups):  # so that the hub goes on
+        async with Client(Groups) as client:
+            await client.follow(1)
+            await client.follow(2)
+            recovery = current_hub().recovery
+            assert len(recovery.groups) == len(recovery._receivers) == 1
+        assert (recovery.groups, recovery._by_tag, recovery._receivers) == ({}, {}, {})
 
 
 @pytest.mark.parametrize(

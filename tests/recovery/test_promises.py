@@ -284,7 +284,8 @@ async def test_a_handler_that_answers_a_message_does_not_overtake_it() -> None:
             if '"number": 1' in event.text and len(self.texts) == 2:
                 world.publish(hub, GROUP)
 
-    writer = HistoryWriter("ada", hub.hand_on, hub.recovery.note_loss, lambda: world.store.store)
+    noting = hub.recovery.note_loss, hub.recovery.note_doubt
+    writer = HistoryWriter("ada", hub.hand_on, *noting, lambda: world.store.store)
     hub.writer = writer  # its store answers at once
     first, second = Answering(), Receiver()
     hub.join(GROUP, first)

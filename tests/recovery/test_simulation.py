@@ -43,6 +43,13 @@ async def slowness(world: World) -> None:
     world.store.slow = 0.002
 
 
+async def sluggishness(world: World) -> None:
+    """Let calls take almost too long, and many of them fail."""
+    world.store.slow, world.store.failing = 0.9, 0.3
+    await asyncio.sleep(4 * world.pace)
+    world.store.slow, world.store.failing = 0.002, 0
+
+
 async def another_epoch(world: World) -> None:
     """Let a group begin again, as if another process owed it."""
     await world.store.store.new_epoch(world.random.choice(GROUPS), KEPT)
@@ -80,6 +87,11 @@ def test_every_client_sees_every_message_once_or_a_gap(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_a_store_does_late_is_neither_lost_nor_repeated(seed: int) -> None:
     run(simulate(seed, [outage, outage, failures]))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_a_sluggish_store_has_kept_without_an_answer_is_not_repeated(seed: int) -> None:
+    run(simulate(seed, [outage, sluggishness, outage]))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

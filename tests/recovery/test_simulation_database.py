@@ -39,7 +39,7 @@ async def loss_of_messages(world: World) -> None:
 
 async def simulate(seed: int, failures: Sequence[Failure], seconds: float = 2.0) -> None:
     world = World(seed, DatabaseStore())
-    with threads_on_loop(world.delay):
+    with threads_on_loop(lambda: world.delay(0.02)):
         await world.run(seconds, failures)
         await world.settle()
         await world.end()

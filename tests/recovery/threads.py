@@ -20,8 +20,8 @@ def no_loop() -> Iterator[None]:
 
 
 @contextmanager
-def threads_on_loop(delay: Callable[[float], float]) -> Iterator[None]:
-    """Run what is passed to the thread pool on the running loop, after `delay(0.02)` seconds."""
+def threads_on_loop(delay: Callable[[], float]) -> Iterator[None]:
+    """Run what is passed to the thread pool on the running loop, after `delay()` seconds."""
     loop = asyncio.get_running_loop()
 
     def submit(work: WorkItem) -> None:
@@ -30,7 +30,7 @@ def threads_on_loop(delay: Callable[[float], float]) -> Iterator[None]:
                 work.run()
             work.deliver()
 
-        loop.call_later(delay(0.02), run)
+        loop.call_later(delay(), run)
 
     with patch.object(thread_pool, "submit", submit):
         yield
