@@ -157,14 +157,14 @@ async def test_a_client_whose_server_has_finished_sending_can_still_send() -> No
 async def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
     sent = 0
 
-    async def handle(_reader, writer):
+    async def handle(reader, writer):
         nonlocal sent
         while sent < PLENTY:
             writer.write(bytes(1024 * 1024))
             await writer.drain()
             sent += 1024 * 1024
-        writer.close()
-        await writer.wait_closed()  # `drain` returns earlier
+        writer.write_eof()
+        await reader.read()  # until the client has read all: `drain` returns earlier
 
     async with through_proxy(handle) as (reader, _writer):
         await reader.read(1)

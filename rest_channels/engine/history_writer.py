@@ -62,7 +62,8 @@ class HistoryWriter:
         hand_on: Sends a message to all hubs; its `position` is `None` if the store failed.
         note_loss: Told the group before a message is handed on without a position.
         note_doubt: Told the group and `True` when it is not known whether its messages were kept,
-            and `False` as soon as it is, or is given up.
+            and `False` as soon as it is. If it is given up, only the epoch that is owed ends the
+            doubt: an append may run late, also in an epoch that another process has begun.
         store: Returns the store of the running loop.
     """
 
@@ -189,6 +190,8 @@ class HistoryWriter:
     def _send_unnumbered(self, event: Event, history: History) -> None:
         """Send a message that is not kept. Its group owes its clients another epoch."""
         counts.add("unkept")
+        if event.group not in self._owed:
+            self._note_doubt(event.group, True)
         self._owed[event.group] = Owed(history, 0)
         self._note_loss(event.group)
         self._send(event)
@@ -207,8 +210,10 @@ class HistoryWriter:
         )
         self._is_down = not all(begun)
         for (group, each), is_begun in zip(owed.items(), begun, strict=True):
-            if not is_begun:
-                self._owed.setdefault(group, each)
+            if is_begun or group in self._owed:  # of two that are owed, one is begun
+                self._note_doubt(group, False)
+            else:
+                self._owed[group] = each
         if self._is_down:
             await asyncio.sleep(RETRY_DELAY)
 

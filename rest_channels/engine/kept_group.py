@@ -35,7 +35,6 @@ MAX_EARLY = 1_000
 
 OWED_FOR = 3.0
 """Seconds for which a hub waits, while the store answers, for the epoch that a writer owes."""
-
 T = TypeVar("T")
 
 
@@ -245,8 +244,8 @@ class KeptGroup(OrderedDelivery):
         """Find the epoch of a group that has another one, or none, or soon will have."""
         losses = self._losses
         position = await self._settled(await self._read_position())
-        if position.epoch == self._known.position.epoch and losses:
-            position = await self._wait_for_writer(position)
+        if self._doubts if position.epoch != self._known.position.epoch else losses:
+            position = await self._wait_for_writer()
         if losses != self._losses:
             return
         self._is_changing = False
@@ -257,13 +256,14 @@ class KeptGroup(OrderedDelivery):
             self._want(position.offset)
         self._introduce_joining()
 
-    async def _wait_for_writer(self, position: Position) -> Position:
+    async def _wait_for_writer(self) -> Position:
         """Wait for the epoch that a writer owes. Begin it if the writer does not: it has ended."""
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
             found = await self._read_position()
-            if found.epoch != position.epoch:
+            if found.epoch != self._known.position.epoch and not self._doubts:
                 return await self._settled(found)
+        self._doubts = 0
         return await self._read(lambda: self._services.store().new_epoch(self.name, self._history))
 
     def _continue_at(self, position: Position) -> None:

@@ -1,6 +1,7 @@
 """What members of a process get while the store is down, and after it: one new position."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -35,6 +36,7 @@ def store_back(monkeypatch):
     append, new_epoch = MemoryStore.append_many, MemoryStore.new_epoch
 
     async def append_without_answer(self, items):
+        back.append_late = partial(append, self, items)
         await append(self, items)
         raise StoreUnavailable("The connection was lost")
 
@@ -48,6 +50,7 @@ def store_back(monkeypatch):
     monkeypatch.setattr(history_writer, "RETRY_FOR", 0)
     monkeypatch.setattr(kept_group, "MERGE", 0.05)
     monkeypatch.setattr(recovery, "COMPARE_EVERY", 0.01)
+    back.begin_epoch_elsewhere = lambda: new_epoch(current_store(), "outage", KEPT)
     return back
 
 
@@ -59,6 +62,19 @@ async def test_a_message_that_was_kept_without_an_answer_is_not_delivered_again(
         await client.expect_nothing(0.2)  # the hub has compared with the store by now
         store_back.set()
         assert "$joined" in await client.receive_json()
+
+
+async def test_a_message_is_not_delivered_again_in_the_epoch_of_another_process(store_back):
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        await client.receive_json()
+        await client.send_json({"x": 1})
+        assert await client.receive_json() == {"x": 1}
+        await store_back.begin_epoch_elsewhere()
+        await store_back.append_late()
+        await client.expect_nothing(0.3)  # the process still owes an epoch
+        store_back.set()
+        assert "$joined" in await client.receive_json()
+        await client.expect_nothing(0.2)
 
 
 class Store:
