@@ -52,8 +52,8 @@ class Client(SocketCommunicator):
     async def follow(self, request_id=7):
         """Follow the rows. Return the tag and the position."""
         await self.send_json({"action": "follow", "request_id": request_id})
-        assert (await self.receive_json())["response_status"] == 201
         [(tag, position)] = (await self.receive_json())["$joined"].items()
+        assert (await self.receive_json())["response_status"] == 201
         return tag, position
 
     async def resume(self, tag, position):
@@ -117,6 +117,20 @@ async def test_a_row_is_read_again_for_a_client_that_comes_back():
 
     frames = await missed_by(Groups, change)
     assert frames == [("create", {"name": "new"}), ("update", {"name": "new"})]
+
+
+class Slow(Groups):
+    @action()
+    async def follow(self, request_id):
+        await self.rows.subscribe(request_id=request_id)
+        await Group.objects.acreate(name="meanwhile")
+        return None, 201
+
+
+async def test_the_position_comes_before_the_answer_and_changes_after_it():
+    async with Client(Slow) as client:
+        tag, (_epoch, offset) = await client.follow()
+        assert (await client.change())[0] == f"{tag}.{offset + 1}"
 
 
 async def test_the_requests_of_one_connection_have_positions_of_their_own():
@@ -295,7 +309,6 @@ async def test_a_stream_of_a_multiplexer_receives_what_it_missed():
     streams = Multiplexer(groups=Groups.as_asgi())
     async with SocketCommunicator(streams, recovery=True) as client:
         await client.send_json({"stream": "groups", "payload": FOLLOW})
-        await client.receive_json()
         [(tag, position)] = (await client.receive_json())["payload"]["$joined"].items()
     await create("a")
     async with SocketCommunicator(streams, recovery=True) as client:

@@ -56,14 +56,15 @@ class ChangeReceiver:
         return self.subscription.consumer._connection
 
     def deliver(self, event: Event | Gap) -> None:
-        """Send a rendered frame, after the changes that wait for the subscription."""
+        """Send a rendered frame: the position even before the subscription is answered.
+
+        A client that loses the connection after the answer knows then where to go on.
+        """
         if isinstance(event, Gap) or event.text is None:
             return
-        send = partial(_send_text, event.text)
         queue = self.connection.event_queue
-        if not self.subscription.ready:
-            self.subscription.hold(send, event.size)
-        elif queue is not None and queue.busy:
+        if queue is not None and queue.busy:
+            send = partial(_send_text, event.text)
             self.connection.deliver(Event("", send, queued_size=event.size))
         else:
             self.connection.deliver(event)
@@ -72,7 +73,9 @@ class ChangeReceiver:
         """Call `work(consumer)` after what waits. Without room, the client asks again later."""
         connection, queue = self.connection, self.connection.event_queue
         size = min(PAGE_BYTES, api_settings.OUTBOX_BYTES // 2)
-        if queue is None or not queue.busy or queue.has_room(size, connection.outbox.size):
+        if not self.subscription.ready:
+            self.subscription.hold(work, size)
+        elif queue is None or not queue.busy or queue.has_room(size, connection.outbox.size):
             connection.deliver(Event("", work, queued_size=size))
         else:
             text = resumed_frame({self.tag: LATER})

@@ -96,8 +96,7 @@ class KeptDelivery(Delivery):
     async def _send_body(
         self, consumer: Any, body: Rendered | None, requests: list[Subscription]
     ) -> None:
-        is_own = self.observer.func is not None or not self.consumer_class._default_replies
-        if body is not None and is_own:
+        if body is not None and not self.observer.sends_directly(self.consumer_class):
             for request in requests:
                 await self._send_own_frames(consumer, body, request)
             return
@@ -106,7 +105,7 @@ class KeptDelivery(Delivery):
             await consumer._connection.send(text=text)
 
     async def _send_own_frames(self, consumer: Any, body: Rendered, request: Subscription) -> None:
-        """Send what a handler sends, or an overridden `reply`. The last frame has the position."""
+        """Send what a handler or a `reply` sends. The last frame has the position."""
         content = orjson.loads(body.body)
         try:
             with CollectedFrames() as frames:
