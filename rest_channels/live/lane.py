@@ -1,0 +1,222 @@
+"""The one task of a hub that reads its live queries again after each commit.
+
+A message that arrives says which rows of which tables a commit has written. Each query of these
+tables is read again, and its clients are told what differs. What arrives while a query is read
+belongs to its next reading. A reading gives the state, so nothing depends on the order of messages.
+After a lost one all queries are read again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from functools import partial
+from typing import cast
+
+from asgiref.sync import sync_to_async
+from django.db import Error as DatabaseError
+from rest_framework.exceptions import APIException
+
+from ..cluster.counts import counts
+from ..concurrency.execution import empty_context, thread_lease
+from ..concurrency.timers import call_later
+from ..engine.fanout import Member
+from ..engine.hub import Hub
+from ..engine.identity_waits import wait_for_checks
+from ..protocol.messages import Event, Gap
+from ..renderers import Rendered
+from .audiences import Rendering, Tags, Waiting, answer_to, difference
+from .queries import Queries
+from .shared_query import Reading, SharedQuery
+from .subscriptions import LiveSubscription, send_diff
+
+__all__ = ["LiveLane"]
+
+logger = logging.getLogger("rest_channels")
+
+GATHER_TIME = 0.002
+"""Seconds in which what belongs together may arrive before it is read."""
+
+PAUSE = 0.01
+"""Seconds from the end of one reading to the next one in a burst of commits."""
+
+RETRY_TIME = 1.0
+"""Seconds after which a query is read again if the database has not answered."""
+
+QUERIES_PER_CALL = 50
+"""How many queries one call in a thread reads."""
+
+
+class LiveLane:
+    """Reads the live queries of one hub again, and tells their clients what differs."""
+
+    needs_queue = True
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._queries = Queries(hub, cast(Member, self))  # a member that receives only data
+        self._due: dict[SharedQuery, None] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._ended_at = 0.0
+        self._context = empty_context()
+
+    # Subscribing.
+
+    async def subscribe(
+        self, subscription: LiveSubscription, query: SharedQuery, have: Tags | None = None
+    ) -> Rendered:
+        """Subscribe to `query`, or to an equal one. Return the `data` of the reply.
+
+        Raises what reading and rendering raise, and `ValidationError` (400) if there are more rows
+        than `MAX_LIVE_ROWS`.
+        """
+        self._context = empty_context()  # readings see a test's open transaction
+        answer: asyncio.Future[Rendered] = self._hub.loop.create_future()
+        query = self._add(Waiting(subscription, have, answer), query)
+        try:
+            await self._queries.wait_joined(query)
+            self._wake(query)
+            return await answer
+        except BaseException:
+            self.unsubscribe(subscription)
+            raise
+
+    def move(self, subscription: LiveSubscription, query: SharedQuery) -> None:
+        """Let a client see the rows of another query from now on: it is told what differs."""
+        before = subscription.query
+        if subscription.ended or before is None or before.key == query.key:
+            return
+        told = before.told_to(subscription)
+        waiting = before.remove(subscription)
+        self._drop_unused(before)
+        found = waiting or [Waiting(subscription, told and told.tags(), None)]
+        for each in found:
+            query = self._add(each, query)
+        self._wake(query)
+
+    def unsubscribe(self, subscription: LiveSubscription) -> None:
+        """End a subscription."""
+        subscription.request.ended = True
+        query, subscription.query = subscription.query, None
+        if query is not None:
+            query.remove(subscription)
+            self._drop_unused(query)
+
+    def _add(self, waiting: Waiting, query: SharedQuery) -> SharedQuery:
+        query = self._queries.add(query)
+        waiting.subscription.query = query
+        query.waiting.append(waiting)
+        query.limit_interval(waiting.subscription.reread)
+        return query
+
+    def _drop_unused(self, query: SharedQuery) -> None:
+        if not query.is_used:
+            self._queries.remove(query)
+            self._due.pop(query, None)
+            query.stop_timer()
+
+    # What is written.
+
+    def deliver(self, event: Event | Gap) -> None:
+        """Note what a commit has written, or that messages were lost."""
+        if isinstance(event, Gap):
+            for query in self._queries.of_groups(event.groups):
+                query.note_loss()
+                self._wake(query)
+            return
+        for label, keys in event.data["written"]:
+            for query in self._queries.depending_on(event.group, label):
+                query.note(label, keys)
+                self._wake(query)
+
+    def _wake(self, query: SharedQuery) -> None:
+        """Read a query soon."""
+        if query.is_used:
+            self._due[query] = None
+            if self._task is None:
+                self._task = self._context.run(self._hub.start_task, self._run())
+                self._task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled():
+            for query in [*self._due]:  # it has become due at the very end
+                self._wake(query)
+
+    async def _run(self) -> None:
+        async with thread_lease(urgent=True):
+            while self._due:
+                pause = self._ended_at + PAUSE - self._hub.loop.time()
+                await asyncio.sleep(max(pause, GATHER_TIME))
+                await wait_for_checks(self._hub)  # a user who was deactivated is told nothing
+                due, self._due = [*self._due], {}
+                for start in range(0, len(due), QUERIES_PER_CALL):
+                    await self._read(due[start : start + QUERIES_PER_CALL])
+                self._ended_at = self._hub.loop.time()
+
+    # Reading.
+
+    async def _read(self, queries: list[SharedQuery]) -> None:
+        readings = [query.begin() for query in queries if query.is_used]
+        try:
+            await sync_to_async(_read_all)(readings)
+        except Exception:  # no thread
+            logger.exception("Live queries cannot be read.")
+        for reading in readings:
+            if reading.error is None:
+                self._install(reading)
+            else:
+                self._fail(reading, reading.error)
+            if reading.query.is_used:
+                reading.query.start_timer(self._hub.loop, partial(self._audit, reading.query))
+            else:
+                self._drop_unused(reading.query)
+
+    def _install(self, reading: Reading) -> None:
+        query = reading.query
+        query.install(reading)
+        for rendering in reading.renderings:
+            told = [each for each in rendering.audience.subscriptions if query.has(each)]
+            if told and (data := difference(rendering)) is not None:
+                if not reading.noted:
+                    counts.add("mended")
+                send_diff(told, data)
+            for waiting in rendering.audience.waiting:
+                if query.has(waiting.subscription):
+                    self._answer(waiting, rendering)
+
+    def _answer(self, waiting: Waiting, rendering: Rendering) -> None:
+        if waiting.answer is None:
+            send_diff([waiting.subscription], answer_to(waiting, rendering))
+        elif not waiting.answer.done():
+            waiting.answer.set_result(answer_to(waiting, rendering))
+
+    def _fail(self, reading: Reading, error: Exception) -> None:
+        """Answer clients that wait. The others keep what they have, unless it is their error."""
+        refused = isinstance(error, APIException)
+        for waiting in reading.waiting:
+            if waiting.answer is not None and not waiting.answer.done():
+                waiting.answer.set_exception(error)
+            elif waiting.answer is None and not refused:
+                reading.query.waiting.append(waiting)
+        if refused:
+            for subscription in reading.subscriptions:
+                self.unsubscribe(subscription)
+                subscription.reject(error)
+            return
+        logger.error("A live query of %s failed.", reading.query.label, exc_info=error)
+        reading.query.note_loss()
+        if isinstance(error, DatabaseError):
+            call_later(self._hub.loop, RETRY_TIME, partial(self._wake, reading.query))
+
+    def _audit(self, query: SharedQuery) -> None:
+        """Read a query although nothing it depends on was written, as far as is known."""
+        query.everything = True
+        self._wake(query)
+
+
+def _read_all(readings: Iterable[Reading]) -> None:
+    for reading in readings:
+        try:
+            reading.query.read(reading)
+        except Exception as error:  # noqa: BLE001 - it is the error of one query
+            reading.error = error

@@ -1,0 +1,184 @@
+"""One live query of a hub, for all clients that ask the same.
+
+It is read with one statement, which gives the rows and their order together. Two statements could
+see different commits, and an order that is older than its rows would stay wrong.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from ..concurrency.timers import call_later
+from ..partitions import activated
+from ..settings import api_settings
+from .audiences import Audience, AudienceKey, Rendering, Waiting, audience_key, renderings
+from .diff import Key
+from .querysets import models_of, query_key
+from .state import UNKNOWN, Told, fingerprint
+from .subscriptions import LiveSubscription
+from .writes import row_key
+
+__all__ = ["Reading", "SharedQuery"]
+
+
+@dataclass(eq=False, slots=True)
+class Reading:
+    """One reading of a query: its audiences when it began, and what it has found for each."""
+
+    query: "SharedQuery"
+    audiences: list[Audience]
+    everything: bool
+    """Whether each row is rendered, though it may have the same values as before."""
+    noted: bool
+    """Whether rows were written, as far as is known. Otherwise nothing should have changed."""
+    prints: dict[Key, bytes] = field(default_factory=dict)
+    renderings: list[Rendering] = field(default_factory=list)
+    error: Exception | None = None
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        """The clients that wait for this reading."""
+        return [each for audience in self.audiences for each in audience.waiting]
+
+    @property
+    def subscriptions(self) -> list[LiveSubscription]:
+        """The clients that have been told an earlier reading."""
+        return [each for audience in self.audiences for each in audience.subscriptions]
+
+
+class SharedQuery:
+    """A query, its clients in audiences, and what is known of the rows that it returned last."""
+
+    def __init__(self, queryset: QuerySet[Any, Any], partition: str) -> None:
+        self.key = query_key(queryset, partition)
+        self.queryset = queryset
+        self.partition = partition
+        model: Any = queryset.model._meta.concrete_model
+        self.label: str = model._meta.label_lower
+        self.labels = {each._meta.label_lower for each in models_of(queryset)}
+        """The models whose changes may change the rows, their order or what they show."""
+        self.audiences: dict[AudienceKey, Audience] = {}
+        self.waiting: list[Waiting] = []
+        self.everything = False
+        """Whether the next reading renders each row, also with the same values as before."""
+        self.noted = False
+        """Whether any row was written since the last reading, as far as is known."""
+        self._interval = api_settings.LIVE_AUDIT
+        self._timer: asyncio.TimerHandle | None = None
+        self._prints: tuple[tuple[Key, ...], bytes] = ((), b"")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has clients."""
+        return bool(self.waiting or self.audiences)
+
+    def has(self, subscription: LiveSubscription) -> bool:
+        """Return whether a subscription is one to this query, and has not ended."""
+        return subscription.query is self and not subscription.ended
+
+    def told_to(self, subscription: LiveSubscription) -> Told | None:
+        """Return what a client has been told; `None` for one that waits for its first reading."""
+        for audience in self.audiences.values():
+            if subscription in audience.subscriptions:
+                return audience.told
+        return None
+
+    def remove(self, subscription: LiveSubscription) -> list[Waiting]:
+        """Remove a subscription. Return what it waits for."""
+        for key, audience in [*self.audiences.items()]:
+            audience.subscriptions.pop(subscription, None)
+            if not audience.subscriptions:
+                del self.audiences[key]
+        removed = [each for each in self.waiting if each.subscription is subscription]
+        self.waiting = [each for each in self.waiting if each.subscription is not subscription]
+        return removed
+
+    def note(self, label: str, keys: Iterable[Key] | None) -> None:
+        """Note that rows of a model were written; `None`: it is not known which."""
+        self.noted = True
+        if label != self.label or keys is None:
+            self.everything = True
+
+    def note_loss(self) -> None:
+        """Note that anything may have been written."""
+        self.noted = self.everything = True
+
+    # The time after which it is read again in any case.
+
+    def limit_interval(self, seconds: float | None) -> None:
+        """Read it again at least every so many seconds; `None`: there is no such limit."""
+        if seconds is not None:
+            self._interval = min(seconds, self._interval or seconds)
+
+    def start_timer(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        """Call `call` after this time."""
+        self.stop_timer()
+        if self._interval is not None:
+            self._timer = call_later(loop, self._interval, call)
+
+    def stop_timer(self) -> None:
+        """Do not call it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Reading. `begin` and `install` run on the event loop, `read` in a thread between them.
+
+    def begin(self) -> Reading:
+        """Begin a reading, for those who are here now. Later changes belong to the next one."""
+        everything, self.everything = self.everything, False
+        noted, self.noted = self.noted, False
+        waiting, self.waiting = self.waiting, []
+        audiences = {
+            key: Audience(key, each.told, dict(each.subscriptions))
+            for key, each in self.audiences.items()
+        }
+        for each in waiting:
+            key = audience_key(each.subscription)
+            audiences.setdefault(key, Audience(key)).waiting.append(each)
+        return Reading(self, [*audiences.values()], everything, noted)
+
+    def read(self, reading: Reading) -> None:
+        """Read and render the rows. Call this in a thread, after the commit of what has changed."""
+        with activated(self.partition):
+            rows = self._rows()
+            known = dict(self._known_prints())
+            reading.prints = {key: fingerprint(row) for key, row in rows.items()}
+            changed = {
+                key
+                for key, found in reading.prints.items()
+                if reading.everything or found == UNKNOWN or known.get(key) != found
+            }
+            for audience in reading.audiences:
+                reading.renderings += renderings(audience, rows, changed)
+
+    def _rows(self) -> dict[Key, Model]:
+        rows: dict[Key, Model] = {}
+        for row in self.queryset.all():
+            rows.setdefault(row_key(row.pk), row)  # a join may return a row more than once
+        if len(rows) > (limit := api_settings.MAX_LIVE_ROWS):
+            message = _("A live list has at most %(limit)d rows.")
+            raise ValidationError([message % {"limit": limit}])
+        return rows
+
+    def install(self, reading: Reading) -> None:
+        """Make what was read the state of the query."""
+        self._prints = tuple(reading.prints), b"".join(reading.prints.values())
+        self.audiences = {}
+        for rendering in reading.renderings:
+            audience = rendering.audience
+            here = {each: None for each in audience.members if self.has(each)}
+            if here:
+                audience = self.audiences.setdefault(audience.key, Audience(audience.key))
+                audience.told = Told(rendering.tags)
+                audience.subscriptions |= here
+
+    def _known_prints(self) -> Iterable[tuple[Key, bytes]]:
+        keys, prints = self._prints
+        size = len(UNKNOWN)
+        return ((key, prints[at * size : at * size + size]) for at, key in enumerate(keys))
