@@ -26,6 +26,7 @@ from ..protocol.messages import Event, Gap
 from ..renderers import Rendered
 from .audiences import Rendering, Tags, Waiting, answer_to, difference
 from .queries import Queries
+from .rights import RIGHTS, Rights
 from .shared_query import Reading, SharedQuery
 from .subscriptions import LiveSubscription, send_diff
 
@@ -55,6 +56,8 @@ class LiveLane:
         self._hub = hub
         self._queries = Queries(hub, cast(Member, self))  # a member that receives only data
         self._due: dict[SharedQuery, None] = {}
+        self._suspended: dict[LiveSubscription, Tags] = {}
+        self.rights = Rights(hub, self._start)
         self._task: asyncio.Task[None] | None = None
         self._ended_at = 0.0
         self._context = empty_context()
@@ -83,19 +86,27 @@ class LiveLane:
     def move(self, subscription: LiveSubscription, query: SharedQuery) -> None:
         """Let a client see the rows of another query from now on: it is told what differs."""
         before = subscription.query
-        if subscription.ended or before is None or before.key == query.key:
+        if subscription.ended or before is None:
             return
-        told = before.told_to(subscription)
+        tags = self._suspended.get(subscription)
+        if tags is not None and subscription.connection.missed is not None:
+            return  # it is asked again when it has sent another token
+        if tags is None:
+            if before.key == query.key:
+                return
+            told = before.told_to(subscription)
+            tags = None if told is None else told.tags()
+        self._suspended.pop(subscription, None)
         waiting = before.remove(subscription)
         self._drop_unused(before)
-        found = waiting or [Waiting(subscription, told and told.tags(), None)]
-        for each in found:
+        for each in waiting or [Waiting(subscription, tags, None)]:
             query = self._add(each, query)
         self._wake(query)
 
     def unsubscribe(self, subscription: LiveSubscription) -> None:
         """End a subscription."""
         subscription.request.ended = True
+        self._suspended.pop(subscription, None)
         query, subscription.query = subscription.query, None
         if query is not None:
             query.remove(subscription)
@@ -124,6 +135,9 @@ class LiveLane:
                 self._wake(query)
             return
         for label, keys in event.data["written"]:
+            if label in RIGHTS:
+                for query in self._queries.of_groups([event.group]):
+                    self.rights.note(query.subscriptions)
             for query in self._queries.depending_on(event.group, label):
                 query.note(label, keys)
                 self._wake(query)
@@ -132,35 +146,55 @@ class LiveLane:
         """Read a query soon."""
         if query.is_used:
             self._due[query] = None
-            if self._task is None:
-                self._task = self._context.run(self._hub.start_task, self._run())
-                self._task.add_done_callback(self._task_ended)
+            self._start()
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = self._context.run(self._hub.start_task, self._run())
+            self._task.add_done_callback(self._task_ended)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if not task.cancelled():
-            for query in [*self._due]:  # it has become due at the very end
-                self._wake(query)
+        if not task.cancelled() and (self._due or self.rights):  # since the very end
+            self._start()
 
     async def _run(self) -> None:
         async with thread_lease(urgent=True):
-            while self._due:
+            while self._due or self.rights:
                 pause = self._ended_at + PAUSE - self._hub.loop.time()
                 await asyncio.sleep(max(pause, GATHER_TIME))
-                await wait_for_checks(self._hub)  # a user who was deactivated is told nothing
-                due, self._due = [*self._due], {}
-                for start in range(0, len(due), QUERIES_PER_CALL):
-                    await self._read(due[start : start + QUERIES_PER_CALL])
+                try:
+                    await self._read_due()
+                except Exception:
+                    logger.exception("Live queries cannot be read.")
                 self._ended_at = self._hub.loop.time()
+
+    async def _read_due(self) -> None:
+        await wait_for_checks(self._hub)  # a user who was deactivated is told nothing
+        if self.rights:
+            await self._ask_again()
+        due, self._due = [*self._due], {}
+        for start in range(0, len(due), QUERIES_PER_CALL):
+            await self._read(due[start : start + QUERIES_PER_CALL])
+
+    async def _ask_again(self) -> None:
+        """Ask for the querysets of clients who may see other rows now."""
+        for subscription, found in await self.rights.ask():
+            if isinstance(found, SharedQuery):
+                self.move(subscription, found)
+            else:
+                self._refuse(subscription, found)
+
+    def _refuse(self, subscription: LiveSubscription, error: Exception) -> None:
+        if not subscription.ended:
+            self.unsubscribe(subscription)
+            subscription.reject(error)
 
     # Reading.
 
     async def _read(self, queries: list[SharedQuery]) -> None:
         readings = [query.begin() for query in queries if query.is_used]
-        try:
-            await sync_to_async(_read_all)(readings)
-        except Exception:  # no thread
-            logger.exception("Live queries cannot be read.")
+        await sync_to_async(_read_all)(readings)
         for reading in readings:
             if reading.error is None:
                 self._install(reading)
@@ -175,7 +209,11 @@ class LiveLane:
         query = reading.query
         query.install(reading)
         for rendering in reading.renderings:
-            told = [each for each in rendering.audience.subscriptions if query.has(each)]
+            told = [
+                each
+                for each in rendering.audience.subscriptions
+                if query.has(each) and not self._suspends(each, rendering.before)
+            ]
             if told and (data := difference(rendering)) is not None:
                 if not reading.noted:
                     counts.add("mended")
@@ -184,9 +222,18 @@ class LiveLane:
                 if query.has(waiting.subscription):
                     self._answer(waiting, rendering)
 
+    def _suspends(self, subscription: LiveSubscription, have: Tags) -> bool:
+        """Note what a client has, if it is told nothing until it has sent another token."""
+        if subscription.connection.missed is None:
+            return False
+        self._suspended.setdefault(subscription, have)
+        subscription.query.remove(subscription)
+        return True
+
     def _answer(self, waiting: Waiting, rendering: Rendering) -> None:
         if waiting.answer is None:
-            send_diff([waiting.subscription], answer_to(waiting, rendering))
+            if not self._suspends(waiting.subscription, waiting.have or {}):
+                send_diff([waiting.subscription], answer_to(waiting, rendering))
         elif not waiting.answer.done():
             waiting.answer.set_result(answer_to(waiting, rendering))
 
@@ -200,8 +247,7 @@ class LiveLane:
                 reading.query.waiting.append(waiting)
         if refused:
             for subscription in reading.subscriptions:
-                self.unsubscribe(subscription)
-                subscription.reject(error)
+                self._refuse(subscription, error)
             return
         logger.error("A live query of %s failed.", reading.query.label, exc_info=error)
         reading.query.note_loss()
@@ -211,6 +257,7 @@ class LiveLane:
     def _audit(self, query: SharedQuery) -> None:
         """Read a query although nothing it depends on was written, as far as is known."""
         query.everything = True
+        self.rights.note(query.subscriptions)
         self._wake(query)
 
 

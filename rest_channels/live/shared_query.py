@@ -72,6 +72,11 @@ class SharedQuery:
         self._timer: asyncio.TimerHandle | None = None
         self._prints: tuple[tuple[Key, ...], bytes] = ((), b"")
 
+    @classmethod
+    def of(cls, subscription: LiveSubscription) -> "SharedQuery":
+        """Return the query of a client as it is now. Call this in a thread."""
+        return cls(subscription.viewer.find_queryset(), subscription.connection.partition)
+
     @property
     def is_used(self) -> bool:
         """Whether it has clients."""
@@ -80,6 +85,11 @@ class SharedQuery:
     def has(self, subscription: LiveSubscription) -> bool:
         """Return whether a subscription is one to this query, and has not ended."""
         return subscription.query is self and not subscription.ended
+
+    @property
+    def subscriptions(self) -> list[LiveSubscription]:
+        """The subscriptions of its clients, without those that wait."""
+        return [each for audience in self.audiences.values() for each in audience.subscriptions]
 
     def told_to(self, subscription: LiveSubscription) -> Told | None:
         """Return what a client has been told; `None` for one that waits for its first reading."""

@@ -15,7 +15,7 @@ from ..protocol.dialects import ActionDialect
 from ..protocol.messages import Event, utf8_size
 from ..renderers import Rendered, encode_text
 
-__all__ = ["DIFF", "LiveSubscription", "Viewer", "send_diff"]
+__all__ = ["DIFF", "LiveSubscription", "Viewer", "send_diff", "subscriptions_of"]
 
 DIFF = "diff"
 """The `action` of the frames with what differs."""
@@ -145,3 +145,9 @@ def _frames(
         elif connection.state <= State.OPEN and not connection.outbox.closed:
             text = frame_start + request.frame_end
             yield connection, frame_message(text, None), size + request.frame_end_size
+
+
+def subscriptions_of(connection: Connection) -> dict[LiveSubscription, None]:
+    """Return the subscriptions of a connection."""
+    found: dict[LiveSubscription, None] = connection.view_state.setdefault("live", {})
+    return found

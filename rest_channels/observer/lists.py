@@ -20,10 +20,11 @@ from ..concurrency.execution import run
 from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
 from ..decorators import action
+from ..engine.connection import Connection
 from ..exceptions import TooManySubscriptions
 from ..live.lane import LiveLane
 from ..live.shared_query import SharedQuery
-from ..live.subscriptions import LiveSubscription
+from ..live.subscriptions import LiveSubscription, subscriptions_of
 from ..live.writes import capture_writes, row_key
 from ..protocol.arguments import check_request_id
 from ..renderers import Rendered
@@ -51,7 +52,7 @@ async def subscribe(
         raise ValidationError({"request_id": [_("This argument is required.")]})
     check_request_id(request_id)
     connection = viewer.consumer._connection
-    subscriptions = _subscriptions_of(connection)
+    subscriptions = _watched(connection)
     end_subscriptions(viewer.consumer, owner, request_id)  # it replaces what it had before
     request, lane = viewer.request, connection.hub.get_component(LiveLane)
     if len(subscriptions) >= api_settings.MAX_LIVE:
@@ -62,7 +63,7 @@ async def subscribe(
     subscriptions[subscription] = None
     viewer.forget = partial(subscriptions.pop, subscription, None)
     try:
-        query, tags = await run(partial(_find_query, viewer, connection.partition, have))
+        query, tags = await run(partial(_find_query, subscription, have))
         data: Rendered = await lane.subscribe(subscription, query, tags)
     except BaseException:
         viewer.forget()
@@ -71,9 +72,9 @@ async def subscribe(
 
 
 def _find_query(
-    viewer: LiveViewer, partition: str, have: Any
+    subscription: LiveSubscription, have: Any
 ) -> tuple[SharedQuery, dict[Any, bytes] | None]:
-    query = SharedQuery(viewer.find_queryset(), partition)
+    query = SharedQuery.of(subscription)
     return query, None if have is None else _tags_of(have, query.queryset.model)
 
 
@@ -91,16 +92,16 @@ def _tag(text: Any) -> bytes:
         return b""
 
 
-def _subscriptions_of(connection: Any) -> dict[LiveSubscription, None]:
+def _watched(connection: Connection) -> dict[LiveSubscription, None]:
     """Return the subscriptions of a connection, which end with it."""
     if "live" not in connection.view_state:
-        connection.view_state["live"] = {}
+        lane = connection.hub.get_component(LiveLane)
         connection.on_ended += (partial(_end_all, connection),)
-    found: dict[LiveSubscription, None] = connection.view_state["live"]
-    return found
+        connection.on_identity_changed += (partial(lane.rights.note_connection, connection),)
+    return subscriptions_of(connection)
 
 
-async def _end_all(connection: Any) -> None:
+async def _end_all(connection: Connection) -> None:
     lane = connection.hub.get_component(LiveLane)
     for subscription in connection.view_state.pop("live", ()):
         lane.unsubscribe(subscription)
@@ -108,7 +109,7 @@ async def _end_all(connection: Any) -> None:
 
 def end_subscriptions(consumer: Any, owner: object, request_id: Any) -> None:
     """End the subscription of a request to `owner`; with `None`, those of all requests."""
-    subscriptions = _subscriptions_of(consumer._connection)
+    subscriptions = _watched(consumer._connection)
     lane = consumer._connection.hub.get_component(LiveLane)
     for subscription in [*subscriptions]:
         if subscription.owner is owner and subscription.request.is_of(request_id):
