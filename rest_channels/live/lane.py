@@ -194,7 +194,11 @@ class LiveLane:
 
     async def _read(self, queries: list[SharedQuery]) -> None:
         readings = [query.begin() for query in queries if query.is_used]
-        await sync_to_async(_read_all)(readings)
+        try:
+            await sync_to_async(_read_all)(readings)
+        finally:
+            for reading in readings:
+                reading.query.end()
         for reading in readings:
             if reading.error is None:
                 self._install(reading)

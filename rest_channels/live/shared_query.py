@@ -70,6 +70,7 @@ class SharedQuery:
         """Whether any row was written since the last reading, as far as is known."""
         self._interval = api_settings.LIVE_AUDIT
         self._timer: asyncio.TimerHandle | None = None
+        self._is_read = False
         self._prints: tuple[tuple[Key, ...], bytes] = ((), b"")
 
     @classmethod
@@ -79,8 +80,8 @@ class SharedQuery:
 
     @property
     def is_used(self) -> bool:
-        """Whether it has clients."""
-        return bool(self.waiting or self.audiences)
+        """Whether it has clients, or is being read for some."""
+        return bool(self.waiting or self.audiences or self._is_read)
 
     def has(self, subscription: LiveSubscription) -> bool:
         """Return whether a subscription is one to this query, and has not ended."""
@@ -137,10 +138,11 @@ class SharedQuery:
             self._timer.cancel()
             self._timer = None
 
-    # Reading. `begin` and `install` run on the event loop, `read` in a thread between them.
+    # Reading. `begin`, `install` and `end` run on the event loop, `read` in a thread.
 
     def begin(self) -> Reading:
         """Begin a reading, for those who are here now. Later changes belong to the next one."""
+        self._is_read = True
         everything, self.everything = self.everything, False
         noted, self.noted = self.noted, False
         waiting, self.waiting = self.waiting, []
@@ -187,6 +189,10 @@ class SharedQuery:
                 audience = self.audiences.setdefault(audience.key, Audience(audience.key))
                 audience.told = Told(rendering.tags)
                 audience.subscriptions |= here
+
+    def end(self) -> None:
+        """Note that the reading that has begun has ended."""
+        self._is_read = False
 
     def _known_prints(self) -> Iterable[tuple[Key, bytes]]:
         keys, prints = self._prints

@@ -15,10 +15,14 @@ from ..protocol.dialects import ActionDialect
 from ..protocol.messages import Event, utf8_size
 from ..renderers import Rendered, encode_text
 
-__all__ = ["DIFF", "LiveSubscription", "Viewer", "send_diff", "subscriptions_of"]
+__all__ = ["DIFF", "SUBSCRIPTIONS", "LiveSubscription", "Viewer", "send_diff", "subscriptions_of"]
 
 DIFF = "diff"
 """The `action` of the frames with what differs."""
+
+
+SUBSCRIPTIONS = "live"
+"""The key of a connection's state with its subscriptions."""
 
 
 class Request(Protocol):
@@ -148,6 +152,6 @@ def _frames(
 
 
 def subscriptions_of(connection: Connection) -> dict[LiveSubscription, None]:
-    """Return the subscriptions of a connection."""
-    found: dict[LiveSubscription, None] = connection.view_state.setdefault("live", {})
+    """Return the subscriptions of a connection: do not add to the result."""
+    found: dict[LiveSubscription, None] = connection.view_state.get(SUBSCRIPTIONS, {})
     return found

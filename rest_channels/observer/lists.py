@@ -24,7 +24,7 @@ from ..engine.connection import Connection
 from ..exceptions import TooManySubscriptions
 from ..live.lane import LiveLane
 from ..live.shared_query import SharedQuery
-from ..live.subscriptions import LiveSubscription, subscriptions_of
+from ..live.subscriptions import SUBSCRIPTIONS, LiveSubscription, subscriptions_of
 from ..live.writes import capture_writes, row_key
 from ..protocol.arguments import check_request_id
 from ..renderers import Rendered
@@ -94,8 +94,9 @@ def _tag(text: Any) -> bytes:
 
 def _watched(connection: Connection) -> dict[LiveSubscription, None]:
     """Return the subscriptions of a connection, which end with it."""
-    if "live" not in connection.view_state:
+    if SUBSCRIPTIONS not in connection.view_state:
         lane = connection.hub.get_component(LiveLane)
+        connection.view_state[SUBSCRIPTIONS] = {}
         connection.on_ended += (partial(_end_all, connection),)
         connection.on_identity_changed += (partial(lane.rights.note_connection, connection),)
     return subscriptions_of(connection)
@@ -103,7 +104,7 @@ def _watched(connection: Connection) -> dict[LiveSubscription, None]:
 
 async def _end_all(connection: Connection) -> None:
     lane = connection.hub.get_component(LiveLane)
-    for subscription in connection.view_state.pop("live", ()):
+    for subscription in connection.view_state.pop(SUBSCRIPTIONS, ()):
         lane.unsubscribe(subscription)
 
 
