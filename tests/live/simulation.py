@@ -12,6 +12,8 @@ from rest_framework import serializers
 
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
+from rest_channels.engine.publish import current_hub
+from rest_channels.live.lane import LiveLane
 from rest_channels.observer import live_query
 from tests.observer.models import Comment, Message, Room
 
@@ -237,6 +239,15 @@ class Reader:
         return [dict(query.sharing.serializer_class(row).data) for row in rows]
 
 
+async def rest():
+    """Wait until all that was written has been read."""
+    lane = current_hub().get_component(LiveLane)
+    await asyncio.sleep(0.05)  # what threads have published is on its way to the loop
+    while (task := lane._task) is not None:
+        await asyncio.wait({task})
+        await asyncio.sleep(0.02)
+
+
 async def simulate(seed, *, readers=12, writers=3, times=25):
     """Run one simulation. Raise `AssertionError` for a list that is wrong at rest."""
     chance = random.Random(seed)
@@ -258,7 +269,9 @@ async def simulate(seed, *, readers=12, writers=3, times=25):
             await asyncio.sleep(chance.random() / 50)
             await again.come()
     await asyncio.gather(*threads)
-    await asyncio.gather(*(reader.drain(0.4) for reader in present))
+    await rest()
+    for reader in present:
+        await reader.drain(0.05)
     wrong = []
     for reader in present:
         expected = await sync_to_async(reader.expected)()

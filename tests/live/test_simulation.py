@@ -1,5 +1,7 @@
 """The simulation: at rest each list equals its queryset, whatever was written, and however."""
 
+import os
+
 import pytest
 
 from .simulation import simulate
@@ -7,6 +9,9 @@ from .simulation import simulate
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("seed", range(5))
+FIRST, COUNT = (int(each) for each in os.environ.get("LIVE_SEEDS", "0:5").split(":"))
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 async def test_at_rest_each_list_equals_its_queryset(seed) -> None:
     await simulate(seed)
