@@ -39,9 +39,9 @@ class Queries:
             partition = Partition(self._hub.join(group, self._member))
             self._partitions[group] = partition
         known = partition.by_key.setdefault(query.key, query)
-        if known is query:
-            for label in query.labels:
-                partition.by_label.setdefault(label, {})[query] = None
+        known.labels |= query.labels  # of another serializer
+        for label in known.labels:
+            partition.by_label.setdefault(label, {})[known] = None
         return known
 
     def remove(self, query: SharedQuery) -> None:

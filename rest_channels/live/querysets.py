@@ -1,17 +1,18 @@
 """Querysets of live queries: how they are read, which are equal, and what they depend on."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from django.apps import apps
-from django.core.exceptions import EmptyResultSet
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.db import router
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignObjectRel, Model, Prefetch, QuerySet
 
 from ..settings import api_settings
+from .dependencies import UnwatchableQuery, find_dependencies
+from .writes import is_told
 
-__all__ = ["models_of", "prepared", "query_key"]
+__all__ = ["models_on_path", "prepared", "query_key", "watched_models"]
 
 
 def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
@@ -62,10 +63,53 @@ def query_key(queryset: QuerySet[Any, Any], partition: str) -> Hashable:
     return queryset.model, sql, details, queryset.db, partition
 
 
-def models_of(queryset: QuerySet[Any, Any]) -> set[type[Model]]:
-    """Return the models whose tables a query reads."""
-    with suppress(EmptyResultSet):
-        queryset.query.get_compiler(queryset.db).as_sql()  # it joins what orders the rows
-    tables = {each.table_name for each in queryset.query.alias_map.values()}
-    every = apps.get_models(include_auto_created=True)
-    return {model for model in every if model._meta.db_table in tables} | {queryset.model}
+def watched_models(queryset: QuerySet[Any, Any], *, reread: bool) -> set[type[Model]]:
+    """Return the models whose changes may change the rows of a queryset, their order or values.
+
+    Args:
+        queryset: The queryset.
+        reread: Whether it is read again in an interval, so that nothing is refused.
+
+    Raises:
+        UnwatchableQuery: It may change without a write that is told.
+    """
+    models = {*find_dependencies(queryset, reread=reread).models}
+    for lookup in getattr(queryset, "_prefetch_related_lookups", ()):
+        path = lookup.prefetch_through if isinstance(lookup, Prefetch) else lookup
+        models |= models_on_path(queryset.model, path.split("__"))
+        if (rows := getattr(lookup, "queryset", None)) is not None:
+            models |= watched_models(rows, reread=reread)
+    untold = sorted(model._meta.label for model in models if not is_told(model))
+    if untold and not reread:
+        raise UnwatchableQuery(
+            f"The query of {queryset.model._meta.label} cannot be watched: writes of "
+            f"{', '.join(untold)} are not told. Write reread=seconds, such as reread=60: then the "
+            "query is run again in this interval."
+        )
+    return models
+
+
+def models_on_path(model: Any, names: Iterable[str]) -> set[type[Model]]:
+    """Return the models that a path of relations reads, from the rows of `model` on.
+
+    A name that is no relation ends the path: nothing is known of a property or a method.
+    """
+    models: set[type[Model]] = set()
+    for name in names:
+        relation = _relation(model, name)
+        if relation is None or not relation.is_relation or relation.related_model is None:
+            break
+        if relation.many_to_many:
+            models.add(getattr(relation, "through", None) or relation.remote_field.through)
+        model = relation.related_model._meta.concrete_model
+        models.add(model)
+    return models
+
+
+def _relation(model: Any, name: str) -> Any:
+    with suppress(FieldDoesNotExist):
+        field = model._meta.get_field(name)
+        if not isinstance(field, ForeignObjectRel) and field.name == name:
+            return field
+    reverse = (each for each in model._meta.related_objects if each.get_accessor_name() == name)
+    return next(reverse, None)

@@ -5,6 +5,7 @@ see different commits, and an order that is older than its rows would stay wrong
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +18,16 @@ from ..concurrency.timers import call_later
 from ..partitions import activated
 from ..settings import api_settings
 from .audiences import Audience, AudienceKey, Rendering, Waiting, audience_key, renderings
+from .dependencies import UnwatchableQuery
 from .diff import Key
-from .querysets import models_of, query_key
+from .querysets import query_key, watched_models
 from .state import UNKNOWN, Told, fingerprint
 from .subscriptions import LiveSubscription
 from .writes import row_key
 
 __all__ = ["Reading", "SharedQuery"]
+
+logger = logging.getLogger("rest_channels")
 
 
 @dataclass(eq=False, slots=True)
@@ -54,13 +58,15 @@ class Reading:
 class SharedQuery:
     """A query, its clients in audiences, and what is known of the rows that it returned last."""
 
-    def __init__(self, queryset: QuerySet[Any, Any], partition: str) -> None:
+    def __init__(
+        self, queryset: QuerySet[Any, Any], models: Iterable[type[Model]], partition: str
+    ) -> None:
         self.key = query_key(queryset, partition)
         self.queryset = queryset
         self.partition = partition
         model: Any = queryset.model._meta.concrete_model
         self.label: str = model._meta.label_lower
-        self.labels = {each._meta.label_lower for each in models_of(queryset)}
+        self.labels = {each._meta.label_lower for each in models}
         """The models whose changes may change the rows, their order or what they show."""
         self.audiences: dict[AudienceKey, Audience] = {}
         self.waiting: list[Waiting] = []
@@ -75,8 +81,20 @@ class SharedQuery:
 
     @classmethod
     def of(cls, subscription: LiveSubscription) -> "SharedQuery":
-        """Return the query of a client as it is now. Call this in a thread."""
-        return cls(subscription.viewer.find_queryset(), subscription.connection.partition)
+        """Return the query of a client as it is now. Call this in a thread.
+
+        Raises:
+            ValidationError: (400) It may change without a write that is told.
+        """
+        viewer = subscription.viewer
+        queryset = viewer.find_queryset()
+        try:
+            models = watched_models(queryset, reread=subscription.reread is not None)
+        except UnwatchableQuery as error:
+            logger.error("A live query is refused: %s", error)
+            raise ValidationError([str(error)]) from error
+        models |= viewer.rendered_models(queryset.model)
+        return cls(queryset, models, subscription.connection.partition)
 
     @property
     def is_used(self) -> bool:

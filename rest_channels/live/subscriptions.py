@@ -63,6 +63,9 @@ class Viewer(Protocol):
     def find_queryset(self) -> QuerySet[Any, Any]:
         """Return the rows that the client may see now, in their order."""
 
+    def rendered_models(self, model: type[Model]) -> set[type[Model]]:
+        """Return the models that rendering rows of `model` reads, as far as is known."""
+
     def render_shared(self, rows: Sequence[Model]) -> list[bytes | None] | None:
         """Return the JSON of each row; `None` if each client has a rendering of its own."""
 

@@ -24,6 +24,7 @@ from ..partitions import activated
 from ..renderers import encode
 from ..serializer_fields import keep_fields
 from .delivery.rendering import DetectingContext, rendering_key
+from .rendered_models import rendered_models
 from .subscriptions import REJECTIONS, Subscription
 
 __all__ = ["GenericViewer", "LiveViewer", "QueryViewer", "Sharing"]
@@ -42,6 +43,8 @@ class Sharing:
         self.serializer_class = serializer_class
         self.possible = possible
         """Becomes `False` once the serializer has read its context."""
+        self.models: set[type[Model]] | None = None
+        """What the serializer reads beside the row, once that was found out."""
 
 
 class LiveViewer:
@@ -102,6 +105,11 @@ class LiveViewer:
 
     def find_queryset(self) -> QuerySet[Any, Any]:
         raise NotImplementedError
+
+    def rendered_models(self, model: type[Model]) -> set[type[Model]]:
+        if self.sharing.models is None:
+            self.sharing.models = rendered_models(self.sharing.serializer_class, model)
+        return self.sharing.models
 
     def render_shared(self, rows: Sequence[Model]) -> list[bytes | None] | None:
         return copy_context().run(self._render_shared, rows)

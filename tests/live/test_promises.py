@@ -168,6 +168,14 @@ class Desk(AsyncAPIConsumer):
     def late(self):
         return Tag.objects.all()
 
+    @live_query(serializer_class=TagSerializer)
+    def random(self):
+        return Tag.objects.order_by("?")
+
+    @action()
+    async def watch_random(self, request_id):
+        return await self.random.subscribe(request_id=request_id), 201
+
     @action()
     async def watch(self, request_id, start, have=None):
         return await self.named.subscribe(start=start, request_id=request_id, have=have), 201
@@ -193,6 +201,13 @@ async def test_a_live_query_follows_the_queryset_of_its_function() -> None:
         )
         await Tag.objects.acreate(name="a4")
         await socket.expect_nothing()
+
+
+async def test_a_query_that_changes_without_a_write_is_refused_with_the_reason(caplog) -> None:
+    async with client(Desk) as socket:
+        reply = await socket.expect_reply(await socket.call("watch_random"), status=400)
+        assert "reread=seconds" in str(reply["errors"])
+    assert "reread=seconds" in caplog.text
 
 
 async def test_a_query_with_reread_is_read_again_without_a_write() -> None:
@@ -236,6 +251,33 @@ async def test_a_row_that_is_rendered_without_its_key_gets_it_as_pk() -> None:
     async with client(Tickets) as socket:
         tickets = await subscribe(socket)
         assert tickets.rows[str(ticket.pk)][0] == {"title": "a", "pk": str(ticket.pk)}
+
+
+class TitleSerializer(serializers.ModelSerializer):
+    names = serializers.SlugRelatedField("name", source="tags", many=True, read_only=True)
+
+    class Meta:
+        model = Ticket
+        fields = ["id", "title", "names"]
+
+
+class Tagged(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    queryset = Ticket.objects.order_by("title")
+    serializer_class = TitleSerializer
+
+
+async def test_a_row_changes_with_the_related_rows_that_its_serializer_shows() -> None:
+    ticket, tag = await Ticket.objects.acreate(title="a"), await Tag.objects.acreate(name="x")
+    async with client(Tagged) as socket:
+        tickets = await subscribe(socket)
+        for change, names in (
+            (lambda: ticket.tags.add(tag), ["x"]),
+            (lambda: Tag(pk=tag.pk, name="y").save(), ["y"]),
+            (lambda: Tag.objects.all().delete(), []),
+        ):
+            await sync_to_async(change)()
+            await tickets.next()
+            assert tickets.rows[str(ticket.pk)][0]["names"] == names
 
 
 async def test_rows_that_a_join_repeats_are_in_the_list_once() -> None:
