@@ -25,6 +25,7 @@ from ..engine.identity_waits import wait_for_checks
 from ..protocol.messages import Event, Gap
 from ..renderers import Rendered
 from .audiences import Rendering, Tags, Waiting, answer_to, difference
+from .changed_rows import ChangedRows
 from .queries import Queries
 from .rights import RIGHTS, Rights
 from .shared_query import Reading, SharedQuery
@@ -56,6 +57,7 @@ class LiveLane:
         self._hub = hub
         self._queries = Queries(hub, cast(Member, self))  # a member that receives only data
         self._due: dict[SharedQuery, None] = {}
+        self._changed = ChangedRows()
         self._suspended: dict[LiveSubscription, Tags] = {}
         self.rights = Rights(hub, self._start)
         self._task: asyncio.Task[None] | None = None
@@ -141,6 +143,9 @@ class LiveLane:
             for query in self._queries.depending_on(event.group, label):
                 query.note(label, keys)
                 self._wake(query)
+            for index in self._queries.row_indexes(event.group, label):
+                self._changed.add(index, keys)
+                self._start()
 
     def _wake(self, query: SharedQuery) -> None:
         """Read a query soon."""
@@ -155,12 +160,16 @@ class LiveLane:
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if not task.cancelled() and (self._due or self.rights):  # since the very end
+        if not task.cancelled() and self._has_work:  # since the very end
             self._start()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._due or self._changed or self.rights)
 
     async def _run(self) -> None:
         async with thread_lease(urgent=True):
-            while self._due or self.rights:
+            while self._has_work:
                 pause = self._ended_at + PAUSE - self._hub.loop.time()
                 await asyncio.sleep(max(pause, GATHER_TIME))
                 try:
@@ -173,6 +182,10 @@ class LiveLane:
         await wait_for_checks(self._hub)  # a user who was deactivated is told nothing
         if self.rights:
             await self._ask_again()
+        if self._changed:
+            for query, keys in await self._changed.affected():
+                query.note(query.label, keys)
+                self._wake(query)
         due, self._due = [*self._due], {}
         for start in range(0, len(due), QUERIES_PER_CALL):
             await self._read(due[start : start + QUERIES_PER_CALL])
@@ -196,10 +209,14 @@ class LiveLane:
         readings = [query.begin() for query in queries if query.is_used]
         try:
             await sync_to_async(_read_all)(readings)
-        finally:
+        except BaseException:  # the hub stops, or there is no thread
             for reading in readings:
                 reading.query.end()
+                reading.cancel()
+                self._drop_unused(reading.query)
+            raise
         for reading in readings:
+            reading.query.end()
             if reading.error is None:
                 self._install(reading)
             else:
@@ -211,7 +228,9 @@ class LiveLane:
 
     def _install(self, reading: Reading) -> None:
         query = reading.query
+        before = query.keys
         query.install(reading)
+        self._queries.note_rows(query, before)
         for rendering in reading.renderings:
             told = [
                 each

@@ -12,7 +12,7 @@ from ..settings import api_settings
 from .dependencies import UnwatchableQuery, find_dependencies
 from .writes import is_told
 
-__all__ = ["models_on_path", "prepared", "query_key", "watched_models"]
+__all__ = ["check_told", "models_on_path", "prefetched_models", "prepared", "query_key"]
 
 
 def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
@@ -63,30 +63,29 @@ def query_key(queryset: QuerySet[Any, Any], partition: str) -> Hashable:
     return queryset.model, sql, details, queryset.db, partition
 
 
-def watched_models(queryset: QuerySet[Any, Any], *, reread: bool) -> set[type[Model]]:
-    """Return the models whose changes may change the rows of a queryset, their order or values.
+def prefetched_models(queryset: QuerySet[Any, Any], *, reread: bool) -> set[type[Model]]:
+    """Return the models whose rows `prefetch_related` reads.
 
-    Args:
-        queryset: The queryset.
-        reread: Whether it is read again in an interval, so that nothing is refused.
-
-    Raises:
-        UnwatchableQuery: It may change without a write that is told.
+    Raises `UnwatchableQuery` as `find_dependencies` does, unless `reread`.
     """
-    models = {*find_dependencies(queryset, reread=reread).models}
+    models: set[type[Model]] = set()
     for lookup in getattr(queryset, "_prefetch_related_lookups", ()):
         path = lookup.prefetch_through if isinstance(lookup, Prefetch) else lookup
         models |= models_on_path(queryset.model, path.split("__"))
         if (rows := getattr(lookup, "queryset", None)) is not None:
-            models |= watched_models(rows, reread=reread)
+            models |= find_dependencies(rows, reread=reread).models
+            models |= prefetched_models(rows, reread=reread)
+    return models
+
+
+def check_told(models: Iterable[type[Model]], *, reread: bool) -> None:
+    """Raise `UnwatchableQuery` for models whose writes are not told, unless `reread`."""
     untold = sorted(model._meta.label for model in models if not is_told(model))
     if untold and not reread:
         raise UnwatchableQuery(
-            f"The query of {queryset.model._meta.label} cannot be watched: writes of "
-            f"{', '.join(untold)} are not told. Write reread=seconds, such as reread=60: then the "
-            "query is run again in this interval."
+            f"Writes of {', '.join(untold)} are not told, so no query of them can be watched. "
+            "Write reread=seconds, such as reread=60: then the query is run again in this interval."
         )
-    return models
 
 
 def models_on_path(model: Any, names: Iterable[str]) -> set[type[Model]]:

@@ -6,7 +6,7 @@ see different commits, and an order that is older than its rows would stay wrong
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,14 @@ from ..concurrency.timers import call_later
 from ..partitions import activated
 from ..settings import api_settings
 from .audiences import Audience, AudienceKey, Rendering, Waiting, audience_key, renderings
-from .dependencies import UnwatchableQuery
+from .dependencies import Dependencies, UnwatchableQuery, find_dependencies
 from .diff import Key
-from .querysets import query_key, watched_models
+from .equalities import equalities_of
+from .judge import compile_judge
+from .keys import row_key
+from .querysets import check_told, prefetched_models, query_key
 from .state import UNKNOWN, Told, fingerprint
 from .subscriptions import LiveSubscription
-from .writes import row_key
 
 __all__ = ["Reading", "SharedQuery"]
 
@@ -49,6 +51,12 @@ class Reading:
         """The clients that wait for this reading."""
         return [each for audience in self.audiences for each in audience.waiting]
 
+    def cancel(self) -> None:
+        """Let no client wait for it any more."""
+        for waiting in self.waiting:
+            if waiting.answer is not None:
+                waiting.answer.cancel()
+
     @property
     def subscriptions(self) -> list[LiveSubscription]:
         """The clients that have been told an earlier reading."""
@@ -59,15 +67,34 @@ class SharedQuery:
     """A query, its clients in audiences, and what is known of the rows that it returned last."""
 
     def __init__(
-        self, queryset: QuerySet[Any, Any], models: Iterable[type[Model]], partition: str
+        self,
+        queryset: QuerySet[Any, Any],
+        dependencies: Dependencies,
+        rendered: Collection[type[Model]],
+        partition: str,
     ) -> None:
+        """Use `of` instead.
+
+        Args:
+            queryset: The rows.
+            dependencies: What the queryset reads.
+            rendered: The models that are read when rows are rendered.
+            partition: The partition in which it is read.
+        """
         self.key = query_key(queryset, partition)
         self.queryset = queryset
         self.partition = partition
-        model: Any = queryset.model._meta.concrete_model
-        self.label: str = model._meta.label_lower
-        self.labels = {each._meta.label_lower for each in models}
-        """The models whose changes may change the rows, their order or what they show."""
+        self.model: Any = dependencies.model
+        self.label: str = self.model._meta.label_lower
+        has_offset = queryset.query.low_mark > 0
+        self.rows_are_independent = dependencies.rows_are_independent and not has_offset
+        """Whether the change of a row that it does not return, and has not returned, has no effect
+        unless the row matches now."""
+        self.whole_labels = {model._meta.label_lower for model in dependencies.related}
+        """The models of which any change concerns it."""
+        self._add_rendered(rendered)
+        self.judge = compile_judge(queryset)
+        self.equalities = equalities_of(queryset)
         self.audiences: dict[AudienceKey, Audience] = {}
         self.waiting: list[Waiting] = []
         self.everything = False
@@ -86,15 +113,37 @@ class SharedQuery:
         Raises:
             ValidationError: (400) It may change without a write that is told.
         """
-        viewer = subscription.viewer
+        viewer, reread = subscription.viewer, subscription.reread is not None
         queryset = viewer.find_queryset()
         try:
-            models = watched_models(queryset, reread=subscription.reread is not None)
+            dependencies = find_dependencies(queryset, reread=reread)
+            rendered = prefetched_models(queryset, reread=reread)
+            check_told(dependencies.models | rendered, reread=reread)
         except UnwatchableQuery as error:
             logger.error("A live query is refused: %s", error)
             raise ValidationError([str(error)]) from error
-        models |= viewer.rendered_models(queryset.model)
-        return cls(queryset, models, subscription.connection.partition)
+        rendered |= viewer.rendered_models(queryset.model)
+        return cls(queryset, dependencies, rendered, subscription.connection.partition)
+
+    def _add_rendered(self, models: Iterable[type[Model]]) -> None:
+        self.whole_labels |= {model._meta.label_lower for model in models}
+        if self.label in self.whole_labels:  # a row may be shown with another one
+            self.rows_are_independent = False
+        if not self.rows_are_independent:
+            self.whole_labels.add(self.label)
+
+    def depend_on(self, other: "SharedQuery") -> bool:
+        """Depend on what an equal query of another serializer depends on. Return if that is new."""
+        if other.whole_labels <= self.whole_labels:
+            return False
+        self.whole_labels |= other.whole_labels
+        self.rows_are_independent = self.rows_are_independent and other.rows_are_independent
+        return True
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of the rows that it has returned last."""
+        return self._prints[0]
 
     @property
     def is_used(self) -> bool:

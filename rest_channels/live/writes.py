@@ -24,8 +24,9 @@ from ..engine.publish import may_have_members, publish
 from ..partitions import changed_partition, group_name
 from ..protocol.messages import Event
 from .commit_hooks import CommitHook
+from .keys import normalize_key, row_key
 
-__all__ = ["LIVE_GROUP", "MAX_KEYS", "capture_writes", "is_told", "note_written", "row_key"]
+__all__ = ["LIVE_GROUP", "MAX_KEYS", "capture_writes", "is_told", "note_written"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -46,16 +47,16 @@ Keys = set[Any] | None
 """The keys of written rows, as JSON; `None`: any row of the table may have been written."""
 
 
+def _merged(known: Keys, keys: Keys) -> Keys:
+    """Return the keys of both. More than `MAX_KEYS` are "any row of the table"."""
+    if known is None or keys is None or len(known | keys) > MAX_KEYS:
+        return None
+    return known | keys
+
+
 def is_told(model: type[Model]) -> bool:
     """Return whether writes of the rows of `model` are told to hubs."""
     return model._meta.app_label not in UNTOLD_APPS
-
-
-def row_key(pk: Any) -> Any:
-    """Return a primary key as JSON: a number, a text, or a tuple for a composite key."""
-    if isinstance(pk, tuple | list):
-        return tuple(map(row_key, pk))
-    return pk if isinstance(pk, int | str) else str(pk)
 
 
 class Writes(CommitHook):
@@ -71,13 +72,8 @@ class Writes(CommitHook):
 
     def add(self, model: type[Model], keys: Iterable[Any] | None) -> None:
         """Add rows of the table of `model`."""
-        known = self.tables.setdefault(model, set())
-        if known is None:
-            return
-        if keys is not None:
-            known.update(map(row_key, keys))
-        if keys is None or len(known) > MAX_KEYS:
-            self.tables[model] = None
+        new = None if keys is None else {row_key(normalize_key(model, key)) for key in keys}
+        self.tables[model] = _merged(self.tables.get(model, set()), new)
 
     @classmethod
     def publish_all(cls, hooks: list[Self]) -> None:
@@ -87,7 +83,7 @@ class Writes(CommitHook):
             writes.published = True
             merged = by_partition.setdefault(writes.partition, cls(writes.using, writes.partition))
             for model, keys in writes.tables.items():
-                merged.add(model, keys)
+                merged.tables[model] = _merged(merged.tables.get(model, set()), keys)
         for merged in by_partition.values():
             merged._publish()
 

@@ -18,8 +18,8 @@ from ..actions.plan import replaces_any
 from ..concurrency.hooks import call_hook
 from ..dispatch.view_permissions import forget_permissions
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
+from ..live.keys import row_key
 from ..live.querysets import prepared
-from ..live.writes import row_key
 from ..partitions import activated
 from ..renderers import encode
 from ..serializer_fields import keep_fields

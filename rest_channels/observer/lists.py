@@ -22,14 +22,14 @@ from ..declarations.values import check_values
 from ..decorators import action
 from ..engine.connection import Connection
 from ..exceptions import TooManySubscriptions
+from ..live.keys import normalize_key, row_key
 from ..live.lane import LiveLane
 from ..live.shared_query import SharedQuery
 from ..live.subscriptions import SUBSCRIPTIONS, LiveSubscription, subscriptions_of
-from ..live.writes import capture_writes, row_key
+from ..live.writes import capture_writes
 from ..protocol.arguments import check_request_id
 from ..renderers import Rendered
 from ..settings import api_settings
-from .capture.keys import normalize_key
 from .list_viewers import GenericViewer, LiveViewer, QueryViewer, Sharing
 
 __all__ = ["LiveQuery", "ObserverModelListMixin", "live_query"]

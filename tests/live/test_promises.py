@@ -32,6 +32,12 @@ class TagSerializer(serializers.ModelSerializer):
         fields = ["id", "name"]
 
 
+class CommentSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Comment
+        fields = ["id", "text"]
+
+
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
     queryset = Tag.objects.order_by("name")
     serializer_class = TagSerializer
@@ -91,6 +97,36 @@ async def test_a_write_that_the_list_does_not_depend_on_is_not_read(readings) ->
         await Comment.objects.acreate(text="a")
         await socket.expect_nothing()
         assert readings == []
+
+
+class OwnComments(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    serializer_class = CommentSerializer
+
+    def get_queryset(self, **kwargs):
+        return Comment.objects.filter(user=self.scope["user"]).order_by("pk")
+
+
+async def test_only_lists_that_a_changed_row_was_or_may_be_in_are_read(readings) -> None:
+    users = [await User.objects.acreate_user(f"user{number}") for number in range(5)]
+    sockets = [client(OwnComments, user=user) for user in users]
+    for socket in sockets:
+        await socket.connect()
+    lists = [await subscribe(socket) for socket in sockets]
+    readings.clear()
+    comment = await Comment.objects.acreate(text="a", user=users[0])
+    await lists[0].until("a")
+    assert len(readings) == 1
+    comment.user = users[1]
+    await comment.asave()
+    await lists[0].until()
+    await lists[1].until("a")
+    assert len(readings) == 3
+    comment.user = None
+    await comment.asave()
+    await lists[1].until()
+    assert len(readings) == 4
+    for socket in sockets:
+        await socket.disconnect()
 
 
 async def test_a_client_has_at_most_max_live_lists(settings) -> None:
