@@ -135,6 +135,11 @@ class ObserverModelListMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        limit = cls.live_limit
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise TypeError(
+                f"{cls.__name__}.live_limit = {limit!r}: write a number of rows, or None."
+            )
         cls._list_sharing = GenericViewer.sharing_of(cls)
         capture_writes()
 

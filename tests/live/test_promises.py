@@ -157,6 +157,27 @@ async def test_a_list_that_grows_too_long_is_refused(settings) -> None:
         await socket.expect_reply(call, status=400)
 
 
+@pytest.mark.parametrize("limit", [0, -1, True, "5", 2.0])
+def test_a_limit_that_is_no_number_of_rows_is_refused_when_the_class_is_made(limit) -> None:
+    with pytest.raises(TypeError, match="live_limit"):
+        type("Wrong", (Tags,), {"live_limit": limit})
+
+
+@pytest.mark.parametrize("reread", [0, -1, True, "5"])
+def test_an_interval_that_is_no_time_is_refused(reread) -> None:
+    with pytest.raises(TypeError, match="reread"):
+        live_query(serializer_class=TagSerializer, reread=reread)
+
+
+async def test_a_queryset_of_values_is_refused(caplog) -> None:
+    class Values(Tags):
+        queryset = Tag.objects.values("name")
+
+    async with client(Values) as socket:
+        await socket.expect_reply(await socket.call("subscribe_list"), status=500)
+    assert "without values()" in caplog.text
+
+
 @pytest.mark.parametrize("have", [[], "a", {"1": 2, "x": None}])
 async def test_what_a_client_claims_to_have_never_fails_its_list(have) -> None:
     await Tag.objects.acreate(name="a")
