@@ -1,21 +1,24 @@
 """The rows that were written since queries were last read, and the queries that these concern."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
-from django.db.models import Model
 
 from .diff import Key
 from .keys import row_key
-from .row_index import RowIndex
+from .row_index import ReadRows, RowIndex
 from .shared_query import SharedQuery
+from .subscriptions import Viewer
 from .writes import MAX_KEYS
 
 __all__ = ["ChangedRows"]
+
+logger = logging.getLogger("rest_channels")
 
 Keys = set[Key] | None
 """The keys of written rows; `None`: any row of the table."""
@@ -44,21 +47,26 @@ class ChangedRows:
         No query may be read meanwhile: it would return what the rows were before.
         """
         changed, self._keys = self._keys, {}
-        read = await sync_to_async(_read)(changed)
+        jobs = [(index, keys, index.viewers()) for index, keys in changed.items() if keys]
+        try:
+            read = await sync_to_async(_read)(jobs)
+        except Exception:
+            logger.exception(
+                "It cannot be found out which live queries are concerned: all are read."
+            )
+            read = {}
         found: list[tuple[SharedQuery, Keys]] = []
         for index, keys in changed.items():
             rows = read.get(index)
-            is_known = keys is not None and rows is not None
-            queries = index.affected(keys or (), rows or {}) if is_known else index.all()
+            queries = index.all() if rows is None else index.affected(keys or (), rows)
             found += [(query, keys) for query in queries]
         return found
 
 
-def _read(changed: Mapping[RowIndex, Keys]) -> dict[RowIndex, dict[Key, Model]]:
+def _read(jobs: Iterable[tuple[RowIndex, set[Key], list[Viewer]]]) -> dict[RowIndex, ReadRows]:
     """Read rows that were written. If that fails, they may concern all queries."""
-    found: dict[RowIndex, dict[Key, Model]] = {}
-    for index, keys in changed.items():
-        if keys is not None:
-            with suppress(DatabaseError, ValueError, TypeError, ValidationError):
-                found[index] = index.read(keys)
+    found: dict[RowIndex, ReadRows] = {}
+    for index, keys, viewers in jobs:
+        with suppress(DatabaseError, ValueError, TypeError, ValidationError):
+            found[index] = index.read(keys, viewers)
     return found

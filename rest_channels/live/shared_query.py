@@ -6,7 +6,7 @@ see different commits, and an order that is older than its rows would stay wrong
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,9 @@ class SharedQuery:
         self._add_rendered(rendered)
         self.judge = compile_judge(queryset)
         self.equalities = equalities_of(queryset)
+        self.viewers_key: Hashable | None = None
+        """What queries have in common whose clients are found from a row: see `Viewer`."""
+        self.reader: Key = None
         self.audiences: dict[AudienceKey, Audience] = {}
         self.waiting: list[Waiting] = []
         self.everything = False
@@ -123,7 +126,9 @@ class SharedQuery:
             logger.error("A live query is refused: %s", error)
             raise ValidationError([str(error)]) from error
         rendered |= viewer.rendered_models(queryset.model)
-        return cls(queryset, dependencies, rendered, subscription.connection.partition)
+        query = cls(queryset, dependencies, rendered, subscription.connection.partition)
+        query.viewers_key, query.reader = viewer.viewers_key, viewer.reader
+        return query
 
     def _add_rendered(self, models: Iterable[type[Model]]) -> None:
         self.whole_labels |= {model._meta.label_lower for model in models}
@@ -134,6 +139,8 @@ class SharedQuery:
 
     def depend_on(self, other: "SharedQuery") -> bool:
         """Depend on what an equal query of another serializer depends on. Return if that is new."""
+        if (other.viewers_key, other.reader) != (self.viewers_key, self.reader):
+            self.viewers_key = None  # it has clients of several users
         if other.whole_labels <= self.whole_labels:
             return False
         self.whole_labels |= other.whole_labels

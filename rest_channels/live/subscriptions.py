@@ -14,6 +14,7 @@ from ..protocol.asgi_messages import frame_message
 from ..protocol.dialects import ActionDialect
 from ..protocol.messages import Event, utf8_size
 from ..renderers import Rendered, encode_text
+from .diff import Key
 
 __all__ = ["DIFF", "SUBSCRIPTIONS", "LiveSubscription", "Viewer", "send_diff", "subscriptions_of"]
 
@@ -62,6 +63,17 @@ class Viewer(Protocol):
 
     def find_queryset(self) -> QuerySet[Any, Any]:
         """Return the rows that the client may see now, in their order."""
+
+    @property
+    def viewers_key(self) -> Hashable | None:
+        """What clients have in common for which `find_viewers` is the same; `None`: it is not."""
+
+    @property
+    def reader(self) -> Key:
+        """The key of the user, as `find_viewers` names it."""
+
+    def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Key, Key]]:
+        """Return the keys of rows, each with that of a user who may see it."""
 
     def rendered_models(self, model: type[Model]) -> set[type[Model]]:
         """Return the models that rendering rows of `model` reads, as far as is known."""

@@ -92,6 +92,18 @@ class LiveViewer:
     # The protocol `Viewer`.
 
     @property
+    def viewers_key(self) -> Hashable | None:
+        return None
+
+    @property
+    def reader(self) -> Any:
+        user = self.consumer.scope.get("user")
+        return None if getattr(user, "pk", None) is None else row_key(user.pk)
+
+    def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
+        raise NotImplementedError
+
+    @property
     def shared_key(self) -> Hashable | None:
         if not self.sharing.possible:
             return None
@@ -180,6 +192,15 @@ class GenericViewer(LiveViewer):
     @property
     def shared_key(self) -> Hashable | None:
         return super().shared_key if self._shares else None
+
+    @property
+    def viewers_key(self) -> Hashable | None:
+        kind = type(self.consumer)
+        return kind if kind.viewers is not None and self.reader is not None else None
+
+    def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
+        pairs = self.in_action(self.consumer.viewers, rows)
+        return {(row_key(key), row_key(reader)) for key, reader in pairs}
 
     def find_queryset(self) -> QuerySet[Any, Any]:
         return self.in_action(self._find_queryset)

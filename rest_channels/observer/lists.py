@@ -128,9 +128,13 @@ class ObserverModelListMixin:
     Attributes:
         live_limit: The number of rows, from the first one on, unless the queryset has a limit.
             `None`: all, and `MAX_LIVE_ROWS` at most.
+        viewers: A method `viewers(self, rows)`, which returns the key of each of these rows with
+            the key of each user who may see it. So that not every user's list has to be read when
+            a row is written, if each has a list of its own. `None`: there is no such method.
     """
 
     live_limit: ClassVar[int | None] = 200
+    viewers: ClassVar[Callable[..., Any] | None] = None
     _list_sharing: ClassVar[Sharing]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

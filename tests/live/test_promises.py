@@ -19,7 +19,7 @@ from rest_channels.live.shared_query import SharedQuery
 from rest_channels.live.writes import LIVE_GROUP
 from rest_channels.observer import ObserverModelListMixin, live_query
 from rest_channels.protocol.messages import Gap
-from tests.observer.models import Comment, Tag, Ticket
+from tests.observer.models import Comment, Message, Room, Tag, Ticket
 
 from .client import client, subscribe
 
@@ -123,6 +123,44 @@ async def test_only_lists_that_a_changed_row_was_or_may_be_in_are_read(readings)
     assert len(readings) == 3
     comment.user = None
     await comment.asave()
+    await lists[1].until()
+    assert len(readings) == 4
+    for socket in sockets:
+        await socket.disconnect()
+
+
+class MessageSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Message
+        fields = ["id", "text"]
+
+
+class OwnMessages(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    serializer_class = MessageSerializer
+
+    def get_queryset(self, **kwargs):
+        return Message.objects.filter(room__current_users=self.scope["user"]).order_by("pk")
+
+    def viewers(self, rows):
+        members = Room.current_users.through.objects.filter(room__messages__in=rows)
+        return members.values_list("room__messages", "user")
+
+
+async def test_with_viewers_only_the_lists_of_users_who_see_a_row_are_read(readings) -> None:
+    users = [await User.objects.acreate_user(f"user{number}") for number in range(5)]
+    room = await Room.objects.acreate(name="a", host=users[0])
+    await room.current_users.aadd(*users[:2])
+    sockets = [client(OwnMessages, user=user) for user in users]
+    for socket in sockets:
+        await socket.connect()
+    lists = [await subscribe(socket) for socket in sockets]
+    readings.clear()
+    message = await Message.objects.acreate(room=room, text="a", user=users[4])
+    await lists[0].until("a")
+    await lists[1].until("a")
+    assert len(readings) == 2
+    await message.adelete()
+    await lists[0].until()
     await lists[1].until()
     assert len(readings) == 4
     for socket in sockets:
