@@ -195,7 +195,7 @@ class GenericViewer(LiveViewer):
 
     @property
     def viewers_key(self) -> Hashable | None:
-        kind = type(self.consumer)
+        kind: Any = type(self.consumer)
         return kind if kind.viewers is not None and self.reader is not None else None
 
     def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
