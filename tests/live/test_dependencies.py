@@ -1,9 +1,12 @@
 """`find_dependencies`: the tables that a queryset reads, and querysets that cannot be watched."""
 
+import random
+import re
 from typing import Any
 
 import pytest
 from django.contrib.postgres.functions import RandomUUID, TransactionNow
+from django.core.exceptions import EmptyResultSet
 from django.db.models import (
     Case,
     CharField,
@@ -32,6 +35,7 @@ from django.db.models.lookups import Exact
 from rest_channels.live.dependencies import UnwatchableQuery, find_dependencies
 from tests.observer.models import Room
 
+from .conditions import create_rows, random_queryset
 from .models import Item, ItemProxy, ItemView, Shelf, SpecialItem
 
 ITEMS, SHELVES = Item.objects, Shelf.objects
@@ -91,6 +95,24 @@ def test_a_subquery_in_a_subquery_is_found() -> None:
     queryset = ITEMS.filter(Exists(SHELVES.filter(rank=rooms.values("host")[:1])))
     user = Room.host.field.related_model
     assert find_dependencies(queryset).related == {Shelf, Room, user}
+
+
+@pytest.mark.django_db
+def test_the_tables_in_the_sql_are_found() -> None:
+    chosen, orders = random.Random(0), ["pk", "shelf__name", "tags__rank", "twin__number"]
+    rows, exact = create_rows(chosen, "default", 10), 0
+    for _ in range(200):
+        queryset = random_queryset(chosen, "default", rows).order_by(chosen.choice(orders))
+        found = find_dependencies(queryset)
+        try:
+            read = re.findall(r'(?:FROM|JOIN) "(\w+)"', str(queryset.query))
+        except EmptyResultSet:  # Django does not run it
+            continue
+        tables = {model._meta.db_table for model in found.models}
+        assert tables >= set(read)  # Django leaves out what is always true or false
+        assert not found.rows_are_independent or read.count(Item._meta.db_table) == 1
+        exact += tables == set(read)
+    assert exact > 150
 
 
 def test_tables_that_only_rendering_reads_are_not_found() -> None:

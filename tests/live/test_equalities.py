@@ -1,12 +1,14 @@
 """`equalities_of` and `EqualityIndex`: querysets, found by the values of a changed row."""
 
 import datetime
+from random import Random
 
 import pytest
 from django.db.models import F, Q
 
 from rest_channels.live.equalities import EqualityIndex, equalities_of
 
+from .conditions import create_rows, random_queryset
 from .models import Item, ItemProxy, Shelf, SpecialItem
 
 ITEMS = Item.objects
@@ -54,6 +56,22 @@ def test_equalities_are_what_every_row_has(queryset, expected) -> None:
 )
 def test_other_conditions_are_no_equalities(queryset) -> None:
     assert equalities_of(queryset) == {}
+
+
+@pytest.mark.django_db
+def test_every_row_that_the_database_returns_has_the_equalities() -> None:
+    random, checked = Random(0), 0
+    rows = create_rows(random, "default", 30)
+    for _ in range(200):
+        queryset = random_queryset(random, "default", rows)
+        if equalities := equalities_of(queryset):
+            index = EqualityIndex()
+            index.add("query", equalities)
+            for row in queryset:
+                assert all(vars(row)[name] in values for name, values in equalities.items())
+                assert index.candidates([row]) == {"query"}
+                checked += 1
+    assert checked > 20
 
 
 def test_a_changed_row_concerns_only_querysets_with_its_value() -> None:
