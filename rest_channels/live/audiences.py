@@ -11,7 +11,7 @@ from .diff import Diff, Key, compare
 from .state import Told, tag_of
 from .subscriptions import LiveSubscription
 
-__all__ = ["Audience", "AudienceKey", "Rendering", "Tags", "Waiting"]
+__all__ = ["Audience", "AudienceKey", "Failure", "Rendering", "Tags", "Waiting"]
 __all__ += ["answer_to", "audience_key", "difference", "renderings"]
 
 Tags = dict[Key, bytes]
@@ -70,6 +70,13 @@ class Rendering:
     """The JSON of the rows that were rendered, at least of all that are new or have changed."""
 
 
+class Failure(NamedTuple):
+    """An audience for which the rows cannot be rendered."""
+
+    audience: Audience
+    error: Exception
+
+
 def audience_key(subscription: LiveSubscription) -> AudienceKey:
     """Return the key of the audience that a client belongs to."""
     shared = subscription.viewer.shared_key
@@ -80,17 +87,26 @@ def audience_key(subscription: LiveSubscription) -> AudienceKey:
 
 def renderings(
     audience: Audience, rows: Mapping[Key, Model], changed: set[Key]
-) -> Iterator[Rendering]:
+) -> Iterator[Rendering | Failure]:
     """Render the rows for an audience; for each client, if their serializer tells them apart."""
     if audience.is_shared:
-        rendering = _rendering(audience, rows, changed, audience.members[0].viewer.render_shared)
+        rendering = _try(audience, rows, changed, audience.members[0].viewer.render_shared)
         if rendering is not None:
             yield rendering
             return
     for own in _split(audience):
-        rendering = _rendering(own, rows, changed, own.members[0].viewer.render_own)
+        rendering = _try(own, rows, changed, own.members[0].viewer.render_own)
         if rendering is not None:
             yield rendering
+
+
+def _try(
+    audience: Audience, rows: Mapping[Key, Model], changed: set[Key], render: Render
+) -> Rendering | Failure | None:
+    try:
+        return _rendering(audience, rows, changed, render)
+    except Exception as error:  # noqa: BLE001 - others get what they see
+        return Failure(audience, error)
 
 
 def _split(audience: Audience) -> Iterable[Audience]:

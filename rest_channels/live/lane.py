@@ -2,8 +2,7 @@
 
 A message that arrives says which rows of which tables a commit has written. Each query of these
 tables is read again, and its clients are told what differs. What arrives while a query is read
-belongs to its next reading. A reading gives the state, so nothing depends on the order of messages.
-After a lost one all queries are read again.
+belongs to its next reading. So nothing depends on the order of messages.
 """
 
 import asyncio
@@ -231,6 +230,10 @@ class LiveLane:
         before = query.keys
         query.install(reading)
         self._queries.note_rows(query, before)
+        for audience, error in reading.failed:
+            logger.error("Rows of %s cannot be rendered.", query.label, exc_info=error)
+            for waiting in audience.waiting:
+                self._fail_waiting(waiting, error)
         for rendering in reading.renderings:
             told = [
                 each
@@ -264,10 +267,8 @@ class LiveLane:
         """Answer clients that wait. The others keep what they have, unless it is their error."""
         refused = isinstance(error, APIException)
         for waiting in reading.waiting:
-            if waiting.answer is not None and not waiting.answer.done():
-                waiting.answer.set_exception(error)
-            elif waiting.answer is None and not refused:
-                reading.query.waiting.append(waiting)
+            if waiting.answer is not None or not refused:
+                self._fail_waiting(waiting, error)
         if refused:
             for subscription in reading.subscriptions:
                 self._refuse(subscription, error)
@@ -276,6 +277,13 @@ class LiveLane:
         reading.query.note_loss()
         if isinstance(error, DatabaseError):
             call_later(self._hub.loop, RETRY_TIME, partial(self._wake, reading.query))
+
+    def _fail_waiting(self, waiting: Waiting, error: Exception) -> None:
+        """Answer a client with an error; one that has been answered waits for the next reading."""
+        if waiting.answer is None:
+            waiting.subscription.query.waiting.append(waiting)
+        elif not waiting.answer.done():
+            waiting.answer.set_exception(error)
 
     def _audit(self, query: SharedQuery) -> None:
         """Read a query although nothing it depends on was written, as far as is known."""

@@ -17,7 +17,7 @@ from rest_framework.exceptions import ValidationError
 from ..concurrency.timers import call_later
 from ..partitions import activated
 from ..settings import api_settings
-from .audiences import Audience, AudienceKey, Rendering, Waiting, audience_key, renderings
+from .audiences import Audience, AudienceKey, Failure, Rendering, Waiting, audience_key, renderings
 from .dependencies import Dependencies, UnwatchableQuery, find_dependencies
 from .diff import Key
 from .equalities import equalities_of
@@ -44,6 +44,8 @@ class Reading:
     """Whether rows were written, as far as is known. Otherwise nothing should have changed."""
     prints: dict[Key, bytes] = field(default_factory=dict)
     renderings: list[Rendering] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    """The audiences for which rows cannot be rendered."""
     error: Exception | None = None
 
     @property
@@ -241,7 +243,11 @@ class SharedQuery:
                 if reading.everything or found == UNKNOWN or known.get(key) != found
             }
             for audience in reading.audiences:
-                reading.renderings += renderings(audience, rows, changed)
+                for found in renderings(audience, rows, changed):
+                    if isinstance(found, Failure):
+                        reading.failed.append(found)
+                    else:
+                        reading.renderings.append(found)
 
     def _rows(self) -> dict[Key, Model]:
         rows: dict[Key, Model] = {}
@@ -256,6 +262,11 @@ class SharedQuery:
         """Make what was read the state of the query."""
         self._prints = tuple(reading.prints), b"".join(reading.prints.values())
         self.audiences = {}
+        for audience, _error in reading.failed:
+            self.everything = True  # the next reading renders for them again
+            here = {each: None for each in audience.subscriptions if self.has(each)}
+            if here:
+                self.audiences[audience.key] = Audience(audience.key, audience.told, here)
         for rendering in reading.renderings:
             audience = rendering.audience
             here = {each: None for each in audience.members if self.has(each)}

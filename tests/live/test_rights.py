@@ -144,6 +144,32 @@ async def test_a_serializer_that_reads_its_context_is_rendered_for_each_user(ada
         assert [tags.rows[tag.pk][0]["user"] for tags in lists] == ["ada", "bob"]
 
 
+class FailsForBob(ShowsUser):
+    def get_user(self, tag):
+        name = super().get_user(tag)
+        if name == "bob" and tag.name == "broken":
+            raise LookupError
+        return name
+
+
+class Broken(Personal):
+    serializer_class = FailsForBob
+
+
+async def test_a_serializer_that_fails_for_one_user_fails_no_other_user(ada, caplog) -> None:
+    bob = await User.objects.acreate_user("bob")
+    async with client(Broken, user=ada) as first, client(Broken, user=bob) as second:
+        lists = [await subscribe(first), await subscribe(second)]
+        tag = await Tag.objects.acreate(name="broken")
+        await lists[0].until("broken")
+        await second.expect_nothing()
+        tag.name = "mended"
+        await tag.asave()
+        for tags in lists:
+            await tags.until("mended")
+    assert "cannot be rendered" in caplog.text
+
+
 class IsOwn(BasePermission):
     def has_object_permission(self, request, view, row):
         return row.user_id == request.user.pk
