@@ -96,6 +96,14 @@ class Writer:
         finally:
             connection.close()
 
+    def write_related(self):
+        """Write, as the last of all, only rows that lists depend on and do not have."""
+        try:
+            for step in (self.promote, self.join, self.leave, self.write_message, self.promote):
+                step()
+        finally:
+            connection.close()
+
     def alone(self):
         self.chance.choice(self.steps)()
 
@@ -269,6 +277,7 @@ async def simulate(seed, *, readers=12, writers=3, times=25):
             await asyncio.sleep(chance.random() / 50)
             await again.come()
     await asyncio.gather(*threads)
+    await asyncio.to_thread(Writer(f"{seed}.end", users).write_related)
     await rest()
     for reader in present:
         await reader.drain(0.05)
