@@ -7,7 +7,6 @@ belongs to its next reading. So nothing depends on the order of messages.
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from functools import partial
 from typing import cast
 
@@ -27,7 +26,7 @@ from .audiences import Rendering, Tags, Waiting, answer_to, difference
 from .changed_rows import ChangedRows
 from .queries import Queries
 from .rights import RIGHTS, Rights
-from .shared_query import Reading, SharedQuery
+from .shared_query import Reading, SharedQuery, read_all
 from .subscriptions import LiveSubscription, send_diff
 
 __all__ = ["LiveLane"]
@@ -207,7 +206,7 @@ class LiveLane:
     async def _read(self, queries: list[SharedQuery]) -> None:
         readings = [query.begin() for query in queries if query.is_used]
         try:
-            await sync_to_async(_read_all)(readings)
+            await sync_to_async(read_all)(readings)
         except BaseException:  # the hub stops, or there is no thread
             for reading in readings:
                 reading.query.end()
@@ -216,18 +215,19 @@ class LiveLane:
             raise
         for reading in readings:
             reading.query.end()
-            if reading.error is None:
+            try:
+                if reading.error is not None:
+                    raise reading.error
                 self._install(reading)
-            else:
-                self._fail(reading, reading.error)
+            except Exception as error:  # noqa: BLE001 - it is the error of one query
+                self._fail(reading, error)
             if reading.query.is_used:
                 reading.query.start_timer(self._hub.loop, partial(self._audit, reading.query))
             else:
                 self._drop_unused(reading.query)
 
     def _install(self, reading: Reading) -> None:
-        query = reading.query
-        before = query.keys
+        query, before = reading.query, reading.query.keys
         query.install(reading)
         self._queries.note_rows(query, before)
         for audience, error in reading.failed:
@@ -290,11 +290,3 @@ class LiveLane:
         query.everything = True
         self.rights.note(query.subscriptions)
         self._wake(query)
-
-
-def _read_all(readings: Iterable[Reading]) -> None:
-    for reading in readings:
-        try:
-            reading.query.read(reading)
-        except Exception as error:  # noqa: BLE001 - it is the error of one query
-            reading.error = error

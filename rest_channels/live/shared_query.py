@@ -27,7 +27,7 @@ from .querysets import check_told, prefetched_models, query_key
 from .state import UNKNOWN, Told, fingerprint
 from .subscriptions import LiveSubscription
 
-__all__ = ["Reading", "SharedQuery"]
+__all__ = ["Reading", "SharedQuery", "read_all"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -283,3 +283,12 @@ class SharedQuery:
         keys, prints = self._prints
         size = len(UNKNOWN)
         return ((key, prints[at * size : at * size + size]) for at, key in enumerate(keys))
+
+
+def read_all(readings: Iterable[Reading]) -> None:
+    """Read and render these queries one after another. Call this in a thread."""
+    for reading in readings:
+        try:
+            reading.query.read(reading)
+        except Exception as error:  # noqa: BLE001 - it is the error of one query
+            reading.error = error
