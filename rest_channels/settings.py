@@ -144,6 +144,10 @@ class Settings:
     """int, characters, default 256: longer names of methods and types lead to no handler."""
     MAX_SUBSCRIPTIONS = Setting(128)
     """int, groups, default 128: joining one more is answered with 400."""
+    MAX_LIVE = Setting(32)
+    """int, subscriptions, default 32: one more of a connection to a live list gives a 400."""
+    MAX_LIVE_ROWS = Setting(1_000)
+    """int, rows, default 1,000: a live list with more rows is answered with 400."""
     MAX_DETACHED = Setting(16)
     """int, actions, default 16: more detached actions at once are answered with 429."""
     OUTBOX_BYTES = Setting(1024 * 1024)
@@ -170,6 +174,8 @@ class Settings:
     """bool, default False: run `def` handlers and the ORM on asgiref's one shared thread."""
     BEAT = Setting[float | None](15.0)
     """float or None, seconds, default 15.0: interval of the checks for ended sessions and users."""
+    LIVE_AUDIT = Setting[float | None](60.0)
+    """float or None, seconds, default 60.0: time after which a live list is read in any case."""
 
     # Who may connect.
     ALLOWED_ORIGINS = Setting[list[str]]([])

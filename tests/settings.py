@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "sockets",
     "tests.readme",
     "tests.observer",
+    "tests.live",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

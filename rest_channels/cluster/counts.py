@@ -21,6 +21,8 @@ class Counts:
         """Packets of another release that this release ignores."""
         self.unkept = 0
         """Messages of groups with a history that the store did not take."""
+        self.mended = 0
+        """Lists of live queries that were found to be outdated when they were read in any case."""
 
     def add(self, name: str, number: int = 1) -> None:
         with self._lock:

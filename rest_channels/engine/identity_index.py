@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Literal, get_args
 
@@ -62,6 +62,11 @@ class IdentityCheck:
         return member in self._waiting
 
     @property
+    def members(self) -> frozenset[Member]:
+        """The connections that wait for the result."""
+        return frozenset(self._waiting)
+
+    @property
     def holds_events(self) -> bool:
         """Whether any connection waits for the result."""
         return bool(self._waiting)
@@ -90,6 +95,8 @@ class RevocationIndex:
         self.running_check: IdentityCheck | None = None
         self.next_check: IdentityCheck | None = None
         self.task: asyncio.Task[None] | None = None
+        self.on_checked: list[Callable[[Collection[Member]], None]] = []
+        """Called after each check with the connections that have waited for it."""
 
     def add(self, connection: Member, identity: Identity) -> None:
         """Index `connection` by what `identity` has."""

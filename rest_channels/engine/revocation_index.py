@@ -244,6 +244,8 @@ async def _run_checks(index: RevocationIndex) -> None:
         finally:
             index.running_check = None
             check.finish()
+            for callback in index.on_checked:
+                callback(check.members)
 
 
 async def check_connections(

@@ -22,6 +22,7 @@ from ..history.policy import History
 from .base_observer import BaseObserver
 from .capture.changes import Action
 from .generics import ObserverConsumerMixin, ObserverModelInstanceMixin
+from .lists import LiveQuery, ObserverModelListMixin, live_query
 from .model_observer import ModelObserver
 from .notify import ObservedQuerySet, notify_changed
 from .observer import Observer
@@ -29,11 +30,14 @@ from .observer import Observer
 __all__ = [
     "Action",
     "BaseObserver",
+    "LiveQuery",
     "ModelObserver",
     "ObservedQuerySet",
     "Observer",
     "ObserverConsumerMixin",
     "ObserverModelInstanceMixin",
+    "ObserverModelListMixin",
+    "live_query",
     "model_observer",
     "notify_changed",
     "observer",

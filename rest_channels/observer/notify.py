@@ -10,8 +10,9 @@ from typing import Any
 from django.db import connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 
+from ..live.writes import note_written
 from .capture.changes import Action, GroupMoves, PendingChange, pending_change, record
-from .capture.inheritance import ancestors, has_active_observers
+from .capture.inheritance import ancestors, has_active_observers, tables_of
 from .capture.keys import key_in, normalize_key
 from .capture.registry import NO_GROUPS, concrete_model, groups_of
 from .capture.snapshots import find_rows, record_difference, related_changes, take_snapshot
@@ -32,9 +33,14 @@ def notify_changed(
     """
     action = Action(action)
     if not isinstance(changed, QuerySet):
+        changed = [*changed]
+        for row in changed:
+            _note_tables(type(row), router.db_for_write(type(row), instance=row), [row])
         record(*[change for row in changed for change in _changes_of(row, action)])
-    elif has_active_observers(changed.model):
-        using = getattr(changed, "_db", None) or router.db_for_write(changed.model)
+        return
+    using = getattr(changed, "_db", None) or router.db_for_write(changed.model)
+    _note_tables(changed.model, using)
+    if has_active_observers(changed.model):
         rows = changed.using(using)
         if action is not Action.UPDATE:
             record(*[change for row in rows for change in _changes_of(row, action, using)])
@@ -42,6 +48,15 @@ def notify_changed(
             keys = rows.values_list("pk", flat=True)
             snapshot = take_snapshot(concrete_model(changed.model), keys, using)
             record_difference(snapshot, snapshot, using)
+
+
+def _note_tables(model: type[Model], using: str, rows: Iterable[Any] | None = None) -> None:
+    """Tell live queries of written rows; `None`: any row of the model may have been written."""
+    tables: dict[type[Model], list[Any] | None] = {}
+    for table in tables_of(model):
+        keys = None if rows is None else [key_in(table, row) for row in rows]
+        tables[table] = None if keys is None or None in keys else keys
+    note_written(using, tables)
 
 
 def _changes_of(row: Model, action: Action, using: str | None = None) -> list[PendingChange]:
@@ -78,8 +93,12 @@ class ObservedQuerySet(QuerySet[Any, Any]):
     def update(self, **kwargs: Any) -> int:
         query = self.query
         rejected = query.is_sliced or query.combinator or query.distinct_fields
-        if rejected or not has_active_observers(self.model):
-            return super().update(**kwargs)
+        observed = not rejected and has_active_observers(self.model)
+        count = self._update_observed(kwargs) if observed else super().update(**kwargs)
+        _note_tables(self.model, self.db)
+        return count
+
+    def _update_observed(self, kwargs: dict[str, Any]) -> int:
         self._for_write = True
         model, using = concrete_model(self.model), self.db
         with transaction.atomic(using=using, savepoint=False):
@@ -108,8 +127,11 @@ class ObservedQuerySet(QuerySet[Any, Any]):
         objs = list(objs)
         given = signature(QuerySet.bulk_create).bind(self, objs, *args, **kwargs).arguments
         if given.get("update_conflicts") and has_active_observers(self.model):
-            return self._bulk_upsert(objs, given.get("unique_fields"), args, kwargs)
+            created = self._bulk_upsert(objs, given.get("unique_fields"), args, kwargs)
+            _note_tables(self.model, self.db)
+            return created
         created = super().bulk_create(objs, *args, **kwargs)
+        _note_tables(self.model, self.db)
         if not given.get("ignore_conflicts"):
             using = self.db
             changes = (_changes_of(row, Action.CREATE, using) for row in created)

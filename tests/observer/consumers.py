@@ -5,7 +5,11 @@ from rest_framework import serializers
 
 from rest_channels.consumers import GenericAsyncAPIConsumer
 from rest_channels.decorators import action
-from rest_channels.observer import ObserverModelInstanceMixin, model_observer
+from rest_channels.observer import (
+    ObserverModelInstanceMixin,
+    ObserverModelListMixin,
+    model_observer,
+)
 
 
 class GroupSerializer(serializers.ModelSerializer):
@@ -37,3 +41,11 @@ class Groups(ObserverModelInstanceMixin, GenericAsyncAPIConsumer):
 
     async def gap(self, groups):
         await self.send_json({"gap": bool(groups)})
+
+
+class GroupLists(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    """The groups by their names."""
+
+    queryset = Group.objects.order_by("name")
+    serializer_class = GroupSerializer
+    live_limit = None

@@ -13,14 +13,14 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary, ref
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
+from ...live.commit_hooks import CommitHook
 from ...partitions import changed_partition
 from .instances import copy_instance
 from .keys import normalize_key
@@ -79,7 +79,7 @@ listeners: list[Callable[[list[Change]], None]] = []
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
-class PendingChange:
+class PendingChange(CommitHook):
     """One change that is not yet committed."""
 
     model: type[Model]
@@ -95,6 +95,11 @@ class PendingChange:
     partition: str = ""
     batch: "Batch | None" = None
     published: bool = False
+
+    @classmethod
+    def publish_all(cls, hooks: list[Self]) -> None:
+        """Publish the changes of one commit together."""
+        _publish([change for change in hooks if not change.published])
 
     def commit_hook(self) -> None:
         """Publish the whole batch, where Django runs hooks one by one: autocommit, and tests."""
@@ -156,12 +161,9 @@ def record(*changes: PendingChange) -> None:
         batch = _batch_of(connection)
         for change in own:
             batch.add(change)
-        if "run_and_clear_commit_hooks" not in vars(connection):
-            hooks = partial(_run_commit_hooks, ref(connection))
-            vars(connection)["run_and_clear_commit_hooks"] = hooks
         try:
             for change in own:
-                transaction.on_commit(change.commit_hook, using=connection.alias, robust=True)
+                change.add_to(connection)
         except transaction.TransactionManagementError:
             logger.warning(
                 "A change of %s cannot be observed without autocommit: write it in atomic().",
@@ -179,24 +181,6 @@ def _batch_of(connection: BaseDatabaseWrapper) -> Batch:
     if known is None or known[0] != savepoint:
         known = _batches[connection] = savepoint, Batch()
     return known[1]
-
-
-def _run_commit_hooks(reference: ref[BaseDatabaseWrapper]) -> None:
-    """Replace a connection's `run_and_clear_commit_hooks`: publish changes, then run the rest."""
-    connection: Any = reference()
-    if not connection.in_atomic_block:
-        hooks, connection.run_on_commit = connection.run_on_commit, []
-        owners = [getattr(hook, "__self__", None) for _savepoints, hook, _robust in hooks]
-        try:
-            changes = (owner for owner in owners if isinstance(owner, PendingChange))
-            _publish([change for change in changes if not change.published])
-        finally:
-            connection.run_on_commit = [
-                hook
-                for hook, owner in zip(hooks, owners, strict=True)
-                if not isinstance(owner, PendingChange)
-            ]
-    type(connection).run_and_clear_commit_hooks(connection)
 
 
 def _publish(pending: list[PendingChange]) -> None:

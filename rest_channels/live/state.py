@@ -1,0 +1,85 @@
+"""What the clients of a live query have been told: the order of the rows, and a tag of each."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from .diff import Key
+
+__all__ = ["TAG_SIZE", "UNKNOWN", "Told", "fingerprint", "tag_of"]
+
+TAG_SIZE = 6
+"""Bytes of a tag."""
+
+PRINT_SIZE = 8
+"""Bytes of a fingerprint."""
+
+UNKNOWN = bytes(PRINT_SIZE)
+"""The fingerprint of a row that has to be rendered whenever it is read."""
+
+
+def tag_of(rendered: bytes) -> bytes:
+    """Return the tag of a rendered row: two renderings with one tag are the same."""
+    return blake2b(rendered, digest_size=TAG_SIZE).digest()
+
+
+class Told:
+    """The tag of each row, in the order of the list, in little memory."""
+
+    __slots__ = ("_keys", "_tags")
+
+    def __init__(self, tags: Mapping[Key, bytes]) -> None:
+        self._keys = tuple(tags)
+        self._tags = b"".join(tags.values())
+
+    def tags(self) -> dict[Key, bytes]:
+        """Return the tag of each row, in the order of the list."""
+        size = TAG_SIZE
+        places = range(0, len(self._tags), size)
+        return {
+            key: self._tags[place : place + size]
+            for key, place in zip(self._keys, places, strict=True)
+        }
+
+
+PLAIN = {type(None), bool, int, float, str, bytes}
+PLAIN |= {Decimal, date, datetime, time, timedelta, UUID}
+"""Types of which two values with the same `repr` are the same."""
+
+
+def fingerprint(row: Any) -> bytes:
+    """Return a hash of all values that a row was read with, those of joined rows included.
+
+    If it is the same as before, the row need not be rendered again. `UNKNOWN` for a row with values
+    of other types, or with rows that were prefetched.
+    """
+    values: list[Any] = []
+    if not _collect(row, values, {id(row)}):
+        return UNKNOWN
+    return blake2b(repr(values).encode(errors="surrogatepass"), digest_size=PRINT_SIZE).digest()
+
+
+def _collect(row: Any, values: list[Any], seen: set[int]) -> bool:
+    """Add the values of a row. Return whether all of them are plain."""
+    for name, value in vars(row).items():
+        if name != "_state":
+            if not _is_plain(value):
+                return False
+            values.append(value)
+    for related in row._state.fields_cache.values():
+        if related is not None and id(related) not in seen:
+            seen.add(id(related))
+            if not hasattr(related, "_state") or not _collect(related, values, seen):
+                return False
+    return True
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(map(_is_plain, value.values()))
+    return type(value) in PLAIN
