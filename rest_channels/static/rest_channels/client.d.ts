@@ -59,6 +59,21 @@ export class SocketClient {
      */
     watch(name: string, data: unknown, fn: (data: any, frame: any) => unknown): (name?: string) => void;
     /**
+     * Keep a list that equals a queryset of the server, such as that of "subscribe_list". `fn(rows, diff)` gets all rows
+     * in their order, whenever they differ; `diff` is null for a whole list. After a reconnect only what differs is sent.
+     * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
+     * @param {string} name  @param {object} data  the arguments of the action
+     * @param {(rows: any[] | null, diff: ListDiff | null) => unknown} fn
+     * @param {{ key?: string }} [options]  `key`: the field with the primary key, by default "pk" or "id"
+     * @returns {{ readonly rows: any[], stop: (name?: string) => void }}  `stop` ends it, as the function of `watch` does
+     */
+    live(name: string, data: object, fn: (rows: any[] | null, diff: ListDiff | null) => unknown, { key }?: {
+        key?: string;
+    }): {
+        readonly rows: any[];
+        stop: (name?: string) => void;
+    };
+    /**
      * Send a message of the dialect, `send("move", { x: 1 })`, or a whole frame, `send({ … })`.
      * @param {unknown} name  @param {unknown} [data]
      * @returns {Promise<void>} fulfilled when sent, rejected when not; the rejection may be ignored
@@ -91,6 +106,7 @@ export class SocketClient {
  *     socket.on("version", (data) => show(data));              // messages, by name
  *     await socket.request("save", { title: "Waltz" });        // one reply, by request_id
  *     socket.watch("subscribe_instance", { pk: 1 }, show);     // all frames with one request_id
+ *     socket.live("subscribe_list", { search: "milk" }, show); // a list that equals the server's queryset
  *     socket.stream("notes").send({ line: "hi" });             // of a Multiplexer
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, finally closed.
@@ -138,6 +154,16 @@ export type ConnectionEvents = {
         groups: string[];
         missed: number | null;
     };
+};
+/**
+ * what differs from the list before:
+ *  keys that leave, `[after, row, tag]`, `[after, key]`, and `[row, tag]`; `after` is the key of the row before it
+ */
+export type ListDiff = {
+    leave: any[];
+    enter: any[];
+    move: any[];
+    change: any[];
 };
 /**
  * sends at once, ahead of the queue

@@ -8,6 +8,7 @@
  *     socket.on("version", (data) => show(data));              // messages, by name
  *     await socket.request("save", { title: "Waltz" });        // one reply, by request_id
  *     socket.watch("subscribe_instance", { pk: 1 }, show);     // all frames with one request_id
+ *     socket.live("subscribe_list", { search: "milk" }, show); // a list that equals the server's queryset
  *     socket.stream("notes").send({ line: "hi" });             // of a Multiplexer
  *
  * States: connecting → open (subscriptions run) → ready → waiting → connecting …, finally closed.
@@ -23,6 +24,8 @@
  * @typedef {{ open: object, ready: object, state: State, message: any, error: SocketError, close: CloseEvent,
  *   reconnecting: { tries: number, delay: number }, recovered: { messages: number },
  *   gap: { groups: string[], missed: number | null } }} ConnectionEvents  what the functions of each event get
+ * @typedef {{ leave: any[], enter: any[], move: any[], change: any[] }} ListDiff  what differs from the list before:
+ *   keys that leave, `[after, row, tag]`, `[after, key]`, and `[row, tag]`; `after` is the key of the row before it
  * @typedef {Pick<SocketClient, "send" | "request">} Now  sends at once, ahead of the queue
  */
 
@@ -272,6 +275,29 @@ export class SocketClient {
    *   "unsubscribe_instance", it also sends that request with the same data and request_id, after the first reply
    */
   watch(name, data, fn) {
+    return this.#watch(name, data, fn, () => data);
+  }
+
+  /**
+   * Keep a list that equals a queryset of the server, such as that of "subscribe_list". `fn(rows, diff)` gets all rows
+   * in their order, whenever they differ; `diff` is null for a whole list. After a reconnect only what differs is sent.
+   * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
+   * @param {string} name  @param {object} data  the arguments of the action
+   * @param {(rows: any[] | null, diff: ListDiff | null) => unknown} fn
+   * @param {{ key?: string }} [options]  `key`: the field with the primary key, by default "pk" or "id"
+   * @returns {{ readonly rows: any[], stop: (name?: string) => void }}  `stop` ends it, as the function of `watch` does
+   */
+  live(name, data, fn, { key } = {}) {
+    const list = new LiveList(key);
+    const taken = (/** @type {any} */ found, /** @type {any} */ frame) => {
+      const diff = found === null ? frame : list.take(found);
+      if (diff !== undefined) fn(found && list.rows, diff);
+    };
+    const stop = this.#watch(name, data, taken, () => ({ ...data, ...list.have }));
+    return { get rows() { return list.rows; }, stop };
+  }
+
+  #watch(name, data, fn, dataNow) {
     this.#requireReplies();
     const id = ++this.#lastId;
     const end = () => (stop(), this.#watched.delete(id));
@@ -282,7 +308,7 @@ export class SocketClient {
     const options = /** @type {any} */ ({ id });
     let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
     const stop = this.subscribe((now) => {
-      const reply = now.request(name, data, options);
+      const reply = now.request(name, dataNow(), options);
       sendLast = (lastName) => reply.then(() => now.request(lastName, data, options)).catch(() => {});
       return reply.catch((error) => {
         if (!error.status) throw error; // the connection was lost, and will be opened again
@@ -588,6 +614,74 @@ export class SocketClient {
     }
   }
 }
+
+/**
+ * The rows of a live query, in their order, as of the last frame.
+ *
+ *     ← {"rows": [row, …], "tags": [tag, …]}    the whole list. A tag stands for what a row shows
+ *     → {"have": {key: tag, …}}                 what a client has that comes back
+ *     ← {"leave", "enter", "move", "change"}    what differs: see `ListDiff`
+ */
+class LiveList {
+  /** @type {any[]} */ rows = [];
+  #keyField;
+  #places = new Map(); // key as text → { row, tag }, in the order of the list
+  #isWhole = false; // whether a list has come
+
+  constructor(keyField) {
+    this.#keyField = keyField;
+  }
+
+  /** The argument with which a client that has the list gets only what differs. */
+  get have() {
+    return this.#isWhole && { have: Object.fromEntries([...this.#places].map(([key, { tag }]) => [key, tag])) };
+  }
+
+  /** Take the data of a frame. Return what differs; null for a whole list, undefined if nothing does. */
+  take(data) {
+    if (data.rows) return this.#begin(data);
+    if (!data.leave) return; // the answer to another request with this id, for example the last one
+    const { leave, enter, move, change } = data;
+    if (![leave, enter, move, change].some(({ length }) => length)) return;
+    this.#apply(data);
+    return { leave, enter, move, change };
+  }
+
+  #begin({ rows, tags }) {
+    this.#isWhole = true;
+    this.#places = new Map(rows.map((row, at) => [this.#keyOf(row), { row, tag: tags[at] }]));
+    this.rows = rows;
+    return null;
+  }
+
+  /** Take out what leaves or moves, then put each row that enters or moves after the one it names. */
+  #apply({ leave, enter, move, change }) {
+    for (const [row, tag] of change) this.#places.set(this.#keyOf(row), { row, tag });
+    const following = new Map(); // key → the row that comes directly after it
+    for (const [after, row, tag] of enter) following.set(asText(after), { key: this.#keyOf(row), place: { row, tag } });
+    for (const [after, moved] of move) {
+      const key = asText(moved);
+      following.set(asText(after), { key, place: this.#places.get(key) });
+      this.#places.delete(key);
+    }
+    for (const key of leave) this.#places.delete(asText(key));
+    const ordered = new Map();
+    const placeAfter = (key) => {
+      for (let next; (next = following.get(key)); key = next.key) ordered.set(next.key, next.place);
+    };
+    placeAfter(null);
+    for (const [key, place] of this.#places) placeAfter((ordered.set(key, place), key));
+    this.#places = ordered;
+    this.rows = [...ordered.values()].map(({ row }) => row);
+  }
+
+  #keyOf(row) {
+    return asText(this.#keyField ? row[this.#keyField] : (row.pk ?? row.id));
+  }
+}
+
+/** A primary key as text: a composite key is a list. */
+const asText = (key) => (key === null || typeof key === "string" ? key : JSON.stringify(key));
 
 const HELD_FRAMES = 1000; // the most frames of all groups that wait for an earlier one
 const HELD_SIZE = 2 ** 20; // and the most characters of them

@@ -1,0 +1,151 @@
+"""client.js: `live` keeps a list that equals a queryset of the server.
+
+All tests share one page, whose clock and WebSocket are those of recovery.js. Each has a client of
+its own, and a script that serves it. The page returns what its user was shown.
+"""
+
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from .conftest import CLIENT
+from .test_client_recovery import IMPORT
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RUN = """async ([script, options]) => {
+  const served = new recovery.Served(client.SocketClient, { dialect: "action" });
+  const shown = [];
+  const live = served.client.live("subscribe_list", { search: "m" }, (rows, diff) => {
+    shown.push(rows && rows.map(({ name }) => name).join(" "), diff);
+  }, options);
+  const frame = { action: "subscribe_list", request_id: 1, response_status: 201 };
+  const reply = (data) => served.send({ ...frame, data });
+  const diff = (data) => served.send({ action: "diff", request_id: 1, response_status: 200,
+    data: { leave: [], enter: [], move: [], change: [], ...data } });
+  const row = (id, name) => ({ id, name });
+  const list = (...rows) => reply({ rows, tags: rows.map(({ id, name }) => `${id}${name}`) });
+  const result = new Function("served", "live", "reply", "diff", "row", "list", script)(
+    served, live, reply, diff, row, list);
+  for (let turn = 0; turn < 10; turn++) await null; // what waits for a reply
+  return { shown, result, rows: live.rows.map(({ name }) => name).join(" "),
+    sent: served.connection.sent };
+}"""
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def page(browser):
+    page = await browser.new_page()
+    for name, path in [("client", CLIENT), ("recovery", Path(__file__).parent / "recovery.js")]:
+        await page.evaluate(IMPORT, [name, path.read_text()])
+    yield page
+    await page.close()
+
+
+@pytest.fixture
+def run(page):
+    """`seen = await run(script, **options)`: the script serves the client of one live list."""
+
+    async def run(script, **options):
+        return await page.evaluate(RUN, [script, options])
+
+    return run
+
+
+ABC = """list(row(1, "a"), row(2, "b"), row(3, "c"));"""
+
+
+async def test_the_first_list_is_shown_whole(run):
+    seen = await run(ABC)
+    assert seen["shown"] == ["a b c", None]
+    assert seen["sent"] == [{"search": "m", "action": "subscribe_list", "request_id": 1}]
+
+
+@pytest.mark.parametrize(
+    ("diff", "rows"),
+    [
+        ("leave: [1, 3]", "b"),
+        ('enter: [[null, row(4, "d"), "t"], [4, row(5, "e"), "t"]]', "d e a b c"),
+        ('enter: [[5, row(4, "d"), "t"], [2, row(5, "e"), "t"]]', "a b e d c"),
+        ("move: [[null, 3]]", "c a b"),
+        ("move: [[3, 1], [1, 2]]", "c a b"),
+        ('change: [[row(2, "x"), "t"]]', "a x c"),
+        ('move: [[3, 2]], change: [[row(2, "x"), "t"]]', "a c x"),
+        ('leave: [1], enter: [[2, row(4, "d"), "t"]], move: [[null, 3]]', "c b d"),
+    ],
+)
+async def test_a_frame_with_what_differs_is_applied_whole(run, diff, rows):
+    seen = await run(f"{ABC} diff({{ {diff} }});")
+    assert seen["shown"][2] == seen["rows"] == rows
+    assert len(seen["shown"]) == 4
+
+
+async def test_a_frame_without_a_difference_shows_nothing(run):
+    seen = await run(f"{ABC} diff({{}});")
+    assert seen["shown"] == ["a b c", None]
+
+
+async def test_rows_that_do_not_change_stay_the_same_objects(run):
+    seen = await run(f"""
+        {ABC}
+        const [first, , third] = live.rows;
+        const before = live.rows;
+        diff({{ change: [[row(2, "x"), "t"]], move: [[null, 3]] }});
+        return [live.rows[0] === third, live.rows[1] === first, live.rows === before];
+    """)
+    assert seen["result"] == [True, True, False]
+
+
+async def test_a_client_that_comes_back_sends_what_it_has_and_gets_what_differs(run):
+    seen = await run(f"""
+        {ABC}
+        diff({{ change: [[row(2, "x"), "new"]] }});
+        served.reconnect({{}});
+        reply({{ leave: [1], enter: [], move: [], change: [] }});
+    """)
+    assert seen["sent"][0]["have"] == {"1": "1a", "2": "new", "3": "3c"}
+    assert seen["rows"] == "x c"
+
+
+async def test_an_empty_list_is_had_too(run):
+    seen = await run("""list(); served.reconnect({});""")
+    assert seen["sent"][0]["have"] == {}
+
+
+async def test_a_client_without_a_list_asks_for_it_whole(run):
+    seen = await run("""served.reconnect({});""")
+    assert "have" not in seen["sent"][0]
+
+
+async def test_the_key_may_be_text_another_field_or_a_list(run):
+    seen = await run(
+        """
+        list({ slug: "null", name: "a" }, { slug: [1, 2], name: "b" });
+        diff({ enter: [[null, { slug: "z", name: "c" }, "t"]], move: [["null", [1, 2]]] });
+        diff({ leave: ["null"] });
+        """,
+        key="slug",
+    )
+    assert seen["rows"] == "c b"
+
+
+async def test_it_ends_with_the_action_that_is_named(run):
+    seen = await run(f"""
+        {ABC}
+        live.stop("unsubscribe_list");
+        diff({{ leave: [1] }});
+    """)
+    assert seen["sent"][1] == {"search": "m", "action": "unsubscribe_list", "request_id": 1}
+    assert seen["rows"] == "a b c"
+
+
+async def test_an_error_ends_it(run):
+    seen = await run(f"""
+        {ABC}
+        served.send({{ action: "list", request_id: 1, response_status: 403, errors: ["no"] }});
+        diff({{ leave: [1] }});
+    """)
+    assert seen["shown"][2] is None
+    assert seen["shown"][3]["errors"] == ["no"]
+    assert len(seen["shown"]) == 4
