@@ -14,12 +14,12 @@ from .test_client_recovery import IMPORT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-RUN = """async ([script, options]) => {
+RUN = """async (script) => {
   const served = new recovery.Served(client.SocketClient, { dialect: "action" });
   const shown = [];
   const live = served.client.live("subscribe_list", { search: "m" }, (rows, diff) => {
     shown.push(rows && rows.map(({ name }) => name).join(" "), diff);
-  }, options);
+  });
   const frame = { action: "subscribe_list", request_id: 1, response_status: 201 };
   const reply = (data) => served.send({ ...frame, data });
   const diff = (data) => served.send({ action: "diff", request_id: 1, response_status: 200,
@@ -47,8 +47,8 @@ async def page(browser):
 def run(page):
     """`seen = await run(script, **options)`: the script serves the client of one live list."""
 
-    async def run(script, **options):
-        return await page.evaluate(RUN, [script, options])
+    async def run(script):
+        return await page.evaluate(RUN, script)
 
     return run
 
@@ -118,15 +118,12 @@ async def test_a_client_without_a_list_asks_for_it_whole(run):
     assert "have" not in seen["sent"][0]
 
 
-async def test_the_key_may_be_text_another_field_or_a_list(run):
-    seen = await run(
-        """
-        list({ slug: "null", name: "a" }, { slug: [1, 2], name: "b" });
-        diff({ enter: [[null, { slug: "z", name: "c" }, "t"]], move: [["null", [1, 2]]] });
+async def test_a_key_may_be_text_or_a_list(run):
+    seen = await run("""
+        list({ pk: "null", id: 1, name: "a" }, { pk: [1, 2], name: "b" });
+        diff({ enter: [[null, { pk: "z", name: "c" }, "t"]], move: [["null", [1, 2]]] });
         diff({ leave: ["null"] });
-        """,
-        key="slug",
-    )
+    """)
     assert seen["rows"] == "c b"
 
 

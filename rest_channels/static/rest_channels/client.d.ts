@@ -64,12 +64,9 @@ export class SocketClient {
      * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
      * @param {string} name  @param {object} data  the arguments of the action
      * @param {(rows: any[] | null, diff: ListDiff | null) => unknown} fn
-     * @param {{ key?: string }} [options]  `key`: the field with the primary key, by default "pk" or "id"
      * @returns {{ readonly rows: any[], stop: (name?: string) => void }}  `stop` ends it, as the function of `watch` does
      */
-    live(name: string, data: object, fn: (rows: any[] | null, diff: ListDiff | null) => unknown, { key }?: {
-        key?: string;
-    }): {
+    live(name: string, data: object, fn: (rows: any[] | null, diff: ListDiff | null) => unknown): {
         readonly rows: any[];
         stop: (name?: string) => void;
     };

@@ -284,11 +284,10 @@ export class SocketClient {
    * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
    * @param {string} name  @param {object} data  the arguments of the action
    * @param {(rows: any[] | null, diff: ListDiff | null) => unknown} fn
-   * @param {{ key?: string }} [options]  `key`: the field with the primary key, by default "pk" or "id"
    * @returns {{ readonly rows: any[], stop: (name?: string) => void }}  `stop` ends it, as the function of `watch` does
    */
-  live(name, data, fn, { key } = {}) {
-    const list = new LiveList(key);
+  live(name, data, fn) {
+    const list = new LiveList();
     const taken = (/** @type {any} */ found, /** @type {any} */ frame) => {
       const diff = found === null ? frame : list.take(found);
       if (diff !== undefined) fn(found && list.rows, diff);
@@ -624,13 +623,8 @@ export class SocketClient {
  */
 class LiveList {
   /** @type {any[]} */ rows = [];
-  #keyField;
   #places = new Map(); // key as text → { row, tag }, in the order of the list
   #isWhole = false; // whether a list has come
-
-  constructor(keyField) {
-    this.#keyField = keyField;
-  }
 
   /** The argument with which a client that has the list gets only what differs. */
   get have() {
@@ -649,16 +643,16 @@ class LiveList {
 
   #begin({ rows, tags }) {
     this.#isWhole = true;
-    this.#places = new Map(rows.map((row, at) => [this.#keyOf(row), { row, tag: tags[at] }]));
+    this.#places = new Map(rows.map((row, at) => [keyOf(row), { row, tag: tags[at] }]));
     this.rows = rows;
     return null;
   }
 
   /** Take out what leaves or moves, then put each row that enters or moves after the one it names. */
   #apply({ leave, enter, move, change }) {
-    for (const [row, tag] of change) this.#places.set(this.#keyOf(row), { row, tag });
+    for (const [row, tag] of change) this.#places.set(keyOf(row), { row, tag });
     const following = new Map(); // key → the row that comes directly after it
-    for (const [after, row, tag] of enter) following.set(asText(after), { key: this.#keyOf(row), place: { row, tag } });
+    for (const [after, row, tag] of enter) following.set(asText(after), { key: keyOf(row), place: { row, tag } });
     for (const [after, moved] of move) {
       const key = asText(moved);
       following.set(asText(after), { key, place: this.#places.get(key) });
@@ -674,11 +668,10 @@ class LiveList {
     this.#places = ordered;
     this.rows = [...ordered.values()].map(({ row }) => row);
   }
-
-  #keyOf(row) {
-    return asText(this.#keyField ? row[this.#keyField] : (row.pk ?? row.id));
-  }
 }
+
+/** The key of a row: the server adds `pk` to rows whose `id` is not their primary key. */
+const keyOf = (row) => asText(row.pk ?? row.id);
 
 /** A primary key as text: a composite key is a list. */
 const asText = (key) => (key === null || typeof key === "string" ? key : JSON.stringify(key));
