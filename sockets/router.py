@@ -13,7 +13,6 @@ Decorated functions get the *socket* first, an instance of `RoutedSocketHandler`
 or `async def`, and decorating does not change them. Source: the README of django-channels-router.
 """
 
-import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -30,6 +29,7 @@ from rest_channels.declarations.values import check_values
 from rest_channels.history.policy import History
 from rest_channels.protocol.dialects import TypeDialect
 
+from .event_functions import call_all, call_each
 from .path_group import check_history
 
 __all__ = ["SocketRouter", "routers"]
@@ -120,13 +120,43 @@ class SocketRouter:
             raise TypeError(
                 f"{self._name}: a route takes a type, as in @socket.route('PING'), not {type!r}."
             )
-
         check_values(f"{self._name}.route({type!r}): ", {"serializer_class": serializer_class})
 
         def decorate(function: F) -> F:
             self._check_not_built()
             self._notice_module(function)
             self.routes.append((type, function, serializer_class))
+            return function
+
+        return decorate
+
+    def live(
+        self,
+        type: str,
+        *,
+        serializer_class: Any,
+        stop: str | None = None,
+        reread: float | None = None,
+    ) -> Callable[[F], F]:
+        """Let clients keep the rows that `f(socket, content)`, a `def`, returns as a queryset.
+
+        A client sends a message of the type. It receives `{"type", "rows", "tags"}`, and after each
+        commit what differs. Another message of the type replaces the list.
+
+        Args:
+            type: The type of these messages.
+            serializer_class: A serializer class of the rows. Its context has the `socket`.
+            stop: The type of the message that ends the list.
+            reread: As in `live_query`.
+
+        Raises `TypeError` for an argument of a wrong type.
+        """
+        from .live_lists import LiveList  # noqa: PLC0415 - a page without lists needs none of it
+
+        live = LiveList(f"{self._name}.live({type!r})", type, serializer_class, stop, reread)
+
+        def decorate(function: F) -> F:
+            self.routes += live.routes(self._checked("live", function))
             return function
 
         return decorate
@@ -206,17 +236,17 @@ class SocketRouter:
         class Events(base):  # type: ignore[misc]
             async def connect(self) -> None:
                 await run(super().connect)
-                await _call_each(router._connect_functions, self, self.message)
+                await call_each(router._connect_functions, self, self.message)
 
             async def disconnect(self, code: int) -> None:
                 await run(super().disconnect, code)
-                await _call_all(router._disconnect_functions, self, self.message)
+                await call_all(router._disconnect_functions, self, self.message)
 
             if router._gap_functions:  # without gap functions the handler skips gap events
 
                 async def gap(self, groups: tuple[str, ...]) -> None:
                     await run(super().gap, groups)
-                    await _call_each(router._gap_functions, self, groups)
+                    await call_each(router._gap_functions, self, groups)
 
         return type("Handler", (Events,), self._handler_attributes(base))
 
@@ -268,29 +298,3 @@ def _check_handler(handler: Any) -> None:
         if issubclass(handler, RoutedSocketHandler):
             return
     raise TypeError(f"SocketRouter() takes a RoutedSocketHandler, not {handler!r}.")
-
-
-async def _call_each(functions: Iterable[Callable[..., Any]], handler: Any, argument: Any) -> None:
-    """Call `f(handler)`, or `f(handler, argument)` if the function takes two arguments."""
-    for function in functions:
-        await run(function, handler, *([argument] if _takes_two_arguments(function) else []))
-
-
-async def _call_all(functions: Iterable[Callable[..., Any]], handler: Any, argument: Any) -> None:
-    """Call every function, also after an error; then raise the first error."""
-    errors = []
-    for function in functions:
-        try:
-            await _call_each([function], handler, argument)
-        except Exception as error:  # noqa: BLE001 - the other functions still run
-            errors.append(error)
-    if errors:
-        raise errors[0]
-
-
-def _takes_two_arguments(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None, None)
-    except TypeError:
-        return False
-    return True

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import orjson
 from django.db.models import Model, QuerySet
 
 from ..engine.connection import Connection, State
 from ..engine.fanout import AddressedFrame, fan_out_each
 from ..protocol.asgi_messages import frame_message
-from ..protocol.dialects import ActionDialect
 from ..protocol.messages import Event, utf8_size
-from ..renderers import Rendered, encode_text
+from ..renderers import Rendered
 from .diff import Key
 
 __all__ = ["DIFF", "SUBSCRIPTIONS", "LiveSubscription", "Viewer", "send_diff", "subscriptions_of"]
@@ -84,6 +82,12 @@ class Viewer(Protocol):
     def render_own(self, rows: Sequence[Model]) -> list[bytes | None]:
         """Return the JSON of each row for this client; `None` for a row that it may not see."""
 
+    def frame_start(self, data: Rendered) -> str:
+        """Return the frame with what differs up to the request id; the same for its audience."""
+
+    async def send(self, data: Rendered) -> None:
+        """Send what differs as the class of the client sends its frames."""
+
     async def permit(self) -> bool:
         """Check again whether the client may have the frames, if its consumer says so."""
 
@@ -122,8 +126,7 @@ class LiveSubscription:
         if not self.request.ready:
             self.request.hold(partial(self.deliver, data), len(data.body))
         elif await self.viewer.permit() and not self.ended:
-            body, request_id = orjson.loads(data.body), self.request.request_id
-            await consumer.reply(DIFF, data=body, status=200, request_id=request_id)
+            await self.viewer.send(data)
 
     def reject(self, error: Exception) -> None:
         """Send the client the error that has ended its subscription."""
@@ -148,8 +151,7 @@ def _frames(
     subscriptions: Sequence[LiveSubscription], data: Rendered, queued: list[LiveSubscription]
 ) -> Iterator[AddressedFrame]:
     """Yield the frames to send at once. Add all other subscriptions to `queued`."""
-    frame = ActionDialect().build_content(DIFF, data, 200, None, [])
-    frame_start = encode_text(frame).removesuffix("null}")
+    frame_start = subscriptions[0].viewer.frame_start(data)
     size = utf8_size(frame_start)
     for subscription in subscriptions:
         connection, request = subscription.connection, subscription.request

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+import orjson
 from django.db.models import Model, QuerySet
 from rest_framework import permissions as drf
 from rest_framework.exceptions import PermissionDenied
@@ -20,8 +21,10 @@ from ..dispatch.view_permissions import forget_permissions
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..live.keys import row_key
 from ..live.querysets import prepared
+from ..live.subscriptions import DIFF
 from ..partitions import activated
-from ..renderers import encode
+from ..protocol.dialects import ActionDialect
+from ..renderers import Rendered, encode, encode_text
 from ..serializer_fields import keep_fields
 from .delivery.rendering import DetectingContext, rendering_key
 from .rendered_models import rendered_models
@@ -146,11 +149,23 @@ class LiveViewer:
         return self.in_action(self._render_own, rows)
 
     def _render_own(self, rows: Sequence[Model]) -> list[bytes | None]:
+        serializer = self.sharing.serializer_class(context=self.serializer_context())
+        serializer = keep_fields(serializer)
+        return _bodies(rows, map(serializer.to_representation, rows))
+
+    def frame_start(self, data: Rendered) -> str:
+        frame = ActionDialect().build_content(DIFF, data, 200, None, [])
+        return encode_text(frame).removesuffix("null}")
+
+    async def send(self, data: Rendered) -> None:
+        body, request_id = orjson.loads(data.body), self.request.request_id
+        await self.consumer.reply(DIFF, data=body, status=200, request_id=request_id)
+
+    def serializer_context(self) -> dict[str, Any]:
+        """Return the context of a serializer that renders rows for this client alone."""
         consumer = self.consumer
         context = {"scope": consumer.scope, "request": consumer.request}
-        context |= {"consumer": consumer, "view": consumer}
-        serializer = keep_fields(self.sharing.serializer_class(context=context))
-        return _bodies(rows, map(serializer.to_representation, rows))
+        return context | {"consumer": consumer, "view": consumer}
 
     async def permit(self) -> bool:
         consumer = self.consumer

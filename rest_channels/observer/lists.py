@@ -32,7 +32,8 @@ from ..renderers import Rendered
 from ..settings import api_settings
 from .list_viewers import GenericViewer, LiveViewer, QueryViewer, Sharing
 
-__all__ = ["LiveQuery", "ObserverModelListMixin", "live_query"]
+__all__ = ["LiveQuery", "ObserverModelListMixin", "check_reread", "end_subscriptions"]
+__all__ += ["live_query", "subscribe"]
 
 MAX_BYTES = 64 * 1024
 """How many bytes of a client's data the live lists of a connection may keep."""
@@ -235,7 +236,12 @@ def live_query(
     """
     refuse_options("@live_query", options, ["serializer_class", "reread"])
     check_values("@live_query: ", {"serializer_class": serializer_class})
+    check_reread("@live_query", reread)
+    return lambda function: LiveQuery(function, Sharing(serializer_class), reread)
+
+
+def check_reread(where: str, reread: Any) -> None:
+    """Raise `TypeError` if `reread` is no number of seconds above 0, and not `None`."""
     is_number = isinstance(reread, int | float) and not isinstance(reread, bool)
     if reread is not None and not (is_number and reread > 0):
-        raise TypeError(f"@live_query(reread={reread!r}): write a number of seconds, or None.")
-    return lambda function: LiveQuery(function, Sharing(serializer_class), reread)
+        raise TypeError(f"{where}(reread={reread!r}): write a number of seconds, or None.")

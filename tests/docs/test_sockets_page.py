@@ -11,7 +11,9 @@ from rest_channels.testing import SocketCommunicator
 from sockets import constants, leases
 from sockets.models import Socket, SocketQuerySet
 
+from .models import Note
 from .quiz import Quiz
+from .shelf import Shelf
 from .staff import announce_closing, users_online
 from .test_pages import PAGES
 
@@ -98,3 +100,15 @@ def test_the_numbers_of_the_page_match_the_code() -> None:
     assert f"`BEAT` seconds ({api_settings.BEAT:g})" in PAGE
     assert leases.LEASE_HEARTBEATS == 3
     assert "within four heartbeats" in PAGE
+
+
+async def test_the_shelf_shows_the_notes_that_the_user_may_write(ada) -> None:
+    page = SocketCommunicator(Shelf.socket.as_asgi(), "/shelf/", user=ada, dialect="type")
+    async with page as client:
+        await client.send_json({"type": "NOTES", "search": "moon"})
+        await client.expect_event(type="NOTES", rows=[], tags=[])
+        note = await Note.objects.acreate(title="The moon")
+        await note.writers.aadd(ada)
+        diff = await client.expect_event(type="NOTES")
+        assert diff["enter"][0][:2] == [None, {"id": note.pk, "title": "The moon"}]
+        await client.send_json({"type": "STOP_NOTES"})

@@ -108,6 +108,18 @@ async def test_a_client_that_comes_back_sends_what_it_has_and_gets_what_differs(
     assert seen["rows"] == "x c"
 
 
+async def test_what_differs_is_put_into_the_order_of_the_keys_that_were_sent(run):
+    seen = await run("""
+        list(row(10, "a"), row(2, "b"), { pk: "x", name: "c" }, row(1, "d"));
+        served.reconnect({});
+        const keys = Object.keys(served.connection.sent[0].have);
+        reply({ leave: [], enter: [], move: [[null, 10], ["x", 1]], change: [] });
+        return keys;
+    """)
+    assert seen["result"] == ["1", "2", "10", "x"]  # as browsers order them
+    assert seen["rows"] == "a b c d"
+
+
 async def test_an_empty_list_is_had_too(run):
     seen = await run("""list(); served.reconnect({});""")
     assert seen["sent"][0]["have"] == {}
@@ -135,6 +147,26 @@ async def test_it_ends_with_the_action_that_is_named(run):
     """)
     assert seen["sent"][1] == {"search": "m", "action": "unsubscribe_list", "request_id": 1}
     assert seen["rows"] == "a b c"
+
+
+async def test_messages_of_one_type_keep_a_list_without_a_request_id(page):
+    seen = await page.evaluate("""async () => {
+      const served = new recovery.Served(client.SocketClient, { dialect: "type" });
+      const live = served.client.live("NOTES", { letter: "a" }, () => {});
+      const type = "NOTES";
+      served.send({ type, rows: [{ id: 1, name: "a" }], tags: ["t"], TIMESTAMP: "1" });
+      const enter = [[1, { id: 2, name: "b" }, "u"]];
+      served.send({ type, leave: [], enter, move: [], change: [] });
+      served.reconnect({});
+      const [asked] = served.connection.sent;
+      live.stop("STOP_NOTES");
+      served.send({ type, leave: [1], enter: [], move: [], change: [] });
+      await null;
+      return { asked, names: live.rows.map(({ name }) => name), last: served.connection.sent[1] };
+    }""")
+    have = {"1": "t", "2": "u"}
+    assert seen["asked"] == {"letter": "a", "have": have, "type": "NOTES"}
+    assert (seen["names"], seen["last"]) == (["a", "b"], {"type": "STOP_NOTES"})
 
 
 async def test_an_error_ends_it(run):

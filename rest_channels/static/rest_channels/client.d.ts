@@ -59,7 +59,7 @@ export class SocketClient {
      */
     watch(name: string, data: unknown, fn: (data: any, frame: any) => unknown): (name?: string) => void;
     /**
-     * Keep a list that equals a queryset of the server, such as that of "subscribe_list". `fn(rows, diff)` gets all rows
+     * Keep a list that equals a queryset of the server, such as that of "subscribe_list", or of the type of a `live`. `fn(rows, diff)` gets all rows
      * in their order, whenever they differ; `diff` is null for a whole list. After a reconnect only what differs is sent.
      * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
      * @param {string} name  @param {object} data  the arguments of the action

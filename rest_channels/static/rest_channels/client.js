@@ -279,7 +279,7 @@ export class SocketClient {
   }
 
   /**
-   * Keep a list that equals a queryset of the server, such as that of "subscribe_list". `fn(rows, diff)` gets all rows
+   * Keep a list that equals a queryset of the server, such as that of "subscribe_list", or of the type of a `live`. `fn(rows, diff)` gets all rows
    * in their order, whenever they differ; `diff` is null for a whole list. After a reconnect only what differs is sent.
    * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
    * @param {string} name  @param {object} data  the arguments of the action
@@ -292,8 +292,18 @@ export class SocketClient {
       const diff = found === null ? frame : list.take(found);
       if (diff !== undefined) fn(found && list.rows, diff);
     };
-    const stop = this.#watch(name, data, taken, () => ({ ...data, ...list.have }));
+    const watch = this.#dialect === DIALECTS.type ? this.#watchType : this.#watch;
+    const stop = watch.call(this, name, data, taken, () => ({ ...data, ...list.takeHave() }));
     return { get rows() { return list.rows; }, stop };
+  }
+
+  /** Do what `#watch` does, in a dialect whose messages of one type have no request_id. */
+  #watchType(name, _data, fn, dataNow) {
+    const ends = [this.on(name, fn), this.subscribe((now) => now.send(name, dataNow()))];
+    return (lastName) => {
+      for (const end of ends) end();
+      if (lastName) this.send(lastName).catch(() => {});
+    };
   }
 
   #watch(name, data, fn, dataNow) {
@@ -626,9 +636,15 @@ class LiveList {
   #places = new Map(); // key as text → { row, tag }, in the order of the list
   #isWhole = false; // whether a list has come
 
-  /** The argument with which a client that has the list gets only what differs. */
-  get have() {
-    return this.#isWhole && { have: Object.fromEntries([...this.#places].map(([key, { tag }]) => [key, tag])) };
+  /**
+   * The argument with which a client that has the list gets only what differs: from a list in the order of these
+   * keys. An object has keys that are numbers first, so the order may be another one than that of the rows.
+   */
+  takeHave() {
+    if (!this.#isWhole) return {};
+    const have = Object.fromEntries([...this.#places].map(([key, { tag }]) => [key, tag]));
+    this.#places = new Map(Object.keys(have).map((key) => [key, this.#places.get(key)]));
+    return { have };
   }
 
   /** Take the data of a frame. Return what differs; null for a whole list, undefined if nothing does. */
