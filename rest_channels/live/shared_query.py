@@ -126,7 +126,8 @@ class SharedQuery:
             check_told(dependencies.models | rendered, reread=reread)
         except UnwatchableQuery as error:
             logger.error("A live query is refused: %s", error)
-            raise ValidationError([str(error)]) from error
+            reason = str(error) if api_settings.DEBUG_ERRORS else _("This list cannot be followed.")
+            raise ValidationError([reason]) from error
         rendered |= viewer.rendered_models(queryset.model)
         query = cls(queryset, dependencies, rendered, subscription.connection.partition)
         query.viewers_key, query.reader = viewer.viewers_key, viewer.reader

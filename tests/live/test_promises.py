@@ -298,10 +298,12 @@ async def test_a_live_query_follows_the_queryset_of_its_function() -> None:
         await socket.expect_nothing()
 
 
-async def test_a_query_that_changes_without_a_write_is_refused_with_the_reason(caplog) -> None:
+@pytest.mark.parametrize("is_shown", [True, False])
+async def test_the_reason_why_a_query_is_refused_is_logged(settings, caplog, is_shown) -> None:
+    settings.REST_CHANNELS = {"DEBUG_ERRORS": is_shown}
     async with client(Desk) as socket:
         reply = await socket.expect_reply(await socket.call("watch_random"), status=400)
-        assert "reread=seconds" in str(reply["errors"])
+        assert ("reread=seconds" in str(reply["errors"])) is is_shown
     assert "reread=seconds" in caplog.text
 
 
