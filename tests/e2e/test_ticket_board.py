@@ -342,7 +342,8 @@ FORGED = """(token) => new Promise((resolve) => {
     };
     const statuses = [];
     socket.onmessage = ({ data }) => {
-        statuses.push(JSON.parse(data).response_status);
+        const { response_status } = JSON.parse(data);
+        if (response_status) statuses.push(response_status); // not the position in a history
         if (statuses.length === 2) resolve(statuses);
     };
 })"""
