@@ -102,12 +102,12 @@ PAGES = [
     ),
     Page(
         title="Ticket board",
-        text="Three users on one page. Move a ticket for one user and it moves for all. See how "
-        "many queries that needs, and withdraw a user's access.",
+        text="Three users on one page, each with a live list that has filters of its own. See how "
+        "many queries a change needs, and withdraw a user's access.",
         url="/ticket-board/",
         socket="/ticket-board/",
-        cls="GenericAsyncAPIConsumer",
-        docs="docs/observers.md",
+        cls="ObserverModelListMixin",
+        docs="docs/live-queries.md",
         source="demo/ticket_board/consumers.py",
     ),
     Page(

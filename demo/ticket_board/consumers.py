@@ -3,50 +3,57 @@
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.shortcuts import get_object_or_404
+from rest_framework.filters import BaseFilterBackend, SearchFilter
 
 from demo.people import NAMES, demo_users
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.generics import GenericAsyncAPIConsumer
-from rest_channels.history import History
 from rest_channels.mixins import CreateModelMixin, DeleteModelMixin, PatchModelMixin
-from rest_channels.observer import model_observer, observer
+from rest_channels.observer import ObserverModelListMixin, model_observer, observer
 from rest_channels.permissions import IsAuthenticated
 
 from .access import MaySeeBoard, OnlyInDebug, PanelAuthentication, set_access
 from .models import Ticket
-from .query_counter import CountingObserver, measured
-from .serializers import (
-    AccessSerializer,
-    BoardSerializer,
-    MoveSerializer,
-    TicketSerializer,
-    UserSerializer,
-)
+from .query_counter import measured
+from .serializers import AccessSerializer, MoveSerializer, TicketSerializer, UserSerializer
 
 
-class BoardConsumer(CreateModelMixin, PatchModelMixin, DeleteModelMixin, GenericAsyncAPIConsumer):
-    """The socket of one panel. Permissions are checked before every message that is sent."""
+class TicketFilter(BaseFilterBackend):
+    """`mine`: only the user's own tickets. `open`: only those that are not done."""
+
+    def filter_queryset(self, request, queryset, view):
+        if request.query_params.get("mine"):
+            queryset = queryset.filter(owner=request.user)
+        if request.query_params.get("open"):
+            queryset = queryset.exclude(status=Ticket.Status.DONE)
+        return queryset
+
+
+class BoardConsumer(
+    ObserverModelListMixin,
+    CreateModelMixin,
+    PatchModelMixin,
+    DeleteModelMixin,
+    GenericAsyncAPIConsumer,
+):
+    """The socket of one panel, which subscribes to the list of the tickets that it shows.
+
+    Permissions are checked before every message that is sent.
+    """
 
     queryset = Ticket.objects.all()
     serializer_class = TicketSerializer
     authentication_classes = [PanelAuthentication]
     permission_classes = [IsAuthenticated, MaySeeBoard]
+    filter_backends = [TicketFilter, SearchFilter]
+    search_fields = ["title"]
     check_deliveries = True
 
-    # This is model_observer(Ticket, serializer_class=…, history=…) that also counts queries.
-    # A client that was away for ten minutes at most receives what it missed.
-    tickets = CountingObserver(
-        None, Ticket, serializer_class=TicketSerializer, history=History(size=200, age=600)
-    )
-
-    @action(response=BoardSerializer)
-    def subscribe_to_board(self, request_id):
-        """Subscribe first, then return all tickets: so no change is missed in between."""
-        self.tickets.unsubscribe()  # from an earlier request
-        self.tickets.subscribe(request_id=request_id)
-        tickets = self.get_serializer(self.get_queryset(), many=True).data
-        return {"tickets": tickets, "server": settings.SERVER}, 201
+    @action(permission_classes=[IsAuthenticated], response=str | None)
+    async def server(self):
+        """Return the name of the server process, if there are several."""
+        return settings.SERVER, 200
 
     def perform_create(self, serializer):
         ticket = Ticket(owner=self.scope["user"], **serializer.validated_data)

@@ -1,27 +1,29 @@
-"""Count the queries of a change: those that save a ticket and those that send it to subscribers.
+"""Count the queries of a change: those that save a ticket, and those that update the lists.
 
 Counted are:
 
 - the queries from the first to the last signal of a save or deletion,
-- in each server process, the queries that read the ticket,
-- in each server process, the queries that check the permissions of each subscriber.
+- in each server process, the query that reads the ticket for all lists, and one for each different
+  list that it was in or may be in now,
+- in each server process, the queries that check the permissions of each subscriber whose list
+  differs.
 
 Not counted are the queries before the save, which find the ticket and check the permissions of the
 user who changes it.
 """
 
-import asyncio
+import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from uuid import uuid4
 
 from django.conf import settings
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import Signal, receiver
-from rest_framework.exceptions import APIException
 
-from rest_channels.observer import ModelObserver
+from rest_channels.live.row_index import RowIndex
+from rest_channels.live.shared_query import SharedQuery
+from rest_channels.observer.list_viewers import GenericViewer
 
 from .models import Ticket
 
@@ -52,6 +54,11 @@ def counting():
         _count.reset(token)
 
 
+def measurement(event, **values):
+    """Return what is sent. The time tells which change it belongs to: the one before."""
+    return {"event": event, "time": time.time(), "server": settings.SERVER, **values}
+
+
 # Count the save, in the process that saves.
 
 
@@ -65,59 +72,40 @@ def begin_save(instance, **kwargs):
 def end_save(instance, signal, **kwargs):
     _count.set(None)
     change = {"created": kwargs.get("created", False), "deleted": signal is post_delete}
-    ticket = {"pk": instance.pk, "title": instance.title}
+    ticket = {"title": instance.title}
     queries = {"save_queries": instance.query_count[0]}
-    measured.send(Ticket, measurement={"event": "saved", **ticket, **change, **queries})
+    measured.send(Ticket, measurement=measurement("saved", **ticket, **change, **queries))
 
 
-# Count the delivery, in each process that has subscribers.
+# Count what live lists read, in each process that has subscribers.
+# This replaces internal methods of the library.
+
+read_row, read_list, permit = RowIndex.read, SharedQuery.read, GenericViewer.permit
 
 
-class DeliveryCount:
-    """The queries and messages that one change causes in this process."""
-
-    def __init__(self, pk):
-        counts = {"read_queries": 0, "permission_queries": 0, "sent": 0, "refused": 0}
-        delivery = {"delivery": uuid4().hex, "pk": pk, "server": settings.SERVER}
-        self.measurement = {"event": "delivered", **delivery, **counts}
-        self.task = None
-
-    def add(self, **numbers):
-        for name, number in numbers.items():
-            self.measurement[name] += number
-
-    def publish(self):
-        """Send the signal after 30 ms, once for all the subscribers counted until then."""
-        if self.task is None:
-            self.task = asyncio.create_task(self._publish())
-
-    async def _publish(self):
-        await asyncio.sleep(0.03)
-        self.task = None
-        await measured.asend(Ticket, measurement=self.measurement)
+def read_row_and_count(index, *args):
+    with counting() as count:
+        rows = read_row(index, *args)
+    if index._model is Ticket:
+        measured.send(Ticket, measurement=measurement("read", queries=count[0]))
+    return rows
 
 
-class CountingObserver(ModelObserver):
-    """A `model_observer` that counts. It overrides internal methods of the library."""
+def read_list_and_count(query, reading):
+    with counting() as count:
+        read_list(query, reading)
+    if query.queryset.model is Ticket and reading.noted:  # not for a new subscriber only
+        measured.send(Ticket, measurement=measurement("read", queries=count[0]))
 
-    def count(self, row):
-        return vars(row).setdefault("delivery_count", DeliveryCount(row.pk))
 
-    def render_shared(self, consumer_class, delivery, locales):
-        with counting() as counted:
-            bodies = super().render_shared(consumer_class, delivery, locales)
-        self.count(delivery.row).add(read_queries=counted[0])
-        return bodies
+async def permit_and_count(viewer):
+    with counting() as count:
+        permitted = await permit(viewer)
+    told = measurement("told", queries=count[0], permitted=permitted)
+    await measured.asend(Ticket, measurement=told)
+    return permitted
 
-    async def check_permissions(self, consumer, action, row=None, options=None):
-        count = self.count(row)
-        try:
-            with counting() as counted:
-                await super().check_permissions(consumer, action, row, options)
-            count.add(sent=1)
-        except APIException:
-            count.add(refused=1)
-            raise
-        finally:
-            count.add(permission_queries=counted[0])
-            count.publish()
+
+RowIndex.read = read_row_and_count
+SharedQuery.read = read_list_and_count
+GenericViewer.permit = permit_and_count

@@ -14,13 +14,6 @@ class TicketSerializer(serializers.ModelSerializer):
         read_only_fields = ["status", "position"]
 
 
-class BoardSerializer(serializers.Serializer):
-    """What a panel shows first. Only the schema of the sockets uses it."""
-
-    tickets = TicketSerializer(many=True)
-    server = serializers.CharField(allow_null=True)
-
-
 class MoveSerializer(serializers.Serializer):
     status = serializers.ChoiceField(Ticket.Status)
     before = serializers.IntegerField(

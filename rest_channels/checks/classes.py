@@ -11,9 +11,11 @@ from ..cluster.layer import crosses_processes
 from ..decorators import MARKS, action_mark, route_name
 from ..generics import GenericAsyncAPIConsumer
 from ..introspection.routes import Entry, class_of
+from ..live.writes import captures_everywhere
 from ..observer.naming import NamedObserver
 from ..socket_consumer import SocketConsumer
 from ..views import SocketView
+from .live_lists import has_live_lists, live_list_messages
 
 __all__ = ["class_messages", "takes"]
 
@@ -27,8 +29,9 @@ CONSUMER_EVENTS = {
 }
 """The arguments of each event method of a consumer: their names, or their number."""
 
-ROW_ACTIONS = {"list", "retrieve", "update", "patch", "delete", "subscribe_instance"}
-SERIALIZED = {"list", "retrieve", "create", "update", "patch"}
+ROW_ACTIONS = {"list", "retrieve", "update", "patch", "delete"}
+ROW_ACTIONS |= {"subscribe_instance", "subscribe_list"}
+SERIALIZED = {"list", "retrieve", "create", "update", "patch", "subscribe_list"}
 """The actions of `rest_channels.mixins` that need a queryset, or a serializer."""
 
 FOREIGN_EVENTS = {
@@ -70,6 +73,7 @@ def class_messages(found: Iterable[Entry]) -> Iterator[CheckMessage]:
             yield from _observer_messages(cls)
         if issubclass(cls, GenericAsyncAPIConsumer):
             yield from _model_messages(cls, getattr(entry.target, "consumer_initkwargs", {}))
+            yield from live_list_messages(cls)
         if issubclass(cls, SocketConsumer | SocketView):
             yield from _typo_messages(cls)
 
@@ -149,14 +153,17 @@ def _model_messages(cls: type[Any], given: dict[str, Any]) -> Iterator[CheckMess
 
 
 def _observer_messages(cls: type[Any]) -> Iterator[CheckMessage]:
-    """W026: a process that saves rows may not know the observers of `cls`."""
+    """W026: a process that saves rows may not know the observers or live lists of `cls`."""
     found = (getattr(cls, name, None) for name in dir(cls))
     observers = [each for each in found if isinstance(each, NamedObserver) and each.id]
-    if not crosses_processes() or all(each.is_known_everywhere for each in observers):
+    are_known = all(each.is_known_everywhere for each in observers)
+    are_told = captures_everywhere() or not has_live_lists(cls)
+    if not crosses_processes() or (are_known and are_told):
         return
     message = (
-        f"The observers of {cls.__name__} are not known in a shell, a task or a process without "
-        f"sockets, which do not import {cls.__module__}: what is saved there reaches no subscriber."
+        f"The {'live lists' if are_known else 'observers'} of {cls.__name__} are not known in a "
+        "shell, a task or a process without sockets, which do not import "
+        f"{cls.__module__}: what is saved there reaches no subscriber."
     )
     hint = (
         "Put the class into a module named consumers of an app, or import its module in ready() of "

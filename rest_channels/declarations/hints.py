@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 __all__ = [
     "UNKNOWN",
     "FrameHints",
+    "LiveRows",
     "check_hints",
     "hint_error",
     "received_error",
@@ -43,6 +44,17 @@ SIMPLE = (
 
 COLLECTIONS = (dict, frozenset, list, set, tuple, Mapping, Sequence, Union, UnionType)
 """What types with parameters are made of."""
+
+
+class LiveRows:
+    """The answer of a subscription to a live query: rows and their tags, or what differs.
+
+    Attributes:
+        serializer_class: The serializer of a row.
+    """
+
+    def __init__(self, serializer_class: Any) -> None:
+        self.serializer_class = serializer_class
 
 
 class FrameHints:
@@ -106,6 +118,8 @@ def received_error(value: Any) -> str | None:
 def hint_error(hint: Any) -> str | None:
     """Return why `hint` describes no content of a frame; `None` if it does."""
     if hasattr(hint, "is_valid"):  # a serializer class, or Serializer(many=True)
+        return None
+    if isinstance(hint, LiveRows):  # a live query
         return None
     if isinstance(hint, str):
         return "is text: write the class or the type itself, without quotes"

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple, get_origin
 
 from rest_framework.serializers import BaseSerializer
 
+from ..declarations.hints import LiveRows
+
 __all__ = [
     "NAMING_DIALECTS",
     "NO_DEFAULT",
     "Argument",
+    "LiveDiff",
     "Operation",
     "SentMessage",
     "SocketDescription",
@@ -46,6 +49,14 @@ class Argument:
     @property
     def is_required(self) -> bool:
         return self.default is NO_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDiff:
+    """What differs between two states of a live list."""
+
+    serializer_class: Any
+    """The serializer of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +161,15 @@ def docstring_of(documented: Any) -> str:
 
 
 def hint_name(hint: Any) -> str | None:
-    """Return a serializer or a type as text: `TicketSerializer`, `dict[str, int]`."""
+    """Return a hint as text: `TicketSerializer`, `dict[str, int]`, `LiveRows[…]`."""
     if hint is None:
         return None
     if isinstance(hint, BaseSerializer):
         inner = getattr(hint, "child", hint)
         return f"{type(inner).__name__}(many=True)" if inner is not hint else type(hint).__name__
+    if isinstance(hint, LiveDiff | LiveRows):
+        kind = "LiveRows" if isinstance(hint, LiveRows) else "LiveDiff"
+        return f"{kind}[{hint_name(hint.serializer_class)}]"
     if hint is NoneType:
         return "None"
     if isinstance(hint, type) and get_origin(hint) is None:

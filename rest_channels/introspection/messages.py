@@ -6,12 +6,13 @@ from functools import singledispatch
 from types import NoneType
 from typing import Any, TypedDict
 
+from ..declarations.hints import LiveRows
 from ..live.subscriptions import DIFF
 from ..observer.delivery.delivery import STATUS_BY_ACTION
 from ..observer.generics import InstanceObserver
-from ..observer.lists import LiveQuery, ObserverModelListMixin
+from ..observer.lists import ObserverModelListMixin
 from ..observer.model_observer import ModelObserver
-from .descriptions import SentMessage
+from .descriptions import LiveDiff, SentMessage
 from .hints import response_of
 
 __all__ = ["RowKey", "built_in_messages", "messages_of"]
@@ -23,24 +24,11 @@ class RowKey(TypedDict):
     pk: int | str
 
 
-class ListDifference(TypedDict):
-    """What differs from the list that the client has of a live query. It is applied whole."""
-
-    leave: list[Any]
-    """The keys of the rows that are no longer in the list."""
-    enter: list[Any]
-    """New rows: the key of the row before, the row, and its tag."""
-    move: list[Any]
-    """Rows with another place: the key of the row before, and their own."""
-    change: list[Any]
-    """Rows with other values, each with its tag."""
-
-
 def messages_of(cls: Any) -> tuple[SentMessage, ...]:
     """Return the messages that instances of `cls` send, those that `sends` declares last."""
     found: dict[str, list[SentMessage]] = {}
     built_in = built_in_messages.dispatch(cls)(cls)
-    for message in (*built_in, *_observed(cls), *_lists(cls), *_declared(cls)):
+    for message in (*built_in, *_observed(cls), *_live(cls), *_declared(cls)):
         found.setdefault(message.name, []).append(message)
     return tuple(_merged(each) for each in found.values())
 
@@ -76,13 +64,16 @@ def _observed(cls: Any) -> Iterator[SentMessage]:
             yield from _row_messages(_content_of(observer), STATUS_BY_ACTION, described)
 
 
-def _lists(cls: Any) -> Iterator[SentMessage]:
-    """Yield the message of live lists, if instances of `cls` send it."""
-    own = issubclass(cls, ObserverModelListMixin)
-    if own or any(
-        isinstance(each, LiveQuery) for base in cls.__mro__ for each in vars(base).values()
-    ):
-        yield SentMessage(DIFF, (ListDifference,), 200, "A live list is different now.")
+def _live(cls: Any) -> Iterator[SentMessage]:
+    """Yield the messages of live lists."""
+    attributes = ChainMap(*(dict(vars(base)) for base in cls.__mro__))
+    queries = [each for _name, each in sorted(attributes.items()) if isinstance(each, LiveRows)]
+    rows = [each.serializer_class for each in queries]
+    if issubclass(cls, ObserverModelListMixin):
+        rows.insert(0, cls.serializer_class)
+    for each in rows:
+        text = "What differs: rows that leave, enter, move and change."
+        yield SentMessage(DIFF, (LiveDiff(each),), 200, text)
 
 
 def _content_of(observer: ModelObserver) -> Any:

@@ -13,6 +13,7 @@ from ..actions.plan import RESERVED_ARGUMENTS, ActionPlan
 from ..actions.site_urls import view_class_of
 from ..actions.view_methods import find_view, is_viewset, viewset_routes
 from ..api_consumer import AsyncAPIConsumer
+from ..declarations.hints import LiveRows
 from ..django_views import DjangoViewAsConsumer
 from ..permissions import AllowAny
 from ..settings import api_settings
@@ -187,12 +188,12 @@ def _action(cls: Any, plan: ActionPlan) -> Operation:
         function,
         docstring_of(function),
         (*arguments, *(each for each in own if each.name not in (DATA, *RESERVED_ARGUMENTS))),
-        takes_any=known is None and plan.parameters.has_var_keyword,
+        takes_any=plan.parameters.has_var_keyword if known is None else known.takes_any,
         content=request,
         has_data=data is not None,
         requires_data=data is not None and data.is_required,
         partial=plan.name == "patch" and known is not None,
-        response=serializer if is_row else _answer_of(known, response),
+        response=serializer if is_row else _answer_of(known, response, serializer),
         is_list=is_list,
         permissions=permission_names(permissions),
         is_answered=response.is_answered or (known is not None and known.answers_row),
@@ -205,8 +206,10 @@ def _without(arguments: list[Argument], others: list[Argument]) -> list[Argument
     return [each for each in arguments if each.name not in names]
 
 
-def _answer_of(known: RowAction | None, response: Content) -> Any:
+def _answer_of(known: RowAction | None, response: Content, serializer: Any) -> Any:
     """Return the hint of an answer that is no row. Other actions of mixins have no data."""
+    if known is not None and known.is_live and not response.is_given:
+        return LiveRows(serializer)
     has_no_data = known is not None and not known.answers_row and not response.is_given
     return NoneType if has_no_data else response.hint
 

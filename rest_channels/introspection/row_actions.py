@@ -17,6 +17,7 @@ from ..mixins import (
     UpdateModelMixin,
 )
 from ..observer.generics import ObserverModelInstanceMixin
+from ..observer.lists import ObserverModelListMixin
 from ..pagination import (
     WebsocketCursorPagination,
     WebsocketLimitOffsetPagination,
@@ -56,6 +57,9 @@ class RowAction(NamedTuple):
     has_data: bool = False
     answers_row: bool = False
     is_list: bool = False
+    is_live: bool = False
+    """Whether it subscribes to a live list."""
+    takes_any: bool = False
 
 
 ROW_ACTIONS = {
@@ -74,7 +78,9 @@ ROW_ACTIONS = {
     ),
     "retrieve": RowAction(RetrieveModelMixin, (*ROW, *SERIALIZER), has_key=True, answers_row=True),
     "subscribe_instance": RowAction(ObserverModelInstanceMixin, ROW, has_key=True),
+    "subscribe_list": RowAction(ObserverModelListMixin, (*ROWS, *SERIALIZER), is_live=True),
     "unsubscribe_instance": RowAction(ObserverModelInstanceMixin, has_key=True, may_omit_key=True),
+    "unsubscribe_list": RowAction(ObserverModelListMixin, takes_any=True),
     "update": RowAction(
         UpdateModelMixin,
         (*ROW, *SERIALIZER, "perform_update"),
@@ -111,6 +117,8 @@ def row_arguments(cls: Any, name: str, options: Mapping[str, Any]) -> list[Argum
     is_filtered = bool(options.get("filter_backends", cls.filter_backends))
     if ("filter_queryset" in action.hooks and is_filtered) or _reads_query(pages):
         found.append(Argument("query", dict, None, "What filters the rows."))
+    if action.is_live:
+        found.append(Argument("have", dict[str, str], None, "Each key and tag that a client has."))
     known = {*RESERVED_ARGUMENTS, *(each.name for each in found)}
     return [*found, *_hook_arguments(cls, action, known)]
 

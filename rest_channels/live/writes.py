@@ -14,6 +14,7 @@ from functools import wraps
 from typing import Any, Self
 from weakref import WeakKeyDictionary, ref
 
+from django.apps import apps
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
@@ -26,7 +27,8 @@ from ..protocol.messages import Event
 from .commit_hooks import CommitHook
 from .keys import normalize_key, row_key
 
-__all__ = ["LIVE_GROUP", "MAX_KEYS", "capture_writes", "is_told", "note_written"]
+__all__ = ["LIVE_GROUP", "MAX_KEYS", "capture_writes", "captures_everywhere", "is_told"]
+__all__ += ["note_written"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -154,18 +156,28 @@ def _writes_of(connection: BaseDatabaseWrapper) -> tuple[Writes, bool]:
 
 
 _captures = False
+_captures_everywhere = False
 
 
 def capture_writes() -> None:
     """Tell hubs from now on what this process writes. Each live query calls this."""
-    global _captures  # noqa: PLW0603 - one flag per process
+    global _captures, _captures_everywhere  # noqa: PLW0603 - flags of the process
     if _captures:
         return
     _captures = True
+    _captures_everywhere = not apps.ready
     post_save.connect(_saved, dispatch_uid=UID)
     m2m_changed.connect(_related, dispatch_uid=UID)
     collector: Any = Collector
     collector.delete = _noting_deletions(Collector.delete)
+
+
+def captures_everywhere() -> bool:
+    """Return whether any process of the project tells what it writes, also one without sockets.
+
+    It does if its apps import a class with a live query. Others are imported later, with routes.
+    """
+    return _captures_everywhere
 
 
 def _saved(

@@ -17,6 +17,7 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
 from ..concurrency.execution import run
+from ..declarations.hints import LiveRows
 from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
 from ..decorators import action
@@ -164,12 +165,16 @@ class ObserverModelListMixin:
         return None, status.HTTP_204_NO_CONTENT
 
 
-class LiveQuery:
-    """A function that returns a queryset, to which clients of its consumer can subscribe."""
+class LiveQuery(LiveRows):
+    """A function that returns a queryset, to which clients of its consumer can subscribe.
+
+    An action that subscribes has it as `response`, so that schemas describe the rows.
+    """
 
     def __init__(
         self, function: Callable[..., Any], sharing: Sharing, reread: float | None
     ) -> None:
+        super().__init__(sharing.serializer_class)
         self.function = function
         self.sharing = sharing
         self.reread = reread
@@ -221,7 +226,7 @@ def live_query(
         def open(self, room):
             return Note.objects.filter(room=room, done=False)[:50]
 
-        @action()
+        @action(response=open)
         async def watch_open(self, request_id, room):
             return await self.open.subscribe(room=room, request_id=request_id), 201
 

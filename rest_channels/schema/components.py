@@ -11,10 +11,11 @@ from rest_framework.fields import MultipleChoiceField
 from rest_framework.serializers import ListSerializer
 from rest_framework.views import APIView
 
-from ..declarations.hints import hint_error
-from ..introspection.descriptions import docstring_of, hint_name
+from ..declarations.hints import LiveRows, hint_error
+from ..introspection.descriptions import LiveDiff, docstring_of, hint_name
 from ..introspection.hints import types_of
 from .cleaning import clean
+from .live_lists import diff_schema, rows_schema
 from .types import Schema, fields_of_type, map_type
 
 __all__ = ["Components", "Direction"]
@@ -45,6 +46,9 @@ class Components:
             direction: Whether clients send it (`"request"`), or the server.
             partial: Whether the fields of a serializer may be left out.
         """
+        if isinstance(hint, LiveDiff | LiveRows):
+            schema = rows_schema if isinstance(hint, LiveRows) else diff_schema
+            return schema(self.schema_of(hint.serializer_class, direction))
         if hint is None or hint_error(hint):
             return {}
         if hasattr(hint, "is_valid"):

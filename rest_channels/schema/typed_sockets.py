@@ -20,6 +20,23 @@ type Optional<D> = [D] extends [null | undefined] ? true : {} extends D ? true :
 type Data<D, Rest extends unknown[] = []> =
   Optional<D> extends true ? [data?: D, ...rest: Rest] : [data: D, ...rest: Rest];
 
+/** The rows of an answer that begins a live list, and the names of the requests with one. */
+type LiveRow<R> = R extends { rows: (infer Row)[]; tags: string[] } ? Row : never;
+type LiveName<S extends Named> = {
+  [N in keyof S["requests"] & string]:
+    [LiveRow<S["requests"][N]["response"]>] extends [never] ? never : N;
+}[keyof S["requests"] & string];
+
+type Key = number | string | unknown[];
+/** What differs between two states of a live list. */
+export interface LiveDiff<Row> {
+  leave: Key[];
+  /** Each row after the key of the row before it, with its tag. */
+  enter: [after: Key | null, row: Row, tag: string][];
+  move: [after: Key | null, key: Key][];
+  change: [row: Row, tag: string][];
+}
+
 interface Connection {
   readonly state: State;
   connect(): void;
@@ -41,6 +58,11 @@ export interface RequestSocket<S extends Named> extends Connection {
       data: S["requests"][N]["response"] | S["events"][keyof S["events"]] | null, frame: unknown
     ) => unknown,
   ): (name?: keyof S["requests"] & string) => void;
+  live<N extends LiveName<S>, Row = LiveRow<S["requests"][N]["response"]>>(
+    name: N,
+    data: Omit<S["requests"][N]["data"], "have">,
+    listener: (rows: Row[] | null, diff: LiveDiff<Row> | null) => unknown,
+  ): { readonly rows: Row[]; stop(name?: keyof S["requests"] & string): void };
   subscribe(run: (now: Pick<RequestSocket<S>, "request" | "send">) => unknown): () => void;
   on<N extends keyof S["events"] & string>(
     name: N, listener: (data: S["events"][N], frame: unknown) => unknown

@@ -3,13 +3,13 @@
 import re
 import sqlite3
 from contextlib import closing
-from itertools import count
+from itertools import count, cycle
 
 import pytest
 from playwright.async_api import expect
 
 from .conftest import TIMEOUT, DemoServer, eventually
-from .test_chat_rooms import PHONE, connect_again, csrf_header, cut_connection, missed
+from .test_chat_rooms import PHONE, connect_again, csrf_header, cut_connection
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -194,7 +194,7 @@ async def test_a_user_without_access_gets_one_error_and_no_more_messages(person,
     first = board.new()
     page = await open_board(person)
     await switch(page, "ben").click()
-    note = "It takes effect with the next change."
+    note = "It takes effect with the next change of the list."
     await expect(panel(page, "ben").locator(".note")).to_contain_text(note)
     await expect(cards(page, "ben", "todo")).to_have_text([first])
     await add(page, "ada", "Second")
@@ -242,20 +242,21 @@ async def test_the_page_shows_how_many_queries_a_change_needs(person, board):
     title = board.new()
     page = await open_board(person)
     figures, details = page.locator("#figures"), page.locator("#details")
+    statuses = cycle(["doing", "done"])  # each drag is a change
 
     async def measured():
         """Pages of other tests may still be connected: then there are more subscribers."""
-        await (card(page, "ada", title)).drag_to(column(page, "ada", "doing").locator("h3"))
+        await card(page, "ada", title).drag_to(column(page, "ada", next(statuses)).locator("h3"))
         await expect(details).to_contain_text("to check permissions")
-        return await figures.text_content() == "1 save · 3 subscribers · 5 queries"
+        return await figures.text_content() == "1 save · 3 subscribers · 6 queries"
 
     await eventually(measured)
     await expect(details).to_have_text(
-        f"“{title}” was changed. Queries: 1 to save it, 1 to read it, 3 to check permissions."
+        f"“{title}” was changed. Queries: 1 to save it, 2 to read lists, 3 to check permissions."
     )
     await (await select(page, "ben", title)).get_by_role("button", name="Delete").click()
     await expect(details).to_contain_text("was deleted")
-    await expect(figures).to_have_text("1 save · 3 subscribers · 5 queries")
+    await expect(figures).to_have_text("1 save · 3 subscribers · 6 queries")
 
 
 async def test_a_delivery_that_is_told_before_its_save_is_counted(visitor, board, demo_server):
@@ -271,7 +272,7 @@ async def test_a_delivery_that_is_told_before_its_save_is_counted(visitor, board
                 held.append(frame)
             else:
                 route.send(frame)
-                if '"delivered"' in frame:
+                if '"told"' in frame:
                     while held:
                         route.send(held.pop())
 
@@ -317,6 +318,84 @@ async def test_a_board_shows_missed_changes_after_a_reconnect(person, board, dem
     await expect_tickets(page, "todo", [title, later, "After all"])
 
 
+def filters(page, name):
+    return panel(page, name).get_by_role("search")
+
+
+async def test_each_person_has_filters_and_a_ticket_enters_and_leaves_the_lists_as_it_changes(
+    person, board
+):
+    first, second = board.new(), board.new()  # ada's
+    page, other = await open_board(person), await open_board(person)
+    await filters(page, "ada").get_by_label("Open").check()
+    await filters(page, "ben").get_by_label("Mine").check()
+    await filters(other, "cleo").get_by_label("Search").fill("soup")
+    await expect_tickets(page, "todo", [], names=["ben"])
+    await expect_tickets(other, "todo", [], names=["cleo"])
+    await expect_tickets(page, "todo", [first, second], names=["ada", "cleo"])
+    await add(page, "ben", "Cook soup")
+    await expect_tickets(page, "todo", ["Cook soup"], names=["ben"])
+    await expect_tickets(other, "todo", ["Cook soup"], names=["cleo"])
+    ticket = await select(other, "ada", "Cook soup")
+    for status in ("doing", "done"):
+        await ticket.get_by_role("button", name="To the next column").click()
+        await expect_tickets(other, status, ["Cook soup"], names=["ada"])
+    await expect_tickets(page, "todo", [first, second], names=["ada"])
+    await expect_tickets(page, "done", [], names=["ada"])
+    await expect_tickets(page, "done", ["Cook soup"], names=["ben", "cleo"])
+    ticket = await select(page, "ben", "Cook soup")
+    await ticket.get_by_role("button", name="Edit").click()
+    await ticket.get_by_label("Title").fill("Cook tea")
+    await other.bring_to_front()
+    await page.keyboard.press("Enter")
+    await expect_tickets(other, "done", [], names=["cleo"])
+    await expect_tickets(other, "done", ["Cook tea"], names=["ada", "ben"])
+    await filters(other, "cleo").get_by_label("Search").fill("")
+    await expect_tickets(other, "done", ["Cook tea"])
+    await expect_tickets(other, "todo", [first, second])
+
+
+async def test_lists_that_are_equal_are_read_once_and_a_list_without_the_ticket_is_not_read(
+    person, board
+):
+    title = board.new()  # ada's
+    page = await open_board(person)
+    for name in ("ben", "cleo"):
+        await filters(page, name).get_by_label("Mine").check()
+        await expect_tickets(page, "todo", [], names=[name])
+    figures = page.locator("#figures")
+
+    async def measured():
+        """Pages of other tests may still be connected: then there are more subscribers."""
+        await add(page, "ada", "Another one")
+        await expect(figures).to_contain_text("subscriber")
+        return await figures.text_content() == "1 save · 1 subscriber · 4 queries"
+
+    await eventually(measured)
+    await expect(cards(page, "ada", "todo").first).to_have_text(title)
+    assert await received(page, "ben").text_content() == "0 messages received"
+
+
+async def test_after_a_cut_connection_a_filtered_list_equals_the_database(person, board):
+    first, second = board.new(), board.new()
+    page, other = await open_board(person), await open_board(person)
+    await filters(page, "ada").get_by_label("Open").check()
+    await cut_connection(page)
+    await card(other, "ben", first).drag_to(column(other, "ben", "done").locator("h3"))
+    await add(other, "ada", "Third")
+    await expect_tickets(other, "todo", [second, "Third"])
+    await expect_tickets(page, "todo", [first, second], names=["ada"])
+    await connect_again(page)
+    await expect_tickets(page, "todo", [second, "Third"])
+    await expect_tickets(page, "done", [], names=["ada"])
+    open_titles = board.sql(
+        "SELECT title FROM ticket_board_ticket WHERE status <> 'done' ORDER BY position, id"
+    )
+    assert await panel(page, "ada").locator(".ticket .title").all_text_contents() == [
+        title for (title,) in open_titles
+    ]
+
+
 async def test_a_panel_receives_the_changes_that_it_missed_while_its_connection_was_cut(
     person, board
 ):
@@ -329,7 +408,7 @@ async def test_a_panel_receives_the_changes_that_it_missed_while_its_connection_
     await expect_tickets(page, "todo", [second, "Third"], names=["ben", "cleo"])
     await expect_tickets(page, "todo", [first, second], names=["ada"])
     await connect_again(page)
-    await expect(page.locator("#outage")).to_have_text(missed("changes", 2))
+    await expect(page.locator("#outage")).to_have_text("Connected again.")
     await expect_tickets(page, "todo", [second, "Third"])
     await expect_tickets(page, "doing", [first])
 
@@ -338,7 +417,7 @@ FORGED = """(token) => new Promise((resolve) => {
     const socket = new WebSocket(location.href.replace("http", "ws"));
     socket.onopen = () => {
         socket.send(JSON.stringify({action: "authenticate", request_id: 1, token}));
-        socket.send(JSON.stringify({action: "subscribe_to_board", request_id: 2}));
+        socket.send(JSON.stringify({action: "subscribe_list", request_id: 2}));
     };
     const statuses = [];
     socket.onmessage = ({ data }) => {

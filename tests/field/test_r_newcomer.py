@@ -7,6 +7,7 @@ from django.core.asgi import get_asgi_application
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+from django.db.models.deletion import Collector
 from django.test import override_settings
 from django.urls import include as include_urls
 from django.urls import path, re_path
@@ -20,7 +21,8 @@ from rest_channels.consumers import (
     SocketConsumer,
 )
 from rest_channels.decorators import action, detached
-from rest_channels.observer import model_observer
+from rest_channels.live import writes
+from rest_channels.observer import live_query, model_observer
 from rest_channels.routing import SocketApplication
 from rest_channels.routing.first_use import first_use
 from rest_channels.testing import SocketCommunicator
@@ -185,6 +187,27 @@ def test_observers_that_a_shell_does_not_import_are_reported(monkeypatch) -> Non
         users = model_observer(User)
 
     assert observer_messages(monkeypatch, Late, Watching, Other) == ["rest_channels.W026"] * 2
+
+
+def test_live_lists_that_a_shell_does_not_import_are_reported(monkeypatch) -> None:
+    class Desk(AsyncAPIConsumer):
+        @live_query(serializer_class=NoteSerializer)
+        def everyone(self):
+            return User.objects.all()
+
+    monkeypatch.setattr(writes, "_captures_everywhere", False)
+    assert observer_messages(monkeypatch, Desk) == ["rest_channels.W026"]
+    monkeypatch.setattr(writes, "_captures_everywhere", True)
+    assert observer_messages(monkeypatch, Desk) == []
+
+
+def test_live_lists_are_known_everywhere_if_apps_import_them(monkeypatch) -> None:
+    monkeypatch.setattr(Collector, "delete", Collector.delete)  # it is replaced below
+    for is_ready in (True, False):
+        monkeypatch.setattr(writes, "_captures", False)
+        monkeypatch.setattr(apps, "ready", is_ready)
+        writes.capture_writes()
+        assert writes.captures_everywhere() is not is_ready
 
 
 def test_observers_that_every_process_imports_are_not_reported(monkeypatch) -> None:

@@ -10,15 +10,22 @@ from django.contrib.auth.models import User
 from django.urls import path
 from rest_framework import serializers
 from rest_framework.authentication import BasicAuthentication
+from rest_framework.filters import SearchFilter
 
-from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
+from rest_channels.consumers import (
+    AsyncAPIConsumer,
+    GenericAsyncAPIConsumer,
+    ModelConsumer,
+    SocketConsumer,
+)
+from rest_channels.declarations.hints import LiveRows
 from rest_channels.decorators import action, socket_route
-from rest_channels.introspection.descriptions import hint_name
+from rest_channels.introspection.descriptions import LiveDiff, hint_name
 from rest_channels.introspection.examples import example_frame
-from rest_channels.introspection.messages import RowKey
+from rest_channels.introspection.messages import RowKey, messages_of
 from rest_channels.introspection.operations import operations_of
 from rest_channels.introspection.sockets import describe_sockets
-from rest_channels.observer import model_observer
+from rest_channels.observer import ObserverModelListMixin, model_observer
 from rest_channels.routing import SocketApplication
 from rest_channels.views import SocketRouteView, SocketView
 from sockets import SocketRouter
@@ -239,3 +246,19 @@ def test_hints_have_short_names() -> None:
         "Move",
         f"list[{__name__}.Move] | None",
     ]
+    assert hint_name(LiveRows(MoveSerializer)) == "LiveRows[MoveSerializer]"
+    assert hint_name(LiveDiff(MoveSerializer)) == "LiveDiff[MoveSerializer]"
+
+
+def test_a_live_list_is_described_with_its_arguments_and_what_it_sends() -> None:
+    class Moves(ObserverModelListMixin, GenericAsyncAPIConsumer):
+        serializer_class = MoveSerializer
+        filter_backends = [SearchFilter]
+
+    begin, end = (each for each in operations_of(Moves) if each.name.endswith("subscribe_list"))
+    assert [each.name for each in begin.arguments] == ["query", "have"]
+    assert not any(each.is_required for each in begin.arguments)
+    assert (end.takes_any, end.response) == (True, NoneType)
+    assert hint_name(begin.response) == "LiveRows[MoveSerializer]"
+    (diff,) = messages_of(Moves)
+    assert (diff.name, diff.contents, diff.status) == ("diff", (LiveDiff(MoveSerializer),), 200)

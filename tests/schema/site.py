@@ -7,11 +7,12 @@ from typing import Literal, TypedDict
 from django.contrib.auth import get_user_model
 from django.urls import path
 from rest_framework import serializers
+from rest_framework.filters import SearchFilter
 
 from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.multiplexer import Multiplexer
-from rest_channels.observer import model_observer
+from rest_channels.observer import ObserverModelListMixin, live_query, model_observer
 from rest_channels.routing import SocketApplication
 from rest_channels.views import SocketRouteView, SocketView
 from sockets import SocketRouter
@@ -67,6 +68,23 @@ class Tickets(AsyncAPIConsumer):
     def move(self, **kwargs): ...
 
 
+class Lists(ObserverModelListMixin, ModelConsumer):
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    filter_backends = [SearchFilter]
+
+    def get_queryset(self, shop: int, **kwargs):
+        return super().get_queryset(**kwargs)
+
+    @live_query(serializer_class=MoveSerializer)
+    def active(self):
+        return User.objects.filter(is_active=True)
+
+    @action(response=active)
+    async def watch_active(self, request_id, have: dict[str, str] | None = None):
+        return await self.active.subscribe(request_id=request_id, have=have), 201
+
+
 class Editor(SocketRouteView):
     sends = {"saved": dict[str, int]}
 
@@ -102,6 +120,7 @@ application = SocketApplication(
         path("editor/<int:pk>/", Editor.as_asgi()),
         path("table/<slug:name>/", Table.socket.as_asgi()),
         path("echo/", Echo.as_asgi()),
+        path("lists/", Lists.as_asgi()),
         path("all/", Multiplexer(tickets=Tickets.as_asgi(), echo=Echo.as_asgi())),
     ]
 )

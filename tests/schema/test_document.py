@@ -78,6 +78,7 @@ def test_each_socket_is_a_channel_with_its_address_and_arguments(document) -> No
         "editor.pk",
         "table.name",
         "echo",
+        "lists",
         "all.tickets",
         "all.echo",
     ]
@@ -155,6 +156,43 @@ def test_rows_of_an_observer_are_events(document) -> None:
     names = ["User", "RowKey"]
     assert deleted == {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
     assert document["operations"]["tickets.create.event"]["action"] == "send"
+
+
+def test_a_live_list_is_answered_with_its_rows_or_with_what_differs(document) -> None:
+    data = properties(document, "lists", "subscribe_list.reply")["data"]
+    ada = {"id": 1, "username": "ada", "last_login": None}
+    diff = {"leave": [2], "enter": [[None, ada, "t"]], "move": [["x", [1, 2]]], "change": []}
+    assert accepts(document, data, {"rows": [ada], "tags": ["t"]})
+    assert accepts(document, data, diff)
+    for wrong in ({"rows": [ada]}, {"rows": [1], "tags": ["t"]}, {**diff, "enter": [[ada, "t"]]}):
+        assert not accepts(document, data, wrong)
+
+
+def test_a_live_list_takes_what_its_queryset_and_its_filters_read(document) -> None:
+    request = payload(document, "lists", "subscribe_list.request")
+    every = {"query": {"search": "a"}, "have": {"1": "t"}, "shop": 1, "request_id": 1}
+    assert accepts(document, request, {"action": "subscribe_list", **every})
+    assert not accepts(document, request, {"action": "subscribe_list", **every, "other": 1})
+    assert not accepts(document, request, {"action": "subscribe_list", "query": {}})
+    end = payload(document, "lists", "unsubscribe_list.request")
+    assert accepts(document, end, {"action": "unsubscribe_list", **every})
+
+
+def test_what_differs_is_an_event_with_the_rows_of_all_live_lists(document) -> None:
+    event = properties(document, "lists", "diff.event")
+    ada, move = {"id": 1, "username": "ada", "last_login": None}, {"seat": 1, "side": "left"}
+    diff = {"leave": [], "enter": [], "move": []}
+    for row in (ada, move):
+        assert accepts(document, event["data"], {**diff, "change": [[row, "t"]]})
+    assert not accepts(document, event["data"], {**diff, "change": [[{"seat": 0}, "t"]]})
+    assert event["response_status"] == {"const": 200}
+
+
+def test_an_action_that_returns_a_live_query_names_it_as_its_response(document) -> None:
+    data = properties(document, "lists", "watch_active.reply")["data"]
+    move = {"seat": 1, "side": "left"}
+    assert accepts(document, data, {"rows": [move], "tags": ["t"]})
+    assert not accepts(document, data, {"rows": [{"seat": 0}], "tags": ["t"]})
 
 
 def test_a_method_without_an_answer_has_only_errors(document) -> None:

@@ -3,15 +3,20 @@
 import sys
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import path
+from rest_framework.filters import SearchFilter
 
-from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
+from rest_channels.consumers import AsyncAPIConsumer, ModelConsumer, SocketConsumer
 from rest_channels.decorators import action, socket_route
 from rest_channels.multiplexer import Multiplexer
+from rest_channels.observer import ObserverModelListMixin, live_query
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
+
+from .site import UserSerializer
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +128,38 @@ async def test_methods_and_frames_without_a_name_are_compared() -> None:
         await socket.send_json("text")
         with pytest.raises(AssertionError, match="the frame: 'text' is not of type 'integer'"):
             await socket.receive_json()
+
+
+class Users(ObserverModelListMixin, ModelConsumer):
+    sends = {}
+    queryset = User.objects.order_by("pk")
+    serializer_class = UserSerializer
+    filter_backends = [SearchFilter]
+    search_fields = ["username"]
+
+    @live_query(serializer_class=UserSerializer)
+    def active(self):
+        return User.objects.filter(is_active=True)
+
+    @action(response=active)
+    async def watch_active(self, request_id):
+        return await self.active.subscribe(request_id=request_id), 201
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_frames_of_live_lists_pass() -> None:
+    async with SocketCommunicator(Users.as_asgi(), dialect="action") as socket:
+        for name, rest in (("subscribe_list", {"query": {"search": "a"}}), ("watch_active", {})):
+            call = await socket.call(name, **rest)
+            await socket.expect_reply(call, status=201)
+        ada = await User.objects.acreate_user("ada")
+        for _list in range(2):
+            await socket.expect_event(action="diff")
+        have = {str(ada.pk): "00", "7": "00"}
+        call = await socket.call("subscribe_list", query={"search": "a"}, have=have)
+        assert (await socket.expect_reply(call, status=201))["data"]["leave"] == [7]
+        call = await socket.call("unsubscribe_list", query={"search": "a"})
+        await socket.expect_reply(call, status=204)
 
 
 async def test_a_stream_that_refuses_a_client_sends_a_frame_of_the_schema() -> None:

@@ -21,6 +21,16 @@ tickets.request("write", { data: { title: "x", status: "done" } });
 tickets.request("move", { seat: 1, side: "left" });
 tickets.on("gap", (nothing: null) => nothing);
 
+const lists = openSocket("/lists/");
+const live = lists.live("subscribe_list", { shop: 1, query: { search: "a" } }, (rows, diff) => [
+  rows?.[0]?.username.trim(),
+  diff?.enter.map(([after, row, tag]) => [after, row.username, tag.trim()]),
+]);
+live.rows.map(({ last_login }) => last_login);
+live.stop("unsubscribe_list");
+lists.live("watch_active", {}, (rows) => rows?.map(({ seat }) => seat.toFixed()));
+lists.on("diff", ({ leave, move }) => [leave.length, move.length]);
+
 const editor = openSocket("/editor/{pk}/", { pk: 1 });
 editor.request("save", { seat: 1, side: "right", note: null }).then((moves) => moves[0]?.seat);
 editor.send("watch", null);

@@ -28,7 +28,7 @@ def test_the_parser_of_asyncapi_accepts_the_documents(node_modules) -> None:
     (node_modules / "validate.js").write_text((FOLDER / "validate.js").read_text())
     documents = json.dumps([json.dumps(document()), (ROOT / "demo/schema.json").read_text()])
     printed = run(node_modules, "node", "validate.js", text=documents)
-    assert printed == "7 channels\n10 channels\n"
+    assert printed == "8 channels\n10 channels\n"
 
 
 def test_correct_use_of_a_typed_client_compiles(tsc) -> None:
@@ -52,6 +52,9 @@ WRONG = {
     'openSocket("/table/{name}/", { name: "a" }).request("MOVE")': "TS2339",
     'openSocket("/table/{name}/", { name: "a" }).send("MOVE", { seat: 1 })': "TS2345",
     'openSocket("/table/{name}/", { name: "a" }).send("STAND")': "TS2345",
+    'openSocket("/lists/").live("watch_active", {}, (rows) => rows?.[0]?.title)': "TS2339",
+    'openSocket("/lists/").live("subscribe_list", {}, (rows) => rows)': "TS2345",
+    'openSocket("/lists/").live("retrieve", { pk: 1, shop: 1 }, (rows) => rows)': "TS2345",
     'openSocket("/echo/").send(true)': "TS2345",
     'openSocket("/all/").send({ stream: "echo", payload: true })': "TS2322",
     'openSocket("/all/").request({ stream: "echo", payload: 1 })': "TS2339",

@@ -12,9 +12,10 @@ globalThis.WebSocket = class extends WebSocket {
 
 /**
  * Let the buttons cause outages of `socket`, which was created just now, and show what follows.
- * `counted` has the names of the messages that count as missed; `noun` is what they are.
+ * `counted` has the names of the messages that count as missed; `noun` is what they are. A page without a history
+ * has neither: its lists are read again.
  */
-export function showOutages(socket, counted, noun) {
+export function showOutages(socket, counted = [], noun = "") {
   let missed = 0; // messages that came since the connection was lost
 
   const show = (text) => ($("outage").textContent = text);
@@ -30,7 +31,7 @@ export function showOutages(socket, counted, noun) {
   letButtonCut(socket, $("cut"));
   $("restart-redis")?.addEventListener("submit", async (event) => {
     event.preventDefault();
-    show("Redis is restarting …");
+    show(noun ? "Redis is restarting …" : "Redis is restarting: then the lists are read again.");
     const { action, method } = event.target;
     const { ok } = await fetch(action, { method, body: new FormData(event.target) });
     if (!ok) show("Redis was not restarted.");

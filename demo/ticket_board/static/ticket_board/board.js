@@ -8,11 +8,12 @@ import { hue } from "demo/people";
 const $ = (id) => document.getElementById(id);
 const COLUMNS = [...document.querySelectorAll(".panel:first-child .column")].map(({ dataset }) => dataset.status);
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
-const LATE = 1000; // ms after a save; deliveries that are later are those to panels that were away
+const LATE = 5; // seconds after a save; what is read later belongs to no save
 const noMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Panel {
-  tickets = new Map(); // by id
+  list = null; // the live list of the tickets that the filters describe
+  tickets = new Map(); // its tickets by id, in their order
   received = 0; // messages about changes
   maySee = null; // whether this user may see the board, as the monitor reports
   selected = null; // the id of the ticket whose tools are shown
@@ -24,11 +25,13 @@ class Panel {
     this.element.style.setProperty("--hue", hue(name));
     this.socket = new SocketClient(location.pathname, { dialect: "action" });
     showConnection(this.socket, this.find(".connection"));
-    if (this.element.matches(":first-child")) showOutages(this.socket, ["create", "update", "delete"], "change");
-    this.socket.subscribe((now) => now.request("authenticate", { token }));
-    this.socket.on("gap", () => this.follow());
+    if (this.element.matches(":first-child")) showOutages(this.socket);
+    this.socket.subscribe((now) => this.logIn(now, token));
     this.socket.on("close", ({ reason, reconnect, status }) => reconnect || this.lock({ message: reason, status }));
     this.follow();
+    this.find(".filters").onchange = () => this.follow();
+    this.find(".filters").oninput = ({ target }) => target.type === "search" && this.follow();
+    this.find(".filters").onsubmit = (event) => event.preventDefault();
     this.find(".add").onsubmit = (event) => this.add(event);
     this.find("[role=switch]").onchange = ({ target }) => monitor.setAccess(this, target.checked);
     for (const column of this.element.querySelectorAll(".column")) this.acceptDrops(column);
@@ -38,24 +41,45 @@ class Panel {
     return this.element.querySelector(selector);
   }
 
-  // Messages from the server. It keeps a history of the changes, for panels whose connection is lost.
+  // The list of tickets. It equals that of the server, also after the connection was lost.
 
-  /** Show all tickets, and then each change. After a reconnect `watch` subscribes again. */
+  async logIn(now, token) {
+    await now.request("authenticate", { token });
+    const server = await now.request("server");
+    this.find(".server").textContent = server ? `server ${server}` : "";
+  }
+
+  /** Subscribe to the list that the filters describe, instead of the one before. */
   follow() {
-    this.stop?.(); // what an earlier call follows
-    this.stop = this.socket.watch("subscribe_to_board", {}, (data, frame) => {
-      if (frame.action !== "subscribe_to_board") this.countReceived();
-      if (!data) this.refused(frame);
-      else if (frame.action === "subscribe_to_board") this.showAll(data);
-      else if (frame.action === "delete") this.remove(data.pk);
-      else this.put(data);
+    this.list?.stop("unsubscribe_list");
+    let isFirst = true;
+    this.list = this.socket.live("subscribe_list", { query: this.filters }, (tickets, diff) => {
+      if (!isFirst) this.countReceived();
+      if (tickets) this.showTickets(tickets, diff);
+      else this.refused(diff, isFirst);
+      isFirst = false;
     });
   }
 
-  showAll({ tickets, server }) {
+  get filters() {
+    return Object.fromEntries([...new FormData(this.find(".filters"))].filter(([, value]) => value));
+  }
+
+  showTickets(tickets, diff) {
+    const focused = this.element.contains(document.activeElement) && document.activeElement.closest(".ticket");
     this.tickets = new Map(tickets.map((ticket) => [ticket.id, ticket]));
-    this.find(".server").textContent = server ? `server ${server}` : "";
-    this.unlock();
+    if (!diff) return this.unlock(); // the whole list
+    this.show();
+    for (const [, ticket] of diff.enter) this.highlight(ticket, "fresh");
+    for (const [ticket] of diff.change) this.highlight(ticket, "changed");
+    if (focused && !focused.isConnected) this.find(".add input").focus();
+  }
+
+  highlight({ id }, name) {
+    const card = this.card(id);
+    card.classList.remove("fresh", "changed");
+    void card.offsetWidth; // restarts the animation
+    card.classList.add(name);
   }
 
   countReceived() {
@@ -63,10 +87,10 @@ class Panel {
     this.find(".received").textContent = this.received === 1 ? "1 message received" : `${this.received} messages received`;
   }
 
-  /** The server has ended the subscription. When this message arrives, the user may already have access again. */
-  refused({ action, errors, response_status: status }) {
+  /** The server has ended the list. When this message arrives, the user may already have access again. */
+  refused({ errors, response_status: status }, isFirst) {
     this.lock({ message: errors.join(" "), status });
-    if (this.maySee && action !== "subscribe_to_board") this.follow();
+    if (this.maySee && !isFirst) this.follow();
   }
 
   // Access
@@ -74,7 +98,7 @@ class Panel {
   unlock() {
     this.element.classList.remove("locked");
     this.find(".no-access").hidden = true;
-    this.find(".columns").inert = this.find(".add").inert = false;
+    this.setInert(false);
     this.showProblem();
     this.show();
   }
@@ -83,11 +107,15 @@ class Panel {
     this.element.classList.add("locked");
     this.tickets.clear();
     this.show();
-    this.find(".columns").inert = this.find(".add").inert = true;
+    this.setInert(true);
     this.find(".no-access b").textContent = status ? `Refused (${status})` : "Disconnected";
     this.find(".no-access span").textContent = message;
     this.find(".no-access").hidden = false;
     this.showNote();
+  }
+
+  setInert(isInert) {
+    for (const selector of [".filters", ".columns", ".add"]) this.find(selector).inert = isInert;
   }
 
   get isLocked() {
@@ -107,7 +135,7 @@ class Panel {
   showNote() {
     const isWithdrawn = this.maySee === false && !this.isLocked;
     this.element.classList.toggle("withdrawn", isWithdrawn);
-    this.find(".note").textContent = isWithdrawn ? "Access withdrawn. It takes effect with the next change." : "";
+    this.find(".note").textContent = isWithdrawn ? "Access withdrawn. It takes effect with the next change of the list." : "";
   }
 
   showProblem(error) {
@@ -203,29 +231,12 @@ class Panel {
 
   // Display
 
-  put(ticket) {
-    const isMoved = this.tickets.has(ticket.id);
-    this.tickets.set(ticket.id, ticket);
-    this.show();
-    this.card(ticket.id).classList.remove("changed");
-    void this.card(ticket.id).offsetWidth; // restarts the animation
-    this.card(ticket.id).classList.add(isMoved ? "changed" : "fresh");
-  }
-
-  remove(id) {
-    const hadFocus = this.card(id)?.contains(document.activeElement);
-    this.tickets.delete(id);
-    this.show();
-    if (hadFocus) this.find(".add input").focus();
-  }
-
   card(id) {
     return this.find(`.ticket[data-id="${id}"]`);
   }
 
   column(status) {
-    const tickets = [...this.tickets.values()].filter((ticket) => ticket.status === status);
-    return tickets.sort((one, other) => one.position - other.position || one.id - other.id);
+    return [...this.tickets.values()].filter((ticket) => ticket.status === status);
   }
 
   /** Put every card in its place, and animate those that moved. */
@@ -309,10 +320,7 @@ function animateMove(card, before) {
 
 class Monitor {
   #socket = new SocketClient(`${location.pathname}monitor/`, { dialect: "action" });
-  #saved = null; // the latest change
-  #savedAt = 0;
-  #deliveries = new Map(); // what each server measured for it
-  #early = new Map(); // the same, of other changes
+  #measured = []; // what the servers measured for the latest change
 
   constructor() {
     showConnection(this.#socket, $("connection"));
@@ -339,32 +347,21 @@ class Monitor {
     }
   }
 
-  #add({ event, ...measurement }) {
-    const { pk, delivery } = measurement;
-    if (event === "saved") {
-      this.#saved = measurement;
-      this.#savedAt = Date.now();
-      // Another server may have told of its delivery before the message about the save arrived.
-      this.#deliveries = new Map([...this.#early].filter(([, early]) => early.pk === pk));
-      this.#early.clear();
-    } else if (pk === this.#saved?.pk && Date.now() - this.#savedAt > LATE) {
-      return; // the delivery to a panel that was away
-    } else if (pk === this.#saved?.pk) {
-      this.#deliveries.set(delivery, measurement);
-    } else {
-      this.#early.set(delivery, measurement);
-      setTimeout(() => this.#early.delete(delivery), LATE);
-      return;
-    }
-    this.#show();
+  /** Add what a server measured. Messages of another server may come before that about the save. */
+  #add(measurement) {
+    this.#measured.push(measurement);
+    const saves = this.#measured.filter(({ event }) => event === "saved").sort((one, other) => one.time - other.time);
+    const from = saves.at(-1)?.time ?? measurement.time - LATE;
+    this.#measured = this.#measured.filter(({ time }) => time >= from && time < from + LATE);
+    if (saves.length) this.#show(saves.at(-1));
   }
 
-  #show() {
-    const { title, created, deleted, save_queries } = this.#saved;
-    const servers = [...this.#deliveries.values()];
-    const sum = (name) => servers.reduce((total, one) => total + one[name], 0);
-    const [sent, refused, read, checked] = ["sent", "refused", "read_queries", "permission_queries"].map(sum);
-    const all = save_queries + read + checked;
+  #show({ title, created, deleted, save_queries }) {
+    const [read, told] = ["read", "told"].map((name) => this.#measured.filter(({ event }) => event === name));
+    const sum = (measurements) => measurements.reduce((total, { queries }) => total + queries, 0);
+    const sent = told.filter(({ permitted }) => permitted).length;
+    const all = save_queries + sum(read) + sum(told);
+    const servers = new Set(read.map(({ server }) => server)).size;
     const figures = [[1, "save"], [sent, sent === 1 ? "subscriber" : "subscribers"], [all, all === 1 ? "query" : "queries"]];
     $("figures").replaceChildren(...figures.flatMap(([number, word], index) => {
       const [bold, dot] = ["b", "i"].map((tag) => document.createElement(tag));
@@ -373,10 +370,10 @@ class Monitor {
       return [...(index ? [" ", dot, " "] : []), bold, ` ${word}`];
     }));
     const change = deleted ? "was deleted" : created ? "was created" : "was changed";
-    const parts = [`${save_queries} to save it`, `${read} to read it`, `${checked} to check permissions`];
-    if (servers.length > 1) parts[1] += ` (by ${servers.length} servers)`;
-    const subscribers = refused ? ` Refused subscribers: ${refused}.` : "";
-    $("details").textContent = `“${title}” ${change}. Queries: ${parts.join(", ")}.${subscribers}`;
+    const by = servers > 1 ? ` (by ${servers} servers)` : "";
+    const parts = [`${save_queries} to save it`, `${sum(read)} to read lists${by}`, `${sum(told)} to check permissions`];
+    const refused = told.length - sent ? ` Refused subscribers: ${told.length - sent}.` : "";
+    $("details").textContent = `“${title}” ${change}. Queries: ${parts.join(", ")}.${refused}`;
   }
 }
 
