@@ -43,6 +43,8 @@ class Waiting(NamedTuple):
 
     event: Event
     history: History
+    put_at: float
+    """By the clock of event loops."""
     done: asyncio.Future[None]
 
 
@@ -59,8 +61,9 @@ class HistoryWriter:
 
     Args:
         writer: A name that no other writer has: that of the node.
-        hand_on: Sends a message to all hubs; its `position` is `None` if the store failed.
-        note_loss: Told the group before a message is handed on without a position.
+        hand_on: Sends a message that the store has taken to all hubs.
+        hand_on_unnumbered: Sends a message to the hubs of this process, without a position, because
+            the store failed. Told when it was put, too, by the clock of event loops.
         note_doubt: Told the group and `True` when it is not known whether its messages were kept,
             and `False` as soon as it is. If it is given up, only the epoch that is owed ends the
             doubt: an append may run late, also in an epoch that another process has begun.
@@ -71,13 +74,13 @@ class HistoryWriter:
         self,
         writer: str,
         hand_on: Callable[[Event], object],
-        note_loss: Callable[[str], object],
+        hand_on_unnumbered: Callable[[Event, float], object],
         note_doubt: Callable[[str, bool], object],
         store: Callable[[], HistoryStore] = current_store,
     ) -> None:
         self.writer = writer
         self._hand_on = hand_on
-        self._note_loss = note_loss
+        self._hand_on_unnumbered = hand_on_unnumbered
         self._note_doubt = note_doubt
         self._store = store
         self._number = 0
@@ -92,10 +95,10 @@ class HistoryWriter:
         """Append `event`, a rendered message, and hand it on. Awaiting it waits for both."""
         loop = asyncio.get_running_loop()
         if self._is_down or self._bytes + event.size > MAX_WAITING_BYTES:
-            self._send_unnumbered(event, history)
+            self._send_unnumbered(event, history, loop.time())
             self._start(loop)
             return DONE
-        waiting = Waiting(event, history, loop.create_future())
+        waiting = Waiting(event, history, loop.time(), loop.create_future())
         self._waiting.append(waiting)
         self._bytes += event.size
         self._start(loop)
@@ -137,7 +140,7 @@ class HistoryWriter:
             self._bytes -= each.event.size
             each.done.set_result(None)
             if position.offset:
-                self._send(each.event._replace(position=position))
+                self._send(self._hand_on, each.event._replace(position=position))
 
     async def _positions(self, batch: list[Waiting]) -> list[Position] | None:
         """Append messages. Repeating it appends none twice: they have numbers of this writer.
@@ -146,7 +149,7 @@ class HistoryWriter:
         connection may work.
         """
         appends = []
-        for event, history, _ in batch:
+        for event, history, *_ in batch:
             self._number += 1
             text = event.text or ""
             appends.append(Append(event.group, text, history, self.writer, self._number))
@@ -174,27 +177,26 @@ class HistoryWriter:
                     logger.warning("Messages of groups with a history were not kept: %s", error)
                     return None
 
-    def _send(self, event: Event) -> None:
+    def _send(self, hand_on: Callable[..., object], event: Event, *put_at: float) -> None:
         try:
-            self._hand_on(event)
+            hand_on(event, *put_at)
         except Exception:  # the other messages are sent all the same
             logger.exception("A message to the group %r could not be sent.", event.group)
 
     def _send_all_unnumbered(self) -> None:
         """Send all that waits, in order. Later messages must not overtake it."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0
-        for event, history, done in waiting:
-            self._send_unnumbered(event, history)
+        for event, history, put_at, done in waiting:
+            self._send_unnumbered(event, history, put_at)
             done.set_result(None)
 
-    def _send_unnumbered(self, event: Event, history: History) -> None:
+    def _send_unnumbered(self, event: Event, history: History, put_at: float) -> None:
         """Send a message that is not kept. Its group owes its clients another epoch."""
         counts.add("unkept")
         if event.group not in self._owed:
             self._note_doubt(event.group, True)
         self._owed[event.group] = Owed(history, 0)
-        self._note_loss(event.group)
-        self._send(event)
+        self._send(self._hand_on_unnumbered, event, put_at)
 
     async def _begin_epochs(self) -> None:
         """Begin epochs that are owed, so that all clients are told of the loss."""
@@ -203,17 +205,17 @@ class HistoryWriter:
             group: each if each.number else each._replace(number=self._number)
             for group, each in islice(self._owed.items(), BATCH)
         }
-        for group in owed:  # it may be owed once more while the store is asked
-            del self._owed[group]
+        self._owed.update(owed)
         begun = await asyncio.gather(
             *(self._begin_epoch(group, each) for group, each in owed.items())
         )
         self._is_down = not all(begun)
         for (group, each), is_begun in zip(owed.items(), begun, strict=True):
-            if is_begun or group in self._owed:  # of two that are owed, one is begun
+            last = self._owed.pop(group)
+            if is_begun and last is each:
                 self._note_doubt(group, False)
-            else:
-                self._owed[group] = each
+            else:  # it is not begun, or is owed once more; others are next
+                self._owed[group] = last
         if self._is_down:
             await asyncio.sleep(RETRY_DELAY)
 

@@ -185,9 +185,9 @@ class Hub(PacketReceiver):
             members = [member for member in members if member not in listening]
         self.deliver_to_members(event, tuple(members))
 
-    def publish_unnumbered(self, event: Event) -> None:
+    def publish_unnumbered(self, event: Event, put_at: float) -> None:
         """Deliver a message that the store did not take to the members of its group on this hub."""
-        if not self.recovery.deliver_unnumbered(event):
+        if not self.recovery.deliver_unnumbered(event, put_at):
             self.publish(event)
 
     def deliver_to_members(self, event: Event, members: Sequence[Member]) -> None:

@@ -69,6 +69,7 @@ class KeptGroup(OrderedDelivery):
         Returns:
             A future that is done when the position was sent, or `None` if it is sent.
         """
+        self._joined_at[member] = asyncio.get_running_loop().time()
         if self._order is not None and not self._is_changing:
             self._introduce((member,))
             return None
@@ -102,9 +103,8 @@ class KeptGroup(OrderedDelivery):
             self._last_seen = position
             self._change()
 
-    def note_doubt(self, is_doubtful: bool) -> None:
+    def note_doubt(self) -> None:
         """Deliver nothing while it is unknown which messages the store has. Then read them."""
-        self._doubts = max(self._doubts + (1 if is_doubtful else -1), 0)
         self._replay.refuse_all()
         self.catch_up()
 
@@ -210,7 +210,7 @@ class KeptGroup(OrderedDelivery):
             position = await self._read_position()
             self._losses -= losses
         self._order = GroupOrder(position)
-        self._is_changing = self._losses > 0
+        self._is_changing = self._is_uncertain
         self._introduce_joining()
         early, self._early = self._early, []
         for event in early:
@@ -244,7 +244,7 @@ class KeptGroup(OrderedDelivery):
         """Find the epoch of a group that has another one, or none, or soon will have."""
         losses = self._losses
         position = await self._settled(await self._read_position())
-        if self._doubts if position.epoch != self._known.position.epoch else losses:
+        if self._is_owed_after(position):
             position = await self._wait_for_writer()
         if losses != self._losses:
             return
@@ -260,10 +260,9 @@ class KeptGroup(OrderedDelivery):
         """Wait for the epoch that a writer owes. Begin it if the writer does not: it has ended."""
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
-            found = await self._read_position()
-            if found.epoch != self._known.position.epoch and not self._doubts:
+            if not self._is_owed_after(found := await self._read_position()):
                 return await self._settled(found)
-        self._doubts = 0
+        del self._services.doubts[self.name]  # a counter: there may be none
         return await self._read(lambda: self._services.store().new_epoch(self.name, self._history))
 
     def _continue_at(self, position: Position) -> None:

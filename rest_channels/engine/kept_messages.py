@@ -70,8 +70,8 @@ class KeptMessages(Protocol):
     def deliver(self, message: Numbered, members: Members, joining: Collection[Member]) -> None:
         """Send a message to `members`, and not to those that are `joining`."""
 
-    def deliver_unnumbered(self, event: Event, members: Members) -> bool:
-        """Send a message that has no offset. Return whether this was done: else the hub does it."""
+    def deliver_unnumbered(self, event: Event, members: Members, late: Collection[Member]) -> None:
+        """Send a message that has no offset, and not to members that came too `late` for it."""
 
     def resend(self, member: Member, messages: Sequence[Numbered]) -> bool:
         """Send messages that are at hand. Return whether this was done: else a page is read."""
@@ -125,8 +125,9 @@ class MessagesAreFrames:
             others = [each for each in everyone if each not in members and each not in joining]
             self._deliver(message.event, tuple(others))
 
-    def deliver_unnumbered(self, event: Event, members: Members) -> bool:
-        return False
+    def deliver_unnumbered(self, event: Event, members: Members, late: Collection[Member]) -> None:
+        everyone = self._members_of(self._name)
+        self._deliver(event, tuple(each for each in everyone if each not in late))
 
     def resend(self, member: Member, messages: Sequence[Numbered]) -> bool:
         for message in messages:

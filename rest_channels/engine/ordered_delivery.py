@@ -5,7 +5,7 @@ The store gives each message an offset. A hub delivers a message when all before
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple
 
@@ -55,6 +55,8 @@ class HubServices(NamedTuple):
     """Returns the store of the running loop."""
     health: StoreHealth
     """Whether the store was down just now."""
+    doubts: Counter[str]
+    """How many writers do not know whether the store has their messages to a group."""
 
 
 class OrderedDelivery:
@@ -71,10 +73,10 @@ class OrderedDelivery:
         self.messages = messages
         self.members: dict[Member, Position] = {}
         self.joining: dict[Member, None] = {}
+        self._joined_at: dict[Member, float] = {}
         self._services = services
         self._order: GroupOrder[Numbered] | None = None  # until the store was read
         self._losses = 0  # messages that were sent without an offset, since the epoch began
-        self._doubts = 0  # writers that do not know whether the store has their messages
         self._ready: deque[Numbered] = deque()
         self._is_delivering = False
 
@@ -82,15 +84,30 @@ class OrderedDelivery:
         """Note that `member` has left."""
         self.members.pop(member, None)
         self.joining.pop(member, None)
+        self._joined_at.pop(member, None)
 
-    def deliver_unnumbered(self, event: Event) -> bool:
-        """Send a message that the store did not take. Return whether this was done."""
-        return self.messages.deliver_unnumbered(event, self.members)
+    def deliver_unnumbered(self, event: Event, put_at: float) -> None:
+        """Send a message that the store did not take, as far as its writer knows.
+
+        A member that joined after it was published may have got it from another hub, with its
+        offset: the store may have it all the same.
+        """
+        late = {member for member, at in self._joined_at.items() if at > put_at}
+        self.messages.deliver_unnumbered(event, self.members, late)
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        return self._services.doubts[self.name] > 0
 
     @property
     def _is_uncertain(self) -> bool:
         """Whether a message of the store may be one that is sent without an offset, too."""
-        return self._losses > 0 or self._doubts > 0
+        return self._losses > 0 or self._is_in_doubt
+
+    def _is_owed_after(self, position: Position) -> bool:
+        """Whether a writer owes another epoch than that of `position`, where the store is."""
+        is_same = position.epoch == self._known.position.epoch
+        return self._is_in_doubt or (is_same and self._losses > 0)
 
     def introduce_again(self, member: Member) -> None:
         """Tell `member` its position once more, if it knows one."""

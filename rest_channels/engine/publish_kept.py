@@ -109,20 +109,13 @@ async def _put(event: Event, history: History, hub: Hub | None) -> None:
 
 
 def _hand_on(event: Event) -> None:
-    """Send `event` to all hubs. Without a position, only to those of this process."""
-    if event.position is None:
-        on_every_hub(Hub.publish_unnumbered, event)
-    else:
-        send_packets((event.group, event))
-        on_every_hub(Hub.receive, event)
+    """Send `event` to all hubs."""
+    send_packets((event.group, event))
+    on_every_hub(Hub.receive, event)
 
 
-def _note_loss(group: str) -> None:
-    on_every_hub(_note_loss_in, group)
-
-
-def _note_loss_in(hub: Hub, group: str) -> None:
-    hub.recovery.note_loss(group)
+def _hand_on_unnumbered(event: Event, put_at: float) -> None:
+    on_every_hub(Hub.publish_unnumbered, event, put_at)
 
 
 def _note_doubt(group: str, is_doubtful: bool) -> None:
@@ -138,7 +131,7 @@ def _writer_of(loop: asyncio.AbstractEventLoop, hub: Hub | None) -> HistoryWrite
     writer = _writers.get(loop)
     if writer is None:
         name = new_node() if hub is None else hub.node
-        writer = _writers[loop] = HistoryWriter(name, _hand_on, _note_loss, _note_doubt)
+        writer = _writers[loop] = HistoryWriter(name, _hand_on, _hand_on_unnumbered, _note_doubt)
         (publisher if hub is None else hub).on_stop += [writer.stop, close_store]
     return writer
 

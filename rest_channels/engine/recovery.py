@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, cast
 
@@ -65,7 +66,9 @@ class Recovery:
         self.groups: dict[str, KeptGroup] = {}
         self._by_tag: dict[str, KeptGroup] = {}
         self._receivers: dict[Member, dict[str, tuple[KeptGroup, Receiver]]] = {}  # by tag
-        self._services = HubServices(start_task, members_of, deliver, store, StoreHealth())
+        self._services = HubServices(
+            start_task, members_of, deliver, store, StoreHealth(), Counter()
+        )
         self._comparing: asyncio.Task[None] | None = None
 
     # Members.
@@ -150,21 +153,33 @@ class Recovery:
         if (group := self.groups.get(event.group)) is not None and event.position is not None:
             group.receive(event, event.position)
 
-    def deliver_unnumbered(self, event: Event) -> bool:
-        """Send a message that the store did not take, if the hub does not know how to."""
-        group = self.groups.get(event.group)
-        return group is not None and group.deliver_unnumbered(event)
+    def deliver_unnumbered(self, event: Event, put_at: float) -> bool:
+        """Send a message that the store did not take here only, and without an offset.
 
-    def note_loss(self, name: str) -> None:
-        """Note that a message to the group `name` is sent here only, and without an offset."""
+        Args:
+            put_at: When it was published, by the clock of the loop.
+
+        Returns:
+            Whether this was done. Otherwise no member of the group knows a position.
+        """
         self._services.health.note_failure()
-        if (group := self.groups.get(name)) is not None:
-            group.note_loss()
+        if (group := self.groups.get(event.group)) is None:
+            return False
+        group.note_loss()
+        group.deliver_unnumbered(event, put_at)
+        return True
 
     def note_doubt(self, name: str, is_doubtful: bool) -> None:
-        """Note whether it is unknown which messages to the group `name` the store has."""
+        """Note whether it is unknown which messages to the group `name` the store has.
+
+        It counts also for members that come later: they may have had the messages before.
+        """
+        doubts = self._services.doubts
+        doubts[name] += 1 if is_doubtful else -1
+        if doubts[name] <= 0:
+            del doubts[name]
         if (group := self.groups.get(name)) is not None:
-            group.note_doubt(is_doubtful)
+            group.note_doubt()
 
     def catch_up(self, name: str) -> None:
         """Read what is missing: messages of other processes may have been lost."""

@@ -54,11 +54,11 @@ class Client:
         self._timers: set[asyncio.TimerHandle] = set()
         self._loop = asyncio.get_running_loop()
 
-    def connect(self, send: Callable[[str], None]) -> None:
+    def connect(self, send: Callable[[str], None], hub: object = None) -> None:
         self.send = send
         for tag in self.tags.values():
             tag.is_asking = False
-            tag.log.append(("connect",))
+            tag.log.append(("connect", hub))
 
     def disconnect(self) -> None:
         self.send = None

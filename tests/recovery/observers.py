@@ -246,16 +246,13 @@ class RowWorld:
 
     def _writer_of(self, hub: Hub) -> HistoryWriter:
         def hand_on(event: Event) -> None:
-            if event.position is None:
-                hub.publish_unnumbered(event)
-                return
             for other in self.hubs:
                 if other is not hub:
                     self.transport(other, event)
             hub.receive(event)
 
-        noting = hub.recovery.note_loss, hub.recovery.note_doubt
-        return HistoryWriter(hub.node, hand_on, *noting, lambda: self.store)
+        others = hub.publish_unnumbered, hub.recovery.note_doubt
+        return HistoryWriter(hub.node, hand_on, *others, lambda: self.store)
 
     @contextmanager
     def patched(self) -> Iterator[None]:

@@ -151,7 +151,7 @@ class Connection:
         self._next = {"in": 0.0, "out": 0.0}
         hub.connections.add(self)
         client.connection = self
-        client.connect(self._send)
+        client.connect(self._send, hub)
         for group in client.groups:
             hub.join(group, self)
 
@@ -193,7 +193,7 @@ class SimulatedHub:
         self.writer = HistoryWriter(
             f"node-{number}",
             self.hand_on,
-            self.recovery.note_loss,
+            self.hand_on_unnumbered,
             self.recovery.note_doubt,
             lambda: store,
         )
@@ -235,11 +235,14 @@ class SimulatedHub:
 
     def hand_on(self, event: Event) -> None:
         """Send to this hub at once, and to the others over the layer."""
-        if event.position is not None:
-            for hub in self.world.hubs:
-                if hub is not self:
-                    self.world.transport(hub, event)
+        for hub in self.world.hubs:
+            if hub is not self:
+                self.world.transport(hub, event)
         self.receive(event)
+
+    def hand_on_unnumbered(self, event: Event, put_at: float) -> None:
+        if not self.recovery.deliver_unnumbered(event, put_at):
+            self.receive(event)
 
     def publish(self, group: str, text: str) -> Any:
         return self.writer.put(Event.rendered(group, None, text), KEPT)
@@ -420,15 +423,14 @@ class _View:
         self._at: tuple[Any, int] = (None, 0)
         self._left: set[str | None] = set()
         self._seen: set[str] = set()
-        self._plain: set[str] = set()  # on this connection
-        self._elsewhere: set[str] = set()  # on earlier ones; other hubs may know the offset
+        self._hub: object = None
+        self._plain: dict[str, object] = {}  # text → hub; other hubs may know the offset
 
     def begin(self, epoch: str, offset: int) -> None:
         self._at = epoch, offset
 
-    def connect(self) -> None:
-        self._elsewhere |= self._plain
-        self._plain = set()
+    def connect(self, hub: object) -> None:
+        self._hub = hub
 
     def gap(self, missed: int | None, epoch: str, offset: int) -> None:
         if epoch != self._at[0]:
@@ -438,11 +440,11 @@ class _View:
             self._note(offset <= self._at[1], f"a gap without a loss at {offset}")
             self._note(missed != offset - self._at[1], f"{missed} missed")
         self._at = epoch, offset
-        self._seen |= self._plain | self._elsewhere
+        self._seen |= self._plain.keys()
 
     def plain(self, text: str) -> None:
         self._note_repetition(text)
-        self._plain.add(text)
+        self._plain[text] = self._hub
 
     def message(self, epoch: str, offset: int, text: str) -> None:
         self._note_repetition(text)
@@ -452,7 +454,8 @@ class _View:
         self._at = epoch, offset
 
     def _note_repetition(self, text: str) -> None:
-        is_repeated = text in self._seen or text in self._plain
+        is_here = text in self._plain and self._plain[text] is self._hub
+        is_repeated = text in self._seen or is_here
         self._note(is_repeated and not self._may_repeat, f"{text} once more")
 
     def _note(self, is_wrong: bool, what: str) -> None:

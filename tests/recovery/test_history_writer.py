@@ -37,16 +37,20 @@ class Written:
 
     def __init__(self, store: MemoryStore) -> None:
         self.events: list[tuple[str | None, int | None]] = []
-        self.losses: list[str] = []
+        self.unnumbered: list[tuple[str | None, float]] = []
         self.doubts: list[tuple[str, bool]] = []
         self.writer = self.new_writer(self.hand_on, store)
 
     def new_writer(self, hand_on: Any, store: MemoryStore) -> HistoryWriter:
-        noting = self.losses.append, lambda *doubt: self.doubts.append(doubt)
-        return HistoryWriter("ada", hand_on, *noting, lambda: store)
+        others = self.hand_on_unnumbered, lambda *doubt: self.doubts.append(doubt)
+        return HistoryWriter("ada", hand_on, *others, lambda: store)
 
     def hand_on(self, event: Event) -> None:
         self.events.append((event.text, event.position and event.position.offset))
+
+    def hand_on_unnumbered(self, event: Event, put_at: float) -> None:
+        self.hand_on(event)
+        self.unnumbered.append((event.text, put_at))
 
     def put(self, text: str, group: str = "board") -> Any:
         return self.writer.put(Event.rendered(group, None, text), KEPT)
@@ -83,7 +87,7 @@ def test_a_failure_that_ends_in_time_loses_nothing() -> None:
         written = Written(store := Failing())
         store.failures = 5
         await written.put("a")
-        assert (written.events, written.losses) == ([("a", 1)], [])
+        assert (written.events, written.unnumbered) == ([("a", 1)], [])
 
     run(test())
 
@@ -103,7 +107,7 @@ def test_an_append_whose_answer_is_lost_is_asked_for_once_more() -> None:
     async def test() -> None:
         written = Written(Lost())
         await written.put("kept")
-        assert (written.events, written.losses) == ([("kept", 1)], [])
+        assert (written.events, written.unnumbered) == ([("kept", 1)], [])
         assert written.doubts == [("board", True), ("board", False)]
 
     run(test())
@@ -118,13 +122,27 @@ def test_a_longer_failure_sends_all_that_waits_and_begins_one_epoch() -> None:
         texts = [str(number) for number in range(2 * BATCH)]
         await [written.put(text) for text in texts][-1]
         assert written.events == [("a", 1), *((text, None) for text in texts)]
-        assert set(written.losses) == {"board"}
         written.put("down")
         assert written.events[-1] == ("down", None)
         await asyncio.sleep(2)
         assert (await store.position("board", KEPT)).epoch != epoch
         await written.put("back")
         assert written.events[-1] == ("back", 1)
+
+    run(test())
+
+
+def test_a_message_that_is_not_kept_says_when_it_was_put() -> None:
+    async def test() -> None:
+        written = Written(store := Failing())
+        store.failures = 10**6
+        await asyncio.sleep(5)
+        written.put("tried")
+        await asyncio.sleep(2)
+        assert [put_at for _, put_at in written.unnumbered] == [5]
+        written.put("down")
+        assert written.unnumbered[-1] == ("down", 7)
+        await written.writer.stop()
 
     run(test())
 

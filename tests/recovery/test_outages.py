@@ -29,6 +29,10 @@ class Board(SocketView):
         await self.broadcast("outage", request.data)
 
 
+class Quiet(SocketView):
+    """Joins no group."""
+
+
 @pytest.fixture
 def store_back(monkeypatch):
     """An event. Until it is set, messages are kept, but no writer gets an answer of the store."""
@@ -36,6 +40,7 @@ def store_back(monkeypatch):
     append, new_epoch = MemoryStore.append_many, MemoryStore.new_epoch
 
     async def append_without_answer(self, items):
+        back.has_appended.set()
         back.append_late = partial(append, self, items)
         await append(self, items)
         raise StoreUnavailable("The connection was lost")
@@ -50,6 +55,7 @@ def store_back(monkeypatch):
     monkeypatch.setattr(history_writer, "RETRY_FOR", 0)
     monkeypatch.setattr(kept_group, "MERGE", 0.05)
     monkeypatch.setattr(recovery, "COMPARE_EVERY", 0.01)
+    back.has_appended = asyncio.Event()
     back.begin_epoch_elsewhere = lambda: new_epoch(current_store(), "outage", KEPT)
     return back
 
@@ -75,6 +81,51 @@ async def test_a_message_is_not_delivered_again_in_the_epoch_of_another_process(
         store_back.set()
         assert "$joined" in await client.receive_json()
         await client.expect_nothing(0.2)
+
+
+async def test_a_client_that_joined_after_a_message_was_sent_does_not_get_it_unkept(store_back):
+    """It may have got the message from another process, with an offset: the store has kept it."""
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as sender:
+        await sender.receive_json()
+        await sender.send_json({"x": 1})
+        await store_back.has_appended.wait()
+        async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+            assert "$joined" in await client.receive_json()
+            assert await sender.receive_json() == {"x": 1}
+            await client.expect_nothing(0.1)
+            await client.send_json({"x": 2})
+            assert await client.receive_json() == {"x": 2}
+
+
+async def test_a_client_that_leaves_its_group_empty_and_returns_gets_no_message_again(store_back):
+    async with SocketCommunicator(Quiet.as_asgi()):  # so the process goes on
+        async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+            [(tag, position)] = (await client.receive_json())["$joined"].items()
+            await client.send_json({"x": 1})
+            assert await client.receive_json() == {"x": 1}
+        async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+            await client.receive_json()
+            await client.send_json({"$resume": {tag: position}})
+            assert await client.receive_json() == {"$resumed": {tag: "later"}}
+            store_back.set()
+            assert "$joined" in await client.receive_json()
+
+
+async def test_a_process_begins_the_epoch_itself_if_its_writer_has_ended(store_back, monkeypatch):
+    monkeypatch.setattr(kept_group, "OWED_FOR", 0.2)
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        ended = await joined_epoch(client)
+        await client.send_json({"x": 1})
+        assert await client.receive_json() == {"x": 1}
+    store_back.set()  # and nobody sends another message
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        assert await joined_epoch(client) == ended
+        assert await joined_epoch(client) != ended
+
+
+async def joined_epoch(client):
+    [(epoch, _offset)] = (await client.receive_json())["$joined"].values()
+    return epoch
 
 
 class Store:

@@ -284,8 +284,8 @@ async def test_a_handler_that_answers_a_message_does_not_overtake_it() -> None:
             if '"number": 1' in event.text and len(self.texts) == 2:
                 world.publish(hub, GROUP)
 
-    noting = hub.recovery.note_loss, hub.recovery.note_doubt
-    writer = HistoryWriter("ada", hub.hand_on, *noting, lambda: world.store.store)
+    others = hub.hand_on_unnumbered, hub.recovery.note_doubt
+    writer = HistoryWriter("ada", hub.hand_on, *others, lambda: world.store.store)
     hub.writer = writer  # its store answers at once
     first, second = Answering(), Receiver()
     hub.join(GROUP, first)
@@ -340,7 +340,7 @@ async def test_an_epoch_that_ends_while_clients_are_served_ends_their_service() 
         def deliver(self, event: Any) -> None:
             super().deliver(event)
             if "$resumed" in event.text:
-                asyncio.get_running_loop().call_soon(hub.recovery.note_loss, GROUP)
+                asyncio.get_running_loop().call_soon(hub.recovery.groups[GROUP].note_loss)
 
     members = [First(), *(Receiver() for _ in range(99))]
     for member in members:

@@ -130,18 +130,18 @@ class KeptChanges:
         return event
 
     def deliver(self, message: Numbered, members: Members, joining: Collection[Member]) -> None:
-        self._queue(message.offset, message.event, members)
+        self._queue(message.offset, message.event, members, dict(members))
 
-    def deliver_unnumbered(self, event: Event, members: Members) -> bool:
-        self._queue(0, event, members)
-        return True
+    def deliver_unnumbered(self, event: Event, members: Members, late: Collection[Member]) -> None:
+        receivers = {each: position for each, position in members.items() if each not in late}
+        self._queue(0, event, members, receivers)
 
     def resend(self, member: Member, messages: Sequence[Numbered]) -> bool:
         return False
 
-    def _queue(self, offset: int, event: Event, members: Members) -> None:
-        if event.text is not None and members:
-            work = partial(self._deliver, offset, event.text, dict(members), members)
+    def _queue(self, offset: int, event: Event, members: Members, receivers: Members) -> None:
+        if event.text is not None and receivers:
+            work = partial(self._deliver, offset, event.text, receivers, members)
             self._hub.get_component(ChangeDispatcher).put(work, len(event.text))
 
     async def _deliver(self, offset: int, text: str, receivers: Any, members: Members) -> None:
