@@ -157,7 +157,7 @@ class HistoryWriter:
         try:
             return await self._store().append_many(appends)
         except StoreUnavailable:
-            groups = {each.group for each in appends}
+            groups = dict.fromkeys(each.group for each in appends)  # in one order in each run
         for group in groups:
             self._note_doubt(group, True)
         try:

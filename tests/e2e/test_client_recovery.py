@@ -200,6 +200,20 @@ async def test_a_group_that_was_left_is_forgotten(run):
     assert seen["asked"] == [{"a": ["e", 5]}]
 
 
+async def test_a_process_that_is_behind_in_an_epoch_that_has_ended_is_not_believed(run):
+    """The client has a gap already, and would handle messages of the ended epoch once more."""
+    seen = await run("""
+        served.joined({ a: ["e", 5] });
+        served.reconnect({ a: ["f", 0] });
+        served.reconnect({ a: ["e", 4] });
+        served.messages("a", 5, 6);
+        served.joined({ a: ["f", 1] });
+        served.messages("a", 1);
+    """)
+    assert seen["log"] == [{"groups": ["a"], "missed": None}, 1]
+    assert seen["asked"] == [{"a": ["f", 0]}]
+
+
 async def test_positions_in_more_than_a_thousand_groups_are_not_kept(run):
     seen = await run("""
         served.joined({ first: ["e", 1], second: ["e", 1] });

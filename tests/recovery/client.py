@@ -21,6 +21,8 @@ class Tag:
 
     def __init__(self) -> None:
         self.epoch: str | None = None
+        self.past: list[str | None] = []
+        self.is_ended = False  # this connection is in one of the past epochs
         self.offset = 0
         self.joined = ("", 0)
         self.held: dict[int, str] = {}
@@ -57,7 +59,7 @@ class Client:
     def connect(self, send: Callable[[str], None], hub: object = None) -> None:
         self.send = send
         for tag in self.tags.values():
-            tag.is_asking = False
+            tag.is_asking = tag.is_ended = False
             tag.log.append(("connect", hub))
 
     def disconnect(self) -> None:
@@ -89,12 +91,16 @@ class Client:
 
     def _joined(self, name: str, epoch: str, offset: int) -> None:
         tag = self.tags.setdefault(name, Tag())
+        tag.is_ended = epoch in tag.past
+        if tag.is_ended:
+            return
         tag.joined = epoch, offset
         if tag.epoch is None:
             tag.epoch, tag.offset = epoch, offset
             tag.log.append(("begin", epoch, offset))
         elif tag.epoch != epoch:
             tag.drop_held()
+            tag.past.append(tag.epoch)
             tag.epoch, tag.offset = epoch, offset
             tag.log.append(("gap", None, epoch, offset))
         elif offset > tag.offset:
@@ -102,6 +108,8 @@ class Client:
 
     def _message(self, name: str, offset: int, text: str) -> None:
         tag = self.tags[name]
+        if tag.is_ended:
+            return
         assert tag.epoch is not None, "A message with an offset before $joined"
         if offset <= tag.offset:
             return

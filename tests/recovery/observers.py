@@ -157,6 +157,7 @@ class RowClient(Client):
         tag = self.tags[name]
         tag.drop_held()
         tag.epoch, tag.offset, tag.joined, tag.is_asking = None, 0, ("", 0), False
+        tag.past, tag.is_ended = [], False
         tag.log.append(("left",))
 
     def plain(self, frame: Any) -> None:

@@ -697,6 +697,7 @@ const HELD_SIZE = 2 ** 20; // and the most characters of them
 const RESUMED_AT_ONCE = 16; // groups in one request; the server takes no more
 const KNOWN_GROUPS = 1000; // beyond, groups that this connection has not joined are forgotten
 const PAUSE = 100; // ms until the client asks again, after an answer that brought nothing
+const PAST_EPOCHS = 8; // epochs of a group that are known to have ended
 const FRUITLESS = 10; // after so many such answers in a row, the missing messages are taken for lost
 
 /**
@@ -705,7 +706,9 @@ const FRUITLESS = 10; // after so many such answers in a row, the missing messag
  * Frames name a group by its tag, which is the same on every connection.
  *
  *     ← {"$joined": {tag: [epoch, offset]}}    the connection is in the group, whose last message is `offset`;
- *                                              with another epoch than before, the numbers began anew
+ *                                              with another epoch than before, the numbers began anew; with
+ *                                              one that has ended, this server does not know it yet, and
+ *                                              what it sends of the group until its next `$joined` is dropped
  *     ← {"$at": "tag.offset", …frame}          a message; {"$at", "$data": frame} if the frame is no object;
  *                                              {"$at", "$skip": true} if it has nothing for this client
  *     → {"$resume": {tag: [epoch, offset]}}    asks for the messages after a position
@@ -745,7 +748,7 @@ class Recovery {
     for (const group of this.#groups.values()) {
       this.#dropHeld(group);
       this.#endRequest(group);
-      Object.assign(group, { joined: null, top: group.offset, hasMore: false, fruitless: 0 });
+      Object.assign(group, { joined: null, isEnded: false, top: group.offset, hasMore: false, fruitless: 0 });
     }
     this.#returning.clear();
   }
@@ -755,9 +758,12 @@ class Recovery {
     const renumbered = [];
     for (const [tag, [epoch, offset]] of Object.entries(positions)) {
       const group = this.#groups.get(tag) ?? this.#addGroup(newGroup(tag, epoch, offset));
+      group.isEnded = group.past.includes(epoch);
+      if (group.isEnded) continue;
       groups.push(group);
       if (group.epoch !== epoch) {
         this.#dropHeld(group);
+        group.past = [...group.past, group.epoch].slice(-PAST_EPOCHS);
         Object.assign(group, { epoch, offset, top: offset, hasMore: false, fruitless: 0 });
         renumbered.push(group);
       }
@@ -791,6 +797,7 @@ class Recovery {
 
   #arrived(tag, offset, frame, raw) {
     const group = this.#groups.get(tag);
+    if (group?.isEnded) return;
     if (!group || group.joined === null) return frame.$skip || this.#handle(messageIn(frame), raw);
     group.top = Math.max(group.top, offset);
     if (offset > group.offset + 1) this.#hold(group, offset, raw);
@@ -907,10 +914,13 @@ class Recovery {
   }
 }
 
-/** `offset` is the last message handled, `top` the last one known, `joined` that of this connection's `$joined`. */
+/**
+ * `offset` is the last message handled, `top` the last one known, `joined` that of this connection's `$joined`.
+ * `past` has epochs before `epoch`; `isEnded` says that this connection is in one of them.
+ */
 const newGroup = (tag, epoch, offset) =>
-  ({ tag, epoch, offset, top: offset, joined: null, held: new Map(), asked: null, timer: null, hasMore: false,
-    fruitless: 0 });
+  ({ tag, epoch, past: [], isEnded: false, offset, top: offset, joined: null, held: new Map(), asked: null,
+    timer: null, hasMore: false, fruitless: 0 });
 
 /** Whether the server has, or may have, messages of the group that are missing here. */
 const isBehind = ({ joined, offset, top, hasMore }) => joined !== null && (hasMore || offset < top);
