@@ -10,6 +10,7 @@ from django.db.models import ForeignObjectRel, Model, Prefetch, QuerySet
 
 from ..settings import api_settings
 from .dependencies import UnwatchableQuery, find_dependencies
+from .state import is_plain
 from .writes import is_told
 
 __all__ = ["check_told", "models_on_path", "prefetched_models", "prepared", "query_key"]
@@ -30,26 +31,24 @@ def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
     rows: Any = queryset
     if not rows._db:
         rows = rows.using(router.db_for_write(rows.model))
+    rows = rows._chain()
     query = rows.query
-    if query.is_sliced:
-        return rows  # type: ignore[no-any-return]
-    if not (query.combinator or query.distinct_fields):
-        rows = _totally_ordered(rows)
-    limit = api_settings.MAX_LIVE_ROWS + 1 if limit is None else limit
-    return rows[:limit]  # type: ignore[no-any-return]
+    if not (query.combinator or query.distinct_fields or query.extra_order_by):
+        _order_totally(query)
+    most = api_settings.MAX_LIVE_ROWS + 1
+    query.set_limits(high=most if query.is_sliced or limit is None else limit)
+    return rows  # type: ignore[no-any-return]
 
 
-def _totally_ordered(queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-    query = queryset.query
-    if query.extra_order_by:
-        return queryset
+def _order_totally(query: Any) -> None:
     order: Sequence[Any] = query.order_by
     if not order and query.default_ordering:
         order = query.get_meta().ordering or ()
-    names = {"pk", *(field.name for field in query.get_meta().pk_fields)}
-    if any(isinstance(each, str) and each.lstrip("-+") in names for each in order):
-        return queryset
-    return queryset.order_by(*order, "pk")
+    fields = query.get_meta().pk_fields
+    names = {"pk", *(field.name for field in fields if len(fields) == 1)}
+    if not any(isinstance(each, str) and each.lstrip("-+") in names for each in order):
+        query.clear_ordering(force=True, clear_default=False)
+        query.add_ordering(*order, "pk")
 
 
 def query_key(queryset: QuerySet[Any, Any], partition: str) -> Hashable:
@@ -58,9 +57,30 @@ def query_key(queryset: QuerySet[Any, Any], partition: str) -> Hashable:
         sql, parameters = queryset.query.get_compiler(queryset.db).as_sql()
     except EmptyResultSet:
         sql, parameters = "", ()
-    prefetched = getattr(queryset, "_prefetch_related_lookups", ())
-    details = repr((parameters, prefetched))
-    return queryset.model, sql, details, queryset.db, partition
+    lookups = getattr(queryset, "_prefetch_related_lookups", ())
+    prefetched = tuple(_lookup_key(lookup, partition) for lookup in lookups)
+    values = tuple(map(_value_key, parameters))
+    return queryset.model, sql, values, prefetched, queryset.db, partition
+
+
+def _lookup_key(lookup: Any, partition: str) -> Hashable:
+    """Return what equal lookups of `prefetch_related` have in common."""
+    if type(lookup) is not Prefetch:
+        return lookup if isinstance(lookup, str) else object()
+    rows = lookup.queryset
+    inner = None if rows is None else query_key(rows, partition)
+    return lookup.prefetch_through, lookup.to_attr, inner
+
+
+def _value_key(value: Any) -> Hashable:
+    """Return what equal values of a query have in common.
+
+    The `repr` of other types need not tell values apart: that of a memoryview is its address, and
+    psycopg shortens that of JSON.
+    """
+    if isinstance(value, memoryview):
+        value = bytes(value)
+    return repr(value) if is_plain(value) else object()
 
 
 def prefetched_models(queryset: QuerySet[Any, Any], *, reread: bool) -> set[type[Model]]:

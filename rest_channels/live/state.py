@@ -9,7 +9,7 @@ from uuid import UUID
 
 from .diff import Key
 
-__all__ = ["TAG_SIZE", "UNKNOWN", "Told", "fingerprint", "tag_of"]
+__all__ = ["TAG_SIZE", "UNKNOWN", "Told", "fingerprint", "is_plain", "tag_of"]
 
 TAG_SIZE = 6
 """Bytes of a tag."""
@@ -66,7 +66,7 @@ def _collect(row: Any, values: list[Any], seen: set[int]) -> bool:
     """Add the values of a row. Return whether all of them are plain."""
     for name, value in vars(row).items():
         if name != "_state":
-            if not _is_plain(value):
+            if not is_plain(value):
                 return False
             values.append(value)
     for related in row._state.fields_cache.values():
@@ -77,9 +77,10 @@ def _collect(row: Any, values: list[Any], seen: set[int]) -> bool:
     return True
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Return whether two values are the same if their `repr` is."""
     if type(value) in (list, tuple):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     if type(value) is dict:
-        return all(map(_is_plain, value.values()))
+        return all(map(is_plain, value.values()))
     return type(value) in PLAIN

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
+import orjson
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
@@ -29,7 +30,7 @@ from ..live.shared_query import SharedQuery
 from ..live.subscriptions import SUBSCRIPTIONS, LiveSubscription, subscriptions_of
 from ..live.writes import capture_writes
 from ..protocol.arguments import check_request_id
-from ..renderers import Rendered
+from ..renderers import Rendered, encode
 from ..settings import api_settings
 from .list_viewers import GenericViewer, LiveViewer, QueryViewer, Sharing
 
@@ -84,7 +85,18 @@ def _tags_of(have: Any, model: Any) -> dict[Any, bytes]:
     """Return the tags that a client sends as `{key: tag}`. A tag that is none differs from all."""
     if not isinstance(have, dict) or len(have) > api_settings.MAX_LIVE_ROWS:
         raise ValidationError({"have": [_("Write an object of keys and tags.")]})
-    return {row_key(normalize_key(model, key)): _tag(tag) for key, tag in have.items()}
+    try:
+        tags = {_key(model, key): _tag(tag) for key, tag in have.items()}
+        encode([*tags])  # those that are not in the list are sent back
+    except (TypeError, ValueError) as error:
+        raise ValidationError({"have": [_("Write an object of keys and tags.")]}) from error
+    return tags
+
+
+def _key(model: Any, text: str) -> Any:
+    """Return a key that a client sends as text: the text of a composite key is a JSON list."""
+    is_composite = len(model._meta.pk_fields) > 1
+    return row_key(normalize_key(model, orjson.loads(text) if is_composite else text))
 
 
 def _tag(text: Any) -> bytes:
