@@ -29,6 +29,14 @@ class Waiting(NamedTuple):
     answer: Any
     """The future of its reply. `None`: it gets a frame."""
 
+    def fail(self, error: Exception) -> None:
+        """Answer the client with an error. One that gets a frame waits for the next reading."""
+        if self.answer is None:
+            if (query := self.subscription.query) is not None:
+                query.waiting.append(self)
+        elif not self.answer.done():
+            self.answer.set_exception(error)
+
 
 class AudienceKey(NamedTuple):
     """What the clients of an audience have in common."""
@@ -147,9 +155,9 @@ def _rendering(
     return Rendering(audience, before, tags, rendered)
 
 
-def difference(rendering: Rendering) -> Rendered | None:
+def difference(rendering: Rendering, before: Tags) -> Rendered | None:
     """Return the `data` of a frame with what differs from before, or `None` if nothing does."""
-    diff = compare(rendering.before, rendering.tags)
+    diff = compare(before, rendering.tags)
     return None if diff.is_empty else _diff_data(diff, rendering)
 
 
@@ -170,9 +178,9 @@ def _diff_data(diff: Diff, rendering: Rendering) -> Rendered:
 
 
 def answer_to(waiting: Waiting, rendering: Rendering) -> Rendered:
-    """Return the `data` for a client that waits: the whole list, or what differs."""
-    if waiting.have is not None or waiting.answer is None:
-        return _diff_data(compare(waiting.have or {}, rendering.tags), rendering)
+    """Return the `data` of the reply to a client that waits: all rows, or what differs."""
+    if waiting.have is not None:
+        return _diff_data(compare(waiting.have, rendering.tags), rendering)
     rows = [Rendered(rendering.rendered[key]) for key in rendering.tags]
     tags = [tag.hex() for tag in rendering.tags.values()]
     return Rendered.json({"rows": rows, "tags": tags})

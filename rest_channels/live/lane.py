@@ -12,7 +12,7 @@ from typing import cast
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, NotFound
 
 from ..cluster.counts import counts
 from ..concurrency.execution import empty_context, thread_lease
@@ -25,7 +25,7 @@ from ..renderers import Rendered
 from .audiences import Rendering, Tags, Waiting, answer_to, difference
 from .changed_rows import ChangedRows
 from .queries import Queries
-from .rights import RIGHTS, Rights
+from .rights import RETRY_TIME, RIGHTS, Rights, keeps_place
 from .shared_query import Reading, SharedQuery, read_all
 from .subscriptions import LiveSubscription, send_diff
 
@@ -38,9 +38,6 @@ GATHER_TIME = 0.002
 
 PAUSE = 0.01
 """Seconds from the end of one reading to the next one in a burst of commits."""
-
-RETRY_TIME = 1.0
-"""Seconds after which a query is read again if the database has not answered."""
 
 QUERIES_PER_CALL = 50
 """How many queries one call in a thread reads."""
@@ -62,23 +59,26 @@ class LiveLane:
         self._ended_at = 0.0
         self._context = empty_context()
 
-    # Subscribing.
-
     async def subscribe(
         self, subscription: LiveSubscription, query: SharedQuery, have: Tags | None = None
     ) -> Rendered:
         """Subscribe to `query`, or to an equal one. Return the `data` of the reply.
 
-        Raises what reading and rendering raise, and `ValidationError` (400) if there are more rows
-        than `MAX_LIVE_ROWS`.
+        Raises what reading and rendering raise, and `NotFound` if the subscription ends meanwhile.
         """
         self._context = empty_context()  # readings see a test's open transaction
-        answer: asyncio.Future[Rendered] = self._hub.loop.create_future()
+        if subscription.ended or subscription.connection.has_ended:
+            raise NotFound
+        answer: asyncio.Future[Rendered | None] = self._hub.loop.create_future()
+        subscription.answer = answer
         query = self._add(Waiting(subscription, have, answer), query)
+        self.rights.note([subscription] if subscription.outdated else ())
         try:
             await self._queries.wait_joined(query)
             self._wake(query)
-            return await answer
+            if (data := await answer) is None:
+                raise NotFound
+            return data
         except BaseException:
             self.unsubscribe(subscription)
             raise
@@ -86,16 +86,19 @@ class LiveLane:
     def move(self, subscription: LiveSubscription, query: SharedQuery) -> None:
         """Let a client see the rows of another query from now on: it is told what differs."""
         before = subscription.query
+        subscription.outdated = before is None
         if subscription.ended or before is None:
             return
         tags = self._suspended.get(subscription)
         if tags is not None and subscription.connection.missed is not None:
             return  # it is asked again when it has sent another token
         if tags is None:
-            if before.key == query.key:
+            if keeps_place(subscription, query):
+                if before.written is None:
+                    self._wake(before)
                 return
-            told = before.told_to(subscription)
-            tags = None if told is None else told.tags()
+            audience = before.audience_of(subscription)
+            tags = None if audience is None else audience.told.tags()
         self._suspended.pop(subscription, None)
         waiting = before.remove(subscription)
         self._drop_unused(before)
@@ -105,7 +108,7 @@ class LiveLane:
 
     def unsubscribe(self, subscription: LiveSubscription) -> None:
         """End a subscription."""
-        subscription.request.ended = True
+        subscription.end()
         self._suspended.pop(subscription, None)
         query, subscription.query = subscription.query, None
         if query is not None:
@@ -124,8 +127,6 @@ class LiveLane:
             self._queries.remove(query)
             self._due.pop(query, None)
             query.stop_timer()
-
-    # What is written.
 
     def deliver(self, event: Event | Gap) -> None:
         """Note what a commit has written, or that messages were lost."""
@@ -201,15 +202,12 @@ class LiveLane:
             self.unsubscribe(subscription)
             subscription.reject(error)
 
-    # Reading.
-
     async def _read(self, queries: list[SharedQuery]) -> None:
         readings = [query.begin() for query in queries if query.is_used]
         try:
             await sync_to_async(read_all)(readings)
         except BaseException:  # the hub stops, or there is no thread
             for reading in readings:
-                reading.query.end()
                 reading.cancel()
                 self._drop_unused(reading.query)
             raise
@@ -221,10 +219,8 @@ class LiveLane:
                 self._install(reading)
             except Exception as error:  # noqa: BLE001 - it is the error of one query
                 self._fail(reading, error)
-            if reading.query.is_used:
-                reading.query.start_timer(self._hub.loop, partial(self._audit, reading.query))
-            else:
-                self._drop_unused(reading.query)
+            reading.query.start_timer(self._hub.loop, partial(self._audit, reading.query))
+            self._drop_unused(reading.query)
 
     def _install(self, reading: Reading) -> None:
         query, before = reading.query, reading.query.keys
@@ -233,14 +229,14 @@ class LiveLane:
         for audience, error in reading.failed:
             logger.error("Rows of %s cannot be rendered.", query.label, exc_info=error)
             for waiting in audience.waiting:
-                self._fail_waiting(waiting, error)
+                waiting.fail(error)
         for rendering in reading.renderings:
             told = [
                 each
                 for each in rendering.audience.subscriptions
                 if query.has(each) and not self._suspends(each, rendering.before)
             ]
-            if told and (data := difference(rendering)) is not None:
+            if told and (data := difference(rendering, rendering.before)) is not None:
                 if not reading.noted:
                     counts.add("mended")
                 send_diff(told, data)
@@ -258,18 +254,18 @@ class LiveLane:
 
     def _answer(self, waiting: Waiting, rendering: Rendering) -> None:
         if waiting.answer is None:
-            if not self._suspends(waiting.subscription, waiting.have or {}):
-                send_diff([waiting.subscription], answer_to(waiting, rendering))
+            have = waiting.have or {}
+            suspends = self._suspends(waiting.subscription, have)
+            if not suspends and (data := difference(rendering, have)) is not None:
+                send_diff([waiting.subscription], data)
         elif not waiting.answer.done():
             waiting.answer.set_result(answer_to(waiting, rendering))
 
     def _fail(self, reading: Reading, error: Exception) -> None:
         """Answer clients that wait. The others keep what they have, unless it is their error."""
-        refused = isinstance(error, APIException)
         for waiting in reading.waiting:
-            if waiting.answer is not None or not refused:
-                self._fail_waiting(waiting, error)
-        if refused:
+            waiting.fail(error)
+        if isinstance(error, APIException):
             for subscription in reading.subscriptions:
                 self._refuse(subscription, error)
             return
@@ -278,15 +274,8 @@ class LiveLane:
         if isinstance(error, DatabaseError):
             call_later(self._hub.loop, RETRY_TIME, partial(self._wake, reading.query))
 
-    def _fail_waiting(self, waiting: Waiting, error: Exception) -> None:
-        """Answer a client with an error; one that has been answered waits for the next reading."""
-        if waiting.answer is None:
-            waiting.subscription.query.waiting.append(waiting)
-        elif not waiting.answer.done():
-            waiting.answer.set_exception(error)
-
     def _audit(self, query: SharedQuery) -> None:
         """Read a query although nothing it depends on was written, as far as is known."""
-        query.everything = True
+        query.written = None
         self.rights.note(query.subscriptions)
         self._wake(query)

@@ -1,6 +1,6 @@
 """Querysets of live queries: how they are read, which are equal, and what they depend on."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -90,11 +90,20 @@ def prefetched_models(queryset: QuerySet[Any, Any], *, reread: bool) -> set[type
     """
     models: set[type[Model]] = set()
     for lookup in getattr(queryset, "_prefetch_related_lookups", ()):
-        path = lookup.prefetch_through if isinstance(lookup, Prefetch) else lookup
-        models |= models_on_path(queryset.model, path.split("__"))
-        if (rows := getattr(lookup, "queryset", None)) is not None:
-            models |= find_dependencies(rows, reread=reread).models
-            models |= prefetched_models(rows, reread=reread)
+        names = (lookup.prefetch_through if isinstance(lookup, Prefetch) else lookup).split("__")
+        models |= models_on_path(queryset.model, names)
+        of_generic = getattr(lookup, "querysets", None)  # those of a `GenericPrefetch`
+        relations = _relations_on_path(queryset.model, names)
+        if not of_generic and not reread and any(not each.related_model for each in relations):
+            raise UnwatchableQuery(
+                f"prefetch_related({'__'.join(names)!r}) of {queryset.model._meta.label} reads "
+                "rows of models that are not known. Name them with GenericPrefetch(), or write "
+                "reread=seconds."
+            )
+        for rows in of_generic or [getattr(lookup, "queryset", None)]:
+            if rows is not None:
+                models |= find_dependencies(rows, reread=reread).models
+                models |= prefetched_models(rows, reread=reread)
     return models
 
 
@@ -114,15 +123,23 @@ def models_on_path(model: Any, names: Iterable[str]) -> set[type[Model]]:
     A name that is no relation ends the path: nothing is known of a property or a method.
     """
     models: set[type[Model]] = set()
-    for name in names:
-        relation = _relation(model, name)
-        if relation is None or not relation.is_relation or relation.related_model is None:
-            break
+    for relation in _relations_on_path(model, names):
         if relation.many_to_many:
             models.add(getattr(relation, "through", None) or relation.remote_field.through)
-        model = relation.related_model._meta.concrete_model
-        models.add(model)
+        if relation.related_model is not None:
+            models.add(relation.related_model._meta.concrete_model)
     return models
+
+
+def _relations_on_path(model: Any, names: Iterable[str]) -> Iterator[Any]:
+    """Yield the relations of a path up to the first one that has no certain model."""
+    for name in names:
+        relation = _relation(model, name)
+        if relation is None or not relation.is_relation:
+            return
+        yield relation
+        if (model := relation.related_model) is None:
+            return
 
 
 def _relation(model: Any, name: str) -> Any:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from django.db import Error as DatabaseError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from ..partitions import activated
 from .diff import Key
@@ -110,7 +110,8 @@ class RowIndex:
     def read(self, keys: Iterable[Key], viewers: Iterable[Viewer]) -> ReadRows:
         """Read rows as they are now, and find the users who see them. Call this in a thread."""
         with activated(self._partition):
-            found = self._model._base_manager.using(self._using).filter(pk__in=[*keys])
+            # No manager of the project: it may hide rows that are in a list.
+            found: QuerySet[Any] = QuerySet(self._model, using=self._using).filter(pk__in=[*keys])
             rows = {row_key(row.pk): row for row in found}
             seen = {}
             for viewer in viewers if rows else ():

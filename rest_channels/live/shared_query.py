@@ -38,8 +38,8 @@ class Reading:
 
     query: "SharedQuery"
     audiences: list[Audience]
-    everything: bool
-    """Whether each row is rendered, though it may have the same values as before."""
+    written: set[Key] | None
+    """The rows that are rendered, though they may have the same values as before. `None`: all."""
     noted: bool
     """Whether rows were written, as far as is known. Otherwise nothing should have changed."""
     prints: dict[Key, bytes] = field(default_factory=dict)
@@ -54,15 +54,17 @@ class Reading:
         return [each for audience in self.audiences for each in audience.waiting]
 
     def cancel(self) -> None:
-        """Let no client wait for it any more."""
+        """End it, and let no client wait for it any more."""
+        self.query.end()
         for waiting in self.waiting:
             if waiting.answer is not None:
                 waiting.answer.cancel()
 
     @property
     def subscriptions(self) -> list[LiveSubscription]:
-        """The clients that have been told an earlier reading."""
-        return [each for audience in self.audiences for each in audience.subscriptions]
+        """The clients that have been told an earlier reading, also of another query."""
+        told = [each for audience in self.audiences for each in audience.subscriptions]
+        return told + [each.subscription for each in self.waiting if each.answer is None]
 
 
 class SharedQuery:
@@ -102,13 +104,13 @@ class SharedQuery:
         self.reader: Key = None
         self.audiences: dict[AudienceKey, Audience] = {}
         self.waiting: list[Waiting] = []
-        self.everything = False
-        """Whether the next reading renders each row, also with the same values as before."""
+        self.written: set[Key] | None = set()
+        """The rows that the next reading renders in any case; `None`: all."""
         self.noted = False
         """Whether any row was written since the last reading, as far as is known."""
         self._interval = api_settings.LIVE_AUDIT
         self._timer: asyncio.TimerHandle | None = None
-        self._is_read = False
+        self._reading: Reading | None = None
         self._prints: tuple[tuple[Key, ...], bytes] = ((), b"")
 
     @classmethod
@@ -158,7 +160,7 @@ class SharedQuery:
     @property
     def is_used(self) -> bool:
         """Whether it has clients, or is being read for some."""
-        return bool(self.waiting or self.audiences or self._is_read)
+        return bool(self.waiting or self.audiences or self._reading)
 
     def has(self, subscription: LiveSubscription) -> bool:
         """Return whether a subscription is one to this query, and has not ended."""
@@ -166,15 +168,15 @@ class SharedQuery:
 
     @property
     def subscriptions(self) -> list[LiveSubscription]:
-        """The subscriptions of its clients, without those that wait."""
-        return [each for audience in self.audiences.values() for each in audience.subscriptions]
+        """The subscriptions of its clients, also of those that wait."""
+        told = [each for audience in self.audiences.values() for each in audience.subscriptions]
+        waiting = [*self.waiting, *(self._reading.waiting if self._reading else ())]
+        return [*told, *(each.subscription for each in waiting)]
 
-    def told_to(self, subscription: LiveSubscription) -> Told | None:
-        """Return what a client has been told; `None` for one that waits for its first reading."""
-        for audience in self.audiences.values():
-            if subscription in audience.subscriptions:
-                return audience.told
-        return None
+    def audience_of(self, subscription: LiveSubscription) -> Audience | None:
+        """Return the audience of a client; `None` for one that waits for its first reading."""
+        found = (each for each in self.audiences.values() if subscription in each.subscriptions)
+        return next(found, None)
 
     def remove(self, subscription: LiveSubscription) -> list[Waiting]:
         """Remove a subscription. Return what it waits for."""
@@ -190,11 +192,13 @@ class SharedQuery:
         """Note that rows of a model were written; `None`: it is not known which."""
         self.noted = True
         if label != self.label or keys is None:
-            self.everything = True
+            self.written = None
+        elif self.written is not None:
+            self.written.update(map(row_key, keys))
 
     def note_loss(self) -> None:
         """Note that anything may have been written."""
-        self.noted = self.everything = True
+        self.noted, self.written = True, None
 
     # The time after which it is read again in any case.
 
@@ -219,8 +223,7 @@ class SharedQuery:
 
     def begin(self) -> Reading:
         """Begin a reading, for those who are here now. Later changes belong to the next one."""
-        self._is_read = True
-        everything, self.everything = self.everything, False
+        written, self.written = self.written, set()
         noted, self.noted = self.noted, False
         waiting, self.waiting = self.waiting, []
         audiences = {
@@ -230,7 +233,8 @@ class SharedQuery:
         for each in waiting:
             key = audience_key(each.subscription)
             audiences.setdefault(key, Audience(key)).waiting.append(each)
-        return Reading(self, [*audiences.values()], everything, noted)
+        self._reading = Reading(self, [*audiences.values()], written, noted)
+        return self._reading
 
     def read(self, reading: Reading) -> None:
         """Read and render the rows. Call this in a thread, after the commit of what has changed."""
@@ -238,10 +242,11 @@ class SharedQuery:
             rows = self._rows()
             known = dict(self._known_prints())
             reading.prints = {key: fingerprint(row) for key, row in rows.items()}
+            written = rows if reading.written is None else reading.written
             changed = {
                 key
                 for key, found in reading.prints.items()
-                if reading.everything or found == UNKNOWN or known.get(key) != found
+                if key in written or found == UNKNOWN or known.get(key) != found
             }
             for audience in reading.audiences:
                 for found in renderings(audience, rows, changed):
@@ -264,7 +269,7 @@ class SharedQuery:
         self._prints = tuple(reading.prints), b"".join(reading.prints.values())
         self.audiences = {}
         for audience, _error in reading.failed:
-            self.everything = True  # the next reading renders for them again
+            self.written = None  # the next reading renders for them again
             here = {each: None for each in audience.subscriptions if self.has(each)}
             if here:
                 self.audiences[audience.key] = Audience(audience.key, audience.told, here)
@@ -278,7 +283,7 @@ class SharedQuery:
 
     def end(self) -> None:
         """Note that the reading that has begun has ended."""
-        self._is_read = False
+        self._reading = None
 
     def _known_prints(self) -> Iterable[tuple[Key, bytes]]:
         keys, prints = self._prints

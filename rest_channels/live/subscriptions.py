@@ -107,6 +107,10 @@ class LiveSubscription:
     """Seconds after which the query is read again in any case."""
     query: Any = None
     """The `SharedQuery` that it belongs to now."""
+    answer: Any = None
+    """The future of the reply. `None` is its result if the subscription ends before."""
+    outdated: bool = False
+    """Whether the client's rights have changed while its query was found."""
 
     @property
     def connection(self) -> Connection:
@@ -118,6 +122,12 @@ class LiveSubscription:
     def ended(self) -> bool:
         """Whether nothing is sent any more."""
         return self.request.ended
+
+    def end(self) -> None:
+        """Send nothing any more, and let no request wait for its reply."""
+        self.request.ended = True
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(None)
 
     async def deliver(self, data: Rendered, consumer: Any) -> None:
         """Reply with what differs. This runs in the event queue of the connection."""

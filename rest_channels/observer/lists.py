@@ -64,7 +64,7 @@ async def subscribe(
         raise TooManySubscriptions(MAX_BYTES, in_bytes=True)
     subscription = LiveSubscription(request, viewer, owner, reread)
     subscriptions[subscription] = None
-    viewer.forget = partial(subscriptions.pop, subscription, None)
+    viewer.forget = partial(_forget, lane, subscriptions, subscription)
     try:
         query, tags = await run(partial(_find_query, subscription, have))
         data: Rendered = await lane.subscribe(subscription, query, tags)
@@ -72,6 +72,14 @@ async def subscribe(
         viewer.forget()
         raise
     return data
+
+
+def _forget(
+    lane: LiveLane, subscriptions: dict[LiveSubscription, None], subscription: LiveSubscription
+) -> None:
+    """End a subscription that an error has ended."""
+    subscriptions.pop(subscription, None)
+    lane.unsubscribe(subscription)
 
 
 def _find_query(

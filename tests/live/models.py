@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 
 
@@ -65,3 +66,43 @@ class ItemView(models.Model):
 
     class Meta:
         managed = False
+
+
+class LivingManager(models.Manager[Any]):
+    """A manager that hides rows."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().filter(is_deleted=False)
+
+
+class Removable(models.Model):
+    """A row that is only marked as deleted, also for Django's own queries."""
+
+    name = models.CharField(max_length=20)
+    is_deleted = models.BooleanField(default=False)
+
+    objects = LivingManager()
+    everything = models.Manager["Removable"]()
+
+    class Meta:
+        base_manager_name = "objects"
+
+
+class Remark(models.Model):
+    """A row about a row of any model."""
+
+    text = models.CharField(max_length=20)
+    kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE)
+    number = models.PositiveIntegerField()
+    about = GenericForeignKey("kind", "number")
+
+
+class Coded(Shelf):
+    """A child with a primary key of its own, which is not that of its parent."""
+
+    shelf = models.OneToOneField(Shelf, models.CASCADE, parent_link=True)
+    code = models.CharField(primary_key=True, max_length=5)
+
+
+class CodedChild(Coded):
+    """A child of it."""

@@ -4,19 +4,33 @@ Each test names what must hold also there: nobody is told the rows of others, no
 or query stops another, and nothing remains of a list that has ended.
 """
 
+import asyncio
 import json
+import threading
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.contenttypes.prefetch import GenericPrefetch
+from django.db import OperationalError
 from django.db.models import Prefetch
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
 
-from rest_channels.consumers import GenericAsyncAPIConsumer
+from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer
+from rest_channels.decorators import action
+from rest_channels.engine.publish import current_hub
+from rest_channels.live.lane import LiveLane
 from rest_channels.live.querysets import prepared, query_key
-from rest_channels.observer import ObserverModelListMixin
+from rest_channels.live.shared_query import SharedQuery
+from rest_channels.live.writes import LIVE_GROUP
+from rest_channels.observer import ObserverModelListMixin, live_query, notify_changed
 from tests.observer.models import Country, Pair, Tag, Ticket
 
 from .client import client, subscribe
-from .models import Item
+from .models import CodedChild, Item, Remark, Removable, Shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,6 +44,11 @@ class TagSerializer(serializers.ModelSerializer):
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
     queryset = Tag.objects.order_by("name")
     serializer_class = TagSerializer
+
+
+@pytest.fixture
+async def staff():
+    return await User.objects.acreate_user("ada", is_staff=True)
 
 
 # Which queries are equal.
@@ -149,3 +168,372 @@ def test_a_slice_without_an_end_reads_no_more_rows_than_a_list_may_have(settings
     settings.REST_CHANNELS = {"MAX_LIVE_ROWS": 3}
     rows = prepared(Tag.objects.order_by("name")[2:])
     assert (rows.query.low_mark, rows.query.high_mark) == (2, 6)
+
+
+# Which rows a list shows.
+
+
+class RemovableSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Removable
+        fields = ["id", "name"]
+
+
+class Removed(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    queryset = Removable.everything.filter(is_deleted=True).order_by("name")
+    serializer_class = RemovableSerializer
+
+
+async def test_a_list_has_rows_that_the_base_manager_hides() -> None:
+    row = await Removable.objects.acreate(name="a")
+    async with client(Removed) as socket:
+        removed = await subscribe(socket)
+        row.is_deleted = True
+        await row.asave()
+        await removed.until("a")
+
+
+class ShelfSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Shelf
+        fields = ["id", "name"]
+
+
+class Shelves(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    queryset = Shelf.objects.order_by("name")
+    serializer_class = ShelfSerializer
+
+
+async def test_a_parent_is_found_by_its_own_key_if_its_children_have_others() -> None:
+    async with client(Shelves) as socket:
+        shelves = await subscribe(socket)
+        row = await CodedChild.objects.acreate(code="x", name="a")
+        await shelves.until("a")
+        row.name = "b"
+        await row.asave()
+        await shelves.until("b")
+
+
+class DeferredTags(Tags):
+    queryset = Tag.objects.only("id").order_by("pk")
+
+
+async def test_a_column_that_is_read_later_changes_the_list() -> None:
+    tag = await Tag.objects.acreate(name="a")
+    async with client(DeferredTags) as socket:
+        tags = await subscribe(socket)
+        tag.name = "b"
+        await tag.asave()
+        await tags.until("b")
+
+
+NUMBERS: dict[int, int] = {}
+
+
+class Numbered(TagSerializer):
+    number = serializers.SerializerMethodField()
+
+    class Meta(TagSerializer.Meta):
+        fields = ["id", "name", "number"]
+
+    def get_number(self, tag):
+        return NUMBERS.get(tag.pk)
+
+
+class NumberedTags(Tags):
+    serializer_class = Numbered
+
+
+async def test_notify_changed_renders_a_row_whose_own_values_are_the_same() -> None:
+    tag = await Tag.objects.acreate(name="a")
+    async with client(NumberedTags) as socket:
+        tags = await subscribe(socket)
+        NUMBERS[tag.pk] = 7
+        await sync_to_async(notify_changed)([tag])
+        await tags.next()
+        assert tags.rows[tag.pk][0]["number"] == 7
+
+
+class RemarkSerializer(serializers.ModelSerializer):
+    text = serializers.CharField(source="about.name")
+
+    class Meta:
+        model = Remark
+        fields = ["id", "text"]
+
+
+class Remarks(AsyncAPIConsumer):
+    @live_query(serializer_class=RemarkSerializer)
+    def unknown(self):
+        return Remark.objects.order_by("pk").prefetch_related("about")
+
+    @live_query(serializer_class=RemarkSerializer)
+    def known(self):
+        about = GenericPrefetch("about", [Tag.objects.all()])
+        return Remark.objects.order_by("pk").prefetch_related(about)
+
+    @action()
+    async def watch(self, request_id, which):
+        return await getattr(self, which).subscribe(request_id=request_id), 201
+
+
+async def test_a_generic_prefetch_names_the_models_of_a_generic_relation() -> None:
+    tag = await Tag.objects.acreate(name="a")
+    kind = await sync_to_async(ContentType.objects.get_for_model)(Tag)
+    await Remark.objects.acreate(kind=kind, number=tag.pk, text="x")
+    async with client(Remarks) as socket:
+        remarks = await subscribe(socket, "watch", which="known")
+        tag.name = "b"
+        await tag.asave()
+        await remarks.until("b")
+
+
+async def test_a_prefetch_whose_models_are_not_known_is_refused(caplog) -> None:
+    async with client(Remarks) as socket:
+        call = await socket.call("watch", which="unknown")
+        await socket.expect_reply(call, status=400)
+    assert "GenericPrefetch" in caplog.text
+
+
+# Who sees what.
+
+
+class ForStaff(BasePermission):
+    def has_object_permission(self, request, view, row):
+        return request.user.is_staff
+
+
+class StaffTags(Tags):
+    permission_classes = [ForStaff]
+
+
+async def set_staff(user, is_staff):
+    stored = await User.objects.aget(pk=user.pk)
+    stored.is_staff = is_staff
+    await stored.asave()
+
+
+async def test_a_user_who_loses_rights_to_rows_loses_rows_that_have_not_changed(staff) -> None:
+    tag = await Tag.objects.acreate(name="a")
+    async with client(StaffTags, user=staff) as socket:
+        tags = await subscribe(socket)
+        assert tags.shown == ["a"]
+        await set_staff(staff, False)
+        assert await tags.next() == {"leave": [tag.pk]}
+
+
+async def test_a_client_whose_list_stays_the_same_gets_no_frame(staff) -> None:
+    class Either(Tags):
+        def get_queryset(self, **kwargs):
+            rows = Tag.objects.order_by("name")
+            return rows if self.scope["user"].is_staff else rows.filter(name="a")
+
+    await Tag.objects.acreate(name="a")
+    async with client(Either, user=staff) as socket:
+        tags = await subscribe(socket)
+        await set_staff(staff, False)
+        await socket.expect_nothing(0.3)
+        await Tag.objects.acreate(name="b")
+        await socket.expect_nothing()
+        await set_staff(staff, True)
+        await tags.until("a", "b")
+
+
+class Failing(Tags):
+    error = LookupError
+
+    def get_queryset(self, **kwargs):
+        if not self.scope["user"].is_staff:
+            raise self.error
+        return Tag.objects.order_by("name")
+
+
+async def test_a_list_ends_if_it_cannot_be_found_out_what_its_client_may_see(staff, caplog) -> None:
+    async with client(Failing, user=staff) as socket:
+        tags = await subscribe(socket)
+        await set_staff(staff, False)
+        frame = await socket.expect_event(request_id=tags.request_id)
+        assert frame["response_status"] == 500
+        await Tag.objects.acreate(name="a")
+        await socket.expect_nothing()
+    assert "LookupError" in caplog.text
+
+
+async def test_a_client_is_asked_about_again_when_the_database_is_back(staff, monkeypatch) -> None:
+    class Down(Failing):
+        error = OperationalError
+
+    monkeypatch.setattr("rest_channels.live.rights.RETRY_TIME", 0.05)
+    async with client(Down, user=staff) as socket:
+        tags = await subscribe(socket)
+        await set_staff(staff, False)
+        await socket.expect_nothing()
+        Down.error = PermissionDenied
+        frame = await socket.expect_event(request_id=tags.request_id)
+        assert frame["response_status"] == 403
+
+
+async def test_a_client_whose_new_list_is_too_long_receives_the_error(staff, settings) -> None:
+    class Long(Tags):
+        live_limit = None
+
+        def get_queryset(self, **kwargs):
+            rows = Tag.objects.order_by("name")
+            return rows.none() if self.scope["user"].is_staff else rows
+
+    settings.REST_CHANNELS = {"MAX_LIVE_ROWS": 1}
+    await Tag.objects.abulk_create([Tag(name="a"), Tag(name="b")])
+    async with client(Long, user=staff) as socket:
+        tags = await subscribe(socket)
+        await set_staff(staff, False)
+        frame = await socket.expect_event(request_id=tags.request_id)
+        assert frame["response_status"] == 400
+        assert_nothing_remains()
+
+
+# What remains of a list that has ended.
+
+
+def assert_nothing_remains():
+    hub = current_hub()
+    lane = hub.get_component(LiveLane)
+    assert [*lane._queries._partitions, *lane._due, *lane._suspended] == []
+    assert not lane.rights
+    assert LIVE_GROUP not in hub.groups
+
+
+class Checked(Tags):
+    check_deliveries = True
+    refuses = False
+
+    async def check_permissions(self, *args, **kwargs):
+        if self.refuses:
+            raise PermissionDenied
+
+
+async def test_nothing_remains_of_a_list_whose_delivery_was_refused() -> None:
+    class Refusing(Checked):
+        pass
+
+    async with client(Refusing) as socket:
+        await subscribe(socket)
+        Refusing.refuses = True
+        await Tag.objects.acreate(name="a")
+        assert (await socket.expect_event())["response_status"] == 403
+        assert_nothing_remains()
+
+
+class Held:
+    """Readings wait until `go` is called."""
+
+    def __init__(self):
+        self.begun, self._go = threading.Event(), threading.Event()
+
+    async def wait_begun(self):
+        assert await asyncio.to_thread(self.begun.wait, 5)
+
+    def go(self):
+        self._go.set()
+
+    def wait(self):
+        self.begun.set()
+        assert self._go.wait(5)
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Holds readings."""
+    held, read = Held(), SharedQuery.read
+
+    def read_later(self, reading):
+        held.wait()
+        read(self, reading)
+
+    monkeypatch.setattr(SharedQuery, "read", read_later)
+    yield held
+    held.go()
+
+
+class Detached(AsyncAPIConsumer):
+    @live_query(serializer_class=TagSerializer)
+    def tags(self):
+        return Tag.objects.order_by("name")
+
+    @action(detached=True)
+    async def watch(self, request_id):
+        return await self.tags.subscribe(request_id=request_id), 201
+
+    @action()
+    async def unwatch(self, request_id):
+        await self.tags.unsubscribe(request_id=request_id)
+        return None, 204
+
+
+async def test_a_list_that_ends_while_it_is_read_first_is_answered(held) -> None:
+    async with client(Detached) as socket:
+        call = await socket.call("watch")
+        await held.wait_begun()
+        await socket.call("unwatch", request_id=call)
+        frames = [await socket.receive_json()]
+        held.go()
+        frames.append(await socket.receive_json())
+        assert {frame["response_status"] for frame in frames} == {204, 404}
+        await Tag.objects.acreate(name="a")
+        await socket.expect_nothing()
+        assert_nothing_remains()
+
+
+async def test_a_list_that_ends_before_it_is_read_first_is_answered(monkeypatch) -> None:
+    held, of = Held(), SharedQuery.of
+
+    def of_later(subscription):
+        held.wait()
+        return of(subscription)
+
+    monkeypatch.setattr(SharedQuery, "of", of_later)
+    async with client(Detached) as socket:
+        call = await socket.call("watch")
+        await held.wait_begun()
+        await socket.expect_reply(
+            await socket.call("unwatch", request_id=call), action="unwatch", status=204
+        )
+        held.go()
+        await socket.expect_reply(call, action="watch", status=404)
+        assert_nothing_remains()
+
+
+@pytest.mark.parametrize("consumer", [Tags, Detached])
+async def test_nothing_remains_of_a_client_that_leaves_during_the_first_reading(
+    held, consumer
+) -> None:
+    async with client(consumer) as socket:
+        await socket.call("watch" if consumer is Detached else "subscribe_list")
+        await held.wait_begun()
+        ending = asyncio.create_task(socket.disconnect())
+        await asyncio.sleep(0)
+        held.go()
+        await ending
+    async with client(Tags) as other:  # its list is read after the other one
+        await subscribe(other)
+    assert_nothing_remains()
+
+
+async def test_a_client_that_leaves_during_a_reading_that_fails_stops_no_other(
+    held, caplog
+) -> None:
+    class Fails(TagSerializer):
+        def to_representation(self, row):
+            raise LookupError
+
+    class Broken(Tags):
+        serializer_class = Fails
+
+    await Tag.objects.acreate(name="a")
+    async with client(Detached) as socket, client(Broken) as broken, client(Tags) as other:
+        left, failed = await socket.call("watch"), await broken.call("subscribe_list")
+        call = await other.call("subscribe_list")
+        await held.wait_begun()
+        await socket.call("unwatch", request_id=left)
+        held.go()
+        await broken.expect_reply(failed, status=500)
+        await other.expect_reply(call, status=201)
