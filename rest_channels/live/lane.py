@@ -254,9 +254,8 @@ class LiveLane:
 
     def _answer(self, waiting: Waiting, rendering: Rendering) -> None:
         if waiting.answer is None:
-            have = waiting.have or {}
-            suspends = self._suspends(waiting.subscription, have)
-            if not suspends and (data := difference(rendering, have)) is not None:
+            suspends = self._suspends(waiting.subscription, waiting.have or {})
+            if not suspends and (data := difference(rendering, waiting.have or {})) is not None:
                 send_diff([waiting.subscription], data)
         elif not waiting.answer.done():
             waiting.answer.set_result(answer_to(waiting, rendering))

@@ -28,7 +28,7 @@ from ..renderers import Rendered, encode, encode_text
 from ..serializer_fields import keep_fields
 from .delivery.rendering import DetectingContext, rendering_key
 from .rendered_models import rendered_models
-from .subscriptions import REJECTIONS, Subscription
+from .subscriptions import REJECTIONS, Subscription, sendable
 
 __all__ = ["GenericViewer", "LiveViewer", "QueryViewer", "Sharing"]
 
@@ -68,7 +68,7 @@ class LiveViewer:
             sharing,
             consumer,
             request_id,
-            lookup=arguments,
+            lookup=sendable(arguments),
             answered=action.answered_future(),
             options=action.options,
         )
@@ -116,6 +116,8 @@ class LiveViewer:
     def own_key(self) -> Hashable:
         consumer, request = self.consumer, self.request
         key = rendering_key(consumer)
+        if len(request.lookup) < len(self.arguments):
+            key = self  # a row, for example, which is not compared
         return type(consumer), self.sharing, key, request.lookup_key, id(self.options)
 
     def find_queryset(self) -> QuerySet[Any, Any]:

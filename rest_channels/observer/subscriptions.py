@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
@@ -16,7 +17,7 @@ from ..protocol.messages import Event
 from ..renderers import encode, encode_text
 from ..settings import api_settings
 
-__all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "by_options", "subscriptions"]
+__all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "by_options", "sendable", "subscriptions"]
 
 REJECTIONS = (APIException, Http404, PermissionDenied)
 """Errors that end a subscription when a change is delivered. The client receives them once."""
@@ -117,6 +118,16 @@ def by_options(subscribed: Iterable[Subscription]) -> list[list[Subscription]]:
     for subscription in subscribed:
         found.setdefault(id(subscription.options), []).append(subscription)
     return list(found.values())
+
+
+def sendable(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a client may have sent, without rows and other objects."""
+    found = {}
+    for name, value in arguments.items():
+        with suppress(TypeError):
+            encode(value)
+            found[name] = value
+    return found
 
 
 def subscriptions(observer: object, connection: Connection, group: str) -> list[Subscription]:

@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.prefetch import GenericPrefetch
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models import Prefetch
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
@@ -27,6 +27,8 @@ from rest_channels.live.querysets import prepared, query_key
 from rest_channels.live.shared_query import SharedQuery
 from rest_channels.live.writes import LIVE_GROUP
 from rest_channels.observer import ObserverModelListMixin, live_query, notify_changed
+from rest_channels.settings import api_settings
+from tests.field.clients import StalledClient
 from tests.observer.models import Country, Pair, Tag, Ticket
 
 from .client import client, subscribe
@@ -537,3 +539,146 @@ async def test_a_client_that_leaves_during_a_reading_that_fails_stops_no_other(
         held.go()
         await broken.expect_reply(failed, status=500)
         await other.expect_reply(call, status=201)
+
+
+# Many requests, large rows and failing databases.
+
+
+async def test_a_burst_of_subscriptions_has_at_most_max_live_lists() -> None:
+    async with client(Tags) as socket:
+        calls = [await socket.call("subscribe_list") for _ in range(200)]
+        replies = [await socket.expect_reply(call) for call in calls]
+        found = [reply["response_status"] for reply in replies]
+        assert found == [201] * 32 + [400] * 168
+        await socket.expect_reply(await socket.call("unsubscribe_list", request_id=None))
+        assert_nothing_remains()
+
+
+@pytest.mark.parametrize("request_id", [0, -1, 1.5, "", "a", False, [1, [2]], {"a": None}])
+async def test_a_request_id_may_be_any_value(request_id) -> None:
+    async with client(Tags) as socket:
+        frame = {"action": "subscribe_list", "request_id": request_id}
+        for _twice in range(2):
+            await socket.send_json(frame)
+            assert (await socket.receive_json())["response_status"] == 201
+        await Tag.objects.acreate(name="a")
+        event = await socket.receive_json()
+        assert (event["action"], event["request_id"]) == ("diff", request_id)
+        await socket.expect_nothing()
+        await socket.send_json({**frame, "action": "unsubscribe_list"})
+        assert (await socket.receive_json())["response_status"] == 204
+        assert_nothing_remains()
+
+
+async def test_a_subscription_without_a_request_id_is_refused() -> None:
+    async with client(Tags) as socket:
+        for frame in ({}, {"request_id": None}):
+            await socket.send_json({"action": "subscribe_list", **frame})
+            assert (await socket.receive_json())["response_status"] == 400
+        assert_nothing_remains()
+
+
+async def test_a_deactivated_user_is_told_nothing_of_the_same_commit(staff) -> None:
+    def commit():
+        with transaction.atomic():
+            Tag.objects.create(name="a")
+            User.objects.get(pk=staff.pk).delete()
+
+    async with client(Tags, user=staff) as socket:
+        await subscribe(socket)
+        await sync_to_async(commit)()
+        with pytest.raises(AssertionError, match="4442"):  # the next message is the close
+            await socket.receive_json()
+
+
+async def test_a_list_goes_on_when_the_database_is_back(monkeypatch, caplog) -> None:
+    read, down = SharedQuery.read, threading.Event()
+
+    def fail(self, reading):
+        if down.is_set():
+            raise OperationalError("The database is down.")
+        read(self, reading)
+
+    monkeypatch.setattr(SharedQuery, "read", fail)
+    monkeypatch.setattr("rest_channels.live.lane.RETRY_TIME", 0.05)
+    async with client(Tags) as socket, client(Tags) as other:
+        tags = await subscribe(socket)
+        down.set()
+        await Tag.objects.acreate(name="a")
+        call = await other.call("subscribe_list")
+        await other.expect_reply(call, status=500)
+        down.clear()
+        await tags.until("a")
+
+
+class Nothing(TagSerializer):
+    def to_representation(self, row):
+        return None if row.name == "none" else super().to_representation(row)
+
+
+class NothingTags(Tags):
+    serializer_class = Nothing
+
+
+async def test_a_list_goes_on_after_a_row_that_cannot_be_rendered(caplog) -> None:
+    async with client(NothingTags) as socket:
+        tags = await subscribe(socket)
+        row = await Tag.objects.acreate(name="none")
+        await socket.expect_nothing()
+        row.name = "a"
+        await row.asave()
+        await tags.until("a")
+
+
+class Arguments(AsyncAPIConsumer):
+    @live_query(serializer_class=TagSerializer)
+    def tags(self, tag):
+        return Tag.objects.filter(pk=tag.pk)
+
+    @action()
+    async def watch(self, request_id):
+        tag = await Tag.objects.afirst()
+        return await self.tags.subscribe(request_id=request_id, tag=tag), 201
+
+
+async def test_an_argument_that_is_a_row_is_kept() -> None:
+    tag = await Tag.objects.acreate(name="a")
+    async with client(Arguments) as socket:
+        tags = await subscribe(socket, "watch")
+        tag.name = "b"
+        await tag.asave()
+        await tags.until("b")
+
+
+class Wide(TagSerializer):
+    def to_representation(self, row):
+        return {"id": row.pk, "name": row.name, "text": "x" * 20_000}
+
+
+class WideTags(Tags):
+    serializer_class = Wide
+    live_limit = None
+
+
+async def test_a_list_of_twenty_megabytes_reaches_a_client_that_reads() -> None:
+    await Tag.objects.abulk_create([Tag(name="a") for _ in range(1000)])
+    async with client(WideTags) as socket:
+        tags = await subscribe(socket)
+        assert len(tags.order) == 1000
+
+
+async def test_a_client_that_does_not_read_what_differs_is_closed() -> None:
+    reader = StalledClient(WideTags.as_asgi(), dialect="action")
+    async with reader, client(Tags) as other:
+        await reader.call("subscribe_list")
+        assert (await reader.read_one())["response_status"] == 201
+        tags = await subscribe(other)
+        for number in range(8):
+            rows = [Tag(name=f"{number}") for _ in range(20)]
+            await Tag.objects.abulk_create(rows)
+            await sync_to_async(notify_changed)(rows)
+            await tags.next()
+        frames, code = await reader.read_to_the_end(100)
+        assert code == 4503
+        assert sum(map(len, frames)) < 3 * api_settings.OUTBOX_BYTES
+    assert_nothing_remains()
