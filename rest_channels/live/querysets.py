@@ -35,9 +35,33 @@ def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
     query = rows.query
     if not (query.combinator or query.distinct_fields or query.extra_order_by):
         _order_totally(query)
+    if router.routers:
+        rows._prefetch_related_lookups = _lookups_in(rows, rows._db)
     most = api_settings.MAX_LIVE_ROWS + 1
     query.set_limits(high=most if query.is_sliced or limit is None else limit)
     return rows  # type: ignore[no-any-return]
+
+
+def _lookups_in(queryset: Any, using: str) -> tuple[Any, ...]:
+    """Return what `prefetch_related` reads, from one database: a replica may lag behind."""
+    found: dict[str, Any] = {}
+    for lookup in queryset._prefetch_related_lookups:
+        rows = getattr(lookup, "queryset", None)
+        path = lookup.prefetch_to if isinstance(lookup, Prefetch) else lookup
+        if rows is not None:
+            rows = rows.using(rows._db or using)
+            rows._prefetch_related_lookups = _lookups_in(rows, rows._db)
+            lookup = Prefetch(lookup.prefetch_through, rows, lookup.to_attr)  # noqa: PLW2901
+        elif isinstance(lookup, str):
+            names = lookup.split("__")
+            for count, relation in enumerate(_relations_on_path(queryset.model, names), 1):
+                if (model := relation.related_model) is not None:
+                    several = relation.one_to_many or relation.many_to_many
+                    manager = model._default_manager if several else model._base_manager
+                    part = "__".join(names[:count])
+                    found.setdefault(part, Prefetch(part, manager.using(using)))
+        found.setdefault(path, lookup)
+    return tuple(found.values())
 
 
 def _order_totally(query: Any) -> None:

@@ -13,8 +13,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.prefetch import GenericPrefetch
+from django.core.management import call_command
 from django.db import OperationalError, transaction
-from django.db.models import Prefetch
+from django.db.models import Count, Prefetch
+from django.db.models.signals import post_save
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
@@ -29,7 +31,7 @@ from rest_channels.live.writes import LIVE_GROUP
 from rest_channels.observer import ObserverModelListMixin, live_query, notify_changed
 from rest_channels.settings import api_settings
 from tests.field.clients import StalledClient
-from tests.observer.models import Country, Pair, Tag, Ticket
+from tests.observer.models import Comment, Country, Pair, Tag, Ticket
 
 from .client import client, subscribe
 from .models import CodedChild, Item, Remark, Removable, Shelf
@@ -682,3 +684,140 @@ async def test_a_client_that_does_not_read_what_differs_is_closed() -> None:
         assert code == 4503
         assert sum(map(len, frames)) < 3 * api_settings.OUTBOX_BYTES
     assert_nothing_remains()
+
+
+# Databases and relations.
+
+
+class TitleSerializer(serializers.ModelSerializer):
+    names = serializers.SlugRelatedField("name", source="tags", many=True, read_only=True)
+
+    class Meta:
+        model = Ticket
+        fields = ["id", "title", "names"]
+
+
+class Tickets(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    queryset = Ticket.objects.order_by("title").prefetch_related("tags")
+    serializer_class = TitleSerializer
+
+
+class FilteredTickets(Tickets):
+    queryset = Ticket.objects.prefetch_related(Prefetch("tags", Tag.objects.filter(name="x")))
+
+
+class Replica:
+    """A router that reads a replica, which is always behind."""
+
+    def db_for_read(self, model, **hints):
+        return "other"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+    def allow_relation(self, first, second, **hints):
+        return True
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+@pytest.mark.parametrize("consumer", [Tickets, FilteredTickets])
+async def test_what_is_prefetched_is_not_read_from_a_replica(settings, consumer) -> None:
+    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
+    ticket, tag = await Ticket.objects.acreate(title="a"), await Tag.objects.acreate(name="x")
+    await sync_to_async(ticket.tags.add)(tag)
+    async with client(consumer) as socket:
+        tickets = await subscribe(socket)
+        assert tickets.rows[str(ticket.pk)][0]["names"] == ["x"]
+
+
+class OfTickets(Tags):
+    queryset = Tag.objects.filter(tickets__title="a").distinct().order_by("name")
+
+
+class Counted(Tags):
+    queryset = Tag.objects.annotate(n=Count("tickets")).filter(n__gt=0).order_by("-n", "name")
+
+
+@pytest.mark.parametrize("consumer", [OfTickets, Counted])
+async def test_a_relation_that_is_written_from_either_side_changes_the_list(consumer) -> None:
+    tag, ticket = await Tag.objects.acreate(name="a"), await Ticket.objects.acreate(title="a")
+    async with client(consumer) as socket:
+        tags = await subscribe(socket)
+        for add, remove in [
+            (lambda: ticket.tags.add(tag), ticket.tags.clear),
+            (lambda: ticket.tags.set([tag]), lambda: ticket.tags.set([])),
+            (lambda: tag.tickets.add(ticket), tag.tickets.clear),
+            (lambda: tag.tickets.set([ticket]), lambda: tag.tickets.remove(ticket)),
+            (lambda: ticket.tags.add(tag), ticket.delete),
+        ]:
+            await sync_to_async(add)()
+            await tags.until("a")
+            await sync_to_async(remove)()
+            await tags.until()
+
+
+class Either(Tags):
+    queryset = Tag.objects.filter(name="a").union(Tag.objects.filter(name="b")).order_by("name")
+
+
+async def test_a_union_is_a_list() -> None:
+    async with client(Either) as socket:
+        tags = await subscribe(socket)
+        row = await Tag.objects.acreate(name="b")
+        await Tag.objects.acreate(name="a")
+        await tags.until("a", "b")
+        await row.adelete()
+        await tags.until("a")
+
+
+async def test_a_fixture_changes_the_list(tmp_path) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps([{"model": "observer.tag", "pk": 5, "fields": {"name": "a"}}]))
+    async with client(Tags) as socket:
+        tags = await subscribe(socket)
+        await sync_to_async(call_command)("loaddata", str(file), verbosity=0)
+        await tags.until("a")
+
+
+class CommentSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Comment
+        fields = ["text"]
+
+
+class Comments(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    queryset = Comment.objects.order_by("user__username")
+    serializer_class = CommentSerializer
+
+
+async def test_the_order_and_the_rows_follow_a_row_of_another_app(staff) -> None:
+    bob = await User.objects.acreate_user("bob")
+    async with client(Comments) as socket:
+        comments = await subscribe(socket)
+        await Comment.objects.acreate(text="of ada", user=staff)
+        await Comment.objects.acreate(text="of bob", user=bob)
+        await comments.until("of ada", "of bob")
+        staff.username = "zoe"
+        await staff.asave()
+        await comments.until("of bob", "of ada")
+        await bob.adelete()
+        await comments.until("of ada")
+
+
+async def test_what_a_receiver_and_a_commit_hook_save_is_in_the_list() -> None:
+    def save_another(instance, created, **kwargs):
+        if created and instance.name == "a":
+            Tag.objects.create(name="b")
+
+    def write():
+        with transaction.atomic():
+            transaction.on_commit(lambda: Tag.objects.create(name="a"))
+
+    post_save.connect(save_another, sender=Tag)
+    try:
+        async with client(Tags) as socket:
+            tags = await subscribe(socket)
+            await sync_to_async(write)()
+            await tags.until("a", "b")
+    finally:
+        post_save.disconnect(save_another, sender=Tag)
