@@ -77,7 +77,7 @@ def configure() -> None:
             "django.contrib.contenttypes",
             "django.contrib.auth",
             "django.contrib.sessions",
-            *(() if is_isolated() else ("rest_channels", "sockets")),
+            *(() if is_isolated() else ("rest_channels", "sockets", "benchmarks")),
         ],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",

@@ -40,7 +40,7 @@ def prepare() -> None:
     connection_created.connect(_add_function)
     if ContentType._meta.db_table not in connection.introspection.table_names():
         # In a context of its own: it makes a language active, which no server has at its start.
-        copy_context().run(call_command, "migrate", verbosity=0)
+        copy_context().run(call_command, "migrate", run_syncdb=True, verbosity=0)
     connection.close()
 
 

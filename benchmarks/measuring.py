@@ -13,7 +13,7 @@ from .driver import TIMEOUT
 Sample = TypeVar("Sample")
 
 #: Labels of peers in the table, if they differ from the name.
-LABELS = {"dcrf": "DCRF"}
+LABELS = {"dcrf": "DCRF", "without": "without lists"}
 
 
 class Named(Protocol):

@@ -22,6 +22,7 @@ HEADINGS = {
     "connect": "Connect and close",
     "sending": "Messages to many clients of one process",
     "observers": "Observers",
+    "live": "Live queries",
     "idle": "Memory of an idle connection",
     "idle-server": "10,000 idle connections to a real server",
     "e2e": "A real server, 500 sockets",
