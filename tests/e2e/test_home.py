@@ -59,6 +59,7 @@ async def test_two_clients_are_live_and_one_follows_the_other(home):
     await add(home, "A", "Milk")
     await expect(items(home, "B")).to_have_count(2)
     await items(home, "B").first.get_by_role("button", name="Remove").click()
+    await expect(items(home, "A")).to_have_count(1)
     await expect(items(home, "A").get_by_label("Item")).to_have_value("Milk")
 
 
