@@ -59,6 +59,19 @@ def test_what_a_savepoint_rolled_back_is_not_told(told) -> None:
     assert commit["comment"] == [kept.pk]
 
 
+def test_a_savepoint_that_is_rolled_back_takes_nothing_from_its_transaction(told) -> None:
+    with transaction.atomic():
+        before = Tag.objects.create(name="a")
+        try:
+            with transaction.atomic():
+                Tag.objects.create(name="b")
+                raise LookupError
+        except LookupError:
+            after = Tag.objects.create(name="c")
+    (commit,) = told
+    assert {*commit["tag"]} == {before.pk, after.pk}
+
+
 def test_a_transaction_after_one_that_was_rolled_back_is_told(told) -> None:
     def fail():
         with transaction.atomic():
