@@ -104,7 +104,10 @@ def _value_key(value: Any) -> Hashable:
     """
     if isinstance(value, memoryview):
         value = bytes(value)
-    return repr(value) if is_plain(value) else object()
+    kind = type(value)
+    if kind.__module__.partition(".")[0] == "psycopg":
+        value = getattr(value, "obj", value)  # what JSON and bytes are wrapped in
+    return (kind, repr(value)) if is_plain(value) else object()
 
 
 def prefetched_models(queryset: QuerySet[Any, Any], *, reread: bool) -> set[type[Model]]:

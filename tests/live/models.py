@@ -92,7 +92,7 @@ class Remark(models.Model):
     """A row about a row of any model."""
 
     text = models.CharField(max_length=20)
-    kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE)
+    kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE, db_constraint=False)
     number = models.PositiveIntegerField()
     about = GenericForeignKey("kind", "number")
 

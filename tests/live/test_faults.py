@@ -67,7 +67,9 @@ def test_queries_that_differ_in_binary_values_are_not_equal() -> None:
 def test_queries_that_differ_at_the_end_of_long_json_are_not_equal(postgresql) -> None:
     rows = Item.objects.using(postgresql)
     texts = [f"{'long' * 50}{end}" for end in "ab"]
-    assert len({query_key(rows.filter(data={"text": text}), "") for text in texts}) == 2
+    keys = {query_key(rows.filter(data={"text": text}), "") for text in texts}
+    assert len(keys) == 2
+    assert query_key(rows.filter(data={"text": texts[0]}), "") in keys
 
 
 def test_queries_with_equal_prefetches_are_equal() -> None:
