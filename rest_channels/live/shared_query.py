@@ -194,7 +194,7 @@ class SharedQuery:
         if label != self.label or keys is None:
             self.written = None
         elif self.written is not None:
-            self.written.update(map(row_key, keys))
+            self.written |= keys if isinstance(keys, set) else {*map(row_key, keys)}
 
     def note_loss(self) -> None:
         """Note that anything may have been written."""

@@ -30,6 +30,8 @@ from rest_channels.live.shared_query import SharedQuery
 from rest_channels.live.writes import LIVE_GROUP
 from rest_channels.observer import ObserverModelListMixin, live_query, notify_changed
 from rest_channels.settings import api_settings
+from rest_channels.testing import SocketCommunicator
+from sockets import SocketRouter
 from tests.field.clients import StalledClient
 from tests.observer.models import Comment, Country, Pair, Tag, Ticket
 
@@ -823,3 +825,57 @@ async def test_what_a_receiver_and_a_commit_hook_save_is_in_the_list() -> None:
             await tags.until("a", "b")
     finally:
         post_save.disconnect(save_another, sender=Tag)
+
+
+# Lists of a `SocketRouter`.
+
+page = SocketRouter()
+
+
+@page.live("TAGS", serializer_class=TagSerializer, stop="STOP_TAGS")
+def tags_of_page(socket, content):
+    if content.get("fails"):
+        raise LookupError
+    return Tag.objects.order_by("name")
+
+
+def page_client():
+    return SocketCommunicator(page.as_asgi(), "/page/", dialect="type")
+
+
+@pytest.mark.parametrize("have", [[], "a", 7, {str(10**40): ""}, {"x": None}])
+async def test_what_a_client_of_a_page_claims_to_have_stops_no_list(have) -> None:
+    async with page_client() as socket:
+        await socket.send_json({"type": "TAGS", "have": have})
+        await socket.receive_json()
+        await socket.send_json({"type": "TAGS"})
+        assert (await socket.receive_json())["rows"] == []
+        await Tag.objects.acreate(name="a")
+        assert len((await socket.receive_json())["enter"]) == 1
+
+
+async def test_nothing_remains_of_a_list_of_a_page_that_is_stopped_during_its_first_reading(
+    held,
+) -> None:
+    async with page_client() as socket:
+        await socket.send_json({"type": "TAGS"})
+        await held.wait_begun()
+        await socket.send_json({"type": "STOP_TAGS"})
+        held.go()
+        assert (await socket.receive_json())["type"] == "TAGS"
+        await socket.send_json({"type": "TAGS", "fails": True})
+        assert (await socket.receive_json())["type"] == "ERROR"
+        assert_nothing_remains()
+
+
+async def test_nothing_remains_of_a_page_that_is_left_during_the_first_reading(held) -> None:
+    async with page_client() as socket:
+        await socket.send_json({"type": "TAGS"})
+        await held.wait_begun()
+        ending = asyncio.create_task(socket.disconnect())
+        await asyncio.sleep(0)
+        held.go()
+        await ending
+    async with client(Tags) as other:  # its list is read after the other one
+        await subscribe(other)
+    assert_nothing_remains()
