@@ -73,8 +73,10 @@ def application() -> Any:
 class LiveWorker:
     """The commands of the process: each public method is one."""
 
+    name = "ours"
+
     def __init__(self, has_lists: bool) -> None:
-        self.application = application() if has_lists else None
+        self.application: Any = application() if has_lists else None
         self.sockets: list[Socket] = []
         self.saves = 0
 
