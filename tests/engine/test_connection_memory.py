@@ -61,13 +61,16 @@ async def connect(application, count) -> list[Client]:
 )
 async def test_an_idle_connection_takes_little_memory(application, limit) -> None:
     clients = await connect(application, 50)
-    gc.collect()
-    tracemalloc.start()
-    clients += await connect(application, COUNT)
-    gc.collect()
-    size, _peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    sizes = []
+    for _ in range(2):  # a table of the process that has to grow does not grow twice
+        gc.collect()
+        tracemalloc.start()
+        clients += await connect(application, COUNT)
+        gc.collect()
+        size, _peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        sizes.append(size / COUNT)
     for client in clients:
         client.task.cancel()
     await asyncio.wait([client.task for client in clients])
-    assert size / COUNT < limit
+    assert min(sizes) < limit
