@@ -69,8 +69,7 @@ class LiveLane:
         self._context = empty_context()  # readings see a test's open transaction
         if subscription.ended or subscription.connection.has_ended:
             raise NotFound
-        answer: asyncio.Future[Rendered | None] = self._hub.loop.create_future()
-        subscription.answer = answer
+        answer = subscription.answer = self._hub.loop.create_future()
         query = self._add(Waiting(subscription, have, answer), query)
         self.rights.note([subscription] if subscription.outdated else ())
         try:
@@ -78,7 +77,8 @@ class LiveLane:
             self._wake(query)
             if (data := await answer) is None:
                 raise NotFound
-            return data
+            subscription.answer = None  # it keeps the whole list
+            return cast(Rendered, data)
         except BaseException:
             self.unsubscribe(subscription)
             raise

@@ -1,6 +1,8 @@
 """Costs and bounds of live lists, and what mends them."""
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -180,6 +182,23 @@ async def test_a_client_has_at_most_max_live_lists(settings) -> None:
 
 class Everything(Tags):
     live_limit = None
+
+
+async def test_a_list_of_a_thousand_rows_takes_little_memory() -> None:
+    class All(Tags):
+        live_limit = None
+
+    await Tag.objects.abulk_create([Tag(name=f"{number:050}") for number in range(1_000)])
+    async with client(All) as socket:
+        for action_name in ("subscribe_list", "unsubscribe_list"):  # what is made once is made
+            await socket.expect_reply(await socket.call(action_name, request_id="a"))
+        gc.collect()
+        tracemalloc.start()
+        await socket.expect_reply(await socket.call("subscribe_list", request_id="b"), status=201)
+        gc.collect()
+        size, _peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert 30_000 < size < 150_000
 
 
 async def test_a_list_that_grows_too_long_is_refused(settings) -> None:

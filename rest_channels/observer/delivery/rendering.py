@@ -13,7 +13,7 @@ from ...engine.shared_login import SHARED_LOGIN
 from ...engine.socket_limits import SOCKET_KEY
 from ...handshake.http_request import ROUTE_ENTRY
 from ...handshake.locale import Locale
-from ...renderers import Rendered, encode
+from ...renderers import Rendered, encode_text
 from ...serializer_fields import keep_fields
 
 __all__ = ["PER_USER", "PerUser", "render", "render_each", "rendering_key"]
@@ -143,7 +143,7 @@ def rendering_key(consumer: Any) -> Any:
     session = getattr(scope.get("session"), "session_key", scope.get("session"))
     try:
         locale = consumer._connection.locale
-        key = (type(user), user.pk, session, tuple(headers), locale, encode(rest))
+        key = (type(user), user.pk, session, tuple(headers), locale, encode_text(rest))
         hash(key)
     except TypeError:  # a value that cannot be compared
         return consumer
