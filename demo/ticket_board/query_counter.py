@@ -56,7 +56,7 @@ def counting():
 
 def measurement(event, **values):
     """Return what is sent. The time tells which change it belongs to: the one before."""
-    return {"event": event, "time": time.time(), "server": settings.SERVER, **values}
+    return {"event": event, "time": time.time(), "server": settings.SERVER} | values
 
 
 # Count the save, in the process that saves.
@@ -64,7 +64,7 @@ def measurement(event, **values):
 
 @receiver([pre_save, pre_delete], sender=Ticket)
 def begin_save(instance, **kwargs):
-    instance.query_count = [0]
+    instance.query_count, instance.saving_since = [0], time.time()
     _count.set(instance.query_count)
 
 
@@ -74,7 +74,9 @@ def end_save(instance, signal, **kwargs):
     change = {"created": kwargs.get("created", False), "deleted": signal is post_delete}
     ticket = {"title": instance.title}
     queries = {"save_queries": instance.query_count[0]}
-    measured.send(Ticket, measurement=measurement("saved", **ticket, **change, **queries))
+    # Without a transaction, the lists of another process may be read before this receiver runs.
+    since = {"time": instance.saving_since}
+    measured.send(Ticket, measurement=measurement("saved", **ticket, **change, **queries, **since))
 
 
 # Count what live lists read, in each process that has subscribers.

@@ -101,3 +101,18 @@ async def test_tickets_of_two_servers_and_a_shell_appear_on_both_servers(visitor
     await switch(pages[0], "ben").click()
     for page in pages:
         await expect_tickets(page, "doing", ["From a shell"])
+
+
+async def test_a_list_that_is_read_while_its_save_ends_is_counted_with_it(pair):
+    """Other receivers of `post_save` publish the change, and may run before the counter's."""
+    run_in_a_shell(
+        pair[0],
+        "import time; from django.db.models.signals import pre_save; "
+        "from demo.ticket_board.models import Ticket; "
+        "from demo.ticket_board.query_counter import measured; times = []; "
+        "pre_save.connect(lambda **signal: times.append(time.time()), Ticket, weak=False); "
+        "measured.connect("
+        "lambda measurement, **signal: times.append(measurement['time']), weak=False); "
+        "Ticket.objects.create(title='New', owner_id=1); "
+        "assert times[1] <= times[0], times",
+    )
