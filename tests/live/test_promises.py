@@ -226,6 +226,11 @@ def test_an_interval_that_is_no_time_is_refused(reread) -> None:
         live_query(serializer_class=TagSerializer, reread=reread)
 
 
+def test_an_option_that_a_live_query_does_not_have_is_refused_with_what_to_write() -> None:
+    with pytest.raises(TypeError, match="slice the queryset"):
+        live_query(serializer_class=TagSerializer, live_limit=50)
+
+
 async def test_a_queryset_of_values_is_refused(caplog) -> None:
     class Values(Tags):
         queryset = Tag.objects.values("name")
