@@ -9,13 +9,12 @@ from typing import Any
 import orjson
 from asgiref.sync import iscoroutinefunction
 
-from rest_channels.declarations.values import check_values
 from rest_channels.dispatch.errors import error_reply
 from rest_channels.live.querysets import prepared
 from rest_channels.live.writes import capture_writes
 from rest_channels.observer.list_subscriptions import end_subscriptions, subscribe
-from rest_channels.observer.list_viewers import ListViewer, Sharing
-from rest_channels.observer.lists import check_reread
+from rest_channels.observer.list_viewers import ListViewer, Sharing, Viewers
+from rest_channels.observer.lists import check_options
 from rest_channels.observer.subscriptions import Subscription
 from rest_channels.protocol.dialects import with_timestamp
 from rest_channels.protocol.messages import Call
@@ -40,10 +39,11 @@ class LiveList:
     """What the clients of a page keep: the rows that a function returns.
 
     Args:
-        where: Where it is declared, for errors.
+        router: The name of the router, for errors.
         name: The type of its messages.
         serializer_class: A serializer class of the rows.
         stop: The type of the message that ends it, or `None`.
+        viewers: A function that finds the users who see rows, or `None`.
         reread: Seconds after which it is read again in any case, or `None`.
 
     Raises:
@@ -51,19 +51,26 @@ class LiveList:
     """
 
     def __init__(
-        self, where: str, name: str, serializer_class: Any, stop: str | None, reread: float | None
+        self,
+        router: str,
+        name: str,
+        serializer_class: Any,
+        stop: str | None,
+        viewers: Viewers | None,
+        reread: float | None,
     ) -> None:
+        where = f"{router}.live({name!r})"
         if not isinstance(name, str) or not isinstance(stop, str | None):
             wrong = name if not isinstance(name, str) else stop
             raise TypeError(
                 f"{where} takes a type as text, as in live('NOTES', …, stop='STOP_NOTES'), not "
                 f"{wrong!r} as type or stop."
             )
-        check_values(f"{where}: ", {"serializer_class": serializer_class})
-        check_reread(where, reread)
+        check_options(where, serializer_class, viewers, reread)
         self.name = name
         self.where = where
         self.stop = stop
+        self.viewers = viewers
         self.reread = reread
         self.sharing = Sharing(serializer_class)
         self.function: Callable[..., Any]
@@ -107,7 +114,7 @@ class PageViewer(ListViewer):
         request = Subscription(
             live_list, handler, live_list.name, lookup=arguments, answered=self.answered
         )
-        super().__init__(request, arguments, live_list.sharing)
+        super().__init__(request, arguments, live_list.sharing, live_list.viewers)
         self.sends_directly = not handler.overrides_sending
 
     def _find_queryset(self) -> Any:

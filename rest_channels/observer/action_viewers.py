@@ -14,12 +14,11 @@ from ..actions.plan import replaces_any
 from ..concurrency.hooks import call_hook
 from ..dispatch.view_permissions import forget_permissions
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
-from ..live.keys import row_key
 from ..live.querysets import prepared
 from ..live.subscriptions import DIFF
 from ..protocol.dialects import ActionDialect
 from ..renderers import Rendered, encode_text
-from .list_viewers import ListViewer, Sharing, render_rows
+from .list_viewers import ListViewer, Sharing, Viewers, render_rows
 from .subscriptions import REJECTIONS, Subscription, sendable
 
 __all__ = ["GenericViewer", "QueryViewer"]
@@ -35,7 +34,12 @@ class ActionViewer(ListViewer):
     """A client that an action has subscribed, with the arguments of that action."""
 
     def __init__(
-        self, consumer: Any, request_id: Any, arguments: dict[str, Any], sharing: Sharing
+        self,
+        consumer: Any,
+        request_id: Any,
+        arguments: dict[str, Any],
+        sharing: Sharing,
+        viewers: Viewers | None,
     ) -> None:
         action = consumer.action_context
         request = Subscription(
@@ -46,7 +50,7 @@ class ActionViewer(ListViewer):
             answered=action.answered_future(),
             options=action.options,
         )
-        super().__init__(request, arguments, sharing)
+        super().__init__(request, arguments, sharing, viewers)
         self.action_name: str | None = action.action
         kind = type(consumer)
         self.sends_directly = bool(kind._default_replies and not kind.check_deliveries)
@@ -99,7 +103,8 @@ class GenericViewer(ActionViewer):
     """A client of `subscribe_list`, which sees the rows of its consumer's own queryset."""
 
     def __init__(self, consumer: Any, request_id: Any, arguments: dict[str, Any]) -> None:
-        super().__init__(consumer, request_id, arguments, type(consumer)._list_sharing)
+        sharing = type(consumer)._list_sharing
+        super().__init__(consumer, request_id, arguments, sharing, consumer.viewers)
         self._checks_objects = checks_objects(consumer)
         own = {"serializer_class", *SERIALIZER_HOOKS}.isdisjoint(vars(consumer))
         self._shares = own and not self._checks_objects
@@ -114,15 +119,6 @@ class GenericViewer(ActionViewer):
 
     def _find_queryset(self) -> QuerySet[Any, Any]:
         return prepared(filtered_rows(self.consumer, self.arguments), self.consumer.live_limit)
-
-    @property
-    def viewers_key(self) -> Hashable | None:
-        kind: Any = type(self.consumer)
-        return kind if kind.viewers is not None and self.reader is not None else None
-
-    def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
-        pairs = self.in_context(self.consumer.viewers, rows)
-        return {(row_key(key), row_key(reader)) for key, reader in pairs}
 
     @property
     def shared_key(self) -> Hashable | None:
@@ -148,15 +144,10 @@ class QueryViewer(ActionViewer):
     """A client of a `live_query`, which sees the rows that its function returns."""
 
     def __init__(
-        self,
-        consumer: Any,
-        request_id: Any,
-        arguments: dict[str, Any],
-        sharing: Sharing,
-        function: Any,
+        self, consumer: Any, request_id: Any, arguments: dict[str, Any], query: Any
     ) -> None:
-        super().__init__(consumer, request_id, arguments, sharing)
-        self._function = function
+        super().__init__(consumer, request_id, arguments, query.sharing, query.viewers)
+        self._function = query.function
 
     def _find_queryset(self) -> QuerySet[Any, Any]:
         function = self._function.__get__(self.consumer, type(self.consumer))

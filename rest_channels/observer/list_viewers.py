@@ -19,9 +19,12 @@ from .delivery.rendering import DetectingContext, rendering_key
 from .rendered_models import rendered_models
 from .subscriptions import Subscription
 
-__all__ = ["ListViewer", "Sharing", "render_rows"]
+__all__ = ["ListViewer", "Sharing", "Viewers", "render_rows"]
 
 T = TypeVar("T")
+
+Viewers = Callable[[QuerySet[Any, Any]], Iterable[Any]]
+"""Returns the key of each of these rows with the key of each user who may see it."""
 
 
 class Sharing:
@@ -40,18 +43,26 @@ class ListViewer(Viewer):
 
     request: Subscription
 
-    def __init__(self, request: Subscription, arguments: dict[str, Any], sharing: Sharing) -> None:
+    def __init__(
+        self,
+        request: Subscription,
+        arguments: dict[str, Any],
+        sharing: Sharing,
+        viewers: Viewers | None,
+    ) -> None:
         """Make a viewer.
 
         Args:
             request: The subscription of the client.
             arguments: What the client has sent to choose its rows.
-            sharing: What is known of the list, for all clients.
+            sharing: What is known of the list, for all of its clients.
+            viewers: Finds the users who see rows of the list.
         """
         self.request = request
         self.consumer: Any = request.consumer
         self.arguments = arguments
         self.sharing = sharing
+        self.viewers = viewers
         self.forget: Callable[[], Any] = dict
         """Called when the subscription has ended by an error."""
 
@@ -79,7 +90,7 @@ class ListViewer(Viewer):
 
     @property
     def viewers_key(self) -> Hashable | None:
-        return None
+        return None if self.viewers is None or self.reader is None else self.sharing
 
     @property
     def reader(self) -> Any:
@@ -87,7 +98,10 @@ class ListViewer(Viewer):
         return None if getattr(user, "pk", None) is None else row_key(user.pk)
 
     def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
-        raise NotImplementedError
+        return self.in_context(self._find_viewers, rows)
+
+    def _find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
+        return set() if self.viewers is None else {*map(_keys, self.viewers(rows))}
 
     # How they are rendered.
 
@@ -152,6 +166,17 @@ class ListViewer(Viewer):
     async def send_error(self, error: Exception) -> None:
         """Send the client an error."""
         raise NotImplementedError
+
+
+def _keys(pair: Any) -> tuple[Any, Any]:
+    """Return a pair that `viewers` has found. An unknown one would hide the row from its user."""
+    is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+    if not is_pair or any(isinstance(each, Model) for each in pair):
+        raise TypeError(
+            f"viewers returned {pair!r}: return pairs of keys, of a row and of a user who sees it, "
+            'as values_list("note", "user") does.'
+        )
+    return row_key(pair[0]), row_key(pair[1])
 
 
 def render_rows(rows: Sequence[Model], rendered: Iterable[Any]) -> list[bytes | None]:

@@ -9,8 +9,10 @@ queryset.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, ClassVar
 
+from asgiref.sync import iscoroutinefunction
 from rest_framework import status
 
 from ..declarations.hints import LiveRows
@@ -21,9 +23,9 @@ from ..live.writes import capture_writes
 from ..renderers import Rendered
 from .action_viewers import GenericViewer, QueryViewer
 from .list_subscriptions import end_subscriptions, subscribe
-from .list_viewers import Sharing
+from .list_viewers import Sharing, Viewers
 
-__all__ = ["LiveQuery", "ObserverModelListMixin", "check_reread", "live_query"]
+__all__ = ["LiveQuery", "ObserverModelListMixin", "check_options", "live_query"]
 
 Answer = tuple[Any, int]
 
@@ -80,11 +82,16 @@ class LiveQuery(LiveRows):
     """
 
     def __init__(
-        self, function: Callable[..., Any], sharing: Sharing, reread: float | None
+        self,
+        function: Callable[..., Any],
+        serializer_class: Any,
+        viewers: Viewers | None,
+        reread: float | None,
     ) -> None:
-        super().__init__(sharing.serializer_class)
+        super().__init__(serializer_class)
         self.function = function
-        self.sharing = sharing
+        self.sharing = Sharing(serializer_class)
+        self.viewers = viewers
         self.reread = reread
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -117,7 +124,7 @@ class BoundLiveQuery:
                 take too much memory.
         """
         query = self._query
-        viewer = QueryViewer(self._consumer, request_id, arguments, query.sharing, query.function)
+        viewer = QueryViewer(self._consumer, request_id, arguments, query)
         return await subscribe(viewer, query, request_id, have, query.reread)
 
     async def unsubscribe(self, *, request_id: Any = None) -> None:
@@ -126,7 +133,11 @@ class BoundLiveQuery:
 
 
 def live_query(
-    *, serializer_class: Any, reread: float | None = None, **options: Any
+    *,
+    serializer_class: Any,
+    viewers: Viewers | None = None,
+    reread: float | None = None,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], LiveQuery]:
     """Let clients subscribe to the queryset that a method of a consumer returns.
 
@@ -140,6 +151,9 @@ def live_query(
 
     Args:
         serializer_class: A DRF serializer class.
+        viewers: A function `viewers(rows)`, which returns the key of each of these rows with the
+            key of each user who may see it. So that not every user's list has to be read when a
+            row is written, if each has a list of its own.
         reread: Seconds after which the rows are read again in any case. It is needed for a query
             that changes without a write, for example with time.
         **options: Raise `TypeError`.
@@ -147,14 +161,32 @@ def live_query(
     Raises:
         TypeError: An argument has a wrong type.
     """
-    refuse_options("@live_query", options, ["serializer_class", "reread"])
-    check_values("@live_query: ", {"serializer_class": serializer_class})
-    check_reread("@live_query", reread)
-    return lambda function: LiveQuery(function, Sharing(serializer_class), reread)
+    refuse_options("@live_query", options, ["serializer_class", "viewers", "reread"])
+    check_options("@live_query", serializer_class, viewers, reread)
+    return lambda function: LiveQuery(function, serializer_class, viewers, reread)
 
 
-def check_reread(where: str, reread: Any) -> None:
-    """Raise `TypeError` if `reread` is no number of seconds above 0, and not `None`."""
+def check_options(where: str, serializer_class: Any, viewers: Any, reread: Any) -> None:
+    """Raise `TypeError` for a wrong option of a live list that is declared `where`."""
+    if serializer_class is None:
+        raise TypeError(f"{where}(serializer_class=None): write a serializer class.")
+    check_values(f"{where}: ", {"serializer_class": serializer_class})
+    if viewers is not None and not _takes_rows(viewers):
+        raise TypeError(
+            f"{where}(viewers={viewers!r}): write a function that takes the rows, and returns "
+            "pairs of keys: def viewers(rows)."
+        )
     is_number = isinstance(reread, int | float) and not isinstance(reread, bool)
     if reread is not None and not (is_number and reread > 0):
         raise TypeError(f"{where}(reread={reread!r}): write a number of seconds, or None.")
+
+
+def _takes_rows(viewers: Any) -> bool:
+    """Return whether `viewers` is a function of one argument that can be called in a thread."""
+    if not callable(viewers) or isinstance(viewers, type) or iscoroutinefunction(viewers):
+        return False
+    try:
+        signature(viewers).bind(())
+    except TypeError:
+        return False
+    return True

@@ -154,7 +154,8 @@ async def test_a_row_that_is_written_after_the_snapshot_is_told_next(reading) ->
             call = await socket.call("subscribe_list")
             await has_read()
             await Tag.objects.acreate(name="a")
-        tags = LiveList(socket, await socket.expect_reply(call, status=201), call)
+        reply = await socket.expect_reply(call, status=201)
+        tags = LiveList(socket, reply["data"], call)
         assert tags.shown == []
         await tags.until("a")
 

@@ -47,6 +47,14 @@ class Messages(ObserverModelListMixin, GenericAsyncAPIConsumer):
         return Message.objects.filter(room__current_users=self.scope["user"]).order_by("pk")
 
 
+class SeenMessages(Messages):
+    """The same, with the users who see a message."""
+
+    def viewers(self, rows):
+        members = Room.current_users.through.objects.filter(room__messages__in=rows)
+        return members.values_list("room__messages", "user")
+
+
 @pytest.fixture
 async def ada():
     return await User.objects.acreate_user("ada")
@@ -57,10 +65,13 @@ def may_view():
     return Permission.objects.get(codename="view_tag", content_type__app_label="observer")
 
 
-async def test_a_member_that_joins_or_leaves_a_room_sees_its_messages_come_and_go(ada) -> None:
+@pytest.mark.parametrize("consumer", [Messages, SeenMessages])
+async def test_a_member_that_joins_or_leaves_a_room_sees_its_messages_come_and_go(
+    ada, consumer
+) -> None:
     room = await Room.objects.acreate(name="a", host=ada)
     message = await Message.objects.acreate(room=room, text="hello", user=ada)
-    async with client(Messages, user=ada) as socket:
+    async with client(consumer, user=ada) as socket:
         messages = await subscribe(socket)
         assert messages.shown == []
         await room.current_users.aadd(ada)
