@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from asgiref.sync import iscoroutinefunction
 
+from rest_channels.declarations.hints import LiveRows
+from rest_channels.decorators import HINTS
 from rest_channels.dispatch.errors import error_reply
 from rest_channels.live.querysets import prepared
 from rest_channels.live.writes import capture_writes
@@ -35,7 +37,7 @@ class FailedList:
     event: str = "event"
 
 
-class LiveList:
+class LiveList(LiveRows):
     """What the clients of a page keep: the rows that a function returns.
 
     Args:
@@ -67,6 +69,7 @@ class LiveList:
                 f"{wrong!r} as type or stop."
             )
         check_options(where, serializer_class, viewers, reread)
+        super().__init__(serializer_class)
         self.name = name
         self.where = where
         self.stop = stop
@@ -86,6 +89,7 @@ class LiveList:
         async def subscribe_to(handler: Any, content: dict[str, Any]) -> None:
             await self.subscribe(handler, content)
 
+        setattr(subscribe_to, HINTS, {"response": self})
         routes: list[tuple[str, Callable[..., Any]]] = [(self.name, subscribe_to)]
         return routes if self.stop is None else [*routes, (self.stop, self.unsubscribe)]
 
