@@ -103,9 +103,9 @@ class LiveList(LiveRows):
         finally:
             viewer.answered.set_result(None)
 
-    def unsubscribe(self, handler: Any, content: dict[str, Any]) -> None:
+    async def unsubscribe(self, handler: Any, content: dict[str, Any]) -> None:
         """Send no more of the list."""
-        handler._connection.loop_bridge.call(end_subscriptions, handler, self, None)
+        end_subscriptions(handler, self, None)
 
 
 class PageViewer(ListViewer):
