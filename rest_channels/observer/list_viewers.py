@@ -6,6 +6,7 @@ the consumer may be running another one.
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -15,7 +16,7 @@ from ..live.subscriptions import Viewer
 from ..partitions import activated
 from ..renderers import encode
 from ..serializer_fields import keep_fields
-from .delivery.rendering import DetectingContext, rendering_key
+from .delivery.rendering import PerUser, rendering_key, without_context
 from .rendered_models import rendered_models
 from .subscriptions import Subscription
 
@@ -129,24 +130,20 @@ class ListViewer(Viewer):
 
     def _render_shared(self, rows: Sequence[Model]) -> list[bytes | None] | None:
         self._activate_locale()
-        context = DetectingContext()
-        try:
-            serializer = keep_fields(self.sharing.serializer_class(context=context))
-            bodies = render_rows(rows, map(serializer.to_representation, rows))
-        except Exception:
-            if not context.was_read:
-                raise
-        if context.was_read:
+        rendered = without_context(partial(self._render, rows))
+        if isinstance(rendered, PerUser):
             self.sharing.possible = False
             return None
-        return bodies
+        return rendered
 
     def render_own(self, rows: Sequence[Model]) -> list[bytes | None]:
         return self.in_context(self._render_own, rows)
 
     def _render_own(self, rows: Sequence[Model]) -> list[bytes | None]:
-        serializer = self.sharing.serializer_class(context=self.serializer_context())
-        serializer = keep_fields(serializer)
+        return self._render(rows, self.serializer_context())
+
+    def _render(self, rows: Sequence[Model], context: dict[str, Any]) -> list[bytes | None]:
+        serializer = keep_fields(self.sharing.serializer_class(context=context))
         return render_rows(rows, map(serializer.to_representation, rows))
 
     def serializer_context(self) -> dict[str, Any]:
