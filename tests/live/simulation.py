@@ -18,6 +18,7 @@ from rest_channels.observer import live_query
 from tests.observer.models import Comment, Message, Room
 
 from .client import LiveList, client
+from .rows import members_of
 
 
 class CommentSerializer(serializers.ModelSerializer):
@@ -38,11 +39,6 @@ class Rooms(serializers.ModelSerializer):
     class Meta:
         model = Room
         fields = ["id", "name"]
-
-
-def members_of(messages):
-    members = Room.current_users.through.objects.filter(room__messages__in=messages)
-    return members.values_list("room__messages", "user")
 
 
 class Lists(AsyncAPIConsumer):

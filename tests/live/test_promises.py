@@ -25,20 +25,9 @@ from sockets import SocketRouter
 from tests.observer.models import Comment, Message, Room, Tag, Ticket
 
 from .client import client, page_client, subscribe, subscribe_page
+from .rows import CommentSerializer, MessageSerializer, TagSerializer, TitleSerializer, members_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -132,19 +121,8 @@ async def test_only_lists_that_a_changed_row_was_or_may_be_in_are_read(readings)
         await socket.disconnect()
 
 
-class MessageSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Message
-        fields = ["id", "text"]
-
-
 def messages_of(user):
     return Message.objects.filter(room__current_users=user).order_by("pk")
-
-
-def members_of(messages):
-    members = Room.current_users.through.objects.filter(room__messages__in=messages)
-    return members.values_list("room__messages", "user")
 
 
 class OwnMessages(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -450,14 +428,6 @@ async def test_a_row_that_is_rendered_without_its_key_gets_it_as_pk() -> None:
     async with client(Tickets) as socket:
         tickets = await subscribe(socket)
         assert tickets.rows[str(ticket.pk)][0] == {"title": "a", "pk": str(ticket.pk)}
-
-
-class TitleSerializer(serializers.ModelSerializer):
-    names = serializers.SlugRelatedField("name", source="tags", many=True, read_only=True)
-
-    class Meta:
-        model = Ticket
-        fields = ["id", "title", "names"]
 
 
 class Tagged(ObserverModelListMixin, GenericAsyncAPIConsumer):

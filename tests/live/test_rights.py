@@ -11,20 +11,9 @@ from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Message, Room, Tag
 
 from .client import client, subscribe
+from .rows import CommentSerializer, MessageSerializer, TagSerializer, members_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
-
-
-class MessageSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Message
-        fields = ["id", "text"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -51,8 +40,7 @@ class SeenMessages(Messages):
     """The same, with the users who see a message."""
 
     def viewers(self, rows):
-        members = Room.current_users.through.objects.filter(room__messages__in=rows)
-        return members.values_list("room__messages", "user")
+        return members_of(rows)
 
 
 @pytest.fixture
@@ -184,12 +172,6 @@ async def test_a_serializer_that_fails_for_one_user_fails_no_other_user(ada, cap
 class IsOwn(BasePermission):
     def has_object_permission(self, request, view, row):
         return row.user_id == request.user.pk
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class Guarded(ObserverModelListMixin, GenericAsyncAPIConsumer):
