@@ -59,6 +59,7 @@ EXTRAS = {
         "websockets>=13",  # the protocol implementation that uvicorn uses
     ],
     "test": [
+        "babel>=2.16",  # reads the texts that the code marks, and their translations
         "channels-redis>=4.3",  # the layer under test
         "django-filter>=25",  # its backend is one of those that consumers take
         "daphne>=4.2",  # the second server the library promises to run on

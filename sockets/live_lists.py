@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -10,14 +9,15 @@ from typing import Any
 import orjson
 from asgiref.sync import iscoroutinefunction
 
-from rest_channels.declarations.values import check_values
+from rest_channels.declarations.hints import LiveRows
+from rest_channels.decorators import HINTS
 from rest_channels.dispatch.errors import error_reply
 from rest_channels.live.querysets import prepared
 from rest_channels.live.writes import capture_writes
-from rest_channels.observer.list_viewers import LiveViewer, Sharing
-from rest_channels.observer.lists import check_reread, end_subscriptions, subscribe
+from rest_channels.observer.list_subscriptions import end_subscriptions, subscribe
+from rest_channels.observer.list_viewers import ListViewer, Sharing, Viewers
+from rest_channels.observer.lists import check_options
 from rest_channels.observer.subscriptions import Subscription
-from rest_channels.partitions import activated
 from rest_channels.protocol.dialects import with_timestamp
 from rest_channels.protocol.messages import Call
 from rest_channels.renderers import Rendered, encode_text
@@ -37,14 +37,15 @@ class FailedList:
     event: str = "event"
 
 
-class LiveList:
+class LiveList(LiveRows):
     """What the clients of a page keep: the rows that a function returns.
 
     Args:
-        where: Where it is declared, for errors.
+        router: The name of the router, for errors.
         name: The type of its messages.
         serializer_class: A serializer class of the rows.
         stop: The type of the message that ends it, or `None`.
+        viewers: A function that finds the users who see rows, or `None`.
         reread: Seconds after which it is read again in any case, or `None`.
 
     Raises:
@@ -52,19 +53,27 @@ class LiveList:
     """
 
     def __init__(
-        self, where: str, name: str, serializer_class: Any, stop: str | None, reread: float | None
+        self,
+        router: str,
+        name: str,
+        serializer_class: Any,
+        stop: str | None,
+        viewers: Viewers | None,
+        reread: float | None,
     ) -> None:
+        where = f"{router}.live({name!r})"
         if not isinstance(name, str) or not isinstance(stop, str | None):
             wrong = name if not isinstance(name, str) else stop
             raise TypeError(
                 f"{where} takes a type as text, as in live('NOTES', …, stop='STOP_NOTES'), not "
                 f"{wrong!r} as type or stop."
             )
-        check_values(f"{where}: ", {"serializer_class": serializer_class})
-        check_reread(where, reread)
+        check_options(where, serializer_class, viewers, reread)
+        super().__init__(serializer_class)
         self.name = name
         self.where = where
         self.stop = stop
+        self.viewers = viewers
         self.reread = reread
         self.sharing = Sharing(serializer_class)
         self.function: Callable[..., Any]
@@ -80,12 +89,13 @@ class LiveList:
         async def subscribe_to(handler: Any, content: dict[str, Any]) -> None:
             await self.subscribe(handler, content)
 
+        setattr(subscribe_to, HINTS, {"response": self})
         routes: list[tuple[str, Callable[..., Any]]] = [(self.name, subscribe_to)]
         return routes if self.stop is None else [*routes, (self.stop, self.unsubscribe)]
 
     async def subscribe(self, handler: Any, content: dict[str, Any]) -> None:
         """Send the client the rows, and after each commit what differs."""
-        viewer = ListViewer(handler, content, self)
+        viewer = PageViewer(handler, content, self)
         try:
             have = content.get("have")
             data = await subscribe(viewer, self, self.name, have, self.reread)
@@ -93,39 +103,23 @@ class LiveList:
         finally:
             viewer.answered.set_result(None)
 
-    def unsubscribe(self, handler: Any, content: dict[str, Any]) -> None:
+    async def unsubscribe(self, handler: Any, content: dict[str, Any]) -> None:
         """Send no more of the list."""
-        handler._connection.loop_bridge.call(end_subscriptions, handler, self, None)
+        end_subscriptions(handler, self, None)
 
 
-class ListViewer(LiveViewer):
+class PageViewer(ListViewer):
     """A client of a `LiveList`. It has one list of each type."""
 
     def __init__(self, handler: Any, content: dict[str, Any], live_list: LiveList) -> None:
-        self.consumer = handler
-        self.arguments = {key: content[key] for key in content.keys() - NAMED_KEYS}
-        self.sharing = live_list.sharing
+        arguments = {key: content[key] for key in content.keys() - NAMED_KEYS}
         self.live_list = live_list
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.request = Subscription(
-            live_list, handler, live_list.name, lookup=self.arguments, answered=self.answered
+        request = Subscription(
+            live_list, handler, live_list.name, lookup=arguments, answered=self.answered
         )
-        self.options = None
+        super().__init__(request, arguments, live_list.sharing, live_list.viewers)
         self.sends_directly = not handler.overrides_sending
-        self.forget = dict
-
-    def in_action(self, function: Callable[..., Any], *args: Any) -> Any:
-        return copy_context().run(self._call, function, args)
-
-    def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        connection = self.consumer._connection
-        if connection.locale is not None:
-            connection.locale.activate()
-        with activated(connection.partition):
-            return function(*args)
-
-    def find_queryset(self) -> Any:
-        return self.in_action(self._find_queryset)
 
     def _find_queryset(self) -> Any:
         return prepared(self.live_list.function(self.consumer, self.arguments))
@@ -140,12 +134,7 @@ class ListViewer(LiveViewer):
     async def send(self, data: Rendered) -> None:
         await self.consumer.send_action(self.live_list.name, **orjson.loads(data.body))
 
-    async def permit(self) -> bool:
-        return True
-
-    async def reject(self, error: Exception) -> None:
-        self.request.ended = True
-        self.forget()
+    async def send_error(self, error: Exception) -> None:
         call = Call(self.live_list.name, self.arguments)
         reply = error_reply(FailedList(self.consumer._connection, call), error)
         await self.consumer.send_json(self.consumer._dialect.build_reply(reply))

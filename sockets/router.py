@@ -136,6 +136,7 @@ class SocketRouter:
         *,
         serializer_class: Any,
         stop: str | None = None,
+        viewers: Callable[..., Any] | None = None,
         reread: float | None = None,
     ) -> Callable[[F], F]:
         """Let clients keep the rows that `f(socket, content)`, a `def`, returns as a queryset.
@@ -147,13 +148,12 @@ class SocketRouter:
             type: The type of these messages.
             serializer_class: A serializer class of the rows. Its context has the `socket`.
             stop: The type of the message that ends the list.
+            viewers: As in `live_query`.
             reread: As in `live_query`.
-
-        Raises `TypeError` for an argument of a wrong type.
         """
         from .live_lists import LiveList  # noqa: PLC0415 - a page without lists needs none of it
 
-        live = LiveList(f"{self._name}.live({type!r})", type, serializer_class, stop, reread)
+        live = LiveList(self._name, type, serializer_class, stop, viewers, reread)
 
         def decorate(function: F) -> F:
             self.routes += live.routes(self._checked("live", function))

@@ -23,7 +23,7 @@ from django.dispatch import Signal, receiver
 
 from rest_channels.live.row_index import RowIndex
 from rest_channels.live.shared_query import SharedQuery
-from rest_channels.observer.list_viewers import GenericViewer
+from rest_channels.observer.action_viewers import GenericViewer
 
 from .models import Ticket
 

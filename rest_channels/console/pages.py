@@ -18,7 +18,6 @@ from ..introspection.descriptions import (
     NAMING_DIALECTS,
     Argument,
     Operation,
-    SentMessage,
     SocketDescription,
     hint_name,
 )
@@ -73,8 +72,6 @@ def socket_data(socket: SocketDescription) -> dict[str, Any]:
         **_described(socket.description),
         "permissions": list(socket.permissions),
         "operations": [_operation(each, socket) for each in socket.operations],
-        "sends": [_message(each) for each in socket.sends],
-        "sendsOthers": socket.sends_others,
     }
 
 
@@ -126,21 +123,8 @@ def _operation(operation: Operation, socket: SocketDescription) -> dict[str, Any
         "partial": operation.partial,
         "example": example,
         "exampleText": _json(framed),
-        "label": operation.label,
-        "content": hint_name(operation.content),
         "response": hint_name(operation.response),
         "isList": operation.is_list,
-        "isAnswered": operation.is_answered,
-    }
-
-
-def _message(message: SentMessage) -> dict[str, Any]:
-    contents = [hint_name(hint) for hint in message.contents if hint is not None]
-    return {
-        "name": message.name,
-        "contents": contents,
-        "status": message.status,
-        "description": message.description,
     }
 
 

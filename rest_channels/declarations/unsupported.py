@@ -185,6 +185,12 @@ OPTIONS: dict[str, dict[str, str]] = {
         "throttle_classes": _CLASS_GUARD,
         "url_path": "a frame names the route: write @socket_route('name')",
     },
+    "@live_query": {
+        "filter_backends": "only subscribe_list has filters: filter the queryset in the method",
+        "live_limit": "slice the queryset in the method: [:50]",
+        "permission_classes": "write it in the @action that subscribes",
+        "queryset": "return it from the method",
+    },
     "@observer": {
         "many_to_many": "only model_observer has it",
         "model": "use model_observer",

@@ -27,8 +27,11 @@ from ..settings import api_settings
 from .descriptions import Argument
 from .hints import arguments_of
 
-__all__ = ["RowAction", "row_action", "row_arguments", "row_pagination"]
+__all__ = ["HAVE", "RowAction", "row_action", "row_arguments", "row_pagination"]
 
+
+HAVE = Argument("have", dict[str, str], None, "Each key and tag that a client has.")
+"""What a client sends that comes back to a live list."""
 
 ROWS = ("get_queryset", "filter_queryset")
 ROW = (*ROWS, "get_object")
@@ -118,7 +121,7 @@ def row_arguments(cls: Any, name: str, options: Mapping[str, Any]) -> list[Argum
     if ("filter_queryset" in action.hooks and is_filtered) or _reads_query(pages):
         found.append(Argument("query", dict, None, "What filters the rows."))
     if action.is_live:
-        found.append(Argument("have", dict[str, str], None, "Each key and tag that a client has."))
+        found.append(HAVE)
     known = {*RESERVED_ARGUMENTS, *(each.name for each in found)}
     return [*found, *_hook_arguments(cls, action, known)]
 

@@ -9,135 +9,25 @@ queryset.
 """
 
 from collections.abc import Callable
-from functools import partial
+from inspect import signature
 from typing import Any, ClassVar
 
-import orjson
-from django.utils.translation import gettext as _
+from asgiref.sync import iscoroutinefunction
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
 
-from ..concurrency.execution import run
 from ..declarations.hints import LiveRows
 from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
 from ..decorators import action
-from ..engine.connection import Connection
-from ..exceptions import TooManySubscriptions
-from ..live.keys import normalize_key, row_key
-from ..live.lane import LiveLane
-from ..live.shared_query import SharedQuery
-from ..live.subscriptions import SUBSCRIPTIONS, LiveSubscription, subscriptions_of
 from ..live.writes import capture_writes
-from ..protocol.arguments import check_request_id
-from ..renderers import Rendered, encode
-from ..settings import api_settings
-from .list_viewers import GenericViewer, LiveViewer, QueryViewer, Sharing
+from ..renderers import Rendered
+from .action_viewers import GenericViewer, QueryViewer
+from .list_subscriptions import end_subscriptions, subscribe
+from .list_viewers import Sharing, Viewers
 
-__all__ = ["LiveQuery", "ObserverModelListMixin", "check_reread", "end_subscriptions"]
-__all__ += ["live_query", "subscribe"]
-
-MAX_BYTES = 64 * 1024
-"""How many bytes of a client's data the live lists of a connection may keep."""
+__all__ = ["LiveQuery", "ObserverModelListMixin", "check_options", "live_query"]
 
 Answer = tuple[Any, int]
-
-
-async def subscribe(
-    viewer: LiveViewer, owner: object, request_id: Any, have: Any, reread: float | None = None
-) -> Rendered:
-    """Subscribe the request of a viewer. Return the data of the reply.
-
-    Raises `ValidationError` (400) for arguments that are missing or wrong, or if there are too many
-    subscriptions or rows.
-    """
-    if request_id is None:
-        raise ValidationError({"request_id": [_("This argument is required.")]})
-    check_request_id(request_id)
-    connection = viewer.consumer._connection
-    subscriptions = _watched(connection)
-    end_subscriptions(viewer.consumer, owner, request_id)  # it replaces what it had before
-    request, lane = viewer.request, connection.hub.get_component(LiveLane)
-    if len(subscriptions) >= api_settings.MAX_LIVE:
-        raise TooManySubscriptions(api_settings.MAX_LIVE)
-    if request.size + sum(each.request.size for each in subscriptions) > MAX_BYTES:
-        raise TooManySubscriptions(MAX_BYTES, in_bytes=True)
-    subscription = LiveSubscription(request, viewer, owner, reread)
-    subscriptions[subscription] = None
-    viewer.forget = partial(_forget, lane, subscriptions, subscription)
-    try:
-        query, tags = await run(partial(_find_query, subscription, have))
-        data: Rendered = await lane.subscribe(subscription, query, tags)
-    except BaseException:
-        viewer.forget()
-        raise
-    return data
-
-
-def _forget(
-    lane: LiveLane, subscriptions: dict[LiveSubscription, None], subscription: LiveSubscription
-) -> None:
-    """End a subscription that an error has ended."""
-    subscriptions.pop(subscription, None)
-    lane.unsubscribe(subscription)
-
-
-def _find_query(
-    subscription: LiveSubscription, have: Any
-) -> tuple[SharedQuery, dict[Any, bytes] | None]:
-    query = SharedQuery.of(subscription)
-    return query, None if have is None else _tags_of(have, query.queryset.model)
-
-
-def _tags_of(have: Any, model: Any) -> dict[Any, bytes]:
-    """Return the tags that a client sends as `{key: tag}`. A tag that is none differs from all."""
-    if not isinstance(have, dict) or len(have) > api_settings.MAX_LIVE_ROWS:
-        raise ValidationError({"have": [_("Write an object of keys and tags.")]})
-    try:
-        tags = {_key(model, key): _tag(tag) for key, tag in have.items()}
-        encode([*tags])  # those that are not in the list are sent back
-    except (TypeError, ValueError) as error:
-        raise ValidationError({"have": [_("Write an object of keys and tags.")]}) from error
-    return tags
-
-
-def _key(model: Any, text: str) -> Any:
-    """Return a key that a client sends as text: the text of a composite key is a JSON list."""
-    is_composite = len(model._meta.pk_fields) > 1
-    return row_key(normalize_key(model, orjson.loads(text) if is_composite else text))
-
-
-def _tag(text: Any) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except (TypeError, ValueError):
-        return b""
-
-
-def _watched(connection: Connection) -> dict[LiveSubscription, None]:
-    """Return the subscriptions of a connection, which end with it."""
-    if SUBSCRIPTIONS not in connection.view_state:
-        lane = connection.hub.get_component(LiveLane)
-        connection.view_state[SUBSCRIPTIONS] = {}
-        connection.on_ended += (partial(_end_all, connection),)
-        connection.on_identity_changed += (partial(lane.rights.note_connection, connection),)
-    return subscriptions_of(connection)
-
-
-async def _end_all(connection: Connection) -> None:
-    lane = connection.hub.get_component(LiveLane)
-    for subscription in connection.view_state.pop(SUBSCRIPTIONS, ()):
-        lane.unsubscribe(subscription)
-
-
-def end_subscriptions(consumer: Any, owner: object, request_id: Any) -> None:
-    """End the subscription of a request to `owner`; with `None`, those of all requests."""
-    subscriptions = _watched(consumer._connection)
-    lane = consumer._connection.hub.get_component(LiveLane)
-    for subscription in [*subscriptions]:
-        if subscription.owner is owner and subscription.request.is_of(request_id):
-            del subscriptions[subscription]
-            lane.unsubscribe(subscription)
 
 
 class ObserverModelListMixin:
@@ -192,11 +82,16 @@ class LiveQuery(LiveRows):
     """
 
     def __init__(
-        self, function: Callable[..., Any], sharing: Sharing, reread: float | None
+        self,
+        function: Callable[..., Any],
+        serializer_class: Any,
+        viewers: Viewers | None,
+        reread: float | None,
     ) -> None:
-        super().__init__(sharing.serializer_class)
+        super().__init__(serializer_class)
         self.function = function
-        self.sharing = sharing
+        self.sharing = Sharing(serializer_class)
+        self.viewers = viewers
         self.reread = reread
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -229,7 +124,7 @@ class BoundLiveQuery:
                 take too much memory.
         """
         query = self._query
-        viewer = QueryViewer(self._consumer, request_id, arguments, query.sharing, query.function)
+        viewer = QueryViewer(self._consumer, request_id, arguments, query)
         return await subscribe(viewer, query, request_id, have, query.reread)
 
     async def unsubscribe(self, *, request_id: Any = None) -> None:
@@ -238,7 +133,11 @@ class BoundLiveQuery:
 
 
 def live_query(
-    *, serializer_class: Any, reread: float | None = None, **options: Any
+    *,
+    serializer_class: Any,
+    viewers: Viewers | None = None,
+    reread: float | None = None,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], LiveQuery]:
     """Let clients subscribe to the queryset that a method of a consumer returns.
 
@@ -252,6 +151,9 @@ def live_query(
 
     Args:
         serializer_class: A DRF serializer class.
+        viewers: A function `viewers(rows)`, which returns the key of each of these rows with the
+            key of each user who may see it. So that not every user's list has to be read when a
+            row is written, if each has a list of its own.
         reread: Seconds after which the rows are read again in any case. It is needed for a query
             that changes without a write, for example with time.
         **options: Raise `TypeError`.
@@ -259,14 +161,32 @@ def live_query(
     Raises:
         TypeError: An argument has a wrong type.
     """
-    refuse_options("@live_query", options, ["serializer_class", "reread"])
-    check_values("@live_query: ", {"serializer_class": serializer_class})
-    check_reread("@live_query", reread)
-    return lambda function: LiveQuery(function, Sharing(serializer_class), reread)
+    refuse_options("@live_query", options, ["serializer_class", "viewers", "reread"])
+    check_options("@live_query", serializer_class, viewers, reread)
+    return lambda function: LiveQuery(function, serializer_class, viewers, reread)
 
 
-def check_reread(where: str, reread: Any) -> None:
-    """Raise `TypeError` if `reread` is no number of seconds above 0, and not `None`."""
+def check_options(where: str, serializer_class: Any, viewers: Any, reread: Any) -> None:
+    """Raise `TypeError` for a wrong option of a live list that is declared `where`."""
+    if serializer_class is None:
+        raise TypeError(f"{where}(serializer_class=None): write a serializer class.")
+    check_values(f"{where}: ", {"serializer_class": serializer_class})
+    if viewers is not None and not _takes_rows(viewers):
+        raise TypeError(
+            f"{where}(viewers={viewers!r}): write a function that takes the rows, and returns "
+            "pairs of keys: def viewers(rows)."
+        )
     is_number = isinstance(reread, int | float) and not isinstance(reread, bool)
     if reread is not None and not (is_number and reread > 0):
         raise TypeError(f"{where}(reread={reread!r}): write a number of seconds, or None.")
+
+
+def _takes_rows(viewers: Any) -> bool:
+    """Return whether `viewers` is a function of one argument that can be called in a thread."""
+    if not callable(viewers) or isinstance(viewers, type) or iscoroutinefunction(viewers):
+        return False
+    try:
+        signature(viewers).bind(())
+    except TypeError:
+        return False
+    return True

@@ -1,7 +1,5 @@
 """The JSON Schema of live lists: of the answer to a subscription, and of what differs."""
 
-from typing import Any
-
 from .types import Schema
 
 __all__ = ["diff_schema", "rows_schema"]
@@ -30,8 +28,7 @@ def diff_schema(row: Schema) -> Schema:
 
 
 def _object(properties: dict[str, Schema]) -> Schema:
-    closed: dict[str, Any] = {"required": [*properties], "additionalProperties": False}
-    return {"type": "object", "properties": properties, **closed}
+    return {"type": "object", "properties": properties, "required": [*properties]}
 
 
 def _array(items: Schema) -> Schema:

@@ -20,12 +20,13 @@ type Optional<D> = [D] extends [null | undefined] ? true : {} extends D ? true :
 type Data<D, Rest extends unknown[] = []> =
   Optional<D> extends true ? [data?: D, ...rest: Rest] : [data: D, ...rest: Rest];
 
-/** The rows of an answer that begins a live list, and the names of the requests with one. */
-type LiveRow<R> = R extends { rows: (infer Row)[]; tags: string[] } ? Row : never;
-type LiveName<S extends Named> = {
-  [N in keyof S["requests"] & string]:
-    [LiveRow<S["requests"][N]["response"]>] extends [never] ? never : N;
-}[keyof S["requests"] & string];
+/** The rows of an answer that begins a live list, and the names of the answers that do. */
+type LiveRow<A> = A extends { rows: (infer Row)[]; tags: string[] } ? Row : never;
+type LiveName<A> = {
+  [N in keyof A & string]: [LiveRow<A[N]>] extends [never] ? never : N;
+}[keyof A & string];
+type Responses<R extends Handlers> = { [N in keyof R]: R[N]["response"] };
+type Without<D, Name> = { [N in keyof D as N extends Name ? never : N]: D[N] };
 
 type Key = number | string | unknown[];
 /** What differs between two states of a live list. */
@@ -43,8 +44,18 @@ interface Connection {
   close(): void;
 }
 
+/** A socket with live lists: requests whose answers, by their name, begin one. */
+interface LiveLists<R extends Handlers, Answers> {
+  live<N extends LiveName<Answers> & keyof R & string, Row = LiveRow<Answers[N]>>(
+    name: N,
+    data: Without<R[N]["data"], "have">,
+    listener: (rows: Row[] | null, diff: LiveDiff<Row> | null) => unknown,
+  ): { readonly rows: Row[]; stop(name?: keyof R & string): void };
+}
+
 /** A socket whose frames name a handler, and whose server answers. */
-export interface RequestSocket<S extends Named> extends Connection {
+export interface RequestSocket<S extends Named>
+  extends Connection, LiveLists<S["requests"], Responses<S["requests"]>> {
   request<N extends keyof S["requests"] & string>(
     name: N, ...rest: Data<S["requests"][N]["data"], [options?: RequestOptions]>
   ): Promise<S["requests"][N]["response"]>;
@@ -58,11 +69,6 @@ export interface RequestSocket<S extends Named> extends Connection {
       data: S["requests"][N]["response"] | S["events"][keyof S["events"]] | null, frame: unknown
     ) => unknown,
   ): (name?: keyof S["requests"] & string) => void;
-  live<N extends LiveName<S>, Row = LiveRow<S["requests"][N]["response"]>>(
-    name: N,
-    data: Omit<S["requests"][N]["data"], "have">,
-    listener: (rows: Row[] | null, diff: LiveDiff<Row> | null) => unknown,
-  ): { readonly rows: Row[]; stop(name?: keyof S["requests"] & string): void };
   subscribe(run: (now: Pick<RequestSocket<S>, "request" | "send">) => unknown): () => void;
   on<N extends keyof S["events"] & string>(
     name: N, listener: (data: S["events"][N], frame: unknown) => unknown
@@ -76,7 +82,8 @@ export interface RequestSocket<S extends Named> extends Connection {
 }
 
 /** A socket whose frames have a type, and are not answered. */
-export interface MessageSocket<S extends Named> extends Connection {
+export interface MessageSocket<S extends Named>
+  extends Connection, LiveLists<S["requests"], S["events"]> {
   send<N extends keyof S["requests"] & string>(
     type: N, ...rest: Data<S["requests"][N]["data"]>
   ): Promise<void>;

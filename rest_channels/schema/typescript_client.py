@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ..introspection.descriptions import NAMING_DIALECTS
 from .typed_sockets import TYPED_SOCKETS
 from .types import Schema
 from .typescript import comment, declaration, key, type_of
 
 __all__ = ["typescript_of"]
 
-NAMED = ("action", "method", "type")
 INDENT = 8 * " "
 """That of the members of a handler."""
 
@@ -74,14 +74,14 @@ class _Socket:
     def client_dialects(self) -> str:
         """The option `dialect` of the client, or the option `streams`."""
         if not self.streams:
-            return _text(self.dialect if self.dialect in NAMED else "none")
+            return _text(self.dialect if self.dialect in NAMING_DIALECTS else "none")
         found = {key(each.stream or ""): each.client_dialects for each in self.streams}
         return f"{{ {', '.join(f'{name}: {each}' for name, each in found.items())} }}"
 
     def declaration(self) -> str:
         """Return the line of this socket in the list of all."""
         members = {} if self.stream is not None else {"parameters": self._parameters()}
-        if self.dialect in NAMED:
+        if self.dialect in NAMING_DIALECTS:
             members["requests"] = self._handlers()
             members["events"] = _members(self._events(), "    ")
             members["others"] = "true" if self.channels[0]["x-sends-others"] else "false"

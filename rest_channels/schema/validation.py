@@ -7,14 +7,12 @@ import orjson
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from ..introspection.descriptions import SocketDescription
+from ..introspection.descriptions import NAMING_DIALECTS, SocketDescription
 from ..introspection.sockets import sockets_of
 from .document import build_document
 from .types import Schema
 
 __all__ = ["FrameValidator"]
-
-NAMES = ("action", "method", "type")
 
 
 class Message(NamedTuple):
@@ -83,7 +81,7 @@ class _Socket:
         content = frame if self.stream is None else frame.get("payload")
         name = _name_in(content)
         messages = list(self._messages(direction))
-        if dialect in NAMES:
+        if dialect in NAMING_DIALECTS:
             messages = [each for each in messages if each.key == "error" or each.name == name]
         messages.sort(key=lambda each: each.key == "error")  # the first message is explained
         found = [_errors(each.payload, self._schemas, frame) for each in messages]
@@ -128,7 +126,7 @@ def _errors(payload: Schema, components: Schema, frame: Any) -> str | None:
 def _name_in(content: Any) -> Any:
     if not isinstance(content, dict):
         return None
-    return next((content[key] for key in NAMES if key in content), None)
+    return next((content[key] for key in NAMING_DIALECTS if key in content), None)
 
 
 def _request_id(frame: Any) -> Any:

@@ -21,6 +21,7 @@ from rest_channels.introspection.routes import Entry
 from rest_channels.introspection.sockets import describe_entry
 from rest_channels.mixins import CreateModelMixin
 from rest_channels.multiplexer import Multiplexer
+from sockets import SocketRouter
 
 SCRIPT = Path(rest_channels.__file__).parent / "static/rest_channels/console/console.js"
 
@@ -130,6 +131,19 @@ def test_the_page_lists_all_frames_without_its_script(page) -> None:
         assert shown in text
     assert "&quot;action&quot;: &quot;escalate&quot;" in text
     assert "2026-01-31 (today), low" in " ".join(text.split())
+
+
+def test_a_live_list_of_a_router_is_shown_with_its_rows() -> None:
+    router = SocketRouter()
+
+    @router.live("TICKETS", serializer_class=TicketSerializer)
+    def tickets(socket, content):
+        """The tickets that are open."""
+
+    content = page_data([described(router.as_asgi())], None)
+    page = render_to_string("rest_channels/console.html", {"content": content})
+    for shown in ("TICKETS", "The tickets that are open.", "LiveRows[TicketSerializer]", "have"):
+        assert shown in page
 
 
 def test_text_of_the_project_never_becomes_html(page) -> None:

@@ -7,10 +7,14 @@ from .live_notes import NoteSerializer
 from .models import Note
 
 
+def writers_of(notes):
+    return Note.writers.through.objects.filter(note__in=notes).values_list("note", "user")
+
+
 class DeskLists(AsyncAPIConsumer):
     permission_classes = [IsAuthenticated]
 
-    @live_query(serializer_class=NoteSerializer)
+    @live_query(serializer_class=NoteSerializer, viewers=writers_of)
     def drafts(self):
         return Note.objects.filter(writers=self.scope["user"]).order_by("title")[:20]
 

@@ -64,11 +64,16 @@ class Seen(LiveNotes):
         return writers.filter(note__in=rows).values_list("note", "user")
 
 
-async def test_with_viewers_each_writer_is_told_and_nobody_else(ada, note) -> None:
+@pytest.mark.parametrize(
+    ("consumer", "action"), [(Seen, "subscribe_list"), (DeskLists, "watch_drafts")]
+)
+async def test_with_viewers_each_writer_is_told_and_nobody_else(
+    ada, note, consumer, action
+) -> None:
     ben = await User.objects.acreate_user("ben")
-    async with client(Seen, ada) as socket, client(Seen, ben) as other:
+    async with client(consumer, ada) as socket, client(consumer, ben) as other:
         for each in (socket, other):
-            await subscribe(each, "subscribe_list")
+            await subscribe(each, action)
         note.title = "Moon"
         await note.asave()
         frame = await socket.expect_event(action="diff")

@@ -9,7 +9,7 @@ from channels_redis.core import RedisChannelLayer
 from rest_channels.cluster import layer, packet_sender, standalone_publisher
 from rest_channels.concurrency import threads
 from rest_channels.exceptions import CloseCode
-from rest_channels.observer import lists
+from rest_channels.observer import list_subscriptions
 from rest_channels.settings import Settings
 
 from . import settings_database as database
@@ -79,7 +79,7 @@ def test_the_index_lists_every_page() -> None:
         ("live-queries.md", "at most {} lists (`MAX_LIVE`)", Settings.MAX_LIVE.default),
         ("live-queries.md", "at most {} rows (`MAX_LIVE_ROWS`)", Settings.MAX_LIVE_ROWS.default),
         ("live-queries.md", "`LIVE_AUDIT` ({} seconds", Settings.LIVE_AUDIT.default),
-        ("live-queries.md", "at most {} KiB in total", lists.MAX_BYTES // 1024),
+        ("live-queries.md", "at most {} KiB in total", list_subscriptions.MAX_BYTES // 1024),
         ("groups.md", "At most {} messages", packet_sender.QUEUE_SIZE),
         ("groups.md", "Up to {} messages in a row to one group", packet_sender.BATCH_SIZE),
         ("groups.md", "`MAX_SUBSCRIPTIONS` ({}) groups", Settings.MAX_SUBSCRIPTIONS.default),

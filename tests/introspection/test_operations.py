@@ -18,6 +18,8 @@ from rest_channels.consumers import (
     view_as_consumer,
 )
 from rest_channels.decorators import action, socket_route
+from rest_channels.introspection.descriptions import hint_name
+from rest_channels.introspection.messages import messages_of
 from rest_channels.introspection.operations import operations_of
 from rest_channels.introspection.routes import class_of
 from rest_channels.mixins import ListModelMixin, PaginatedModelListMixin
@@ -213,6 +215,22 @@ def test_routes_take_the_fields_of_their_serializer() -> None:
     found = operation(router.Handler, "ACT_.+")
     assert (found.content, found.is_pattern) == (MoveSerializer, True)
     assert found.description == "Move to a seat."
+
+
+def test_a_live_list_of_a_router_is_a_route_with_its_rows() -> None:
+    router = SocketRouter()
+
+    @router.live("USERS", serializer_class=UserSerializer, stop="STOP_USERS")
+    def users(socket, content):
+        """The users of the page."""
+
+    found = operation(router.Handler, "USERS")
+    assert hint_name(found.response) == "LiveRows[UserSerializer]"
+    assert (names(found.arguments), found.takes_any) == (["have"], True)
+    assert found.description == "The users of the page."
+    assert operation(router.Handler, "STOP_USERS").response is None
+    (sent,) = [each for each in messages_of(router.Handler) if each.name == "USERS"]
+    assert sent.contents == (found.response,)
 
 
 def test_of_two_routes_with_one_type_the_last_counts() -> None:

@@ -14,12 +14,16 @@ def key_of(row):
     return row.get("pk", row.get("id"))
 
 
+def page_client(router, **kwargs):
+    """A client of the page of a `SocketRouter`."""
+    return SocketCommunicator(router.as_asgi(), "/page/", dialect="type", **kwargs)
+
+
 class LiveList:
     """The list that one client has of a live query."""
 
-    def __init__(self, socket, reply, request_id):
+    def __init__(self, socket, data, request_id):
         self.socket, self.request_id = socket, request_id
-        data = reply["data"]
         self.rows = {
             key_of(row): (row, tag) for row, tag in zip(data["rows"], data["tags"], strict=True)
         }
@@ -38,10 +42,15 @@ class LiveList:
 
     async def next(self):
         """Wait for the next frame, and apply it. Return its data without what is empty."""
+        data = await self.receive()
+        self.apply(data)
+        return {name: value for name, value in data.items() if value}
+
+    async def receive(self):
+        """Wait for the next frame. Return its data."""
         frame = await self.socket.expect_event(action="diff", request_id=self.request_id)
         assert (frame["response_status"], frame["errors"]) == (200, [])
-        self.apply(frame["data"])
-        return {name: value for name, value in frame["data"].items() if value}
+        return frame["data"]
 
     async def until(self, *shown):
         """Apply frames until the list shows these values."""
@@ -63,4 +72,18 @@ class LiveList:
 async def subscribe(socket, action="subscribe_list", **arguments):
     """Subscribe to a list, and return it."""
     request_id = await socket.call(action, **arguments)
-    return LiveList(socket, await socket.expect_reply(request_id, status=201), request_id)
+    reply = await socket.expect_reply(request_id, status=201)
+    return LiveList(socket, reply["data"], request_id)
+
+
+class PageList(LiveList):
+    """The list that one client has of the page of a `SocketRouter`; its id is the type."""
+
+    async def receive(self):
+        return await self.socket.expect_event(type=self.request_id)
+
+
+async def subscribe_page(socket, name, **content):
+    """Ask a page for a list, and return it."""
+    await socket.send_json({"type": name, **content})
+    return PageList(socket, await socket.expect_event(type=name), name)

@@ -18,6 +18,7 @@ from rest_channels.observer import live_query
 from tests.observer.models import Comment, Message, Room
 
 from .client import LiveList, client
+from .rows import members_of
 
 
 class CommentSerializer(serializers.ModelSerializer):
@@ -41,7 +42,7 @@ class Rooms(serializers.ModelSerializer):
 
 
 class Lists(AsyncAPIConsumer):
-    """Six kinds of queries."""
+    """Seven kinds of queries."""
 
     @live_query(serializer_class=CommentSerializer)
     def filtered(self):
@@ -56,6 +57,11 @@ class Lists(AsyncAPIConsumer):
         user = self.scope["user"]
         rows = Message.objects.filter(room__current_users=user).select_related("room")
         return rows.order_by("room__name", "pk")
+
+    @live_query(serializer_class=MessageSerializer, viewers=members_of)
+    def seen(self):
+        rows = Message.objects.filter(room__current_users=self.scope["user"])
+        return rows.select_related("room").order_by("-pk")
 
     @live_query(serializer_class=Rooms)
     def subquery(self):
@@ -76,7 +82,7 @@ class Lists(AsyncAPIConsumer):
         return await getattr(self, kind).subscribe(request_id=request_id, have=have), 201
 
 
-KINDS = ("filtered", "window", "own", "subquery", "joined", "offset")
+KINDS = ("filtered", "window", "own", "seen", "subquery", "joined", "offset")
 LETTERS = "abcdefgh"
 
 
@@ -222,7 +228,7 @@ class Reader:
         call = await self.socket.call("watch", kind=self.kind, **have)
         reply = await self.socket.expect_reply(call, status=201)
         if self.list is None:
-            self.list = LiveList(self.socket, reply, call)
+            self.list = LiveList(self.socket, reply["data"], call)
         else:
             self.list.socket, self.list.request_id = self.socket, call
             self.list.apply(reply["data"])

@@ -3,18 +3,13 @@
 import pytest
 from django.db.models import F, Window
 from django.db.models.functions import Now, Rank
-from rest_framework import serializers
 
 from rest_channels.checks.live_lists import live_list_messages
 from rest_channels.consumers import ModelConsumer
 from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Tag
 
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
+from .rows import TagSerializer
 
 
 def messages(queryset, *bases):

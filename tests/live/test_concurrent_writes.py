@@ -19,6 +19,7 @@ from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Message, Room, Tag, Ticket
 
 from .client import LiveList, client, subscribe
+from .rows import CommentSerializer, MessageSerializer, TagSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,12 +48,6 @@ def reading(monkeypatch, settle):
     return hold
 
 
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
-
-
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
     queryset = Tag.objects.order_by("name")
     serializer_class = TagSerializer
@@ -60,12 +55,6 @@ class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
 
 class Shown(Tags):
     queryset = Tag.objects.filter(name="shown")
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class OwnComments(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -78,12 +67,6 @@ class OwnComments(ObserverModelListMixin, GenericAsyncAPIConsumer):
 class ByUser(ObserverModelListMixin, GenericAsyncAPIConsumer):
     queryset = Comment.objects.order_by("user__username")
     serializer_class = CommentSerializer
-
-
-class MessageSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Message
-        fields = ["id", "text"]
 
 
 class OfOpenRooms(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -154,7 +137,8 @@ async def test_a_row_that_is_written_after_the_snapshot_is_told_next(reading) ->
             call = await socket.call("subscribe_list")
             await has_read()
             await Tag.objects.acreate(name="a")
-        tags = LiveList(socket, await socket.expect_reply(call, status=201), call)
+        reply = await socket.expect_reply(call, status=201)
+        tags = LiveList(socket, reply["data"], call)
         assert tags.shown == []
         await tags.until("a")
 

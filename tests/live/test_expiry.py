@@ -1,7 +1,6 @@
 """A client whose token has expired is told nothing, until it has sent another one."""
 
 import pytest
-from rest_framework import serializers
 from rest_framework.authentication import TokenAuthentication
 
 from rest_channels.consumers import GenericAsyncAPIConsumer
@@ -9,6 +8,7 @@ from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Tag
 
 from .client import client, subscribe
+from .rows import TagSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,12 +21,6 @@ class Anyone:
 class Token(TokenAuthentication):
     def authenticate_credentials(self, key):
         return Anyone(), key
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):

@@ -30,21 +30,15 @@ from rest_channels.live.shared_query import SharedQuery
 from rest_channels.live.writes import LIVE_GROUP
 from rest_channels.observer import ObserverModelListMixin, live_query, notify_changed
 from rest_channels.settings import api_settings
-from rest_channels.testing import SocketCommunicator
 from sockets import SocketRouter
 from tests.field.clients import StalledClient
 from tests.observer.models import Comment, Country, Pair, Tag, Ticket
 
-from .client import client, subscribe
+from .client import client, page_client, subscribe
 from .models import CodedChild, Item, Remark, Removable, Shelf
+from .rows import TagSerializer, TitleSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -510,19 +504,24 @@ async def test_a_list_that_ends_before_it_is_read_first_is_answered(monkeypatch)
         assert_nothing_remains()
 
 
+async def leave_during_the_first_reading(socket, held):
+    """Disconnect, and wait until the reading has ended."""
+    await held.wait_begun()
+    ending = asyncio.create_task(socket.disconnect())
+    await asyncio.sleep(0)
+    held.go()
+    await ending
+    async with client(Tags) as other:  # its list is read after the other one
+        await subscribe(other)
+
+
 @pytest.mark.parametrize("consumer", [Tags, Detached])
 async def test_nothing_remains_of_a_client_that_leaves_during_the_first_reading(
     held, consumer
 ) -> None:
     async with client(consumer) as socket:
         await socket.call("watch" if consumer is Detached else "subscribe_list")
-        await held.wait_begun()
-        ending = asyncio.create_task(socket.disconnect())
-        await asyncio.sleep(0)
-        held.go()
-        await ending
-    async with client(Tags) as other:  # its list is read after the other one
-        await subscribe(other)
+        await leave_during_the_first_reading(socket, held)
     assert_nothing_remains()
 
 
@@ -693,14 +692,6 @@ async def test_a_client_that_does_not_read_what_differs_is_closed() -> None:
 # Databases and relations.
 
 
-class TitleSerializer(serializers.ModelSerializer):
-    names = serializers.SlugRelatedField("name", source="tags", many=True, read_only=True)
-
-    class Meta:
-        model = Ticket
-        fields = ["id", "title", "names"]
-
-
 class Tickets(ObserverModelListMixin, GenericAsyncAPIConsumer):
     queryset = Ticket.objects.order_by("title").prefetch_related("tags")
     serializer_class = TitleSerializer
@@ -839,13 +830,9 @@ def tags_of_page(socket, content):
     return Tag.objects.order_by("name")
 
 
-def page_client():
-    return SocketCommunicator(page.as_asgi(), "/page/", dialect="type")
-
-
 @pytest.mark.parametrize("have", [[], "a", 7, {str(10**40): ""}, {"x": None}])
 async def test_what_a_client_of_a_page_claims_to_have_stops_no_list(have) -> None:
-    async with page_client() as socket:
+    async with page_client(page) as socket:
         await socket.send_json({"type": "TAGS", "have": have})
         await socket.receive_json()
         await socket.send_json({"type": "TAGS"})
@@ -857,7 +844,7 @@ async def test_what_a_client_of_a_page_claims_to_have_stops_no_list(have) -> Non
 async def test_nothing_remains_of_a_list_of_a_page_that_is_stopped_during_its_first_reading(
     held,
 ) -> None:
-    async with page_client() as socket:
+    async with page_client(page) as socket:
         await socket.send_json({"type": "TAGS"})
         await held.wait_begun()
         await socket.send_json({"type": "STOP_TAGS"})
@@ -869,13 +856,7 @@ async def test_nothing_remains_of_a_list_of_a_page_that_is_stopped_during_its_fi
 
 
 async def test_nothing_remains_of_a_page_that_is_left_during_the_first_reading(held) -> None:
-    async with page_client() as socket:
+    async with page_client(page) as socket:
         await socket.send_json({"type": "TAGS"})
-        await held.wait_begun()
-        ending = asyncio.create_task(socket.disconnect())
-        await asyncio.sleep(0)
-        held.go()
-        await ending
-    async with client(Tags) as other:  # its list is read after the other one
-        await subscribe(other)
+        await leave_during_the_first_reading(socket, held)
     assert_nothing_remains()

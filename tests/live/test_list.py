@@ -4,21 +4,15 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import transaction
-from rest_framework import serializers
 
 from rest_channels.consumers import GenericAsyncAPIConsumer, ModelConsumer
 from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Tag
 
 from .client import client, subscribe
+from .rows import CommentSerializer, TagSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
 
 
 class Tags(ObserverModelListMixin, ModelConsumer):
@@ -157,12 +151,6 @@ async def test_a_client_that_comes_back_gets_only_what_differs() -> None:
         tags.apply(reply["data"])
         assert tags.shown == ["c", "d", "z"]
         assert tags.order == [c.pk, d.pk, a.pk]
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class OwnComments(ObserverModelListMixin, GenericAsyncAPIConsumer):

@@ -21,23 +21,13 @@ from rest_channels.live.shared_query import SharedQuery
 from rest_channels.live.writes import LIVE_GROUP
 from rest_channels.observer import ObserverModelListMixin, live_query
 from rest_channels.protocol.messages import Gap
+from sockets import SocketRouter
 from tests.observer.models import Comment, Message, Room, Tag, Ticket
 
-from .client import client, subscribe
+from .client import client, page_client, subscribe, subscribe_page
+from .rows import CommentSerializer, MessageSerializer, TagSerializer, TitleSerializer, members_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -131,31 +121,53 @@ async def test_only_lists_that_a_changed_row_was_or_may_be_in_are_read(readings)
         await socket.disconnect()
 
 
-class MessageSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Message
-        fields = ["id", "text"]
+def messages_of(user):
+    return Message.objects.filter(room__current_users=user).order_by("pk")
 
 
 class OwnMessages(ObserverModelListMixin, GenericAsyncAPIConsumer):
     serializer_class = MessageSerializer
 
     def get_queryset(self, **kwargs):
-        return Message.objects.filter(room__current_users=self.scope["user"]).order_by("pk")
+        return messages_of(self.scope["user"])
 
     def viewers(self, rows):
-        members = Room.current_users.through.objects.filter(room__messages__in=rows)
-        return members.values_list("room__messages", "user")
+        return members_of(rows)
 
 
-async def test_with_viewers_only_the_lists_of_users_who_see_a_row_are_read(readings) -> None:
+class OwnQuery(AsyncAPIConsumer):
+    @live_query(serializer_class=MessageSerializer, viewers=members_of)
+    def messages(self):
+        return messages_of(self.scope["user"])
+
+    @action()
+    async def subscribe_list(self, request_id):
+        return await self.messages.subscribe(request_id=request_id), 201
+
+
+own_page = SocketRouter()
+
+
+@own_page.live("MESSAGES", serializer_class=MessageSerializer, viewers=members_of)
+def own_messages(socket, content):
+    return messages_of(socket.user)
+
+
+@pytest.mark.parametrize("declared", [OwnMessages, OwnQuery, own_page])
+async def test_with_viewers_only_the_lists_of_users_who_see_a_row_are_read(
+    readings, declared
+) -> None:
     users = [await User.objects.acreate_user(f"user{number}") for number in range(5)]
     room = await Room.objects.acreate(name="a", host=users[0])
     await room.current_users.aadd(*users[:2])
-    sockets = [client(OwnMessages, user=user) for user in users]
+    is_page = declared is own_page
+    sockets = [(page_client if is_page else client)(declared, user=user) for user in users]
     for socket in sockets:
         await socket.connect()
-    lists = [await subscribe(socket) for socket in sockets]
+    lists = [
+        await (subscribe_page(socket, "MESSAGES") if is_page else subscribe(socket))
+        for socket in sockets
+    ]
     readings.clear()
     message = await Message.objects.acreate(room=room, text="a", user=users[4])
     await lists[0].until("a")
@@ -167,6 +179,50 @@ async def test_with_viewers_only_the_lists_of_users_who_see_a_row_are_read(readi
     assert len(readings) == 4
     for socket in sockets:
         await socket.disconnect()
+
+
+WRONG_VIEWERS = {
+    "rows": lambda rows: [(row, row.user) for row in rows.select_related("user")],
+    "values": lambda rows: members_of(rows).values("room__messages", "user"),
+    "flat": lambda rows: rows.values_list("pk", flat=True),
+    "nothing": lambda rows: None,
+}
+
+
+@pytest.mark.parametrize("viewers", WRONG_VIEWERS.values(), ids=WRONG_VIEWERS)
+async def test_no_user_misses_a_row_if_viewers_return_no_pairs_of_keys(viewers, caplog) -> None:
+    class Wrong(OwnQuery):
+        @live_query(serializer_class=MessageSerializer, viewers=viewers)
+        def messages(self):
+            return messages_of(self.scope["user"])
+
+    ada = await User.objects.acreate_user("ada")
+    room = await Room.objects.acreate(name="a", host=ada)
+    await room.current_users.aadd(ada)
+    async with client(Wrong, user=ada) as socket:
+        messages = await subscribe(socket)
+        await Message.objects.acreate(room=room, text="a", user=ada)
+        await messages.until("a")
+    assert "viewers" in caplog.text
+
+
+def too_many(self, rows): ...
+
+
+async def not_in_a_thread(rows): ...
+
+
+@pytest.mark.parametrize("viewers", ["members_of", [], Tag, too_many, not_in_a_thread])
+def test_viewers_that_are_no_function_of_the_rows_are_refused(viewers) -> None:
+    with pytest.raises(TypeError, match="write a function that takes the rows"):
+        live_query(serializer_class=MessageSerializer, viewers=viewers)
+    with pytest.raises(TypeError, match="write a function that takes the rows"):
+        own_page.live("A", serializer_class=MessageSerializer, viewers=viewers)
+
+
+def test_a_live_query_without_a_serializer_is_refused() -> None:
+    with pytest.raises(TypeError, match="write a serializer class"):
+        live_query(serializer_class=None)
 
 
 async def test_a_client_has_at_most_max_live_lists(settings) -> None:
@@ -224,6 +280,11 @@ def test_a_limit_that_is_no_number_of_rows_is_refused_when_the_class_is_made(lim
 def test_an_interval_that_is_no_time_is_refused(reread) -> None:
     with pytest.raises(TypeError, match="reread"):
         live_query(serializer_class=TagSerializer, reread=reread)
+
+
+def test_an_option_that_a_live_query_does_not_have_is_refused_with_what_to_write() -> None:
+    with pytest.raises(TypeError, match="slice the queryset"):
+        live_query(serializer_class=TagSerializer, live_limit=50)
 
 
 async def test_a_queryset_of_values_is_refused(caplog) -> None:
@@ -367,14 +428,6 @@ async def test_a_row_that_is_rendered_without_its_key_gets_it_as_pk() -> None:
     async with client(Tickets) as socket:
         tickets = await subscribe(socket)
         assert tickets.rows[str(ticket.pk)][0] == {"title": "a", "pk": str(ticket.pk)}
-
-
-class TitleSerializer(serializers.ModelSerializer):
-    names = serializers.SlugRelatedField("name", source="tags", many=True, read_only=True)
-
-    class Meta:
-        model = Ticket
-        fields = ["id", "title", "names"]
 
 
 class Tagged(ObserverModelListMixin, GenericAsyncAPIConsumer):

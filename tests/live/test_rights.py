@@ -11,20 +11,9 @@ from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Message, Room, Tag
 
 from .client import client, subscribe
+from .rows import CommentSerializer, MessageSerializer, TagSerializer, members_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
-
-
-class MessageSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Message
-        fields = ["id", "text"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -47,6 +36,13 @@ class Messages(ObserverModelListMixin, GenericAsyncAPIConsumer):
         return Message.objects.filter(room__current_users=self.scope["user"]).order_by("pk")
 
 
+class SeenMessages(Messages):
+    """The same, with the users who see a message."""
+
+    def viewers(self, rows):
+        return members_of(rows)
+
+
 @pytest.fixture
 async def ada():
     return await User.objects.acreate_user("ada")
@@ -57,10 +53,13 @@ def may_view():
     return Permission.objects.get(codename="view_tag", content_type__app_label="observer")
 
 
-async def test_a_member_that_joins_or_leaves_a_room_sees_its_messages_come_and_go(ada) -> None:
+@pytest.mark.parametrize("consumer", [Messages, SeenMessages])
+async def test_a_member_that_joins_or_leaves_a_room_sees_its_messages_come_and_go(
+    ada, consumer
+) -> None:
     room = await Room.objects.acreate(name="a", host=ada)
     message = await Message.objects.acreate(room=room, text="hello", user=ada)
-    async with client(Messages, user=ada) as socket:
+    async with client(consumer, user=ada) as socket:
         messages = await subscribe(socket)
         assert messages.shown == []
         await room.current_users.aadd(ada)
@@ -173,12 +172,6 @@ async def test_a_serializer_that_fails_for_one_user_fails_no_other_user(ada, cap
 class IsOwn(BasePermission):
     def has_object_permission(self, request, view, row):
         return row.user_id == request.user.pk
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class Guarded(ObserverModelListMixin, GenericAsyncAPIConsumer):

@@ -46,6 +46,10 @@ class Draft:
     status: Literal["todo", "done"] = "todo"
 
 
+class Search(TypedDict, total=False):
+    search: str
+
+
 class Users(ModelConsumer):
     """All users."""
 
@@ -104,6 +108,10 @@ class Table:
 
     @socket.route(re.compile("BET_.+"))
     def on_bet(socket, content): ...
+
+    @socket.live("GUESTS", serializer_class=UserSerializer, stop="STOP_GUESTS")
+    def guests(socket, content: Search):
+        """The users at the table."""
 
 
 class Echo(SocketView):

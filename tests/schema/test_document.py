@@ -211,6 +211,31 @@ def test_a_message_with_a_type_has_its_fields_and_a_timestamp(document) -> None:
     assert not accepts(document, bet, {"type": "ALL_BET_1"})
 
 
+def test_a_live_list_of_a_router_is_a_message_with_its_rows_or_with_what_differs(document) -> None:
+    guests = payload(document, "table.name", "GUESTS.event")
+    frame, ada = (
+        {"type": "GUESTS", "TIMESTAMP": "1"},
+        {"id": 1, "username": "a", "last_login": None},
+    )
+    diff = {"leave": [2], "enter": [[None, ada, "t"]], "move": [[1, 2]], "change": [[ada, "t"]]}
+    assert accepts(document, guests, {**frame, "rows": [ada], "tags": ["t"]})
+    assert accepts(document, guests, {**frame, **diff})
+    for wrong in ({"rows": [ada]}, {"rows": [1], "tags": ["t"]}, {**diff, "enter": [[ada, "t"]]}):
+        assert not accepts(document, guests, {**frame, **wrong})
+
+
+def test_a_message_that_asks_for_a_live_list_has_its_content_and_what_the_client_has(
+    document,
+) -> None:
+    request = payload(document, "table.name", "GUESTS.request")
+    assert accepts(document, request, {"type": "GUESTS", "search": "a", "have": {"1": "t"}})
+    assert not accepts(document, request, {"type": "GUESTS", "search": 1})
+    assert not accepts(document, request, {"type": "GUESTS", "have": [1]})
+    assert document["operations"]["table.name.GUESTS"]["description"] == "The users at the table."
+    stop = payload(document, "table.name", "STOP_GUESTS.request")
+    assert accepts(document, stop, {"type": "STOP_GUESTS"})
+
+
 def test_frames_without_a_name_are_their_content(document) -> None:
     assert payload(document, "echo", "text.request") == {"type": "string"}
     assert payload(document, "echo", "echo.event") == {

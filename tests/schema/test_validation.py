@@ -15,6 +15,7 @@ from rest_channels.observer import ObserverModelListMixin, live_query
 from rest_channels.routing import SocketApplication
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketRouteView, SocketView
+from sockets import SocketRouter
 
 from .site import UserSerializer
 
@@ -160,6 +161,27 @@ async def test_the_frames_of_live_lists_pass() -> None:
         assert (await socket.expect_reply(call, status=201))["data"]["leave"] == [7]
         call = await socket.call("unsubscribe_list", query={"search": "a"})
         await socket.expect_reply(call, status=204)
+
+
+page = SocketRouter()
+page.sends = {}
+
+
+@page.live("USERS", serializer_class=UserSerializer, stop="STOP_USERS")
+def users_of_page(socket, content):
+    return User.objects.order_by("pk")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_frames_of_a_live_list_of_a_router_pass() -> None:
+    async with SocketCommunicator(page.as_asgi(), dialect="type") as socket:
+        await socket.send_json({"type": "USERS"})
+        await socket.expect_event(type="USERS", rows=[])
+        ada = await User.objects.acreate_user("ada")
+        assert len((await socket.expect_event(type="USERS"))["enter"]) == 1
+        await socket.send_json({"type": "USERS", "have": {str(ada.pk): "00", "7": "00"}})
+        await socket.expect_event(type="USERS", leave=[7])
+        await socket.send_json({"type": "STOP_USERS"})
 
 
 async def test_a_stream_that_refuses_a_client_sends_a_frame_of_the_schema() -> None:

@@ -40,6 +40,13 @@ const table = openSocket("/table/{name}/", { name: "first" });
 table.send("MOVE", { seat: 1, side: "left" });
 table.send("BET_ALL", { amount: 5 });
 table.send("HELLO");
+const guests = table.live("GUESTS", { search: "a" }, (rows, diff) => [
+  rows?.[0]?.username.trim(),
+  diff?.change.map(([row, tag]) => [row.username, tag.trim()]),
+]);
+guests.rows.map(({ last_login }) => last_login);
+guests.stop("STOP_GUESTS");
+table.on("GUESTS", (list) => ("rows" in list ? list.rows.length : list.leave.length));
 table.on("MOVED", ({ seat, TIMESTAMP }) => [seat + 1, TIMESTAMP]);
 
 const echo = openSocket("/echo/");

@@ -6,7 +6,7 @@ is detected, and is then called for each user.
 
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from typing import Any
+from typing import Any, TypeVar
 
 from ...engine.identity_index import IDENTITY_READ_AT
 from ...engine.shared_login import SHARED_LOGIN
@@ -16,7 +16,9 @@ from ...handshake.locale import Locale
 from ...renderers import Rendered, encode_text
 from ...serializer_fields import keep_fields
 
-__all__ = ["PER_USER", "PerUser", "render", "render_each", "rendering_key"]
+__all__ = ["PER_USER", "PerUser", "render", "render_each", "rendering_key", "without_context"]
+
+T = TypeVar("T")
 
 
 class PerUser:
@@ -69,14 +71,23 @@ def render(serializer_class: Any, row: Any, locale: Locale | None = None) -> Ren
     """
     if locale is not None:
         locale.activate()
+
+    def rendered(context: dict[str, Any]) -> Rendered:
+        return Rendered.json(keep_fields(serializer_class(row, context=context)).data)
+
+    return without_context(rendered)
+
+
+def without_context(render: Callable[[dict[str, Any]], T]) -> T | PerUser:
+    """Return what `render(context)` returns, or `PER_USER` if it reads that context."""
     context = DetectingContext()
     try:
-        body = Rendered.json(keep_fields(serializer_class(row, context=context)).data)
+        rendered = render(context)
     except Exception:
         if context.was_read:
             return PER_USER
         raise
-    return PER_USER if context.was_read else body
+    return PER_USER if context.was_read else rendered
 
 
 Bodies = dict[Locale | None, Rendered]
