@@ -12,6 +12,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 
 from rest_channels.consumers import GenericAsyncAPIConsumer
+from rest_channels.engine.identity_index import RevocationIndex
+from rest_channels.engine.publish import current_hub
 from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Message, Room, Tag
 
@@ -265,3 +267,23 @@ async def test_a_user_who_leaves_a_group_is_not_told_what_the_same_commit_has_wr
             await Tag.objects.acreate(name="public")
             assert (await tags.next()).keys() == {"enter"}
             assert tags.shown == ["public"]
+
+
+async def test_nothing_waits_for_a_check_that_was_not_begun_when_the_last_client_left(
+    ada, monkeypatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait(*args):
+        begun.set()
+        may_end.wait(5)
+
+    monkeypatch.setattr("rest_channels.engine.account_status.account_status", wait)
+    index = current_hub().get_component(RevocationIndex)
+    async with client(Tags, user=ada):
+        await ada.asave()
+        await asyncio.to_thread(begun.wait, 5)
+        await ada.asave()
+        assert len(index.checks()) == 2
+    may_end.set()
+    assert index.checks() == []
