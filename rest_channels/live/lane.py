@@ -1,4 +1,4 @@
-"""The one task of a hub that reads its live queries again after each commit.
+"""The task of a hub that lets its live queries be read again after each commit.
 
 A message that arrives says which rows of which tables a commit has written. Each query of these
 tables is read again, and its clients are told what differs. What arrives while a query is read
