@@ -422,7 +422,8 @@ async def test_what_was_written_until_the_hub_is_in_the_group_again_is_read(
             await settle(lambda: LIVE_GROUP not in hub.groups)  # its only list waits
             monkeypatch.setattr(Hub, "join", lambda *args: join(*args) or joined)
         await settle(lambda: LIVE_GROUP in hub.groups)
-        await socket.expect_nothing()
+        lane = hub.get_component(LiveLane)
+        await settle(lambda: lane._task is None and not lane._schedule.being_read)
         await Tag.objects.abulk_create([Tag(name="public")])
         await socket.expect_nothing()
         joined.set_result(None)
