@@ -24,7 +24,7 @@ from .engine.revocation_index import (
     recheck_users,
     watch_tokens,
 )
-from .engine.row_signals import after_commit, ignores_saves
+from .engine.row_signals import ignores_saves, revoke_at_commit
 from .exceptions import CloseCode, check_close_code
 from .handshake.identity import user_model
 from .handshake.lazy_objects import evaluate
@@ -121,19 +121,19 @@ def _logged_out(request: Any, **kwargs: Any) -> None:
         model = session_model()
         using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
         end = [[key], [], SESSION_ENDED["code"], str(SESSION_ENDED["reason"])]
-        after_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
+        revoke_at_commit(using, broadcast_command, close_connections, *end, *filter(None, [spared]))
 
 
 def _session_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
     if not created:
-        after_commit(using, broadcast_command, recheck_sessions, [instance.pk])
+        revoke_at_commit(using, broadcast_command, recheck_sessions, [instance.pk])
 
 
 def _session_deleted(instance: Any, using: str, **kwargs: Any) -> None:
     # `clearsessions` deletes many expired ones. The heartbeat closes their connections.
     end = vars(instance).get("expire_date")  # not loaded by `only()`, or not set by hand
     if end is None or end > timezone.now():
-        after_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
+        revoke_at_commit(using, revoke, session_key=instance.pk, **SESSION_ENDED)
 
 
 def _user_changed(instance: Any, using: str, created: bool = False, **kwargs: Any) -> None:
@@ -141,4 +141,4 @@ def _user_changed(instance: Any, using: str, created: bool = False, **kwargs: An
     # The key of a parent's row is that of the user's. What an authenticator saves when it is asked
     # again must not let it be asked once more.
     if not created and not ignores_saves.get():
-        after_commit(using, broadcast_command, recheck_users, [str(instance.pk)])
+        revoke_at_commit(using, broadcast_command, recheck_users, [str(instance.pk)])

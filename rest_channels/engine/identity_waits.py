@@ -11,10 +11,10 @@ from .revocation_index import check_connections
 __all__ = ["wait_for_checks", "wait_for_identity"]
 
 
-async def wait_for_checks(hub: Hub) -> None:
-    """Wait until all that has changed was read again."""
+async def wait_for_checks(hub: Hub, timeout: float | None = None) -> None:
+    """Wait until all that has changed was read again, for at most `timeout` seconds."""
     if checks := hub.get_component(RevocationIndex).checks():
-        await asyncio.wait(checks)
+        await asyncio.wait(checks, timeout=timeout)
 
 
 async def wait_for_identity(connection: Any, *, nested: bool = False) -> None:

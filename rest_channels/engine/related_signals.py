@@ -17,7 +17,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from .account_rules import has_own_rules
 from .publish import broadcast_command
 from .revocation_index import recheck_related, recheck_users, watch_related
-from .row_signals import after_commit, ignores_saves, is_watched
+from .row_signals import ignores_saves, is_watched, revoke_at_commit
 
 __all__ = ["connect_related"]
 
@@ -110,4 +110,4 @@ def _is_user(model: type[Model], user: type[Model]) -> bool:
 def _recheck(using: str, command: Any, keys: Iterable[Any], *args: Any) -> None:
     found = sorted(map(str, keys))
     if found and not ignores_saves.get():  # else it is the time at which a token was used last
-        after_commit(using, broadcast_command, command, *args, found)
+        revoke_at_commit(using, broadcast_command, command, *args, found)

@@ -232,7 +232,15 @@ def next_check(index: RevocationIndex) -> IdentityCheck:
         index.next_check = IdentityCheck(index.hub.loop)
     if index.task is None or index.task.done() or index.task.cancelling():
         index.task = index.hub.start_task(_run_checks(index))
+        index.task.add_done_callback(partial(_end_checks, index))
     return index.next_check
+
+
+def _end_checks(index: RevocationIndex, task: asyncio.Task[None]) -> None:
+    """Let nothing wait for a check that was not begun when the hub stopped."""
+    if index.task is task and (check := index.next_check) is not None:
+        index.next_check = None
+        check.finish()
 
 
 async def _run_checks(index: RevocationIndex) -> None:

@@ -12,7 +12,9 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 from django.db.transaction import TransactionManagementError
 
-__all__ = ["after_commit", "ignores_saves", "is_watched", "watch_rows"]
+from .commit_hooks import Revocation
+
+__all__ = ["after_commit", "ignores_saves", "is_watched", "revoke_at_commit", "watch_rows"]
 
 ignores_saves: ContextVar[bool] = ContextVar("rest_channels_ignores_saves", default=False)
 """Whether the running code saves watched rows without a consequence."""
@@ -35,7 +37,7 @@ def watch_rows(model: type[Model], purpose: str, notify: Callable[[str, list[str
         if created or ignores_saves.get():
             return
         keys = [str(instance.pk)]
-        after_commit(using, notify, label, keys)
+        revoke_at_commit(using, notify, label, keys)
 
     for each in (model, *apps.get_models()):
         if each._meta.concrete_model is concrete and not is_watched(each, purpose):
@@ -52,6 +54,13 @@ def after_commit(using: str, function: Callable[..., Any], *args: Any, **kwargs:
     """
     with suppress(TransactionManagementError):
         transaction.on_commit(partial(function, *args, **kwargs), using=using, robust=True)
+
+
+def revoke_at_commit(using: str, publish: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Call `publish` after the commit as `after_commit` does, before its writes are told."""
+    with suppress(TransactionManagementError):
+        revocation = Revocation(partial(publish, *args, **kwargs))
+        revocation.add_to(transaction.get_connection(using))
 
 
 def is_watched(model: type[Model], purpose: str) -> bool:

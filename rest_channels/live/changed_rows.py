@@ -1,14 +1,14 @@
 """The rows that were written since queries were last read, and the queries that these concern."""
 
-import logging
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
 
+from .calls import Calls
 from .diff import Key
 from .keys import row_key
 from .row_index import ReadRows, RowIndex
@@ -16,57 +16,84 @@ from .shared_query import SharedQuery
 from .subscriptions import Viewer
 from .writes import MAX_KEYS
 
-__all__ = ["ChangedRows"]
-
-logger = logging.getLogger("rest_channels")
+__all__ = ["ChangedRows", "Keys"]
 
 Keys = set[Key] | None
 """The keys of written rows; `None`: any row of the table."""
+
+Changed = dict[RowIndex, Keys]
+"""The rows of one model, by database and partition."""
 
 
 class ChangedRows:
     """The rows of one hub that were written, for the queries in which rows are independent."""
 
     def __init__(self) -> None:
-        self._keys: dict[RowIndex, Keys] = {}
+        self._by_label: dict[str, Changed] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def add(self, index: RowIndex, keys: Iterable[Any] | None) -> None:
+    def add(self, label: str, index: RowIndex, keys: Iterable[Any] | None) -> None:
         """Add the keys of rows as they travel: those of composite keys are lists."""
-        known = self._keys.setdefault(index, set())
+        changed = self._by_label.setdefault(label, {})
+        known = changed.setdefault(index, set())
         if known is not None and keys is not None:
             known.update(map(row_key, keys))
         if keys is None or (known is not None and len(known) > MAX_KEYS):
-            self._keys[index] = None
+            changed[index] = None
 
-    async def affected(self) -> list[tuple[SharedQuery, Keys]]:
-        """Return the queries that the rows may concern, and forget the rows.
+    def may_look_up(self, calls: Calls) -> bool:
+        """Return whether `look_up` would begin a call."""
+        return any(map(calls.has_room, self._by_label))
 
-        No query may be read meanwhile: it would return what the rows were before.
+    def look_up(
+        self,
+        calls: Calls,
+        being_read: Collection[SharedQuery],
+        then: Callable[[SharedQuery, Keys], None],
+    ) -> list[asyncio.Task[Any]]:
+        """Find the queries that the rows may concern, one call for each model, and forget the rows.
+
+        `then` is called with each query and the keys of the rows. Return the tasks.
         """
-        changed, self._keys = self._keys, {}
-        jobs = [(index, keys, index.viewers()) for index, keys in changed.items() if keys]
-        try:
-            read = await sync_to_async(_read)(jobs)
-        except Exception:
-            logger.exception(
-                "It cannot be found out which live queries are concerned: all are read."
-            )
-            read = {}
-        found: list[tuple[SharedQuery, Keys]] = []
-        for index, keys in changed.items():
-            rows = read.get(index)
-            queries = index.all() if rows is None else index.affected(keys or (), rows)
-            found += [(query, keys) for query in queries]
-        return found
+        tasks = []
+        for label in [*filter(calls.has_room, self._by_label)]:
+            changed = self._by_label.pop(label)
+            jobs = [(index, keys, index.viewers()) for index, keys in changed.items() if keys]
+
+            def end(found: dict[RowIndex, ReadRows] | None, changed: Changed = changed) -> None:
+                for each in _concerned(changed, found or {}, being_read):
+                    then(*each)
+
+            tasks.append(calls.start(label, _read_rows, jobs, then=end))
+        return tasks
 
 
-def _read(jobs: Iterable[tuple[RowIndex, set[Key], list[Viewer]]]) -> dict[RowIndex, ReadRows]:
+def _read_rows(
+    jobs: Iterable[tuple[RowIndex, set[Key], list[Viewer]]],
+) -> dict[RowIndex, ReadRows]:
     """Read rows that were written. If that fails, they may concern all queries."""
     found: dict[RowIndex, ReadRows] = {}
     for index, keys, viewers in jobs:
         with suppress(DatabaseError, ValueError, TypeError, ValidationError):
             found[index] = index.read(keys, viewers)
+    return found
+
+
+def _concerned(
+    changed: Changed, rows: dict[RowIndex, ReadRows], being_read: Collection[SharedQuery]
+) -> list[tuple[SharedQuery, Keys]]:
+    """Return the queries that changed rows may concern, as far as these were read: else all.
+
+    What a query that is being read returns is not known yet: it may be what rows were before.
+    """
+    found: list[tuple[SharedQuery, Keys]] = []
+    for index, keys in changed.items():
+        read = rows.get(index)
+        if keys is None or read is None:
+            found += [(query, keys) for query in index.all()]
+            continue
+        queries = index.affected(keys, read)
+        found += [(query, keys) for query in queries]
+        for query in being_read:
+            if query.reading is not None and query in index and query not in queries:
+                query.reading.pass_over(keys)
     return found

@@ -1,4 +1,4 @@
-"""The one task of a hub that reads its live queries again after each commit.
+"""The task of a hub that lets its live queries be read again after each commit.
 
 A message that arrives says which rows of which tables a commit has written. Each query of these
 tables is read again, and its clients are told what differs. What arrives while a query is read
@@ -8,14 +8,13 @@ belongs to its next reading. So nothing depends on the order of messages.
 import asyncio
 import logging
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
-from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
 from rest_framework.exceptions import APIException, NotFound
 
 from ..cluster.counts import counts
-from ..concurrency.execution import empty_context, thread_lease
+from ..concurrency.execution import empty_context
 from ..concurrency.timers import call_later
 from ..engine.fanout import Member
 from ..engine.hub import Hub
@@ -23,10 +22,13 @@ from ..engine.identity_waits import wait_for_checks
 from ..protocol.messages import Event, Gap
 from ..renderers import Rendered
 from .audiences import Rendering, Tags, Waiting, answer_to, difference
-from .changed_rows import ChangedRows
+from .calls import Calls
+from .changed_rows import ChangedRows, Keys
 from .queries import Queries
+from .reading import Reading
 from .rights import RETRY_TIME, RIGHTS, Rights, keeps_place
-from .shared_query import Reading, SharedQuery, read_all
+from .schedule import Schedule
+from .shared_query import SharedQuery
 from .subscriptions import LiveSubscription, send_diff
 
 __all__ = ["LiveLane"]
@@ -39,8 +41,8 @@ GATHER_TIME = 0.002
 PAUSE = 0.01
 """Seconds from the end of one reading to the next one in a burst of commits."""
 
-QUERIES_PER_CALL = 50
-"""How many queries one call in a thread reads."""
+PATIENCE = 0.05
+"""Seconds for which queries wait until it is known what to read, and for whom."""
 
 
 class LiveLane:
@@ -51,7 +53,8 @@ class LiveLane:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._queries = Queries(hub, cast(Member, self))  # a member that receives only data
-        self._due: dict[SharedQuery, None] = {}
+        self._calls = Calls(hub, self._call_ended)
+        self._schedule = Schedule(self._calls, self._end)
         self._changed = ChangedRows()
         self._suspended: dict[LiveSubscription, Tags] = {}
         self.rights = Rights(hub, self._start)
@@ -94,17 +97,18 @@ class LiveLane:
             return  # it is asked again when it has sent another token
         if tags is None:
             if keeps_place(subscription, query):
-                if before.written is None:
+                if before.written is None or before.waiting:
                     self._wake(before)
                 return
             audience = before.audience_of(subscription)
             tags = None if audience is None else audience.told.tags()
         self._suspended.pop(subscription, None)
         waiting = before.remove(subscription)
-        self._drop_unused(before)
         for each in waiting or [Waiting(subscription, tags, None)]:
             query = self._add(each, query)
+        self._drop_unused(before)  # now, so that the hub does not leave its group
         self._wake(query)
+        self._queries.call_when_joined(query, partial(self._read_whole, query))
 
     def unsubscribe(self, subscription: LiveSubscription) -> None:
         """End a subscription."""
@@ -125,15 +129,14 @@ class LiveLane:
     def _drop_unused(self, query: SharedQuery) -> None:
         if not query.is_used:
             self._queries.remove(query)
-            self._due.pop(query, None)
+            self._schedule.remove(query)
             query.stop_timer()
 
     def deliver(self, event: Event | Gap) -> None:
         """Note what a commit has written, or that messages were lost."""
         if isinstance(event, Gap):
             for query in self._queries.of_groups(event.groups):
-                query.note_loss()
-                self._wake(query)
+                self._read_whole(query)
             return
         for label, keys in event.data["written"]:
             if label in RIGHTS:
@@ -143,120 +146,124 @@ class LiveLane:
                 query.note(label, keys)
                 self._wake(query)
             for index in self._queries.row_indexes(event.group, label):
-                self._changed.add(index, keys)
+                self._changed.add(label, index, keys)
                 self._start()
+
+    def _read_whole(self, query: SharedQuery) -> None:
+        query.note_loss()
+        self._wake(query)
 
     def _wake(self, query: SharedQuery) -> None:
         """Read a query soon."""
         if query.is_used:
-            self._due[query] = None
+            self._schedule.add(query)
             self._start()
 
     def _start(self) -> None:
-        if self._task is None:
+        if self._task is None and self._has_work:
             self._task = self._context.run(self._hub.start_task, self._run())
             self._task.add_done_callback(self._task_ended)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if not task.cancelled() and self._has_work:  # since the very end
-            self._start()
+        if not task.cancelled():
+            self._start()  # something may have come since the very end
+
+    def _call_ended(self) -> None:
+        self._ended_at = self._hub.loop.time()
+        self._schedule.start()
+        self._start()
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._due or self._changed or self.rights)
+        """Whether there is something to do that need not wait for a call."""
+        looks_up = self._changed.may_look_up(self._calls)
+        return looks_up or self._schedule.has_due or self.rights.may_ask(self._calls)
 
     async def _run(self) -> None:
-        async with thread_lease(urgent=True):
-            while self._has_work:
-                pause = self._ended_at + PAUSE - self._hub.loop.time()
-                await asyncio.sleep(max(pause, GATHER_TIME))
-                try:
-                    await self._read_due()
-                except Exception:
-                    logger.exception("Live queries cannot be read.")
-                self._ended_at = self._hub.loop.time()
+        while self._has_work:
+            pause = self._ended_at + PAUSE - self._hub.loop.time()
+            await asyncio.sleep(max(pause, GATHER_TIME))
+            # A user who was deactivated is told nothing.
+            await wait_for_checks(self._hub, PATIENCE)
+            await _wait(self.rights.ask(self._calls, self._answered))
+            reading = self._schedule.being_read
+            await _wait(self._changed.look_up(self._calls, reading, self._note))
+            self._schedule.gather()
+            self._schedule.start()
 
-    async def _read_due(self) -> None:
-        await wait_for_checks(self._hub)  # a user who was deactivated is told nothing
-        if self.rights:
-            await self._ask_again()
-        if self._changed:
-            for query, keys in await self._changed.affected():
-                query.note(query.label, keys)
-                self._wake(query)
-        due, self._due = [*self._due], {}
-        for start in range(0, len(due), QUERIES_PER_CALL):
-            await self._read(due[start : start + QUERIES_PER_CALL])
+    def _answered(self, subscription: LiveSubscription, found: SharedQuery | Exception) -> None:
+        if isinstance(found, SharedQuery):
+            self.move(subscription, found)
+        else:
+            self._refuse(subscription, found)
 
-    async def _ask_again(self) -> None:
-        """Ask for the querysets of clients who may see other rows now."""
-        for subscription, found in await self.rights.ask():
-            if isinstance(found, SharedQuery):
-                self.move(subscription, found)
-            else:
-                self._refuse(subscription, found)
+    def _note(self, query: SharedQuery, keys: Keys) -> None:
+        query.note(query.label, keys)
+        self._wake(query)
 
     def _refuse(self, subscription: LiveSubscription, error: Exception) -> None:
         if not subscription.ended:
             self.unsubscribe(subscription)
             subscription.reject(error)
 
-    async def _read(self, queries: list[SharedQuery]) -> None:
-        readings = [query.begin() for query in queries if query.is_used]
+    def _end(self, reading: Reading, done: bool) -> None:
+        query = reading.query
         try:
-            await sync_to_async(read_all)(readings)
-        except BaseException:  # the hub stops, or there is no thread
-            for reading in readings:
-                reading.cancel()
-                self._drop_unused(reading.query)
-            raise
-        for reading in readings:
-            reading.query.end()
-            try:
-                if reading.error is not None:
-                    raise reading.error
+            if done:
                 self._install(reading)
-            except Exception as error:  # noqa: BLE001 - it is the error of one query
-                self._fail(reading, error)
-            reading.query.start_timer(self._hub.loop, partial(self._audit, reading.query))
-            self._drop_unused(reading.query)
+            else:
+                self._retry(query)
+        except Exception as error:  # noqa: BLE001 - it is the error of one query
+            self._fail(reading, error)
+        query.start_timer(self._hub.loop, partial(self._audit, query))
+        self._drop_unused(query)
 
     def _install(self, reading: Reading) -> None:
+        if reading.error is not None:
+            raise reading.error
         query, before = reading.query, reading.query.keys
         query.install(reading)
         self._queries.note_rows(query, before)
+        if (outdated := reading.outdated) != set():
+            self._note(query, outdated)
         for audience, error in reading.failed:
             logger.error("Rows of %s cannot be rendered.", query.label, exc_info=error)
-            for waiting in audience.waiting:
+            for waiting in filter(reading.awaits, audience.waiting):
                 waiting.fail(error)
         for rendering in reading.renderings:
             told = [
                 each
                 for each in rendering.audience.subscriptions
-                if query.has(each) and not self._suspends(each, rendering.before)
+                if reading.has(each) and not self._suspends(each, rendering.before)
             ]
             if told and (data := difference(rendering, rendering.before)) is not None:
                 if not reading.noted:
                     counts.add("mended")
                 send_diff(told, data)
-            for waiting in rendering.audience.waiting:
-                if query.has(waiting.subscription):
-                    self._answer(waiting, rendering)
+            for waiting in filter(reading.awaits, rendering.audience.waiting):
+                self._answer(waiting, rendering)
 
     def _suspends(self, subscription: LiveSubscription, have: Tags) -> bool:
-        """Note what a client has, if it is told nothing until it has sent another token."""
-        if subscription.connection.missed is None:
+        """Note what a client has, if it is told nothing until it is known what it may see.
+
+        One whose token has expired has to send another one first.
+        """
+        if subscription.connection.missed is None and subscription not in self.rights:
             return False
         self._suspended.setdefault(subscription, have)
         subscription.query.remove(subscription)
         return True
 
     def _answer(self, waiting: Waiting, rendering: Rendering) -> None:
+        subscription = waiting.subscription
         if waiting.answer is None:
-            suspends = self._suspends(waiting.subscription, waiting.have or {})
+            suspends = self._suspends(subscription, waiting.have or {})
             if not suspends and (data := difference(rendering, waiting.have or {})) is not None:
-                send_diff([waiting.subscription], data)
+                send_diff([subscription], data)
+        elif subscription in self.rights:
+            subscription.query.remove(subscription)
+            subscription.query.waiting.append(waiting)  # until it has been asked about
         elif not waiting.answer.done():
             waiting.answer.set_result(answer_to(waiting, rendering))
 
@@ -271,10 +278,21 @@ class LiveLane:
         logger.error("A live query of %s failed.", reading.query.label, exc_info=error)
         reading.query.note_loss()
         if isinstance(error, DatabaseError):
-            call_later(self._hub.loop, RETRY_TIME, partial(self._wake, reading.query))
+            self._retry(reading.query)
+
+    def _retry(self, query: SharedQuery) -> None:
+        call_later(self._hub.loop, RETRY_TIME, partial(self._wake, query))
 
     def _audit(self, query: SharedQuery) -> None:
-        """Read a query although nothing it depends on was written, as far as is known."""
+        """Read a query although nothing it depends on was written, as far as is known.
+
+        It is read once its clients have been asked about.
+        """
         query.written = None
         self.rights.note(query.subscriptions)
-        self._wake(query)
+
+
+async def _wait(tasks: list[asyncio.Task[Any]]) -> None:
+    """Wait for calls that the next ones depend on, unless they take long."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=PATIENCE)

@@ -1,7 +1,7 @@
 """The live queries of one hub, by their keys and by the models that they depend on."""
 
 import asyncio
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from ..cluster.layer import BROKER_TIMEOUT
 from ..engine.fanout import Member
@@ -96,6 +96,12 @@ class Queries:
         if partition is not None and (joined := partition.joined) is not None:
             await asyncio.wait({joined}, timeout=BROKER_TIMEOUT)
             partition.joined = None
+
+    def call_when_joined(self, query: SharedQuery, callback: Callable[[], None]) -> None:
+        """Call `callback` when the writes of other processes arrive, if they do not yet."""
+        partition = self._partitions[group_name(LIVE_GROUP, query.partition)]
+        if (joined := partition.joined) is not None and not joined.done():
+            joined.add_done_callback(lambda _joined: callback())
 
     def note_rows(self, query: SharedQuery, before: Iterable[Key]) -> None:
         """Note that a query returns other rows than `before`."""

@@ -4,12 +4,12 @@ The user of a connection, its session, token, groups and permissions are noticed
 identities, which reads them again first. Groups, and the permissions of groups, are noticed here.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
 
 from ..concurrency.timers import call_later
@@ -17,6 +17,7 @@ from ..engine.connection import Connection
 from ..engine.hub import Hub
 from ..engine.revocation_index import RevocationIndex
 from .audiences import audience_key
+from .calls import Calls
 from .shared_query import SharedQuery
 from .subscriptions import LiveSubscription, subscriptions_of
 
@@ -32,6 +33,13 @@ RETRY_TIME = 1.0
 
 Found = list[tuple[LiveSubscription, SharedQuery | Exception]]
 
+Asked = list[LiveSubscription]
+
+Then = Callable[[LiveSubscription, SharedQuery | Exception], None]
+
+ASKING = "asking"
+"""The kind of the calls that ask for querysets. Kinds with a dot are labels of models."""
+
 
 class Rights:
     """The subscriptions of a hub whose querysets have to be asked for again.
@@ -43,10 +51,14 @@ class Rights:
         self._wake = wake
         self._loop = hub.loop
         self._outdated: dict[LiveSubscription, None] = {}
+        self._asked: set[LiveSubscription] = set()
+        """Those that are being asked for. The database may have to be asked again."""
         hub.get_component(RevocationIndex).on_checked.append(self._note_members)
 
-    def __bool__(self) -> bool:
-        return bool(self._outdated)
+    def __contains__(self, subscription: LiveSubscription) -> bool:
+        """Return whether it is not known now which rows the client may see."""
+        is_asked = subscription in self._outdated or subscription in self._asked
+        return is_asked or subscription.connection.identity_check is not None
 
     def note(self, subscriptions: Iterable[LiveSubscription]) -> None:
         """Ask for the querysets of these subscriptions again."""
@@ -63,37 +75,64 @@ class Rights:
         for member in members:
             self.note_connection(cast(Connection, member))
 
-    async def ask(self) -> Found:
-        """Return each subscription with its query now, or with the error that ends it.
+    def may_ask(self, calls: Calls) -> bool:
+        """Return whether there is anything to ask for now. No client is asked about twice at once.
 
-        Those that the database has not answered for are asked for again.
+        `calls`: the calls that run.
         """
-        outdated, self._outdated = [*self._outdated], {}
-        found, unanswered = await sync_to_async(_find_queries)(outdated)
-        if unanswered:
-            call_later(self._loop, RETRY_TIME, partial(self.note, unanswered))
-        return found
+        return calls.has_room(ASKING) and not self._outdated.keys() <= self._asked
+
+    def ask(self, calls: Calls, then: Then) -> list[asyncio.Task[Any]]:
+        """Ask in a thread, and call `then` with each subscription and its query, or its error.
+
+        Those that the database has not answered for are asked for again. Return the tasks.
+        """
+        if not self.may_ask(calls):
+            return []
+        asked = [each for each in self._outdated if each not in self._asked]
+        for subscription in asked:
+            del self._outdated[subscription]
+        self._asked.update(asked)
+
+        def end(result: tuple[Found, Asked] | None) -> None:
+            found, unanswered = ([], asked) if result is None else result
+            self._asked.difference_update({*asked}.difference(unanswered))
+            if unanswered:
+                call_later(self._loop, RETRY_TIME, partial(self._ask_again, unanswered))
+            for each in found:
+                then(*each)
+
+        return [calls.start(ASKING, _find_queries, asked, then=end)]
+
+    def _ask_again(self, unanswered: Asked) -> None:
+        self._asked.difference_update(unanswered)
+        self._outdated |= dict.fromkeys(unanswered)
+        self._wake()
 
 
 def keeps_place(subscription: LiveSubscription, query: SharedQuery) -> bool:
     """Return whether a client whose rows are those of `query` stays in its query and audience.
 
-    Rows that only some clients see in this way are rendered anew: the user may be another one.
+    Rows that only some clients see in this way are rendered anew: the user may be another one. A
+    reading that has begun before may have rendered them for the old one.
     """
     before: SharedQuery = subscription.query
-    audience = before.audience_of(subscription)
-    if before.key == query.key and audience is not None and not audience.is_shared:
+    if before.key != query.key:
+        return False
+    audience, key = before.audience_of(subscription), audience_key(subscription)
+    if key.is_shared:
+        return True
+    if audience is not None and not audience.is_shared:
         before.written = None
-        return audience.key == audience_key(subscription)
-    return before.key == query.key
+        if audience.key != key:
+            return False
+    return before.reading is None
 
 
-def _find_queries(
-    subscriptions: Iterable[LiveSubscription],
-) -> tuple[Found, list[LiveSubscription]]:
+def _find_queries(subscriptions: Asked) -> tuple[Found, Asked]:
     """Return what was found, and the subscriptions that the database has not answered for."""
     found: Found = []
-    unanswered: list[LiveSubscription] = []
+    unanswered: Asked = []
     for subscription in subscriptions:
         if subscription.ended:
             continue

@@ -7,7 +7,7 @@ see different commits, and an order that is older than its rows would stay wrong
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Hashable, Iterable
-from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -17,54 +17,20 @@ from rest_framework.exceptions import ValidationError
 from ..concurrency.timers import call_later
 from ..partitions import activated
 from ..settings import api_settings
-from .audiences import Audience, AudienceKey, Failure, Rendering, Waiting, audience_key, renderings
+from .audiences import Audience, AudienceKey, Failure, Waiting, audience_key, renderings
 from .dependencies import Dependencies, UnwatchableQuery, find_dependencies
 from .diff import Key
 from .equalities import equalities_of
 from .judge import compile_judge
 from .keys import row_key
 from .querysets import check_told, prefetched_models, query_key
+from .reading import Reading
 from .state import UNKNOWN, Told, fingerprint
 from .subscriptions import LiveSubscription
 
-__all__ = ["Reading", "SharedQuery", "read_all"]
+__all__ = ["SharedQuery", "read_all"]
 
 logger = logging.getLogger("rest_channels")
-
-
-@dataclass(eq=False, slots=True)
-class Reading:
-    """One reading of a query: its audiences when it began, and what it has found for each."""
-
-    query: "SharedQuery"
-    audiences: list[Audience]
-    written: set[Key] | None
-    """The rows that are rendered, though they may have the same values as before. `None`: all."""
-    noted: bool
-    """Whether rows were written, as far as is known. Otherwise nothing should have changed."""
-    prints: dict[Key, bytes] = field(default_factory=dict)
-    renderings: list[Rendering] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
-    """The audiences for which rows cannot be rendered."""
-    error: Exception | None = None
-
-    @property
-    def waiting(self) -> list[Waiting]:
-        """The clients that wait for this reading."""
-        return [each for audience in self.audiences for each in audience.waiting]
-
-    def cancel(self) -> None:
-        """End it, and let no client wait for it any more."""
-        self.query.end()
-        for waiting in self.waiting:
-            if waiting.answer is not None:
-                waiting.answer.cancel()
-
-    @property
-    def subscriptions(self) -> list[LiveSubscription]:
-        """The clients that have been told an earlier reading, also of another query."""
-        told = [each for audience in self.audiences for each in audience.subscriptions]
-        return told + [each.subscription for each in self.waiting if each.answer is None]
 
 
 class SharedQuery:
@@ -108,9 +74,12 @@ class SharedQuery:
         """The rows that the next reading renders in any case; `None`: all."""
         self.noted = False
         """Whether any row was written since the last reading, as far as is known."""
+        self.seconds = 0.0
+        """How long the last reading took."""
+        self.reading: Reading | None = None
+        """The one that has begun, and has not ended."""
         self._interval = api_settings.LIVE_AUDIT
         self._timer: asyncio.TimerHandle | None = None
-        self._reading: Reading | None = None
         self._prints: tuple[tuple[Key, ...], bytes] = ((), b"")
 
     @classmethod
@@ -160,17 +129,13 @@ class SharedQuery:
     @property
     def is_used(self) -> bool:
         """Whether it has clients, or is being read for some."""
-        return bool(self.waiting or self.audiences or self._reading)
-
-    def has(self, subscription: LiveSubscription) -> bool:
-        """Return whether a subscription is one to this query, and has not ended."""
-        return subscription.query is self and not subscription.ended
+        return bool(self.waiting or self.audiences or self.reading)
 
     @property
     def subscriptions(self) -> list[LiveSubscription]:
         """The subscriptions of its clients, also of those that wait."""
         told = [each for audience in self.audiences.values() for each in audience.subscriptions]
-        waiting = [*self.waiting, *(self._reading.waiting if self._reading else ())]
+        waiting = [*self.waiting, *(self.reading.waiting if self.reading else ())]
         return [*told, *(each.subscription for each in waiting)]
 
     def audience_of(self, subscription: LiveSubscription) -> Audience | None:
@@ -179,14 +144,14 @@ class SharedQuery:
         return next(found, None)
 
     def remove(self, subscription: LiveSubscription) -> list[Waiting]:
-        """Remove a subscription. Return what it waits for."""
+        """Remove a subscription, also from the running reading. Return what it waits for."""
         for key, audience in [*self.audiences.items()]:
             audience.subscriptions.pop(subscription, None)
             if not audience.subscriptions:
                 del self.audiences[key]
         removed = [each for each in self.waiting if each.subscription is subscription]
         self.waiting = [each for each in self.waiting if each.subscription is not subscription]
-        return removed
+        return removed if self.reading is None else removed + self.reading.leave(subscription)
 
     def note(self, label: str, keys: Iterable[Key] | None) -> None:
         """Note that rows of a model were written; `None`: it is not known which."""
@@ -233,8 +198,8 @@ class SharedQuery:
         for each in waiting:
             key = audience_key(each.subscription)
             audiences.setdefault(key, Audience(key)).waiting.append(each)
-        self._reading = Reading(self, [*audiences.values()], written, noted)
-        return self._reading
+        self.reading = Reading(self, [*audiences.values()], written, noted)
+        return self.reading
 
     def read(self, reading: Reading) -> None:
         """Read and render the rows. Call this in a thread, after the commit of what has changed."""
@@ -270,20 +235,26 @@ class SharedQuery:
         self.audiences = {}
         for audience, _error in reading.failed:
             self.written = None  # the next reading renders for them again
-            here = {each: None for each in audience.subscriptions if self.has(each)}
+            here = {each: None for each in audience.subscriptions if reading.has(each)}
             if here:
                 self.audiences[audience.key] = Audience(audience.key, audience.told, here)
         for rendering in reading.renderings:
             audience = rendering.audience
-            here = {each: None for each in audience.members if self.has(each)}
+            here = {each: None for each in audience.members if reading.has(each)}
             if here:
                 audience = self.audiences.setdefault(audience.key, Audience(audience.key))
                 audience.told = Told(rendering.tags)
                 audience.subscriptions |= here
 
-    def end(self) -> None:
+    def end(self, reading: Reading) -> None:
         """Note that the reading that has begun has ended."""
-        self._reading = None
+        self.reading = None
+        self.seconds = reading.seconds
+
+    def give_back(self, reading: Reading) -> None:
+        """Let the next reading do what this one, which was not made, would have done."""
+        self.note_loss()
+        self.waiting = reading.waiting + self.waiting
 
     def _known_prints(self) -> Iterable[tuple[Key, bytes]]:
         keys, prints = self._prints
@@ -294,7 +265,9 @@ class SharedQuery:
 def read_all(readings: Iterable[Reading]) -> None:
     """Read and render these queries one after another. Call this in a thread."""
     for reading in readings:
+        began = monotonic()
         try:
             reading.query.read(reading)
         except Exception as error:  # noqa: BLE001 - it is the error of one query
             reading.error = error
+        reading.seconds = monotonic() - began

@@ -21,10 +21,10 @@ from django.db.models import Model
 from django.db.models.deletion import Collector
 from django.db.models.signals import m2m_changed, post_save
 
+from ..engine.commit_hooks import CommitHook
 from ..engine.publish import may_have_members, publish
 from ..partitions import changed_partition, group_name
 from ..protocol.messages import Event
-from .commit_hooks import CommitHook
 from .keys import normalize_key, row_key
 
 __all__ = ["LIVE_GROUP", "MAX_KEYS", "capture_writes", "captures_everywhere", "is_told"]

@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 import random
+import time
+from unittest.mock import patch
 
 import orjson
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import Error, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 from rest_framework import serializers
 
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
+from rest_channels.engine.revocation_index import RevocationIndex
+from rest_channels.live import lane, rights, schedule
 from rest_channels.live.lane import LiveLane
+from rest_channels.live.row_index import RowIndex
+from rest_channels.live.shared_query import SharedQuery
 from rest_channels.observer import live_query
 from tests.observer.models import Comment, Message, Room
 
@@ -254,16 +260,88 @@ class Reader:
 
 
 async def rest():
-    """Wait until all that was written has been read."""
-    lane = current_hub().get_component(LiveLane)
-    await asyncio.sleep(0.05)  # what threads have published is on its way to the loop
-    while (task := lane._task) is not None:
-        await asyncio.wait({task})
-        await asyncio.sleep(0.02)
+    """Wait until all that was written has been read, also by readings that are tried again."""
+    quiet = 0.0
+    async with asyncio.timeout(60):
+        while quiet < 3 * RETRY_TIME:
+            await asyncio.sleep(0.01)
+            quiet = 0.0 if is_busy(current_hub()) else quiet + 0.01
 
 
-async def simulate(seed, *, readers=12, writers=3, times=25):
-    """Run one simulation. Raise `AssertionError` for a list that is wrong at rest."""
+def is_busy(hub):
+    """Whether anything of live lists is under way, apart from timers."""
+    lives, checks = hub.get_component(LiveLane), hub.get_component(RevocationIndex).checks()
+    queues = [member.event_queue for member in hub.members.values()]
+    return (
+        lives._task is not None
+        or lives._calls._running.total() > 0
+        or bool(lives._schedule._due or lives._suspended or checks)
+        or any(queue is not None and queue.busy for queue in queues)
+    )
+
+
+RETRY_TIME = 0.05
+"""Seconds after which readings that have failed are tried again in a simulation."""
+
+
+@contextlib.contextmanager
+def trouble(seed, share):
+    """Let this share of all that threads read for lists be slow, or fail for a while."""
+    chance = random.Random(f"{seed}.trouble")
+    read, look_up, find = SharedQuery.read, RowIndex.read, rights._find_queries
+
+    def be_slow():
+        if chance.random() < share:
+            time.sleep(chance.random() / 20)
+
+    def fail():
+        if chance.random() < share / 2:
+            raise OperationalError("The database does not answer.")
+
+    def read_slowly(query, reading):
+        be_slow()
+        if all(each.answer is None for each in reading.waiting):  # a new client gets the error
+            fail()
+        read(query, reading)
+        be_slow()
+
+    def look_up_slowly(index, *args):
+        be_slow()
+        fail()
+        found = look_up(index, *args)
+        be_slow()
+        return found
+
+    def find_slowly(subscriptions):
+        be_slow()
+        if chance.random() < share / 2:
+            return [], subscriptions
+        found = find(subscriptions)
+        be_slow()
+        return found
+
+    with (
+        patch.object(SharedQuery, "read", read_slowly),
+        patch.object(RowIndex, "read", look_up_slowly),
+        patch.object(rights, "_find_queries", find_slowly),
+        patch.object(rights, "RETRY_TIME", RETRY_TIME),
+        patch.object(lane, "RETRY_TIME", RETRY_TIME),
+        patch.object(schedule, "SLOW_TIME", 0.02),
+        patch.object(lane, "PATIENCE", 0.02),
+    ):
+        yield
+
+
+async def simulate(seed, *, readers=12, writers=3, times=25, share=0.0):
+    """Run one simulation. Raise `AssertionError` for a list that is wrong at rest.
+
+    `share`: how much of what is read for lists is slow, or fails for a while.
+    """
+    with trouble(seed, share):
+        await run(seed, readers, writers, times)
+
+
+async def run(seed, readers, writers, times):
     chance = random.Random(seed)
     users = [await User.objects.acreate_user(f"user{number}") for number in range(3)]
     for name in ("a", "b"):

@@ -399,8 +399,10 @@ async def test_a_client_whose_new_list_is_too_long_receives_the_error(staff, set
 def assert_nothing_remains():
     hub = current_hub()
     lane = hub.get_component(LiveLane)
-    assert [*lane._queries._partitions, *lane._due, *lane._suspended] == []
-    assert not lane.rights
+    schedule = lane._schedule
+    assert [*lane._queries._partitions, *schedule._due, *schedule.being_read] == []
+    assert [*lane._suspended, *(query for each in schedule._ready.values() for query in each)] == []
+    assert not lane.rights._outdated
     assert LIVE_GROUP not in hub.groups
 
 

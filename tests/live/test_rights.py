@@ -1,12 +1,19 @@
 """Who sees which rows: what changes a client's rights changes its list."""
 
+import asyncio
+import threading
+from contextlib import asynccontextmanager, closing
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection, transaction
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 
 from rest_channels.consumers import GenericAsyncAPIConsumer
+from rest_channels.engine.identity_index import RevocationIndex
+from rest_channels.engine.publish import current_hub
 from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Message, Room, Tag
 
@@ -190,3 +197,86 @@ async def test_rows_that_a_permission_of_objects_refuses_are_not_in_the_list(ada
         own.user = bob
         await own.asave()
         assert await comments.next() == {"leave": [own.pk]}
+
+
+@pytest.fixture
+def commit():
+    """`async with commit(user, change)`: a row is written in the commit that changes a user.
+
+    A hook of the project, which was registered before, waits until the block has ended.
+    """
+    ended = threading.Event()
+
+    def write(user, change):
+        with closing(connection), transaction.atomic():
+            transaction.on_commit(lambda: ended.wait(5))
+            Tag.objects.create(name="secret")
+            change(User.objects.get(pk=user.pk))
+
+    @asynccontextmanager
+    async def run(user, change):
+        task = asyncio.create_task(asyncio.to_thread(write, user, change))
+        try:
+            yield
+        finally:
+            ended.set()
+            await task
+
+    return run
+
+
+def deactivate(user):
+    user.is_active = False
+    user.save()
+
+
+@pytest.mark.parametrize("change", [User.delete, deactivate])
+async def test_a_user_who_is_closed_is_not_told_what_the_same_commit_has_written(
+    ada, commit, change
+) -> None:
+    async with client(Personal, user=ada) as socket:
+        await subscribe(socket)
+        async with commit(ada, change):
+            message = await socket._next("a close")
+            assert message["type"] == "websocket.close"
+
+
+class OfGroups(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    serializer_class = TagSerializer
+
+    def get_queryset(self, **kwargs):
+        rows = Tag.objects.order_by("name")
+        return rows if self.scope["user"].groups.exists() else rows.filter(name="public")
+
+
+async def test_a_user_who_leaves_a_group_is_not_told_what_the_same_commit_has_written(
+    ada, commit
+) -> None:
+    await ada.groups.aadd(await Group.objects.acreate(name="staff"))
+    async with client(OfGroups, user=ada) as socket:
+        tags = await subscribe(socket)
+        async with commit(ada, lambda user: user.groups.clear()):
+            await socket.expect_nothing(0.2)
+            await Tag.objects.acreate(name="public")
+            assert (await tags.next()).keys() == {"enter"}
+            assert tags.shown == ["public"]
+
+
+async def test_nothing_waits_for_a_check_that_was_not_begun_when_the_last_client_left(
+    ada, monkeypatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait(*args):
+        begun.set()
+        may_end.wait(5)
+
+    monkeypatch.setattr("rest_channels.engine.account_status.account_status", wait)
+    index = current_hub().get_component(RevocationIndex)
+    async with client(Tags, user=ada):
+        await ada.asave()
+        await asyncio.to_thread(begun.wait, 5)
+        await ada.asave()
+        assert len(index.checks()) == 2
+    may_end.set()
+    assert index.checks() == []

@@ -1,12 +1,15 @@
 """Which frames subscribers receive, and when; clients without permission receive none."""
 
 import asyncio
+import threading
+from contextlib import closing
 from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in
+from django.db import connection, transaction
 from django.dispatch import Signal
 from django.http import Http404
 from django.test import TestCase
@@ -572,6 +575,27 @@ async def test_a_deactivated_user_receives_no_change_and_is_closed(comment, user
         await users[0].asave()
         await comment.asave()
         message = await socket._next("a close")
+        assert message["type"] == "websocket.close"
+
+
+async def test_a_user_who_is_deactivated_in_the_commit_of_a_change_does_not_receive_it(
+    comment, users
+) -> None:
+    received = threading.Event()
+
+    def commit():
+        with closing(connection), transaction.atomic():
+            transaction.on_commit(lambda: received.wait(5))  # a slow hook of the project
+            comment.save()
+            users[0].is_active = False
+            users[0].save()
+
+    async with client(user=await User.objects.aget(pk=users[0].pk)) as socket:
+        await call(socket, "subscribe_instance", pk=comment.pk)
+        committing = asyncio.create_task(asyncio.to_thread(commit))
+        message = await socket._next("a close")
+        received.set()
+        await committing
         assert message["type"] == "websocket.close"
 
 

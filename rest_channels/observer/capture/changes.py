@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ...live.commit_hooks import CommitHook
+from ...engine.commit_hooks import CommitHook
 from ...partitions import changed_partition
 from .instances import copy_instance
 from .keys import normalize_key

@@ -2,23 +2,34 @@
 
 One of the project's hooks may fail, or write. So those that publish are taken out at the commit,
 and called first. Django drops the hooks of a savepoint that is rolled back.
+
+Revocations are published before anything else. Otherwise a client could be told what was written in
+the commit that took its rights away.
 """
 
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from weakref import ref
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["CommitHook"]
+__all__ = ["CommitHook", "Revocation"]
+
+logger = logging.getLogger("rest_channels")
 
 
 class CommitHook:
     """What is published when the running transaction is committed."""
 
     __slots__ = ()
+
+    is_first: ClassVar[bool] = False
+    """Whether it is published before hooks of other kinds."""
 
     @classmethod
     def publish_all(cls, hooks: list[Self]) -> None:
@@ -49,9 +60,10 @@ def _run_commit_hooks(reference: ref[BaseDatabaseWrapper]) -> None:
         owners = [getattr(hook, "__self__", None) for _savepoints, hook, _robust in hooks]
         try:
             publishing = [owner for owner in owners if isinstance(owner, CommitHook)]
-            for _kind, group in groupby(sorted(publishing, key=_kind_of), _kind_of):
+            for _kind, group in groupby(sorted(publishing, key=_order_of), _order_of):
                 same = [*group]
-                type(same[0]).publish_all(same)
+                with _errors_logged():
+                    type(same[0]).publish_all(same)
         finally:
             connection.run_on_commit = [
                 hook
@@ -61,5 +73,33 @@ def _run_commit_hooks(reference: ref[BaseDatabaseWrapper]) -> None:
     type(connection).run_and_clear_commit_hooks(connection)
 
 
-def _kind_of(hook: CommitHook) -> str:
-    return type(hook).__name__
+def _order_of(hook: CommitHook) -> tuple[bool, str]:
+    return not hook.is_first, type(hook).__name__
+
+
+@contextmanager
+def _errors_logged() -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # what was committed has to be told by the other hooks
+        logger.exception("What was committed cannot be published.")
+
+
+class Revocation(CommitHook):
+    """Tells hubs that rights may have changed, by a call of `publish()`."""
+
+    __slots__ = ("_publish",)
+
+    is_first = True
+
+    def __init__(self, publish: Callable[[], Any]) -> None:
+        self._publish = publish
+
+    @classmethod
+    def publish_all(cls, hooks: list[Self]) -> None:
+        for hook in hooks:
+            with _errors_logged():
+                hook.commit_hook()
+
+    def commit_hook(self) -> None:
+        self._publish()

@@ -1,0 +1,73 @@
+"""The calls in threads of the live queries of one hub: a few at a time, each with its own thread.
+
+A call may take seconds: for a search in a large table, or until a lock is released. So that it
+delays nothing but itself, calls of one kind have only some of the places.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+
+from ..concurrency.execution import thread_lease
+from ..engine.hub import Hub
+
+__all__ = ["Calls"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("rest_channels")
+
+MAX_CALLS = 6
+"""How many calls a hub makes at a time."""
+
+CALLS_PER_KIND = 2
+"""How many of them may be of one kind, such as the readings of one model."""
+
+
+class Calls:
+    """The calls that run. `on_end` is called after each that the hub has not cancelled."""
+
+    def __init__(self, hub: Hub, on_end: Callable[[], None]) -> None:
+        self._hub = hub
+        self._on_end = on_end
+        self._running: Counter[object] = Counter()  # by kind
+
+    def has_room(self, kind: object) -> bool:
+        """Return whether a call of this kind may begin."""
+        return self._running.total() < MAX_CALLS and self._running[kind] < CALLS_PER_KIND
+
+    def start(
+        self, kind: object, function: Callable[..., T], *args: Any, then: Callable[[T | None], None]
+    ) -> asyncio.Task[T]:
+        """Call `function(*args)` in a thread, and `then(result)` on the event loop.
+
+        The result is `None` if the call has failed: there is no thread, or the hub stops.
+
+        Returns:
+            The task, for those who wait until `then` was called.
+        """
+        self._running[kind] += 1
+        task = self._hub.start_task(_call(function, *args))
+        task.add_done_callback(partial(self._ended, kind, then))
+        return task
+
+    def _ended(self, kind: object, then: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
+        self._running[kind] -= 1
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("Live queries cannot be read.", exc_info=error)
+        try:
+            then(None if error is not None or task.cancelled() else task.result())
+        finally:
+            if not task.cancelled():
+                self._on_end()
+
+
+async def _call(function: Callable[..., T], *args: Any) -> T:
+    async with thread_lease(urgent=True):
+        return await sync_to_async(function)(*args)
