@@ -69,7 +69,12 @@ class Rights:
         Those that the database has not answered for are asked for again.
         """
         outdated, self._outdated = [*self._outdated], {}
-        found, unanswered = await sync_to_async(_find_queries)(outdated)
+        found: Found = []
+        try:
+            found, unanswered = await sync_to_async(_find_queries)(outdated)
+        except Exception:
+            logger.exception("It cannot be found out yet which rows clients may see.")
+            unanswered = outdated
         if unanswered:
             call_later(self._loop, RETRY_TIME, partial(self.note, unanswered))
         return found

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
+from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.execution import run
 from ..declarations.hints import LiveRows
 from ..declarations.unsupported import refuse_options
@@ -66,7 +67,7 @@ async def subscribe(
     subscriptions[subscription] = None
     viewer.forget = partial(_forget, lane, subscriptions, subscription)
     try:
-        query, tags = await run(partial(_find_query, subscription, have))
+        query, tags = await run(_find_query, subscription, have)
         data: Rendered = await lane.subscribe(subscription, query, tags)
     except BaseException:
         viewer.forget()
@@ -229,6 +230,11 @@ class BoundLiveQuery:
                 take too much memory.
         """
         query = self._query
+        if not isinstance(self._consumer, AsyncAPIConsumer):
+            raise TypeError(
+                f"{type(self._consumer).__name__} has no actions: @live_query is for an "
+                "AsyncAPIConsumer. A SocketRouter has @live."
+            )
         viewer = QueryViewer(self._consumer, request_id, arguments, query.sharing, query.function)
         return await subscribe(viewer, query, request_id, have, query.reread)
 
