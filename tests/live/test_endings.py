@@ -1,6 +1,8 @@
 """What remains when readings are slow, fail, or are in the middle of something that ends."""
 
 import asyncio
+import time
+from contextlib import AsyncExitStack
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -152,6 +154,52 @@ async def test_the_audit_goes_on_when_the_database_is_back(settings, monkeypatch
         await tags.until("a")
         await Tag.objects.all().aupdate(name="b")
         await tags.until("b")
+
+
+class Late(Tags):
+    name = "a"
+
+    def get_queryset(self, **kwargs):
+        return Tag.objects.filter(name=self.name)
+
+
+async def test_what_get_queryset_computes_is_computed_anew_with_each_audit(
+    settings, monkeypatch
+) -> None:
+    settings.REST_CHANNELS = {"LIVE_AUDIT": 0.05}
+    await Tag.objects.acreate(name="a")
+    await Tag.objects.acreate(name="b")
+    async with client(Late) as socket:
+        tags = await subscribe(socket)
+        assert tags.shown == ["a"]
+        monkeypatch.setattr(Late, "name", "b")
+        await tags.until("b")
+
+
+class SlowlyFound(Tags):
+    asked: list[str] = []
+
+    def get_queryset(self, **kwargs):
+        time.sleep(0.02)
+        self.asked.append("")
+        return Tag.objects.order_by("name")
+
+
+@pytest.mark.xfail(strict=True, reason="LiveLane reads nothing until all clients were asked.")
+async def test_a_commit_is_told_before_an_audit_has_asked_for_all_querysets(settings) -> None:
+    """An audit knows of no change, so a commit need not wait for it."""
+    settings.REST_CHANNELS = {"LIVE_AUDIT": 2}
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(client(SlowlyFound)) for _ in range(60)]
+        lists = [await subscribe(socket) for socket in sockets]
+        settings.REST_CHANNELS = {"LIVE_AUDIT": None}
+        SlowlyFound.asked.clear()
+        async with asyncio.timeout(5):
+            while not SlowlyFound.asked:  # noqa: ASYNC110 - a thread adds to it
+                await asyncio.sleep(0.001)
+        await Tag.objects.acreate(name="a")
+        await lists[-1].until("a")
+        assert len(SlowlyFound.asked) < len(lists)
 
 
 # Slow clients.
