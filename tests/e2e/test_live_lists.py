@@ -163,14 +163,16 @@ class Story:
                 ]
                 log = [shown(line) for line in seen if line["list"] == each]
                 found[key] = compare(commits, log)
-        frames = [await page.evaluate("frames()") for page in self.pages.values()]
-        delays = [delay for each in found.values() for delay in each.delays]
-        print(
-            f"\n{self.commits} commits, {len(delays)} changes of lists, {frames} frames, "
-            f"{self.proxy.cuts} cuts; from the commit to equality p50 "
-            f"{percentile(delays, 0.5):.3f} s, p99 {percentile(delays, 0.99):.3f} s, "
-            f"at most {max(delays):.3f} s; {sum(len(each.wrong) for each in found.values())} wrong"
-        )
+        print(f"\n{self.commits} commits, {self.proxy.cuts} cuts of the third page")
+        for name, page in self.pages.items():
+            each = [found[f"{name} {each}"] for each in LISTS]
+            delays = [delay for one in each for delay in one.delays]
+            print(
+                f"{name}: {await page.evaluate('frames()')} frames, {len(delays)} changes of lists;"
+                f" from the commit to equality p50 {percentile(delays, 0.5):.3f} s, p99 "
+                f"{percentile(delays, 0.99):.3f} s, at most {max(delays):.3f} s; "
+                f"{sum(len(one.wrong) for one in each)} wrong"
+            )
         return found
 
 
