@@ -9,11 +9,17 @@ from django.db.models import DecimalField, Model
 __all__ = ["normalize_key", "row_key"]
 
 
+LARGEST = 2**53 - 1
+"""The largest number of which JavaScript knows the next one: larger keys are sent as text."""
+
+
 def row_key(pk: Any) -> Any:
     """Return a primary key as JSON: a number, a text, or a tuple for a composite key."""
     if isinstance(pk, tuple | list):
         return tuple(map(row_key, pk))
-    return pk if isinstance(pk, int | str) else str(pk)
+    if isinstance(pk, int):
+        return pk if -LARGEST <= pk <= LARGEST else str(pk)
+    return pk if isinstance(pk, str) else str(pk)
 
 
 def normalize_key(model: type[Model], pk: Any) -> Any:
@@ -28,7 +34,7 @@ def _normalize(field: Any, value: Any) -> Any:
     while field.is_relation:
         field = field.target_field
     try:
-        value = field.to_python(value)
+        value = field.to_python(field.get_prep_value(value))  # a project's field may convert it
         if isinstance(field, DecimalField) and isinstance(value, Decimal):
             return value.quantize(Decimal(1).scaleb(-field.decimal_places))
     except (ArithmeticError, TypeError, ValueError, ValidationError):

@@ -289,7 +289,7 @@ class LiveLane:
         It is read once its clients have been asked about.
         """
         query.written = None
-        self.rights.note(query.subscriptions)
+        self.rights.audit(query.subscriptions)
 
 
 async def _wait(tasks: list[asyncio.Task[Any]]) -> None:

@@ -35,6 +35,7 @@ def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
     query = rows.query
     if not (query.combinator or query.distinct_fields or query.extra_order_by):
         _order_totally(query)
+    query.select_for_update = False  # a list is read outside of a transaction, and locks nothing
     if router.routers:
         rows._prefetch_related_lookups = _lookups_in(rows, rows._db)
     most = api_settings.MAX_LIVE_ROWS + 1

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from itertools import islice
 from typing import Any, cast
 
 from django.db import Error as DatabaseError
@@ -40,6 +41,12 @@ Then = Callable[[LiveSubscription, SharedQuery | Exception], None]
 ASKING = "asking"
 """The kind of the calls that ask for querysets. Kinds with a dot are labels of models."""
 
+AUDIT = "audit"
+"""The kind of the calls that ask although nothing is known to have changed."""
+
+CLIENTS_PER_CALL = 50
+"""How many clients such a call asks for. All clients of a hub may be audited at once."""
+
 
 class Rights:
     """The subscriptions of a hub whose querysets have to be asked for again.
@@ -53,6 +60,9 @@ class Rights:
         self._outdated: dict[LiveSubscription, None] = {}
         self._asked: set[LiveSubscription] = set()
         """Those that are being asked for. The database may have to be asked again."""
+        self._to_audit: dict[LiveSubscription, None] = {}
+        self._audited: set[LiveSubscription] = set()
+        """Those that an audit asks for now, and whose rights have not changed since it began."""
         hub.get_component(RevocationIndex).on_checked.append(self._note_members)
 
     def __contains__(self, subscription: LiveSubscription) -> bool:
@@ -62,9 +72,19 @@ class Rights:
 
     def note(self, subscriptions: Iterable[LiveSubscription]) -> None:
         """Ask for the querysets of these subscriptions again."""
-        before = len(self._outdated)
-        self._outdated |= dict.fromkeys(subscriptions)
-        if len(self._outdated) > before:
+        outdated = dict.fromkeys(subscriptions)
+        self._audited.difference_update(outdated)
+        if not outdated.keys() <= self._outdated.keys():
+            self._outdated |= outdated
+            self._wake()
+
+    def audit(self, subscriptions: Iterable[LiveSubscription]) -> None:
+        """Ask for querysets although nothing is known to have changed. Clients are told meanwhile.
+
+        One that is being asked for is not asked for once more.
+        """
+        self._to_audit |= {each: None for each in subscriptions if each not in self._audited}
+        if self._to_audit:
             self._wake()
 
     def note_connection(self, connection: Connection) -> None:
@@ -80,16 +100,23 @@ class Rights:
 
         `calls`: the calls that run.
         """
-        return calls.has_room(ASKING) and not self._outdated.keys() <= self._asked
+        is_outdated = calls.has_room(ASKING) and not self._outdated.keys() <= self._asked
+        return is_outdated or (calls.has_room(AUDIT) and bool(self._to_audit))
 
     def ask(self, calls: Calls, then: Then) -> list[asyncio.Task[Any]]:
-        """Ask in a thread, and call `then` with each subscription and its query, or its error.
+        """Ask in threads, and call `then` with each subscription and its query, or its error.
 
-        Those that the database has not answered for are asked for again. Return the tasks.
+        Those that the database has not answered for are asked for again. Return the tasks that
+        readings should wait for: those of clients that may see other rows.
         """
-        if not self.may_ask(calls):
-            return []
+        tasks = self._ask_for_outdated(calls, then)
+        self._ask_for_audits(calls, then)
+        return tasks
+
+    def _ask_for_outdated(self, calls: Calls, then: Then) -> list[asyncio.Task[Any]]:
         asked = [each for each in self._outdated if each not in self._asked]
+        if not asked or not calls.has_room(ASKING):
+            return []
         for subscription in asked:
             del self._outdated[subscription]
         self._asked.update(asked)
@@ -103,6 +130,24 @@ class Rights:
                 then(*each)
 
         return [calls.start(ASKING, _find_queries, asked, then=end)]
+
+    def _ask_for_audits(self, calls: Calls, then: Then) -> None:
+        while self._to_audit and calls.has_room(AUDIT):
+            asked = [*islice(self._to_audit, CLIENTS_PER_CALL)]
+            for subscription in asked:
+                del self._to_audit[subscription]
+            self._audited.update(asked)
+            calls.start(AUDIT, _find_queries, asked, then=partial(self._has_audited, asked, then))
+
+    def _has_audited(self, asked: Asked, then: Then, result: tuple[Found, Asked] | None) -> None:
+        found, unanswered = ([], asked) if result is None else result
+        valid = self._audited.intersection(asked)  # the rights of the others have changed since
+        self._audited.difference_update(asked)
+        if unanswered:
+            call_later(self._loop, RETRY_TIME, partial(self.audit, unanswered))
+        for subscription, query in found:
+            if subscription in valid:
+                then(subscription, query)
 
     def _ask_again(self, unanswered: Asked) -> None:
         self._asked.difference_update(unanswered)

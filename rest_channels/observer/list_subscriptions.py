@@ -48,7 +48,7 @@ async def subscribe(
     subscriptions[subscription] = None
     viewer.forget = partial(_forget, lane, subscriptions, subscription)
     try:
-        query, tags = await run(partial(_find_query, subscription, have))
+        query, tags = await run(_find_query, subscription, have)
         data: Rendered = await lane.subscribe(subscription, query, tags)
     except BaseException:
         viewer.forget()

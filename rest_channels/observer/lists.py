@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from asgiref.sync import iscoroutinefunction
 from rest_framework import status
 
+from ..api_consumer import AsyncAPIConsumer
 from ..declarations.hints import LiveRows
 from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
@@ -124,6 +125,11 @@ class BoundLiveQuery:
                 take too much memory.
         """
         query = self._query
+        if not isinstance(self._consumer, AsyncAPIConsumer):
+            raise TypeError(
+                f"{type(self._consumer).__name__} has no actions: @live_query is for an "
+                "AsyncAPIConsumer. A SocketRouter has @live."
+            )
         viewer = QueryViewer(self._consumer, request_id, arguments, query)
         return await subscribe(viewer, query, request_id, have, query.reread)
 

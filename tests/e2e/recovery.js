@@ -15,6 +15,7 @@ globalThis.reportError = (error) => {
 globalThis.clearTimeout = (id) => timers.delete(id);
 globalThis.WebSocket = class {
   static last;
+  static mostBytes = 1024; // of a frame
   readyState = 0;
   sent = [];
 
@@ -23,7 +24,7 @@ globalThis.WebSocket = class {
   }
 
   send(text) {
-    if (new TextEncoder().encode(text).length > 1024) throw new Error("The server refuses so much.");
+    if (new TextEncoder().encode(text).length > WebSocket.mostBytes) throw new Error("The server refuses so much.");
     this.sent.push(JSON.parse(text));
   }
 

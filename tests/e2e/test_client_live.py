@@ -169,6 +169,56 @@ async def test_messages_of_one_type_keep_a_list_without_a_request_id(page):
     assert (seen["names"], seen["last"]) == (["a", "b"], {"type": "STOP_NOTES"})
 
 
+async def test_keys_that_are_too_large_for_a_frame_are_not_sent(run):
+    """A server refuses frames of 64 KiB, and closes if 1 MiB waits: so much are 32 lists of 32."""
+    seen = await run("""
+        WebSocket.mostBytes = 64 * 1024;
+        const rows = Array.from({ length: 1000 }, (_, at) => row(`${at}`.repeat(20), "a"));
+        rows[0].name = "first";
+        list(...rows);
+        const [, second] = live.rows;
+        served.reconnect({});
+        WebSocket.mostBytes = 1024;
+        rows[0].name = "new";
+        const sent = served.connection.sent[0];
+        list(...JSON.parse(JSON.stringify(rows)));
+        return [sent.have, live.rows[0].name, live.rows[1] === second];
+    """)
+    assert seen["result"] == [None, "new", True]
+
+
+async def test_a_handler_that_fails_does_not_stop_the_client(page):
+    seen = await page.evaluate("""async () => {
+      const served = new recovery.Served(client.SocketClient, { dialect: "action" });
+      const { reportError } = globalThis;
+      const errors = [];
+      globalThis.reportError = (error) => errors.push(error.message);
+      const render = () => { throw new Error("in render"); };
+      const live = served.client.live("subscribe_list", {}, render);
+      const frame = { action: "subscribe_list", request_id: 1, response_status: 201 };
+      served.send({ ...frame, data: { rows: [{ id: 1 }], tags: ["t"] } });
+      for (let turn = 0; turn < 10; turn++) await null;
+      globalThis.reportError = reportError;
+      return [errors, served.client.state, live.rows];
+    }""")
+    assert seen == [["in render"], "ready", [{"id": 1}]]
+
+
+async def test_what_differs_from_a_list_that_has_not_come_is_not_shown(page):
+    """Messages of one type have no request_id, so those of a list before may still come."""
+    seen = await page.evaluate("""async () => {
+      const served = new recovery.Served(client.SocketClient, { dialect: "type" });
+      served.client.live("NOTES", { letter: "a" }, () => {}).stop("STOP_NOTES");
+      const shown = [];
+      const live = served.client.live("NOTES", { letter: "b" }, (rows) => shown.push(rows.length));
+      const enter = [[null, { id: 1 }, "t"]];
+      served.send({ type: "NOTES", leave: [], enter, move: [], change: [] });
+      served.send({ type: "NOTES", rows: [], tags: [] });
+      return shown;
+    }""")
+    assert seen == [0]
+
+
 async def test_an_error_ends_it(run):
     seen = await run(f"""
         {ABC}

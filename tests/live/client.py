@@ -1,5 +1,7 @@
 """A client of a live query, which keeps the list as a page would."""
 
+import json
+
 from rest_channels.live.diff import apply
 from rest_channels.testing import SocketCommunicator
 
@@ -11,7 +13,12 @@ def client(consumer, **kwargs):
 
 def key_of(row):
     """The key of a row, which is its `pk` or else its `id`."""
-    return row.get("pk", row.get("id"))
+    return hashable(row.get("pk", row.get("id")))
+
+
+def hashable(key):
+    """A key: a composite one is a list in JSON."""
+    return tuple(key) if isinstance(key, list) else key
 
 
 def page_client(router, **kwargs):
@@ -36,8 +43,9 @@ class LiveList:
         for row, tag in data["change"]:
             assert key_of(row) in self.rows
             self.rows[key_of(row)] = row, tag
-        enter = [(after, key_of(row)) for after, row, _tag in data["enter"]]
-        self.order = apply(self.order, data["leave"], enter, [*map(tuple, data["move"])])
+        enter = [(hashable(after), key_of(row)) for after, row, _tag in data["enter"]]
+        move = [(hashable(after), hashable(key)) for after, key in data["move"]]
+        self.order = apply(self.order, map(hashable, data["leave"]), enter, move)
         self.rows = {key: self.rows[key] for key in self.order}
 
     async def next(self):
@@ -66,7 +74,10 @@ class LiveList:
     @property
     def have(self):
         """What the client sends when it comes back."""
-        return {str(key): self.rows[key][1] for key in self.order}
+        return {
+            json.dumps(key) if isinstance(key, tuple) else str(key): self.rows[key][1]
+            for key in self.order
+        }
 
 
 async def subscribe(socket, action="subscribe_list", **arguments):

@@ -106,3 +106,9 @@ class Coded(Shelf):
 
 class CodedChild(Coded):
     """A child of it."""
+
+
+class Shout(models.Model):
+    """A row whose key is stored in another form than it is written."""
+
+    id = UpperCaseField(primary_key=True, max_length=20)

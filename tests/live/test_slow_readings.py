@@ -211,6 +211,12 @@ class ForStaff(Tags):
         return rows if self.scope["user"].is_staff else rows.filter(name="public")
 
 
+def subscriptions_of_hub():
+    """The subscriptions of all clients."""
+    partition = current_hub().get_component(LiveLane)._queries._partitions[LIVE_GROUP]
+    return [each for query in partition.by_key.values() for each in query.subscriptions]
+
+
 async def set_staff(user, is_staff):
     stored = await User.objects.aget(pk=user.pk)
     stored.is_staff = is_staff
@@ -232,6 +238,27 @@ async def test_a_client_that_is_asked_about_slowly_delays_no_other_list(holding,
         assert "secret" not in str(tags.rows)
 
 
+async def test_what_an_audit_has_found_before_rights_changed_is_ignored(
+    holding, ada, settle
+) -> None:
+    held = []
+    async with client(ForStaff, user=ada) as socket:
+        tags = await subscribe(socket)
+        rights = current_hub().get_component(LiveLane).rights
+        (subscription,) = subscriptions_of_hub()
+        async with holding(ForStaff, "get_queryset", lambda _self: not held) as gate:
+            rights.audit([subscription])
+            await gate.begun()
+            held.append(gate)  # only the audit waits
+            await set_staff(ada, False)
+            await Tag.objects.acreate(name="public")
+            await tags.until("public")
+        await settle(lambda: not rights._audited)
+        await Tag.objects.acreate(name="secret")
+        await Tag.objects.acreate(name="public")
+        await tags.until("public", "public")
+
+
 async def test_a_client_whose_rights_change_during_the_first_reading_gets_what_it_may_see(
     holding, ada
 ) -> None:
@@ -242,7 +269,8 @@ async def test_a_client_whose_rights_change_during_the_first_reading_gets_what_i
             await gate.begun()
             await set_staff(ada, False)
             await socket.expect_nothing()
-        tags = LiveList(socket, await socket.expect_reply(call, status=201), call)
+        reply = await socket.expect_reply(call, status=201)
+        tags = LiveList(socket, reply["data"], call)
         assert tags.shown == ["public"]
         await Tag.objects.acreate(name="public")
         await tags.until("public", "public")

@@ -16,7 +16,9 @@ class Cluster:
 
     def __init__(self, layer: str, environ: dict[str, str], folder, site: str) -> None:
         self.broker = Broker()
-        database = shutil.copy(environ["TEST_SITE_DATABASE"], folder)  # users come and go here
+        database = environ["TEST_SITE_DATABASE"]
+        if "://" not in database:
+            database = shutil.copy(database, folder)  # users come and go here
         self.environ = {
             **environ,
             "TEST_SITE_DATABASE": str(database),

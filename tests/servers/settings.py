@@ -4,13 +4,17 @@ import json
 import os
 
 from tests.settings import *  # noqa: F403
-from tests.settings import INSTALLED_APPS
+from tests.settings import INSTALLED_APPS, database
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.staticfiles"]
+INSTALLED_APPS += os.environ.get("TEST_APPS", "").split()
+SITE_DATABASE = os.environ["TEST_SITE_DATABASE"]  # a file, or a URL
 DATABASES = {
-    "default": {
+    "default": database(SITE_DATABASE)
+    if "://" in SITE_DATABASE
+    else {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ["TEST_SITE_DATABASE"],
+        "NAME": SITE_DATABASE,
         "OPTIONS": {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",

@@ -312,7 +312,7 @@ export class SocketClient {
     const end = () => (stop(), this.#watched.delete(id));
     this.#watched.set(id, (data, frame, failure) => {
       if (failure) end();
-      if (failure || data !== null) fn(data, frame);
+      if (failure || data !== null) callSafely(fn, data, frame);
     });
     const options = /** @type {any} */ ({ id });
     let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
@@ -614,15 +614,20 @@ export class SocketClient {
   }
 
   #emit(event, ...args) {
-    for (const fn of [...(this.#listeners.get(event) ?? [])]) {
-      try {
-        fn(...args);
-      } catch (error) {
-        reportError(error); // the other listeners still run
-      }
-    }
+    for (const fn of [...(this.#listeners.get(event) ?? [])]) callSafely(fn, ...args);
   }
 }
+
+/** Call a function of the page. Its error is reported, and stops nothing else. */
+function callSafely(fn, ...args) {
+  try {
+    fn(...args);
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+const HAVE_SIZE = 16_384; // bytes; the server takes frames of 64 KiB, and 1 MiB that waits: the `have` of 32 lists
 
 /**
  * The rows of a live query, in their order, as of the last frame.
@@ -639,10 +644,12 @@ class LiveList {
   /**
    * The argument with which a client that has the list gets only what differs: from a list in the order of these
    * keys. An object has keys that are numbers first, so the order may be another one than that of the rows.
+   * Where it would be too large, the client gets the whole list.
    */
   takeHave() {
     if (!this.#isWhole) return {};
     const have = Object.fromEntries([...this.#places].map(([key, { tag }]) => [key, tag]));
+    if (new TextEncoder().encode(JSON.stringify(have)).length > HAVE_SIZE) return {};
     this.#places = new Map(Object.keys(have).map((key) => [key, this.#places.get(key)]));
     return { have };
   }
@@ -650,7 +657,8 @@ class LiveList {
   /** Take the data of a frame. Return what differs; null for a whole list, undefined if nothing does. */
   take(data) {
     if (data.rows) return this.#begin(data);
-    if (!data.leave) return; // the answer to another request with this id, for example the last one
+    // Else it is the answer to another request with this id, or of an earlier list of the same type.
+    if (!data.leave || !this.#isWhole) return;
     const { leave, enter, move, change } = data;
     if (![leave, enter, move, change].some(({ length }) => length)) return;
     this.#apply(data);
@@ -658,9 +666,13 @@ class LiveList {
   }
 
   #begin({ rows, tags }) {
+    const places = rows.map((row, at) => {
+      const known = this.#places.get(keyOf(row));
+      return [keyOf(row), known?.tag === tags[at] ? known : { row, tag: tags[at] }];
+    });
     this.#isWhole = true;
-    this.#places = new Map(rows.map((row, at) => [keyOf(row), { row, tag: tags[at] }]));
-    this.rows = rows;
+    this.#places = new Map(places);
+    this.rows = places.map(([, { row }]) => row);
     return null;
   }
 
