@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from django.contrib.auth.models import User
-from rest_framework import serializers
 from rest_framework.authentication import TokenAuthentication
 
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, ModelConsumer
@@ -18,15 +17,10 @@ from rest_channels.testing import SocketCommunicator
 from tests.observer.models import Comment, Tag
 
 from .client import LiveList, client, subscribe
+from .rows import CommentSerializer, TagSerializer
 from .test_faults import assert_nothing_remains
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
 
 
 class Tags(ObserverModelListMixin, ModelConsumer):
@@ -66,7 +60,7 @@ async def test_each_stream_of_a_multiplexer_has_lists_of_its_own() -> None:
         for stream, name in (("tags", "subscribe_list"), ("desk", "watch")):
             payload = {"action": name, "request_id": 1}
             await socket.send_json({"stream": stream, "payload": payload})
-            lists[stream] = LiveList(None, await receive(socket, stream), 1)
+            lists[stream] = LiveList(None, (await receive(socket, stream))["data"], 1)
         await Tag.objects.acreate(name="a")
         for _ in range(2):
             frame = await socket.receive_json()
@@ -101,7 +95,7 @@ async def test_the_last_of_many_subscriptions_of_one_request_counts() -> None:
         for letter in "abcabcabcb":
             await socket.send_json({"action": "watch", "request_id": 7, "letter": letter})
         replies = [await socket.receive_json() for _ in range(10)]
-        rows = LiveList(socket, replies[-1], 7)
+        rows = LiveList(socket, replies[-1]["data"], 7)
         await Tag.objects.acreate(name="a")
         await Tag.objects.acreate(name="b")
         await rows.until("b")
@@ -170,12 +164,6 @@ async def test_keys_of_others_say_nothing_of_their_rows() -> None:
             call = await socket.call("subscribe_list", have={str(key): "00" * 6})
             reply = await socket.expect_reply(call, status=201)
             assert reply["data"] == {"leave": [key], "enter": [], "move": [], "change": []}
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 async def test_an_argument_of_a_megabyte_closes_the_connection() -> None:

@@ -8,7 +8,6 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import OperationalError
-from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 
 from rest_channels.consumers import GenericAsyncAPIConsumer, SocketConsumer
@@ -21,15 +20,10 @@ from tests.field.clients import StalledClient
 from tests.observer.models import Comment, Room, Tag
 
 from .client import client, subscribe
+from .rows import CommentSerializer, TagSerializer
 from .test_faults import Held, assert_nothing_remains
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -205,12 +199,6 @@ class InRoom(BasePermission):
 
     def has_object_permission(self, request, view, row):
         return Room.objects.filter(name=row.text, current_users=request.user.pk).exists()
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class Guarded(ObserverModelListMixin, GenericAsyncAPIConsumer):

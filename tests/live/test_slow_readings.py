@@ -22,14 +22,9 @@ from rest_channels.observer import ObserverModelListMixin
 from tests.observer.models import Comment, Tag
 
 from .client import LiveList, client, subscribe
+from .rows import CommentSerializer, TagSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class TagSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Tag
-        fields = ["id", "name"]
 
 
 class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
@@ -43,12 +38,6 @@ class ShortTags(Tags):
 
 class Shown(Tags):
     queryset = Tag.objects.filter(name="shown")
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class Comments(ObserverModelListMixin, GenericAsyncAPIConsumer):

@@ -13,6 +13,7 @@ from tests.field.tenants import NAMES, clients, in_tenant, schemas_with
 from tests.observer.models import Comment, Country
 
 from .client import subscribe
+from .rows import CommentSerializer
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +27,6 @@ def schemas(postgresql, settings):
     settings.DATABASE_ROUTERS = ["tests.field.tenants.SchemaRouter"]
     with schemas_with(postgresql, Comment) as alias:
         yield alias
-
-
-class CommentSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Comment
-        fields = ["id", "text"]
 
 
 class PersonalSerializer(CommentSerializer):
