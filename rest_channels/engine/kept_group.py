@@ -6,16 +6,17 @@ All reading of a group, except for clients that return, is done by one task.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from ..cluster.layer import BROKER_TIMEOUT
 from ..history.ordering import GroupOrder
 from ..history.policy import History
-from ..history.records import Page, Position, StoreUnavailable
+from ..history.records import Page, Position
 from ..protocol.messages import Event
 from ..protocol.recovery_frames import GAP, LATER, OK, resumed_frame
 from .fanout import Member
+from .group_store import GroupStore
 from .kept_messages import KeptMessages, Numbered, send_frame
 from .ordered_delivery import HubServices, OrderedDelivery
 from .replay import Replay
@@ -35,7 +36,6 @@ MAX_EARLY = 1_000
 
 OWED_FOR = 3.0
 """Seconds for which a hub waits, while the store answers, for the epoch that a writer owes."""
-T = TypeVar("T")
 
 
 class KeptGroup(OrderedDelivery):
@@ -45,7 +45,6 @@ class KeptGroup(OrderedDelivery):
         self, name: str, history: History, messages: KeptMessages, services: HubServices
     ) -> None:
         super().__init__(name, messages, services)
-        self._history = history
         self.heard_at = asyncio.get_running_loop().time()  # when a message came, or it began
         self._early: list[Event] = []
         self._last_seen = Position("", 0)  # of the messages that have arrived
@@ -54,7 +53,10 @@ class KeptGroup(OrderedDelivery):
         self._joined: asyncio.Future[Any] | None = None
         self._is_working = False
         self._work: asyncio.Future[None] | None = None
-        self._replay = Replay(name, messages, self.members, self._refuse, services)
+        self.store = GroupStore(name, history, services.store, services.health)
+        self._replay = Replay(
+            name, self.store, messages, self.members, self._refuse, services.start_task
+        )
 
     # Members.
 
@@ -172,21 +174,6 @@ class KeptGroup(OrderedDelivery):
             return False
         return True
 
-    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Return what `read` returns, as soon as the store answers."""
-        while True:
-            try:
-                found = await read()
-            except StoreUnavailable:
-                self._services.health.note_failure()
-                await asyncio.sleep(STRAGGLERS + MERGE / 5)
-            else:
-                self._services.health.note_answer()
-                return found
-
-    async def _read_position(self) -> Position:
-        return await self._read(lambda: self._services.store().position(self.name, self._history))
-
     async def _settled(self, position: Position) -> Position:
         """Wait until no other epoch has followed that of `position` for `MERGE` seconds.
 
@@ -194,7 +181,7 @@ class KeptGroup(OrderedDelivery):
         """
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
-            previous, position = position, await self._read_position()
+            previous, position = position, await self.store.position()
             if position.epoch == previous.epoch:
                 break
         return position
@@ -203,11 +190,11 @@ class KeptGroup(OrderedDelivery):
         """Find the position of a group that has its first member here."""
         if self._joined is not None:
             await asyncio.wait({self._joined}, timeout=BROKER_TIMEOUT)
-        position = await self._read_position()
+        position = await self.store.position()
         while rest := self._services.health.rest_of(MERGE):  # several epochs may begin now
             losses = self._losses
             await asyncio.sleep(rest)
-            position = await self._read_position()
+            position = await self.store.position()
             self._losses -= losses
         self._order = GroupOrder(position)
         self._is_changing = self._is_uncertain
@@ -223,7 +210,7 @@ class KeptGroup(OrderedDelivery):
         if self._is_changing or order.position.offset >= max(self._wanted, order.highest):
             return
         highest, self._wanted = order.highest, 0
-        page = await self._read(lambda: self._services.store().since(self.name, order.position))
+        page = await self.store.answered(partial(self.store.since, order.position))
         if page.position.epoch != order.position.epoch:
             self._is_changing = True
         elif page.position.offset < highest:  # the store went back in time
@@ -243,7 +230,7 @@ class KeptGroup(OrderedDelivery):
     async def _find_epoch(self) -> None:
         """Find the epoch of a group that has another one, or none, or soon will have."""
         losses = self._losses
-        position = await self._settled(await self._read_position())
+        position = await self._settled(await self.store.position())
         if self._is_owed_after(position):
             position = await self._wait_for_writer()
         if losses != self._losses:
@@ -260,10 +247,10 @@ class KeptGroup(OrderedDelivery):
         """Wait for the epoch that a writer owes. Begin it if the writer does not: it has ended."""
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
-            if not self._is_owed_after(found := await self._read_position()):
+            if not self._is_owed_after(found := await self.store.position()):
                 return await self._settled(found)
         del self._services.doubts[self.name]  # a counter: there may be none
-        return await self._read(lambda: self._services.store().new_epoch(self.name, self._history))
+        return await self.store.new_epoch()
 
     def _continue_at(self, position: Position) -> None:
         """Continue after `position`, and tell all members, who then know that they have a gap."""

@@ -4,7 +4,6 @@ The store gives each message an offset. A hub delivers a message when all before
 """
 
 import asyncio
-import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple
@@ -15,31 +14,10 @@ from ..history.stores.base import HistoryStore
 from ..protocol.messages import Event
 from ..protocol.recovery_frames import joined_frame
 from .fanout import Member
+from .group_store import StoreHealth
 from .kept_messages import DeliverEvent, KeptMessages, MembersOf, Numbered, send_frame
 
-__all__ = ["HubServices", "OrderedDelivery", "StoreHealth"]
-
-
-class StoreHealth:
-    """When the store has come back last, as far as the groups of a hub know."""
-
-    def __init__(self) -> None:
-        self._is_down = False
-        self._back_at = -math.inf
-
-    def note_failure(self) -> None:
-        """Note that a call of the store has failed."""
-        self._is_down = True
-
-    def note_answer(self) -> None:
-        """Note that the store has answered."""
-        if self._is_down:
-            self._is_down = False
-            self._back_at = asyncio.get_running_loop().time()
-
-    def rest_of(self, seconds: float) -> float:
-        """Return how many of the first `seconds` after the store's return are to come, or 0."""
-        return max(self._back_at + seconds - asyncio.get_running_loop().time(), 0)
+__all__ = ["HubServices", "OrderedDelivery"]
 
 
 class HubServices(NamedTuple):
