@@ -18,7 +18,7 @@ from ..protocol.recovery_frames import GAP, LATER, OK, resumed_frame
 from .fanout import Member
 from .group_store import GroupStore
 from .kept_messages import KeptMessages, Numbered, send_frame
-from .ordered_delivery import HubServices, OrderedDelivery
+from .ordered_delivery import NOWHERE, HubServices, OrderedDelivery
 from .replay import Replay
 
 __all__ = ["KeptGroup"]
@@ -47,7 +47,7 @@ class KeptGroup(OrderedDelivery):
         super().__init__(name, messages, services)
         self.heard_at = asyncio.get_running_loop().time()  # when a message came, or it began
         self._early: list[Event] = []
-        self._last_seen = Position("", 0)  # of the messages that have arrived
+        self._last_seen = NOWHERE  # of the messages that have arrived
         self._wanted = 0.0  # the offset up to which the store has messages, as far as is known
         self._is_changing = False  # another epoch was seen
         self._joined: asyncio.Future[Any] | None = None
@@ -97,7 +97,9 @@ class KeptGroup(OrderedDelivery):
                 self._early.append(event)
             return
         known = self._order.position
-        if position.epoch == known.epoch:
+        if position.epoch == known.epoch and self._is_reused(event, position.offset):
+            self._note_rollback()
+        elif position.epoch == known.epoch:
             self._take(event, position.offset)
             if self._order.highest > self._order.position.offset:
                 self._start()
@@ -127,15 +129,25 @@ class KeptGroup(OrderedDelivery):
         if self._order is not None:
             self._want(math.inf)
 
-    def compare(self, position: Position | None) -> None:
-        """Read what is missing, if the store has more than was delivered, or another epoch."""
+    def compare(self, position: Position | None, before: Position = NOWHERE) -> None:
+        """Read what is missing, if the store has more than was delivered, or another epoch.
+
+        `before` is the position when the store was asked. The store had no less then.
+        """
         if self._order is None:
             return
         known = self._order.position
         if position is None or position.epoch != known.epoch:
             self._change()
+        elif position.epoch == before.epoch and position.offset < before.offset:
+            self._note_rollback()
         elif position.offset > known.offset:
             self._want(position.offset)
+
+    def _note_rollback(self) -> None:
+        """Note that the store went back in time: it gives offsets to other messages."""
+        if not self._is_changing:
+            self.note_loss()
 
     def _want(self, offset: float) -> None:
         self._wanted = max(self._wanted, offset)
@@ -213,8 +225,8 @@ class KeptGroup(OrderedDelivery):
         page = await self.store.answered(partial(self.store.since, order.position))
         if page.position.epoch != order.position.epoch:
             self._is_changing = True
-        elif page.position.offset < highest:  # the store went back in time
-            self.note_loss()
+        elif page.position.offset < highest:
+            self._note_rollback()
         elif page.is_gap:
             self._continue_at(page.position)
         else:
@@ -249,8 +261,9 @@ class KeptGroup(OrderedDelivery):
             await asyncio.sleep(MERGE)
             if not self._is_owed_after(found := await self.store.position()):
                 return await self._settled(found)
+        position = await self.store.new_epoch()
         del self._services.doubts[self.name]  # a counter: there may be none
-        return await self.store.new_epoch()
+        return await self._settled(position)
 
     def _continue_at(self, position: Position) -> None:
         """Continue after `position`, and tell all members, who then know that they have a gap."""
@@ -270,9 +283,10 @@ class KeptGroup(OrderedDelivery):
         known = self._known.position
         if self._is_uncertain or position.epoch != known.epoch:  # whose $joined is on the way
             return LATER
-        if position.offset > known.offset:  # of another process, which knew more
+        if position.offset > known.offset:  # the client comes from a process that knew more
             self.catch_up()
-            return LATER
+            self._replay.ask(member, position)
+            return None
         recent = self._known.recent_after(position.offset)
         if recent is not None and self.messages.resend(member, [each for _, each in recent]):
             return OK

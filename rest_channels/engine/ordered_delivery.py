@@ -17,7 +17,10 @@ from .fanout import Member
 from .group_store import StoreHealth
 from .kept_messages import DeliverEvent, KeptMessages, MembersOf, Numbered, send_frame
 
-__all__ = ["HubServices", "OrderedDelivery"]
+__all__ = ["NOWHERE", "HubServices", "OrderedDelivery"]
+
+NOWHERE = Position("", 0)
+"""The position of a group of which the store was not read yet."""
 
 
 class HubServices(NamedTuple):
@@ -57,6 +60,11 @@ class OrderedDelivery:
         self._losses = 0  # messages that were sent without an offset, since the epoch began
         self._ready: deque[Numbered] = deque()
         self._is_delivering = False
+
+    @property
+    def position(self) -> Position:
+        """Of the message that was delivered last."""
+        return NOWHERE if self._order is None else self._order.position
 
     def leave(self, member: Member) -> None:
         """Note that `member` has left."""
@@ -107,6 +115,11 @@ class OrderedDelivery:
     def _introduce_joining(self) -> None:
         joining, self.joining = self.joining, {}
         self._introduce(joining)
+
+    def _is_reused(self, event: Event, offset: int) -> bool:
+        """Return whether another message had this offset: the store went back in time."""
+        known = self._known.recent_at(offset)
+        return known is not None and known.event.text != event.text
 
     def _take(self, event: Event, offset: int) -> None:
         if self._is_uncertain:

@@ -31,7 +31,7 @@ from .kept_messages import (
     Receiver,
     send_frame,
 )
-from .ordered_delivery import HubServices
+from .ordered_delivery import NOWHERE, HubServices
 
 __all__ = ["Recovery"]
 
@@ -223,11 +223,12 @@ class Recovery:
         ]
 
     async def _compare(self, names: list[str]) -> None:
+        before = {name: self.groups[name].position for name in names if name in self.groups}
         positions = await self._services.store().positions(names)
         self._services.health.note_answer()
         for name, position in zip(names, positions, strict=True):
             if (group := self.groups.get(name)) is not None:
-                group.compare(position)
+                group.compare(position, before.get(name, NOWHERE))
 
     # Clients that were away.
 

@@ -110,7 +110,7 @@ class Replay:
     async def _read(self, first: int) -> bool:
         """Read what came after `first`, and send it. Return whether it is gone."""
         self._read_at = asyncio.get_running_loop().time()
-        epoch = self._epoch
+        epoch, asking = self._epoch, self._waiting.copy()
         try:
             page = await self._store.since(Position(epoch, first))
         except StoreUnavailable:
@@ -119,17 +119,21 @@ class Replay:
         if epoch != self._epoch or page.position.epoch != epoch:
             self.refuse_all()
             return False
-        if page.is_gap:
+        top = page.position.offset
+        if first > top:  # the group has not reached it; those who ask now may know more
+            self._refuse_all_of(each for each, offset in asking.items() if offset > top)
+        elif page.is_gap:
             self._gone = max(self._gone, first)
-            self._refuse_gone()
+            gone = [each for each, offset in self._waiting.items() if offset <= self._gone]
+            self._refuse_all_of(gone)
         else:
             await self._send_page(first, page)
-        return page.is_gap
+        return page.is_gap and first <= top
 
-    def _refuse_gone(self) -> None:
-        for member, offset in [each for each in self._waiting.items() if each[1] <= self._gone]:
-            del self._waiting[member]
-            if member in self._members:
+    def _refuse_all_of(self, members: Iterable[Member]) -> None:
+        for member in members:
+            offset = self._waiting.pop(member, None)
+            if offset is not None and member in self._members:
                 self._refuse(member, offset)
 
     async def _send_page(self, first: int, page: Page) -> None:

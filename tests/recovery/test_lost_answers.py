@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from rest_channels.history.records import Position, StoreUnavailable
 from rest_channels.history.stores.base import Append
@@ -115,4 +116,37 @@ async def test_appends_to_another_group_keep_nobody_waiting() -> None:
     await append_elsewhere(world, 101)
     await passed(0.2)
     assert numbers(client) == [101]
+    await world.end()
+
+
+class ReadOnly(MemoryStore):
+    """A store that can be read, and takes nothing until it is told to."""
+
+    is_full = True
+
+    async def append_many(self, items: Sequence[Append]) -> list[Position]:
+        self._refuse()
+        return await super().append_many(items)
+
+    async def new_epoch(self, *args: Any) -> Position:
+        self._refuse()
+        return await super().new_epoch(*args)
+
+    def _refuse(self) -> None:
+        if self.is_full:
+            raise StoreUnavailable("made up")
+
+
+@in_virtual_time
+async def test_a_hub_that_begins_an_epoch_for_a_writer_merges_it_with_the_writers_own() -> None:
+    store = ReadOnly()
+    world = quiet_world(store)
+    clients = [client_at(world, number) for number in range(3)]
+    await passed(0.5)
+    for hub in world.hubs:
+        world.publish(hub, GROUP)
+    await passed(8)
+    store.is_full = False
+    await passed(5)
+    assert [gaps(client) for client in clients] == [1, 1, 1]
     await world.end()
