@@ -7,7 +7,7 @@ as soon as the store is back. Then every client is told that something may be mi
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -64,6 +64,8 @@ class HistoryWriter:
         hand_on: Sends a message that the store has taken to all hubs.
         hand_on_unnumbered: Sends a message to the hubs of this process, without a position, because
             the store failed. Told when it was put, too, by the clock of event loops.
+        note_append: Told the group, the writer and `True` before messages to the group are
+            appended, and `False` when the store has answered, or they are in doubt.
         note_doubt: Told the group and `True` when it is not known whether its messages were kept,
             and `False` as soon as it is. If it is given up, only the epoch that is owed ends the
             doubt: an append may run late, also in an epoch that another process has begun.
@@ -75,12 +77,14 @@ class HistoryWriter:
         writer: str,
         hand_on: Callable[[Event], object],
         hand_on_unnumbered: Callable[[Event, float], object],
+        note_append: Callable[[str, str, bool], object],
         note_doubt: Callable[[str, bool], object],
         store: Callable[[], HistoryStore] = current_store,
     ) -> None:
         self.writer = writer
         self._hand_on = hand_on
         self._hand_on_unnumbered = hand_on_unnumbered
+        self._note_append = note_append
         self._note_doubt = note_doubt
         self._store = store
         self._number = 0
@@ -153,18 +157,30 @@ class HistoryWriter:
             self._number += 1
             text = event.text or ""
             appends.append(Append(event.group, text, history, self.writer, self._number))
+        groups = dict.fromkeys(each.group for each in appends)  # in one order in each run
         until = asyncio.get_running_loop().time() + RETRY_FOR
-        try:
-            return await self._store().append_many(appends)
-        except StoreUnavailable:
-            groups = dict.fromkeys(each.group for each in appends)  # in one order in each run
-        for group in groups:
-            self._note_doubt(group, True)
+        positions = await self._try(appends, groups)
+        if positions is not None:
+            return positions
         try:
             return await self._repeat(appends, until)
         finally:
             for group in groups:
                 self._note_doubt(group, False)
+
+    async def _try(self, appends: list[Append], groups: Iterable[str]) -> list[Position] | None:
+        """Append messages. Without an answer, `groups` are in doubt before others go on."""
+        for group in groups:
+            self._note_append(group, self.writer, True)
+        try:
+            return await self._store().append_many(appends)
+        except StoreUnavailable:
+            for group in groups:
+                self._note_doubt(group, True)
+            return None
+        finally:
+            for group in groups:
+                self._note_append(group, self.writer, False)
 
     async def _repeat(self, appends: list[Append], until: float) -> list[Position] | None:
         loop = asyncio.get_running_loop()

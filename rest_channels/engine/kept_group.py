@@ -6,18 +6,19 @@ All reading of a group, except for clients that return, is done by one task.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from ..cluster.layer import BROKER_TIMEOUT
 from ..history.ordering import GroupOrder
 from ..history.policy import History
-from ..history.records import Page, Position, StoreUnavailable
+from ..history.records import Page, Position
 from ..protocol.messages import Event
 from ..protocol.recovery_frames import GAP, LATER, OK, resumed_frame
 from .fanout import Member
+from .group_store import GroupStore
 from .kept_messages import KeptMessages, Numbered, send_frame
-from .ordered_delivery import HubServices, OrderedDelivery
+from .ordered_delivery import NOWHERE, HubServices, OrderedDelivery
 from .replay import Replay
 
 __all__ = ["KeptGroup"]
@@ -35,7 +36,6 @@ MAX_EARLY = 1_000
 
 OWED_FOR = 3.0
 """Seconds for which a hub waits, while the store answers, for the epoch that a writer owes."""
-T = TypeVar("T")
 
 
 class KeptGroup(OrderedDelivery):
@@ -45,16 +45,18 @@ class KeptGroup(OrderedDelivery):
         self, name: str, history: History, messages: KeptMessages, services: HubServices
     ) -> None:
         super().__init__(name, messages, services)
-        self._history = history
         self.heard_at = asyncio.get_running_loop().time()  # when a message came, or it began
         self._early: list[Event] = []
-        self._last_seen = Position("", 0)  # of the messages that have arrived
+        self._last_seen = NOWHERE  # of the messages that have arrived
         self._wanted = 0.0  # the offset up to which the store has messages, as far as is known
         self._is_changing = False  # another epoch was seen
         self._joined: asyncio.Future[Any] | None = None
         self._is_working = False
         self._work: asyncio.Future[None] | None = None
-        self._replay = Replay(name, messages, self.members, self._refuse, services)
+        self.store = GroupStore(name, history, services.store, services.health)
+        self._replay = Replay(
+            name, self.store, messages, self.members, self._refuse, services.start_task
+        )
 
     # Members.
 
@@ -95,7 +97,9 @@ class KeptGroup(OrderedDelivery):
                 self._early.append(event)
             return
         known = self._order.position
-        if position.epoch == known.epoch:
+        if position.epoch == known.epoch and self._is_reused(event, position.offset):
+            self._note_rollback()
+        elif position.epoch == known.epoch:
             self._take(event, position.offset)
             if self._order.highest > self._order.position.offset:
                 self._start()
@@ -125,15 +129,25 @@ class KeptGroup(OrderedDelivery):
         if self._order is not None:
             self._want(math.inf)
 
-    def compare(self, position: Position | None) -> None:
-        """Read what is missing, if the store has more than was delivered, or another epoch."""
+    def compare(self, position: Position | None, before: Position = NOWHERE) -> None:
+        """Read what is missing, if the store has more than was delivered, or another epoch.
+
+        `before` is the position when the store was asked. The store had no less then.
+        """
         if self._order is None:
             return
         known = self._order.position
         if position is None or position.epoch != known.epoch:
             self._change()
+        elif position.epoch == before.epoch and position.offset < before.offset:
+            self._note_rollback()
         elif position.offset > known.offset:
             self._want(position.offset)
+
+    def _note_rollback(self) -> None:
+        """Note that the store went back in time: it gives offsets to other messages."""
+        if not self._is_changing:
+            self.note_loss()
 
     def _want(self, offset: float) -> None:
         self._wanted = max(self._wanted, offset)
@@ -172,21 +186,6 @@ class KeptGroup(OrderedDelivery):
             return False
         return True
 
-    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Return what `read` returns, as soon as the store answers."""
-        while True:
-            try:
-                found = await read()
-            except StoreUnavailable:
-                self._services.health.note_failure()
-                await asyncio.sleep(STRAGGLERS + MERGE / 5)
-            else:
-                self._services.health.note_answer()
-                return found
-
-    async def _read_position(self) -> Position:
-        return await self._read(lambda: self._services.store().position(self.name, self._history))
-
     async def _settled(self, position: Position) -> Position:
         """Wait until no other epoch has followed that of `position` for `MERGE` seconds.
 
@@ -194,7 +193,7 @@ class KeptGroup(OrderedDelivery):
         """
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
-            previous, position = position, await self._read_position()
+            previous, position = position, await self.store.position()
             if position.epoch == previous.epoch:
                 break
         return position
@@ -203,11 +202,11 @@ class KeptGroup(OrderedDelivery):
         """Find the position of a group that has its first member here."""
         if self._joined is not None:
             await asyncio.wait({self._joined}, timeout=BROKER_TIMEOUT)
-        position = await self._read_position()
+        position = await self.store.position()
         while rest := self._services.health.rest_of(MERGE):  # several epochs may begin now
             losses = self._losses
             await asyncio.sleep(rest)
-            position = await self._read_position()
+            position = await self.store.position()
             self._losses -= losses
         self._order = GroupOrder(position)
         self._is_changing = self._is_uncertain
@@ -223,11 +222,11 @@ class KeptGroup(OrderedDelivery):
         if self._is_changing or order.position.offset >= max(self._wanted, order.highest):
             return
         highest, self._wanted = order.highest, 0
-        page = await self._read(lambda: self._services.store().since(self.name, order.position))
+        page = await self.store.answered(partial(self.store.since, order.position))
         if page.position.epoch != order.position.epoch:
             self._is_changing = True
-        elif page.position.offset < highest:  # the store went back in time
-            self.note_loss()
+        elif page.position.offset < highest:
+            self._note_rollback()
         elif page.is_gap:
             self._continue_at(page.position)
         else:
@@ -243,7 +242,7 @@ class KeptGroup(OrderedDelivery):
     async def _find_epoch(self) -> None:
         """Find the epoch of a group that has another one, or none, or soon will have."""
         losses = self._losses
-        position = await self._settled(await self._read_position())
+        position = await self._settled(await self.store.position())
         if self._is_owed_after(position):
             position = await self._wait_for_writer()
         if losses != self._losses:
@@ -260,10 +259,11 @@ class KeptGroup(OrderedDelivery):
         """Wait for the epoch that a writer owes. Begin it if the writer does not: it has ended."""
         for _ in range(math.ceil(OWED_FOR / MERGE)):
             await asyncio.sleep(MERGE)
-            if not self._is_owed_after(found := await self._read_position()):
+            if not self._is_owed_after(found := await self.store.position()):
                 return await self._settled(found)
+        position = await self.store.new_epoch()
         del self._services.doubts[self.name]  # a counter: there may be none
-        return await self._read(lambda: self._services.store().new_epoch(self.name, self._history))
+        return await self._settled(position)
 
     def _continue_at(self, position: Position) -> None:
         """Continue after `position`, and tell all members, who then know that they have a gap."""
@@ -283,9 +283,10 @@ class KeptGroup(OrderedDelivery):
         known = self._known.position
         if self._is_uncertain or position.epoch != known.epoch:  # whose $joined is on the way
             return LATER
-        if position.offset > known.offset:  # of another process, which knew more
+        if position.offset > known.offset:  # the client comes from a process that knew more
             self.catch_up()
-            return LATER
+            self._replay.ask(member, position)
+            return None
         recent = self._known.recent_after(position.offset)
         if recent is not None and self.messages.resend(member, [each for _, each in recent]):
             return OK

@@ -4,7 +4,6 @@ The store gives each message an offset. A hub delivers a message when all before
 """
 
 import asyncio
-import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple
@@ -15,31 +14,13 @@ from ..history.stores.base import HistoryStore
 from ..protocol.messages import Event
 from ..protocol.recovery_frames import joined_frame
 from .fanout import Member
+from .group_store import StoreHealth
 from .kept_messages import DeliverEvent, KeptMessages, MembersOf, Numbered, send_frame
 
-__all__ = ["HubServices", "OrderedDelivery", "StoreHealth"]
+__all__ = ["NOWHERE", "HubServices", "OrderedDelivery"]
 
-
-class StoreHealth:
-    """When the store has come back last, as far as the groups of a hub know."""
-
-    def __init__(self) -> None:
-        self._is_down = False
-        self._back_at = -math.inf
-
-    def note_failure(self) -> None:
-        """Note that a call of the store has failed."""
-        self._is_down = True
-
-    def note_answer(self) -> None:
-        """Note that the store has answered."""
-        if self._is_down:
-            self._is_down = False
-            self._back_at = asyncio.get_running_loop().time()
-
-    def rest_of(self, seconds: float) -> float:
-        """Return how many of the first `seconds` after the store's return are to come, or 0."""
-        return max(self._back_at + seconds - asyncio.get_running_loop().time(), 0)
+NOWHERE = Position("", 0)
+"""The position of a group of which the store was not read yet."""
 
 
 class HubServices(NamedTuple):
@@ -79,6 +60,11 @@ class OrderedDelivery:
         self._losses = 0  # messages that were sent without an offset, since the epoch began
         self._ready: deque[Numbered] = deque()
         self._is_delivering = False
+
+    @property
+    def position(self) -> Position:
+        """Of the message that was delivered last."""
+        return NOWHERE if self._order is None else self._order.position
 
     def leave(self, member: Member) -> None:
         """Note that `member` has left."""
@@ -129,6 +115,11 @@ class OrderedDelivery:
     def _introduce_joining(self) -> None:
         joining, self.joining = self.joining, {}
         self._introduce(joining)
+
+    def _is_reused(self, event: Event, offset: int) -> bool:
+        """Return whether another message had this offset: the store went back in time."""
+        known = self._known.recent_at(offset)
+        return known is not None and known.event.text != event.text
 
     def _take(self, event: Event, offset: int) -> None:
         if self._is_uncertain:

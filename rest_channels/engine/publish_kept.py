@@ -118,6 +118,14 @@ def _hand_on_unnumbered(event: Event, put_at: float) -> None:
     on_every_hub(Hub.publish_unnumbered, event, put_at)
 
 
+def _note_append(group: str, writer: str, is_running: bool) -> None:
+    on_every_hub(_note_append_in, group, writer, is_running)
+
+
+def _note_append_in(hub: Hub, group: str, writer: str, is_running: bool) -> None:
+    hub.recovery.note_append(group, writer, is_running)
+
+
 def _note_doubt(group: str, is_doubtful: bool) -> None:
     on_every_hub(_note_doubt_in, group, is_doubtful)
 
@@ -131,7 +139,8 @@ def _writer_of(loop: asyncio.AbstractEventLoop, hub: Hub | None) -> HistoryWrite
     writer = _writers.get(loop)
     if writer is None:
         name = new_node() if hub is None else hub.node
-        writer = _writers[loop] = HistoryWriter(name, _hand_on, _hand_on_unnumbered, _note_doubt)
+        notes = _note_append, _note_doubt
+        writer = _writers[loop] = HistoryWriter(name, _hand_on, _hand_on_unnumbered, *notes)
         (publisher if hub is None else hub).on_stop += [writer.stop, close_store]
     return writer
 

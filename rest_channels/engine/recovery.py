@@ -21,6 +21,7 @@ from ..history.stores.base import HistoryStore
 from ..protocol.messages import Event
 from ..protocol.recovery_frames import GAP, resumed_frame, tag_of
 from .fanout import Member
+from .group_store import StoreHealth
 from .kept_group import KeptGroup
 from .kept_messages import (
     DeliverEvent,
@@ -30,7 +31,7 @@ from .kept_messages import (
     Receiver,
     send_frame,
 )
-from .ordered_delivery import HubServices, StoreHealth
+from .ordered_delivery import NOWHERE, HubServices
 
 __all__ = ["Recovery"]
 
@@ -169,6 +170,14 @@ class Recovery:
         group.deliver_unnumbered(event, put_at)
         return True
 
+    def note_append(self, name: str, writer: str, is_running: bool) -> None:
+        """Note that a writer of this process appends to the group `name`, or has an answer.
+
+        It does not count for members that come later: they get no message without an offset then.
+        """
+        if (group := self.groups.get(name)) is not None:
+            group.store.note_append(writer, is_running)
+
     def note_doubt(self, name: str, is_doubtful: bool) -> None:
         """Note whether it is unknown which messages to the group `name` the store has.
 
@@ -214,11 +223,12 @@ class Recovery:
         ]
 
     async def _compare(self, names: list[str]) -> None:
+        before = {name: self.groups[name].position for name in names if name in self.groups}
         positions = await self._services.store().positions(names)
         self._services.health.note_answer()
         for name, position in zip(names, positions, strict=True):
             if (group := self.groups.get(name)) is not None:
-                group.compare(position)
+                group.compare(position, before.get(name, NOWHERE))
 
     # Clients that were away.
 

@@ -5,13 +5,13 @@ import logging
 import math
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from ..history.records import Page, Position, StoreUnavailable
-from ..history.stores.base import HistoryStore
 from ..protocol.recovery_frames import LATER, resumed_frame
 from .fanout import Member
-from .kept_messages import PAGE_BYTES, KeptMessages, PageReaders, send_frame
+from .group_store import GroupStore
+from .kept_messages import KeptMessages, PageReaders, send_frame
 
 __all__ = ["Replay"]
 
@@ -21,42 +21,33 @@ READ_EVERY = 0.02
 """Seconds between two reads of a group: clients that come back together wait for the same one."""
 
 
-class Services(Protocol):
-    """What is needed of the hub."""
-
-    @property
-    def start_task(self) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
-        """Starts work that ends with the hub."""
-
-    @property
-    def store(self) -> Callable[[], HistoryStore]:
-        """Returns the store of the running loop."""
-
-
 class Replay:
     """The clients of one group that wait for what they missed.
 
     Args:
         name: The group, as the layer knows it.
+        store: Reads the group.
         messages: How messages become frames.
         members: The members that are members, and know their position.
         refuse: Tells a client that what followed an offset is gone.
-        services: The hub's.
+        start_task: Starts work that ends with the hub.
     """
 
     def __init__(
         self,
         name: str,
+        store: GroupStore,
         messages: KeptMessages,
         members: Collection[Member],
         refuse: Callable[[Member, int], None],
-        services: Services,
+        start_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         self._name = name
+        self._store = store
         self._messages = messages
         self._members = members
         self._refuse = refuse
-        self._services = services
+        self._start_task = start_task
         self._waiting: dict[Member, int] = {}
         self._gone = -1  # the highest offset whose next message is known to be gone
         self._epoch = ""
@@ -75,7 +66,7 @@ class Replay:
         self._waiting[member] = position.offset
         if not self._is_serving:
             self._is_serving = True
-            self._task = self._services.start_task(self._serve())
+            self._task = self._start_task(self._serve())
 
     def refuse_all(self) -> None:
         """Let all clients ask again: the epoch ends."""
@@ -119,28 +110,30 @@ class Replay:
     async def _read(self, first: int) -> bool:
         """Read what came after `first`, and send it. Return whether it is gone."""
         self._read_at = asyncio.get_running_loop().time()
-        epoch = self._epoch
+        epoch, asking = self._epoch, self._waiting.copy()
         try:
-            page = await self._services.store().since(
-                self._name, Position(epoch, first), PAGE_BYTES
-            )
+            page = await self._store.since(Position(epoch, first))
         except StoreUnavailable:
             self.refuse_all()
             return False
         if epoch != self._epoch or page.position.epoch != epoch:
             self.refuse_all()
             return False
-        if page.is_gap:
+        top = page.position.offset
+        if first > top:  # the group has not reached it; those who ask now may know more
+            self._refuse_all_of(each for each, offset in asking.items() if offset > top)
+        elif page.is_gap:
             self._gone = max(self._gone, first)
-            self._refuse_gone()
+            gone = [each for each, offset in self._waiting.items() if offset <= self._gone]
+            self._refuse_all_of(gone)
         else:
             await self._send_page(first, page)
-        return page.is_gap
+        return page.is_gap and first <= top
 
-    def _refuse_gone(self) -> None:
-        for member, offset in [each for each in self._waiting.items() if each[1] <= self._gone]:
-            del self._waiting[member]
-            if member in self._members:
+    def _refuse_all_of(self, members: Iterable[Member]) -> None:
+        for member in members:
+            offset = self._waiting.pop(member, None)
+            if offset is not None and member in self._members:
                 self._refuse(member, offset)
 
     async def _send_page(self, first: int, page: Page) -> None:

@@ -78,6 +78,12 @@ class GroupOrder(Generic[T]):
         following = position.offset + 1
         return self.receive(following, self._early[following]) if following in self._early else []
 
+    def recent_at(self, offset: int) -> T | None:
+        """Return the message with this offset, or `None` if it is not in `recent`."""
+        if not self.recent or not self.recent[0][0] <= offset <= self.position.offset:
+            return None
+        return self.recent[offset - self.recent[0][0]][1]
+
     def recent_after(self, offset: int) -> list[tuple[int, T]] | None:
         """Return all messages after `offset`, or `None` if not all of them are in `recent`."""
         if offset == self.position.offset:

@@ -252,8 +252,9 @@ class RowWorld:
                     self.transport(other, event)
             hub.receive(event)
 
-        others = hub.publish_unnumbered, hub.recovery.note_doubt
-        return HistoryWriter(hub.node, hand_on, *others, lambda: self.store)
+        notes = hub.recovery.note_append, hub.recovery.note_doubt
+        unnumbered = hub.publish_unnumbered
+        return HistoryWriter(hub.node, hand_on, unnumbered, *notes, lambda: self.store)
 
     @contextmanager
     def patched(self) -> Iterator[None]:

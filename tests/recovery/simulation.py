@@ -59,6 +59,9 @@ class FaultyStore(HistoryStore):
     """Passes calls on to `store`, late, or not at all, or without an answer.
 
     Attributes:
+        kinds: What may happen to a call that fails: it did not run; it did, and fails at once; it
+            did, and the caller waits in vain for the answer; it runs later.
+        timeout: Seconds that the caller waits.
         reads: How often each method was called.
         texts: (group, epoch, offset) → text, as far as the store has answered.
     """
@@ -68,7 +71,8 @@ class FaultyStore(HistoryStore):
         self.random = random_
         self.is_down = False
         self.failing = 0.0
-        self.kinds = ["before", "after", "late"]
+        self.kinds = ["before", "after", "lost", "late"]
+        self.timeout = 1.0
         self.slow = 0.0
         self.reads: Counter[str] = Counter()
         self.texts: dict[tuple[str, str, int], str] = {}
@@ -79,8 +83,10 @@ class FaultyStore(HistoryStore):
         await asyncio.sleep(self.random.uniform(0, self.slow))
         if self.is_down or self.random.random() < self.failing:
             kind = self.random.choice(self.kinds)
-            if kind == "after":
+            if kind in ("after", "lost"):
                 await call()
+            if kind == "lost":
+                await asyncio.sleep(self.timeout)
             elif kind == "late":
                 self._run_late(call)
             raise StoreUnavailable(f"made up: {kind}")
@@ -194,6 +200,7 @@ class SimulatedHub:
             f"node-{number}",
             self.hand_on,
             self.hand_on_unnumbered,
+            self.recovery.note_append,
             self.recovery.note_doubt,
             lambda: store,
         )
@@ -275,6 +282,7 @@ class World:
         self.random = random.Random(seed)
         self.pace = pace
         self.store = FaultyStore(store, self.random)
+        self.store.timeout = pace
         self.errors: list[Any] = []
         self.hubs = [SimulatedHub(self, number, self.store) for number in range(3)]
         self.clients = [

@@ -39,11 +39,13 @@ class Written:
         self.events: list[tuple[str | None, int | None]] = []
         self.unnumbered: list[tuple[str | None, float]] = []
         self.doubts: list[tuple[str, bool]] = []
+        self.appends: list[tuple[str, str, bool]] = []
         self.writer = self.new_writer(self.hand_on, store)
 
     def new_writer(self, hand_on: Any, store: MemoryStore) -> HistoryWriter:
-        others = self.hand_on_unnumbered, lambda *doubt: self.doubts.append(doubt)
-        return HistoryWriter("ada", hand_on, *others, lambda: store)
+        notes = lambda *each: self.appends.append(each), lambda *each: self.doubts.append(each)
+        unnumbered = self.hand_on_unnumbered
+        return HistoryWriter("ada", hand_on, unnumbered, *notes, lambda: store)
 
     def hand_on(self, event: Event) -> None:
         self.events.append((event.text, event.position and event.position.offset))
@@ -109,6 +111,18 @@ def test_an_append_whose_answer_is_lost_is_asked_for_once_more() -> None:
         await written.put("kept")
         assert (written.events, written.unnumbered) == ([("kept", 1)], [])
         assert written.doubts == [("board", True), ("board", False)]
+
+    run(test())
+
+
+def test_a_group_is_in_doubt_before_an_append_without_an_answer_counts_as_over() -> None:
+    async def test() -> None:
+        written = Written(store := Failing())
+        written.appends = written.doubts = noted = []
+        store.failures = 1
+        await written.put("a")
+        append = ("board", "ada", True), ("board", True), ("board", "ada", False)
+        assert noted == [*append, ("board", False)]
 
     run(test())
 

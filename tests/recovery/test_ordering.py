@@ -73,6 +73,15 @@ def test_the_last_messages_are_at_hand():
     assert order.recent_after(29 - RECENT) is None
 
 
+def test_one_of_the_last_messages_is_found_by_its_offset():
+    order = order_at(0)
+    assert order.recent_at(0) is None
+    for offset in range(1, 31):
+        order.receive(offset, str(offset))
+    found = [order.recent_at(offset) for offset in (30 - RECENT, 31 - RECENT, 30, 31)]
+    assert found == [None, str(31 - RECENT), "30", None]
+
+
 def test_nothing_is_at_hand_after_a_gap():
     order = order_at(4)
     order.receive(5, "a")

