@@ -10,6 +10,7 @@ from time import perf_counter, process_time, thread_time
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from django.db import connection
 from rest_framework.serializers import ModelSerializer
 
@@ -70,6 +71,33 @@ def application() -> Any:
     return Lists.as_asgi()
 
 
+def reader_application(users: Sequence[User]) -> Any:
+    """Declare a list of each user's own rows. The port of a client is the number of its user."""
+    from rest_channels.consumers import GenericAsyncAPIConsumer
+    from rest_channels.observer import ObserverModelListMixin
+
+    class OwnNotes(ObserverModelListMixin, GenericAsyncAPIConsumer):
+        """The rows that the user may read, found by a join."""
+
+        serializer_class = NoteSerializer
+
+        def get_queryset(self, **kwargs: Any) -> Any:
+            """Return these rows."""
+            return Note.objects.filter(readers=self.scope["user"]).order_by("-pk")
+
+        def viewers(self, rows: Any) -> Any:
+            """Return each row with each of its readers."""
+            return Note.readers.through.objects.filter(note__in=rows).values_list("note", "user")
+
+    lists = OwnNotes.as_asgi()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        user = users[scope["client"][1]]
+        await lists({**scope, "user": user}, receive, send)
+
+    return application
+
+
 class LiveWorker:
     """The commands of the process: each public method is one."""
 
@@ -114,9 +142,9 @@ class LiveWorker:
 
     async def change_window(self) -> dict[str, float]:
         """Change a row of the window: seconds from the commit to the last frame, and queries."""
-        return await without_gc(LiveWorker._change_window, self)
+        return await without_gc(LiveWorker._change_row, self)
 
-    async def _change_window(self) -> dict[str, float]:
+    async def _change_row(self) -> dict[str, float]:
         self.saves += 1
         self.row.text = f"08{self.saves % 10}"
         await settle()
@@ -133,6 +161,23 @@ class LiveWorker:
         if json.loads(told.last["text"])["action"] != "diff":
             raise RuntimeError(f"{told.last!r:.200} instead of what differs")
         return {"told": told.at - committed, "statements": len(queries) - own}
+
+    async def watch_own(self, count: int) -> None:
+        """Let so many users subscribe to lists of their own. All of them see the same row."""
+        names = [f"reader {number}" for number in range(count)]
+        await User.objects.abulk_create([User(username=name) for name in names])
+        users = [user async for user in User.objects.filter(username__in=names)]
+        self.row = await Note.objects.acreate(room=0, text="")
+        await self.row.readers.aset(users)
+        self.sockets = await open_sockets(reader_application(users), count)
+        await self._subscribe([(socket, {"action": "subscribe_list"}) for socket in self.sockets])
+        await self.change_own()
+
+    async def change_own(self) -> dict[str, float]:
+        """Change this row: seconds to the last frame, queries, and seconds of CPU."""
+        began = process_time()
+        measured = await self.change_window()
+        return {**measured, "cpu": process_time() - began}
 
     async def memory(self) -> float:
         """Return the traced bytes of a query of `ROWS` rows, with one client and a request."""
@@ -216,8 +261,9 @@ def write_without_waiting() -> None:
 async def main() -> None:
     """Run commands until standard input ends."""
     worker = LiveWorker(sys.argv[1] == "lists")
-    names = ("open", "save", "leave", "watch_window", "change_window", "memory", "watch_rooms")
-    await serve_commands({name: getattr(worker, name) for name in (*names, "change")})
+    names = ["open", "save", "leave", "watch_window", "change_window", "watch_own", "change_own"]
+    names += ["memory", "watch_rooms", "change"]
+    await serve_commands({name: getattr(worker, name) for name in names})
 
 
 if __name__ == "__main__":

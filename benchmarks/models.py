@@ -1,5 +1,8 @@
 """The rows of the benchmarks' own app. All other benchmarks use those of Django's apps."""
 
+from typing import Any
+
+from django.contrib.auth.models import User
 from django.db import models
 
 
@@ -8,3 +11,4 @@ class Note(models.Model):
 
     room = models.IntegerField(db_index=True)
     text = models.CharField(max_length=100)
+    readers: "models.ManyToManyField[User, Any]" = models.ManyToManyField(User)

@@ -22,7 +22,7 @@ async def run(peers: Sequence[Peer], plan: Plan) -> list[Line]:
     queries = QUERIES // (10 if plan.quick else 1)
     with ExitStack() as stack:
         ours, without = (stack.enter_context(started(name)) for name in ("lists", "without"))
-        lines = [nobody_listens(ours, without, plan), *window(ours, plan)]
+        lines = [nobody_listens(ours, without, plan), *window(ours, plan), *readers(ours, plan)]
         lines += [memory(ours), *changes(ours, without, queries, plan)]
     return lines
 
@@ -60,6 +60,21 @@ def window(ours: Process, plan: Plan) -> list[Line]:
     notes = [range_note("Live queries, until the last client is told", "ms", told)]
     return [
         line_of(f"{case}: from the commit until the last", "ms", told, (floor,), notes=notes),
+        line_of(f"{case}: SQL queries", "queries", statements, (at_most(3, "queries"),)),
+    ]
+
+
+def readers(ours: Process, plan: Plan) -> list[Line]:
+    """Measure what a change costs of a row that is in a different list of each of many users."""
+    ours.call("watch_own", count=SUBSCRIBERS)
+    rounds = [ours.call("change_own") for _ in range(plan.count(9, 3))]
+    ours.call("leave")
+    case = f"a row in the different lists of {SUBSCRIBERS:,} users, with `viewers`"
+    told, cpu = ({"ours": [1e3 * each[name] for each in rounds]} for name in ("told", "cpu"))
+    statements = {"ours": [float(each["statements"]) for each in rounds]}
+    return [
+        line_of(f"{case}: from the commit until the last", "ms", told),
+        line_of(f"{case}: CPU time", "ms", cpu),
         line_of(f"{case}: SQL queries", "queries", statements, (at_most(3, "queries"),)),
     ]
 

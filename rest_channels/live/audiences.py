@@ -1,7 +1,8 @@
 """The clients of a live query who see the same renderings, and what they are told."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db.models import Model
@@ -11,7 +12,7 @@ from .diff import Diff, Key, compare
 from .state import Told, tag_of
 from .subscriptions import LiveSubscription
 
-__all__ = ["Audience", "AudienceKey", "Failure", "Rendering", "Tags", "Waiting"]
+__all__ = ["Audience", "AudienceKey", "Failure", "Rendering", "SharedBodies", "Tags", "Waiting"]
 __all__ += ["answer_to", "audience_key", "difference", "renderings"]
 
 Tags = dict[Key, bytes]
@@ -93,12 +94,36 @@ def audience_key(subscription: LiveSubscription) -> AudienceKey:
     return AudienceKey(False, subscription.viewer.own_key)
 
 
+class SharedBodies:
+    """The JSON of rows, rendered once for the audiences of all queries that see the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[AudienceKey, dict[Model, bytes | None]] = {}
+
+    def render(self, audience: Audience, rows: Sequence[Model]) -> list[bytes | None] | None:
+        """Return the JSON of each row; `None` if each client has a rendering of its own."""
+        known = self._known.setdefault(audience.key, {})
+        if new := [row for row in rows if row not in known]:
+            bodies = audience.members[0].viewer.render_shared(new)
+            if bodies is None:
+                return None
+            known.update(zip(new, bodies, strict=True))
+        return [known[row] for row in rows]
+
+
 def renderings(
-    audience: Audience, rows: Mapping[Key, Model], changed: set[Key]
+    audience: Audience, rows: Mapping[Key, Model], changed: Collection[Key], bodies: SharedBodies
 ) -> Iterator[Rendering | Failure]:
-    """Render the rows for an audience; for each client, if their serializer tells them apart."""
+    """Render the rows for an audience; for each client, if their serializer tells them apart.
+
+    Args:
+        audience: The audience.
+        rows: The rows of the list.
+        changed: Those that the audience may not have as they are now.
+        bodies: What was rendered of these rows for other audiences.
+    """
     if audience.is_shared:
-        rendering = _try(audience, rows, changed, audience.members[0].viewer.render_shared)
+        rendering = _try(audience, rows, changed, partial(bodies.render, audience))
         if rendering is not None:
             yield rendering
             return
@@ -109,7 +134,7 @@ def renderings(
 
 
 def _try(
-    audience: Audience, rows: Mapping[Key, Model], changed: set[Key], render: Render
+    audience: Audience, rows: Mapping[Key, Model], changed: Collection[Key], render: Render
 ) -> Rendering | Failure | None:
     try:
         return _rendering(audience, rows, changed, render)
@@ -135,7 +160,7 @@ def _split(audience: Audience) -> Iterable[Audience]:
 
 
 def _rendering(
-    audience: Audience, rows: Mapping[Key, Model], changed: set[Key], render: Render
+    audience: Audience, rows: Mapping[Key, Model], changed: Collection[Key], render: Render
 ) -> Rendering | None:
     """Render the rows that have changed, or all for a client that waits."""
     before = audience.told.tags()

@@ -1,9 +1,12 @@
 """One reading of a live query: for whom it began, and what it has found for them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .audiences import Audience, Failure, Rendering, Waiting
+from django.db.models import Model
+
+from .audiences import Audience, Failure, Rendering, SharedBodies, Waiting, renderings
 from .diff import Key
 from .subscriptions import LiveSubscription
 from .writes import MAX_KEYS
@@ -22,6 +25,8 @@ class Reading:
     """The rows that are rendered, though they may have the same values as before. `None`: all."""
     noted: bool
     """Whether rows were written, as far as is known. Otherwise nothing should have changed."""
+    in_part: bool
+    """Whether only the written rows may be new, have left, or be in other places."""
     prints: dict[Key, bytes] = field(default_factory=dict)
     renderings: list[Rendering] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
@@ -74,3 +79,21 @@ class Reading:
     def outdated(self) -> set[Key] | None:
         """Those of these rows that it has returned. They are to be read again; `None`: all."""
         return None if self.passed_over is None else self.passed_over.intersection(self.prints)
+
+    def render(
+        self, rows: Mapping[Key, Model], changed: Collection[Key], bodies: SharedBodies
+    ) -> None:
+        """Render the rows that were read, for each audience. Call this in a thread.
+
+        Args:
+            rows: The rows of the list.
+            changed: Those that an audience may not have as they are now.
+            bodies: What was rendered of these rows for other queries.
+        """
+        self.renderings, self.failed = [], []
+        for audience in self.audiences:
+            for found in renderings(audience, rows, changed, bodies):
+                if isinstance(found, Failure):
+                    self.failed.append(found)
+                else:
+                    self.renderings.append(found)

@@ -5,18 +5,22 @@ Queries of one model are read together in one call. Those that were slow the las
 alone, so that they delay no other query.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 
 from .calls import Calls
+from .grouped_readings import read_all
 from .reading import Reading
-from .shared_query import SharedQuery, read_all
+from .shared_query import SharedQuery
 
 __all__ = ["Schedule"]
 
 QUERIES_PER_CALL = 50
 """How many queries one call reads."""
+
+GROUPED_PER_CALL = 1_000
+"""The same for queries that are probably read together, with one statement."""
 
 SLOW_TIME = 0.1
 """Seconds. A query whose last reading took longer is slow."""
@@ -65,7 +69,7 @@ class Schedule:
         """Begin as many calls as there is room for, of each kind in turn."""
         while (kind := next(filter(self._calls.has_room, self._ready), None)) is not None:
             queries = self._ready.pop(kind)
-            now = [*islice(queries, 1 if kind is SLOW else QUERIES_PER_CALL)]
+            now = [*islice(queries, 1)] if kind is SLOW else _for_one_call(queries)
             for query in now:
                 del queries[query]
             if queries:
@@ -85,6 +89,11 @@ class Schedule:
             if result is None:
                 reading.query.give_back(reading)
             self._end(reading, result is not None)
+
+
+def _for_one_call(queries: Iterable[SharedQuery]) -> list[SharedQuery]:
+    in_part = [*islice((each for each in queries if each.is_changed_in_part), GROUPED_PER_CALL)]
+    return in_part if len(in_part) > QUERIES_PER_CALL else [*islice(queries, QUERIES_PER_CALL)]
 
 
 def _read(readings: list[Reading]) -> list[Reading]:

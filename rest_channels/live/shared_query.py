@@ -7,7 +7,7 @@ see different commits, and an order that is older than its rows would stay wrong
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Hashable, Iterable
-from time import monotonic
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -17,18 +17,19 @@ from rest_framework.exceptions import ValidationError
 from ..concurrency.timers import call_later
 from ..partitions import activated
 from ..settings import api_settings
-from .audiences import Audience, AudienceKey, Failure, Waiting, audience_key, renderings
+from .audiences import Audience, AudienceKey, SharedBodies, Waiting, audience_key
 from .dependencies import Dependencies, UnwatchableQuery, find_dependencies
 from .diff import Key
 from .equalities import equalities_of
 from .judge import compile_judge
 from .keys import row_key
+from .match_counts import MatchCount, match_count_of
 from .querysets import check_told, prefetched_models, query_key
 from .reading import Reading
 from .state import UNKNOWN, Told, fingerprint
 from .subscriptions import LiveSubscription
 
-__all__ = ["SharedQuery", "read_all"]
+__all__ = ["SharedQuery"]
 
 logger = logging.getLogger("rest_channels")
 
@@ -81,6 +82,8 @@ class SharedQuery:
         self._interval = api_settings.LIVE_AUDIT
         self._timer: asyncio.TimerHandle | None = None
         self._prints: tuple[tuple[Key, ...], bytes] = ((), b"")
+        self._repeats_rows = False
+        """Whether it has returned a row more than once."""
 
     @classmethod
     def of(cls, subscription: LiveSubscription) -> "SharedQuery":
@@ -125,6 +128,30 @@ class SharedQuery:
     def keys(self) -> tuple[Key, ...]:
         """The keys of the rows that it has returned last."""
         return self._prints[0]
+
+    @property
+    def known_prints(self) -> Iterable[tuple[Key, bytes]]:
+        """The same keys, each with the fingerprint of the row."""
+        keys, prints = self._prints
+        size = len(UNKNOWN)
+        return ((key, prints[at * size : at * size + size]) for at, key in enumerate(keys))
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows it returns at most."""
+        limit: int | None = self.queryset.query.high_mark
+        return limit
+
+    @cached_property
+    def match_count(self) -> MatchCount | None:
+        """How it is counted how often it returns a row; `None` if it can only be read whole."""
+        return match_count_of(self.queryset, self.partition)
+
+    @property
+    def is_changed_in_part(self) -> bool:
+        """Whether only the written rows may be new, have left, or be in other places."""
+        is_certain = self.rows_are_independent and not self._repeats_rows
+        return is_certain and self.written is not None and not self.waiting
 
     @property
     def is_used(self) -> bool:
@@ -188,6 +215,7 @@ class SharedQuery:
 
     def begin(self) -> Reading:
         """Begin a reading, for those who are here now. Later changes belong to the next one."""
+        in_part = self.is_changed_in_part
         written, self.written = self.written, set()
         noted, self.noted = self.noted, False
         waiting, self.waiting = self.waiting, []
@@ -198,14 +226,14 @@ class SharedQuery:
         for each in waiting:
             key = audience_key(each.subscription)
             audiences.setdefault(key, Audience(key)).waiting.append(each)
-        self.reading = Reading(self, [*audiences.values()], written, noted)
+        self.reading = Reading(self, [*audiences.values()], written, noted, in_part)
         return self.reading
 
     def read(self, reading: Reading) -> None:
         """Read and render the rows. Call this in a thread, after the commit of what has changed."""
         with activated(self.partition):
             rows = self._rows()
-            known = dict(self._known_prints())
+            known = dict(self.known_prints)
             reading.prints = {key: fingerprint(row) for key, row in rows.items()}
             written = rows if reading.written is None else reading.written
             changed = {
@@ -213,17 +241,14 @@ class SharedQuery:
                 for key, found in reading.prints.items()
                 if key in written or found == UNKNOWN or known.get(key) != found
             }
-            for audience in reading.audiences:
-                for found in renderings(audience, rows, changed):
-                    if isinstance(found, Failure):
-                        reading.failed.append(found)
-                    else:
-                        reading.renderings.append(found)
+            reading.render(rows, changed, SharedBodies())
 
     def _rows(self) -> dict[Key, Model]:
+        found = [*self.queryset.all()]
         rows: dict[Key, Model] = {}
-        for row in self.queryset.all():
+        for row in found:
             rows.setdefault(row_key(row.pk), row)  # a join may return a row more than once
+        self._repeats_rows = len(rows) < len(found)
         if len(rows) > (limit := api_settings.MAX_LIVE_ROWS):
             message = _("A live list has at most %(limit)d rows.")
             raise ValidationError([message % {"limit": limit}])
@@ -255,19 +280,3 @@ class SharedQuery:
         """Let the next reading do what this one, which was not made, would have done."""
         self.note_loss()
         self.waiting = reading.waiting + self.waiting
-
-    def _known_prints(self) -> Iterable[tuple[Key, bytes]]:
-        keys, prints = self._prints
-        size = len(UNKNOWN)
-        return ((key, prints[at * size : at * size + size]) for at, key in enumerate(keys))
-
-
-def read_all(readings: Iterable[Reading]) -> None:
-    """Read and render these queries one after another. Call this in a thread."""
-    for reading in readings:
-        began = monotonic()
-        try:
-            reading.query.read(reading)
-        except Exception as error:  # noqa: BLE001 - it is the error of one query
-            reading.error = error
-        reading.seconds = monotonic() - began

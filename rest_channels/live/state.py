@@ -45,16 +45,19 @@ class Told:
         }
 
 
+PREFETCHED = "_prefetched_objects_cache"
+"""The attribute in which Django keeps the rows that were prefetched for a row."""
+
 PLAIN = {type(None), bool, int, float, str, bytes}
 PLAIN |= {Decimal, date, datetime, time, timedelta, UUID}
 """Types of which two values with the same `repr` are the same."""
 
 
 def fingerprint(row: Any) -> bytes:
-    """Return a hash of all values that a row was read with, those of joined rows included.
+    """Return a hash of all values that a row was read with, also of joined and prefetched rows.
 
     If it is the same as before, the row need not be rendered again. `UNKNOWN` for a row with values
-    of other types, or with rows that were prefetched.
+    of other types, or with rows that were prefetched into a list of another name.
     """
     values: list[Any] = []
     if not _collect(row, values, {id(row)}):
@@ -64,17 +67,20 @@ def fingerprint(row: Any) -> bytes:
 
 def _collect(row: Any, values: list[Any], seen: set[int]) -> bool:
     """Add the values of a row. Return whether all of them are plain."""
+    if not hasattr(row, "_state"):
+        return False
     for name, value in vars(row).items():
-        if name != "_state":
+        if name not in ("_state", PREFETCHED):
             if not is_plain(value):
                 return False
             values.append(value)
-    for related in row._state.fields_cache.values():
-        if related is not None and id(related) not in seen:
-            seen.add(id(related))
-            if not hasattr(related, "_state") or not _collect(related, values, seen):
-                return False
-    return True
+    related = [each for each in row._state.fields_cache.values() if each is not None]
+    for name, rows in vars(row).get(PREFETCHED, {}).items():
+        values += [name, len(rows)]
+        related += rows
+    new = [each for each in related if id(each) not in seen]
+    seen.update(map(id, new))
+    return all(_collect(each, values, seen) for each in new)
 
 
 def is_plain(value: Any) -> bool:

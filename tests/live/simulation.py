@@ -47,8 +47,14 @@ class Rooms(serializers.ModelSerializer):
         fields = ["id", "name"]
 
 
+class TextSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Message
+        fields = ["id", "text", "user"]
+
+
 class Lists(AsyncAPIConsumer):
-    """Seven kinds of queries."""
+    """Kinds of queries. Those of several users of the last two kinds are read together."""
 
     @live_query(serializer_class=CommentSerializer)
     def filtered(self):
@@ -83,12 +89,22 @@ class Lists(AsyncAPIConsumer):
     def offset(self):
         return Comment.objects.exclude(user=None).order_by("pk")[2:6]
 
+    @live_query(serializer_class=TextSerializer)
+    def members(self):
+        rows = Message.objects.filter(room__current_users=self.scope["user"])
+        return rows.order_by("text", "-pk")[:4]
+
+    @live_query(serializer_class=CommentSerializer)
+    def others(self):
+        return Comment.objects.exclude(user=self.scope["user"]).order_by("text", "-pk")[:5]
+
     @action()
     async def watch(self, request_id, kind, have=None):
         return await getattr(self, kind).subscribe(request_id=request_id, have=have), 201
 
 
 KINDS = ("filtered", "window", "own", "seen", "subquery", "joined", "offset")
+KINDS += 3 * ("members",) + 3 * ("others",)
 LETTERS = "abcdefgh"
 
 
@@ -145,6 +161,8 @@ class Writer:
             self.update_many,
             self.create_many,
             self.write_message,
+            self.edit_message,
+            self.edit_message,
             self.rename_room,
             self.join,
             self.leave,
@@ -188,6 +206,11 @@ class Writer:
             user = self.chance.choice(self.users)
             Message.objects.create(room=room, text=self.letter(), user=user)
 
+    def edit_message(self):
+        if message := self.any(Message):
+            message.text = self.letter()
+            message.save()
+
     def rename_room(self):
         if room := self.any(Room):
             room.name = f"{self.letter()}{self.chance.random()}"
@@ -216,6 +239,27 @@ class Writer:
     def delete_room(self):
         if room := self.any(Room):
             room.delete()
+
+
+class RowWriter(Writer):
+    """Writes rows that have keys, so that lists can be read together."""
+
+    @property
+    def steps(self):
+        return [
+            self.create,
+            self.save,
+            self.save,
+            self.delete,
+            self.write_message,
+            self.edit_message,
+            self.edit_message,
+            self.delete_message,
+        ]
+
+    def delete_message(self):
+        if message := self.any(Message):
+            message.delete()
 
 
 class Reader:
@@ -332,7 +376,7 @@ def trouble(seed, share):
         yield
 
 
-async def simulate(seed, *, readers=12, writers=3, times=25, share=0.0):
+async def simulate(seed, *, readers=20, writers=3, times=25, share=0.0):
     """Run one simulation. Raise `AssertionError` for a list that is wrong at rest.
 
     `share`: how much of what is read for lists is slow, or fails for a while.
@@ -345,14 +389,15 @@ async def run(seed, readers, writers, times):
     chance = random.Random(seed)
     users = [await User.objects.acreate_user(f"user{number}") for number in range(3)]
     for name in ("a", "b"):
-        await Room.objects.acreate(name=name, host=users[0])
+        room = await Room.objects.acreate(name=name, host=users[0])
+        await room.current_users.aadd(*users)
     threads = [
         asyncio.create_task(asyncio.to_thread(Writer(f"{seed}.{number}", users).write, times))
         for number in range(writers)
     ]
     present = []
     for number in range(readers):
-        reader = Reader(chance.choice(users), KINDS[number % len(KINDS)])
+        reader = Reader(users[number % len(users)], KINDS[number % len(KINDS)])
         await reader.come()
         present.append(reader)
         if chance.random() < 0.3:
@@ -361,6 +406,11 @@ async def run(seed, readers, writers, times):
             await asyncio.sleep(chance.random() / 50)
             await again.come()
     await asyncio.gather(*threads)
+    for number in range(8):
+        names = [f"{seed}.{number}.{each}" for each in range(writers)]
+        writing = (asyncio.to_thread(RowWriter(name, users).write, 1) for name in names)
+        await asyncio.gather(*writing)
+        await asyncio.sleep(chance.random() / 50)
     await asyncio.to_thread(Writer(f"{seed}.end", users).write_related)
     await rest()
     for reader in present:

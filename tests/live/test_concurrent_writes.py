@@ -234,15 +234,20 @@ async def test_a_row_changes_with_the_related_rows_that_its_queryset_prefetches(
         assert tickets.rows[str(ticket.pk)][0]["names"] == ["y"]
 
 
-async def test_only_rows_that_have_changed_are_rendered_again(monkeypatch) -> None:
+@pytest.mark.parametrize("queryset", [Tag.objects.all(), Tag.objects.prefetch_related("tickets")])
+async def test_only_rows_that_have_changed_are_rendered_again(monkeypatch, queryset) -> None:
     rendered, render = [], TagSerializer.to_representation
 
     def render_and_note(self, tag):
         rendered.append(tag.name)
         return render(self, tag)
 
+    class Ordered(Tags):
+        pass
+
+    Ordered.queryset = queryset.order_by("name")
     a, _b = [await Tag.objects.acreate(name=name) for name in "ab"]
-    async with client(Tags) as socket:
+    async with client(Ordered) as socket:
         tags = await subscribe(socket)
         monkeypatch.setattr(TagSerializer, "to_representation", render_and_note)
         a.name = "c"
