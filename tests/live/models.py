@@ -112,3 +112,10 @@ class Shout(models.Model):
     """A row whose key is stored in another form than it is written."""
 
     id = UpperCaseField(primary_key=True, max_length=20)
+
+
+class Numbered(models.Model):
+    """A row whose key is given, so that a large one does not change the keys of later rows."""
+
+    number = models.BigIntegerField(primary_key=True)
+    name = models.CharField(max_length=20)

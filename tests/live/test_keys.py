@@ -23,7 +23,7 @@ from tests.observer.models import (
 )
 
 from .client import client, subscribe
-from .models import Shout
+from .models import Numbered, Shout
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,9 +51,9 @@ BIG = 2**53
 
 @pytest.mark.parametrize("pk", [-1, 0, -(2**63), BIG, BIG + 1, 2**62])
 async def test_a_key_may_be_any_number(pk) -> None:
-    async with client(lists_of(Tag.objects.order_by("name"))) as socket:
+    async with client(lists_of(Numbered.objects.order_by("name"))) as socket:
         rows = await subscribe(socket)
-        row = await Tag.objects.acreate(pk=pk, name="a")
+        row = await Numbered.objects.acreate(pk=pk, name="a")
         await rows.until("a")
         row.name = "b"
         await row.asave()
@@ -64,12 +64,12 @@ async def test_a_key_may_be_any_number(pk) -> None:
 
 
 async def test_keys_that_javascript_cannot_tell_apart_are_sent_as_text() -> None:
-    async with client(lists_of(Tag.objects.order_by("pk"))) as socket:
+    async with client(lists_of(Numbered.objects.order_by("pk"))) as socket:
         for number in (BIG - 1, BIG, BIG + 1):
-            await Tag.objects.acreate(pk=number, name=str(number))
+            await Numbered.objects.acreate(pk=number, name=str(number))
         rows = await subscribe(socket)
         assert rows.order == [BIG - 1, str(BIG), str(BIG + 1)]
-        await Tag.objects.filter(pk=BIG).adelete()
+        await Numbered.objects.filter(pk=BIG).adelete()
         assert await rows.next() == {"leave": [str(BIG)]}
 
 
