@@ -1,5 +1,6 @@
 """The ticket board: three users on one page, each with its own connection and access."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -284,6 +285,35 @@ async def test_a_delivery_that_is_told_before_its_save_is_counted(visitor, board
     await (await select(page, "ada", title)).get_by_role("button", name="Delete").click()
     subscribers = re.compile(r"1 save · [1-9]\d* subscribers?")  # of other tests too
     await expect(page.locator("#figures")).to_have_text(subscribers)
+
+
+async def test_a_list_that_is_read_before_its_save_is_told_is_counted(visitor, demo_server):
+    page = await visitor(base_url=demo_server.url)
+    monitors = []
+
+    def connect(route):
+        monitors.append(route)
+        route.connect_to_server()
+
+    def measured(event, time, **values):
+        data = {"event": event, "time": time, "server": "", "queries": 1, **values}
+        frame = {"action": "measured", "response_status": 200, "errors": [], "request_id": 1}
+        monitors[0].send(json.dumps(frame | {"data": data}))
+
+    await page.route_web_socket(re.compile(r"/monitor/$"), connect)
+    await page.goto(PAGE)
+    await ready(page)
+    saved = {"created": False, "deleted": False, "save_queries": 1}
+    start = 4e9  # later than what other tests change
+    measured("saved", start, title="First", **saved)
+    measured("read", start + 1)
+    measured("read", start + 60)  # of the second one
+    measured("saved", start + 59, title="Second", **saved)
+    measured("read", start + 61)
+    details = (
+        "“Second” was changed. Queries: 1 to save it, 2 to read lists, 0 to check permissions."
+    )
+    await expect(page.locator("#details")).to_have_text(details)
 
 
 async def test_a_change_in_the_admin_appears_on_the_board(person, visitor, board, demo_server):

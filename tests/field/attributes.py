@@ -215,6 +215,11 @@ HONOURED_OPTIONS = {
         "many_to_many": "a changed relation is an update of the row",
         "partition": "a part of the observer's id",
     },
+    "@live_query": {
+        "serializer_class": "makes the rows of the frames",
+        "viewers": "only the lists of users who see a changed row are read",
+        "reread": "seconds after which the rows are read again in any case",
+    },
 }
 NEXT_TO = {
     "@action": ", next to `atomic`, `detached`, `name`, `http_method`, `detail`, and to `request` "

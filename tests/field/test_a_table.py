@@ -14,6 +14,7 @@ from django.test import override_settings
 from rest_framework import decorators as drf_decorators
 from rest_framework import generics, views, viewsets
 from rest_framework.filters import SearchFilter
+from rest_framework.serializers import Serializer
 from rest_framework.throttling import ScopedRateThrottle
 
 from rest_channels.consumers import AsyncAPIConsumer
@@ -27,7 +28,7 @@ from rest_channels.declarations.values import VALUES
 from rest_channels.decorators import action, socket_route
 from rest_channels.generics import GenericAsyncAPIConsumer
 from rest_channels.mixins import StreamedPaginatedListMixin
-from rest_channels.observer import model_observer, observer
+from rest_channels.observer import live_query, model_observer, observer
 from rest_channels.parsers import MessagePackParser
 from rest_channels.protocol.dialects import MethodDialect
 from rest_channels.renderers import MessagePackRenderer
@@ -100,11 +101,16 @@ def observer_of_users(**options):
     return model_observer(User, **options)
 
 
+def live_query_of_users(**options):
+    return live_query(**{"serializer_class": Serializer, **options})
+
+
 DECORATORS = {
     "@action": action,
     "@socket_route": socket_route,
     "@observer": observer_of_a_signal,
     "@model_observer": observer_of_users,
+    "@live_query": live_query_of_users,
 }
 
 
@@ -119,7 +125,9 @@ def test_an_option_without_effect_is_a_type_error_that_says_what_to_write(
         DECORATORS[decorator](**{option: None})
 
 
-@pytest.mark.parametrize("decorator", ["@socket_route", "@observer", "@model_observer"])
+@pytest.mark.parametrize(
+    "decorator", ["@socket_route", "@observer", "@model_observer", "@live_query"]
+)
 def test_an_unknown_option_is_a_type_error_that_names_the_known_ones(decorator) -> None:
     known = ", ".join(HONOURED_OPTIONS[decorator])
     with pytest.raises(TypeError, match=f"{decorator} has no option 'colour': it takes {known}"):

@@ -350,14 +350,16 @@ class Monitor {
   /** Add what a server measured. Messages of another server may come before that about the save. */
   #add(measurement) {
     this.#measured.push(measurement);
-    const saves = this.#measured.filter(({ event }) => event === "saved").sort((one, other) => one.time - other.time);
-    const from = saves.at(-1)?.time ?? measurement.time - LATE;
-    this.#measured = this.#measured.filter(({ time }) => time >= from && time < from + LATE);
-    if (saves.length) this.#show(saves.at(-1));
+    this.#measured.sort((one, other) => one.time - other.time);
+    const latest = this.#measured.at(-1).time;
+    this.#measured = this.#measured.filter(({ time }) => time > latest - LATE);
+    const save = this.#measured.findLast(({ event }) => event === "saved");
+    if (save) this.#show(save);
   }
 
-  #show({ title, created, deleted, save_queries }) {
-    const [read, told] = ["read", "told"].map((name) => this.#measured.filter(({ event }) => event === name));
+  #show({ title, created, deleted, save_queries, time: from }) {
+    const since = this.#measured.filter(({ time }) => time >= from);
+    const [read, told] = ["read", "told"].map((name) => since.filter(({ event }) => event === name));
     const sum = (measurements) => measurements.reduce((total, { queries }) => total + queries, 0);
     const sent = told.filter(({ permitted }) => permitted).length;
     const all = save_queries + sum(read) + sum(told);
