@@ -4,7 +4,7 @@ Counted are:
 
 - the queries from the first to the last signal of a save or deletion,
 - in each server process, the query that reads the ticket for all lists, and one for each different
-  list that it was in or may be in now,
+  list that it was in or may be in now, or one for many of them,
 - in each server process, the queries that check the permissions of each subscriber whose list
   differs.
 
@@ -21,8 +21,8 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import Signal, receiver
 
+from rest_channels.live import schedule
 from rest_channels.live.row_index import RowIndex
-from rest_channels.live.shared_query import SharedQuery
 from rest_channels.observer.action_viewers import GenericViewer
 
 from .models import Ticket
@@ -82,7 +82,7 @@ def end_save(instance, signal, **kwargs):
 # Count what live lists read, in each process that has subscribers.
 # This replaces internal methods of the library.
 
-read_row, read_list, permit = RowIndex.read, SharedQuery.read, GenericViewer.permit
+read_row, read_lists, permit = RowIndex.read, schedule.read_all, GenericViewer.permit
 
 
 def read_row_and_count(index, *args):
@@ -93,10 +93,11 @@ def read_row_and_count(index, *args):
     return rows
 
 
-def read_list_and_count(query, reading):
+def read_lists_and_count(readings):
     with counting() as count:
-        read_list(query, reading)
-    if query.queryset.model is Ticket and reading.noted:  # not for a new subscriber only
+        read_lists(readings)
+    # Not for new subscribers only.
+    if any(each.query.model is Ticket and each.noted for each in readings):
         measured.send(Ticket, measurement=measurement("read", queries=count[0]))
 
 
@@ -109,5 +110,5 @@ async def permit_and_count(viewer):
 
 
 RowIndex.read = read_row_and_count
-SharedQuery.read = read_list_and_count
+schedule.read_all = read_lists_and_count
 GenericViewer.permit = permit_and_count
