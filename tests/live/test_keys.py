@@ -192,7 +192,6 @@ async def test_a_proxy_is_its_model(listed, written) -> None:
         Ticket.objects.using("default"),
         Ticket.objects.filter(title__in=["a", "b"]).distinct(),
         Ticket.objects.none() | Ticket.objects.all(),
-        Ticket.objects.filter(pk__in=Ticket.objects.select_for_update().values("pk")),
     ],
 )
 async def test_a_queryset_may_defer_lock_and_more(rows) -> None:

@@ -241,10 +241,12 @@ class Everything(Tags):
 
 
 async def test_a_list_of_a_thousand_rows_takes_little_memory() -> None:
-    class All(Tags):
+    class All(ObserverModelListMixin, GenericAsyncAPIConsumer):
+        queryset = Comment.objects.order_by("pk")
+        serializer_class = CommentSerializer
         live_limit = None
 
-    await Tag.objects.abulk_create([Tag(name=f"{number:050}") for number in range(1_000)])
+    await Comment.objects.abulk_create([Comment(text="a" * 50) for _ in range(1_000)])
     async with client(All) as socket:
         for action_name in ("subscribe_list", "unsubscribe_list"):  # what is made once is made
             await socket.expect_reply(await socket.call(action_name, request_id="a"))
