@@ -444,11 +444,11 @@ class _View:
         if epoch != self._at[0]:
             self._left.add(self._at[0])
             self._note(epoch in self._left, "back in an epoch that had ended")
+            self._seen |= self._plain.keys()  # of the outage that has ended with this epoch
         else:
             self._note(offset <= self._at[1], f"a gap without a loss at {offset}")
             self._note(missed != offset - self._at[1], f"{missed} missed")
         self._at = epoch, offset
-        self._seen |= self._plain.keys()
 
     def plain(self, text: str) -> None:
         self._note_repetition(text)
