@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from .hints import received_error, sent_error
 from .names import package_of
 
-__all__ = ["VALUES", "check_values", "dialect_error", "type_error", "value_error"]
+__all__ = ["VALUES", "check_values", "dialect_error", "setting_error", "type_error", "value_error"]
 
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
@@ -199,6 +199,26 @@ def value_error(name: str, value: Any) -> str | None:
     """Return what is wrong with the `value` of the attribute `name`; `None` if nothing is."""
     check = VALUES.get(name)
     return None if check is None else check(value)
+
+
+def setting_error(name: str, value: Any) -> str | None:
+    """Return what is wrong with the `value` of the setting `name`; `None` if nothing is."""
+    error = value_error(name.removeprefix("DEFAULT_").removeprefix("CONSOLE_").lower(), value)
+    if error is None and name == "CONSOLE_PERMISSION_CLASSES":
+        return next(filter(None, map(_page_permission_error, value)), None)
+    return error
+
+
+def _page_permission_error(permission: Any) -> str | None:
+    """Return why a class, or a tree of classes, cannot decide about an HTTP request."""
+    operands = [operand for name, operand in _attributes(permission) if name.startswith("op")]
+    method = getattr(permission, "has_permission", None)
+    if method is not None and "scope" in inspect.signature(method).parameters:
+        return (
+            f"has {permission.__name__}, which is for consumers: write a class of "
+            "rest_framework.permissions, or one with has_permission(self, request, view)"
+        )
+    return next(filter(None, map(_page_permission_error, operands)), None)
 
 
 def check_values(where: str, values: Mapping[str, Any]) -> None:
