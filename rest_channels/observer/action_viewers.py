@@ -4,28 +4,34 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import orjson
+from django.core import exceptions as django
 from django.db.models import Model, QuerySet
+from django.http import Http404
 from rest_framework import permissions as drf
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 
 from ..actions.answers import answer_error
 from ..actions.authorization import check_action
 from ..actions.plan import replaces_any
 from ..concurrency.hooks import call_hook
 from ..dispatch.view_permissions import forget_permissions
+from ..exceptions import REJECTIONS
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..live.querysets import prepared
 from ..live.subscriptions import DIFF
 from ..protocol.dialects import ActionDialect
 from ..renderers import Rendered, encode_text
 from .list_viewers import ListViewer, Sharing, Viewers, render_rows
-from .subscriptions import REJECTIONS, Subscription, sendable
+from .subscriptions import Subscription, sendable
 
 __all__ = ["GenericViewer", "QueryViewer"]
 
 T = TypeVar("T")
 
 SERIALIZER_HOOKS = ("get_serializer", "get_serializer_class", "get_serializer_context")
+
+HIDING = (PermissionDenied, NotAuthenticated, NotFound, django.PermissionDenied, Http404)
+"""What a check of an object raises if the client may not see it. DRF's classes raise them all."""
 
 OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
@@ -135,7 +141,7 @@ class GenericViewer(ActionViewer):
         check: Any = self.consumer.check_object_permissions
         try:
             call_hook(check, self.consumer.request, row, arguments={})
-        except PermissionDenied:
+        except HIDING:
             return False
         return True
 
@@ -159,11 +165,11 @@ def checks_objects(consumer: Any) -> bool:
     generic: Any = GenericAsyncAPIConsumer
     if replaces_any(consumer, generic, ("check_object_permissions", "get_permissions")):
         return True
-    leaves = [*consumer._make_permissions()]
+    leaves, allowed = [*consumer._make_permissions()], drf.BasePermission.has_object_permission
     while leaves:
         leaf = leaves.pop()
         if isinstance(leaf, OPERATORS):
             leaves += vars(leaf).values()
-        elif type(leaf).has_object_permission is not drf.BasePermission.has_object_permission:
+        elif getattr(type(leaf), "has_object_permission", allowed) is not allowed:
             return True
     return False

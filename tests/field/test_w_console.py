@@ -81,7 +81,8 @@ async def test_a_permission_that_awaits_guards_the_console(settings, written, pa
 @pytest.mark.parametrize("error", [NotAuthenticated(), PermissionDenied(), Http404()])
 async def test_a_permission_that_raises_shows_no_console(settings, caplog, error, path) -> None:
     settings.DEBUG = False
-    settings.REST_CHANNELS = {"CONSOLE_PERMISSION_CLASSES": [type("P", (Raises,), {"error": error})]}
+    written = type("Written", (Raises,), {"error": error})
+    settings.REST_CHANNELS = {"CONSOLE_PERMISSION_CLASSES": [written]}
     assert (await get(path))[0] == 404
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 

@@ -1,0 +1,182 @@
+"""Live lists: what guards the rows and what is written for a list counts, or is refused early."""
+
+import logging
+
+import pytest
+from django.core.exceptions import PermissionDenied as DjangoDenied
+from django.http import Http404
+from rest_framework import permissions as drf
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.exceptions import NotFound, PermissionDenied
+
+from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, SocketConsumer
+from rest_channels.decorators import action, detached
+from rest_channels.live import shared_query
+from rest_channels.observer import ObserverModelListMixin, live_query
+from rest_channels.views import SocketView
+from tests.live.client import client, subscribe
+from tests.live.rows import TagSerializer
+from tests.observer.models import Tag
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def lists(**attributes):
+    """Make a consumer with `subscribe_list`."""
+    given = {"queryset": Tag.objects.order_by("name"), "serializer_class": TagSerializer}
+    return type("Lists", (ObserverModelListMixin, GenericAsyncAPIConsumer), given | attributes)
+
+
+def errors_in(caplog):
+    return [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+async def make(*names):
+    for name in names:
+        await Tag.objects.acreate(name=name)
+
+
+class HidesSecrets(drf.BasePermission):
+    error: Exception | None = None
+
+    def has_object_permission(self, request, view, obj):
+        if obj.name == "secret" and self.error is not None:
+            raise self.error
+        return obj.name != "secret"
+
+
+@pytest.mark.parametrize("authenticators", [[], [TokenAuthentication]])
+@pytest.mark.parametrize(
+    "error", [None, PermissionDenied(), NotFound(), DjangoDenied(), Http404()], ids=repr
+)
+async def test_a_row_is_hidden_however_a_permission_refuses_it(
+    caplog, error, authenticators
+) -> None:
+    permission = type("Hides", (HidesSecrets,), {"error": error})
+    await make("a", "secret")
+    consumer = lists(permission_classes=[permission], authentication_classes=authenticators)
+    async with client(consumer) as socket:
+        tags = await subscribe(socket)
+        assert tags.shown == ["a"]
+        await make("b")
+        await tags.until("a", "b")
+    assert not errors_in(caplog)
+
+
+class OfRequests:
+    def has_permission(self, request, view):
+        return True
+
+
+class OfScopes:
+    def has_permission(self, scope, consumer, action, **kwargs):
+        return True
+
+
+@pytest.mark.parametrize("permission", [OfRequests, OfScopes])
+async def test_a_permission_of_no_base_that_checks_no_objects_guards_the_list(permission) -> None:
+    await make("a")
+    async with client(lists(permission_classes=[permission])) as socket:
+        assert (await subscribe(socket)).shown == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(PermissionDenied(), 403), (DjangoDenied(), 403), (Http404(), 404)]
+)
+async def test_a_client_who_may_not_be_rendered_for_is_answered_and_logs_no_error(
+    caplog, error, status
+) -> None:
+    allowed = []
+
+    def get_serializer_class(self):
+        if allowed:
+            return TagSerializer
+        raise error
+
+    await make("a")
+    async with client(lists(get_serializer_class=get_serializer_class)) as socket:
+        await socket.expect_reply(await socket.call("subscribe_list"), status=status)
+        allowed.append(True)
+        await subscribe(socket)
+        allowed.clear()
+        await make("b")
+        assert (await socket.expect_event())["response_status"] == status
+        allowed.append(True)
+        await make("c")
+        await socket.expect_nothing()
+    assert not errors_in(caplog)
+
+
+async def test_a_limit_above_the_setting_reads_no_more_rows_than_the_setting(
+    settings, monkeypatch
+) -> None:
+    settings.REST_CHANNELS = {"MAX_LIVE_ROWS": 3}
+    await make(*"abcdefgh")
+    read = []
+    row_key = shared_query.row_key
+    monkeypatch.setattr(shared_query, "row_key", lambda key: read.append(key) or row_key(key))
+    async with client(lists(live_limit=7)) as socket:
+        await socket.expect_reply(await socket.call("subscribe_list"), status=400)
+    assert len(read) == 4
+
+
+async def awaited(self, rows):
+    return []
+
+
+@pytest.mark.parametrize(
+    "written", ["rows", [1], awaited, lambda self: [], classmethod(lambda cls: [])], ids=repr
+)
+def test_viewers_that_find_nobody_are_refused(written) -> None:
+    with pytest.raises(TypeError, match=r"Lists\.viewers"):
+        lists(viewers=written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [lambda self, rows: [], staticmethod(lambda rows: []), classmethod(lambda cls, rows: [])],
+    ids=["method", "static", "class"],
+)
+async def test_viewers_may_be_any_kind_of_method(written) -> None:
+    await make("a")
+    async with client(lists(viewers=written)) as socket:
+        assert (await subscribe(socket)).shown == ["a"]
+
+
+def rows(self):
+    return Tag.objects.order_by("name")
+
+
+QUERY = live_query(serializer_class=TagSerializer)
+
+
+@pytest.mark.parametrize("base", [SocketView, SocketConsumer])
+def test_a_live_query_of_a_class_without_actions_is_refused(base) -> None:
+    with pytest.raises(TypeError, match="derive the class from AsyncAPIConsumer"):
+        type("Wrong", (base,), {"rows": QUERY(rows)})
+
+
+def test_the_list_of_a_class_without_rows_is_refused() -> None:
+    with pytest.raises(TypeError, match="GenericAsyncAPIConsumer"):
+        type("Wrong", (ObserverModelListMixin, AsyncAPIConsumer), {})
+
+
+async def wait(self):
+    return None, 200
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        lambda: QUERY(action()(lambda self: None)),
+        lambda: action()(QUERY(rows)),
+        lambda: QUERY(detached(wait)),
+        lambda: QUERY(QUERY(rows)),
+        lambda: QUERY(Tag.objects.all()),
+        lambda: QUERY(staticmethod(rows)),
+        lambda: QUERY(property(rows)),
+    ],
+)
+def test_a_live_query_with_another_decorator_is_refused(decorate) -> None:
+    with pytest.raises(TypeError, match=r"@live_query|@action"):
+        decorate()
