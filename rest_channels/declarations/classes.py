@@ -32,6 +32,7 @@ CLASS_ONLY = {
     "routes",
     "sends",
     "view",
+    "viewers",
 }
 """Attributes that are read from the class, so that an instance cannot have another value."""
 

@@ -1,6 +1,7 @@
 """What a client of an action sees of a live list: `subscribe_list`, and those of `live_query`."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -112,8 +113,9 @@ class GenericViewer(ActionViewer):
         sharing = type(consumer)._list_sharing
         super().__init__(consumer, request_id, arguments, sharing, consumer.viewers)
         self._checks_objects = checks_objects(consumer)
-        own = {"serializer_class", *SERIALIZER_HOOKS}.isdisjoint(vars(consumer))
-        self._shares = own and not self._checks_objects
+        replaced = vars(consumer).keys() | (self.request.options or {}).keys()
+        self._is_usual = replaced.isdisjoint({"serializer_class", *SERIALIZER_HOOKS})
+        """Whether the serializer is that of all clients of the class."""
 
     @staticmethod
     def sharing_of(consumer_class: Any) -> Sharing:
@@ -121,14 +123,25 @@ class GenericViewer(ActionViewer):
         generic: Any = GenericAsyncAPIConsumer
         replaced = not issubclass(consumer_class, generic)
         replaced = replaced or replaces_any(consumer_class, generic, SERIALIZER_HOOKS)
-        return Sharing(getattr(consumer_class, "serializer_class", None), not replaced)
+        found = None if replaced else consumer_class.serializer_class
+        return Sharing(found, not replaced)
 
     def _find_queryset(self) -> QuerySet[Any, Any]:
         return prepared(filtered_rows(self.consumer, self.arguments), self.consumer.live_limit)
 
     @property
     def shared_key(self) -> Hashable | None:
-        return super().shared_key if self._shares else None
+        return super().shared_key if self._is_usual and not self._checks_objects else None
+
+    def find_serializer_class(self) -> Any:
+        found = super().find_serializer_class()
+        if self._is_usual and found is not None:
+            return found
+        try:
+            hook = self.consumer.get_serializer_class
+            return self.in_context(partial(call_hook, hook, arguments=self.arguments))
+        except Exception:  # noqa: BLE001 - rendering raises it too
+            return None
 
     def _render_own(self, rows: Sequence[Model]) -> list[bytes | None]:
         serializer = serializer_for(self.consumer, self.arguments, instance=[*rows], many=True)

@@ -11,6 +11,7 @@ queryset.
 from collections.abc import Callable
 from functools import partial
 from inspect import getattr_static, isfunction, signature
+from math import inf
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction
@@ -56,11 +57,6 @@ class ObserverModelListMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        limit = cls.live_limit
-        if limit is not None and (type(limit) is not int or limit < 1):
-            raise TypeError(
-                f"{cls.__name__}.live_limit = {limit!r}: write a number of rows, or None."
-            )
         _check_viewers(cls)
         _check_rows(cls)
         cls._list_sharing = GenericViewer.sharing_of(cls)
@@ -217,7 +213,7 @@ def check_options(where: str, serializer_class: Any, viewers: Any, reread: Any) 
             "pairs of keys: def viewers(rows)."
         )
     is_number = isinstance(reread, int | float) and not isinstance(reread, bool)
-    if reread is not None and not (is_number and reread > 0):
+    if reread is not None and not (is_number and 0 < reread < inf):
         raise TypeError(f"{where}(reread={reread!r}): write a number of seconds, or None.")
 
 

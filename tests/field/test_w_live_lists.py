@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied as DjangoDenied
 from django.http import Http404
 from rest_framework import permissions as drf
+from rest_framework import serializers
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import NotFound, PermissionDenied
 
@@ -13,10 +14,11 @@ from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, S
 from rest_channels.decorators import action, detached
 from rest_channels.live import shared_query
 from rest_channels.observer import ObserverModelListMixin, live_query
+from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.live.client import client, subscribe
-from tests.live.rows import TagSerializer
-from tests.observer.models import Tag
+from tests.live.rows import TagSerializer, TitleSerializer
+from tests.observer.models import Tag, Ticket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,6 +143,64 @@ async def test_viewers_may_be_any_kind_of_method(written) -> None:
     await make("a")
     async with client(lists(viewers=written)) as socket:
         assert (await subscribe(socket)).shown == ["a"]
+
+
+@pytest.mark.parametrize("attributes", [{"live_limit": True}, {"live_limit": "5"}, {"viewers": 5}])
+def test_as_asgi_refuses_the_same_values(attributes) -> None:
+    with pytest.raises(TypeError, match=r"live_limit = .* is not a number of rows|'viewers'"):
+        lists().as_asgi(**attributes)
+
+
+@pytest.mark.parametrize("base", [GenericAsyncAPIConsumer, SocketView])
+def test_a_limit_without_a_list_is_refused(base) -> None:
+    with pytest.raises(TypeError, match="derive the class from ObserverModelListMixin"):
+        type("Notes", (base,), {"live_limit": 5})
+
+
+class TitleOnly(serializers.ModelSerializer):
+    class Meta:
+        model = Ticket
+        fields = ["id", "title"]
+
+
+def own_class(**attributes):
+    """A list that shows tickets with `TitleSerializer`, in a way that `attributes` say."""
+    given = {"queryset": Ticket.objects.order_by("title"), "serializer_class": TitleOnly}
+    return lists(**given | attributes)
+
+
+class WithOption(own_class()):
+    @action(serializer_class=TitleSerializer)
+    async def subscribe_list(self, **kwargs):
+        return await super().subscribe_list(**kwargs)
+
+
+WAYS = {
+    "option": WithOption.as_asgi,
+    "as_asgi": lambda: own_class().as_asgi(serializer_class=TitleSerializer),
+    "hook": lambda: own_class(get_serializer_class=lambda self: TitleSerializer).as_asgi(),
+}
+
+
+@pytest.mark.parametrize("make_application", WAYS.values(), ids=WAYS)
+async def test_the_serializer_of_an_action_renders_the_list_and_is_followed(
+    make_application,
+) -> None:
+    tag = await Tag.objects.acreate(name="old")
+    ticket = await Ticket.objects.acreate(title="a")
+    await ticket.tags.aadd(tag)
+    others = client(own_class())
+    async with others, SocketCommunicator(make_application(), dialect="action") as socket:
+        await subscribe(others)
+        tickets = await subscribe(socket)
+        (row, _tag), *_ = tickets.rows.values()
+        assert row == {"id": str(ticket.pk), "title": "a", "names": ["old"]}
+        tag.name = "new"
+        await tag.asave()
+        await tickets.next()
+        (row, _tag), *_ = tickets.rows.values()
+        assert row["names"] == ["new"]
+        await others.expect_nothing()
 
 
 def rows(self):
