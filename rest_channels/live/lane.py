@@ -13,6 +13,7 @@ from typing import cast
 from django.db import Error as DatabaseError
 from rest_framework.exceptions import NotFound
 
+from ..client_logs import log_for_client
 from ..cluster.counts import counts
 from ..concurrency.execution import empty_context
 from ..concurrency.timers import call_later
@@ -34,7 +35,7 @@ from .subscriptions import LiveSubscription, send_diff
 
 __all__ = ["LiveLane"]
 
-logger = logging.getLogger("rest_channels")
+_log = partial(log_for_client, logging.getLogger("rest_channels"), logging.ERROR)
 
 GATHER_TIME = 0.002
 """Seconds in which what belongs together may arrive before it is read."""
@@ -230,7 +231,7 @@ class LiveLane:
             self._note(query, outdated)
         for audience, error in reading.failed:
             if not self._reject(reading, [audience], error):
-                logger.error("Rows of %s cannot be rendered.", query.label, exc_info=error)
+                _log("Rows of %s cannot be rendered.", query.label, error=error)
         for rendering in reading.renderings:
             told = [
                 each
@@ -271,7 +272,7 @@ class LiveLane:
         """Answer clients that wait. The others keep what they have, unless it is their error."""
         if self._reject(reading, reading.audiences, error):
             return
-        logger.error("A live query of %s failed.", reading.query.label, exc_info=error)
+        _log("A live query of %s failed.", reading.query.label, error=error)
         reading.query.note_loss()
         if isinstance(error, DatabaseError):
             self._retry(reading.query)

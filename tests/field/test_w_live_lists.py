@@ -1,5 +1,6 @@
 """Live lists: what guards the rows and what is written for a list counts, or is refused early."""
 
+import json
 import logging
 
 import pytest
@@ -10,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import NotFound, PermissionDenied
 
+from rest_channels.checks.live_lists import live_list_messages
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action, detached
 from rest_channels.live import shared_query
@@ -240,3 +242,39 @@ async def wait(self):
 def test_a_live_query_with_another_decorator_is_refused(decorate) -> None:
     with pytest.raises(TypeError, match=r"@live_query|@action"):
         decorate()
+
+
+def boom(row):
+    raise ValueError(row)
+
+
+async def test_a_client_cannot_fill_the_log_with_a_list_that_fails(caplog) -> None:
+    serializer = type("Fails", (TagSerializer,), {"to_representation": lambda self, row: boom(row)})
+    await make("a")
+    async with client(lists(serializer_class=serializer)) as socket:
+        for _ in range(60):
+            await socket.expect_reply(await socket.call("subscribe_list"), status=500)
+        await make(*map(str, range(30)))
+        for _ in range(3):
+            await socket.expect_reply(await socket.call("subscribe_list"), status=500)
+    assert 0 < len(errors_in(caplog)) <= 40
+
+
+@pytest.mark.parametrize("queryset", [Tag.objects, Tag.objects.all()])
+def test_a_manager_is_checked_as_a_queryset(queryset) -> None:
+    assert list(live_list_messages(lists(queryset=queryset))) == []
+
+
+async def test_a_unit_test_reads_the_list_of_a_consumer_that_was_never_connected() -> None:
+    await make("a", "b")
+    consumer = lists(rows=QUERY(rows))()
+    consumer.scope = {}
+    found, status = await consumer.subscribe_list(request_id=1)
+    assert [row["name"] for row in json.loads(found.body)["rows"]] == ["a", "b"]
+    assert status == 201
+    assert (await consumer.rows.subscribe(request_id=1)).body == found.body
+    assert await consumer.unsubscribe_list() == (None, 204)
+    consumer = lists(get_queryset=lambda self: boom(1))()
+    consumer.scope = {}
+    with pytest.raises(ValueError, match="1"):
+        await consumer.subscribe_list(request_id=1)
