@@ -2,7 +2,7 @@
 
 import pytest
 
-from rest_channels.checks import check_settings
+from rest_channels.checks import check_history, check_settings
 from rest_channels.consumers import AsyncAPIConsumer
 from rest_channels.history import History
 from rest_channels.views import SocketView
@@ -32,3 +32,10 @@ def test_another_name_for_histories_is_refused(base, name) -> None:
 def test_a_class_may_have_a_history_of_its_own(base) -> None:
     type("Feed", (base,), {"history": [1, 2]})
     type("Feed", (base,), {"history": lambda self: ()})
+
+
+@pytest.mark.parametrize("written", ["", "Redis"])
+def test_what_is_the_name_of_no_store_is_an_error(settings, written) -> None:
+    settings.REST_CHANNELS = {"HISTORY": written}
+    (message,) = check_history(None)
+    assert message.msg.endswith(f"or None, not {written!r}.")

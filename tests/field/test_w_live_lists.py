@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied as DjangoDenied
 from django.http import Http404
 from rest_framework import permissions as drf
@@ -15,7 +16,7 @@ from rest_channels.checks.live_lists import live_list_messages
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action, detached
 from rest_channels.live import shared_query
-from rest_channels.observer import ObserverModelListMixin, live_query
+from rest_channels.observer import ObserverModelListMixin, live_query, model_observer
 from rest_channels.testing import SocketCommunicator
 from rest_channels.views import SocketView
 from tests.live.client import client, subscribe
@@ -278,3 +279,48 @@ async def test_a_unit_test_reads_the_list_of_a_consumer_that_was_never_connected
     consumer.scope = {}
     with pytest.raises(ValueError, match="1"):
         await consumer.subscribe_list(request_id=1)
+
+
+class ShowsKind(serializers.ModelSerializer):
+    """A serializer that reads an argument of the route."""
+
+    name = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Tag
+        fields = ["id", "name"]
+
+    def get_name(self, row):
+        return self.context["scope"]["url_route"]["kwargs"]["kind"]
+
+
+async def test_lists_of_routes_with_other_arguments_share_no_rendering() -> None:
+    ada = await User.objects.acreate_user("ada")
+    consumer = lists(serializer_class=ShowsKind)
+    one = client(consumer, user=ada, kwargs={"kind": "one"})
+    two = client(consumer, user=ada, kwargs={"kind": "two"})
+    async with one, two:
+        found = [await subscribe(one), await subscribe(two)]
+        await make("a")
+        await found[0].until("one")
+        await found[1].until("two")
+
+
+class Changes(AsyncAPIConsumer):
+    @model_observer(Tag, serializer_class=ShowsKind)
+    async def tag_changes(self, message, **kwargs):
+        await self.send_json(message.data)
+
+    async def connect(self):
+        await self.accept()
+        await self.tag_changes.subscribe()
+
+
+async def test_changes_for_routes_with_other_arguments_share_no_rendering() -> None:
+    ada = await User.objects.acreate_user("ada")
+    one = client(Changes, user=ada, kwargs={"kind": "one"})
+    two = client(Changes, user=ada, kwargs={"kind": "two"})
+    async with one, two:
+        await make("a")
+        assert (await one.receive_json())["name"] == "one"
+        assert (await two.receive_json())["name"] == "two"
