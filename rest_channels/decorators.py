@@ -193,7 +193,7 @@ def _check_method(method: Any) -> None:
     """Raise `TypeError` for what `@action` cannot mark."""
     if isinstance(method, SyncToAsync):
         raise TypeError("@action runs a def in a thread itself: delete the decorator below it.")
-    if not isroutine(method) or isinstance(method, classmethod | staticmethod):
+    if not isroutine(method) or not callable(method) or isinstance(method, staticmethod):
         raise TypeError(f"@action marks methods with self, not {method!r}.")
 
 

@@ -30,11 +30,14 @@ its traceback, and the client receives a 500.
 from enum import IntEnum
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, MethodNotAllowed, ValidationError
 
 __all__ = [
+    "REJECTIONS",
     "ActionMissingException",
     "CloseCode",
     "EventNotAllowed",
@@ -46,6 +49,9 @@ __all__ = [
     "UnsendableFrame",
     "check_close_code",
 ]
+
+REJECTIONS = (APIException, Http404, PermissionDenied)
+"""Errors that are an answer to the client. Any other error is one of the server."""
 
 
 class CloseCode(IntEnum):

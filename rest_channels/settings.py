@@ -21,7 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from .declarations.values import type_error, value_error
+from .declarations.values import setting_error, type_error
 
 __all__ = ["SETTING_NAME", "Settings", "api_settings"]
 
@@ -60,7 +60,7 @@ class Setting(Generic[T]):
         error = type_error(value, self.kind, self.minimum)
         if error is None and self.convert is not None:
             value = self.convert(value)
-            error = value_error(self.name.removeprefix("DEFAULT_").lower(), value)
+            error = setting_error(self.name, value)
         if error is not None:
             raise ImproperlyConfigured(f"{SETTING_NAME}[{self.name!r}] = {value!r} {error}.")
         instance.__dict__[self.name] = value

@@ -29,7 +29,7 @@ def live_list_messages(cls: type[Any]) -> Iterator[CheckMessage]:
         return
     name, label = cls.__name__, queryset.model._meta.label
     try:
-        found = find_dependencies(queryset)
+        found = find_dependencies(queryset.all())  # it may be a manager
     except UnwatchableQuery as error:
         message = f"{name}.subscribe_list is always answered with 400: {error}"
         hint = (
@@ -38,7 +38,7 @@ def live_list_messages(cls: type[Any]) -> Iterator[CheckMessage]:
         )
         yield Error(message, hint, obj=cls, id="rest_channels.E030")
         return
-    if found.rows_are_independent and not queryset.query.low_mark:
+    if found.rows_are_independent and not queryset.all().query.low_mark:
         return
     message = (
         f"Each change of any {label} reads each of the lists of {name} again, because one row may "

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from inspect import isfunction, signature
 from typing import Any
 
+from .hints import LiveRows
 from .methods import check_decorators
 from .names import misspelling, nearest_name
 from .unsupported import ATTRIBUTES, METHODS, SETUP, SYNONYMS
@@ -31,6 +32,7 @@ CLASS_ONLY = {
     "routes",
     "sends",
     "view",
+    "viewers",
 }
 """Attributes that are read from the class, so that an instance cannot have another value."""
 
@@ -119,8 +121,10 @@ def _check_attribute(cls: type, owner: type, name: str, value: Any, supported: s
     if advice and not (name == "channel_layer_alias" and value == "default"):
         named = "" if owner is cls else f" in {cls.__name__}"
         raise TypeError(f"{where} has no effect{named}: {advice}.")
-    if hasattr(value, "groups_for_consumer") and "check_deliveries" not in supported:
-        raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.")
+    is_observed = hasattr(value, "groups_for_consumer") or isinstance(value, LiveRows)
+    if is_observed and "check_deliveries" not in supported:
+        router = " A SocketRouter has @live." if isinstance(value, LiveRows) else ""
+        raise TypeError(f"{where} has no effect: derive the class from AsyncAPIConsumer.{router}")
     if other := None if advice else _misspelt(name, value, supported):
         raise misspelling(where, other)
 

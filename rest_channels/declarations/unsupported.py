@@ -44,6 +44,7 @@ ATTRIBUTES: dict[str, str] = {
     # DCRF
     "available_actions": "it is made from the methods marked @action",
     "observer_many_to_many_relationships": "derive the class from ObserverModelInstanceMixin",
+    "live_limit": "derive the class from ObserverModelListMixin",
     "sleep_time_between_pages": "derive the class from StreamedPaginatedListMixin",
     # DRF
     "allowed_methods": _HTTP,
@@ -86,6 +87,8 @@ SYNONYMS = {
     "authentication": "authentication_classes",
     "authenticators": "authentication_classes",
     "filters": "filter_backends",
+    "HISTORIES": "histories",
+    "history": "histories",
     "permission": "permission_classes",
     "permissions": "permission_classes",
     "throttles": "throttle_classes",

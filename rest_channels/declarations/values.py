@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 from .hints import received_error, sent_error
 from .names import package_of
 
-__all__ = ["VALUES", "check_values", "dialect_error", "type_error", "value_error"]
+__all__ = ["VALUES", "check_values", "dialect_error", "setting_error", "type_error", "value_error"]
 
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
@@ -136,7 +137,12 @@ def _always(value: Any) -> str | None:
 
 def _seconds(value: Any) -> str | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and value >= 0 else "is not a number of seconds"
+    return None if is_number and 0 <= value < inf else "is not a number of seconds"
+
+
+def _rows(value: Any) -> str | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return None if value is None or (is_number and value >= 1) else "is not a number of rows"
 
 
 def _groups(value: Any) -> str | None:
@@ -161,7 +167,7 @@ def _histories(value: Any) -> str | None:
     for pattern, history in value.items():
         if not isinstance(pattern, str) or not pattern:
             return f"has the key {pattern!r}: write the name of a group, or a pattern such as 'a-*'"
-        if not hasattr(history, "size") or not hasattr(history, "age"):
+        if isinstance(history, type) or not hasattr(history, "size") or not hasattr(history, "age"):
             return f"has {history!r} for {pattern!r}: write History(size=100, age=300)"
     return None
 
@@ -176,6 +182,7 @@ VALUES: dict[str, Check] = {
     "groups": _groups,
     "histories": _histories,
     "http_user": _always,
+    "live_limit": _rows,
     "login_required": _flag,
     "lookup_field": _text,
     "lookup_url_kwarg": _optional_text,
@@ -201,6 +208,26 @@ def value_error(name: str, value: Any) -> str | None:
     return None if check is None else check(value)
 
 
+def setting_error(name: str, value: Any) -> str | None:
+    """Return what is wrong with the `value` of the setting `name`; `None` if nothing is."""
+    error = value_error(name.removeprefix("DEFAULT_").removeprefix("CONSOLE_").lower(), value)
+    if error is None and name == "CONSOLE_PERMISSION_CLASSES":
+        return next(filter(None, map(_page_permission_error, value)), None)
+    return error
+
+
+def _page_permission_error(permission: Any) -> str | None:
+    """Return why a class, or a tree of classes, cannot decide about an HTTP request."""
+    operands = [operand for name, operand in _attributes(permission) if name.startswith("op")]
+    method = getattr(permission, "has_permission", None)
+    if method is not None and "scope" in inspect.signature(method).parameters:
+        return (
+            f"has {permission.__name__}, which is for consumers: write a class of "
+            "rest_framework.permissions, or one with has_permission(self, request, view)"
+        )
+    return next(filter(None, map(_page_permission_error, operands)), None)
+
+
 def check_values(where: str, values: Mapping[str, Any]) -> None:
     """Raise `TypeError` for the first of `values` that its attribute cannot have."""
     for name, value in values.items():
@@ -224,8 +251,8 @@ def type_error(value: Any, kind: Any, minimum: int = 0) -> str | None:
     accepted = (int, float) if wanted is float else wanted
     if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
         return f"must be {_NAMES.get(wanted, wanted)}{' or None' * (NoneType in kinds)}"
-    if wanted is float and value <= 0:
-        return "must be above 0"
+    if wanted is float and not 0 < value < inf:
+        return "must be above 0" if value <= 0 else "must be a finite number"
     return f"must be at least {minimum}" if wanted is int and value < minimum else None
 
 

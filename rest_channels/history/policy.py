@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from math import inf
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -49,7 +50,8 @@ class History:
         is_count = isinstance(self.size, int) and not isinstance(self.size, bool)
         if not is_count or self.size < 1:
             raise ValueError(f"History(size={self.size!r}): use a whole number of at least 1.")
-        if isinstance(self.age, bool) or not isinstance(self.age, int | float) or self.age <= 0:
+        is_number = isinstance(self.age, int | float) and not isinstance(self.age, bool)
+        if not is_number or not 0 < self.age < inf:
             raise ValueError(f"History(age={self.age!r}): use seconds, more than 0.")
 
 

@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from ..concurrency.execution import thread_lease
 from ..engine.hub import Hub
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "wait_for"]
 
 T = TypeVar("T")
 
@@ -71,3 +71,9 @@ class Calls:
 async def _call(function: Callable[..., T], *args: Any) -> T:
     async with thread_lease(urgent=True):
         return await sync_to_async(function)(*args)
+
+
+async def wait_for(tasks: list[asyncio.Task[Any]], seconds: float) -> None:
+    """Wait for calls that the next ones depend on, unless they take long."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)

@@ -8,21 +8,23 @@ belongs to its next reading. So nothing depends on the order of messages.
 import asyncio
 import logging
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from django.db import Error as DatabaseError
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 
+from ..client_logs import log_for_client
 from ..cluster.counts import counts
 from ..concurrency.execution import empty_context
 from ..concurrency.timers import call_later
 from ..engine.fanout import Member
 from ..engine.hub import Hub
 from ..engine.identity_waits import wait_for_checks
+from ..exceptions import REJECTIONS
 from ..protocol.messages import Event, Gap
 from ..renderers import Rendered
-from .audiences import Rendering, Tags, Waiting, answer_to, difference
-from .calls import Calls
+from .audiences import Audience, Rendering, Tags, Waiting, answer_to, difference
+from .calls import Calls, wait_for
 from .changed_rows import ChangedRows, Keys
 from .queries import Queries
 from .reading import Reading
@@ -33,7 +35,7 @@ from .subscriptions import LiveSubscription, send_diff
 
 __all__ = ["LiveLane"]
 
-logger = logging.getLogger("rest_channels")
+_log = partial(log_for_client, logging.getLogger("rest_channels"), logging.ERROR)
 
 GATHER_TIME = 0.002
 """Seconds in which what belongs together may arrive before it is read."""
@@ -186,9 +188,9 @@ class LiveLane:
             await asyncio.sleep(max(pause, GATHER_TIME))
             # A user who was deactivated is told nothing.
             await wait_for_checks(self._hub, PATIENCE)
-            await _wait(self.rights.ask(self._calls, self._answered))
+            await wait_for(self.rights.ask(self._calls, self._answered), PATIENCE)
             reading = self._schedule.being_read
-            await _wait(self._changed.look_up(self._calls, reading, self._note))
+            await wait_for(self._changed.look_up(self._calls, reading, self._note), PATIENCE)
             self._schedule.gather()
             self._schedule.start()
 
@@ -228,9 +230,8 @@ class LiveLane:
         if (outdated := reading.outdated) != set():
             self._note(query, outdated)
         for audience, error in reading.failed:
-            logger.error("Rows of %s cannot be rendered.", query.label, exc_info=error)
-            for waiting in filter(reading.awaits, audience.waiting):
-                waiting.fail(error)
+            if not self._reject(reading, [audience], error):
+                _log("Rows of %s cannot be rendered.", query.label, error=error)
         for rendering in reading.renderings:
             told = [
                 each
@@ -269,16 +270,19 @@ class LiveLane:
 
     def _fail(self, reading: Reading, error: Exception) -> None:
         """Answer clients that wait. The others keep what they have, unless it is their error."""
-        for waiting in reading.waiting:
-            waiting.fail(error)
-        if isinstance(error, APIException):
-            for subscription in reading.subscriptions:
-                self._refuse(subscription, error)
+        if self._reject(reading, reading.audiences, error):
             return
-        logger.error("A live query of %s failed.", reading.query.label, exc_info=error)
+        _log("A live query of %s failed.", reading.query.label, error=error)
         reading.query.note_loss()
         if isinstance(error, DatabaseError):
             self._retry(reading.query)
+
+    def _reject(self, reading: Reading, audiences: list[Audience], error: Exception) -> bool:
+        """Answer clients that wait. Return whether the error ended the subscriptions of others."""
+        told = reading.fail(audiences, error)
+        for subscription in told if isinstance(error, REJECTIONS) else ():
+            self._refuse(subscription, error)
+        return isinstance(error, REJECTIONS)
 
     def _retry(self, query: SharedQuery) -> None:
         call_later(self._hub.loop, RETRY_TIME, partial(self._wake, query))
@@ -290,9 +294,3 @@ class LiveLane:
         """
         query.written = None
         self.rights.audit(query.subscriptions)
-
-
-async def _wait(tasks: list[asyncio.Task[Any]]) -> None:
-    """Wait for calls that the next ones depend on, unless they take long."""
-    if tasks:
-        await asyncio.wait(tasks, timeout=PATIENCE)

@@ -39,7 +39,7 @@ def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
     if router.routers:
         rows._prefetch_related_lookups = _lookups_in(rows, rows._db)
     most = api_settings.MAX_LIVE_ROWS + 1
-    query.set_limits(high=most if query.is_sliced or limit is None else limit)
+    query.set_limits(high=most if query.is_sliced or limit is None else min(limit, most))
     return rows  # type: ignore[no-any-return]
 
 

@@ -46,13 +46,6 @@ class Reading:
         waiting = (each for audience in self.audiences for each in audience.waiting)
         return [each for each in waiting if each.subscription not in self.left]
 
-    @property
-    def subscriptions(self) -> list[LiveSubscription]:
-        """The clients that have been told an earlier reading, also of another query."""
-        told = (each for audience in self.audiences for each in audience.subscriptions)
-        moved = (each.subscription for each in self.waiting if each.answer is None)
-        return [*filter(self.has, told), *moved]
-
     def has(self, subscription: LiveSubscription) -> bool:
         """Return whether a client that was here when it began is still here, and was always."""
         is_here = subscription.query is self.query and not subscription.ended
@@ -61,6 +54,19 @@ class Reading:
     def awaits(self, waiting: Waiting) -> bool:
         """Return whether a client still waits for it."""
         return self.has(waiting.subscription)
+
+    def fail(self, audiences: list[Audience], error: Exception) -> list[LiveSubscription]:
+        """Answer those clients of `audiences` that wait with an error.
+
+        Return the others, which have been told an earlier reading, also of another query.
+        """
+        told = [each for audience in audiences for each in audience.subscriptions]
+        for waiting in [each for audience in audiences for each in audience.waiting]:
+            if self.awaits(waiting):
+                waiting.fail(error)
+                if waiting.answer is None:
+                    told.append(waiting.subscription)
+        return [*filter(self.has, told)]
 
     def leave(self, subscription: LiveSubscription) -> list[Waiting]:
         """Tell a client nothing of this reading. Return what it waits for."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from django.db import Error as DatabaseError
 
+from ..client_logs import log_for_client
 from ..concurrency.timers import call_later
 from ..engine.connection import Connection
 from ..engine.hub import Hub
@@ -183,9 +184,10 @@ def _find_queries(subscriptions: Asked) -> tuple[Found, Asked]:
             continue
         try:
             query = SharedQuery.of(subscription)
-        except DatabaseError:
+        except DatabaseError as error:
             name = subscription.request.consumer.__class__.__qualname__
-            logger.exception("%s cannot tell yet which rows its client may see.", name)
+            text = "%s cannot tell yet which rows its client may see."
+            log_for_client(logger, logging.ERROR, text, name, error=error)
             unanswered.append(subscription)
         except Exception as error:  # noqa: BLE001 - the client may see no rows, as in `list`
             found.append((subscription, error))

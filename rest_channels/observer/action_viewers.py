@@ -1,31 +1,38 @@
 """What a client of an action sees of a live list: `subscribe_list`, and those of `live_query`."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
+from django.core import exceptions as django
 from django.db.models import Model, QuerySet
+from django.http import Http404
 from rest_framework import permissions as drf
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 
 from ..actions.answers import answer_error
 from ..actions.authorization import check_action
 from ..actions.plan import replaces_any
 from ..concurrency.hooks import call_hook
 from ..dispatch.view_permissions import forget_permissions
+from ..exceptions import REJECTIONS
 from ..generics import GenericAsyncAPIConsumer, filtered_rows, serializer_for
 from ..live.querysets import prepared
 from ..live.subscriptions import DIFF
 from ..protocol.dialects import ActionDialect
 from ..renderers import Rendered, encode_text
 from .list_viewers import ListViewer, Sharing, Viewers, render_rows
-from .subscriptions import REJECTIONS, Subscription, sendable
+from .subscriptions import Subscription, sendable
 
 __all__ = ["GenericViewer", "QueryViewer"]
 
 T = TypeVar("T")
 
 SERIALIZER_HOOKS = ("get_serializer", "get_serializer_class", "get_serializer_context")
+
+HIDING = (PermissionDenied, NotAuthenticated, NotFound, django.PermissionDenied, Http404)
+"""What a check of an object raises if the client may not see it. DRF's classes raise them all."""
 
 OPERATORS = (drf.AND, drf.OR, drf.NOT)
 
@@ -106,8 +113,9 @@ class GenericViewer(ActionViewer):
         sharing = type(consumer)._list_sharing
         super().__init__(consumer, request_id, arguments, sharing, consumer.viewers)
         self._checks_objects = checks_objects(consumer)
-        own = {"serializer_class", *SERIALIZER_HOOKS}.isdisjoint(vars(consumer))
-        self._shares = own and not self._checks_objects
+        replaced = vars(consumer).keys() | (self.request.options or {}).keys()
+        self._is_usual = replaced.isdisjoint({"serializer_class", *SERIALIZER_HOOKS})
+        """Whether the serializer is that of all clients of the class."""
 
     @staticmethod
     def sharing_of(consumer_class: Any) -> Sharing:
@@ -115,14 +123,25 @@ class GenericViewer(ActionViewer):
         generic: Any = GenericAsyncAPIConsumer
         replaced = not issubclass(consumer_class, generic)
         replaced = replaced or replaces_any(consumer_class, generic, SERIALIZER_HOOKS)
-        return Sharing(getattr(consumer_class, "serializer_class", None), not replaced)
+        found = None if replaced else consumer_class.serializer_class
+        return Sharing(found, not replaced)
 
     def _find_queryset(self) -> QuerySet[Any, Any]:
         return prepared(filtered_rows(self.consumer, self.arguments), self.consumer.live_limit)
 
     @property
     def shared_key(self) -> Hashable | None:
-        return super().shared_key if self._shares else None
+        return super().shared_key if self._is_usual and not self._checks_objects else None
+
+    def find_serializer_class(self) -> Any:
+        found = super().find_serializer_class()
+        if self._is_usual and found is not None:
+            return found
+        try:
+            hook = self.consumer.get_serializer_class
+            return self.in_context(partial(call_hook, hook, arguments=self.arguments))
+        except Exception:  # noqa: BLE001 - rendering raises it too
+            return None
 
     def _render_own(self, rows: Sequence[Model]) -> list[bytes | None]:
         serializer = serializer_for(self.consumer, self.arguments, instance=[*rows], many=True)
@@ -135,7 +154,7 @@ class GenericViewer(ActionViewer):
         check: Any = self.consumer.check_object_permissions
         try:
             call_hook(check, self.consumer.request, row, arguments={})
-        except PermissionDenied:
+        except HIDING:
             return False
         return True
 
@@ -159,11 +178,11 @@ def checks_objects(consumer: Any) -> bool:
     generic: Any = GenericAsyncAPIConsumer
     if replaces_any(consumer, generic, ("check_object_permissions", "get_permissions")):
         return True
-    leaves = [*consumer._make_permissions()]
+    leaves, allowed = [*consumer._make_permissions()], drf.BasePermission.has_object_permission
     while leaves:
         leaf = leaves.pop()
         if isinstance(leaf, OPERATORS):
             leaves += vars(leaf).values()
-        elif type(leaf).has_object_permission is not drf.BasePermission.has_object_permission:
+        elif getattr(type(leaf), "has_object_permission", allowed) is not allowed:
             return True
     return False

@@ -10,10 +10,11 @@ from ..api_consumer import AsyncAPIConsumer
 from ..concurrency.awaitables import DONE
 from ..concurrency.execution import is_async, run
 from ..engine.unconnected import is_connected
+from ..exceptions import REJECTIONS
 from ..protocol.arguments import accepted_arguments, check_request_id
 from ..renderers import encode
 from .naming import NamedObserver
-from .subscriptions import REJECTIONS, JoinedGroups, Subscription, by_options, subscriptions
+from .subscriptions import JoinedGroups, Subscription, by_options, subscriptions
 
 __all__ = ["BaseObserver", "BoundObserver"]
 

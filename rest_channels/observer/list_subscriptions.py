@@ -9,7 +9,9 @@ from rest_framework.exceptions import ValidationError
 
 from ..concurrency.execution import run
 from ..engine.connection import Connection
+from ..engine.unconnected import is_connected
 from ..exceptions import TooManySubscriptions
+from ..live.audiences import Waiting, answer_to
 from ..live.keys import normalize_key, row_key
 from ..live.lane import LiveLane
 from ..live.shared_query import SharedQuery
@@ -37,6 +39,10 @@ async def subscribe(
         raise ValidationError({"request_id": [_("This argument is required.")]})
     check_request_id(request_id)
     connection = viewer.consumer._connection
+    if not is_connected(connection):
+        subscription = LiveSubscription(viewer.request, viewer, owner, reread)
+        data: Rendered = await run(_answer_once, subscription, have)
+        return data
     subscriptions = _watched(connection)
     end_subscriptions(viewer.consumer, owner, request_id)  # it replaces what it had before
     request, lane = viewer.request, connection.hub.get_component(LiveLane)
@@ -49,7 +55,7 @@ async def subscribe(
     viewer.forget = partial(_forget, lane, subscriptions, subscription)
     try:
         query, tags = await run(_find_query, subscription, have)
-        data: Rendered = await lane.subscribe(subscription, query, tags)
+        data = await lane.subscribe(subscription, query, tags)
     except BaseException:
         viewer.forget()
         raise
@@ -69,6 +75,21 @@ def _find_query(
 ) -> tuple[SharedQuery, dict[Any, bytes] | None]:
     query = SharedQuery.of(subscription)
     return query, None if have is None else _tags_of(have, query.queryset.model)
+
+
+def _answer_once(subscription: LiveSubscription, have: Any) -> Rendered:
+    """Return the data of the reply to a consumer without a client, as in a unit test.
+
+    Nothing follows: no client is subscribed.
+    """
+    query, tags = _find_query(subscription, have)
+    waiting = Waiting(subscription, tags, None)
+    query.waiting.append(waiting)
+    reading = query.begin()
+    query.read(reading)
+    for _audience, error in reading.failed:
+        raise error
+    return answer_to(waiting, reading.renderings[0])
 
 
 def _tags_of(have: Any, model: Any) -> dict[Any, bytes]:
@@ -114,6 +135,8 @@ async def _end_all(connection: Connection) -> None:
 
 def end_subscriptions(consumer: Any, owner: object, request_id: Any) -> None:
     """End the subscription of a request to `owner`; with `None`, those of all requests."""
+    if not is_connected(consumer._connection):
+        return
     subscriptions = _watched(consumer._connection)
     lane = consumer._connection.hub.get_component(LiveLane)
     for subscription in [*subscriptions]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.db.models import Model, QuerySet
 
@@ -35,8 +36,8 @@ class Sharing:
         self.serializer_class = serializer_class
         self.possible = possible
         """Becomes `False` once the serializer has read its context."""
-        self.models: set[type[Model]] | None = None
-        """What the serializer reads beside the row, once that was found out."""
+        self.models = WeakKeyDictionary[Any, dict[type[Model], set[type[Model]]]]()
+        """What serializers of rows of a model read beside the row, once that was found out."""
 
 
 class ListViewer(Viewer):
@@ -121,9 +122,17 @@ class ListViewer(Viewer):
         return type(consumer), self.sharing, key, request.lookup_key, id(request.options)
 
     def rendered_models(self, model: type[Model]) -> set[type[Model]]:
-        if self.sharing.models is None:
-            self.sharing.models = rendered_models(self.sharing.serializer_class, model)
-        return self.sharing.models
+        serializer_class = self.find_serializer_class()
+        if serializer_class is None:
+            return set()
+        known = self.sharing.models.setdefault(serializer_class, {})
+        if model not in known:
+            known[model] = rendered_models(serializer_class, model)
+        return known[model]
+
+    def find_serializer_class(self) -> Any:
+        """Return the serializer class of the rows, or `None` if it is not known."""
+        return self.sharing.serializer_class
 
     def render_shared(self, rows: Sequence[Model]) -> list[bytes | None] | None:
         return copy_context().run(self._render_shared, rows)

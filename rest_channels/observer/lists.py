@@ -9,7 +9,9 @@ queryset.
 """
 
 from collections.abc import Callable
-from inspect import signature
+from functools import partial
+from inspect import getattr_static, isfunction, signature
+from math import inf
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction
@@ -19,7 +21,7 @@ from ..api_consumer import AsyncAPIConsumer
 from ..declarations.hints import LiveRows
 from ..declarations.unsupported import refuse_options
 from ..declarations.values import check_values
-from ..decorators import action
+from ..decorators import ACTION, DETACHED, action
 from ..live.writes import capture_writes
 from ..renderers import Rendered
 from .action_viewers import GenericViewer, QueryViewer
@@ -29,6 +31,9 @@ from .list_viewers import Sharing, Viewers
 __all__ = ["LiveQuery", "ObserverModelListMixin", "check_options", "live_query"]
 
 Answer = tuple[Any, int]
+
+ROW_METHODS = ("get_queryset", "filter_queryset", "get_serializer", "check_object_permissions")
+"""The methods of a consumer that `subscribe_list` calls."""
 
 
 class ObserverModelListMixin:
@@ -52,11 +57,8 @@ class ObserverModelListMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        limit = cls.live_limit
-        if limit is not None and (type(limit) is not int or limit < 1):
-            raise TypeError(
-                f"{cls.__name__}.live_limit = {limit!r}: write a number of rows, or None."
-            )
+        _check_viewers(cls)
+        _check_rows(cls)
         cls._list_sharing = GenericViewer.sharing_of(cls)
         capture_writes()
 
@@ -125,11 +127,6 @@ class BoundLiveQuery:
                 take too much memory.
         """
         query = self._query
-        if not isinstance(self._consumer, AsyncAPIConsumer):
-            raise TypeError(
-                f"{type(self._consumer).__name__} has no actions: @live_query is for an "
-                "AsyncAPIConsumer. A SocketRouter has @live."
-            )
         viewer = QueryViewer(self._consumer, request_id, arguments, query)
         return await subscribe(viewer, query, request_id, have, query.reread)
 
@@ -169,7 +166,40 @@ def live_query(
     """
     refuse_options("@live_query", options, ["serializer_class", "viewers", "reread"])
     check_options("@live_query", serializer_class, viewers, reread)
-    return lambda function: LiveQuery(function, serializer_class, viewers, reread)
+
+    def decorate(function: Callable[..., Any]) -> LiveQuery:
+        is_marked = isinstance(function, classmethod | staticmethod)
+        is_marked = is_marked or any(hasattr(function, mark) for mark in (ACTION, DETACHED))
+        if is_marked or not callable(function):
+            raise TypeError(
+                f"@live_query is for a method with self and no other decorator, not {function!r}: "
+                "an action subscribes its clients."
+            )
+        return LiveQuery(function, serializer_class, viewers, reread)
+
+    return decorate
+
+
+def _check_viewers(cls: type[ObserverModelListMixin]) -> None:
+    """Raise `TypeError` if the attribute `viewers` of a consumer is no method that takes rows."""
+    written, viewers = getattr_static(cls, "viewers"), cls.viewers
+    if isfunction(written) and not iscoroutinefunction(written):
+        viewers = partial(written, None)  # its self
+    if viewers is not None and not _takes_rows(viewers):
+        raise TypeError(
+            f"{cls.__name__}.viewers = {written!r}: write a def that takes the rows, and returns "
+            "pairs of keys: def viewers(self, rows)."
+        )
+
+
+def _check_rows(cls: type[Any]) -> None:
+    """Raise `TypeError` for a consumer that has no queryset and no serializer."""
+    missing = [name for name in ROW_METHODS if not hasattr(cls, name)]
+    if missing and issubclass(cls, AsyncAPIConsumer):
+        raise TypeError(
+            f"{cls.__name__}.subscribe_list finds no {missing[0]}(): derive the class from "
+            "GenericAsyncAPIConsumer or ModelConsumer."
+        )
 
 
 def check_options(where: str, serializer_class: Any, viewers: Any, reread: Any) -> None:
@@ -183,7 +213,7 @@ def check_options(where: str, serializer_class: Any, viewers: Any, reread: Any) 
             "pairs of keys: def viewers(rows)."
         )
     is_number = isinstance(reread, int | float) and not isinstance(reread, bool)
-    if reread is not None and not (is_number and reread > 0):
+    if reread is not None and not (is_number and 0 < reread < inf):
         raise TypeError(f"{where}(reread={reread!r}): write a number of seconds, or None.")
 
 

@@ -7,20 +7,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
-from rest_framework.exceptions import APIException
-
 from ..api_consumer import AsyncAPIConsumer
 from ..engine.connection import Connection
 from ..protocol.messages import Event
 from ..renderers import encode, encode_text
 from ..settings import api_settings
 
-__all__ = ["REJECTIONS", "JoinedGroups", "Subscription", "by_options", "sendable", "subscriptions"]
-
-REJECTIONS = (APIException, Http404, PermissionDenied)
-"""Errors that end a subscription when a change is delivered. The client receives them once."""
+__all__ = ["JoinedGroups", "Subscription", "by_options", "sendable", "subscriptions"]
 
 
 @dataclass(eq=False, repr=False, slots=True)

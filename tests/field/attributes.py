@@ -46,6 +46,7 @@ VALID = {
     "lookup_field": "username",
     "lookup_url_kwarg": "name",
     "observer_many_to_many_relationships": True,
+    "live_limit": 10,
     "login_required": True,
     "queryset": User.objects.none(),
     "receives": {"HELLO": str},
@@ -82,6 +83,8 @@ HONOURED = {
     "histories": "tests/recovery/test_views.py::"
     "test_a_client_that_comes_back_receives_what_it_missed",
     "http_user": f"{TABLE}::test_http_user_cannot_be_switched_off",
+    "live_limit": "tests/live/test_list.py::"
+    "test_a_window_shows_the_row_that_comes_after_one_that_left",
     "login_required": "tests/sockets/test_handlers.py::"
     "test_with_login_required_an_anonymous_client_receives_only_reconnect",
     "lookup_field": f"{GENERICS}::test_a_consumer_finds_rows_by_its_lookup_field_and_argument_name",

@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 from rest_framework.permissions import BasePermission
 
-from rest_channels.consumers import GenericAsyncAPIConsumer, SocketConsumer
+from rest_channels.consumers import GenericAsyncAPIConsumer
 from rest_channels.live import lane
 from rest_channels.live.row_index import RowIndex
 from rest_channels.live.shared_query import SharedQuery
-from rest_channels.observer import ObserverModelListMixin, live_query, notify_changed
+from rest_channels.observer import ObserverModelListMixin, notify_changed
 from rest_channels.settings import api_settings
 from tests.field.clients import StalledClient
 from tests.observer.models import Comment, Room, Tag
@@ -231,22 +231,3 @@ async def test_the_audit_finds_what_a_permission_reads_now(settings) -> None:
         comments = await subscribe(socket)
         await room.current_users.aremove(ada)
         await comments.until()
-
-
-# Classes that have no actions.
-
-
-class Plain(SocketConsumer):
-    @live_query(serializer_class=TagSerializer)
-    def tags(self):
-        return Tag.objects.all()
-
-    async def receive_json(self, content):
-        await self.send_json(await self.tags.subscribe(request_id=1))
-
-
-async def test_a_live_query_of_a_class_without_actions_says_where_it_belongs(caplog) -> None:
-    async with client(Plain) as socket:
-        await socket.send_json({})
-        await socket.receive_json()
-    assert "AsyncAPIConsumer" in caplog.text

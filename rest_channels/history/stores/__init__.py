@@ -102,7 +102,9 @@ def _new_store() -> HistoryStore:
 
 def _chosen() -> str:
     """Return the setting, or by default what fits to the channel layer."""
-    return api_settings.HISTORY or ("memory" if redis_layer() is None else "redis")
+    if (name := api_settings.HISTORY) is not None:
+        return name
+    return "memory" if redis_layer() is None else "redis"
 
 
 def configuration_error() -> str:

@@ -12,13 +12,14 @@ from asgiref.sync import sync_to_async
 from ...concurrency.execution import run
 from ...engine.connection import Connection, State
 from ...engine.fanout import AddressedFrame, fan_out_each
+from ...exceptions import REJECTIONS
 from ...handshake.locale import Locale
 from ...partitions import activated
 from ...protocol.asgi_messages import frame_message
 from ...protocol.dialects import ActionDialect
 from ...protocol.messages import Event, Gap, utf8_size
 from ...renderers import Rendered, encode_text
-from ..subscriptions import REJECTIONS, Subscription, subscriptions
+from ..subscriptions import Subscription, subscriptions
 from .rendering import Bodies, PerUser, rendering_key
 from .rows import Row
 

@@ -4,7 +4,7 @@ The shared rendering is made with an empty serializer context. A serializer that
 is detected, and is then called for each user.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -137,9 +137,9 @@ SHARED_SCOPE_KEYS = {
 def rendering_key(consumer: Any) -> Any:
     """Return a key that consumers have in common if they may share a rendering.
 
-    Such consumers have the same user, session, headers, language and time zone, and the same other
-    scope keys, e.g. the path. The key of a consumer that has attributes of its own, or no user, is
-    the consumer itself.
+    Such consumers have the same user, session, headers, arguments of the route, language and time
+    zone, and the same other scope keys, e.g. the path. The key of a consumer that has attributes of
+    its own, or no user, is the consumer itself.
     """
     if vars(consumer).keys() - CONSUMER_ATTRIBUTES:
         return consumer
@@ -154,8 +154,14 @@ def rendering_key(consumer: Any) -> Any:
     session = getattr(scope.get("session"), "session_key", scope.get("session"))
     try:
         locale = consumer._connection.locale
-        key = (type(user), user.pk, session, tuple(headers), locale, encode_text(rest))
+        route = _route_arguments(scope.get("url_route") or {})
+        key = (type(user), user.pk, session, tuple(headers), route, locale, encode_text(rest))
         hash(key)
     except TypeError:  # a value that cannot be compared
         return consumer
     return key
+
+
+def _route_arguments(route: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the arguments of a route. Some are not in the path: those of the entry itself."""
+    return tuple(route.get("args", ())), frozenset(route.get("kwargs", {}).items())
