@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from asgiref.sync import sync_to_async
-
 from ..concurrency.execution import thread_lease
+from ..concurrency.thread_calls import function_in_thread
 from ..engine.hub import Hub
 
 __all__ = ["Calls", "wait_for"]
@@ -70,7 +69,7 @@ class Calls:
 
 async def _call(function: Callable[..., T], *args: Any) -> T:
     async with thread_lease(urgent=True):
-        return await sync_to_async(function)(*args)
+        return await function_in_thread(partial(function, *args))()  # type: ignore[no-any-return]
 
 
 async def wait_for(tasks: list[asyncio.Task[Any]], seconds: float) -> None:
