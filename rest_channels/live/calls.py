@@ -55,6 +55,10 @@ class Calls:
         task.add_done_callback(partial(self._ended, kind, then))
         return task
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call `callback` in a later iteration of the event loop."""
+        self._hub.loop.call_soon(callback)
+
     def _ended(self, kind: object, then: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
         self._running[kind] -= 1
         error = None if task.cancelled() else task.exception()

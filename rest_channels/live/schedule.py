@@ -103,8 +103,14 @@ class Schedule:
         return [query.begin() for query in queries]
 
     def end(self, readings: list[Reading], done: bool) -> None:
-        """End readings. `done`: they were made."""
-        for reading in readings:
+        """End readings, now or soon. `done`: they were made.
+
+        Many clients may have to be told. In between, the loop does other work.
+        """
+        now, later = readings[:QUERIES_PER_CALL], readings[QUERIES_PER_CALL:]
+        if later:
+            self._calls.call_soon(partial(self.end, later, done))
+        for reading in now:
             self.being_read.discard(reading.query)
             reading.query.end(reading)
             if not done:
