@@ -3,6 +3,7 @@
 import pytest
 from django.db import OperationalError
 
+from rest_channels.cluster.counts import counts
 from rest_channels.consumers import GenericAsyncAPIConsumer
 from rest_channels.engine.publish import current_hub
 from rest_channels.live.calls import Calls
@@ -57,6 +58,14 @@ async def test_a_list_that_has_the_written_row_is_read_with_the_row(calls, tag) 
         await rename(tag, "b")
         await tags.until("b")
         assert calls == ["_look_up"]
+
+
+async def test_such_a_reading_is_known_to_be_of_a_written_row(tag) -> None:
+    async with client(Tags) as socket:
+        tags, mended = await subscribe(socket), counts.mended
+        await rename(tag, "b")
+        await tags.until("b")
+        assert counts.mended == mended
 
 
 async def test_other_lists_that_may_have_the_row_now_are_read_afterwards(calls, tag) -> None:
