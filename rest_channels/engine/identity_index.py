@@ -47,9 +47,9 @@ class IdentityCheck:
         self._waiting: set[Member] = set()
 
     def hold(self, members: Iterable[Member]) -> None:
-        """Let the next event of each of `members` wait for this check."""
+        """Let the next event of each of `members`, and messages to it, wait for this check."""
         for member in members:
-            member.identity_check = self.done
+            member.begin_check(self.done)
             self._waiting.add(member)
 
     def check_again(self, member: Member) -> None:
@@ -74,8 +74,7 @@ class IdentityCheck:
     def finish(self) -> None:
         """Let the events that wait continue."""
         for member in self._waiting:
-            if member.identity_check is self.done:
-                member.identity_check = None
+            member.end_check(self.done)
         with suppress(asyncio.InvalidStateError):
             self.done.set_result(None)
 
