@@ -23,6 +23,7 @@ __all__ = [
     "is_anonymous",
     "login_of",
     "refresh_session",
+    "stored_user_pk",
     "user_key",
 ]
 
@@ -129,13 +130,20 @@ def user_key(user: Any) -> str | None:
     """
     if (pk := getattr(user, "pk", None)) is None:
         return None
-    model = user_model()
-    if model is not None and isinstance(user, model):
-        return str(getattr(user, model._meta.pk.attname))
+    if (stored := stored_user_pk(user)) is not None:
+        return str(stored)
     kind = type(user)
     if issubclass(kind, Model):
         return f"\0{kind._meta.concrete_model._meta.label_lower}:{pk}"  # type: ignore[union-attr]
     return f"\0{kind.__module__}.{kind.__qualname__}:{pk}"
+
+
+def stored_user_pk(user: Any) -> Any:
+    """Return the primary key of `user` in the table of the user model; `None` for all others."""
+    model = user_model()
+    if model is None or not isinstance(user, model):
+        return None
+    return getattr(user, model._meta.pk.attname)
 
 
 class Identity:
