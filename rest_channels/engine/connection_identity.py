@@ -11,7 +11,7 @@ from django.utils.functional import LazyObject
 from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 from .account_rules import Account
-from .live_sessions import LiveSession, is_read, keep_live, read_stored
+from .live_sessions import LiveSession, data_differ, is_read, keep_live, read_stored
 from .loaded_rows import LoadedRows
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "identity_is_evaluated",
     "is_anonymous",
     "login_of",
+    "note_session_values",
     "refresh_session",
     "stored_user_pk",
     "user_key",
@@ -156,6 +157,7 @@ class Identity:
         "account",
         "loaded",
         "session",
+        "session_known",
         "session_newest",
         "session_object",
         "session_read_at",
@@ -184,6 +186,8 @@ class Identity:
         self.session_newest: dict[str, Any] | None = None
         """What the store had at the last check. It may wait for a handler to end."""
         self.session_read_at = 0.0
+        self.session_known: dict[str, Any] | None = getattr(self.session_object, "_stored", None)
+        """What the store had when what depends on the session was read last."""
 
     def _account(self, scope: dict[str, Any], before: "Identity | None") -> Account:
         """Return how the user has logged in. A token says nothing about the session."""
@@ -257,3 +261,10 @@ def refresh_session(identity: Identity) -> bool:
     if stored is None or identity.session_moved() or not isinstance(session, LiveSession):
         return True
     return session.follow(stored, identity.session_read_at)
+
+
+def note_session_values(identity: Identity) -> bool:
+    """Note what the store had at the last check. Return whether it had other values before."""
+    known, newest = identity.session_known, identity.session_newest
+    identity.session_known = newest
+    return newest is not None and (known is None or data_differ(known, newest))

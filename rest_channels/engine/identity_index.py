@@ -95,7 +95,8 @@ class RevocationIndex:
         self.next_check: IdentityCheck | None = None
         self.task: asyncio.Task[None] | None = None
         self.on_checked: list[Callable[[Collection[Member]], None]] = []
-        """Called after each check with the connections that have waited for it."""
+        """Called after each check with the connections that have waited for it, and with others
+        when it has found that something of them has changed."""
 
     def add(self, connection: Member, identity: Identity) -> None:
         """Index `connection` by what `identity` has."""
@@ -134,6 +135,12 @@ class RevocationIndex:
         for loaded in identity.loaded:
             loaded.update()
             self.loaded |= loaded.models
+
+    def note_renewed(self, member: Member) -> None:
+        """Note that a check has found other values for `member`, which may not wait for it."""
+        if member.identity_check is None:
+            for callback in self.on_checked:
+                callback([member])
 
     def is_being_read(self, member: Member) -> bool:
         """Return whether a check that runs now may have read an earlier identity of `member`."""
