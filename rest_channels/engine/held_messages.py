@@ -19,7 +19,8 @@ from typing import Any
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.loop_bridge import LoopBridge
 from ..concurrency.serial_queue import SerialQueue
-from ..protocol.asgi_messages import Message, UnlessRefused
+from ..exceptions import CloseCode
+from ..protocol.asgi_messages import Message, UnlessRefused, close_message
 from .handler import State
 from .outbox import Outbox
 
@@ -37,6 +38,8 @@ class HeldMessages:
     frames: list[tuple[Message, int]] = field(default_factory=list)
     for_call: bool = False
     """Whether all of them wait for the end of the running call."""
+    has_close: bool = False
+    """Whether the last of them closes the connection, so that no other follows."""
     _checked: int = 0  # how many of the first wait for no check
     _before_last: int = 0  # how many of the first do not wait for the check that was asked for last
 
@@ -75,6 +78,9 @@ class Holding:
         self.held: HeldMessages | None = None
 
     def update_needs_queue(self) -> None:
+        raise NotImplementedError
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         raise NotImplementedError
 
     @property
@@ -127,17 +133,33 @@ class Holding:
             self.held = None
             self.update_needs_queue()
         frames = held.frames if self.held is None else held.take_checked()
+        code = _pop_close(frames)
         if frames and self.state is State.CONNECTING:
             frames = [UnlessRefused(each) for each in frames]
         self.outbox.put_counted(frames)
+        if code is not None:
+            self.close(code)
+
+    def close_after_check(self, code: int) -> bool:
+        """Close as a message says, after those before it. Return whether this waits for a check."""
+        if self.held is None or self.identity_check is None:
+            return False
+        if not self.held.has_close:
+            self.held.frames.append((close_message(code, ""), 0))
+            self.held.has_close = True
+        return True
 
     def end_holding(self) -> None:
         """Send what was held for the call. Drop what waits for a check: the connection closes."""
-        self.release()
-        if (held := self.held) is not None:
-            self.held = None
-            self.update_needs_queue()
+        if (held := self.held) is None:
+            return
+        self.held = None
+        self.update_needs_queue()
+        frames = held.frames if self.identity_check is None else held.take_checked()
+        if frames is not held.frames:
             self.outbox.size -= sum(size for _message, size in held.frames)
+        _pop_close(frames)
+        self.outbox.put_counted(frames)
 
     def send_if_released(self, message: Message, size: int) -> Sent:
         """Send a frame of a handler of messages, or hold it."""
@@ -150,9 +172,11 @@ class Holding:
     def _put_if_room(self, message: Message, size: int) -> bool:
         """Hold a frame, or queue it. Return whether there was room.
 
-        Without room, hold nothing for the call any more.
+        Without room, hold nothing for the call any more. Drop what follows a close.
         """
         if self.held is not None:
+            if self.held.has_close:
+                return True
             if self.outbox.count_if_room(size):
                 self.held.frames.append((message, size))
                 return True
@@ -168,3 +192,10 @@ class Holding:
         """Let the message that was queued last reach no client that `connect` refuses."""
         if self.state is State.CONNECTING:
             self.outbox.mark_last()
+
+
+def _pop_close(frames: list[tuple[Message, int]]) -> int | None:
+    """Remove a close from the end of `frames`. Return its code."""
+    if frames and frames[-1][0]["type"] == "websocket.close":
+        return int(frames.pop()[0]["code"])
+    return None

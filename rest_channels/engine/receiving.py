@@ -70,9 +70,6 @@ class Receiving(Holding):
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
         raise NotImplementedError
 
-    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
-        raise NotImplementedError
-
     def send_event(self, event: Event) -> Sent:
         """Accept, send and close, as `event` says. A handler may await room in the outbox."""
         if event.accept:
@@ -146,6 +143,9 @@ class Receiving(Holding):
         message, size = frame_message(event.text, event.binary), event.size
         if size and not self._put_if_room(message, size):
             self.close_slow_client()
+        elif event.close is not None and self.close_after_check(event.close):
+            if event.accept:
+                self.accept()
         elif event.accept or event.close is not None:
             self.send_event(event._replace(size=0))
 

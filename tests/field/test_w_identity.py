@@ -255,3 +255,43 @@ async def test_nothing_is_held_when_the_check_has_ended(ada):
         assert member.held is None
         assert not member.needs_queue
         assert not member.outbox.size
+
+
+@pytest.mark.parametrize("closing", [{"text": '"kicked"', "close": 4000}, {"close": 4000}])
+async def test_a_message_that_closes_comes_after_those_before_it(ada, checking, closing):
+    async with connected(ada) as socket:
+        recheck(ada)
+        await Group("plain").asend({"text": '"before"'})
+        await Group("plain").asend(closing)
+        await Group("plain").asend({"text": '"too late"'})
+        await socket.expect_nothing()
+        checking.set()
+        assert await socket.receive_json() == "before"
+        if "text" in closing:
+            assert await socket.receive_json() == "kicked"
+        assert (await socket._next("a close"))["code"] == 4000
+
+
+async def test_a_message_that_closes_does_not_wait_for_later_checks(ada, monkeypatch):
+    check, began = revocation_index.run_check, []
+
+    async def ask_again_and_check(*args):
+        began.append(1)
+        if len(began) == 3:
+            await Group("plain").asend({"close": 4000})
+        if len(began) < 20:
+            recheck(ada)
+        await check(*args)
+
+    async with connected(ada) as socket:
+        monkeypatch.setattr(revocation_index, "run_check", ask_again_and_check)
+        recheck(ada)
+        assert await socket.expect_close() == 4000
+        assert len(began) < 6
+
+
+async def test_a_user_who_is_deactivated_learns_that_and_not_another_reason(ada):
+    async with connected(ada) as socket:
+        await deactivate(ada)
+        await Group("plain").asend({"text": '"kicked"', "close": 4000})
+        assert await frames_until_close(socket) == []
