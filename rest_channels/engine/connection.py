@@ -201,7 +201,7 @@ class Connection(Receiving):
         if self.state > State.OPEN:  # the loop may have ended too, and thus answer no thread
             return DONE
         is_connecting = self.state is State.CONNECTING
-        is_held = is_connecting or self.held is not None
+        is_held = is_connecting or (self.held is not None and self.held.for_call)
         if is_held and (is_connecting or not self.handler.sends_in_order):
             is_held = answering() is not self
         if not self.loop_bridge.on_loop():
@@ -239,7 +239,7 @@ class Connection(Receiving):
         if self.state < State.CLOSING and not self.loop_bridge.on_loop():
             self.loop_bridge.call(self.close, code, reason)
         elif self.state < State.CLOSING:
-            self.release()
+            self.end_holding()
             outbox, refused = self.outbox, self.state is State.CONNECTING
             self.state = State.CLOSING
             self.close_code = code

@@ -11,7 +11,7 @@ from django.utils.functional import LazyObject
 from ..handshake.identity import user_model
 from ..handshake.lazy_objects import evaluate, is_evaluated, unwrap
 from .account_rules import Account
-from .live_sessions import LiveSession, is_read, keep_live, read_stored
+from .live_sessions import LiveSession, data_differ, is_read, keep_live, read_stored
 from .loaded_rows import LoadedRows
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "identity_is_evaluated",
     "is_anonymous",
     "login_of",
+    "note_session_values",
     "refresh_session",
+    "stored_user_pk",
     "user_key",
 ]
 
@@ -129,13 +131,20 @@ def user_key(user: Any) -> str | None:
     """
     if (pk := getattr(user, "pk", None)) is None:
         return None
-    model = user_model()
-    if model is not None and isinstance(user, model):
-        return str(getattr(user, model._meta.pk.attname))
+    if (stored := stored_user_pk(user)) is not None:
+        return str(stored)
     kind = type(user)
     if issubclass(kind, Model):
         return f"\0{kind._meta.concrete_model._meta.label_lower}:{pk}"  # type: ignore[union-attr]
     return f"\0{kind.__module__}.{kind.__qualname__}:{pk}"
+
+
+def stored_user_pk(user: Any) -> Any:
+    """Return the primary key of `user` in the table of the user model; `None` for all others."""
+    model = user_model()
+    if model is None or not isinstance(user, model):
+        return None
+    return getattr(user, model._meta.pk.attname)
 
 
 class Identity:
@@ -148,6 +157,7 @@ class Identity:
         "account",
         "loaded",
         "session",
+        "session_known",
         "session_newest",
         "session_object",
         "session_read_at",
@@ -176,6 +186,8 @@ class Identity:
         self.session_newest: dict[str, Any] | None = None
         """What the store had at the last check. It may wait for a handler to end."""
         self.session_read_at = 0.0
+        self.session_known: dict[str, Any] | None = getattr(self.session_object, "_stored", None)
+        """What the store had when what depends on the session was read last."""
 
     def _account(self, scope: dict[str, Any], before: "Identity | None") -> Account:
         """Return how the user has logged in. A token says nothing about the session."""
@@ -249,3 +261,10 @@ def refresh_session(identity: Identity) -> bool:
     if stored is None or identity.session_moved() or not isinstance(session, LiveSession):
         return True
     return session.follow(stored, identity.session_read_at)
+
+
+def note_session_values(identity: Identity) -> bool:
+    """Note what the store had at the last check. Return whether it had other values before."""
+    known, newest = identity.session_known, identity.session_newest
+    identity.session_known = newest
+    return newest is not None and (known is None or data_differ(known, newest))

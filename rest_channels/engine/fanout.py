@@ -47,6 +47,12 @@ class Member(Protocol):
     def deliver(self, event: Event | Gap) -> None:
         """Accept `event` without waiting and without raising."""
 
+    def begin_check(self, check: asyncio.Future[None]) -> None:
+        """Let its next event, and messages to it, wait for `check`."""
+
+    def end_check(self, check: asyncio.Future[None]) -> None:
+        """Wait for `check` no more."""
+
     def close(self, code: int = ..., reason: str = ...) -> Sent:
         """Close the connection."""
 

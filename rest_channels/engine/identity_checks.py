@@ -14,7 +14,7 @@ from ..handshake.lazy_objects import unwrap
 from ..partitions import activated
 from . import account_status as queries
 from .account_rules import Account, read_accounts
-from .connection_identity import Identity, refresh_session
+from .connection_identity import Identity, note_session_values, refresh_session
 from .fanout import Member
 from .identity_index import IdentityCheck, RevocationIndex
 from .related_rows import Renewal, errors_logged, renew
@@ -176,6 +176,8 @@ class PartitionCheck:
             if fresh is not renewal.instance:
                 member.scope.replace("user", fresh)
             self._index.note_loaded(self._identities[member], renewal.loaded)
+            if renewal.is_changed:
+                self._index.note_renewed(member)
 
     # Tokens.
 
@@ -213,6 +215,8 @@ class PartitionCheck:
             authentication.token = fresh
         member.scope.replace("auth", fresh)
         self._index.note_loaded(identity)
+        if renewal.is_changed:
+            self._index.note_renewed(member)
 
     # Sessions.
 
@@ -244,8 +248,11 @@ class PartitionCheck:
                 self._index.session_versions.pop(key, None)
                 if by_handler:
                     self._index.hub.start_task(self._ends.read_again(self._index, member, key))
-            elif self._is_current(member) and identity.has_lost_login():
-                self._ends.end_login(self._index, member, by_handler)
+            elif self._is_current(member):
+                if note_session_values(identity):
+                    self._index.note_renewed(member)
+                if identity.has_lost_login():
+                    self._ends.end_login(self._index, member, by_handler)
 
 
 class Tokens(NamedTuple):

@@ -47,9 +47,9 @@ class IdentityCheck:
         self._waiting: set[Member] = set()
 
     def hold(self, members: Iterable[Member]) -> None:
-        """Let the next event of each of `members` wait for this check."""
+        """Let the next event of each of `members`, and messages to it, wait for this check."""
         for member in members:
-            member.identity_check = self.done
+            member.begin_check(self.done)
             self._waiting.add(member)
 
     def check_again(self, member: Member) -> None:
@@ -74,8 +74,7 @@ class IdentityCheck:
     def finish(self) -> None:
         """Let the events that wait continue."""
         for member in self._waiting:
-            if member.identity_check is self.done:
-                member.identity_check = None
+            member.end_check(self.done)
         with suppress(asyncio.InvalidStateError):
             self.done.set_result(None)
 
@@ -96,7 +95,8 @@ class RevocationIndex:
         self.next_check: IdentityCheck | None = None
         self.task: asyncio.Task[None] | None = None
         self.on_checked: list[Callable[[Collection[Member]], None]] = []
-        """Called after each check with the connections that have waited for it."""
+        """Called after each check with the connections that have waited for it, and with others
+        when it has found that something of them has changed."""
 
     def add(self, connection: Member, identity: Identity) -> None:
         """Index `connection` by what `identity` has."""
@@ -135,6 +135,12 @@ class RevocationIndex:
         for loaded in identity.loaded:
             loaded.update()
             self.loaded |= loaded.models
+
+    def note_renewed(self, member: Member) -> None:
+        """Note that a check has found other values for `member`, which may not wait for it."""
+        if member.identity_check is None:
+            for callback in self.on_checked:
+                callback([member])
 
     def is_being_read(self, member: Member) -> bool:
         """Return whether a check that runs now may have read an earlier identity of `member`."""

@@ -26,7 +26,7 @@ from django.db import connections, router, transaction
 from ..handshake.identity import session_store
 from .account_status import session_model, stored_session
 
-__all__ = ["LiveSession", "is_read", "keep_live", "read_stored"]
+__all__ = ["LiveSession", "data_differ", "is_read", "keep_live", "read_stored"]
 
 PLAIN_TYPES = frozenset(
     {bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID}
@@ -186,6 +186,11 @@ def _row_lock() -> Iterator[bool]:
         return
     with transaction.atomic(using):
         yield True
+
+
+def data_differ(left: dict[str, Any], right: dict[str, Any]) -> bool:
+    """Return whether two sessions have different values, as a cache writes them."""
+    return any(_differ(name, left, right) for name in left.keys() | right.keys())
 
 
 def _differ(name: str, left: dict[str, Any], right: dict[str, Any]) -> bool:

@@ -1,14 +1,7 @@
 """The messages of groups that a connection receives: sent at once, or queued for its handler.
 
-Messages that a call causes for its own client are sent after the reply of the call. As soon as the
-call publishes such a message, the connection holds the frames of all messages until the call has
-ended. The handlers of these messages still run at once, because the call may wait for one of them.
-
 Messages that arrive while `connect` runs wait in the outbox. If it refuses the client, they are
 dropped.
-
-Frames that the call itself sends to its client are not messages. Those of a view keep their order
-with the messages that are held. Those of a consumer are sent first, as its replies are.
 """
 
 import asyncio
@@ -20,15 +13,14 @@ from weakref import ref
 
 from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
-from ..concurrency.loop_bridge import LoopBridge
-from ..concurrency.serial_queue import SerialQueue, current_queue
+from ..concurrency.serial_queue import current_queue
 from ..exceptions import CloseCode
-from ..protocol.asgi_messages import Message, frame_message
+from ..protocol.asgi_messages import frame_message
 from ..protocol.messages import Event, Gap
 from ..settings import api_settings
 from .event_queue import EventQueue
 from .handler import EndedHandler, Handler, State
-from .outbox import Outbox
+from .held_messages import Holding
 
 __all__ = ["Receiving", "answering", "detached_from", "hold_messages_to"]
 
@@ -38,23 +30,16 @@ DETACHED_GRACE = 5.0
 """Seconds that a detached action has for the rest of a login, once it has ended the session."""
 
 
-class Receiving:
+class Receiving(Holding):
     """The part of a `Connection` that receives messages. They may not wait, and may not fail."""
 
     address: str
     groups: Any  # its `GroupMemberships`, which need a hub
     handler: Handler
-    loop_bridge: LoopBridge
-    outbox: Outbox
-    call_queue: SerialQueue[Any]
-    needs_queue: bool
-    """Whether rendered messages are passed to `deliver`: for the handler, or to be held."""
 
     def __init__(self) -> None:
-        self.state = State.CONNECTING
-        self.is_connected = False  # whether `connect` has ended, and has let the client in
+        super().__init__()
         self.event_queue: EventQueue | None = None
-        self.held: list[tuple[Message, int]] | None = None
         self.missed: set[str] | None = None
         """The groups whose messages were dropped while the connection is suspended."""
 
@@ -83,9 +68,6 @@ class Receiving:
         raise NotImplementedError
 
     def send(self, *, text: str | None = None, data: bytes | None = None) -> Sent:
-        raise NotImplementedError
-
-    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Sent:
         raise NotImplementedError
 
     def send_event(self, event: Event) -> Sent:
@@ -161,6 +143,9 @@ class Receiving:
         message, size = frame_message(event.text, event.binary), event.size
         if size and not self._put_if_room(message, size):
             self.close_slow_client()
+        elif event.close is not None and self.close_after_check(event.close):
+            if event.accept:
+                self.accept()
         elif event.accept or event.close is not None:
             self.send_event(event._replace(size=0))
 
@@ -190,54 +175,6 @@ class Receiving:
         if self.state is State.OPEN:
             self.outbox.put_without_limit(frame_message(text, None))
             self.close(code, reason)
-
-    # Messages that are held until the running call has been answered.
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether a frame is being handled, whose reply may have to come first."""
-        return self.is_connected and self.call_queue.busy
-
-    def hold(self) -> None:
-        """Hold the frames of messages until the running call ends. Call this in any thread."""
-        if not self.loop_bridge.on_loop():
-            self.loop_bridge.call(self.hold)  # before the thread sends anything else
-        elif self.is_answering and self.held is None:
-            self.held = []
-            self.update_needs_queue()
-            self.call_queue.call_after_item(self.release)
-
-    def release(self) -> None:
-        """Send the frames that were held, and hold no more."""
-        held, self.held = self.held, None
-        self.update_needs_queue()
-        if held:
-            self.outbox.put_counted(held)
-
-    def send_if_released(self, message: Message, size: int) -> Sent:
-        """Send a frame of a handler of messages, or hold it."""
-        if self._put_if_room(message, size):
-            return DONE
-        sent = self.outbox.put(message, size)
-        self._mark_while_connecting()
-        return sent
-
-    def _put_if_room(self, message: Message, size: int) -> bool:
-        """Hold a frame, or queue it. Return whether there was room. Without room, hold no more."""
-        if self.held is not None:
-            if self.outbox.count_if_room(size):
-                self.held.append((message, size))
-                return True
-            self.release()
-        if not self.outbox.put_if_room(message, size):
-            return False
-        self._mark_while_connecting()
-        return True
-
-    def _mark_while_connecting(self) -> None:
-        """Let the message that was queued last reach no client that `connect` refuses."""
-        if self.state is State.CONNECTING:
-            self.outbox.mark_last()
 
 
 def answering() -> Receiving | None:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Model, QuerySet
 
+from ..engine.connection_identity import stored_user_pk
 from ..live.keys import row_key
 from ..live.subscriptions import Viewer
 from ..partitions import activated
@@ -96,8 +97,8 @@ class ListViewer(Viewer):
 
     @property
     def reader(self) -> Any:
-        user = self.consumer.scope.get("user")
-        return None if getattr(user, "pk", None) is None else row_key(user.pk)
+        pk = stored_user_pk(self.consumer.scope.get("user"))  # others may have the key of a user
+        return None if pk is None else row_key(pk)
 
     def find_viewers(self, rows: QuerySet[Any, Any]) -> set[tuple[Any, Any]]:
         return self.in_context(self._find_viewers, rows)

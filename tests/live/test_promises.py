@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -179,6 +180,24 @@ async def test_with_viewers_only_the_lists_of_users_who_see_a_row_are_read(
     assert len(readings) == 4
     for socket in sockets:
         await socket.disconnect()
+
+
+class RoomMessages(OwnMessages):
+    """Its clients are rooms, or other things with a key, and no users."""
+
+    def get_queryset(self, **kwargs):
+        return Message.objects.filter(room__name=self.scope["user"].name).order_by("pk")
+
+
+@pytest.mark.parametrize("kind", [Room, SimpleNamespace])
+async def test_a_client_that_is_no_user_is_not_taken_for_the_user_with_its_key(kind) -> None:
+    host = await User.objects.acreate_user("host")
+    room = await Room.objects.acreate(name="a", host=host)
+    reader = room if kind is Room else SimpleNamespace(pk=room.pk, name="a", is_authenticated=True)
+    async with client(RoomMessages, user=reader) as socket:
+        rows = await subscribe(socket)
+        await Message.objects.acreate(room=room, text="a", user=host)
+        await rows.until("a")
 
 
 WRONG_VIEWERS = {
