@@ -87,16 +87,19 @@ def counted(application: str, connections: int) -> dict[Row, float]:
 
 def server_times() -> str:
     """Return a table of the CPU time of uvicorn for an echo, of 500 sockets."""
-    names = {"constant": ROWS[0].label, "bare": "bare", "guarded": "guarded", "ours": "ours"}
+    rows = {row.peer + row.variant: row for row in ROWS if row.has("echo")}
     with ExitStack() as stack:
-        servers = {name: [stack.enter_context(serving.serving(name))] for name in names}
+        servers = {
+            name: [stack.enter_context(serving.serving(row.peer, name=name, variant=row.variant))]
+            for name, row in rows.items()
+        }
         plan = Plan(rounds=ROUNDS)
         samples = serving.drive(servers, ["echo"], plan, sockets=end_to_end.SOCKETS)
     times = end_to_end.cpu_of(samples, "echo")
     lines = ["| | µs | × bare |", "| --- | ---: | ---: |"]
-    for name, label in names.items():
+    for name, row in rows.items():
         ratio = median(own / bare for own, bare in zip(times[name], times["bare"], strict=True))
-        lines.append(f"| {label} | {median(times[name]):.1f} | {ratio:.2f} |")
+        lines.append(f"| {row.label} | {median(times[name]):.1f} | {ratio:.2f} |")
     return "\n".join(lines)
 
 

@@ -47,10 +47,10 @@ class Heartbeat:
         return longest
 
 
-def application(peer: Peer) -> Any:
+def application(peer: Peer, variant: str) -> Any:
     """Return the applications behind the peer's own routing, as in a deployment."""
-    names = [name for name in NAMES if name in peer.applications]
-    patterns: list[Any] = [path(f"{name}/", cast("Any", peer[name])) for name in names]
+    names = [name for name in NAMES if name + variant in peer.applications]
+    patterns: list[Any] = [path(f"{name}/", cast("Any", peer[name + variant])) for name in names]
     if peer.name == "ours":
         from rest_channels.routing import SocketApplication
 
@@ -61,7 +61,7 @@ def application(peer: Peer) -> Any:
         return URLRouter(patterns)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        await peer[scope["path"].strip("/")]({**scope, "path": "/"}, receive, send)
+        await peer[scope["path"].strip("/") + variant]({**scope, "path": "/"}, receive, send)
 
     return route
 
@@ -96,6 +96,7 @@ def main(
     heartbeat: bool = False,
     tuning: str = "",
     ws: str = "websockets-sansio",
+    variant: str = "",
 ) -> None:
     """Serve one peer.
 
@@ -105,10 +106,11 @@ def main(
         heartbeat: Whether to measure how long the event loop stops.
         tuning: The dotted name of a function to call before serving.
         ws: uvicorn's option: what implements the protocol.
+        variant: Which of the peer's applications are served: what follows their names.
     """
     (peer,) = load([name])
     config = uvicorn.Config(
-        application(peer),
+        application(peer, variant),
         host="127.0.0.1",
         port=0,
         loop="uvloop",

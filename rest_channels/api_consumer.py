@@ -23,7 +23,6 @@ from rest_framework.exceptions import ValidationError
 
 from .actions.answers import may_send
 from .actions.authorization import (
-    allow_everyone,
     authorize_action,
     authorize_connection,
     permission_instances,
@@ -168,7 +167,7 @@ class AsyncAPIConsumer(SocketConsumer):
         plain = self._default_connect and self._default_checks and self._default_authenticators
         if not plain or self.groups or SocketConsumer.websocket_connect is not WEBSOCKET_CONNECT:
             return False
-        return not self._authenticator_classes() and allow_everyone(self._permission_classes())
+        return not (self._authenticator_classes() or permission_instances(self.permission_classes))
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""
@@ -228,7 +227,7 @@ class AsyncAPIConsumer(SocketConsumer):
 
     async def get_permissions(self, action: str | None = None, **kwargs: Any) -> Sequence[Any]:
         """Return the permissions for `action` (`"connect"`: the handshake), as instances."""
-        return self._make_permissions()
+        return permission_instances(self.permission_classes)
 
     async def check_permissions(self, action: Any, **kwargs: Any) -> None:
         """Raise 401 or 403 where `action` is refused. As in DRF, it may be the request."""
@@ -246,13 +245,6 @@ class AsyncAPIConsumer(SocketConsumer):
     def _authenticator_classes(self) -> Sequence[Any]:
         default, own = api_settings.DEFAULT_AUTHENTICATION_CLASSES, self.authentication_classes
         return default if own is None else own
-
-    def _permission_classes(self) -> Sequence[Any]:
-        own = self.permission_classes
-        return api_settings.DEFAULT_PERMISSION_CLASSES if own is None else own
-
-    def _make_permissions(self) -> Sequence[Any]:
-        return permission_instances(self._permission_classes())
 
     async def handle_exception(self, exc: Exception, action: str | None, request_id: Any) -> None:
         """Answer an action that raised `exc`, as DRF would. Log any other error, and answer 500."""

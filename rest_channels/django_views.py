@@ -13,7 +13,7 @@ Source: djangochannelsrestframework 1.3.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -228,8 +228,6 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
 class ViewInvocation(ActionInvocation):
     """An action that is a call of the view, and not of a method of the consumer."""
 
-    _is_checked = False
-
     def find_handler(self) -> Target:
         """Return what calls the view. Raises 403 for a foreign page, 405 for an unknown action."""
         consumer, action = self.consumer, self.action
@@ -244,9 +242,6 @@ class ViewInvocation(ActionInvocation):
         self._is_checked = True
         current_action.set(self)
         return self._replying(consumer._respond), found, self.arguments
-
-    def check(self) -> Awaitable[None] | None:
-        return self._check_permitted() if self._is_checked else None
 
 
 def _atomic(view: Callable[..., Any]) -> Callable[..., Any]:

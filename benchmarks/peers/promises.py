@@ -109,7 +109,8 @@ class Checks(guarded.Connection):
             return
         if len(text) > 128 and text.count("[") + text.count("{") > api_settings.MAX_DEPTH:
             return
-        if kept := vars(self.scope["user"]):
+        user = self.scope.get("user")
+        if user is not None and (kept := vars(user)):
             for name in ("_perm_cache", "_user_perm_cache", "_group_perm_cache"):
                 kept.pop(name, None)
         permissions = api_settings.DEFAULT_PERMISSION_CLASSES

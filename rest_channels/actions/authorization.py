@@ -38,7 +38,6 @@ from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 
 __all__ = [
-    "allow_everyone",
     "authorize_action",
     "authorize_connection",
     "authorize_object",
@@ -51,13 +50,13 @@ __all__ = [
 ]
 
 
-def allow_everyone(classes: Sequence[Any]) -> bool:
-    """Return whether `permission_instances` would be empty, without making any."""
-    return all(each is AllowAny or each is drf.AllowAny for each in classes)
+def permission_instances(classes: Sequence[Any] | None) -> list[Any]:
+    """Return instances of permission classes and trees, without those that allow everything.
 
-
-def permission_instances(classes: Sequence[Any]) -> list[Any]:
-    """Return instances of permission classes and trees, without those that allow everything."""
+    `None`: those of the setting.
+    """
+    if classes is None:
+        classes = api_settings.DEFAULT_PERMISSION_CLASSES
     return [
         permission()
         for permission in classes
@@ -73,7 +72,7 @@ def authorize_connection(consumer: Any) -> Awaitable[None] | None:
     """
     request, permissions = SocketRequest(consumer._connection, "connect"), None
     if consumer._default_checks:
-        permissions = consumer._make_permissions()
+        permissions = permission_instances(consumer.permission_classes)
         at_once = consumer._default_authenticators and not consumer._authenticator_classes()
         if at_once and all(map(needs_no_database, permissions)):
             if not all(permission.has_permission(request, consumer) for permission in permissions):
@@ -135,8 +134,8 @@ def check_action(consumer: Any, context: ActionContext) -> Awaitable[None] | Non
     A consumer that overrides no hook and has no permissions needs no check.
     """
     if consumer._default_checks:
-        context.permissions = consumer._make_permissions()
-        return authorize_action(context, consumer) if context.permissions else None
+        permissions = context.permissions = permission_instances(consumer.permission_classes)
+        return authorize_action(context, consumer) if permissions else None
     offered = {**context.arguments, "action": context.action}
     method = consumer.check_permissions
     if "request" in method_parameters(method, 0).names:  # the signature of DRF
@@ -186,7 +185,8 @@ async def authorize_action(context: ActionContext, consumer: Any) -> None:
         for permission in context.permissions or ():
             permitted: bool | None
             method = permission.has_permission
-            known = _awaited_parameters(getattr(method, "__func__", None))
+            function = getattr(method, "__func__", None)
+            known = _awaited.get(id(function)) or _awaited_parameters(function)
             # `isinstance` would call the metaclass of permissions.
             if known is not None and BasePermission in type(permission).__mro__:
                 permitted = await method(**accepted_by(known, _offered(context, consumer)))
@@ -258,14 +258,12 @@ def _decision(permission: Any, context: ActionContext, consumer: Any) -> bool:
 
 def _awaited_parameters(function: Any) -> Parameters | None:
     """Return the parameters of a method's `function` if that is an `async def`, else `None`."""
-    key = id(function)
-    if key in _awaited:
-        return _awaited[key]
-    known = parameters(function, 1) if function is not None and is_async(function) else None
-    return _awaited.keep(function, key, known)
+    if function is None or not is_async(function):
+        return None
+    return _awaited.keep(function, id(function), parameters(function, 1))
 
 
-_awaited = FunctionCache[Parameters | None]()
+_awaited = FunctionCache[Parameters]()
 
 
 def _accepted_by(method: Any, context: ActionContext, consumer: Any) -> dict[str, Any]:

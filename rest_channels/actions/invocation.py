@@ -46,6 +46,7 @@ class ActionInvocation(ActionContext):
     action: Any
     plan: ActionPlan | None
     _is_read: bool  # errors before are not the action's
+    _is_checked: bool  # the action was found, and has no checks of its own
     _is_detached = False
 
     def __init__(
@@ -66,6 +67,7 @@ class ActionInvocation(ActionContext):
         self.consumer = consumer
         self.request_id = request_id
         self.plan = None
+        self._is_checked = False
         self._is_read = True
 
     @property
@@ -86,6 +88,7 @@ class ActionInvocation(ActionContext):
             own = {"action": action, "arguments": self.arguments}
             return self._replying(consumer._authenticate), (), own
         self.plan, self.method = plan, plan.method
+        self._is_checked = True
         if plan.options is not None:
             self.options = plan.options
         current_action.set(self)
@@ -118,9 +121,8 @@ class ActionInvocation(ActionContext):
 
     def check(self) -> Awaitable[None] | None:
         """Check the permissions for the action, then the throttles. `authenticate` has its own."""
-        return None if self.plan is None else self._check_permitted()
-
-    def _check_permitted(self) -> Awaitable[None] | None:
+        if not self._is_checked:
+            return None
         consumer = self.consumer
         permission = check_action(consumer, self)
         if permission is None:
@@ -265,7 +267,7 @@ class ActionFrame(ActionInvocation):
         self.text = text
         self.decisions = {}
         self.permissions = self.plan = None
-        self.answered = self._is_read = False
+        self.answered = self._is_read = self._is_checked = False
         # Until the frame is read:
         self.action = self.request_id = None
         self.method, self.arguments = "GET", NO_ARGUMENTS

@@ -188,7 +188,8 @@ class ThreadPool:
         with self._lock:
             if thread.jobs or thread.leases:
                 return False
-            self._all.remove(thread)
+            if thread in self._all:  # else `shutdown` has removed it
+                self._all.remove(thread)
             return True
 
     def shutdown(self, timeout: float = 1.0) -> None:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from asgiref.sync import sync_to_async
-
 from ..client_logs import log_for_client
 from ..concurrency.execution import thread_lease
+from ..concurrency.thread_calls import function_in_thread
 from ..engine.hub import Hub
 
 __all__ = ["Calls", "wait_for"]
@@ -57,6 +56,10 @@ class Calls:
         task.add_done_callback(partial(self._ended, kind, then))
         return task
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call `callback` in a later iteration of the event loop."""
+        self._hub.loop.call_soon(callback)
+
     def _ended(self, kind: object, then: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
         self._running[kind] -= 1
         error = None if task.cancelled() else task.exception()
@@ -71,7 +74,7 @@ class Calls:
 
 async def _call(function: Callable[..., T], *args: Any) -> T:
     async with thread_lease(urgent=True):
-        return await sync_to_async(function)(*args)
+        return await function_in_thread(partial(function, *args))()  # type: ignore[no-any-return]
 
 
 async def wait_for(tasks: list[asyncio.Task[Any]], seconds: float) -> None:

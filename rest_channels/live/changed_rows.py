@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,7 +12,9 @@ from django.db import Error as DatabaseError
 from .calls import Calls
 from .diff import Key
 from .keys import row_key
+from .reading import Reading
 from .row_index import ReadRows, RowIndex
+from .schedule import Schedule, make_readings
 from .shared_query import SharedQuery
 from .subscriptions import Viewer
 from .writes import MAX_KEYS
@@ -45,37 +48,64 @@ class ChangedRows:
         return any(map(calls.has_room, self._by_label))
 
     def look_up(
-        self,
-        calls: Calls,
-        being_read: Collection[SharedQuery],
-        then: Callable[[SharedQuery, Keys], None],
+        self, calls: Calls, schedule: Schedule, then: Callable[[SharedQuery, Keys], None]
     ) -> list[asyncio.Task[Any]]:
         """Find the queries that the rows may concern, one call for each model, and forget the rows.
 
-        `then` is called with each query and the keys of the rows. Return the tasks.
+        The queries that returned one of them are certain. If they are few, the call reads them,
+        too. `then` is called with each other query and the keys of the rows. Return the tasks.
         """
         tasks = []
         for label in [*filter(calls.has_room, self._by_label)]:
             changed = self._by_label.pop(label)
             jobs = [(index, keys, index.viewers()) for index, keys in changed.items() if keys]
-
-            def end(found: dict[RowIndex, ReadRows] | None, changed: Changed = changed) -> None:
-                for each in _concerned(changed, found or {}, being_read):
-                    then(*each)
-
-            tasks.append(calls.start(label, _read_rows, jobs, then=end))
+            readings = schedule.begin(_certain(changed, schedule))
+            end = partial(_end, changed, readings, schedule, then)
+            tasks.append(calls.start(label, _look_up, jobs, readings, then=end))
         return tasks
 
 
-def _read_rows(
-    jobs: Iterable[tuple[RowIndex, set[Key], list[Viewer]]],
+def _certain(changed: Changed, schedule: Schedule) -> set[SharedQuery]:
+    """Return the queries to read in the call that finds others. They note the rows."""
+    found: set[SharedQuery] = set()
+    for index, keys in changed.items():
+        if keys is not None and schedule.are_few(queries := index.returning(keys)):
+            for query in queries:
+                query.note(query.label, keys)
+            found |= queries
+    return found
+
+
+def _look_up(
+    jobs: Iterable[tuple[RowIndex, set[Key], list[Viewer]]], readings: list[Reading]
 ) -> dict[RowIndex, ReadRows]:
-    """Read rows that were written. If that fails, they may concern all queries."""
+    """Read rows that were written. If that fails, they may concern all queries. Call in a thread.
+
+    Then make `readings`.
+    """
     found: dict[RowIndex, ReadRows] = {}
     for index, keys, viewers in jobs:
         with suppress(DatabaseError, ValueError, TypeError, ValidationError):
             found[index] = index.read(keys, viewers)
+    if readings:
+        make_readings(readings)
     return found
+
+
+def _end(
+    changed: Changed,
+    readings: list[Reading],
+    schedule: Schedule,
+    then: Callable[[SharedQuery, Keys], None],
+    found: dict[RowIndex, ReadRows] | None,
+) -> None:
+    """Call `then` for the queries that were not read in the call, and end the readings."""
+    was_read = {reading.query for reading in readings}
+    others = schedule.being_read - was_read
+    for query, keys in _concerned(changed, found or {}, others):
+        if query not in was_read:
+            then(query, keys)
+    schedule.end(readings, found is not None)
 
 
 def _concerned(

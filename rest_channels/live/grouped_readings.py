@@ -19,7 +19,7 @@ from .match_counts import SEVERAL, read_matches
 from .reading import Reading
 from .state import UNKNOWN, fingerprint
 
-__all__ = ["read_all"]
+__all__ = ["MIN_QUERIES", "read_all"]
 
 logger = logging.getLogger("rest_channels")
 

@@ -189,8 +189,8 @@ class LiveLane:
             # A user who was deactivated is told nothing.
             await wait_for_checks(self._hub, PATIENCE)
             await wait_for(self.rights.ask(self._calls, self._answered), PATIENCE)
-            reading = self._schedule.being_read
-            await wait_for(self._changed.look_up(self._calls, reading, self._note), PATIENCE)
+            found = self._changed.look_up(self._calls, self._schedule, self._note)
+            await wait_for(found, PATIENCE)
             self._schedule.gather()
             self._schedule.start()
 

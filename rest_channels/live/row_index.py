@@ -124,6 +124,15 @@ class RowIndex:
         """Return all queries."""
         return {*self._queries}
 
+    def returning(self, keys: Iterable[Key]) -> set[SharedQuery]:
+        """Return the queries that returned one of these rows when they were last read."""
+        found: set[SharedQuery] = set()
+        for key in keys:
+            queries = self._returning.get(key)
+            if queries is not None:
+                found.update(queries if isinstance(queries, list) else [queries])
+        return found
+
     def affected(self, keys: Iterable[Key], read: ReadRows) -> set[SharedQuery]:
         """Return the queries that changes of rows may concern.
 
@@ -131,11 +140,7 @@ class RowIndex:
             keys: The keys of the rows that were written.
             read: Those of them that exist, as they were read since.
         """
-        found: set[SharedQuery] = set()
-        for key in keys:
-            returning = self._returning.get(key)
-            if returning is not None:
-                found.update(returning if isinstance(returning, list) else [returning])
+        found = self.returning(keys)
         candidates: set[Any] = self._equalities.candidates(read.rows.values())
         for query in candidates - found:
             if any(read.may_be_in(query, key, row) for key, row in read.rows.items()):

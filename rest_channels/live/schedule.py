@@ -5,16 +5,16 @@ Queries of one model are read together in one call. Those that were slow the las
 alone, so that they delay no other query.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import islice
 
 from .calls import Calls
-from .grouped_readings import read_all
+from .grouped_readings import MIN_QUERIES, read_all
 from .reading import Reading
 from .shared_query import SharedQuery
 
-__all__ = ["Schedule"]
+__all__ = ["Schedule", "make_readings"]
 
 QUERIES_PER_CALL = 50
 """How many queries one call reads."""
@@ -78,17 +78,44 @@ class Schedule:
                 self._read(kind, now)
 
     def _read(self, kind: str, queries: list[SharedQuery]) -> None:
-        readings = [query.begin() for query in queries]
-        self.being_read.update(queries)
-        self._calls.start(kind, _read, readings, then=partial(self._has_read, readings))
+        readings = self.begin(queries)
+        self._calls.start(kind, make_readings, readings, then=partial(self._has_read, readings))
 
     def _has_read(self, readings: list[Reading], result: list[Reading] | None) -> None:
-        for reading in readings:
+        self.end(readings, result is not None)
+
+    # For calls that do something else, too.
+
+    def are_few(self, queries: Collection[SharedQuery]) -> bool:
+        """Return whether queries may be read now in a call that does something else, too.
+
+        They are not being read, will hardly delay what it does, and are no more than are read one
+        by one in any case.
+        """
+        are_fast = all(query.seconds <= SLOW_TIME for query in queries)
+        return len(queries) < MIN_QUERIES and are_fast and self.being_read.isdisjoint(queries)
+
+    def begin(self, queries: Iterable[SharedQuery]) -> list[Reading]:
+        """Begin to read queries, for a call of `make_readings`. `end` must be called after it."""
+        for query in queries:
+            self.remove(query)
+            self.being_read.add(query)
+        return [query.begin() for query in queries]
+
+    def end(self, readings: list[Reading], done: bool) -> None:
+        """End readings, now or soon. `done`: they were made.
+
+        Many clients may have to be told. In between, the loop does other work.
+        """
+        now, later = readings[:QUERIES_PER_CALL], readings[QUERIES_PER_CALL:]
+        if later:
+            self._calls.call_soon(partial(self.end, later, done))
+        for reading in now:
             self.being_read.discard(reading.query)
             reading.query.end(reading)
-            if result is None:
+            if not done:
                 reading.query.give_back(reading)
-            self._end(reading, result is not None)
+            self._end(reading, done)
 
 
 def _for_one_call(queries: Iterable[SharedQuery]) -> list[SharedQuery]:
@@ -96,6 +123,7 @@ def _for_one_call(queries: Iterable[SharedQuery]) -> list[SharedQuery]:
     return in_part if len(in_part) > QUERIES_PER_CALL else [*islice(queries, QUERIES_PER_CALL)]
 
 
-def _read(readings: list[Reading]) -> list[Reading]:
+def make_readings(readings: list[Reading]) -> list[Reading]:
+    """Read and render queries, and return their readings. Call this in a thread."""
     read_all(readings)
     return readings

@@ -12,7 +12,7 @@ from rest_framework import permissions as drf
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 
 from ..actions.answers import answer_error
-from ..actions.authorization import check_action
+from ..actions.authorization import check_action, permission_instances
 from ..actions.plan import replaces_any
 from ..concurrency.hooks import call_hook
 from ..dispatch.view_permissions import forget_permissions
@@ -178,7 +178,8 @@ def checks_objects(consumer: Any) -> bool:
     generic: Any = GenericAsyncAPIConsumer
     if replaces_any(consumer, generic, ("check_object_permissions", "get_permissions")):
         return True
-    leaves, allowed = [*consumer._make_permissions()], drf.BasePermission.has_object_permission
+    leaves = permission_instances(consumer.permission_classes)
+    allowed = drf.BasePermission.has_object_permission
     while leaves:
         leaf = leaves.pop()
         if isinstance(leaf, OPERATORS):

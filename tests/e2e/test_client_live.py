@@ -26,8 +26,8 @@ RUN = """async (script) => {
     data: { leave: [], enter: [], move: [], change: [], ...data } });
   const row = (id, name) => ({ id, name });
   const list = (...rows) => reply({ rows, tags: rows.map(({ id, name }) => `${id}${name}`) });
-  const result = new Function("served", "live", "reply", "diff", "row", "list", script)(
-    served, live, reply, diff, row, list);
+  const result = new Function("served", "live", "frame", "reply", "diff", "row", "list", script)(
+    served, live, frame, reply, diff, row, list);
   for (let turn = 0; turn < 10; turn++) await null; // what waits for a reply
   return { shown, result, rows: live.rows.map(({ name }) => name).join(" "),
     sent: served.connection.sent };
@@ -128,6 +128,42 @@ async def test_an_empty_list_is_had_too(run):
 async def test_a_client_without_a_list_asks_for_it_whole(run):
     seen = await run("""served.reconnect({});""")
     assert "have" not in seen["sent"][0]
+
+
+async def test_a_list_that_the_server_cannot_give_after_a_reconnect_is_asked_for_again(run):
+    seen = await run(f"""
+        {ABC}
+        served.reconnect({{}});
+        for (let failed = 0; failed < 3; failed++) {{
+          served.send({{ ...frame, errors: ["Server error."], data: null, response_status: 500 }});
+          recovery.pass(2_000);
+        }}
+        reply({{ leave: [1], enter: [], move: [], change: [] }});
+    """)
+    assert [asked["request_id"] for asked in seen["sent"]] == [1, 1, 1, 1]
+    assert seen["sent"][3]["have"] == {"1": "1a", "2": "2b", "3": "3c"}
+    assert (seen["rows"], None in seen["shown"][2:3]) == ("b c", False)
+
+
+@pytest.mark.parametrize(("before", "status"), [("", 500), (ABC, 403)])
+async def test_another_error_and_one_of_the_first_request_end_a_list(run, before, status):
+    seen = await run(f"""
+        {before}
+        served.send({{ ...frame, errors: ["No."], data: null, response_status: {status} }});
+        recovery.pass(20_000);
+    """)
+    assert seen["shown"][-2] is None
+    assert len(seen["sent"]) == 1
+
+
+async def test_a_list_that_was_stopped_is_not_asked_for_again(run):
+    seen = await run(f"""
+        {ABC}
+        served.send({{ ...frame, errors: ["No."], data: null, response_status: 503 }});
+        live.stop();
+        recovery.pass(20_000);
+    """)
+    assert len(seen["sent"]) == 1
 
 
 async def test_a_key_may_be_text_or_a_list(run):

@@ -53,6 +53,7 @@ export class SocketClient {
      * Send a request whenever the connection opens, and call `fn(data, frame)` for every frame with
      * its request_id: the reply if it has data, events of observers, pages of a list.
      * An error frame ends the watch. Then `data` is null, `frame.errors` says why, and an error event follows.
+     * After a server error (5xx) a watch that has worked before asks again, after growing delays, and does not end.
      * @param {string} name  @param {unknown} data  @param {(data: any, frame: any) => unknown} fn
      * @returns {(name?: string) => void} ends the watch; with a name, for example
      *   "unsubscribe_instance", it also sends that request with the same data and request_id, after the first reply
@@ -61,7 +62,7 @@ export class SocketClient {
     /**
      * Keep a list that equals a queryset of the server, such as that of "subscribe_list", or of the type of a `live`. `fn(rows, diff)` gets all rows
      * in their order, whenever they differ; `diff` is null for a whole list. After a reconnect only what differs is sent.
-     * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
+     * An error frame ends it as it ends a watch: then `fn(null, frame)` is called, and an error event follows.
      * @param {string} name  @param {object} data  the arguments of the action
      * @param {(rows: any[] | null, diff: ListDiff | null) => unknown} fn
      * @returns {{ readonly rows: any[], stop: (name?: string) => void }}  `stop` ends it, as the function of `watch` does

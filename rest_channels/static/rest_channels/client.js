@@ -270,6 +270,7 @@ export class SocketClient {
    * Send a request whenever the connection opens, and call `fn(data, frame)` for every frame with
    * its request_id: the reply if it has data, events of observers, pages of a list.
    * An error frame ends the watch. Then `data` is null, `frame.errors` says why, and an error event follows.
+   * After a server error (5xx) a watch that has worked before asks again, after growing delays, and does not end.
    * @param {string} name  @param {unknown} data  @param {(data: any, frame: any) => unknown} fn
    * @returns {(name?: string) => void} ends the watch; with a name, for example
    *   "unsubscribe_instance", it also sends that request with the same data and request_id, after the first reply
@@ -281,7 +282,7 @@ export class SocketClient {
   /**
    * Keep a list that equals a queryset of the server, such as that of "subscribe_list", or of the type of a `live`. `fn(rows, diff)` gets all rows
    * in their order, whenever they differ; `diff` is null for a whole list. After a reconnect only what differs is sent.
-   * An error frame ends it: then `fn(null, frame)` is called, and an error event follows.
+   * An error frame ends it as it ends a watch: then `fn(null, frame)` is called, and an error event follows.
    * @param {string} name  @param {object} data  the arguments of the action
    * @param {(rows: any[] | null, diff: ListDiff | null) => unknown} fn
    * @returns {{ readonly rows: any[], stop: (name?: string) => void }}  `stop` ends it, as the function of `watch` does
@@ -309,19 +310,31 @@ export class SocketClient {
   #watch(name, data, fn, dataNow) {
     this.#requireReplies();
     const id = ++this.#lastId;
-    const end = () => (stop(), this.#watched.delete(id));
+    let hasWorked = false, failures = 0, timer = 0, ask;
+    let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
+    const end = () => (stop(), this.#watched.delete(id), clearTimeout(timer));
+    const askLater = () => {
+      const { base, cap } = this.#options;
+      clearTimeout(timer);
+      timer = setTimeout(() => ask().catch(askLater), Math.random() * Math.min(cap, base * 2 ** failures++));
+    };
     this.#watched.set(id, (data, frame, failure) => {
+      if (hasWorked && failure?.status >= 500) return askLater(); // such as a database that is away
       if (failure) end();
+      else [hasWorked, failures] = [true, 0];
       if (failure || data !== null) callSafely(fn, data, frame);
     });
     const options = /** @type {any} */ ({ id });
-    let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
     const stop = this.subscribe((now) => {
-      const reply = now.request(name, dataNow(), options);
-      sendLast = (lastName) => reply.then(() => now.request(lastName, data, options)).catch(() => {});
-      return reply.catch((error) => {
-        if (!error.status) throw error; // the connection was lost, and will be opened again
-      });
+      ask = async () => {
+        clearTimeout(timer);
+        const reply = now.request(name, dataNow(), options);
+        sendLast = (lastName) => reply.then(() => now.request(lastName, data, options)).catch(() => {});
+        await reply.catch((error) => {
+          if (!error.status) throw error; // the connection was lost, and will be opened again
+        });
+      };
+      return ask();
     });
     return (lastName) => {
       end();

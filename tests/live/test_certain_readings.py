@@ -1,0 +1,137 @@
+"""Lists that have a written row are read in the call that looks for other lists."""
+
+import pytest
+from django.db import OperationalError
+
+from rest_channels.cluster.counts import counts
+from rest_channels.consumers import GenericAsyncAPIConsumer
+from rest_channels.engine.publish import current_hub
+from rest_channels.live.calls import Calls
+from rest_channels.live.grouped_readings import MIN_QUERIES
+from rest_channels.live.lane import LiveLane
+from rest_channels.live.row_index import RowIndex
+from rest_channels.live.shared_query import SharedQuery
+from rest_channels.live.writes import LIVE_GROUP
+from rest_channels.observer import ObserverModelListMixin
+from tests.observer.models import Tag
+
+from .client import client, subscribe
+from .rows import TagSerializer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Tags(ObserverModelListMixin, GenericAsyncAPIConsumer):
+    serializer_class = TagSerializer
+
+    def get_queryset(self, *, without="", **kwargs):
+        return Tag.objects.exclude(name=without)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The functions that calls in threads were started with."""
+    found, start = [], Calls.start
+
+    def note(self, kind, function, *args, then):
+        found.append(function.__name__)
+        return start(self, kind, function, *args, then=then)
+
+    monkeypatch.setattr(Calls, "start", note)
+    return found
+
+
+@pytest.fixture
+async def tag():
+    return await Tag.objects.acreate(name="a")
+
+
+async def rename(tag, name):
+    tag.name = name
+    await tag.asave()
+
+
+async def test_a_list_that_has_the_written_row_is_read_with_the_row(calls, tag) -> None:
+    async with client(Tags) as socket:
+        tags = await subscribe(socket)
+        calls.clear()
+        await rename(tag, "b")
+        await tags.until("b")
+        assert calls == ["_look_up"]
+
+
+async def test_such_a_reading_is_known_to_be_of_a_written_row(tag) -> None:
+    async with client(Tags) as socket:
+        tags, mended = await subscribe(socket), counts.mended
+        await rename(tag, "b")
+        await tags.until("b")
+        assert counts.mended == mended
+
+
+async def test_other_lists_that_may_have_the_row_now_are_read_afterwards(calls, tag) -> None:
+    async with client(Tags) as socket:
+        every, others = await subscribe(socket), await subscribe(socket, without="a")
+        calls.clear()
+        await rename(tag, "b")
+        await every.until("b")
+        await others.until("b")
+        assert calls == ["_look_up", "make_readings"]
+
+
+async def test_a_slow_list_that_has_the_row_is_read_in_a_call_of_its_own(calls, tag) -> None:
+    async with client(Tags) as socket:
+        tags = await subscribe(socket)
+        lane = current_hub().get_component(LiveLane)
+        for query in lane._queries.of_groups([LIVE_GROUP]):
+            query.seconds = 1.0
+        calls.clear()
+        await rename(tag, "b")
+        await tags.until("b")
+        assert calls == ["_look_up", "make_readings"]
+
+
+async def test_many_lists_that_have_the_row_are_read_together_afterwards(calls, tag) -> None:
+    async with client(Tags) as socket:
+        for number in range(MIN_QUERIES):
+            await subscribe(socket, without=str(number))
+        calls.clear()
+        await tag.adelete()
+        for _ in range(MIN_QUERIES):
+            await socket.expect_event(action="diff")
+        assert calls == ["_look_up", "make_readings"]
+
+
+async def test_a_list_is_read_with_the_row_even_if_the_row_cannot_be_read(monkeypatch, tag) -> None:
+    async with client(Tags) as socket:
+        tags = await subscribe(socket)
+        monkeypatch.setattr(RowIndex, "read", failing(OperationalError))
+        await rename(tag, "b")
+        await tags.until("b")
+
+
+async def test_a_list_that_cannot_be_read_with_the_row_is_read_later(monkeypatch, tag) -> None:
+    monkeypatch.setattr("rest_channels.live.lane.RETRY_TIME", 0.05)
+    async with client(Tags) as socket:
+        tags = await subscribe(socket)
+        with monkeypatch.context() as patch:
+            patch.setattr(SharedQuery, "read", failing(OperationalError))
+            await rename(tag, "b")
+            await socket.expect_nothing(0.1)
+        await tags.until("b")
+
+
+async def test_lists_are_read_later_if_the_call_fails(monkeypatch, tag) -> None:
+    monkeypatch.setattr("rest_channels.live.lane.RETRY_TIME", 0.05)
+    async with client(Tags) as socket:
+        tags = await subscribe(socket)
+        with monkeypatch.context() as patch:
+            patch.setattr(RowIndex, "read", failing(RuntimeError))
+            await rename(tag, "b")
+            await tags.until("b")
+
+
+def failing(error):
+    def fail(*args):
+        raise error
+
+    return fail
