@@ -34,6 +34,7 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_drf_settings, TAG)
         register(checks.check_wrapped_views, TAG)
         register(checks.check_server, deploy=True)
+        register(checks.check_handshakes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
         autodiscover_modules("consumers")  # every process publishes changes to their observers
         revocation.connect_signals()  # after it: consumers name the models of their tokens

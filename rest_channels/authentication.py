@@ -22,6 +22,7 @@ from rest_framework import exceptions as drf
 from rest_framework import status
 from rest_framework.authentication import SessionAuthentication
 
+from .client_logs import log_for_client
 from .concurrency.execution import run
 from .concurrency.timers import call_later
 from .engine.connection import Connection
@@ -61,8 +62,7 @@ class Authentication:
         self.successful_authenticator: Any = None
         self.authorization: str | None = None
         self.expiry_count = 0
-        self.token: Any = None
-        """What the authenticator has returned with the user."""
+        self.token: Any = None  # what the authenticator has returned with the user
         self._left_out: dict[str, Any] = {}
         self._owner: Any = None
         # A weak reference, because the scope of the connection has this object.
@@ -89,7 +89,7 @@ class Authentication:
         self.authorization = authorization_of(offered)
         if self.authorization and self._connection.subprotocol is None:
             text = "%r offers only a token as a subprotocol: browsers need a second one."
-            logger.info(text, self._connection)
+            log_for_client(logger, logging.INFO, text, self._connection)
         found = await run(self._authenticate, self.with_authorization(scope))
         user, auth, self.successful_authenticator = found
         self._set_user(user, auth)

@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["log_for_client", "short_path", "short_text"]
+__all__ = ["errors_logged", "log_for_client", "short_path", "short_text"]
 
 TEXT_LENGTH = 200
 """Characters of a path, or of another text of a client, in a log line."""
@@ -63,6 +64,15 @@ def log_for_client(
         message, args = f"{message} (%d such lines were left out.)", (*args, count.left_out)
         count.left_out = 0
     logger.log(level, message, *args, exc_info=error, stacklevel=2)
+
+
+@contextmanager
+def errors_logged(logger: logging.Logger, message: str, *args: Any) -> Iterator[None]:
+    """Log any `Exception` in a `with` block as `log_for_client` does, and go on after the block."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - it is logged with its traceback
+        log_for_client(logger, logging.ERROR, message, *args, error=error)
 
 
 def _origin(error: BaseException | None) -> tuple[Any, ...]:

@@ -39,6 +39,7 @@ from .actions.view_methods import (
 )
 from .actions.view_responses import has_data, response_data
 from .api_consumer import AsyncAPIConsumer
+from .client_logs import log_for_client, short_text
 from .concurrency.execution import is_async, run
 from .dispatch.dispatcher import dispatch
 from .dispatch.invocation import Target
@@ -100,7 +101,8 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Refuse all clients (403) if the view's URL has a decorator that the view lacks."""
         if error := await run(missing_decorators, self.view):
-            logger.error("%s: %s", type(self).__qualname__, error)
+            name = type(self).__qualname__
+            log_for_client(logger, logging.ERROR, "%s: %s", name, error)
             raise PermissionDenied
         await super().websocket_connect(message)
 
@@ -197,9 +199,9 @@ class DjangoViewAsConsumer(AsyncAPIConsumer):
     def _check_origin(self) -> None:
         """Raise `PermissionDenied` (403) for a foreign page: its frames have no CSRF token."""
         if not self._origin_safe:
-            origin = http_request(self.scope).headers.get("origin")
+            origin = short_text(str(http_request(self.scope).headers.get("origin")))
             text = "%r: the origin %r is refused. Add it to REST_CHANNELS['ALLOWED_ORIGINS']."
-            logger.warning(text, self._connection, origin)
+            log_for_client(logger, logging.WARNING, text, self._connection, origin)
             raise PermissionDenied(_("CSRF Failed: the origin is not allowed."))
 
     @property

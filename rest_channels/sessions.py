@@ -23,6 +23,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
+from .client_logs import log_for_client
 from .engine.live_sessions import keep_live
 from .handshake.identity import (
     LOGIN_KEYS,
@@ -213,5 +214,6 @@ def _save(sessions: Sequence[Any]) -> None:
         try:
             session.save()
         except UpdateError:
-            logger.warning("A handler changed a session that has been deleted in the meantime.")
+            text = "A handler changed a session that has been deleted in the meantime."
+            log_for_client(logger, logging.WARNING, text)
         session.modified = False  # a channel session is kept and must not be saved again

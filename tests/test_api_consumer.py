@@ -11,7 +11,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import Http404
 from rest_framework import permissions as drf
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, Throttled, ValidationError
 from rest_framework.permissions import IsAdminUser
 from rest_framework.throttling import BaseThrottle
 
@@ -708,6 +708,85 @@ async def test_get_throttles_may_be_async() -> None:
     async with client(AsyncThrottles) as socket:
         await socket.expect_reply(await socket.call("exact", pk=1), response_status=429)
         await socket.expect_reply(await socket.call("a_sync_action"), response_status=200)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Throttled(), ["Request was throttled."]),
+        (Throttled(detail="Wait."), ["Wait."]),
+        (Throttled(detail=["One.", "Two."]), ["One.", "Two."]),
+        (
+            Throttled(wait=4.2),  # DRF rounds up
+            [
+                {
+                    "detail": "Request was throttled. Expected available in 5 seconds.",
+                    "retry_after": 5,
+                }
+            ],
+        ),
+        (
+            Throttled(wait=1, detail="Wait."),
+            [{"detail": "Wait. Expected available in 1 second.", "retry_after": 1}],
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("raised_by", ["action", "throttle"])
+async def test_an_action_that_is_throttled_is_answered_with_a_list_of_errors(
+    error, expected, raised_by
+) -> None:
+    class Throttles(BaseThrottle):
+        def allow_request(self, request, view):
+            raise error
+
+    class Throttling(AsyncAPIConsumer):
+        throttle_classes = [Throttles] if raised_by == "throttle" else []
+
+        @action()
+        def count(self, **kwargs):
+            raise error
+
+    async with client(Throttling) as socket:
+        await socket.send_json({"action": "count", "request_id": 1})
+        assert await socket.receive_json() == {
+            "action": "count",
+            "data": None,
+            "errors": expected,
+            "request_id": 1,
+            "response_status": 429,
+        }
+
+
+@pytest.mark.parametrize(
+    ("waits", "expected"),
+    [
+        ([None], ["Request was throttled."]),
+        (
+            [None, 2, 30],
+            [
+                {
+                    "detail": "Request was throttled. Expected available in 30 seconds.",
+                    "retry_after": 30,
+                }
+            ],
+        ),
+    ],
+)
+async def test_throttles_that_refuse_an_action_answer_with_the_longest_wait(
+    waits, expected
+) -> None:
+    def throttle(seconds):
+        methods = {"allow_request": lambda *args: False, "wait": lambda self: seconds}
+        return type("Throttle", (BaseThrottle,), methods)
+
+    class Refusing(ExampleConsumer):
+        throttle_classes = [throttle(seconds) for seconds in waits]
+
+    async with client(Refusing) as socket:
+        await socket.send_json({"action": "exact", "pk": 1, "request_id": 1})
+        frame = await socket.receive_json()
+        assert (frame["response_status"], frame["errors"]) == (429, expected)
 
 
 async def test_methods_wrapped_by_asgiref_receive_the_same_arguments(settle) -> None:

@@ -1,10 +1,14 @@
 """The messages of `manage.py check`."""
 
+import sys
+
 import pytest
 from django.apps import apps
-from django.core.checks import run_checks
+from django.core.checks import WARNING, run_checks
 from django.test import override_settings
+from websockets import http11
 
+from rest_channels import checks
 from tests.brokers import LAYERS, layers
 
 
@@ -18,6 +22,13 @@ def reaching_layer():
     """Configure a layer that reaches other processes. No test connects to it."""
     with override_settings(CHANNEL_LAYERS=layers(LAYERS[1], "redis://localhost:1")):
         yield
+
+
+@pytest.fixture(autouse=True)
+def long_handshakes(monkeypatch):
+    """As in the environment of a server that docs/deployment.md describes."""
+    monkeypatch.setattr(http11, "MAX_LINE_LENGTH", 1_048_576)
+    monkeypatch.setattr(http11, "MAX_NUM_HEADERS", 100_000)
 
 
 def test_a_correct_project_gets_no_messages() -> None:
@@ -81,6 +92,26 @@ def test_deployment_checks_warn_that_daphne_cannot_bound_the_outbox(monkeypatch)
     monkeypatch.setattr(apps, "is_installed", {"daphne"}.__contains__)
     assert found() == []
     assert found(include_deployment_checks=True) == ["rest_channels.W001"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("MAX_LINE_LENGTH", 8_192), ("MAX_NUM_HEADERS", 128)])
+def test_deployment_checks_tell_that_uvicorn_leaves_handshakes_without_an_answer(
+    name, value, monkeypatch
+) -> None:
+    monkeypatch.setattr(http11, name, value)
+    assert found() == []
+    (message,) = checks.check_handshakes(None)
+    assert found(include_deployment_checks=True) == [message.id] == ["rest_channels.I001"]
+    assert str(value) in message.msg
+    assert f"WEBSOCKETS_{name}=" in message.hint
+    assert message.level < WARNING  # `check --deploy --fail-level WARNING` passes
+
+
+@pytest.mark.parametrize("module", ["uvicorn.protocols.websockets", "websockets.http11"])
+def test_deployment_checks_tell_nothing_about_uvicorn_without_it(module, monkeypatch) -> None:
+    monkeypatch.setattr(http11, "MAX_LINE_LENGTH", 8_192)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert found(include_deployment_checks=True) == []
 
 
 @override_settings(REST_CHANNELS={"DEBUG_ERRORS": True})

@@ -9,6 +9,7 @@ from weakref import ref
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import Throttled
 
+from ..client_logs import log_for_client
 from ..concurrency.execution import forget_held_locks, run, run_and_render, thread_lease
 from ..dispatch.dispatcher import answer_error
 from ..dispatch.errors import as_exception
@@ -123,9 +124,10 @@ async def _log_errors(consumer: Any, work: Coroutine[Any, Any, Any], name: Any) 
         await work
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - nothing else waits for it
         message = "%r: the detached method %s failed."
-        logger.error(message, consumer, name, exc_info=as_exception(error))
+        failed = consumer, name
+        log_for_client(logger, logging.ERROR, message, *failed, error=as_exception(error))
 
 
 def _running_call(connection: Any) -> "ref[asyncio.Task[Any]]":

@@ -8,6 +8,7 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
+from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE
 from ..concurrency.execution import run_and_render, thread_form
 from ..concurrency.serial_queue import outlast_deadline, outlasts_deadline
@@ -163,7 +164,7 @@ class ActionInvocation(ActionContext):
         name = f"{type(self.consumer).__name__}.{self.plan.attribute if self.plan else self.action}"
         if (answer := answer_of_response(result, name)) is None:
             text = "%s returned %.60r, which is not sent. Return (data, status), or None."
-            logger.warning(text, name, result)
+            log_for_client(logger, logging.WARNING, text, name, result)
         return answer
 
     def render_reply(self, result: Any) -> Any:

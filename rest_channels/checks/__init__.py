@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error, Info, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from ..actions.view_guards import middleware_not_run, missing_decorators
@@ -26,6 +26,7 @@ __all__ = [
     "check_asgi_application",
     "check_debug_errors",
     "check_drf_settings",
+    "check_handshakes",
     "check_history",
     "check_layer",
     "check_layer_crosses_processes",
@@ -42,6 +43,12 @@ __all__ = [
 ]
 
 OLD_SETTINGS = "DJANGO_CHANNELS_REST_API"
+
+LOW_LINE_LENGTH = 8_192
+"""Bytes of a line of a handshake. The default of websockets, with which uvicorn reads them."""
+
+LOW_NUM_HEADERS = 128
+"""Headers of a handshake. The default of websockets."""
 
 
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -109,6 +116,30 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     )
     warning = Warning(message, hint, id="rest_channels.W001")
     return [warning] if apps.is_installed("daphne") else []
+
+
+def check_handshakes(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """I001, with `--deploy`: uvicorn leaves handshakes with long lines without an answer.
+
+    It is no warning: the server may have another environment, or a proxy before it.
+    """
+    try:
+        from uvicorn.protocols.websockets import websockets_sansio_impl  # noqa: F401, PLC0415
+        from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS  # noqa: PLC0415
+    except ImportError:  # another server, or another release of it
+        return []
+    message = (
+        f"uvicorn does not answer a handshake with a line of more than {MAX_LINE_LENGTH} bytes, "
+        f"such as a long cookie, or with more than {MAX_NUM_HEADERS} headers. The page never "
+        "connects, although uvicorn logs that it has sent a response."
+    )
+    hint = (
+        "Set WEBSOCKETS_MAX_LINE_LENGTH=1048576 and WEBSOCKETS_MAX_NUM_HEADERS=100000 in the "
+        "environment of the server. Silence this if it has them, or if a proxy refuses such "
+        "handshakes. Only a proxy can close those that are never completed."
+    )
+    is_low = MAX_LINE_LENGTH <= LOW_LINE_LENGTH or MAX_NUM_HEADERS <= LOW_NUM_HEADERS
+    return [Info(message, hint, id="rest_channels.I001")] if is_low else []
 
 
 def check_layer(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any
 
+from ..client_logs import log_for_client
 from ..concurrency.tasks import cancel_tasks, cancel_until_done, start_task
 from ..protocol.messages import Event
 from .counts import counts
@@ -92,16 +93,14 @@ class Link:
         self._opened: LayerConnection | None = None
         self._connection: LayerConnection | None = None  # `_opened`, once it works
         self._memberships: LayerMemberships | None = None
-        self._stopped = False
-        self._layer_lost = False
-        self._unreadable_logged = False
+        self._stopped = self._layer_lost = self._unreadable_logged = False
         self._message_received = asyncio.Event()
         self._acknowledgements: dict[int, asyncio.Future[None]] = {}
         self._ids = itertools.count(1)
         self._command_tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self.first_attempt: asyncio.Future[None] = loop.create_future()
-        """Done when the first attempt to open a layer connection has succeeded or failed."""
+        """Done when the first layer connection is open, or could not be opened."""
         self._connect_task = loop.create_task(self._keep_connected(), context=Context())
 
     async def stop(self) -> None:
@@ -235,8 +234,9 @@ class Link:
             return
         try:
             self._handle_packet(source, packet)
-        except Exception:
-            logger.exception("A packet of the node %s could not be handled.", source)
+        except Exception as error:  # noqa: BLE001 - the next packets are handled all the same
+            text = "A packet of the node %s could not be handled."
+            log_for_client(logger, logging.ERROR, text, source, error=error)
 
     def _handle_packet(self, source: str, packet: Packet) -> None:
         if isinstance(packet, Acknowledgement):
@@ -251,8 +251,7 @@ class Link:
 
     def _handle_numbered(self, source: str, packet: EventsPacket | CommandPacket) -> None:
         missing, repeated = self.received_streams.receive(source, packet, time.monotonic())
-        if missing:
-            self._report_missing({packet.group: missing})
+        self._report_missing({packet.group: missing} if missing else {})
         if isinstance(packet, EventsPacket):
             for event in packet.events[repeated:]:
                 self.receiver.receive(event)
@@ -262,7 +261,8 @@ class Link:
     def _report_missing(self, missing: dict[str, int]) -> None:
         if missing:
             counts.add("missed", sum(missing.values()))
-            logger.warning("Messages of other processes were lost: %r.", missing)
+            text = "Messages of other processes were lost: %.1000r."
+            log_for_client(logger, logging.WARNING, text, missing)
             self.receiver.messages_lost(list(missing))
 
     # Commands.

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from channels.exceptions import ChannelFull
 
+from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import SerialQueue
 from ..concurrency.tasks import cancel_until_done
@@ -122,7 +123,7 @@ class Listener:
                 while True:
                     self.on_message(await self.layer.receive(self.channel))
             except Exception as error:  # noqa: BLE001 - every layer raises errors of its broker
-                logger.info("Cannot read from the channel layer: %r", error)
+                log_for_client(logger, logging.INFO, "Cannot read from the layer: %r", error)
             finally:
                 self._set_ready()
             if self._stopped:  # a layer may have turned the cancellation into another error
@@ -179,8 +180,7 @@ class Listeners:
 
     def add(self, group: str, receiver: MessageReceiver) -> asyncio.Future[None] | None:
         """Deliver messages to `group` to `receiver`. Return a future to wait for, or `None`."""
-        layer = shared_layer()
-        if layer is None:
+        if (layer := shared_layer()) is None:
             return None
         if group not in self._groups:
             listener = Listener(layer, partial(self.receive, group), self._slots, group)
@@ -250,8 +250,7 @@ class Listeners:
 
     def group_send(self, group: str, message: Message) -> Sent:
         """Send `message` to `group` as Channels does. If that fails, deliver it in this process."""
-        layer = shared_layer()
-        if layer is None:
+        if (layer := shared_layer()) is None:
             return DONE
 
         async def work() -> None:
@@ -286,7 +285,8 @@ class Listeners:
             if not isinstance(error, CALLER_ERRORS):
                 self._failing_until = time.monotonic() + FAILURE_PAUSE
             counts.add("undelivered")
-            logger.warning("The channel layer did not accept a message: %r", error)
+            text = "The channel layer did not accept a message: %.1000r"
+            log_for_client(logger, logging.WARNING, text, error)
             fallback()
 
     async def stop(self) -> None:

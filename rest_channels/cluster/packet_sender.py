@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 
+from ..client_logs import log_for_client
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.serial_queue import SerialQueue
 from ..concurrency.tasks import cancel_tasks
@@ -182,12 +183,13 @@ class PacketSender:
             elif isinstance(packet, LastNumbers):
                 for name in packet.streams:
                     self.streams.mark_undelivered(name)
-        except TypeError:
+        except TypeError as error:
             if isinstance(packet, EventsPacket) and count > 1:
                 await self._send_each(packet)
             else:
                 self._record_loss(group, count, "a message cannot be serialized")
-                logger.exception("A message to %r cannot travel to other processes.", group)
+                text = "A message to %r cannot travel to other processes."
+                log_for_client(logger, logging.ERROR, text, group, error=error)
 
     async def _send_each(self, packet: EventsPacket) -> None:
         """Send each event on its own, because one of them cannot be serialized."""

@@ -12,6 +12,8 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
+from ..client_logs import log_for_client
+
 __all__ = ["EAGER_TASKS", "cancel_tasks", "cancel_until_done", "new_task", "start_task"]
 
 logger = logging.getLogger("rest_channels")
@@ -68,4 +70,5 @@ async def cancel_tasks(tasks: set[asyncio.Task[Any]], timeout: float) -> None:
     if tasks:
         _done, alive = await asyncio.wait(tasks, timeout=timeout)
         for task in alive:
-            logger.warning("%r ignores its cancellation and is left running.", task)
+            text = "%.1000r ignores its cancellation and is left running."
+            log_for_client(logger, logging.WARNING, text, task)

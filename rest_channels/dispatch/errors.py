@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from ..client_logs import log_for_client, short_path
+from ..client_logs import log_for_client, short_path, short_text
 from ..engine.connection import Connection
 from ..protocol.messages import Call, Reply
 from ..settings import api_settings
@@ -117,7 +117,7 @@ def log_refusal(connection: Connection, owner: type, error: Exception) -> None:
     client, user = (scope.get("client") or ["unknown"])[0], getattr(scope.get("user"), "pk", None)
     reason = getattr(error, "detail", None) or str(error) or type(error).__name__
     text = "%s refused the client %s (user %s) at '%s': %s"
-    details = owner.__name__, client, user, short_path(scope), reason
+    details = owner.__name__, client, user, short_path(scope), short_text(str(reason))
     log_for_client(logger, logging.WARNING, text, *details)
 
 

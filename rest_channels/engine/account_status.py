@@ -19,6 +19,7 @@ from django.db.models import CharField, Model, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Concat, Right
 from django.utils import timezone
 
+from ..client_logs import log_for_client
 from ..handshake.identity import session_store, user_model
 
 __all__ = [
@@ -227,8 +228,9 @@ def _check_sessions_without_table(store: Any, keys: list[str], status: AccountSt
             status.sessions.update(_signed_keys(store, keys))
         status.contents.update(_contents_without_table(store, keys))
         status.sessions.update(status.contents)
-    except Exception:  # users are checked even if the store of sessions is down
-        logger.exception("Cannot check sessions. The next heartbeat tries again.")
+    except Exception as error:  # noqa: BLE001 - users are checked even if this store is down
+        text = "Cannot check sessions. The next heartbeat tries again."
+        log_for_client(logger, logging.ERROR, text, error=error)
         status.sessions.update(keys)
 
 

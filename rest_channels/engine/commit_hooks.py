@@ -8,8 +8,7 @@ the commit that took its rights away.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Self
@@ -18,9 +17,13 @@ from weakref import ref
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..client_logs import errors_logged
+
 __all__ = ["CommitHook", "Revocation"]
 
 logger = logging.getLogger("rest_channels")
+
+_errors_logged = partial(errors_logged, logger, "What was committed cannot be published.")
 
 
 class CommitHook:
@@ -75,14 +78,6 @@ def _run_commit_hooks(reference: ref[BaseDatabaseWrapper]) -> None:
 
 def _order_of(hook: CommitHook) -> tuple[bool, str]:
     return not hook.is_first, type(hook).__name__
-
-
-@contextmanager
-def _errors_logged() -> Iterator[None]:
-    try:
-        yield
-    except Exception:  # what was committed has to be told by the other hooks
-        logger.exception("What was committed cannot be published.")
 
 
 class Revocation(CommitHook):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import NamedTuple
 
+from ..client_logs import log_for_client
 from ..cluster.counts import counts
 from ..concurrency.awaitables import DONE, Sent
 from ..concurrency.execution import empty_context
@@ -127,8 +128,9 @@ class HistoryWriter:
                     await self._begin_epochs()
                 else:
                     await self._append(self._waiting[:BATCH])
-        except Exception:
-            logger.exception("Messages of groups with a history could not be kept.")
+        except Exception as error:  # noqa: BLE001 - they are sent all the same
+            text = "Messages of groups with a history could not be kept."
+            log_for_client(logger, logging.ERROR, text, error=error)
             self._send_all_unnumbered()
         finally:
             self._is_working = False
@@ -196,8 +198,9 @@ class HistoryWriter:
     def _send(self, hand_on: Callable[..., object], event: Event, *put_at: float) -> None:
         try:
             hand_on(event, *put_at)
-        except Exception:  # the other messages are sent all the same
-            logger.exception("A message to the group %r could not be sent.", event.group)
+        except Exception as error:  # noqa: BLE001 - the other messages are sent all the same
+            text = "A message to the group %r could not be sent."
+            log_for_client(logger, logging.ERROR, text, event.group, error=error)
 
     def _send_all_unnumbered(self) -> None:
         """Send all that waits, in order. Later messages must not overtake it."""

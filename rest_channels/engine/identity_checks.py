@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from asgiref.sync import sync_to_async
 from django.utils.translation import gettext as _
 
+from ..client_logs import log_for_client
 from ..concurrency.execution import thread_lease
 from ..exceptions import CloseCode
 from ..handshake.lazy_objects import unwrap
@@ -45,8 +46,9 @@ async def query(partition: str, function: Callable[..., Any], *args: Any) -> Any
     try:
         async with thread_lease(urgent=True):
             return await sync_to_async(read)()
-    except Exception:  # databases raise many errors, and heartbeats must go on
-        logger.exception("Cannot check sessions and users. The next heartbeat tries again.")
+    except Exception as error:  # noqa: BLE001 - databases raise many, and heartbeats must go on
+        text = "Cannot check sessions and users. The next heartbeat tries again."
+        log_for_client(logger, logging.ERROR, text, error=error)
         return None
 
 

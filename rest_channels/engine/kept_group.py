@@ -9,6 +9,7 @@ import math
 from functools import partial
 from typing import Any
 
+from ..client_logs import errors_logged
 from ..cluster.layer import BROKER_TIMEOUT
 from ..history.ordering import GroupOrder
 from ..history.policy import History
@@ -167,10 +168,9 @@ class KeptGroup(OrderedDelivery):
     async def _read_until_complete(self) -> None:
         """Read the store until nothing is missing."""
         try:
-            while await self._step():
-                pass
-        except Exception:
-            logger.exception("The history of the group %r could not be read.", self.name)
+            with errors_logged(logger, "The history of the group %r could not be read.", self.name):
+                while await self._step():
+                    pass
         finally:
             self._is_working = False
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
+from ..client_logs import log_for_client
 from ..cluster.layer import BROKER_TIMEOUT, crosses_processes
 from ..cluster.nodes import is_here, node_of
 from ..cluster.packet_sender import ALL_NODES_GROUP, node_group
@@ -65,9 +66,7 @@ def current_hub() -> Hub:
 def publish(event: Event) -> Sent:
     """Send `event` to its group. Members on the calling thread's own loop receive it at once."""
     hold_messages_to((event.group,))
-    sent = send_packets(
-        (event.group, event)
-    )  # first, so that other processes do not wait for this one
+    sent = send_packets((event.group, event))  # first: other processes do not wait for this one
     on_every_hub(Hub.publish, event)
     return sent
 
@@ -131,7 +130,8 @@ def send_command_to_each(addresses: Iterable[str], command: Command, *args: Any)
         if is_here(node):
             on_every_hub(_only_on(node, command), numbers, *args)
         elif not crosses_processes():
-            logger.warning("No channel layer reaches the node %s: nothing is sent to it.", node)
+            text = "No channel layer reaches the node %s: nothing is sent to it."
+            log_for_client(logger, logging.WARNING, text, node)
         else:
             for start in range(0, len(numbers), ADDRESSES_PER_PACKET):
                 batch = numbers[start : start + ADDRESSES_PER_PACKET]
@@ -254,9 +254,8 @@ def wait_for_future(future: "Future[Any]") -> Sent:
 def _checked_node_of(address: str) -> str | None:
     node = node_of(address)
     if node is None:
-        logger.warning(
-            "%.80r is not the address of a connection: use `request.reply_channel.name`.", address
-        )
+        text = "%.80r is not the address of a connection: use `request.reply_channel.name`."
+        log_for_client(logger, logging.WARNING, text, address)
     return node
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, router
 from django.db.models import Model, Prefetch, QuerySet, prefetch_related_objects
 
+from ..client_logs import log_for_client
 from .loaded_rows import RELATED, LoadedRows, computed_names
 
 __all__ = [
@@ -163,9 +164,10 @@ def errors_logged(row: Any) -> Iterator[None]:
         yield
     except DATABASE_IS_DOWN:
         raise
-    except Exception:
+    except Exception as error:  # noqa: BLE001 - properties of the project raise anything
         text = "Cannot check %s %s. The next heartbeat tries again."
-        logger.exception(text, type(row).__name__, getattr(row, "pk", None))
+        name, pk = type(row).__name__, getattr(row, "pk", None)
+        log_for_client(logger, logging.ERROR, text, name, pk, error=error)
 
 
 def _load(renewals: list[Renewal]) -> None:

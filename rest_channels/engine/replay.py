@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
+from ..client_logs import log_for_client
 from ..history.records import Page, Position, StoreUnavailable
 from ..protocol.recovery_frames import LATER, resumed_frame
 from .fanout import Member
@@ -93,8 +94,9 @@ class Replay:
                 await asyncio.sleep(self._read_at + READ_EVERY - loop.time())
                 if self._waiting:
                     is_gap = await self._read(self._first(is_gap))
-        except Exception:
-            logger.exception("The history of the group %r could not be replayed.", self._name)
+        except Exception as error:  # noqa: BLE001 - its clients ask again
+            text = "The history of the group %r could not be replayed."
+            log_for_client(logger, logging.ERROR, text, self._name, error=error)
             self.refuse_all()
         finally:
             self._is_serving = False

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from ..client_logs import log_for_client
 from ..exceptions import CloseCode
 from .command_registry import command
 from .connection_identity import Identity, evaluate_identity, identity_is_evaluated
@@ -270,8 +271,9 @@ async def check_connections(
         await run_check(index, check, Ends(end_session, end_login, _read_again), only)
         while index.loaded:
             watch_related(index.loaded.pop())
-    except Exception:
-        logger.exception("Cannot check what has changed. The next heartbeat tries again.")
+    except Exception as error:  # noqa: BLE001 - databases raise many kinds of errors
+        text = "Cannot check what has changed. The next heartbeat tries again."
+        log_for_client(logger, logging.ERROR, text, error=error)
 
 
 @on_heartbeat

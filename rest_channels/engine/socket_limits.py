@@ -132,7 +132,7 @@ class SocketCounts:
         """Log that `key` is at its limit, once until one of its sockets has ended."""
         if self.total and key not in self._logged:
             self._logged.add(key)
-            logger.warning(message, *args)
+            log_for_client(logger, logging.WARNING, message, *args)
 
 
 def limit_user(connection: Any, members: Collection[Any]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from ..client_logs import log_for_client
 from ..concurrency.execution import thread_lease
 from ..concurrency.thread_calls import function_in_thread
 from ..engine.hub import Hub
@@ -63,7 +64,7 @@ class Calls:
         self._running[kind] -= 1
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("Live queries cannot be read.", exc_info=error)
+            log_for_client(logger, logging.ERROR, "Live queries cannot be read.", error=error)
         try:
             then(None if error is not None or task.cancelled() else task.result())
         finally:

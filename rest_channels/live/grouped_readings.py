@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from time import monotonic
 
+from ..client_logs import log_for_client
 from ..partitions import activated
 from ..settings import api_settings
 from .audiences import SharedBodies
@@ -39,8 +40,9 @@ def read_all(readings: Sequence[Reading]) -> None:
     try:
         for group in _groups(readings):
             done.update(_read_together(group))
-    except Exception:
-        logger.exception("Live queries cannot be read together: each is read alone.")
+    except Exception as error:  # noqa: BLE001 - each is read alone
+        text = "Live queries cannot be read together: each is read alone."
+        log_for_client(logger, logging.ERROR, text, error=error)
     for reading in readings:
         if reading not in done:
             began = monotonic()

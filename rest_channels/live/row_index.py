@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db import Error as DatabaseError
 from django.db.models import Model, QuerySet
 
+from ..client_logs import log_for_client
 from ..partitions import activated
 from .diff import Key
 from .equalities import EqualityIndex
@@ -153,5 +154,6 @@ def _logged_errors() -> Iterator[None]:
         yield
     except DatabaseError:
         raise
-    except Exception:
-        logger.exception("A method `viewers` cannot tell who sees a row: all lists are asked.")
+    except Exception as error:  # noqa: BLE001 - it is code of the project
+        text = "A method `viewers` cannot tell who sees a row: all lists are asked."
+        log_for_client(logger, logging.ERROR, text, error=error)

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
+from ..client_logs import log_for_client
 from ..concurrency.timers import call_later
 from ..partitions import activated
 from ..settings import api_settings
@@ -99,7 +100,7 @@ class SharedQuery:
             rendered = prefetched_models(queryset, reread=reread)
             check_told(dependencies.models | rendered, reread=reread)
         except UnwatchableQuery as error:
-            logger.error("A live query is refused: %s", error)
+            log_for_client(logger, logging.ERROR, "A live query is refused: %s", error)
             reason = str(error) if api_settings.DEBUG_ERRORS else _("This list cannot be followed.")
             raise ValidationError([reason]) from error
         rendered |= viewer.rendered_models(queryset.model)

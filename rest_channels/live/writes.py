@@ -21,6 +21,7 @@ from django.db.models import Model
 from django.db.models.deletion import Collector
 from django.db.models.signals import m2m_changed, post_save
 
+from ..client_logs import log_for_client
 from ..engine.commit_hooks import CommitHook
 from ..engine.publish import may_have_members, publish
 from ..partitions import changed_partition, group_name
@@ -103,8 +104,9 @@ class Writes(CommitHook):
         ]
         try:
             publish(Event(group, {"written": written, "using": self.using}))
-        except Exception:
-            logger.exception("What was written cannot be told to live queries.")
+        except Exception as error:  # noqa: BLE001 - what was written is committed already
+            text = "What was written cannot be told to live queries."
+            log_for_client(logger, logging.ERROR, text, error=error)
 
 
 _running: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, ref[Writes]]] = WeakKeyDictionary()
@@ -135,7 +137,8 @@ def note_written(using: str, tables: Mapping[type[Model], Iterable[Any] | None])
             writes.add_to(transaction.get_connection(using))
     except transaction.TransactionManagementError:
         labels = ", ".join(model._meta.label for model in found)
-        logger.warning("Writes of %s without autocommit are not told: use atomic().", labels)
+        text = "Writes of %s without autocommit are not told: use atomic()."
+        log_for_client(logger, logging.WARNING, text, labels)
 
 
 def _writes_of(connection: BaseDatabaseWrapper) -> tuple[Writes, bool]:

@@ -10,6 +10,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.dispatch import Signal
 
+from ..client_logs import log_for_client
 from ..engine.publish import may_have_members, publish
 from ..partitions import activated, changed_partition, group_name
 from ..protocol.messages import Event
@@ -62,8 +63,9 @@ class Observer(BaseObserver):
         try:
             with activated(partition):
                 self._publish(partition, *args, **kwargs)
-        except Exception:  # it must not fail the sender
-            logger.exception("%s cannot publish a signal.", self.id)
+        except Exception as error:  # noqa: BLE001 - it must not fail the sender
+            text = "%s cannot publish a signal."
+            log_for_client(logger, logging.ERROR, text, self.id, error=error)
 
     def _publish(self, partition: str, *args: Any, **kwargs: Any) -> None:
         signal = kwargs.pop("signal", self.signal)

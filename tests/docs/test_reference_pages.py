@@ -58,7 +58,7 @@ def test_every_system_check_is_listed() -> None:
     table_rows = re.findall(r"^\| `([\w.]+)`.*? \| .+ \| .+ \|$", PAGES["checks.md"], re.MULTILINE)
     files = [path for app in ("rest_channels", "sockets") for path in (ROOT / app).rglob("*.py")]
     source = "".join(path.read_text() for path in files)
-    assert sorted(table_rows) == sorted(set(re.findall(r'id="([\w.]+\.[EW]\d+)"', source)))
+    assert sorted(table_rows) == sorted(set(re.findall(r'id="([\w.]+\.[EIW]\d+)"', source)))
 
 
 def test_the_options_of_the_client_are_listed_with_their_defaults() -> None:

@@ -239,6 +239,36 @@ async def test_a_user_without_access_is_refused_and_all_pages_show_it(person, bo
     await expect(switch(page, "ada")).to_be_checked()
 
 
+async def test_before_the_first_change_the_page_shows_no_numbers(visitor, board, demo_server):
+    board.new()
+    page = await visitor(base_url=demo_server.url)
+    monitors = []
+
+    def connect(route):
+        monitors.append(route)
+        route.connect_to_server()
+
+    await page.route_web_socket(re.compile(r"/monitor/$"), connect)
+    await page.goto(PAGE)
+    figures, details = page.locator("#figures"), page.locator("#details")
+    await expect(figures).to_have_text("No change yet")
+    await ready(page)
+    for name in NAMES:
+        await expect(panel(page, name).locator(".note")).to_be_empty()
+        await expect(panel(page, name).locator(".no-access")).to_be_hidden()
+        await expect(received(page, name)).to_have_text("0 messages received")
+    for event in ("read", "told"):  # of a change that was saved before the page was opened
+        data = {"event": event, "time": 1, "server": "", "queries": 1, "permitted": True}
+        frame = {"action": "measured", "response_status": 200, "errors": [], "request_id": 1}
+        monitors[0].send(json.dumps({**frame, "data": data}))
+    other = await visitor(base_url=demo_server.url)
+    await other.goto(PAGE)
+    await switch(await ready(other), "ben").click()  # no change of a ticket; it follows the frames
+    await expect(panel(page, "ben").locator(".note")).not_to_be_empty()
+    await expect(figures).to_have_text("No change yet")
+    await expect(details).to_have_text(re.compile(r"^Change a ticket to see \D*$"))
+
+
 async def test_the_page_shows_how_many_queries_a_change_needs(person, board):
     title = board.new()
     page = await open_board(person)

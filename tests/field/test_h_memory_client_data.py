@@ -67,6 +67,32 @@ async def test_a_request_id_that_would_be_kept_is_bounded_in_length(name, reques
 
 
 @pytest.mark.parametrize("consumer", [Groups, OwnRows])
+async def test_four_clients_that_subscribe_with_request_ids_of_65_kb_keep_none(consumer) -> None:
+    group = await Group.objects.acreate(name="a")
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(connect(consumer)) for _ in range(4)]
+        for socket in sockets:  # what the first frame of a connection creates is not measured
+            await ask(socket, "subscribe_instance", "first", pk=group.pk)
+        gc.collect()
+        tracemalloc.start()
+        for number in range(128):
+            request_id = f"{number:03}" + "x" * 65_000
+            for socket in sockets:
+                frame = await ask(socket, "subscribe_instance", request_id, pk=group.pk)
+                assert frame["response_status"] == 400
+                socket._calls.clear()  # the test client remembers what it has called
+        gc.collect()
+        size, _peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert size < 1_000_000  # all of them are 33 MB
+        group.name = "b"
+        await group.asave()
+        for socket in sockets:
+            frame = await socket.receive_json()
+            assert (frame["request_id"], frame["action"]) == ("first", "update")
+
+
+@pytest.mark.parametrize("consumer", [Groups, OwnRows])
 async def test_subscriptions_with_large_arguments_take_little_memory(consumer) -> None:
     group = await Group.objects.acreate(name="a")
     async with connect(consumer) as socket:

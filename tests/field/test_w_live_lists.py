@@ -261,6 +261,14 @@ async def test_a_client_cannot_fill_the_log_with_a_list_that_fails(caplog) -> No
     assert 0 < len(errors_in(caplog)) <= 40
 
 
+async def test_a_client_cannot_fill_the_log_with_a_list_that_is_refused(caplog) -> None:
+    consumer = lists(queryset=Tag.objects.extra(where=["1 = 1"]))
+    async with client(consumer) as socket:
+        for _ in range(60):
+            await socket.expect_reply(await socket.call("subscribe_list"), status=400)
+    assert 0 < len([each for each in caplog.messages if "is refused" in each]) <= 20
+
+
 @pytest.mark.parametrize("queryset", [Tag.objects, Tag.objects.all()])
 def test_a_manager_is_checked_as_a_queryset(queryset) -> None:
     assert list(live_list_messages(lists(queryset=queryset))) == []

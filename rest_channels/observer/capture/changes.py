@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
+from ...client_logs import log_for_client
 from ...engine.commit_hooks import CommitHook
 from ...partitions import changed_partition
 from .instances import copy_instance
@@ -165,10 +166,8 @@ def record(*changes: PendingChange) -> None:
             for change in own:
                 change.add_to(connection)
         except transaction.TransactionManagementError:
-            logger.warning(
-                "A change of %s cannot be observed without autocommit: write it in atomic().",
-                own[0].model._meta.label,
-            )
+            text = "A change of %s cannot be observed without autocommit: write it in atomic()."
+            log_for_client(logger, logging.WARNING, text, own[0].model._meta.label)
 
 
 def _batch_of(connection: BaseDatabaseWrapper) -> Batch:
@@ -200,8 +199,9 @@ def _publish(pending: list[PendingChange]) -> None:
     for listener in listeners if committed else ():
         try:
             listener(committed)
-        except Exception:
-            logger.exception("%s failed to publish committed changes.", listener)
+        except Exception as error:  # noqa: BLE001 - the other listeners receive them
+            text = "%s failed to publish committed changes."
+            log_for_client(logger, logging.ERROR, text, listener, error=error)
 
 
 def _merge(changes: list[PendingChange]) -> Change:

@@ -8,6 +8,7 @@ from weakref import ref
 
 from django.db.models import Model
 
+from ...client_logs import log_for_client
 from ...history.policy import History
 from .instances import as_instance_of
 
@@ -128,8 +129,9 @@ def log_errors(receiver: Callable[..., None]) -> Callable[..., None]:
     def receive(sender: type[Model], **kwargs: Any) -> None:
         try:
             receiver(sender, **kwargs)
-        except Exception:
-            logger.exception("A change of %s cannot be observed.", sender.__name__)
+        except Exception as error:  # noqa: BLE001 - it must not fail the save
+            text = "A change of %s cannot be observed."
+            log_for_client(logger, logging.ERROR, text, sender.__name__, error=error)
 
     return receive
 
@@ -142,6 +144,7 @@ def groups_of(observer: RowObserver, pk: Any, row: Any) -> Groups:
         if isinstance(groups, str):
             raise TypeError(f"{groups!r} is a string: return a list of groups, or yield each one.")
         return frozenset(groups)
-    except Exception:
-        logger.exception("Cannot determine the groups of %s %r.", observer.model.__name__, pk)
+    except Exception as error:  # noqa: BLE001 - it must not fail the save
+        text = "Cannot determine the groups of %s %.200r."
+        log_for_client(logger, logging.ERROR, text, observer.model.__name__, pk, error=error)
         return NO_GROUPS

@@ -1,6 +1,7 @@
 """Deliver one change to the consumers of one class that subscribed to one group."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 import orjson
 from asgiref.sync import sync_to_async
 
+from ...client_logs import log_for_client
 from ...concurrency.execution import run
 from ...engine.connection import Connection, State
 from ...engine.fanout import AddressedFrame, fan_out_each
@@ -23,7 +25,9 @@ from ..subscriptions import Subscription, subscriptions
 from .rendering import Bodies, PerUser, rendering_key
 from .rows import Row
 
-__all__ = ["STATUS_BY_ACTION", "Delivery", "Subscribers"]
+__all__ = ["STATUS_BY_ACTION", "Delivery", "Subscribers", "log_undelivered"]
+
+logger = logging.getLogger("rest_channels")
 
 STATUS_BY_ACTION = {"create": 201, "update": 200, "delete": 204}
 """The `response_status` of the frames that observers send, by action."""
@@ -208,3 +212,9 @@ class Delivery:
             raise
         future.set_result(body)
         return body
+
+
+def log_undelivered(consumer_class: type, error: Exception) -> None:
+    """Log why the clients of a class do not receive a change."""
+    text = "A change could not be delivered to %s."
+    log_for_client(logger, logging.ERROR, text, consumer_class.__qualname__, error=error)

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from django.db.models import Model
 
+from ...client_logs import errors_logged
 from ...concurrency.execution import empty_context, thread_lease
 from ...engine.connection import Connection
 from ...engine.fanout import Member
@@ -24,7 +25,7 @@ from ...partitions import group_name
 from ...protocol.messages import Event, Gap
 from ..naming import find_observer
 from ..subscriptions import Subscription, subscriptions
-from .delivery import Delivery, Subscribers
+from .delivery import Delivery, Subscribers, log_undelivered
 from .publish import hub_group
 from .rows import Row
 
@@ -117,11 +118,9 @@ class ChangeDispatcher:
             while self._changes:
                 size, deliver = self._changes.popleft()
                 self._waiting_bytes -= size
-                try:
+                with errors_logged(logger, "A change could not be delivered."):
                     await wait_for_checks(self._hub)  # a user who was deactivated receives nothing
                     await deliver()
-                except Exception:
-                    logger.exception("A change could not be delivered.")
 
     async def _deliver_change(
         self, pk: Any, using: str, notifications: list[list[Any]], partition: str = ""
@@ -146,9 +145,8 @@ class ChangeDispatcher:
                 delivery = Delivery(observer, consumer_class, group, action, row, body)
                 try:
                     await delivery.send(subscribers)
-                except Exception:
-                    name = consumer_class.__qualname__
-                    logger.exception("A change could not be delivered to %s.", name)
+                except Exception as error:  # noqa: BLE001 - the others receive it
+                    log_undelivered(consumer_class, error)
 
 
 def _size_of(change: list[Any]) -> int:

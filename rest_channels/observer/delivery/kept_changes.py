@@ -4,7 +4,6 @@ The change is kept, not the frame. So what a client has missed is read, permitte
 when it comes back.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -22,14 +21,13 @@ from ...protocol.messages import Event, Gap, encoded_size
 from ...protocol.recovery_frames import GAP, LATER, MORE, OK, left_frame, resumed_frame
 from ...settings import api_settings
 from ..subscriptions import Subscription
+from .delivery import log_undelivered
 from .dispatcher import ChangeDispatcher
 from .kept_delivery import KeptDelivery
 from .publish import KeptChange
 from .rows import Row, read_rows
 
 __all__ = ["ChangeReceiver", "KeptChanges"]
-
-logger = logging.getLogger("rest_channels")
 
 CHANGES_AT_ONCE = 100
 """Changes that are read and rendered at once for clients that come back. They ask for the rest."""
@@ -162,9 +160,8 @@ class KeptChanges:
             row = delivery.row
             try:
                 await delivery.send_while(is_current)
-            except Exception:
-                name = consumer_class.__qualname__
-                logger.exception("A change could not be delivered to %s.", name)
+            except Exception as error:  # noqa: BLE001 - the others receive it
+                log_undelivered(consumer_class, error)
 
     def _delivery(
         self,
@@ -218,9 +215,8 @@ class KeptChanges:
             try:
                 await delivery.prepare(locales)
                 rendered.append(delivery)
-            except Exception:
-                name = consumer_class.__qualname__
-                logger.exception("A change could not be delivered to %s.", name)
+            except Exception as error:  # noqa: BLE001 - its receivers are told of a gap
+                log_undelivered(consumer_class, error)
                 rendered.append(None)
         return rendered
 

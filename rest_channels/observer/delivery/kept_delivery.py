@@ -1,6 +1,5 @@
 """Deliver one change of a group with a history. Each frame says which one it is."""
 
-import logging
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from ...protocol.messages import Event, utf8_size
 from ...protocol.recovery_frames import skip_frame, with_position
 from ...renderers import Rendered
 from ..subscriptions import Subscription
-from .delivery import Delivery, Subscribers
+from .delivery import Delivery, Subscribers, log_undelivered
 
 __all__ = ["KeptDelivery"]
-
-logger = logging.getLogger("rest_channels")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -74,8 +71,8 @@ class KeptDelivery(Delivery):
         one = copy(self)
         try:
             await one._deliver([request], consumer)
-        except Exception:
-            logger.exception("A change could not be delivered to %s.", type(consumer).__qualname__)
+        except Exception as error:  # noqa: BLE001 - the next changes are sent
+            log_undelivered(type(consumer), error)
             return one.has_sent_position
         return True
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db.models import Model
 
+from ...client_logs import log_for_client
 from ...engine.publish import may_have_members, publish
 from ...engine.publish_kept import publish_all_kept
 from ...engine.receiving import hold_messages_to
@@ -118,7 +119,8 @@ def _render(change: Change, observer: Any, action: Action) -> str | None:
             return body
     except Exception as error:
         label = change.model._meta.label
-        logger.exception("%s cannot serialize %s %r.", observer.id, label, change.pk)
+        text = "%s cannot serialize %s %.200r."
+        log_for_client(logger, logging.ERROR, text, observer.id, label, change.pk, error=error)
         if action is not Action.DELETE:
             raise NotRendered from error
         return encode_text({"pk": json_key(change.pk)})  # related rows may be gone too
