@@ -130,7 +130,7 @@ async def awaited(self, rows):
 
 
 @pytest.mark.parametrize(
-    "written", ["rows", [1], awaited, lambda self: [], classmethod(lambda cls: [])], ids=repr
+    "written", ["rows", [1], awaited, lambda self: [], classmethod(lambda cls: [])]
 )
 def test_viewers_that_find_nobody_are_refused(written) -> None:
     with pytest.raises(TypeError, match=r"Lists\.viewers"):
