@@ -49,9 +49,14 @@ class HeldMessages:
         if is_first:
             self._checked = len(self.frames)
 
-    def end_check(self) -> None:
-        """Note that the check before the last one has ended. The last one has not."""
-        self._checked = self._before_last
+    def end_check(self, *, is_last: bool) -> None:
+        """Note that a check has ended: the last one, or the one before it."""
+        self._checked = len(self.frames) if is_last else self._before_last
+
+    @property
+    def must_close(self) -> bool:
+        """Whether a close among them waits for no check. It does not wait for the call, either."""
+        return self.has_close and self._checked == len(self.frames)
 
     def take_checked(self) -> list[tuple[Message, int]]:
         """Remove and return the frames that wait for no check."""
@@ -120,14 +125,15 @@ class Holding:
 
     def end_check(self, check: asyncio.Future[None]) -> None:
         """Send the frames that waited for `check`: what has changed is known and was applied."""
-        if self.identity_check is check:
+        is_last = self.identity_check is check
+        if is_last:
             self.identity_check = None
-        elif self.held is not None:
-            self.held.end_check()
+        if self.held is not None:
+            self.held.end_check(is_last=is_last)
         self._send_held()
 
     def _send_held(self) -> None:
-        if (held := self.held) is None or held.for_call:
+        if (held := self.held) is None or (held.for_call and not held.must_close):
             return
         if self.identity_check is None:
             self.held = None

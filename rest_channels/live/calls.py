@@ -30,7 +30,11 @@ CALLS_PER_KIND = 2
 
 
 class Calls:
-    """The calls that run. `on_end` is called after each that the hub has not cancelled."""
+    """The calls that run.
+
+    `on_end` is called after each that the hub has not cancelled, and after each part of the rest
+    that was left to `call_soon`. What waited for this may begin then.
+    """
 
     def __init__(self, hub: Hub, on_end: Callable[[], None]) -> None:
         self._hub = hub
@@ -57,8 +61,14 @@ class Calls:
         return task
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Call `callback` in a later iteration of the event loop."""
-        self._hub.loop.call_soon(callback)
+        """Call `callback`, which ends more of a call, in a later iteration of the event loop."""
+        self._hub.loop.call_soon(self._end_more, callback)
+
+    def _end_more(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        finally:
+            self._on_end()
 
     def _ended(self, kind: object, then: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
         self._running[kind] -= 1

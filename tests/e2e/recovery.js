@@ -46,6 +46,17 @@ export function pass(duration) {
   now = end;
 }
 
+/** As `pass`, with time for what waits for promises. */
+export async function passSlowly(duration) {
+  for (let passed = 0; passed < duration; passed += 100) {
+    pass(100);
+    for (let turn = 0; turn < 10; turn++) await null;
+  }
+}
+
+/** How many timers run. */
+export const timersRunning = () => timers.size;
+
 /** A client with its only server. `log` has all that the page sees: messages, gaps and recoveries. */
 export class Served {
   log = [];

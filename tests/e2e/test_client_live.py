@@ -26,8 +26,9 @@ RUN = """async (script) => {
     data: { leave: [], enter: [], move: [], change: [], ...data } });
   const row = (id, name) => ({ id, name });
   const list = (...rows) => reply({ rows, tags: rows.map(({ id, name }) => `${id}${name}`) });
-  const result = new Function("served", "live", "frame", "reply", "diff", "row", "list", script)(
-    served, live, frame, reply, diff, row, list);
+  const AsyncFunction = (async () => {}).constructor;
+  const result = await new AsyncFunction("served", "live", "frame", "reply", "diff", "row", "list",
+    script)(served, live, frame, reply, diff, row, list);
   for (let turn = 0; turn < 10; turn++) await null; // what waits for a reply
   return { shown, result, rows: live.rows.map(({ name }) => name).join(" "),
     sent: served.connection.sent };
@@ -154,6 +155,72 @@ async def test_another_error_and_one_of_the_first_request_end_a_list(run, before
     """)
     assert seen["shown"][-2] is None
     assert len(seen["sent"]) == 1
+
+
+FAILED = """served.send({ ...frame, errors: ["No."], data: null, response_status: 503 });"""
+
+
+async def test_a_list_that_was_stopped_while_it_was_asked_for_is_not_asked_for_again(run):
+    seen = await run(f"""
+        {ABC} {FAILED}
+        await recovery.passSlowly(1_000);
+        live.stop();
+        await recovery.passSlowly(50_000); // no reply comes in time
+        return recovery.timersRunning();
+    """)
+    assert len(seen["sent"]) == 2
+    assert seen["result"] == 0
+
+
+async def test_a_list_that_is_asked_for_again_without_a_reply_is_asked_for_once_more(run):
+    seen = await run(f"""
+        {ABC} {FAILED}
+        await recovery.passSlowly(40_000);
+    """)
+    assert len(seen["sent"]) == 3
+
+
+@pytest.mark.parametrize("before", ["", "await recovery.passSlowly(1_000);"])
+async def test_nothing_is_asked_for_again_once_the_client_is_closed(run, before):
+    seen = await run(f"""
+        {ABC} {FAILED} {before}
+        served.client.close();
+        await recovery.passSlowly(60_000);
+        return recovery.timersRunning();
+    """)
+    assert len(seen["sent"]) == (2 if before else 1)
+    assert seen["result"] == 0
+
+
+async def test_a_list_is_asked_for_once_by_the_next_connection(run):
+    seen = await run(f"""
+        {ABC} {FAILED}
+        served.reconnect({{}});
+        reply({{ leave: [1], enter: [], move: [], change: [] }});
+        await recovery.passSlowly(20_000);
+    """)
+    assert seen["rows"] == "b c"
+    assert len(seen["sent"]) == 1
+
+
+async def test_a_list_of_a_stream_is_asked_for_again_after_growing_delays(run):
+    seen = await run("""
+        const stream = served.client.stream("lists");
+        await recovery.passSlowly(100);
+        stream.live("subscribe_list", {}, () => {});
+        await recovery.passSlowly(100);
+        const payload = { request_id: 1, response_status: 201, data: { rows: [], tags: [] } };
+        served.send({ stream: "lists", payload });
+        const failed = { request_id: 1, response_status: 503, errors: ["No."], data: null };
+        const asked = () => served.connection.sent.filter(({ stream }) => stream).length;
+        for (let time = 0, answered = 0; time < 10_000; time += 100) {
+          if (answered < asked()) served.send({ stream: "lists", payload: failed });
+          answered = asked();
+          await recovery.passSlowly(100);
+        }
+        return asked();
+    """)
+    assert 3 <= seen["result"] <= 30
 
 
 async def test_a_list_that_was_stopped_is_not_asked_for_again(run):

@@ -1,6 +1,8 @@
 """A signalled change of the user holds for messages of groups too, also for those sent again."""
 
 import asyncio
+import threading
+from typing import ClassVar
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -46,6 +48,21 @@ class Chat(AsyncAPIConsumer):
         await self.scope["user"].asave()
         await Group("plain").asend({"text": '"posted"'})
         return "reply", 200
+
+
+class Kicking(SocketView):
+    """Closes its client with a message, and does not return before the event is set."""
+
+    returns: ClassVar[threading.Event]
+
+    def connect(self, request):
+        self.join("plain")
+
+    def receive(self, request):
+        request.user.save()
+        Group("plain").send({"text": '"kicked"', "close": 4001})
+        self.returns.wait(5)
+        Group("plain").send({"close": 4002})
 
 
 class Slow(SocketConsumer):
@@ -295,3 +312,14 @@ async def test_a_user_who_is_deactivated_learns_that_and_not_another_reason(ada)
         await deactivate(ada)
         await Group("plain").asend({"text": '"kicked"', "close": 4000})
         assert await frames_until_close(socket) == []
+
+
+async def test_a_message_that_closes_does_not_wait_for_the_call_that_sends_it(ada, checking):
+    Kicking.returns = threading.Event()
+    async with connected(ada, Kicking) as socket:
+        await socket.send_json("kick")
+        await socket.expect_nothing()
+        checking.set()
+        assert await socket.receive_json() == "kicked"
+        assert (await socket._next("a close"))["code"] == 4001
+        Kicking.returns.set()

@@ -18,9 +18,12 @@ export class SocketError extends Error {
 export class SocketClient {
     /**
      * @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options]
-     * @param {() => any} [openOther] only for `stream()`
+     * @param {() => any} [openOther] only for `stream()`  @param {{ base: number, cap: number }} [delays] as well
      */
-    constructor(url: string, options?: Partial<typeof DEFAULTS>, openOther?: () => any);
+    constructor(url: string, options?: Partial<typeof DEFAULTS>, openOther?: () => any, delays?: {
+        base: number;
+        cap: number;
+    });
     /** @returns {State} */
     get state(): State;
     /** Connect now. Only needed in the state "closed". */

@@ -139,17 +139,19 @@ export class SocketClient {
   #pageListeners; // an AbortController of listeners on window and document
   #streams = new Map(); // name → SocketClient
   #openOther; // for a stream: returns what it has in place of a WebSocket
+  #delays; // `base` and `cap` of the time until a watch asks again; for a stream, those of its connection
   #recovery;
 
   /**
    * @param {string} url relative to the page  @param {Partial<typeof DEFAULTS>} [options]
-   * @param {() => any} [openOther] only for `stream()`
+   * @param {() => any} [openOther] only for `stream()`  @param {{ base: number, cap: number }} [delays] as well
    */
-  constructor(url, options, openOther) {
+  constructor(url, options, openOther, delays) {
     this.#openOther = openOther;
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#options = { ...DEFAULTS, ...options };
+    this.#delays = delays ?? this.#options;
     this.#dialect = DIALECTS[this.#options.dialect];
     this.#isDialectGiven = options?.dialect !== undefined;
     const names = Object.keys(DIALECTS).join(", ");
@@ -205,7 +207,7 @@ export class SocketClient {
       // This connection has the heartbeat, and the delays of reconnecting.
       const options = { timeout, queue, heartbeat: 0, patience: DAY, base: 0, cap: 0, refusals: 0 };
       const chosen = streams[name] ? { ...options, dialect: streams[name] } : options;
-      const client = new SocketClient(this.#url.href, chosen, () => this.#openStream(name));
+      const client = new SocketClient(this.#url.href, chosen, () => this.#openStream(name), this.#options);
       this.#streams.set(name, client);
     }
     return this.#streams.get(name);
@@ -314,9 +316,9 @@ export class SocketClient {
     let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
     const end = () => (stop(), this.#watched.delete(id), clearTimeout(timer));
     const askLater = () => {
-      const { base, cap } = this.#options;
+      const { base, cap } = this.#delays;
       clearTimeout(timer);
-      timer = setTimeout(() => ask().catch(askLater), Math.random() * Math.min(cap, base * 2 ** failures++));
+      timer = setTimeout(() => ask(), Math.random() * Math.min(cap, base * 2 ** failures++));
     };
     this.#watched.set(id, (data, frame, failure) => {
       if (hasWorked && failure?.status >= 500) return askLater(); // such as a database that is away
@@ -326,7 +328,8 @@ export class SocketClient {
     });
     const options = /** @type {any} */ ({ id });
     const stop = this.subscribe((now) => {
-      ask = async () => {
+      const socket = this.#socket;
+      const request = async () => {
         clearTimeout(timer);
         const reply = now.request(name, dataNow(), options);
         sendLast = (lastName) => reply.then(() => now.request(lastName, data, options)).catch(() => {});
@@ -334,7 +337,10 @@ export class SocketClient {
           if (!error.status) throw error; // the connection was lost, and will be opened again
         });
       };
-      return ask();
+      ask = () => request().catch(() => {
+        if (socket === this.#socket && this.#watched.has(id)) askLater(); // no reply came in time
+      });
+      return request();
     });
     return (lastName) => {
       end();
