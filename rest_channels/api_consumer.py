@@ -23,6 +23,7 @@ from rest_framework.exceptions import ValidationError
 
 from .actions.answers import may_send
 from .actions.authorization import (
+    allow_everyone,
     authorize_action,
     authorize_connection,
     permission_instances,
@@ -167,7 +168,7 @@ class AsyncAPIConsumer(SocketConsumer):
         plain = self._default_connect and self._default_checks and self._default_authenticators
         if not plain or self.groups or SocketConsumer.websocket_connect is not WEBSOCKET_CONNECT:
             return False
-        return not (self._authenticator_classes() or permission_instances(self.permission_classes))
+        return not self._authenticator_classes() and allow_everyone(self.permission_classes)
 
     def _invocation(self, frame: Frame) -> Invocation:
         """Return the steps of a frame: those of an action, unless it overrides how to read."""

@@ -107,6 +107,19 @@ def test_deployment_checks_tell_that_uvicorn_leaves_handshakes_without_an_answer
     assert message.level < WARNING  # `check --deploy --fail-level WARNING` passes
 
 
+def test_a_limit_of_websockets_that_is_no_number_breaks_no_check(monkeypatch) -> None:
+    class Refusing:
+        """Fails as `import websockets` does if a limit in its environment is no number."""
+
+        def find_spec(self, name, *args):
+            if name == "websockets.http11":
+                raise ValueError("invalid literal for int()")
+
+    monkeypatch.delitem(sys.modules, "websockets.http11")
+    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+    assert checks.check_handshakes(None) == []
+
+
 @pytest.mark.parametrize("module", ["uvicorn.protocols.websockets", "websockets.http11"])
 def test_deployment_checks_tell_nothing_about_uvicorn_without_it(module, monkeypatch) -> None:
     monkeypatch.setattr(http11, "MAX_LINE_LENGTH", 8_192)

@@ -38,6 +38,7 @@ from ..throttling import FailedAuthentications, check_throttles
 from .context import ActionContext, shown_to_drf
 
 __all__ = [
+    "allow_everyone",
     "authorize_action",
     "authorize_connection",
     "authorize_object",
@@ -50,11 +51,14 @@ __all__ = [
 ]
 
 
-def permission_instances(classes: Sequence[Any] | None) -> list[Any]:
-    """Return instances of permission classes and trees, without those that allow everything.
+def allow_everyone(classes: Sequence[Any] | None) -> bool:
+    """Return whether `permission_instances` would be empty, without making any."""
+    known = api_settings.DEFAULT_PERMISSION_CLASSES if classes is None else classes
+    return all(each is AllowAny or each is drf.AllowAny for each in known)
 
-    `None`: those of the setting.
-    """
+
+def permission_instances(classes: Sequence[Any] | None) -> list[Any]:
+    """Return instances of classes and trees, or of the setting's, but those that allow all."""
     if classes is None:
         classes = api_settings.DEFAULT_PERMISSION_CLASSES
     return [

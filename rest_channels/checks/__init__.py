@@ -126,7 +126,7 @@ def check_handshakes(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[C
     try:
         from uvicorn.protocols.websockets import websockets_sansio_impl  # noqa: F401, PLC0415
         from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS  # noqa: PLC0415
-    except ImportError:  # another server, or another release of it
+    except (ImportError, ValueError):  # another server or release, or a limit that is no number
         return []
     message = (
         f"uvicorn does not answer a handshake with a line of more than {MAX_LINE_LENGTH} bytes, "

@@ -65,6 +65,14 @@ class HeldMessages:
         self._before_last -= number
         return taken
 
+    def drop_unchecked(self) -> int:
+        """Remove the frames that wait for a check. Return their number of bytes, or 0."""
+        dropped = self.frames[self._checked :]
+        del self.frames[self._checked :]
+        self._before_last = len(self.frames)
+        self.has_close = self.has_close and not dropped
+        return sum(size for _message, size in dropped)
+
 
 class Holding:
     """The part of a `Connection` that holds the frames of messages."""
@@ -146,6 +154,14 @@ class Holding:
         if code is not None:
             self.close(code)
 
+    def drop_unchecked(self) -> bool:
+        """Drop the frames that wait for a check. Return whether there were some with content."""
+        if self.held is None or self.identity_check is None:
+            return False
+        size = self.held.drop_unchecked()
+        self.outbox.size -= size
+        return size > 0
+
     def close_after_check(self, code: int) -> bool:
         """Close as a message says, after those before it. Return whether this waits for a check."""
         if self.held is None or self.identity_check is None:
@@ -178,7 +194,8 @@ class Holding:
     def _put_if_room(self, message: Message, size: int) -> bool:
         """Hold a frame, or queue it. Return whether there was room.
 
-        Without room, hold nothing for the call any more. Drop what follows a close.
+        Without room, hold nothing for the call any more, unless a check is pending. Drop what
+        follows a close.
         """
         if self.held is not None:
             if self.held.has_close:

@@ -131,7 +131,11 @@ class GroupMemberships(GroupSubscriptions):
 
     def introduce_again(self) -> None:
         """Tell the client its position in each group with a history: it was sent nothing lately."""
-        self._hub.recovery.introduce_again(self._member, [self._name(group) for group in self])
+        self._hub.recovery.introduce_again(self._member, self.hub_names())
+
+    def hub_names(self) -> list[str]:
+        """Return the names of its groups that the hub knows."""
+        return [self._name(group) for group in self]
 
     def own_names(self, names: Iterable[str]) -> list[str]:
         """Return the names that this connection knows for groups that the hub names."""

@@ -83,6 +83,8 @@ class Receiving(Holding):
         """Push nothing from now on, because the token has expired: drop messages that wait too."""
         self.missed = set()
         self.update_needs_queue()  # so that all of them pass `deliver`
+        if self.drop_unchecked():  # what is held does not tell its group
+            self.missed.update((*self.groups.hub_names(), self.address))
         if self.event_queue is not None:
             for event in self.event_queue.take_all():
                 self.deliver(event)

@@ -323,3 +323,28 @@ async def test_a_message_that_closes_does_not_wait_for_the_call_that_sends_it(ad
         assert await socket.receive_json() == "kicked"
         assert (await socket._next("a close"))["code"] == 4001
         Kicking.returns.set()
+
+
+class Gaps(SocketConsumer):
+    """Tells its client which groups have missed messages."""
+
+    groups: ClassVar[list[str]] = ["plain"]
+
+    async def gap(self, groups):
+        await self.send_json(sorted(groups))
+
+
+async def test_a_message_that_waits_for_a_check_is_missed_once_the_token_has_expired(
+    checking, ada
+) -> None:
+    application = Gaps()
+    async with SocketCommunicator(application, user=ada) as socket:
+        connection = application._connection
+        recheck(ada)
+        await Group("plain").asend({"text": '"held"'})
+        connection.suspend()
+        checking.set()
+        await socket.expect_nothing(0.2)
+        assert connection.outbox.size == 0
+        connection.resume()
+        await socket.expect_event(sorted(["plain", connection.address]))

@@ -323,7 +323,7 @@ export class SocketClient {
     this.#watched.set(id, (data, frame, failure) => {
       if (hasWorked && failure?.status >= 500) return askLater(); // such as a database that is away
       if (failure) end();
-      else [hasWorked, failures] = [true, 0];
+      else [hasWorked, failures] = (clearTimeout(timer), [true, 0]);
       if (failure || data !== null) callSafely(fn, data, frame);
     });
     const options = /** @type {any} */ ({ id });
