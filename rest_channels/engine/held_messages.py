@@ -31,8 +31,8 @@ __all__ = ["Holding"]
 class HeldMessages:
     """Frames that wait for the end of the running call, for checks of the identity, or for both.
 
-    A frame waits only for the checks that were asked for before it came. Else a user who is saved
-    all the time would receive nothing.
+    A frame waits only for checks that were requested before it came. Otherwise a client whose user
+    is saved again and again would receive nothing.
     """
 
     frames: list[tuple[Message, int]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Who may open the console: permissions that are written guard it, and nobody learns of it."""
+"""Who may open the console: each permission class counts, and others get a 404."""
 
 import base64
 import logging

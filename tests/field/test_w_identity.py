@@ -203,7 +203,7 @@ async def test_a_thread_that_deactivates_a_user_and_sends_a_message(ada, view):
 
 
 async def test_messages_wait_only_for_checks_that_were_asked_for_before(ada, monkeypatch):
-    """A user who is saved all the time still receives messages."""
+    """A client whose user is saved again and again still receives messages."""
     check, began = revocation_index.run_check, []
 
     async def ask_again_and_check(*args):

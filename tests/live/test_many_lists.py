@@ -1,4 +1,4 @@
-"""Lists that are written to while the clients of many others are told what a commit has changed."""
+"""A commit writes to a list while the server sends the changes of many other lists."""
 
 import asyncio
 import threading
