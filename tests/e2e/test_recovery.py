@@ -175,26 +175,29 @@ def duplicates(log: Log) -> int:
 def faults(log: Log) -> list[Any]:
     """Return what breaks the promise: messages in a wrong order or twice, and gaps that are wrong.
 
-    Where messages are missing, there must be a gap, before the next one. A message that could not
-    be kept comes before the gap that belongs to it.
+    Where messages are missing, there must be a gap, before the next one. A gap is for all writers,
+    also for one of which the page has seen no message yet. A page that comes back after a gap may
+    have missed more: it is told how many. A message that could not be kept comes before the gap
+    that belongs to it.
     """
     found: list[Any] = []
     last: dict[str, int] = {}
-    has_gap: set[str] = set()  # writers whose next message comes after a gap
+    number_of_gaps = 0
+    gaps_before: dict[str, int] = {}  # the last message of each writer
     owed: list[Any] = []  # what needs a gap that is still to come
-    is_gap = False
+    is_unknown = False  # whether the last entry is a gap of unknown size
     for each in log:
         if "missed" in each:
-            found += ["two gaps for one"] * is_gap
-            is_gap, owed, has_gap = True, [], {*last}
+            found += ["two gaps for one"] * (is_unknown and each["missed"] is None)
+            is_unknown, owed = each["missed"] is None, []
+            number_of_gaps += 1
         elif "by" in each:
-            is_gap, by, n = False, each["by"], each["n"]
+            is_unknown, by, n = False, each["by"], each["n"]
             if n <= last.get(by, 0):
                 found.append(("again or late", each))
-            elif n > last.get(by, 0) + 1 and by not in has_gap:
+            elif n > last.get(by, 0) + 1 and gaps_before.get(by, 0) == number_of_gaps:
                 (found if each["isKept"] else owed).append(("no gap before", each))
-            last[by] = n
-            has_gap.discard(by)
+            last[by], gaps_before[by] = n, number_of_gaps
     return found + owed
 
 
@@ -208,6 +211,10 @@ def faults(log: Log) -> list[Any]:
         ("a1 a2 a1", 1),
         ("a1 a4* gap a5", 0),
         ("a1 a4* a5", 1),
+        ("a1 gap b4 a2 b5", 0),
+        ("a1 b4 gap", 1),
+        ("a1 gap b4 b6", 1),
+        ("a1 gap 9 a11", 0),
     ],
 )
 async def test_broken_promises_are_found(log, number):
@@ -215,10 +222,10 @@ async def test_broken_promises_are_found(log, number):
 
 
 def entry(word: str) -> dict[str, Any]:
-    """Return the entry of a log for "gap", "b2", or "b2*" if it could not be kept."""
-    if word == "gap":
-        return {"missed": None}
-    return {"by": word[0], "n": int(word[1]), "isKept": not word.endswith("*")}
+    """Return the entry of a log for "gap", "9" for a gap of nine, "b2", or "b2*" if not kept."""
+    if word == "gap" or word.isdigit():
+        return {"missed": None if word == "gap" else int(word)}
+    return {"by": word[0], "n": int(word[1:].rstrip("*")), "isKept": not word.endswith("*")}
 
 
 def order_of(log: Log, other: Log) -> list[tuple[str, int]]:
