@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.db import DatabaseError, IntegrityError, router
 from django.db.models import Case, CharField, Exists, Value, When
@@ -13,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated, NotFound
 
+from rest_channels.engine.connection_identity import stored_user_pk
 from rest_channels.partitions import activated
 
 from .constants import PATH_LENGTH
@@ -54,8 +54,7 @@ def set_identity(row: Socket, scope: dict[str, Any]) -> bool:
     """Set the session and the user of `scope` in `row`. Return whether it had others."""
     before = [getattr(row, name) for name in IDENTITY]
     row.session_id, row.session_key = _session_keys(scope.get("session"))
-    user = scope.get("user")
-    row.user_id = user.pk if isinstance(user, get_user_model()) else None
+    row.user_id = stored_user_pk(scope.get("user"))
     return before != [getattr(row, name) for name in IDENTITY]
 
 

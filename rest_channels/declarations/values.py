@@ -9,7 +9,19 @@ from typing import Any, get_args, get_origin
 from .hints import received_error, sent_error
 from .names import package_of
 
-__all__ = ["VALUES", "check_values", "dialect_error", "setting_error", "type_error", "value_error"]
+__all__ = [
+    "MAX_SECONDS",
+    "VALUES",
+    "check_values",
+    "dialect_error",
+    "is_seconds",
+    "setting_error",
+    "type_error",
+    "value_error",
+]
+
+MAX_SECONDS = 3_000_000_000
+"""Nearly a hundred years. Much more does not fit into timers, nor into dates of databases."""
 
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, and what to write instead; `None` for a correct value."""
@@ -135,9 +147,14 @@ def _always(value: Any) -> str | None:
     return None if value is True else "cannot be switched off: delete the line"
 
 
-def _seconds(value: Any) -> str | None:
+def is_seconds(value: Any) -> bool:
+    """Return whether `value` is a number of seconds, 0 or more, that timers and databases take."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 <= value < inf else "is not a number of seconds"
+    return is_number and 0 <= value <= MAX_SECONDS
+
+
+def _seconds(value: Any) -> str | None:
+    return None if is_seconds(value) else "is not a number of seconds"
 
 
 def _rows(value: Any) -> str | None:

@@ -187,6 +187,11 @@ class Holding:
         """Send a frame of a handler of messages, or hold it."""
         if self._put_if_room(message, size):
             return DONE
+        if self.held is not None:  # its turn comes after those that wait for a check
+            sent = self.outbox.note_overflow()
+            self.outbox.size += size
+            self.held.frames.append((message, size))
+            return sent
         sent = self.outbox.put(message, size)
         self._mark_while_connecting()
         return sent

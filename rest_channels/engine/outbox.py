@@ -76,15 +76,19 @@ class Outbox:
         Awaiting the result leaves half of the limit to messages of groups, which cannot wait.
         """
         if self.put_if_room(message, size):
-            is_half_full = self.size and self.size > self.half
-            return Sent(self._wait_for_room) if is_half_full else DONE
+            return Sent(self._wait_for_room) if self.size and self.size > self.half else DONE
+        sent = self.note_overflow()
+        self.put_without_limit(message, size)
+        return sent
+
+    def note_overflow(self) -> Sent:
+        """Note a message without room. Return what waits for room, or raise `OutboxFull`."""
         if self._overflowed:
             raise OutboxFull(
                 f"The client has not read {self.size} bytes yet (limit {self.limit}): await what "
                 "you send, so that the handler waits for its client."
             )
         self._overflowed = True
-        self._append(message, size)
         return Sent(self._wait_for_room)
 
     def put_from_thread(self, message: Message, size: int) -> Sent:
@@ -102,7 +106,7 @@ class Outbox:
         """Queue `message` if there is room for it. Return whether there was."""
         if self.size and self.size + size > self.limit:
             return False
-        self._append(message, size)
+        self.put_without_limit(message, size)
         return True
 
     def count_if_room(self, size: int) -> bool:
@@ -119,10 +123,6 @@ class Outbox:
             if not self.busy:
                 self.start_writer()
 
-    def put_without_limit(self, message: Message) -> None:
-        """Queue `message`, a close, even if there is no room."""
-        self._append(message, 0)
-
     def mark_last(self) -> None:
         """Drop what was queued last if the client is refused. Nothing is sent yet."""
         if self.items:
@@ -131,16 +131,16 @@ class Outbox:
     def drop_marked(self) -> None:
         """Drop what `mark_last` has marked."""
         dropped = [item for item in self.items if isinstance(item, UnlessRefused)]
-        if dropped:
-            self.items = [item for item in self.items if not isinstance(item, UnlessRefused)]
-            self.size -= sum(size for _message, size in dropped)
+        self.items = [item for item in self.items if not isinstance(item, UnlessRefused)]
+        self.size -= sum(size for _message, size in dropped)
 
     def _append_from_thread(self, message: Message, size: int) -> None:
         with self.lock:
             self._arriving -= size
-        self._append(message, size)
+        self.put_without_limit(message, size)
 
-    def _append(self, message: Message, size: int) -> None:
+    def put_without_limit(self, message: Message, size: int = 0) -> None:
+        """Queue `message`, even if there is no room."""
         if self.closed:
             return
         self.items.append((message, size))

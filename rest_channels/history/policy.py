@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from math import inf
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from django.core.signals import setting_changed
 
 from ..declarations.hints import FrameHints
+from ..declarations.values import MAX_SECONDS, is_seconds
 from ..settings import SETTING_NAME, api_settings
 
 __all__ = [
@@ -31,13 +31,17 @@ __all__ = [
 ]
 
 
+MAX_SIZE = 1_000_000_000
+"""Messages. All stores can count them."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """How much of a group is kept, for clients that were away.
 
     Args:
-        size: The number of messages, at least 1.
-        age: Seconds; older messages are dropped. More than 0.
+        size: The number of messages, from 1 to `MAX_SIZE`.
+        age: Seconds; older messages are dropped. More than 0, and at most a hundred years.
 
     Raises:
         ValueError: For another size or age.
@@ -48,11 +52,12 @@ class History:
 
     def __post_init__(self) -> None:
         is_count = isinstance(self.size, int) and not isinstance(self.size, bool)
-        if not is_count or self.size < 1:
-            raise ValueError(f"History(size={self.size!r}): use a whole number of at least 1.")
-        is_number = isinstance(self.age, int | float) and not isinstance(self.age, bool)
-        if not is_number or not 0 < self.age < inf:
-            raise ValueError(f"History(age={self.age!r}): use seconds, more than 0.")
+        if not is_count or not 1 <= self.size <= MAX_SIZE:
+            text = f"use a whole number of at least 1, and at most {MAX_SIZE:,}"
+            raise ValueError(f"History(size={self.size!r}): {text}.")
+        if not (is_seconds(self.age) and self.age):
+            text = f"use seconds, more than 0, and at most {MAX_SECONDS:,}"
+            raise ValueError(f"History(age={self.age!r}): {text}.")
 
 
 _declared: WeakKeyDictionary[Any, Mapping[str, History]] = WeakKeyDictionary()

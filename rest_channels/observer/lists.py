@@ -11,7 +11,6 @@ queryset.
 from collections.abc import Callable
 from functools import partial
 from inspect import getattr_static, isfunction, signature
-from math import inf
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction
@@ -20,7 +19,7 @@ from rest_framework import status
 from ..api_consumer import AsyncAPIConsumer
 from ..declarations.hints import LiveRows
 from ..declarations.unsupported import refuse_options
-from ..declarations.values import check_values
+from ..declarations.values import check_values, is_seconds
 from ..decorators import ACTION, DETACHED, action
 from ..live.writes import capture_writes
 from ..renderers import Rendered
@@ -212,8 +211,7 @@ def check_options(where: str, serializer_class: Any, viewers: Any, reread: Any) 
             f"{where}(viewers={viewers!r}): write a function that takes the rows, and returns "
             "pairs of keys: def viewers(rows)."
         )
-    is_number = isinstance(reread, int | float) and not isinstance(reread, bool)
-    if reread is not None and not (is_number and 0 < reread < inf):
+    if reread is not None and not (is_seconds(reread) and reread):
         raise TypeError(f"{where}(reread={reread!r}): write a number of seconds, or None.")
 
 

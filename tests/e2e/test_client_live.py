@@ -223,6 +223,15 @@ async def test_a_list_of_a_stream_is_asked_for_again_after_growing_delays(run):
     assert 3 <= seen["result"] <= 30
 
 
+async def test_errors_that_are_no_reply_do_not_keep_a_list_from_being_asked_for(run):
+    seen = await run(f"""
+        {ABC}
+        Math.random = () => 1;
+        for (let time = 0; time < 5_000; time += 100) {{ {FAILED} await recovery.passSlowly(100); }}
+    """)
+    assert len(seen["sent"]) >= 2
+
+
 async def test_a_list_that_was_stopped_is_not_asked_for_again(run):
     seen = await run(f"""
         {ABC}

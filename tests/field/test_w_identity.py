@@ -40,6 +40,18 @@ class Board(SocketView):
         self.send_json("reply")
 
 
+class Full(SocketView):
+    """Sends more than there is room for, while its user is read again."""
+
+    def connect(self, request):
+        self.join("plain")
+
+    async def receive(self, request):
+        await request.user.asave()
+        await Group("plain").asend({"text": '"%s"' % ("m" * 800)})
+        await self.send_json("o" * 400)
+
+
 class Chat(AsyncAPIConsumer):
     groups = ["plain"]
 
@@ -228,6 +240,15 @@ async def test_a_connection_that_receives_too_much_meanwhile_is_closed(ada, chec
         for _ in range(11):
             await Group("plain").asend({"text": f'"{"x" * 98}"'})
         assert await socket.expect_close() == CloseCode.TOO_SLOW
+
+
+async def test_a_frame_without_room_comes_after_those_that_wait(ada, checking, settings):
+    settings.REST_CHANNELS = {"OUTBOX_BYTES": 1000}
+    async with connected(ada, Full) as socket:
+        await socket.send_json("frame")
+        await socket.expect_nothing()
+        checking.set()
+        assert [(await socket.receive_json())[0] for _ in range(2)] == ["m", "o"]
 
 
 async def test_a_frame_that_causes_a_check_is_answered_before_its_messages(ada, checking):

@@ -314,23 +314,23 @@ export class SocketClient {
     const id = ++this.#lastId;
     let hasWorked = false, failures = 0, timer = 0, ask;
     let sendLast = (_name) => {}; // only to a connection on which the first request has succeeded
-    const end = () => (stop(), this.#watched.delete(id), clearTimeout(timer));
+    const stopTimer = () => (clearTimeout(timer), (timer = 0));
+    const end = () => (stop(), this.#watched.delete(id), stopTimer());
     const askLater = () => {
       const { base, cap } = this.#delays;
-      clearTimeout(timer);
-      timer = setTimeout(() => ask(), Math.random() * Math.min(cap, base * 2 ** failures++));
+      timer ||= setTimeout(() => ask(), Math.random() * Math.min(cap, base * 2 ** failures++));
     };
     this.#watched.set(id, (data, frame, failure) => {
       if (hasWorked && failure?.status >= 500) return askLater(); // such as a database that is away
       if (failure) end();
-      else [hasWorked, failures] = (clearTimeout(timer), [true, 0]);
+      else [hasWorked, failures] = (stopTimer(), [true, 0]);
       if (failure || data !== null) callSafely(fn, data, frame);
     });
     const options = /** @type {any} */ ({ id });
     const stop = this.subscribe((now) => {
       const socket = this.#socket;
       const request = async () => {
-        clearTimeout(timer);
+        stopTimer();
         const reply = now.request(name, dataNow(), options);
         sendLast = (lastName) => reply.then(() => now.request(lastName, data, options)).catch(() => {});
         await reply.catch((error) => {
