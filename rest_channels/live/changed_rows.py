@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
+from django.db.models import Model
 
 from .calls import Calls
 from .diff import Key
@@ -79,16 +80,20 @@ def _certain(changed: Changed, schedule: Schedule) -> set[SharedQuery]:
 def _look_up(
     jobs: Iterable[tuple[RowIndex, set[Key], list[Viewer]]], readings: list[Reading]
 ) -> dict[RowIndex, ReadRows]:
-    """Read rows that were written. If that fails, they may concern all queries. Call in a thread.
+    """Make `readings`, and read the other rows that were written. Call this in a thread.
 
-    Then make `readings`.
+    If rows cannot be read, they may concern all queries.
     """
-    found: dict[RowIndex, ReadRows] = {}
-    for index, keys, viewers in jobs:
-        with suppress(DatabaseError, ValueError, TypeError, ValidationError):
-            found[index] = index.read(keys, viewers)
     if readings:
         make_readings(readings)
+    found: dict[RowIndex, ReadRows] = {}
+    for index, keys, viewers in jobs:
+        known: dict[Key, Model] = {}
+        for reading in readings:
+            if reading.query in index:
+                known |= reading.written_rows
+        with suppress(DatabaseError, ValueError, TypeError, ValidationError):
+            found[index] = index.read(keys, viewers, known)
     return found
 
 

@@ -37,11 +37,9 @@ __all__ = ["LiveLane"]
 
 _log = partial(log_for_client, logging.getLogger("rest_channels"), logging.ERROR)
 
-GATHER_TIME = 0.002
-"""Seconds in which what belongs together may arrive before it is read."""
-
 PAUSE = 0.01
-"""Seconds from the end of one reading to the next one in a burst of commits."""
+"""Seconds from the end of one reading to the next one, in a burst of commits. The first is read at
+once."""
 
 PATIENCE = 0.05
 """Seconds for which queries wait until it is known what to read, and for whom."""
@@ -185,7 +183,7 @@ class LiveLane:
     async def _run(self) -> None:
         while self._has_work:
             pause = self._ended_at + PAUSE - self._hub.loop.time()
-            await asyncio.sleep(max(pause, GATHER_TIME))
+            await asyncio.sleep(max(pause, 0))
             # A user who was deactivated is told nothing.
             await wait_for_checks(self._hub, PATIENCE)
             await wait_for(self.rights.ask(self._calls, self._answered), PATIENCE)

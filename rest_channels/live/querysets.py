@@ -7,13 +7,21 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.db import router
 from django.db.models import ForeignObjectRel, Model, Prefetch, QuerySet
+from django.db.models.query import ModelIterable
 
 from ..settings import api_settings
 from .dependencies import UnwatchableQuery, find_dependencies
 from .state import is_plain
 from .writes import is_told
 
-__all__ = ["check_told", "models_on_path", "prefetched_models", "prepared", "query_key"]
+__all__ = [
+    "check_told",
+    "has_whole_rows",
+    "models_on_path",
+    "prefetched_models",
+    "prepared",
+    "query_key",
+]
 
 
 def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
@@ -41,6 +49,16 @@ def prepared(queryset: Any, limit: int | None = None) -> QuerySet[Any, Any]:
     most = api_settings.MAX_LIVE_ROWS + 1
     query.set_limits(high=most if query.is_sliced or limit is None else min(limit, most))
     return rows  # type: ignore[no-any-return]
+
+
+def has_whole_rows(queryset: Any) -> bool:
+    """Return whether its rows are as those of Django's own queryset of their model.
+
+    A column that `only()` or `defer()` has left out is seen at the row.
+    """
+    is_plain_queryset = type(queryset)._fetch_all is QuerySet._fetch_all
+    is_plain_queryset = is_plain_queryset and queryset._iterable_class is ModelIterable
+    return is_plain_queryset and not queryset.query.extra  # which may replace values of columns
 
 
 def _lookups_in(queryset: Any, using: str) -> tuple[Any, ...]:

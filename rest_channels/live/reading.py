@@ -27,6 +27,8 @@ class Reading:
     """Whether rows were written, as far as is known. Otherwise nothing should have changed."""
     in_part: bool
     """Whether only the written rows may be new, have left, or be in other places."""
+    written_rows: dict[Key, Model] = field(default_factory=dict)
+    """Those of the written rows that it has returned, if these have all columns of their table."""
     prints: dict[Key, bytes] = field(default_factory=dict)
     renderings: list[Rendering] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
@@ -85,6 +87,14 @@ class Reading:
     def outdated(self) -> set[Key] | None:
         """Those of these rows that it has returned. They are to be read again; `None`: all."""
         return None if self.passed_over is None else self.passed_over.intersection(self.prints)
+
+    def keep_written(self, rows: Mapping[Key, Model]) -> None:
+        """Keep copies of the written rows. Serializers may change the rows themselves."""
+        for key in self.written or ():
+            row = rows.get(key)
+            if row is not None and not row.get_deferred_fields():
+                copy = self.written_rows[key] = type(row).__new__(type(row))
+                vars(copy).update(vars(row))
 
     def render(
         self, rows: Mapping[Key, Model], changed: Collection[Key], bodies: SharedBodies

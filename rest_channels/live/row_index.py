@@ -6,7 +6,7 @@ read once for all queries.
 """
 
 import logging
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -108,17 +108,29 @@ class RowIndex:
                 found.append(subscription.viewer)
         return found
 
-    def read(self, keys: Iterable[Key], viewers: Iterable[Viewer]) -> ReadRows:
-        """Read rows as they are now, and find the users who see them. Call this in a thread."""
+    def read(
+        self, keys: Iterable[Key], viewers: Iterable[Viewer], known: Mapping[Key, Model]
+    ) -> ReadRows:
+        """Read rows as they are now, and find the users who see them. Call this in a thread.
+
+        Args:
+            keys: The keys of the rows.
+            viewers: A client for each way to find users.
+            known: Rows that were read just now.
+        """
         with activated(self._partition):
-            # No manager of the project: it may hide rows that are in a list.
-            found: QuerySet[Any] = QuerySet(self._model, using=self._using).filter(pk__in=[*keys])
-            rows = {row_key(row.pk): row for row in found}
+            rows = {key: known[key] for key in keys if key in known}
+            if unknown := [key for key in keys if key not in known]:
+                rows |= {row_key(row.pk): row for row in self._rows(unknown)}
             seen = {}
             for viewer in viewers if rows else ():
                 with _logged_errors():
-                    seen[viewer.viewers_key] = viewer.find_viewers(found.all())
+                    seen[viewer.viewers_key] = viewer.find_viewers(self._rows(keys))
         return ReadRows(rows, seen)
+
+    def _rows(self, keys: Iterable[Key]) -> QuerySet[Any]:
+        # No manager of the project: it may hide rows that are in a list.
+        return QuerySet(self._model, using=self._using).filter(pk__in=[*keys])
 
     def all(self) -> set[SharedQuery]:
         """Return all queries."""

@@ -49,7 +49,7 @@ class Schedule:
         return not self._due.keys() <= self.being_read
 
     def add(self, query: SharedQuery) -> None:
-        """Let a query be read, after what is noted within the next milliseconds."""
+        """Let a query be read, with what is noted until it is gathered."""
         self._due[query] = None
 
     def remove(self, query: SharedQuery) -> None:

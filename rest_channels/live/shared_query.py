@@ -25,7 +25,7 @@ from .equalities import equalities_of
 from .judge import compile_judge
 from .keys import row_key
 from .match_counts import MatchCount, match_count_of
-from .querysets import check_told, prefetched_models, query_key
+from .querysets import check_told, has_whole_rows, prefetched_models, query_key
 from .reading import Reading
 from .state import UNKNOWN, Told, fingerprint
 from .subscriptions import LiveSubscription
@@ -236,6 +236,8 @@ class SharedQuery:
             rows = self._rows()
             known = dict(self.known_prints)
             reading.prints = {key: fingerprint(row) for key, row in rows.items()}
+            if self.queryset.model is self.model and has_whole_rows(self.queryset):
+                reading.keep_written(rows)
             written = rows if reading.written is None else reading.written
             changed = {
                 key

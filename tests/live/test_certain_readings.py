@@ -2,9 +2,12 @@
 
 import pytest
 from django.db import OperationalError
+from django.db.models import QuerySet
+from django.db.models.query import ModelIterable
 
 from rest_channels.cluster.counts import counts
 from rest_channels.consumers import GenericAsyncAPIConsumer
+from rest_channels.decorators import action
 from rest_channels.engine.publish import current_hub
 from rest_channels.live.calls import Calls
 from rest_channels.live.grouped_readings import MIN_QUERIES
@@ -12,7 +15,7 @@ from rest_channels.live.lane import LiveLane
 from rest_channels.live.row_index import RowIndex
 from rest_channels.live.shared_query import SharedQuery
 from rest_channels.live.writes import LIVE_GROUP
-from rest_channels.observer import ObserverModelListMixin
+from rest_channels.observer import ObserverModelListMixin, live_query
 from tests.observer.models import Tag
 
 from .client import client, subscribe
@@ -128,6 +131,93 @@ async def test_lists_are_read_later_if_the_call_fails(monkeypatch, tag) -> None:
             patch.setattr(RowIndex, "read", failing(RuntimeError))
             await rename(tag, "b")
             await tags.until("b")
+
+
+# The rows that such a list returns are not read once more.
+
+
+class ChangingSerializer(TagSerializer):
+    """Changes the rows that it renders."""
+
+    def to_representation(self, instance):
+        instance.name = "changed"
+        return super().to_representation(instance)
+
+
+class Masked(QuerySet):
+    def _fetch_all(self):
+        super()._fetch_all()
+        for row in self._result_cache:
+            row.name = "masked"
+
+
+class MaskedRows(ModelIterable):
+    def __iter__(self):
+        for row in super().__iter__():
+            row.name = "masked"
+            yield row
+
+
+class Two(GenericAsyncAPIConsumer):
+    """A list of all rows, of the kind that is asked for, and one of those with a name."""
+
+    @live_query(serializer_class=TagSerializer)
+    def every(self, kind=""):
+        rows = Masked(Tag) if kind == "masked" else Tag.objects.all()
+        if kind == "rows are masked":
+            rows._iterable_class = MaskedRows
+        return {"only": rows.only("id"), "defer": rows.defer("name")}.get(kind, rows)
+
+    @live_query(serializer_class=ChangingSerializer)
+    def changed(self):
+        return Tag.objects.all()
+
+    @live_query(serializer_class=TagSerializer)
+    def named(self, wanted):
+        return Tag.objects.filter(name=wanted)
+
+    @action()
+    async def watch(self, request_id, kind):
+        if kind == "changed by its serializer":
+            return await self.changed.subscribe(request_id=request_id), 201
+        return await self.every.subscribe(request_id=request_id, kind=kind), 201
+
+    @action()
+    async def watch_named(self, request_id, wanted):
+        return await self.named.subscribe(request_id=request_id, wanted=wanted), 201
+
+
+KINDS = ["", "only", "defer", "masked", "rows are masked", "changed by its serializer"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_other_lists_are_found_by_what_the_row_is_in_the_database(kind, tag) -> None:
+    async with client(Two) as socket, client(Two) as other:
+        await subscribe(socket, action="watch", kind=kind)
+        named = await subscribe(other, action="watch_named", wanted="b")
+        await rename(tag, "b")
+        await named.until("b")
+
+
+async def test_a_list_that_the_row_leaves_does_not_tell_which_lists_it_is_in_now(tag) -> None:
+    async with client(Two) as socket:
+        before = await subscribe(socket, action="watch_named", wanted="a")
+        after = await subscribe(socket, action="watch_named", wanted="b")
+        await rename(tag, "b")
+        await before.until()
+        await after.until("b")
+
+
+@pytest.mark.parametrize(("kind", "number"), [("", 1), ("only", 3)])
+async def test_a_row_that_a_list_returns_whole_is_read_once(kind, number, queries, tag) -> None:
+    async with client(Two) as socket:
+        every = await subscribe(socket, action="watch", kind=kind)
+        await tag.asave()
+        await socket.expect_nothing()
+        queries.clear()
+        await rename(tag, "b")
+        await every.next()
+        assert len([sql for sql in queries if sql.startswith("SELECT")]) == number
 
 
 def failing(error):
