@@ -3,8 +3,8 @@
 Counted are:
 
 - the queries from the first to the last signal of a save or deletion,
-- in each server process, the query that reads the ticket for all lists, and one for each different
-  list that it was in or may be in now, or one for many of them,
+- in each server process, one query for each different list that the ticket was in or may be in now,
+  or one for many of them; and one that reads the ticket for all lists, unless a list returns it,
 - in each server process, the queries that check the permissions of each subscriber whose list
   differs.
 
