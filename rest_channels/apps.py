@@ -36,5 +36,6 @@ class RestChannelsConfig(AppConfig):
         register(checks.check_server, deploy=True)
         register(checks.check_handshakes, deploy=True)
         register(checks.check_debug_errors, Tags.security, deploy=True)
+        revocation.connect_signals()  # before consumers: a commit is told to their clients later
         autodiscover_modules("consumers")  # every process publishes changes to their observers
-        revocation.connect_signals()  # after it: consumers name the models of their tokens
+        revocation.watch_token_models()  # after it: consumers name the models of their tokens

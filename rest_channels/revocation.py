@@ -31,7 +31,7 @@ from .handshake.lazy_objects import evaluate
 from .partitions import running_partition
 from .settings import api_settings
 
-__all__ = ["arevoke", "connect_signals", "revoke"]
+__all__ = ["arevoke", "connect_signals", "revoke", "watch_token_models"]
 
 SESSION_ENDED = {"code": CloseCode.SESSION_ENDED, "reason": _("Your session has ended.")}
 
@@ -81,7 +81,7 @@ async def arevoke(**kwargs: Any) -> None:
 
 
 def connect_signals() -> None:
-    """Connect to the signals of users, sessions and tokens, as far as the project has them."""
+    """Connect to the signals of users and sessions, as far as the project has them."""
     if (user := user_model()) is not None:
         user_logged_out.connect(_logged_out, dispatch_uid="rest_channels")
         for model in apps.get_models():
@@ -93,6 +93,10 @@ def connect_signals() -> None:
     if (model := session_model()) is not None:
         post_save.connect(_session_saved, model, dispatch_uid="rest_channels")
         post_delete.connect(_session_deleted, model, dispatch_uid="rest_channels")
+
+
+def watch_token_models() -> None:
+    """Connect to the signals of the models of tokens that authenticators use."""
     for model in _token_models():
         watch_tokens(model)
 

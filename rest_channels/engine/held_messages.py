@@ -14,6 +14,7 @@ with the messages that are held. Those of a consumer are sent first, as its repl
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..concurrency.awaitables import DONE, Sent
@@ -25,6 +26,9 @@ from .handler import State
 from .outbox import Outbox
 
 __all__ = ["Holding"]
+
+CHECK_TIME = 1.0
+"""Seconds for which a handler waits for a check if there is no room for what it sends."""
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -187,14 +191,24 @@ class Holding:
         """Send a frame of a handler of messages, or hold it."""
         if self._put_if_room(message, size):
             return DONE
-        if self.held is not None:  # its turn comes after those that wait for a check
+        if self.held is not None and not self.outbox.closed:  # a check is pending
             sent = self.outbox.note_overflow()
             self.outbox.size += size
-            self.held.frames.append((message, size))
-            return sent
+            self.held.frames.append((message, size))  # its turn comes after the others
+            return Sent(partial(self._wait_for_check, sent))
         sent = self.outbox.put(message, size)
         self._mark_while_connecting()
         return sent
+
+    async def _wait_for_check(self, sent: Sent) -> None:
+        """Wait for the pending check, hold nothing for the call any more, and wait for `sent`.
+
+        A `def` may wait here in the thread that the check needs. So this takes a while at most.
+        """
+        if self.identity_check is not None:
+            await asyncio.wait({self.identity_check}, timeout=CHECK_TIME)
+        self.release()
+        await sent
 
     def _put_if_room(self, message: Message, size: int) -> bool:
         """Hold a frame, or queue it. Return whether there was room.

@@ -56,9 +56,14 @@ def has_whole_rows(queryset: Any) -> bool:
 
     A column that `only()` or `defer()` has left out is seen at the row.
     """
-    is_plain_queryset = type(queryset)._fetch_all is QuerySet._fetch_all
-    is_plain_queryset = is_plain_queryset and queryset._iterable_class is ModelIterable
-    return is_plain_queryset and not queryset.query.extra  # which may replace values of columns
+    kind = type(queryset)
+    return (
+        kind._fetch_all is QuerySet._fetch_all
+        and kind.__iter__ is QuerySet.__iter__
+        and queryset._iterable_class is ModelIterable
+        # These may replace values of columns:
+        and not (queryset.query.extra or queryset._known_related_objects)
+    )
 
 
 def _lookups_in(queryset: Any, using: str) -> tuple[Any, ...]:

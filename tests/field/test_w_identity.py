@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 
 from rest_channels.consumers import AsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action
-from rest_channels.engine import revocation_index
+from rest_channels.engine import held_messages, revocation_index
 from rest_channels.engine.publish import current_hub
 from rest_channels.engine.revocation_index import recheck_users
 from rest_channels.exceptions import CloseCode
@@ -50,6 +50,22 @@ class Full(SocketView):
         await request.user.asave()
         await Group("plain").asend({"text": '"%s"' % ("m" * 800)})
         await self.send_json("o" * 400)
+
+
+class Flood(SocketView):
+    """Sends a lot more, and waits each time until there is room."""
+
+    sent: ClassVar[int]
+
+    def connect(self, request):
+        self.join("plain")
+
+    async def receive(self, request):
+        await request.user.asave()
+        await Group("plain").asend({"text": '"message"'})
+        for number in range(10):
+            Flood.sent = number
+            await self.send_json(f"{number}{'x' * 400}")
 
 
 class Chat(AsyncAPIConsumer):
@@ -247,6 +263,32 @@ async def test_a_frame_without_room_comes_after_those_that_wait(ada, checking, s
     async with connected(ada, Full) as socket:
         await socket.send_json("frame")
         await socket.expect_nothing()
+        checking.set()
+        assert [(await socket.receive_json())[0] for _ in range(2)] == ["m", "o"]
+
+
+async def test_a_handler_that_awaits_what_it_sends_waits_for_the_check(
+    ada, checking, settings, monkeypatch
+):
+    monkeypatch.setattr(held_messages, "CHECK_TIME", 60)
+    settings.REST_CHANNELS = {"OUTBOX_BYTES": 1000}
+    async with connected(ada, Flood) as socket:
+        await socket.send_json("frame")
+        await socket.expect_nothing()
+        assert Flood.sent == 2
+        checking.set()
+        received = [(await socket.receive_json())[0] for _ in range(11)]
+        assert received == ["m", *"0123456789"]
+
+
+async def test_a_handler_waits_for_a_hanging_check_for_a_while_only(
+    ada, checking, settings, monkeypatch
+):
+    monkeypatch.setattr(held_messages, "CHECK_TIME", 0.05)
+    settings.REST_CHANNELS = {"OUTBOX_BYTES": 1000}
+    async with connected(ada, Full) as socket:
+        await socket.send_json("frame")
+        await socket.expect_nothing(0.2)
         checking.set()
         assert [(await socket.receive_json())[0] for _ in range(2)] == ["m", "o"]
 

@@ -15,6 +15,7 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_channels.checks.live_lists import live_list_messages
 from rest_channels.consumers import AsyncAPIConsumer, GenericAsyncAPIConsumer, SocketConsumer
 from rest_channels.decorators import action, detached
+from rest_channels.engine import publish
 from rest_channels.live import shared_query
 from rest_channels.observer import ObserverModelListMixin, live_query, model_observer
 from rest_channels.testing import SocketCommunicator
@@ -30,6 +31,12 @@ def lists(**attributes):
     """Make a consumer with `subscribe_list`."""
     given = {"queryset": Tag.objects.order_by("name"), "serializer_class": TagSerializer}
     return type("Lists", (ObserverModelListMixin, GenericAsyncAPIConsumer), given | attributes)
+
+
+class UserSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "username"]
 
 
 def errors_in(caplog):
@@ -332,3 +339,22 @@ async def test_changes_for_routes_with_other_arguments_share_no_rendering() -> N
         await make("a")
         assert (await one.receive_json())["name"] == "one"
         assert (await two.receive_json())["name"] == "two"
+
+
+async def test_checks_of_a_login_are_told_of_a_save_before_lists_without_a_transaction_too(
+    monkeypatch,
+) -> None:
+    ada = await User.objects.acreate(username="ada")
+    sent, send_packets = [], publish.send_packets
+
+    def note(*packets):
+        sent.extend(type(packet).__name__ for _group, packet in packets)
+        return send_packets(*packets)
+
+    async with client(
+        lists(queryset=User.objects.all(), serializer_class=UserSerializer)
+    ) as socket:
+        await subscribe(socket)
+        monkeypatch.setattr(publish, "send_packets", note)
+        await ada.asave()
+    assert sent == ["CommandPacket", "Event"]

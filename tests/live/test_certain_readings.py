@@ -158,6 +158,13 @@ class Masked(QuerySet):
             row.name = "masked"
 
 
+class MaskedWhenIterated(QuerySet):
+    def __iter__(self):
+        for row in super().__iter__():
+            row.name = "masked"
+            yield row
+
+
 class MaskedRows(ModelIterable):
     def __iter__(self):
         for row in super().__iter__():
@@ -170,7 +177,8 @@ class Two(GenericAsyncAPIConsumer):
 
     @live_query(serializer_class=TagSerializer)
     def every(self, kind=""):
-        rows = Masked(Tag) if kind == "masked" else Tag.objects.all()
+        kinds = {"masked": Masked(Tag), "masked when iterated": MaskedWhenIterated(Tag)}
+        rows = kinds.get(kind, Tag.objects.all())
         if kind == "rows are masked":
             rows._iterable_class = MaskedRows
         return {"only": rows.only("id"), "defer": rows.defer("name")}.get(kind, rows)
@@ -194,7 +202,8 @@ class Two(GenericAsyncAPIConsumer):
         return await self.named.subscribe(request_id=request_id, wanted=wanted), 201
 
 
-KINDS = ["", "only", "defer", "masked", "rows are masked", "changed by its serializer"]
+KINDS = ["", "only", "defer", "masked", "masked when iterated", "rows are masked"]
+KINDS += ["changed by its serializer"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
